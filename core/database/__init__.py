@@ -1,0 +1,1 @@
+"""PostgreSQL through Prisma: the typed client, the engine process that runs its queries, transactions, the schema."""

@@ -1,0 +1,91 @@
+"""The typed Prisma client of the project, on the supervised engine."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, Self
+
+from prisma import Prisma, PrismaMethod
+from prisma._base_client import AsyncBasePrisma
+from pydantic import BaseModel
+
+from core.database.arguments import OPERATIONS, call_arguments, raw_rows
+from core.database.engine import Engine, EngineOptions, EngineStatus
+from core.database.errors import NotSupported
+
+if TYPE_CHECKING:
+    from core.settings import Settings
+
+
+class EngineClient(AsyncBasePrisma):
+    """Mixed into a generated client, it sends every call to an `Engine` instead of a query engine binary."""
+
+    def __init__(self, options: EngineOptions | None = None, **client_options: Any) -> None:
+        super().__init__(**{**client_options, "use_dotenv": False})
+        self._options = options
+
+    @property
+    def engine(self) -> Engine:
+        """The engine. Raises ClientNotConnectedError before `connect()`."""
+        engine = self._engine
+        assert isinstance(engine, Engine)
+        return engine
+
+    def engine_status(self) -> EngineStatus:
+        """How the engine is; also before `connect()` and after `disconnect()`."""
+        if self._internal_engine is None:
+            return EngineStatus(alive=False, pid=None, in_flight=0, restarts=0)
+        return self.engine.status
+
+    def bound_to(self, transaction: str) -> Self:
+        """This client inside an open transaction."""
+        client = self._copy()
+        client._tx_id = transaction  # type: ignore[assignment]
+        return client
+
+    def batch_(self) -> NoReturn:
+        """Not available: raises NotSupported."""
+        raise NotSupported(
+            "batch_() is not available; use `async with transaction(db) as tx:` for writes that belong together."
+        )
+
+    def _create_engine(self, dml_path: Path | None = None) -> Engine:
+        if self._options is None:
+            raise RuntimeError("This client was made without a database: use Database.from_settings(settings).")
+        return Engine(self._options)
+
+    async def _execute(
+        self,
+        *,
+        method: PrismaMethod,
+        arguments: dict[str, Any],
+        model: type[BaseModel] | None = None,
+        root_selection: list[str] | None = None,
+    ) -> dict[str, Any]:
+        encoded, tagged = call_arguments(method, arguments, model, root_selection)
+        operation = OPERATIONS[method]
+        raw = operation == "queryRaw"
+        name = None if raw or model is None else model.__prisma_model__  # type: ignore[attr-defined]
+        result = await self.engine.execute(operation, name, encoded, tagged=tagged, tx=self._tx_id)
+        if raw:
+            result = raw_rows(result, model)
+        elif method == "count":
+            result = {"_count": result}
+        return {"data": {"result": result}}
+
+
+class Database(EngineClient, Prisma):
+    """`db.item.find_many(...)` and so on: see the reference of Prisma Client Python; fields are in snake_case."""
+
+    @classmethod
+    def from_settings(cls, settings: "Settings") -> Self:
+        """A client that is not connected yet: `await db.connect()`, and `await db.disconnect()` at the end."""
+        if settings.database_url is None:
+            raise RuntimeError("There is no DATABASE_URL: start the local services first.")
+        return cls(
+            EngineOptions(
+                url=settings.database_url,
+                pool_size=settings.db_pool_size,
+                pool_timeout_s=settings.db_pool_timeout_s,
+                statement_timeout_s=settings.db_statement_timeout_s,
+                slow_query_ms=settings.slow_query_ms,
+            )
+        )

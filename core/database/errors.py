@@ -1,0 +1,128 @@
+"""Database errors by name, and which of them have an answer of their own.
+
+A user of Prisma's Python client finds the classes of `prisma.errors`. What that client has no class for is named
+here; where trying again may help, it is also `Unavailable`, so that it reaches a caller as 503 with `Retry-After`.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from prisma import errors as prisma_errors
+from prisma.engine.utils import ERROR_MAPPING
+
+from core.errors import Conflict, HandoverError, NotFound, Unavailable
+
+
+class DatabaseProblem(prisma_errors.PrismaError, Unavailable):
+    """The query did not run, or it is not known whether it did; the same request may succeed in a moment."""
+
+
+class EngineUnavailable(DatabaseProblem):
+    """The engine process died or is being started. What was in flight may or may not have been done."""
+
+    code = "database.engine_unavailable"
+
+
+class DatabaseUnavailable(DatabaseProblem):
+    """The engine runs, PostgreSQL cannot be reached."""
+
+    code = "database.unavailable"
+
+
+class PoolExhausted(DatabaseProblem):
+    """No connection became free within the time limit."""
+
+    code = "database.pool_exhausted"
+
+
+class WriteConflict(DatabaseProblem):
+    """A deadlock or a serialization failure: PostgreSQL rolled the transaction back so that another could go on."""
+
+    code = "database.write_conflict"
+
+
+class StatementTimeout(DatabaseProblem):
+    """The statement ran longer than the limit and was cancelled."""
+
+    code = "database.statement_timeout"
+
+
+class NotSupported(prisma_errors.PrismaError):
+    """Part of the typed client that does not exist here; the message names what to use instead."""
+
+
+class ConstraintViolation(prisma_errors.DataError):
+    """A CHECK or NOT NULL constraint refused the row; `constraint` is its name where PostgreSQL tells it."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        super().__init__(data)
+        found = re.search(r'constraint \W*"([^"\\]+)', str(data["user_facing_error"]))
+        self.constraint: str | None = found.group(1) if found else None
+
+
+PROBLEMS: Final[Mapping[str, tuple[type[DatabaseProblem], str]]] = {
+    "P1001": (DatabaseUnavailable, "The database cannot be reached; try again in a moment."),
+    "P1017": (DatabaseUnavailable, "The database closed the connection; try again in a moment."),
+    "P2024": (PoolExhausted, "All database connections are busy; try again in a moment."),
+    "P2034": (WriteConflict, "Another transaction was in the way; try again."),
+    "57014": (StatementTimeout, "The database took too long over this; try again later."),
+}
+"""By Prisma's code, or by SQLSTATE where Prisma has none."""
+
+BY_STATE: Final[Mapping[str, type[prisma_errors.DataError]]] = {
+    "23502": ConstraintViolation,
+    "23514": ConstraintViolation,
+    "23505": prisma_errors.UniqueViolationError,
+    "23503": prisma_errors.ForeignKeyViolationError,
+}
+"""SQLSTATEs of the constraints, for statements whose errors Prisma passes on without a code of its own."""
+
+TRANSACTION_API: Final = "P2028"
+NOT_STARTED: Final = "Unable to start a transaction"
+
+
+def engine_error(error: Mapping[str, Any]) -> Exception:
+    """The exception for an error reply of the engine: {code, state, message, meta, name}."""
+    code, state, message = error.get("code"), error.get("state"), error["message"]
+    problem = PROBLEMS.get(code or "") or PROBLEMS.get(state or "")
+    if problem is not None:
+        return problem[0](problem[1])
+    if code == TRANSACTION_API:
+        return _transaction_error(message)
+    data = {"user_facing_error": {"error_code": code, "message": message, "meta": error.get("meta") or {}}}
+    if state in BY_STATE:
+        return BY_STATE[state](data)
+    if code in ERROR_MAPPING:
+        return ERROR_MAPPING[code](data)
+    if error.get("name") == "PrismaClientValidationError":
+        return _validation_error(data, message)
+    return prisma_errors.DataError(data)
+
+
+def _transaction_error(message: str) -> Exception:
+    if NOT_STARTED in message:
+        return PoolExhausted(PROBLEMS["P2024"][1])
+    if "Transaction already closed" in message or "expired" in message or "Transaction not found" in message:
+        return prisma_errors.TransactionExpiredError(message)
+    return prisma_errors.TransactionError(message)
+
+
+def _validation_error(data: Mapping[str, Any], message: str) -> Exception:
+    """The JavaScript client refuses a malformed call before it reaches the database, in words only."""
+    if re.search(r"Unknown (argument|field)", message):
+        return prisma_errors.FieldNotFoundError(data, message=message)
+    if re.search(r"Argument `\w+` (is missing|must not be null)", message):
+        return prisma_errors.MissingRequiredValueError(data)
+    return prisma_errors.InputError(data)
+
+
+def as_error(error: Exception) -> HandoverError | None:
+    """The answer to an error of the client that nobody handled, or None when it is a fault of ours."""
+    if isinstance(error, HandoverError):
+        return error
+    if isinstance(error, prisma_errors.UniqueViolationError):
+        return Conflict("This collides with something that is stored already.")
+    if isinstance(error, prisma_errors.RecordNotFoundError):
+        return NotFound("There is no such record.")
+    return None

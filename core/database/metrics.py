@@ -1,0 +1,30 @@
+"""The database's figures in `/metrics`. Gauges are added up over the workers that live."""
+
+from collections.abc import Mapping
+
+from core.observability.metrics import Counter, Gauge, Histogram
+
+QUERY_SECONDS = Histogram(
+    "handover_database_query_seconds",
+    "Time from sending a query to the engine until its answer",
+    ["model", "operation"],
+    buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+QUERY_ERRORS = Counter("handover_database_query_errors_total", "Queries that failed, by error", ["error"])
+RESTARTS = Counter("handover_engine_restarts_total", "Engine processes that ended unasked and were replaced")
+IN_FLIGHT = Gauge("handover_engine_in_flight", "Requests sent to the engine and not answered", multiprocess_mode="livesum")
+TRANSACTIONS = Gauge("handover_engine_transactions", "Open interactive transactions", multiprocess_mode="livesum")
+MEMORY = Gauge("handover_engine_resident_memory_bytes", "Memory of the engine processes", multiprocess_mode="livesum")
+POOL = Gauge(
+    "handover_database_pool_connections", "Connections of the pools, by state", ["state"], multiprocess_mode="livesum"
+)
+POOL_WAITING = Gauge("handover_database_pool_waiting", "Queries waiting for a connection", multiprocess_mode="livesum")
+
+
+def record_pool(stats: Mapping[str, int]) -> None:
+    """Take over what the engine said about itself."""
+    POOL.labels("total").set(stats["poolTotal"])
+    POOL.labels("idle").set(stats["poolIdle"])
+    POOL_WAITING.set(stats["poolWaiting"])
+    TRANSACTIONS.set(stats["transactions"])
+    MEMORY.set(stats["memoryBytes"])

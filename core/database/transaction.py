@@ -1,0 +1,54 @@
+"""One unit of work in one database transaction, with explicit limits."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Literal, TypeVar
+
+import structlog
+
+from core.database.client import EngineClient
+
+Isolation = Literal["ReadCommitted", "RepeatableRead", "Serializable"]
+Client = TypeVar("Client", bound=EngineClient)
+
+DEFAULT_TIMEOUT = timedelta(seconds=5)
+DEFAULT_MAX_WAIT = timedelta(seconds=2)
+
+log = structlog.get_logger("database.transaction")
+
+
+@asynccontextmanager
+async def transaction(
+    db: Client,
+    *,
+    timeout: timedelta = DEFAULT_TIMEOUT,
+    max_wait: timedelta = DEFAULT_MAX_WAIT,
+    isolation: Isolation | None = None,
+) -> AsyncIterator[Client]:
+    """Yield a client whose calls all belong to one transaction: committed at the end, rolled back on any exception.
+
+    `timeout` bounds the whole transaction, after which it rolls back by itself and further calls raise
+    TransactionExpiredError; `max_wait` bounds the wait for a connection (PoolExhausted). A transaction inside
+    another would be a second, independent one, so that is refused.
+    """
+    if db.is_transaction():
+        raise RuntimeError("This client is in a transaction already: pass it on instead of opening another one.")
+    engine = db.engine
+    identifier = await engine.begin(
+        timeout_ms=_milliseconds(timeout), max_wait_ms=_milliseconds(max_wait), isolation=isolation
+    )
+    try:
+        yield db.bound_to(identifier)
+    except BaseException:
+        try:
+            await engine.rollback_transaction(identifier)
+        except Exception as error:
+            # The engine or the connection is gone, and the transaction with it: the first error tells more.
+            log.info("database.rollback_failed", error=type(error).__name__)
+        raise
+    await engine.commit_transaction(identifier)
+
+
+def _milliseconds(duration: timedelta) -> int:
+    return round(duration.total_seconds() * 1000)

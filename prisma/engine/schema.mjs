@@ -1,0 +1,165 @@
+/**
+ * Prisma's own schema engine (as WebAssembly) over the folders beside this one: deploys migrations, tells which are
+ * missing, and writes the difference between migrations and schema.
+ *
+ * One JSON object on standard input, {command, url, ...}; one on standard output, {ok} or {error}.
+ *   deploy        apply what is missing                      -> {applied: [name]}
+ *   status        compare the history with the database      -> {applied, missing, edited, failed, unknown}
+ *   diff          SQL from the migrations to the schema      -> {sql}; empty when both agree
+ */
+import { readFile, readdir } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+
+import { PrismaPg } from "@prisma/adapter-pg";
+import { bindMigrationAwareSqlAdapterFactory } from "@prisma/driver-adapter-utils";
+import pg from "pg";
+import { toClientConfig, parse } from "pg-connection-string";
+
+import { describe } from "./errors.mjs";
+
+const NO_FILTERS = { externalTables: [], externalEnums: [] };
+/** Any number that all processes of this project agree on. */
+const DEPLOY_LOCK = 4_711_290_517n;
+
+const OID_CHAR = 18;
+const OID_NAME = 19;
+const OID_TEXT = 25;
+const COLUMN_TYPE_CHARACTER = 6;
+
+let panic = "";
+globalThis.PRISMA_WASM_PANIC_REGISTRY = { set_message: (message) => (panic = message) };
+
+/**
+ * The catalog columns that `diff` reads are of two types that the adapter does not know. They are told as text;
+ * the engine wants the former "char" columns marked as single characters, or it panics.
+ */
+function readingCatalogs(adapter) {
+  const pool = adapter.underlyingDriver();
+  const query = pool.query.bind(pool);
+  let characters = [];
+  pool.query = async (...args) => {
+    const result = await query(...args);
+    characters = [];
+    result.fields?.forEach((field, index) => {
+      if (field.dataTypeID === OID_CHAR) characters.push(index);
+      if (field.dataTypeID === OID_CHAR || field.dataTypeID === OID_NAME) field.dataTypeID = OID_TEXT;
+    });
+    return result;
+  };
+  const queryRaw = adapter.queryRaw.bind(adapter);
+  adapter.queryRaw = async (request) => {
+    const result = await queryRaw(request);
+    for (const index of characters) result.columnTypes[index] = COLUMN_TYPE_CHARACTER;
+    return result;
+  };
+  // The adapter would cut a script at every semicolon, also inside functions; the server takes it whole.
+  adapter.executeScript = async (script) => {
+    try {
+      await query(script);
+    } catch (error) {
+      adapter.onError(error);
+    }
+  };
+  return adapter;
+}
+
+function adapterFactory(config) {
+  const factory = new PrismaPg({ ...config, max: 1, idleTimeoutMillis: 100 });
+  return {
+    adapterName: factory.adapterName,
+    provider: factory.provider,
+    connect: async () => readingCatalogs(await factory.connect()),
+    connectToShadowDb: async () => readingCatalogs(await factory.connectToShadowDb()),
+  };
+}
+
+async function schemaEngine(config, files) {
+  const binding = await import("@prisma/schema-engine-wasm/schema_engine_bg");
+  const folder = createRequire(import.meta.url).resolve("@prisma/schema-engine-wasm/schema_engine_bg");
+  const module = new WebAssembly.Module(await readFile(folder.replace(/\.js$/, ".wasm")));
+  const instance = new WebAssembly.Instance(module, { "./schema_engine_bg.js": binding });
+  binding.__wbg_set_wasm(instance.exports);
+  instance.exports.__wbindgen_start();
+  const datamodels = files.map(({ path, content }) => [path, content]);
+  return binding.SchemaEngine.new({ datamodels }, () => {}, bindMigrationAwareSqlAdapterFactory(adapterFactory(config)));
+}
+
+async function schemaFiles(folder) {
+  const names = (await readdir(folder)).filter((name) => name.endsWith(".prisma")).sort();
+  return Promise.all(names.map(async (name) => ({ path: name, content: await readFile(join(folder, name), "utf8") })));
+}
+
+async function migrationList(folder) {
+  const names = (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isDirectory()).map(({ name }) => name).sort();
+  const directories = names.map(async (name) => ({
+    path: name,
+    migrationFile: { path: "migration.sql", content: { tag: "ok", value: await readFile(join(folder, name, "migration.sql"), "utf8") } },
+  }));
+  return {
+    baseDir: folder,
+    lockfile: { path: "migration_lock.toml", content: await readFile(join(folder, "migration_lock.toml"), "utf8") },
+    shadowDbInitScript: "",
+    migrationDirectories: await Promise.all(directories),
+  };
+}
+
+/**
+ * Two processes that start at once must not deploy at once. The connection also finds out first, and in the driver's
+ * own words, whether there is a database to work on.
+ */
+async function alone(config, work) {
+  const client = new pg.Client(config);
+  await client.connect();
+  try {
+    await client.query("SELECT pg_advisory_lock($1)", [DEPLOY_LOCK]);
+    return await work();
+  } finally {
+    await client.end();
+  }
+}
+
+async function run({ command, url, schema, migrations }) {
+  const config = toClientConfig(parse(url));
+  return alone(config, async () => dispatch(command, config, schema, migrations));
+}
+
+async function dispatch(command, config, schema, migrations) {
+  const files = await schemaFiles(schema ?? fileURLToPath(new URL("../schema", import.meta.url)));
+  const list = await migrationList(migrations ?? fileURLToPath(new URL("../migrations", import.meta.url)));
+  const engine = await schemaEngine(config, files);
+  switch (command) {
+    case "deploy": {
+      const { appliedMigrationNames } = await engine.applyMigrations({ migrationsList: list, filters: NO_FILTERS });
+      return { applied: appliedMigrationNames };
+    }
+    case "status": {
+      const found = await engine.diagnoseMigrationHistory({ migrationsList: list, optInToShadowDatabase: false, filters: NO_FILTERS });
+      const missing = found.history?.unappliedMigrationNames ?? [];
+      const names = list.migrationDirectories.map(({ path }) => path);
+      return {
+        applied: names.filter((name) => !missing.includes(name)),
+        missing,
+        edited: found.editedMigrationNames,
+        failed: found.failedMigrationNames,
+        unknown: found.history?.unpersistedMigrationNames ?? [],
+      };
+    }
+    case "diff": {
+      const to = { tag: "schemaDatamodel", files };
+      const result = await engine.diff({ from: { tag: "migrations", ...list }, to, script: true, exitCode: true, filters: NO_FILTERS });
+      return { sql: result.exitCode === 0 ? "" : result.stdout };
+    }
+  }
+  throw new Error(`unknown command ${command}`);
+}
+
+try {
+  const ok = await run(JSON.parse(await text(process.stdin)));
+  process.stdout.write(JSON.stringify({ ok }), () => process.exit(0));
+} catch (error) {
+  const { code, state, message } = describe(error);
+  process.stdout.write(JSON.stringify({ error: { code, state, message: panic || message } }), () => process.exit(1));
+}
