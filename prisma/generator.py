@@ -1,8 +1,8 @@
 """Prisma generator that writes the typed Python client from a schema of current Prisma.
 
-Prisma Client Python's own generator expects an older Prisma: it wants an engine binary, an engine version it knows,
-and a URL in the data source. Nothing of the generated code depends on those, so this entry point fills them in and
-hands the rest to the original generator.
+Prisma Client Python's own generator expects an older Prisma: it wants an engine binary, an engine version it
+knows, and a URL in the data source. Nothing of the generated code depends on those, so this entry point fills
+them in and hands the rest to the original generator.
 """
 
 from __future__ import annotations

@@ -1,1 +1,3 @@
-"""PostgreSQL through Prisma: the typed client, the engine process that runs its queries, transactions, the schema."""
+"""PostgreSQL through Prisma: the typed client, the engine process that runs its queries, transactions, the
+schema.
+"""

@@ -1,7 +1,8 @@
 """From the typed client's arguments to those of Prisma's JavaScript client, and back for the results.
 
-The two clients share their vocabulary; what differs is the spelling of some keys, the names of the methods, and the
-few kinds of values that JSON has no word for. Those are sent as tagged objects (see `prisma/engine/values.mjs`).
+The two clients share their vocabulary; what differs is the spelling of some keys, the names of the methods,
+and the few kinds of values that JSON has no word for. Those are sent as tagged objects (see
+`prisma/engine/values.mjs`).
 """
 
 import datetime
@@ -46,7 +47,9 @@ EXACT_INTEGERS = 2**53 - 1
 
 
 class Encoder:
-    """Encodes one call's arguments; `tagged` tells afterwards whether the engine has to look for tagged values."""
+    """Encodes one call's arguments; `tagged` tells afterwards whether the engine has to look for tagged
+    values.
+    """
 
     __slots__ = ("tagged",)
 
@@ -115,7 +118,7 @@ def _aggregates(method: PrismaMethod, selection: list[str]) -> JsonObject:
 
 
 def _select(arguments: JsonObject, model: type[BaseModel]) -> None:
-    """A partial model asks for its own columns only; JavaScript's client takes either `select` or `include`."""
+    """A partial model asks for its own columns; JavaScript's client takes `select` or `include`, not both."""
     columns = _columns_of_partial(model)
     if columns is not None:
         arguments["select"] = {**dict.fromkeys(columns, True), **arguments.pop("include", {})}
@@ -134,7 +137,8 @@ def _columns_of_partial(model: type[BaseModel]) -> tuple[str, ...] | None:
 
 
 def raw_rows(rows: list[JsonObject], model: type[BaseModel] | None) -> JsonObject:
-    """Rows of a raw query as the typed client deserializes them: column names, their types, and rows of values.
+    """Rows of a raw query as the typed client deserializes them: column names, their types, and rows of
+    values.
 
     A model wants its Json columns as JSON text; without a model they stay what they are.
     """

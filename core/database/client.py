@@ -44,12 +44,15 @@ class EngineClient(AsyncBasePrisma):
     def batch_(self) -> NoReturn:
         """Not available: raises NotSupported."""
         raise NotSupported(
-            "batch_() is not available; use `async with transaction(db) as tx:` for writes that belong together."
+            "batch_() is not available; use `async with transaction(db) as tx:` for writes that belong "
+            "together."
         )
 
     def _create_engine(self, dml_path: Path | None = None) -> Engine:
         if self._options is None:
-            raise RuntimeError("This client was made without a database: use Database.from_settings(settings).")
+            raise RuntimeError(
+                "This client was made without a database: use Database.from_settings(settings)."
+            )
         return Engine(self._options)
 
     async def _execute(
@@ -73,11 +76,13 @@ class EngineClient(AsyncBasePrisma):
 
 
 class Database(EngineClient, Prisma):
-    """`db.item.find_many(...)` and so on: see the reference of Prisma Client Python; fields are in snake_case."""
+    """`db.item.find_many(...)` and so on: see the reference of Prisma Client Python; fields are in
+    snake_case.
+    """
 
     @classmethod
     def from_settings(cls, settings: "Settings") -> Self:
-        """A client that is not connected yet: `await db.connect()`, and `await db.disconnect()` at the end."""
+        """A client, not connected yet: `await db.connect()`, and `await db.disconnect()` at the end."""
         if settings.database_url is None:
             raise RuntimeError("There is no DATABASE_URL: start the local services first.")
         return cls(

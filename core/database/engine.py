@@ -1,7 +1,8 @@
 """The engine seam: what the typed client takes for its query engine, kept alive.
 
-A supervisor starts the engine process again whenever it ends. What was in flight fails with EngineUnavailable,
-because nobody can know whether it was done; what arrives meanwhile waits a little for the new process.
+A supervisor starts the engine process again whenever it ends. What was in flight fails with
+EngineUnavailable, because nobody can know whether it was done; what arrives meanwhile waits a little for the
+new process.
 """
 
 import asyncio
@@ -94,6 +95,10 @@ class Engine(AsyncAbstractEngine):
             pool_waiting=self._pool.get("poolWaiting", 0),
         )
 
+    async def ping(self) -> None:
+        """Return when the engine process answers; PostgreSQL is not asked."""
+        await self._request({"op": "stats"})
+
     async def connect(self, timeout: timedelta = timedelta(seconds=10), datasources: object = None) -> None:
         """Start the engine. Raises EngineUnavailable when it is not ready within `timeout`."""
         if self._supervisor is not None:
@@ -105,7 +110,9 @@ class Engine(AsyncAbstractEngine):
         except BaseException as error:
             await self.aclose()
             if isinstance(error, TimeoutError):
-                raise EngineUnavailable(self._last_failure or "The database engine did not start in time.") from None
+                raise EngineUnavailable(
+                    self._last_failure or "The database engine did not start in time."
+                ) from None
             raise
 
     def close(self, *, timeout: timedelta | None = None) -> None:
@@ -143,13 +150,17 @@ class Engine(AsyncAbstractEngine):
                 meter.queries += 1
                 meter.seconds += seconds
             if seconds * 1000 >= self._options.slow_query_ms:
-                log.warning("database.slow_query", model=model, operation=operation, ms=round(seconds * 1000, 1))
+                log.warning(
+                    "database.slow_query", model=model, operation=operation, ms=round(seconds * 1000, 1)
+                )
 
     async def start_transaction(self, *, content: str) -> TransactionId:
         limits = orjson.loads(content)
         return await self.begin(timeout_ms=limits["timeout"], max_wait_ms=limits["max_wait"])
 
-    async def begin(self, *, timeout_ms: int, max_wait_ms: int, isolation: str | None = None) -> TransactionId:
+    async def begin(
+        self, *, timeout_ms: int, max_wait_ms: int, isolation: str | None = None
+    ) -> TransactionId:
         """Open a transaction that rolls back by itself after `timeout_ms`.
 
         Raises PoolExhausted when no connection was free within `max_wait_ms`.
@@ -174,7 +185,7 @@ class Engine(AsyncAbstractEngine):
     async def query(self, content: str, *, tx_id: TransactionId | None) -> NoReturn:
         raise NotSupported("Queries reach this engine through the typed client only, not as GraphQL text.")
 
-    async def metrics(self, *, format: object, global_labels: object) -> NoReturn:  # type: ignore[override]
+    async def metrics(self, **options: object) -> NoReturn:
         raise NotSupported("The engine's figures are part of GET /metrics.")
 
     def _abandon(self, opening: "asyncio.Future[Any]") -> None:

@@ -1,7 +1,8 @@
 """Database errors by name, and which of them have an answer of their own.
 
-A user of Prisma's Python client finds the classes of `prisma.errors`. What that client has no class for is named
-here; where trying again may help, it is also `Unavailable`, so that it reaches a caller as 503 with `Retry-After`.
+A user of Prisma's Python client finds the classes of `prisma.errors`. What that client has no class for is
+named here; where trying again may help, it is also `Unavailable`, so that it reaches a caller as 503 with
+`Retry-After`.
 """
 
 import re
@@ -37,7 +38,9 @@ class PoolExhausted(DatabaseProblem):
 
 
 class WriteConflict(DatabaseProblem):
-    """A deadlock or a serialization failure: PostgreSQL rolled the transaction back so that another could go on."""
+    """A deadlock or a serialization failure: PostgreSQL rolled the transaction back so that another could go
+    on.
+    """
 
     code = "database.write_conflict"
 
@@ -84,13 +87,17 @@ NOT_STARTED: Final = "Unable to start a transaction"
 
 def engine_error(error: Mapping[str, Any]) -> Exception:
     """The exception for an error reply of the engine: {code, state, message, meta, name}."""
-    code, state, message = error.get("code"), error.get("state"), error["message"]
-    problem = PROBLEMS.get(code or "") or PROBLEMS.get(state or "")
+    code: str = error.get("code") or ""
+    state: str = error.get("state") or ""
+    message: str = error["message"]
+    problem = PROBLEMS.get(code) or PROBLEMS.get(state)
     if problem is not None:
         return problem[0](problem[1])
     if code == TRANSACTION_API:
         return _transaction_error(message)
-    data = {"user_facing_error": {"error_code": code, "message": message, "meta": error.get("meta") or {}}}
+    data = {
+        "user_facing_error": {"error_code": code or None, "message": message, "meta": error.get("meta") or {}}
+    }
     if state in BY_STATE:
         return BY_STATE[state](data)
     if code in ERROR_MAPPING:

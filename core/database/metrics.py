@@ -12,13 +12,24 @@ QUERY_SECONDS = Histogram(
 )
 QUERY_ERRORS = Counter("handover_database_query_errors_total", "Queries that failed, by error", ["error"])
 RESTARTS = Counter("handover_engine_restarts_total", "Engine processes that ended unasked and were replaced")
-IN_FLIGHT = Gauge("handover_engine_in_flight", "Requests sent to the engine and not answered", multiprocess_mode="livesum")
-TRANSACTIONS = Gauge("handover_engine_transactions", "Open interactive transactions", multiprocess_mode="livesum")
-MEMORY = Gauge("handover_engine_resident_memory_bytes", "Memory of the engine processes", multiprocess_mode="livesum")
-POOL = Gauge(
-    "handover_database_pool_connections", "Connections of the pools, by state", ["state"], multiprocess_mode="livesum"
+IN_FLIGHT = Gauge(
+    "handover_engine_in_flight", "Requests sent to the engine and not answered", multiprocess_mode="livesum"
 )
-POOL_WAITING = Gauge("handover_database_pool_waiting", "Queries waiting for a connection", multiprocess_mode="livesum")
+TRANSACTIONS = Gauge(
+    "handover_engine_transactions", "Open interactive transactions", multiprocess_mode="livesum"
+)
+MEMORY = Gauge(
+    "handover_engine_resident_memory_bytes", "Memory of the engine processes", multiprocess_mode="livesum"
+)
+POOL = Gauge(
+    "handover_database_pool_connections",
+    "Connections of the pools, by state",
+    ["state"],
+    multiprocess_mode="livesum",
+)
+POOL_WAITING = Gauge(
+    "handover_database_pool_waiting", "Queries waiting for a connection", multiprocess_mode="livesum"
+)
 
 
 def record_pool(stats: Mapping[str, int]) -> None:

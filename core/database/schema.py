@@ -45,7 +45,9 @@ class SchemaStatus:
 
 
 async def deploy(url: str) -> tuple[str, ...]:
-    """Apply the migrations that the database lacks and return their names; several at once wait for each other."""
+    """Apply the migrations that the database lacks and return their names; several at once wait for each
+    other.
+    """
     return tuple((await _run("deploy", url))["applied"])
 
 
@@ -57,15 +59,20 @@ async def status(url: str) -> SchemaStatus:
 async def difference(url: str) -> str:
     """The SQL that leads from the migrations to the schema files; empty when they agree.
 
-    Needs the right to create a database, in which the migrations are played through and which is dropped again.
+    Needs the right to create a database, in which the migrations are played through and which is dropped
+    again.
     """
     return str((await _run("diff", url))["sql"])
 
 
 async def new(url: str, name: str) -> Path | None:
-    """Write the next migration; None when the schema holds nothing new. Its SQL is to be read before it is used."""
+    """Write the next migration; None when the schema holds nothing new. Its SQL is to be read before it is
+    used.
+    """
     if not NAME.fullmatch(name):
-        raise SchemaError(f"'{name}' cannot name a migration: use lower-case letters, digits and underscores.")
+        raise SchemaError(
+            f"'{name}' cannot name a migration: use lower-case letters, digits and underscores."
+        )
     sql = await difference(url)
     if not sql:
         return None
@@ -101,10 +108,11 @@ async def _run(command: str, url: str) -> dict[str, Any]:
         raise SchemaError(f"The schema engine did not finish within {TIMEOUT_S} s.") from None
     if not answer:
         reason = errors.decode(errors="replace").strip().splitlines()
-        raise SchemaError(f"The schema engine failed: {reason[-1] if reason else process.returncode}; run `make setup`.")
+        raise SchemaError(
+            f"The schema engine failed: {reason[-1] if reason else process.returncode}; run `make setup`."
+        )
     result: dict[str, Any] = orjson.loads(answer)
     if "error" in result:
-        error = result["error"]
-        raise SchemaError(error["message"], unreachable=error.get("code") == "P1001")
+        raise SchemaError(result["error"]["message"], unreachable=result["error"].get("code") == "P1001")
     ok: dict[str, Any] = result["ok"]
     return ok

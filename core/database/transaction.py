@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Literal, TypeVar
 
 import structlog
+from prisma.errors import PrismaError
 
 from core.database.client import EngineClient
 
@@ -26,14 +27,17 @@ async def transaction(
     max_wait: timedelta = DEFAULT_MAX_WAIT,
     isolation: Isolation | None = None,
 ) -> AsyncIterator[Client]:
-    """Yield a client whose calls all belong to one transaction: committed at the end, rolled back on any exception.
+    """Yield a client whose calls all belong to one transaction: committed at the end, rolled back on any
+    exception.
 
     `timeout` bounds the whole transaction, after which it rolls back by itself and further calls raise
     TransactionExpiredError; `max_wait` bounds the wait for a connection (PoolExhausted). A transaction inside
     another would be a second, independent one, so that is refused.
     """
     if db.is_transaction():
-        raise RuntimeError("This client is in a transaction already: pass it on instead of opening another one.")
+        raise RuntimeError(
+            "This client is in a transaction already: pass it on instead of opening another one."
+        )
     engine = db.engine
     identifier = await engine.begin(
         timeout_ms=_milliseconds(timeout), max_wait_ms=_milliseconds(max_wait), isolation=isolation
@@ -43,7 +47,7 @@ async def transaction(
     except BaseException:
         try:
             await engine.rollback_transaction(identifier)
-        except Exception as error:
+        except PrismaError as error:
             # The engine or the connection is gone, and the transaction with it: the first error tells more.
             log.info("database.rollback_failed", error=type(error).__name__)
         raise

@@ -78,8 +78,8 @@ class Model {
 
   #texts(record) {
     for (const field of this.json) {
-      const value = record[field];
-      if (value !== null && value !== undefined) record[field] = JSON.stringify(value);
+      // Of NULL and JSON's null the client makes the same; as text both suit a field that may not be None.
+      if (record[field] !== undefined) record[field] = JSON.stringify(record[field]);
     }
     for (const [field, type] of this.relations) {
       const related = record[field];

@@ -1,0 +1,176 @@
+"""Every kind of value there and back, with the edges where the two clients differ."""
+
+import base64
+import datetime
+from decimal import Decimal
+from types import ModuleType
+from typing import Any
+
+import pytest
+from prisma import Base64, errors
+
+from tests.database.values import json
+
+UTC = datetime.UTC
+
+
+async def stored(showcase: Any, **values: Any) -> Any:
+    book = await showcase.book.create(data={"title": "values", **values})
+    assert await showcase.book.find_unique(where={"id": book.id}) == book
+    return book
+
+
+@pytest.mark.parametrize(
+    "number", [0, 1, -1, 2**31, 2**53 - 1, 2**53, 2**53 + 1, -(2**53) - 1, 2**63 - 1, -(2**63)]
+)
+async def test_bigint_is_exact(showcase: Any, number: int) -> None:
+    assert (await stored(showcase, views=number)).views == number
+    assert await showcase.book.count(where={"views": {"equals": number}}) == 1
+    summed = await showcase.book.group_by(["title"], sum={"views": True})
+    assert summed[0]["_sum"]["views"] == number
+
+
+async def test_a_number_beyond_the_column_is_refused(showcase: Any) -> None:
+    with pytest.raises(errors.PrismaError):
+        await showcase.book.create(data={"title": "x", "views": 2**63})
+    with pytest.raises(errors.PrismaError):
+        await showcase.book.create(data={"title": "x", "pages": 2**31})
+
+
+@pytest.mark.parametrize("number", ["0", "1.5", "-12345678901234567890.0123456789", "0.0000000001"])
+async def test_decimal_is_exact(showcase: Any, number: str) -> None:
+    assert (await stored(showcase, price=Decimal(number))).price == Decimal(number)
+    assert await showcase.book.count(where={"price": {"gte": Decimal(number)}}) == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00\xff\x10binary", bytes(range(256)) * 300])
+async def test_bytes(showcase: Any, content: bytes) -> None:
+    book = await stored(showcase, cover=Base64.encode(content))
+    assert book.cover.decode() == content
+    assert base64.b64decode(str(book.cover)) == content
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (
+            datetime.datetime(2025, 10, 23, 22, 45, 24, 940_000, UTC),
+            datetime.datetime(2025, 10, 23, 22, 45, 24, 940_000, UTC),
+        ),
+        (
+            datetime.datetime(2025, 1, 1, 12, 0, 0, 123_999, UTC),
+            datetime.datetime(2025, 1, 1, 12, 0, 0, 123_000, UTC),
+        ),
+        (
+            datetime.datetime(2025, 1, 1, tzinfo=datetime.timezone(datetime.timedelta(hours=-3))),
+            datetime.datetime(2025, 1, 1, 3, tzinfo=UTC),
+        ),
+        (
+            datetime.datetime(1969, 7, 20, 20, 17, 40, tzinfo=UTC),
+            datetime.datetime(1969, 7, 20, 20, 17, 40, tzinfo=UTC),
+        ),
+        (datetime.datetime(2025, 1, 1), datetime.datetime(2025, 1, 1, tzinfo=UTC)),  # noqa: DTZ001 - naive on purpose
+    ],
+)
+async def test_datetime_in_utc_with_milliseconds(
+    showcase: Any, given: datetime.datetime, kept: datetime.datetime
+) -> None:
+    assert (await stored(showcase, printed=given)).printed == kept
+    assert await showcase.book.count(where={"printed": {"lte": given}}) == 1
+    assert await showcase.book.count(where={"printed": {"lt": given}}) == 0
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"a": [1, 2.5, "x", None, True], "order_by": {"not_in": 1}, "$json": 1, "$bytes": "AA=="},
+        [],
+        "text",
+        "",
+        0,
+        False,
+        {"deep": {"er": [{"still": "é🦉\u2028"}]}},
+    ],
+)
+async def test_json_of_any_shape(showcase: Any, value: Any) -> None:
+    book = await stored(showcase, extra=json(value), notes=json(value))
+    assert book.extra == value
+    assert book.notes == value
+    assert await showcase.book.count(where={"extra": {"equals": json(value)}}) == 1
+    assert await showcase.book.count(where={"notes": {"not": json({"other": 1})}}) == 1
+
+
+async def test_json_null_is_not_the_databases_null(showcase: Any) -> None:
+    nothing = await stored(showcase)
+    emptied = await stored(showcase, notes=json({"x": 1}))
+    emptied = await showcase.book.update(where={"id": emptied.id}, data={"notes": None})
+    json_null = await stored(showcase, extra=json(None), notes=json(None))
+    assert nothing.notes is emptied.notes is json_null.notes is None
+    kinds = await showcase.query_raw(
+        'SELECT id, notes IS NULL AS missing, extra::text AS extra FROM "Book" ORDER BY id'
+    )
+    assert [row["missing"] for row in kinds] == [True, True, False]
+    assert kinds[2]["extra"] == "null"
+
+
+async def test_json_filters_by_path(showcase: Any) -> None:
+    await stored(showcase, extra=json({"tags": ["a", "b"], "size": 3}))
+    where = {"extra": {"path": ["size"], "gt": json(2)}}
+    assert await showcase.book.count(where=where) == 1
+    assert await showcase.book.count(where={"extra": {"path": ["tags"], "array_contains": json(["a"])}}) == 1
+    assert await showcase.book.count(where={"extra": {"path": ["tags"], "array_contains": json(["z"])}}) == 0
+
+
+async def test_json_of_related_records(showcase: Any) -> None:
+    author = await showcase.author.create(
+        data={
+            "email": "j@example.org",
+            "profile": {"create": {"bio": "b", "settings": json({"theme": "dark"})}},
+        },
+        include={"profile": True},
+    )
+    assert author.profile.settings == {"theme": "dark"}
+    cleared = await showcase.author.update(
+        where={"id": author.id}, data={"profile": {"update": {"settings": None}}}, include={"profile": True}
+    )
+    assert cleared.profile.settings is None
+
+
+async def test_enums_with_mapped_names(showcase: Any, generated: ModuleType) -> None:
+    rank = generated.enums.Rank
+    author = await showcase.author.create(data={"email": "r@example.org", "rank": rank.last})
+    assert author.rank == rank.last
+    assert await showcase.author.count(where={"rank": rank.last}) == 1
+    assert await showcase.author.count(where={"rank": {"in": [rank.first]}}) == 0
+    assert (await showcase.author.update(where={"id": author.id}, data={"rank": "first"})).rank == rank.first
+    in_database = await showcase.query_raw("SELECT unnest(enum_range(NULL::rank))::text AS name")
+    assert [row["name"] for row in in_database] == ["first", "the-last"]
+
+
+async def test_scalar_lists(showcase: Any, generated: ModuleType) -> None:
+    book = await stored(showcase, words=["a", "b"], sizes=[3, 1], ranks=["last", "first"])
+    assert (book.words, book.sizes) == (["a", "b"], [3, 1])
+    assert book.ranks == [generated.enums.Rank.last, generated.enums.Rank.first]
+    for where, count in [
+        ({"words": {"has": "a"}}, 1),
+        ({"words": {"has_every": ["a", "z"]}}, 0),
+        ({"words": {"has_some": ["a", "z"]}}, 1),
+        ({"words": {"is_empty": True}}, 0),
+        ({"sizes": {"equals": [3, 1]}}, 1),
+    ]:
+        assert await showcase.book.count(where=where) == count, where
+    pushed = await showcase.book.update(
+        where={"id": book.id}, data={"words": {"push": ["c"]}, "sizes": {"set": []}}
+    )
+    assert (pushed.words, pushed.sizes) == (["a", "b", "c"], [])
+
+
+@pytest.mark.parametrize("text", ["", "é🦉 عربي", "quote ' \" \\ ; -- $1", "line\nbreak\ttab", "x" * 100_000])
+async def test_text_to_the_character(showcase: Any, text: str) -> None:
+    assert (await stored(showcase, words=[text])).words == [text]
+    assert await showcase.book.count(where={"words": {"has": text}}) == 1
+
+
+async def test_float_and_boolean(showcase: Any) -> None:
+    book = await stored(showcase, rating=0.1, published=True)
+    assert (book.rating, book.published) == (0.1, True)
