@@ -25,6 +25,7 @@ from core.database.process import PLAIN, TAGGED, EngineProcess
 
 RESTART_WAIT_S: Final = 3.0
 """How long a request waits for an engine that is being started."""
+NOTICE_S: Final = 0.005
 PROBE_INTERVAL_S: Final = 1.0
 PROBE_TIMEOUT_S: Final = 15.0
 """An engine that has not answered for so long hangs, and is killed."""
@@ -195,7 +196,7 @@ class Engine(AsyncAbstractEngine):
 
     async def _request(self, request: dict[str, Any], kind: int = PLAIN) -> Any:
         process = self._process
-        if process is None:
+        if process is None or not process.connection.is_open:
             process = await self._wait_for_process()
         metrics.IN_FLIGHT.inc()
         try:
@@ -211,12 +212,15 @@ class Engine(AsyncAbstractEngine):
             raise EngineUnavailable("The database client is not connected.")
         try:
             async with asyncio.timeout(RESTART_WAIT_S):
-                await self._ready.wait()
+                while True:
+                    await self._ready.wait()
+                    process = self._process
+                    if process is not None and process.connection.is_open:
+                        return process
+                    # The supervisor is about to notice that this one has gone.
+                    await asyncio.sleep(NOTICE_S)
         except TimeoutError:
             raise EngineUnavailable("The database engine is being started; try again in a moment.") from None
-        if self._process is None:
-            raise EngineUnavailable("The database engine is being started; try again in a moment.")
-        return self._process
 
     async def _supervise(self) -> None:
         failures = 0

@@ -49,6 +49,10 @@ class Connection(asyncio.Protocol):
     def in_flight(self) -> int:
         return len(self._pending)
 
+    @property
+    def is_open(self) -> bool:
+        return self._transport is not None and not self._transport.is_closing()
+
     def send(self, payload: bytes, kind: int = PLAIN) -> asyncio.Future[tuple[bool, bytes]]:
         """Send a request; the future holds (ok, JSON) or raises EngineUnavailable."""
         if self._transport is None or self._transport.is_closing():

@@ -101,7 +101,9 @@ async def _run(command: str, url: str) -> dict[str, Any]:
         raise SchemaError(f"Node cannot be started ({error}); run `make setup`.") from error
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            answer, errors = await process.communicate(orjson.dumps({"command": command, "url": url}))
+            answer, errors = await process.communicate(
+                orjson.dumps({"command": command, "url": url, "migrations": str(MIGRATIONS)})
+            )
     except TimeoutError:
         process.kill()
         await process.wait()

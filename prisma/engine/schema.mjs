@@ -156,10 +156,19 @@ async function dispatch(command, config, schema, migrations) {
   throw new Error(`unknown command ${command}`);
 }
 
+/** The schema engine's messages without their traces: what failed, and in which migration. */
+function sentence(message) {
+  const [words] = message.split(/\n\s+0: /);
+  const migration = /migration_name="([^"]+)"/.exec(message);
+  const text = words.replace(/^external connector error\s*/, "").trim().replace(/\s*\n\s*/g, " ");
+  return migration ? `Migration ${migration[1]} failed: ${text}` : text;
+}
+
 try {
   const ok = await run(JSON.parse(await text(process.stdin)));
   process.stdout.write(JSON.stringify({ ok }), () => process.exit(0));
 } catch (error) {
-  const { code, state, message } = describe(error);
-  process.stdout.write(JSON.stringify({ error: { code, state, message: panic || message } }), () => process.exit(1));
+  const { code, state } = describe(error);
+  const message = panic || sentence(String(error.message ?? error));
+  process.stdout.write(JSON.stringify({ error: { code, state, message } }), () => process.exit(1));
 }
