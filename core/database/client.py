@@ -91,6 +91,8 @@ class Database(EngineClient, Prisma):
                 pool_size=settings.db_pool_size,
                 pool_timeout_s=settings.db_pool_timeout_s,
                 statement_timeout_s=settings.db_statement_timeout_s,
+                transaction_timeout_s=settings.db_transaction_timeout_s,
+                transaction_max_wait_s=settings.db_transaction_max_wait_s,
                 slow_query_ms=settings.slow_query_ms,
             )
         )

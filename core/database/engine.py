@@ -44,6 +44,8 @@ class EngineOptions:
     pool_size: int = 10
     pool_timeout_s: float = 5.0
     statement_timeout_s: float = 30.0
+    transaction_timeout_s: float = 5.0
+    transaction_max_wait_s: float = 2.0
     slow_query_ms: float = 200.0
     client: str | None = None
     """Module of another generated JavaScript client than the project's own."""
@@ -75,7 +77,7 @@ class Engine(AsyncAbstractEngine):
     """One engine process for this Python process, restarted for as long as it is wanted."""
 
     def __init__(self, options: EngineOptions) -> None:
-        self._options = options
+        self.options = options
         self._process: EngineProcess | None = None
         self._ready = asyncio.Event()
         self._supervisor: asyncio.Task[None] | None = None
@@ -150,7 +152,7 @@ class Engine(AsyncAbstractEngine):
             if meter is not None:
                 meter.queries += 1
                 meter.seconds += seconds
-            if seconds * 1000 >= self._options.slow_query_ms:
+            if seconds * 1000 >= self.options.slow_query_ms:
                 log.warning(
                     "database.slow_query", model=model, operation=operation, ms=round(seconds * 1000, 1)
                 )
@@ -229,7 +231,7 @@ class Engine(AsyncAbstractEngine):
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))
             started = time.monotonic()
             try:
-                process = await EngineProcess.start(self._options.configuration())
+                process = await EngineProcess.start(self.options.configuration())
             except EngineUnavailable as error:
                 failures += 1
                 self._last_failure = error.message

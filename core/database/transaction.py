@@ -13,9 +13,6 @@ from core.database.client import EngineClient
 Isolation = Literal["ReadCommitted", "RepeatableRead", "Serializable"]
 Client = TypeVar("Client", bound=EngineClient)
 
-DEFAULT_TIMEOUT = timedelta(seconds=5)
-DEFAULT_MAX_WAIT = timedelta(seconds=2)
-
 log = structlog.get_logger("database.transaction")
 
 
@@ -23,8 +20,8 @@ log = structlog.get_logger("database.transaction")
 async def transaction(
     db: Client,
     *,
-    timeout: timedelta = DEFAULT_TIMEOUT,
-    max_wait: timedelta = DEFAULT_MAX_WAIT,
+    timeout: timedelta | None = None,
+    max_wait: timedelta | None = None,
     isolation: Isolation | None = None,
 ) -> AsyncIterator[Client]:
     """Yield a client whose calls all belong to one transaction: committed at the end, rolled back on any
@@ -40,7 +37,9 @@ async def transaction(
         )
     engine = db.engine
     identifier = await engine.begin(
-        timeout_ms=_milliseconds(timeout), max_wait_ms=_milliseconds(max_wait), isolation=isolation
+        timeout_ms=_milliseconds(timeout, engine.options.transaction_timeout_s),
+        max_wait_ms=_milliseconds(max_wait, engine.options.transaction_max_wait_s),
+        isolation=isolation,
     )
     try:
         yield db.bound_to(identifier)
@@ -54,5 +53,5 @@ async def transaction(
     await engine.commit_transaction(identifier)
 
 
-def _milliseconds(duration: timedelta) -> int:
-    return round(duration.total_seconds() * 1000)
+def _milliseconds(duration: timedelta | None, default_s: float) -> int:
+    return round((default_s if duration is None else duration.total_seconds()) * 1000)
