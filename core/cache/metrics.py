@@ -1,0 +1,63 @@
+"""Figures of the cache for `/metrics`. Labels come from code (policy names, tag families), never from
+requests.
+"""
+
+from typing import Final
+
+from core.cache.policy import Outcome
+from core.observability.metrics import Counter, Gauge, Histogram
+
+_requests: Final = Counter(
+    "handover_cache_requests_total", "Reads that went through the cache.", ["policy", "outcome"]
+)
+_joined: Final = Counter(
+    "handover_cache_joined_total",
+    "Reads that waited for the load of another one (single flight).",
+    ["policy"],
+)
+_invalidations: Final = Counter("handover_cache_invalidations_total", "Tags that were invalidated.", ["tag"])
+_errors: Final = Counter("handover_cache_errors_total", "Redis commands that failed.", ["operation"])
+redis_seconds: Final = Histogram(
+    "handover_cache_redis_seconds",
+    "Time of Redis commands that answered.",
+    ["operation"],
+    buckets=(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25),
+)
+undelivered: Final = Gauge(
+    "handover_cache_undelivered_invalidations",
+    "Tags whose invalidation other hosts have not been told of yet.",
+    multiprocess_mode="livesum",
+)
+entries: Final = Gauge(
+    "handover_cache_entries", "Entries in the memory of the workers.", multiprocess_mode="livesum"
+)
+used_bytes: Final = Gauge(
+    "handover_cache_bytes", "Bytes in the memory of the workers.", multiprocess_mode="livesum"
+)
+evictions: Final = Counter("handover_cache_evictions_total", "Entries put out of memory for want of room.")
+
+_request_children: Final[dict[tuple[str, Outcome], Counter]] = {}
+
+
+def count_request(policy: str, outcome: Outcome) -> None:
+    child = _request_children.get((policy, outcome))
+    if child is None:  # labels() takes a lock and builds a tuple of texts on each call
+        child = _requests.labels(policy, outcome.value.lower())
+        _request_children[policy, outcome] = child
+    child.inc()
+
+
+def count_joined(policy: str) -> None:
+    _joined.labels(policy).inc()
+
+
+def count_invalidation(family: str) -> None:
+    _invalidations.labels(family).inc()
+
+
+def count_error(operation: str) -> None:
+    _errors.labels(operation).inc()
+
+
+def observe_redis(operation: str, seconds: float) -> None:
+    redis_seconds.labels(operation).observe(seconds)

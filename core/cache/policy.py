@@ -1,0 +1,92 @@
+"""What a slice declares and hands over: policies, keys and finished entries."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Final
+
+KEY_PLACEHOLDER: Final = "{key}"
+LARGEST_SHARE: Final = 4
+"""An entry larger than this fraction (1/4) of `CACHE_MAX_BYTES` is not kept."""
+_DIGEST_BYTES: Final = 16
+
+KeyInput = str | int | float | bool | None
+
+
+class Outcome(StrEnum):
+    """How a read was answered; the value is what `X-Cache` says."""
+
+    HIT = "HIT"
+    MISS = "MISS"
+    BYPASS = "BYPASS"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A finished answer: bytes that can be sent as they are."""
+
+    body: bytes
+    etag: str
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where an entry lives. Digests have a fixed length, so no key or tag, however hostile, reaches Redis as
+    text.
+    """
+
+    digest: bytes
+    tags: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How one kind of answer is cached; declared once in a slice's `cache.py`.
+
+    `name` is dotted and unique (`items.list`); `ttl_s` is in seconds, None takes `CACHE_TTL_S`; `version` is
+    raised when the bytes change their shape. `tags` name what the answer depends on, and `{key}` in a tag
+    stands for the key of the read: `("items", "item:{key}")` is left behind by `invalidate("item:42")` for
+    one key and by `invalidate("items")` for all. An answer that depends on rows of another slice carries that
+    slice's tag too.
+    """
+
+    name: str
+    ttl_s: float | None = None
+    tags: tuple[str, ...] = ()
+    version: int = 1
+    _prefix: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ValueError("a cache policy needs a name")
+        if self.ttl_s is not None and self.ttl_s <= 0:
+            raise ValueError(f"cache policy {self.name}: ttl_s must be more than 0 seconds")
+        object.__setattr__(self, "_prefix", json.dumps([self.name, self.version]).encode() + b"\0")
+
+    def address(self, key: str) -> Address:
+        digest = blake2b(self._prefix + _encode(key), digest_size=_DIGEST_BYTES, person=b"entry").digest()
+        return Address(digest, tuple(tag_digest(tag.replace(KEY_PLACEHOLDER, key)) for tag in self.tags))
+
+
+@lru_cache(maxsize=4096)
+def tag_digest(tag: str) -> bytes:
+    return blake2b(_encode(tag), digest_size=_DIGEST_BYTES, person=b"tag").digest()
+
+
+def tag_family(tag: str) -> str:
+    """The part before the first colon: `item:42` counts as `item`, which keeps metric labels few."""
+    return tag.partition(":")[0]
+
+
+def cache_key(**inputs: KeyInput | Sequence[KeyInput]) -> str:
+    """One text for one set of inputs, whatever their order; 1, "1", true and null stay different."""
+    return json.dumps(inputs, sort_keys=True, separators=(",", ":"), default=list)
+
+
+def _encode(text: str) -> bytes:
+    # Lone surrogates can arrive in a decoded URL; they must not make a read fail.
+    return text.encode("utf-8", "surrogatepass")

@@ -1,0 +1,265 @@
+"""The command `handover`. Commands work whether or not a server runs on the same data folder or database."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from core.settings import Settings, SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from core.jobs import JobKind, JobView
+    from features.imports.api import Options
+
+app = typer.Typer(
+    name="handover",
+    help="One service that takes over the idea bank. Settings: environment and .env, see .env.example.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+imports = typer.Typer(help="Bring legacy data in.", no_args_is_help=True)
+database = typer.Typer(help="Deploy, compare and extend the database's schema.", no_args_is_help=True)
+jobs = typer.Typer(help="Look at background jobs and cancel them.", no_args_is_help=True)
+app.add_typer(imports, name="import")
+app.add_typer(database, name="db")
+app.add_typer(jobs, name="jobs")
+
+
+@app.callback()
+def prepare() -> None:
+    """Runs before every command."""
+    from core.workplace import ensure_generated
+
+    ensure_generated()
+
+
+@app.command()
+def serve(
+    stop_with_parent: Annotated[
+        bool, typer.Option("--stop-with-parent", help="Stop when the process that started this one ends.")
+    ] = False,
+) -> None:
+    """Serve the API on HOST and PORT until Ctrl-C or SIGTERM.
+
+    Starts an embedded PostgreSQL and Redis under DATA_DIR unless DATABASE_URL and REDIS_URL are set, and
+    brings the database's schema up to date first.
+    """
+    from core import server
+
+    settings = load_settings()
+    server.serve(settings, lambda url: _announce(url, settings), stop_with_parent=stop_with_parent)
+
+
+def _announce(url: str, settings: Settings) -> None:
+    embedded = [
+        name
+        for name, given in (("PostgreSQL", settings.database_url), ("Redis", settings.redis_url))
+        if given is None
+    ]
+    lines = [
+        "Handover serves",
+        f"  API     {url}/api/items",
+        f"  Docs    {url}/docs",
+        f"  Health  {url}/health",
+    ]
+    if embedded:
+        lines.append(f"  Data    {settings.data_dir} (embedded {' and '.join(embedded)})")
+    typer.echo("\n".join([*lines, "Ctrl-C stops it."]))
+
+
+@imports.command("lowdb")
+def import_lowdb(
+    file: Annotated[
+        Path, typer.Argument(help="The LowDB file: a JSON object with a list of items, or a bare list.")
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only check: writes nothing but the job.")
+    ] = False,
+    on_conflict: Annotated[
+        Literal["skip", "overwrite", "fail"],
+        typer.Option(help="What to do with ids that are stored already."),
+    ] = "skip",
+    max_rejects: Annotated[
+        int | None, typer.Option(min=0, help="Load nothing when more records than this are unusable.")
+    ] = None,
+) -> None:
+    """Import the items of a LowDB file, with live progress. Running it again is safe.
+
+    Every record is checked before anything is written, and afterwards the table is compared with the file
+    row by row. Ctrl-C cancels the job; what was loaded until then stays.
+    """
+    from features.imports.api import Options
+
+    options = Options(source="lowdb", dry_run=dry_run, on_conflict=on_conflict, max_rejects=max_rejects)
+    job = asyncio.run(_import(file, options))
+    if job.state != "succeeded":
+        raise typer.Exit(1)
+
+
+async def _import(file: Path, options: "Options") -> "JobView":
+    from core import console
+    from core.workplace import workplace
+    from features.imports.api import accept_file
+
+    async with workplace(_kinds()) as here:
+        job = await accept_file(here.db, here.jobs, here.settings, here.actor, file, options)
+        job = await console.run_shown(here.jobs, job.id)
+        console.show_summary(job)
+        return job
+
+
+def _kinds() -> "Sequence[JobKind]":
+    from core.app import FEATURES
+
+    return [kind for feature in FEATURES for kind in feature.jobs]
+
+
+@database.command("deploy")
+def deploy() -> None:
+    """Apply the migrations that the database lacks."""
+    from core.database import schema
+    from core.workplace import database_url
+
+    with database_url() as url:
+        applied = asyncio.run(schema.deploy(url))
+    for name in applied:
+        typer.echo(f"applied {name}")
+    typer.echo("The database is up to date.")
+
+
+@database.command("new")
+def new(
+    name: Annotated[
+        str, typer.Argument(help="Lower-case letters, digits and underscores, such as add_owner.")
+    ],
+) -> None:
+    """Write the next migration from what prisma/schema has and prisma/migrations lacks. Read its SQL before
+    use.
+    """
+    from core.database import schema
+    from core.workplace import empty_database_url
+
+    with empty_database_url() as url:
+        path = asyncio.run(schema.new(url, name))
+    typer.echo("The schema holds nothing new." if path is None else f"wrote {path}")
+
+
+@database.command("status")
+def status() -> None:
+    """Show which migrations the database has and lacks; exit code 1 when it is not up to date."""
+    from core.database import schema
+    from core.workplace import database_url
+
+    with database_url() as url:
+        found = asyncio.run(schema.status(url))
+    for label in ("applied", "missing", "edited", "failed", "unknown"):
+        for name in getattr(found, label):
+            typer.echo(f"{label:8} {name}")
+    if not found.up_to_date:
+        raise typer.Exit(1)
+    typer.echo("The database is up to date.")
+
+
+@database.command("check")
+def check() -> None:
+    """Fail when prisma/migrations does not lead to prisma/schema. Uses a database of its own, thrown away
+    after.
+    """
+    from core.database import schema
+    from core.workplace import empty_database_url
+
+    with empty_database_url() as url:
+        sql = asyncio.run(schema.difference(url))
+    if sql:
+        typer.echo(sql)
+        raise schema.SchemaError("The migrations do not lead to the schema; run `handover db new NAME`.")
+    typer.echo("The migrations lead to the schema.")
+
+
+@jobs.command("list")
+def list_jobs(
+    state: Annotated[
+        Literal["queued", "running", "succeeded", "failed", "cancelled"] | None,
+        typer.Option(help="Only these."),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+) -> None:
+    """List the newest jobs."""
+    from core import console
+    from core.workplace import workplace
+
+    async def work() -> None:
+        async with workplace(_kinds()) as here:
+            page = await here.jobs.list(state=state, limit=limit)
+            console.show_jobs(page.jobs, page.total)
+
+    asyncio.run(work())
+
+
+@jobs.command("show")
+def show_job(job_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """Show one job with its figures, error and result."""
+    from core import console
+    from core.workplace import workplace
+
+    async def work() -> None:
+        async with workplace(_kinds()) as here:
+            job = await here.jobs.get(job_id)
+            console.show_job(job, here.jobs.public_arguments(job))
+
+    asyncio.run(work())
+
+
+@jobs.command("cancel")
+def cancel_job(job_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """Cancel a job: a queued one ends at once, a running one at its next batch."""
+    from core.workplace import workplace
+
+    async def work() -> None:
+        async with workplace(_kinds()) as here:
+            job = await here.jobs.cancel(job_id)
+            typer.echo(f"Job {job.id} is {'cancelled' if job.ended else 'being cancelled'}.")
+
+    asyncio.run(work())
+
+
+def main() -> None:
+    """Errors that a person can do something about become one sentence; anything else is a fault and keeps its
+    trace.
+    """
+    from core.local.paths import LocalServiceError
+    from core.server import ServeError
+    from core.workplace import NotGenerated
+
+    try:
+        app()
+    except (SettingsError, LocalServiceError, NotGenerated, ServeError) as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        if not _is_for_people(error):
+            raise
+        _fail(str(error))
+
+
+def _is_for_people(error: Exception) -> bool:
+    """Imported late: these need the generated clients, and the commands that raise them have loaded them."""
+    from core.database.schema import SchemaError
+    from core.errors import HandoverError
+
+    return isinstance(error, SchemaError | HandoverError)
+
+
+def _fail(sentence: str) -> None:
+    sys.stderr.write(f"handover: {sentence}\n")
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

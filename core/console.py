@@ -1,0 +1,224 @@
+"""What the commands show in a terminal: progress, tables, sentences."""
+
+import asyncio
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
+from rich.text import Text
+
+from core.jobs import JobEnded, Jobs
+from core.jobs.views import JobState, JobView, JsonObject, Snapshot
+
+out = Console(highlight=False)
+FOLLOW_END_S = 5.0
+"""How long the last event of an ended job may take to be read."""
+
+COLOURS: dict[JobState, str] = {
+    "succeeded": "green",
+    "failed": "red",
+    "cancelled": "yellow",
+    "running": "cyan",
+}
+RESULT_ROWS = (
+    "records",
+    "imported",
+    "updated",
+    "unchanged",
+    "kept",
+    "rejected",
+    "verified",
+    "changedSince",
+    "existing",
+)
+"""The figures of an import's result in the order of the summary; those without a value are left out."""
+
+ALWAYS_SHOWN = frozenset({"imported", "rejected", "verified"})
+PHASES = ("preflight", "load", "verify")
+
+
+def say(text: str) -> None:
+    out.print(escape(text), soft_wrap=True)
+
+
+class Rate(ProgressColumn):
+    """Rows per second and seconds left, as the job itself measured them."""
+
+    def render(self, task: Task) -> Text:
+        rate, left = task.fields.get("rate"), task.fields.get("left")
+        parts = [] if rate is None else [f"{rate:,.0f} rows/s"]
+        if left is not None:
+            parts.append(f"{duration(left)} left")
+        return Text(", ".join(parts), style="dim")
+
+
+class JobProgress:
+    """A live line: phase, bar, rows, per cent, rows/s, time left. Use as a context manager."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description:<9}"),
+            BarColumn(),
+            TextColumn("{task.fields[rows]}"),
+            TextColumn("{task.percentage:>3.0f}%"),
+            Rate(),
+            console=out,
+        )
+        self._task = self._progress.add_task("queued", total=None, rows="", rate=None, left=None)
+
+    def __enter__(self) -> "JobProgress":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+    def show(self, now: Snapshot) -> None:
+        of = "" if now.total is None else f" of {now.total:,}"
+        rejected = f", {now.rejected:,} rejected" if now.rejected else ""
+        self._progress.update(
+            self._task,
+            description="stopping" if now.cancel_requested else now.phase or now.state,
+            completed=now.done,
+            total=now.total,
+            rows=f"{now.done:,}{of} rows{rejected}",
+            rate=now.rate,
+            left=now.seconds_left,
+        )
+
+
+async def run_shown(jobs: Jobs, job_id: str) -> JobView:
+    """Run the job with live progress and return how it ended; a stop signal cancels it."""
+    with _cancelled_by_signal(jobs, job_id), JobProgress() as progress:
+
+        async def follow() -> None:
+            async for event in jobs.follow(job_id):
+                progress.show(event.snapshot)
+
+        following = asyncio.create_task(follow())
+        try:
+            await jobs.run(job_id)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(following, FOLLOW_END_S)
+        finally:
+            following.cancel()
+    return await jobs.get(job_id)
+
+
+@contextmanager
+def _cancelled_by_signal(jobs: Jobs, job_id: str) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM cancels the job, which ends at its next batch; a second one ends us."""
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    cancelling: set[asyncio.Task[None]] = set()
+
+    async def cancel() -> None:
+        with suppress(JobEnded):
+            await jobs.cancel(job_id)
+
+    def on_signal() -> None:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+        cancelling.add(loop.create_task(cancel()))
+
+    for number in numbers:
+        loop.add_signal_handler(number, on_signal)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+def show_summary(job: JobView) -> None:
+    """How an import ended: one line, then the figures."""
+    result: JsonObject = job.result or {}
+    what = "Dry run" if job.arguments.get("dryRun") else "Import"
+    line = f"{what} of {job.arguments.get('filename')} {job.state}"
+    out.print(f"[{COLOURS.get(job.state, 'white')}]{escape(line)}[/]", soft_wrap=True)
+    if job.error:
+        say(job.error)
+    rows: list[tuple[str, ...]] = []
+    for name in RESULT_ROWS:
+        value = result.get(name)
+        if isinstance(value, int) and (value or (name in ALWAYS_SHOWN and not result.get("dryRun"))):
+            rows.append((_words(name), f"{value:,}"))
+    if not result and job.rejected:
+        rows.append(("rejected", f"{job.rejected:,}"))
+    for name, label in (("rowsPerSecond", "rows/s"), ("seconds", "seconds")):
+        figures = result.get(name)
+        if isinstance(figures, dict):
+            known = [(phase, figures[phase]) for phase in PHASES if phase in figures]
+            rows.append((label, ", ".join(f"{phase} {value:,}" for phase, value in known)))
+    if "sha256" in result:
+        rows.append(("SHA-256", str(result["sha256"])))
+    _say_columns([*rows, ("job", job.id)])
+    _show_rejects(result.get("rejects"))
+
+
+def _show_rejects(rejects: object) -> None:
+    for reject in rejects if isinstance(rejects, list) else []:
+        if isinstance(reject, dict):
+            say(f"  {reject.get('path')}: {reject.get('reason')}")
+
+
+def show_jobs(jobs: Sequence[JobView], total: int) -> None:
+    rows = [
+        (job.id, job.kind, job.state, job.phase or "", _rows(job), _moment(job.created_at)) for job in jobs
+    ]
+    _say_columns([("id", "kind", "state", "phase", "rows", "created"), *rows])
+    say(f"{len(jobs)} of {total} jobs")
+
+
+def show_job(job: JobView, arguments: JsonObject) -> None:
+    facts = {
+        "id": job.id,
+        "kind": job.kind,
+        "state": job.state,
+        "phase": job.phase,
+        "rows": _rows(job),
+        "rejected": f"{job.rejected:,}",
+        "actor": job.actor,
+        "created": _moment(job.created_at),
+        "started": _moment(job.started_at),
+        "finished": _moment(job.finished_at),
+        "attempts": str(job.attempts),
+        "error": job.error,
+        **{f"argument {name}": str(value) for name, value in arguments.items()},
+        **{f"result {name}": str(value) for name, value in (job.result or {}).items()},
+    }
+    _say_columns([(name, value) for name, value in facts.items() if value])
+
+
+def _say_columns(rows: Sequence[tuple[str, ...]]) -> None:
+    """Aligned, and never cut or wrapped: ids are there to be copied."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _rows(job: JobView) -> str:
+    return f"{job.done:,}" + (f" of {job.total:,}" if job.total is not None else "")
+
+
+def duration(seconds: float) -> str:
+    """`8 s`, `2:05`, `1:02:05`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    hours, rest = divmod(whole, 3600)
+    minutes = f"{rest // 60}:{rest % 60:02d}"
+    return f"{hours}:{minutes.zfill(5)}" if hours else minutes
+
+
+def _moment(moment: datetime | None) -> str:
+    return "" if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def _words(name: str) -> str:
+    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name)

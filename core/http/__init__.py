@@ -1,0 +1,1 @@
+"""HTTP: what every request passes through, and the shapes every answer has."""

@@ -1,0 +1,115 @@
+"""Limits the bytes of a request body: 413 in the one shape, before or while it is read.
+
+MAX_BODY_BYTES holds for every route. A route raises it for itself with FastAPI's `max_body_size`, or, when
+the limit is a setting, by calling `allow_body` before it reads `request.stream()`.
+"""
+
+import asyncio
+from typing import Final, cast
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core.errors import TooLarge
+from core.http.context import context_of, header_of
+from core.http.errors import error_response
+
+_ALLOWED: Final = "handover.body_limit"
+# A client that is still sending when the connection closes may never see the answer, so what is nearly
+# there is read and thrown away first.
+_DISCARD_BYTES: Final = 8 * 1024 * 1024
+_DISCARD_S: Final = 5.0
+
+
+class BodyTooLarge(TooLarge):
+    code = "http.body_too_large"
+
+
+def allow_body(request: Request, limit: int) -> None:
+    """Let this request's body have up to `limit` bytes. Call it before the body is read."""
+    request.scope[_ALLOWED] = limit
+
+
+def _message(limit: int) -> str:
+    return f"Request body is larger than {limit} bytes"
+
+
+class BodyLimit:
+    def __init__(self, app: ASGIApp, *, limit: int) -> None:
+        self.app = app
+        self.limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        length = header_of(scope, b"content-length")
+        if length is None and header_of(scope, b"transfer-encoding") is None:
+            await self.app(scope, receive, send)
+            return
+        limited = _Limited(scope, receive, send, self.limit, int(length) if length else None)
+        await self.app(scope, limited.receive, limited.send)
+
+
+class _Limited:
+    """One request with a body. The framework's own limiter answers in plain text, which is replaced."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, limit: int, declared: int | None) -> None:
+        self.scope = scope
+        self.server_receive = receive
+        self.server_send = send
+        self.default = limit
+        self.declared = declared
+        self.received = 0
+        self.complete = False
+        self.replaced = False
+
+    @property
+    def limit(self) -> int:
+        allowed = self.scope.get(_ALLOWED)
+        if allowed is None:
+            allowed = self.scope.get(MAX_BODY_SIZE_SCOPE_KEY, self.default)
+        return cast(int, allowed)
+
+    async def receive(self) -> Message:
+        # The framework reads the body and lets only its own exceptions pass.
+        if self.declared is not None and self.declared > self.limit:
+            raise HTTPException(413, _message(self.limit))
+        message = await self.server_receive()
+        self._count(message)
+        if self.received > self.limit:
+            raise HTTPException(413, _message(self.limit))
+        return message
+
+    async def send(self, message: Message) -> None:
+        if self.replaced:
+            return
+        if message["type"] == "http.response.start" and message["status"] == 413:
+            await self._discard()
+            context_of(self.scope).headers.append((b"connection", b"close"))
+            if Headers(raw=message["headers"]).get("content-type", "").startswith("text/plain"):
+                self.replaced = True
+                response = error_response(self.scope, BodyTooLarge(_message(self.limit)))
+                await response(self.scope, self.server_receive, self.server_send)
+                return
+        await self.server_send(message)
+
+    def _count(self, message: Message) -> None:
+        if message["type"] == "http.request":
+            self.received += len(message.get("body", b""))
+            self.complete = not message.get("more_body", False)
+        else:
+            self.complete = True
+
+    async def _discard(self) -> None:
+        if (self.declared or 0) > _DISCARD_BYTES:
+            return
+        try:
+            async with asyncio.timeout(_DISCARD_S):
+                while not self.complete and self.received <= _DISCARD_BYTES:
+                    self._count(await self.server_receive())
+        except TimeoutError:
+            return

@@ -1,0 +1,54 @@
+"""What is known of the request in hand: made by the outermost layer, found in the ASGI scope by the others.
+
+Layers inside add `headers` here instead of wrapping `send`: one wrapper serves them all.
+"""
+
+import time
+from typing import TYPE_CHECKING, Final, cast
+
+from starlette.types import Scope
+
+if TYPE_CHECKING:
+    from core.platform import Platform
+
+KEY: Final = "handover.request"
+Header = tuple[bytes, bytes]
+
+# Asked by machines that must get an answer at all times: never limited, never turned away.
+PROBES: Final = frozenset({"/health", "/health/live", "/health/ready", "/metrics"})
+
+
+class RequestContext:
+    """`status` is 0 until the response starts; `started_at` is on the monotonic clock, in seconds."""
+
+    __slots__ = ("client", "headers", "request_id", "started_at", "status")
+
+    def __init__(self, request_id: str) -> None:
+        self.request_id = request_id
+        self.started_at = time.perf_counter()
+        self.status = 0
+        self.headers: list[Header] = []
+        self.client: str | None = None
+
+
+def context_of(scope: Scope) -> RequestContext:
+    return cast(RequestContext, scope[KEY])
+
+
+def request_id_of(scope: Scope) -> str | None:
+    context = scope.get(KEY)
+    return context.request_id if isinstance(context, RequestContext) else None
+
+
+def platform_of(scope: Scope) -> "Platform | None":
+    """None before the app has started and in apps that are built without one."""
+    app = scope.get("app")
+    return getattr(app.state, "platform", None) if app is not None else None
+
+
+def header_of(scope: Scope, name: bytes) -> bytes | None:
+    """The first header of that (lower case) name."""
+    for key, value in scope["headers"]:
+        if key == name:
+            return cast(bytes, value)
+    return None

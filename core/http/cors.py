@@ -1,0 +1,68 @@
+"""CORS for the origins of CORS_ORIGINS and no others; without any, this layer is not installed.
+
+It adds its headers to the request's context, so errors of every layer carry them too.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from core.errors import Forbidden
+from core.http.context import context_of, header_of
+from core.http.errors import error_response
+
+_METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE"
+_REQUEST_HEADERS: Final = (
+    "Accept, Content-Type, If-Match, If-None-Match, Idempotency-Key, Last-Event-ID, X-Request-Id, X-User-Id"
+)
+_EXPOSED: Final = (
+    b"ETag, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, Server-Timing, "
+    b"X-Cache, X-Request-Id"
+)
+_MAX_AGE_S: Final = "600"
+
+
+class OriginRefused(Forbidden):
+    code = "http.origin_refused"
+
+
+class Cors:
+    """`*` among the origins allows every one (never with credentials: the API uses none)."""
+
+    def __init__(self, app: ASGIApp, *, origins: Sequence[str]) -> None:
+        self.app = app
+        self._all = "*" in origins
+        self._origins = frozenset(origin.rstrip("/").lower().encode("latin-1") for origin in origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        context = context_of(scope)
+        context.headers.append((b"vary", b"Origin"))
+        origin = header_of(scope, b"origin")
+        if origin is None:
+            await self.app(scope, receive, send)
+            return
+        allowed = self._all or origin.lower() in self._origins
+        if allowed:
+            context.headers += (
+                (b"access-control-allow-origin", b"*" if self._all else origin),
+                (b"access-control-expose-headers", _EXPOSED),
+            )
+        if scope["method"] == "OPTIONS" and header_of(scope, b"access-control-request-method") is not None:
+            response = _preflight() if allowed else error_response(scope, OriginRefused("Origin not allowed"))
+            await response(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+
+def _preflight() -> Response:
+    headers = {
+        "Access-Control-Allow-Methods": _METHODS,
+        "Access-Control-Allow-Headers": _REQUEST_HEADERS,
+        "Access-Control-Max-Age": _MAX_AGE_S,
+    }
+    return Response(status_code=204, headers=headers)

@@ -1,0 +1,169 @@
+"""The outermost layer: names the request, times it, counts it, logs it once, and lets no exception out.
+
+One wrapper around `send` adds every header that the layers below asked for.
+"""
+
+import re
+import time
+import uuid
+from typing import Final
+
+import structlog
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars, reset_contextvars
+
+from core.database.meter import Meter, measure
+from core.http import metrics
+from core.http.client import ClientResolver
+from core.http.context import KEY, PROBES, RequestContext, header_of
+from core.http.errors import error_response
+from core.http.security import headers_for
+
+log = structlog.get_logger("handover.http")
+
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+_CLIENT_GONE: Final = 499
+
+
+class _HeadAnswered(OSError):
+    """Ends a stream that answers HEAD: the framework takes an OSError for a closed connection."""
+
+
+class Edge:
+    def __init__(self, app: ASGIApp, *, clients: ClientResolver) -> None:
+        self.app = app
+        self.clients = clients
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        context = RequestContext(_request_id(scope))
+        context.client = self.clients.resolve(scope)
+        method: str = scope["method"]
+        scope = _normalized(scope)
+        scope[KEY] = context
+        tokens = bind_contextvars(request_id=context.request_id)
+        try:
+            with measure() as meter:
+                response = _Response(scope, method, context, meter, send)
+                try:
+                    await self.app(scope, receive, response.send)
+                except _HeadAnswered:
+                    pass
+                except ClientDisconnect as error:
+                    await response.gone(error, receive)
+                except Exception as error:  # noqa: BLE001 - the last place that can answer it
+                    await response.crashed(error, receive)
+                finally:
+                    response.end()
+        finally:
+            reset_contextvars(**tokens)
+
+
+class _Response:
+    """What was sent so far. `end` is called when the last byte was, or when no more will come."""
+
+    __slots__ = ("context", "ended", "head", "meter", "method", "scope", "server_send")
+
+    def __init__(self, scope: Scope, method: str, context: RequestContext, meter: Meter, send: Send) -> None:
+        self.scope = scope
+        self.method = method
+        self.context = context
+        self.meter = meter
+        self.server_send = send
+        self.head = method == "HEAD"
+        self.ended = False
+
+    async def send(self, message: Message) -> None:
+        kind = message["type"]
+        if kind == "http.response.start":
+            self.context.status = message["status"]
+            message = {**message, "headers": [*message.get("headers", ()), *self._headers()]}
+            await self.server_send(message)
+            return
+        if kind != "http.response.body":
+            await self.server_send(message)
+            return
+        if self.head:
+            if self.ended:
+                raise _HeadAnswered
+            self.end()
+            await self.server_send({"type": kind, "body": b"", "more_body": False})
+            if message.get("more_body"):
+                raise _HeadAnswered
+            return
+        await self.server_send(message)
+        if not message.get("more_body"):
+            self.end()
+
+    def _headers(self) -> list[tuple[bytes, bytes]]:
+        context, meter = self.context, self.meter
+        elapsed = (time.perf_counter() - context.started_at) * 1000
+        timing = b'db;dur=%.2f;desc="%d queries", app;dur=%.2f' % (
+            meter.seconds * 1000,
+            meter.queries,
+            elapsed,
+        )
+        return [
+            (b"x-request-id", context.request_id.encode()),
+            (b"server-timing", timing),
+            *headers_for(self.scope["path"]),
+            *context.headers,
+        ]
+
+    async def gone(self, error: ClientDisconnect, receive: Receive) -> None:
+        if self.context.status == 0:
+            self.context.status = _CLIENT_GONE
+
+    async def crashed(self, error: Exception, receive: Receive) -> None:
+        if self.context.status == 0:
+            await error_response(self.scope, error)(self.scope, receive, self.send)
+            return
+        # The status line is out. Returning without the last chunk makes the server cut the connection,
+        # so the client cannot take half an answer for a whole one.
+        log.error("http.crashed", error=type(error).__name__, after="response started", exc_info=error)
+
+    def end(self) -> None:
+        """Count and log, once."""
+        if self.ended:
+            return
+        self.ended = True
+        context, path = self.context, self.scope["path"]
+        seconds = time.perf_counter() - context.started_at
+        route = metrics.route_of(self.scope)
+        status = context.status or _CLIENT_GONE
+        metrics.observe(self.method, route, status, seconds)
+        level = log.warning if status >= 500 else log.debug if path in PROBES else log.info
+        level(
+            "http.request",
+            method=self.method,
+            route=route,
+            path=path,
+            status=status,
+            ms=round(seconds * 1000, 2),
+            queries=self.meter.queries,
+            client=context.client,
+        )
+
+
+def _request_id(scope: Scope) -> str:
+    given = header_of(scope, b"x-request-id")
+    if given is not None and _REQUEST_ID.fullmatch(given):
+        return given.decode()
+    return str(uuid.uuid4())
+
+
+def _normalized(scope: Scope) -> Scope:
+    """HEAD is answered by the GET route; a trailing slash means nothing, as it did for the old servers.
+
+    The server keeps its own scope unchanged. An escaped slash (`%2F`) at the end belongs to the id before it.
+    """
+    scope = dict(scope)
+    if scope["method"] == "HEAD":
+        scope["method"] = "GET"
+    path: str = scope["path"]
+    if len(path) > 1 and path.endswith("/") and scope.get("raw_path", b"/").partition(b"?")[0].endswith(b"/"):
+        scope["path"] = path.rstrip("/") or "/"
+    return scope

@@ -1,0 +1,72 @@
+"""The shapes of answers: `{success, data}`, `{success, count, total, data}` and the one error shape."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.errors import HandoverError
+
+T = TypeVar("T")
+
+
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+class Envelope(BaseModel, Generic[T]):
+    """One thing. `message` is left out when there is none."""
+
+    success: Literal[True] = True
+    message: str | None = Field(default=None, exclude_if=_is_none)
+    data: T
+
+
+class ListEnvelope(BaseModel, Generic[T]):
+    """Many things: `count` is the number in `data`, `total` the number that match.
+
+    `nextCursor` is present when there is a next page.
+    """
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    success: Literal[True] = True
+    count: int
+    total: int | None = Field(default=None, exclude_if=_is_none)
+    next_cursor: str | None = Field(default=None, alias="nextCursor", exclude_if=_is_none)
+    data: list[T]
+
+
+def listed(data: Sequence[T], *, total: int | None = None, next_cursor: str | None = None) -> ListEnvelope[T]:
+    return ListEnvelope[T](count=len(data), total=total, next_cursor=next_cursor, data=list(data))
+
+
+class ErrorDetail(BaseModel):
+    """One refused field: `field` is a path such as `tags.0`; `value` is shortened."""
+
+    field: str
+    message: str
+    value: Any = Field(default=None, description="What was sent; absent when the field is missing")
+
+
+class ErrorBody(BaseModel):
+    """Every error has this shape. `message` and `error` are equal; `details` names refused fields."""
+
+    success: Literal[False] = False
+    message: str = Field(examples=["Validation failed"])
+    error: str = Field(examples=["Validation failed"])
+    errors: list[str] = Field(examples=[["title: must not be empty"]])
+    details: list[ErrorDetail] | None = Field(default=None, exclude_if=_is_none)
+
+
+def error_responses(*errors: type[HandoverError]) -> dict[int | str, dict[str, Any]]:
+    """What a route declares so that clients see its errors in OpenAPI: `responses=error_responses(NotFound)`.
+
+    The errors that any route can answer (400 where input is checked, 429, 500, 503) are added by
+    `core.http.openapi`.
+    """
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{ErrorBody.__name__}"}}}
+    return {
+        error.status: {"description": HTTPStatus(error.status).phrase, "content": content} for error in errors
+    }

@@ -1,0 +1,205 @@
+"""The one place that turns an error into an answer, in the one shape or as RFC 9457 by `Accept`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import quote
+
+import orjson
+import structlog
+from fastapi import FastAPI, params
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
+
+from core.database.errors import as_error
+from core.errors import ABSENT, STATUS_BY_KIND, Crash, FieldError, HandoverError
+from core.http.context import header_of, request_id_of
+from core.http.validation import field_errors, safe_text, shown
+
+log = structlog.get_logger("handover.http")
+
+VALIDATION_FAILED: Final = "Validation failed"
+INTERNAL: Final = "Internal server error"
+_CODE_BY_STATUS: Final = {status: kind for kind, status in STATUS_BY_KIND.items()}
+_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_PROBLEM: Final = b"application/problem+json"
+_SAID_BETTER: Final = {
+    404: "Route not found",
+    405: "Method not allowed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An error as it will be told: nothing internal in it."""
+
+    status: int
+    code: str
+    message: str
+    details: Sequence[FieldError] = ()
+    headers: Mapping[str, str] | None = None
+
+
+def install(app: FastAPI) -> None:
+    for kind in (HandoverError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, answer)
+
+
+async def answer(request: Request, error: Exception) -> Response:
+    return error_response(request.scope, error)
+
+
+def error_response(scope: Scope, error: Exception) -> Response:
+    """The answer to any exception. One that nobody planned for is logged, with its traceback, as a crash."""
+    fault = _fault_of(scope, error)
+    if wants_problem(header_of(scope, b"accept")):
+        body, media_type = _problem(scope, fault), _PROBLEM.decode()
+    else:
+        body, media_type = _body(fault), "application/json"
+    response = Response(orjson.dumps(body), fault.status, fault.headers, media_type)
+    response.headers.add_vary_header("Accept")
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def wants_problem(accept: bytes | None) -> bool:
+    """Whether RFC 9457 is accepted, and plain JSON not preferred to it."""
+    if accept is None or _PROBLEM not in accept.lower():
+        return False
+    quality: dict[str, float] = {}
+    for entry in accept.decode("latin-1").lower().split(","):
+        media_type, _, parameters = entry.partition(";")
+        _, _, value = parameters.replace(" ", "").partition("q=")
+        try:
+            quality[media_type.strip()] = float(value) if value else 1.0
+        except ValueError:
+            quality[media_type.strip()] = 0.0
+    problem = quality.get(_PROBLEM.decode(), 0.0)
+    return problem > 0 and problem >= quality.get("application/json", 0.0)
+
+
+def _body(fault: Fault) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "success": False,
+        "message": fault.message,
+        "error": fault.message,
+        "errors": _lines(fault),
+    }
+    if fault.details:
+        body["details"] = _details(fault)
+    return body
+
+
+def _problem(scope: Scope, fault: Fault) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "type": f"urn:handover:problem:{fault.code}",
+        "title": HTTPStatus(fault.status).phrase,
+        "status": fault.status,
+        "detail": fault.message,
+        "instance": quote(safe_text(scope["path"])),
+        "errors": _lines(fault),
+    }
+    if fault.details:
+        body["details"] = _details(fault)
+    if (request_id := request_id_of(scope)) is not None:
+        body["requestId"] = request_id
+    return body
+
+
+def _lines(fault: Fault) -> list[str]:
+    return [f"{detail.field}: {detail.message}" for detail in fault.details] or [fault.message]
+
+
+def _details(fault: Fault) -> list[dict[str, Any]]:
+    found = []
+    for detail in fault.details:
+        entry: dict[str, Any] = {"field": detail.field, "message": detail.message}
+        if (value := shown(detail.value)) is not ABSENT:
+            entry["value"] = value
+        found.append(entry)
+    return found
+
+
+def _fault_of(scope: Scope, error: Exception) -> Fault:
+    known = error if isinstance(error, HandoverError) else None
+    if isinstance(error, RequestValidationError):
+        return _refused_input(scope, error)
+    if isinstance(error, HTTPException):
+        return _framework_error(scope, error)
+    if isinstance(error, ClientDisconnect):
+        return Fault(400, "invalid", "The request ended before its body was complete")
+    if known is None:
+        known = as_error(error)
+    if known is None or isinstance(known, Crash):
+        log.error("http.crashed", error=type(error).__name__, exc_info=error)
+        return Fault(500, known.code if known else Crash.code, known.message if known else INTERNAL)
+    if known.status >= 500:
+        log.warning(
+            "http.unavailable", code=known.code, error=type(error).__name__, reason=safe_text(str(error))
+        )
+    headers = None
+    if known.retry_after is not None:
+        headers = {"Retry-After": str(max(1, int(-(-known.retry_after // 1))))}
+    return Fault(known.status, known.code, safe_text(known.message), known.details, headers)
+
+
+def _framework_error(scope: Scope, error: HTTPException) -> Fault:
+    status = error.status_code
+    headers = dict(error.headers or {})
+    if status == 405:
+        headers["Allow"] = ", ".join(_allowed(scope))
+    if status in (429, 503):
+        headers.setdefault("Retry-After", "1")
+    message = _SAID_BETTER.get(status) or safe_text(str(error.detail))
+    return Fault(status, _CODE_BY_STATUS.get(status, f"http.{status}"), message, (), headers)
+
+
+def _allowed(scope: Scope) -> list[str]:
+    """Every method of the path: the framework names only those of the first route that fits."""
+    routes = scope["app"].router.routes
+    found = [
+        method
+        for method in _METHODS
+        if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
+    return ["GET", "HEAD", *found[1:]] if "GET" in found else found
+
+
+def _refused_input(scope: Scope, error: RequestValidationError) -> Fault:
+    if (wanted := _wrong_media_type(scope)) is not None:
+        return Fault(415, "unsupported_media_type", f"Content-Type must be {wanted}")
+    problems = error.errors()
+    if problems and problems[0]["type"] == "json_invalid":
+        position = problems[0]["loc"][-1]
+        reason = f"is not valid JSON (at character {position})"
+        return Fault(400, "invalid", "Malformed JSON", [FieldError("body", reason)])
+    return Fault(400, "invalid", VALIDATION_FAILED, field_errors(problems))
+
+
+def _wrong_media_type(scope: Scope) -> str | None:
+    """The media type the route reads, when the body that came is of another; None when that is not it."""
+    body_field = getattr(scope.get("route"), "body_field", None)
+    if body_field is None:
+        return None
+    content_type = header_of(scope, b"content-type")
+    media_type = (content_type or b"").partition(b";")[0].strip().lower().decode("latin-1")
+    empty = header_of(scope, b"content-length") in (None, b"0") and not header_of(scope, b"transfer-encoding")
+    if content_type is None and empty:
+        return None
+    if isinstance(body_field.field_info, params.Form):
+        if (
+            isinstance(body_field.field_info, params.File)
+            or media_type != "application/x-www-form-urlencoded"
+        ):
+            return None if media_type == "multipart/form-data" else "multipart/form-data"
+        return None
+    if media_type == "application/json" or (
+        media_type.startswith("application/") and media_type.endswith("+json")
+    ):
+        return None
+    return "application/json"

@@ -1,0 +1,55 @@
+"""Turns requests away before they cost anything: while the process drains, and beyond the rate limit."""
+
+from typing import Final
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from core.errors import RateLimited, Unavailable
+from core.http.context import PROBES, context_of, platform_of
+from core.http.errors import error_response
+from core.http.rate_limit import RateLimiter
+
+_DRAINING_RETRY_S: Final = 2
+
+
+class Draining(Unavailable):
+    code = "http.draining"
+
+
+class TooManyRequests(RateLimited):
+    code = "http.rate_limited"
+
+
+class Gate:
+    """`limiter` None: no limit and no RateLimit headers. Probes always pass."""
+
+    def __init__(self, app: ASGIApp, *, limiter: RateLimiter | None) -> None:
+        self.app = app
+        self.limiter = limiter
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in PROBES:
+            await self.app(scope, receive, send)
+            return
+        platform = platform_of(scope)
+        context = context_of(scope)
+        if platform is not None and platform.draining.is_set():
+            context.headers.append((b"connection", b"close"))
+            closing = Draining("The server is shutting down", retry_after=_DRAINING_RETRY_S)
+            await error_response(scope, closing)(scope, receive, send)
+            return
+        if self.limiter is not None:
+            redis = platform.cache.redis if platform is not None and platform.cache.redis_available else None
+            verdict = await self.limiter.take(context.client or "unknown", redis)
+            context.headers += (
+                (b"ratelimit-limit", b"%d" % self.limiter.capacity),
+                (b"ratelimit-remaining", b"%d" % verdict.remaining),
+                (b"ratelimit-reset", b"%d" % verdict.reset_s),
+            )
+            if not verdict.allowed:
+                refused = TooManyRequests(
+                    "Too many requests, please try again later", retry_after=verdict.retry_s
+                )
+                await error_response(scope, refused)(scope, receive, send)
+                return
+        await self.app(scope, receive, send)

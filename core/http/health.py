@@ -1,0 +1,114 @@
+"""Whether the service works: one check per thing it needs, each with a time limit and its latency."""
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from typing import Final, Literal
+
+import structlog
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.http.envelope import ErrorBody
+from core.platform import Platform
+
+log = structlog.get_logger("handover.health")
+
+TIMEOUT_S: Final = 2.0
+
+
+class Check(BaseModel):
+    """`latencyMs` is how long the answer took; absent when none came."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    status: Literal["up", "down", "off"]
+    latency_ms: float | None = Field(default=None, alias="latencyMs", exclude_if=lambda value: value is None)
+
+
+class DatabaseHealth(BaseModel):
+    """`connections` are those that the pool holds."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    engine: Literal["postgres"] = "postgres"
+    status: Literal["healthy", "error"]
+    connections: int
+    latency_ms: float | None = Field(default=None, alias="latencyMs", exclude_if=lambda value: value is None)
+
+
+class Health(BaseModel):
+    """What both old services answered, in one."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    status: Literal["healthy", "degraded"]
+    service: str
+    version: str
+    timestamp: str
+    db_strategy: Literal["postgres"] = Field(default="postgres", alias="dbStrategy")
+    database: DatabaseHealth
+
+
+class UnhealthyBody(Health, ErrorBody):
+    """503: the health answer and the error shape at once."""
+
+
+class Live(BaseModel):
+    status: Literal["alive"] = "alive"
+
+
+class Ready(BaseModel):
+    """`draining`: the process is about to stop. Without its cache the service is slower, but ready."""
+
+    status: Literal["ready", "not ready"]
+    draining: bool
+    checks: dict[Literal["database", "cache", "engine"], Check]
+
+
+async def _timed(name: str, question: Awaitable[object]) -> Check:
+    started = time.perf_counter()
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            await question
+    except Exception as error:  # noqa: BLE001 - whatever goes wrong, the answer is "down"; the reason is logged
+        log.warning("health.check_failed", check=name, error=type(error).__name__, reason=str(error))
+        return Check(status="down")
+    return Check(status="up", latency_ms=round((time.perf_counter() - started) * 1000, 2))
+
+
+async def check_database(platform: Platform) -> Check:
+    """A query that travels the whole way: engine, pool, PostgreSQL."""
+    return await _timed("database", platform.db.query_raw("SELECT 1 AS one"))
+
+
+async def check_cache(platform: Platform) -> Check:
+    if platform.cache.redis is None:
+        return Check(status="off")
+    return await _timed("cache", platform.cache.ping())
+
+
+async def check_engine(platform: Platform) -> Check:
+    return await _timed("engine", platform.db.engine.ping())
+
+
+async def database_health(platform: Platform) -> DatabaseHealth:
+    check = await check_database(platform)
+    return DatabaseHealth(
+        status="healthy" if check.status == "up" else "error",
+        # The engine's count may be a second old, but the query that just succeeded had a connection.
+        connections=max(1, platform.db.engine_status().pool_total) if check.status == "up" else 0,
+        latency_ms=check.latency_ms,
+    )
+
+
+async def readiness(platform: Platform) -> Ready:
+    database, cache, engine = await asyncio.gather(
+        check_database(platform), check_cache(platform), check_engine(platform)
+    )
+    draining = platform.draining.is_set()
+    ready = database.status == "up" and engine.status == "up" and not draining
+    return Ready(
+        status="ready" if ready else "not ready",
+        draining=draining,
+        checks={"database": database, "cache": cache, "engine": engine},
+    )

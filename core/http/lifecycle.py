@@ -1,0 +1,78 @@
+"""How a process of the server ends: at once aware of a stop signal, and never left behind by its parent."""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from types import FrameType
+from typing import Any, Final
+
+import structlog
+
+from core.local.process import die_with_parent
+
+log = structlog.get_logger("handover.lifecycle")
+
+_POLL_S: Final = 1.0
+_STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+@contextmanager
+def drain_on_signal(draining: asyncio.Event) -> Iterator[None]:
+    """Set `draining` the moment a stop signal arrives, then let the server's own handler do its part.
+
+    The server waits for open connections before it ends the lifespan: streams would keep it waiting if they
+    learnt of the stop only then.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    previous: dict[int, Callable[[int, FrameType | None], Any]] = {}
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(draining.set)
+        previous[number](number, frame)
+
+    for number in _STOP_SIGNALS:
+        handler = signal.getsignal(number)
+        # Without a handler of the server there is nobody to stop it, and the default must keep working.
+        if callable(handler):
+            previous[number] = handler
+            signal.signal(number, on_signal)
+    try:
+        yield
+    finally:
+        for hooked, earlier in previous.items():
+            if signal.getsignal(hooked) is on_signal:
+                signal.signal(hooked, earlier)
+
+
+@asynccontextmanager
+async def end_with_parent() -> AsyncIterator[None]:
+    """A worker process stops itself, in order, when its supervisor is gone; elsewhere this does nothing.
+
+    Linux sends the signal by itself; the poll is for other systems.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None or parent.pid is None:
+        yield
+        return
+    die_with_parent(signal.SIGTERM, parent.pid)
+    watch = asyncio.create_task(_watch(parent.pid), name="watch parent")
+    try:
+        yield
+    finally:
+        watch.cancel()
+        with suppress(asyncio.CancelledError):
+            await watch
+
+
+async def _watch(parent: int) -> None:
+    while os.getppid() == parent:  # noqa: ASYNC110 - no event tells of a parent's end everywhere
+        await asyncio.sleep(_POLL_S)
+    log.warning("worker.parent_gone", parent=parent)
+    os.kill(os.getpid(), signal.SIGTERM)

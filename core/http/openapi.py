@@ -1,0 +1,85 @@
+"""The OpenAPI document: FastAPI's, with the errors that we really answer instead of the framework's 422."""
+
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+
+from core.http.envelope import ErrorBody, ErrorDetail
+
+_REF: Final = "#/components/schemas/{model}"
+_ERRORS: Final = {
+    "400": ("Invalid", "The input is not valid"),
+    "413": ("TooLarge", "The request body is too large"),
+    "415": ("UnsupportedMediaType", "The request body is of another media type"),
+    "429": ("RateLimited", "Too many requests; see Retry-After"),
+    "500": ("Crash", "An unexpected fault of the server"),
+    "503": ("Unavailable", "Something the service depends on is down; see Retry-After"),
+}
+_FRAMEWORK_SCHEMAS: Final = ("HTTPValidationError", "ValidationError")
+_PROBES_PREFIXES: Final = ("/health", "/metrics")
+
+
+def operation_id(route: APIRoute) -> str:
+    """The function's name: it is what generated clients call, so it changes only on purpose."""
+    return route.name
+
+
+def install(app: FastAPI) -> None:
+    """Let `app.openapi()` give the corrected document, built once."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        summary=app.summary,
+        description=app.description,
+        tags=app.openapi_tags,
+        routes=app.routes,
+    )
+    components = document.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    for name in _FRAMEWORK_SCHEMAS:
+        schemas.pop(name, None)
+    for model in (ErrorBody, ErrorDetail):
+        schema = model.model_json_schema(mode="serialization", ref_template=_REF)
+        schema.pop("$defs", None)
+        schemas.setdefault(model.__name__, schema)
+    components["responses"] = {name: _response(text) for name, text in _ERRORS.values()}
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            _correct(operation, probe=path.startswith(_PROBES_PREFIXES))
+    return document
+
+
+def _correct(operation: dict[str, Any], *, probe: bool) -> None:
+    responses = operation["responses"]
+    checked = responses.pop("422", None) is not None
+    wanted = ["500"]
+    if checked:
+        wanted.append("400")
+    if "requestBody" in operation:
+        wanted += ["413", "415"]
+    if not probe:
+        wanted += ["429", "503"]
+    for status in wanted:
+        responses.setdefault(status, {"$ref": f"#/components/responses/{_ERRORS[status][0]}"})
+    operation["responses"] = {status: responses[status] for status in sorted(responses)}
+
+
+def _response(text: str) -> dict[str, Any]:
+    body = {"schema": {"$ref": _REF.format(model="ErrorBody")}}
+    problem = {"schema": {"type": "object", "description": "The same facts as RFC 9457"}}
+    return {
+        "description": text,
+        "content": {"application/json": body, "application/problem+json": problem},
+    }

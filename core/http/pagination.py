@@ -1,0 +1,44 @@
+"""Paging: `limit` and `offset`, or an opaque keyset `cursor` that stays right while rows come and go."""
+
+import base64
+import binascii
+import json
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from core.errors import FieldError, Invalid
+from core.http.text import Text, fault_of
+
+MAX_LIMIT: Final = 1000
+MAX_OFFSET: Final = 2**31 - 1
+
+Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT, description="How many rows at most")]
+Offset = Annotated[int, Field(ge=0, le=MAX_OFFSET, description="How many rows to skip")]
+Cursor = Annotated[Text, Field(max_length=2048, description="`nextCursor` of the page before")]
+
+
+def encode_cursor(*parts: str) -> str:
+    """The sort key of a page's last row, to be handed back as it is."""
+    text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, parts: int) -> tuple[str, ...]:
+    """The sort key behind a cursor of `parts` parts. Raises Invalid when it is not one of ours."""
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        values = json.loads(base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError, RecursionError):
+        raise _bad(cursor) from None
+    if not isinstance(values, list) or len(values) != parts:
+        raise _bad(cursor)
+    for value in values:
+        if not isinstance(value, str) or fault_of(value) is not None:
+            raise _bad(cursor)
+    return tuple(values)
+
+
+def _bad(cursor: str) -> Invalid:
+    message = "must be the nextCursor of an earlier answer"
+    return Invalid("Validation failed", details=[FieldError("cursor", message, cursor)])

@@ -1,0 +1,121 @@
+"""What is asked about the service itself: `/`, `/health...`, `/metrics`."""
+
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final, Literal
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
+
+from core.http.health import (
+    Health,
+    Live,
+    Ready,
+    UnhealthyBody,
+    database_health,
+    readiness,
+)
+from core.http.timestamps import now, to_iso
+from core.observability import metrics
+from core.platform import Platform
+
+SERVICE: Final = "handover"
+_NOT_STORED: Final = {"Cache-Control": "no-store"}
+_DATABASE_DOWN: Final = "The database cannot be reached"
+
+router: Final = APIRouter(tags=["Health"])
+
+
+class Endpoints(BaseModel):
+    """`api` names the collections that are mounted."""
+
+    health: str = "/health"
+    documentation: str = "/docs"
+    openapi: str = "/openapi.json"
+    metrics: str = "/metrics"
+    api: dict[str, str]
+
+
+class Info(BaseModel):
+    success: Literal[True] = True
+    service: str
+    version: str
+    endpoints: Endpoints
+
+
+def service_version() -> str:
+    """As installed; a source folder that was not installed has none."""
+    try:
+        return version(SERVICE)
+    except PackageNotFoundError:
+        return "0.0.0"
+
+
+@router.get("/", summary="Service information", response_model=Info)
+async def service_info(request: Request) -> Info:
+    endpoints: Mapping[str, str] = request.app.state.endpoints
+    return Info(service=SERVICE, version=request.app.version, endpoints=Endpoints(api=dict(endpoints)))
+
+
+@router.get(
+    "/health",
+    summary="Health of the service and its database",
+    response_model=Health,
+    responses={503: {"model": UnhealthyBody, "description": _DATABASE_DOWN}},
+)
+async def health(request: Request) -> Response:
+    database = await database_health(_platform(request))
+    healthy = database.status == "healthy"
+    answer = Health(
+        status="healthy" if healthy else "degraded",
+        service=SERVICE,
+        version=request.app.version,
+        timestamp=to_iso(now()),
+        database=database,
+    )
+    if healthy:
+        return _answer(answer)
+    broken = UnhealthyBody(
+        **dict(answer), message=_DATABASE_DOWN, error=_DATABASE_DOWN, errors=[_DATABASE_DOWN]
+    )
+    return _answer(broken, 503)
+
+
+@router.get("/health/live", summary="The process answers", response_model=Live)
+async def health_live() -> Response:
+    return _answer(Live())
+
+
+@router.get(
+    "/health/ready",
+    summary="Everything it needs answers",
+    response_model=Ready,
+    responses={503: {"model": Ready, "description": "Not ready, or about to stop"}},
+)
+async def health_ready(request: Request) -> Response:
+    answer = await readiness(_platform(request))
+    return _answer(answer, 200 if answer.status == "ready" else 503)
+
+
+@router.get(
+    "/metrics",
+    summary="Figures for Prometheus",
+    tags=["Observability"],
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def prometheus_metrics() -> Response:
+    text = await run_in_threadpool(metrics.scrape)
+    return Response(text, headers={**_NOT_STORED, "Content-Type": metrics.CONTENT_TYPE})
+
+
+def _platform(request: Request) -> Platform:
+    platform: Platform = request.app.state.platform
+    return platform
+
+
+def _answer(model: BaseModel, status: int = 200) -> Response:
+    headers = dict(_NOT_STORED) if status == 200 else {**_NOT_STORED, "Retry-After": "1"}
+    return JSONResponse(model.model_dump(mode="json", by_alias=True), status, headers)

@@ -1,0 +1,46 @@
+"""Strings that PostgreSQL can hold: no NUL character and no lone surrogate.
+
+JSON can carry both (`"\\u0000"`, `"\\ud800"`), and neither reaches the database: they are refused with the
+field's name. Use `Text` for every string that is stored or looked up, path parameters included.
+"""
+
+from typing import Annotated, Final
+
+from pydantic import BeforeValidator
+from pydantic_core import PydanticCustomError
+
+# What JavaScript's trim() removes; the clients were written against it.
+WHITESPACE: Final = (
+    "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000\ufeff"
+)
+
+
+def fault_of(value: str) -> str | None:
+    """Why the database could not hold this text, or None when it can."""
+    if "\0" in value:
+        return "must not contain the NUL character"
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return "must be valid Unicode text (it contains a lone surrogate)"
+    return None
+
+
+def _check(value: object) -> object:
+    if isinstance(value, str) and (fault := fault_of(value)) is not None:
+        raise PydanticCustomError("text", fault)
+    return value
+
+
+def _trim(value: object) -> object:
+    checked = _check(value)
+    return checked.strip(WHITESPACE) if isinstance(checked, str) else checked
+
+
+Text = Annotated[str, BeforeValidator(_check)]
+"""Kept to the character."""
+
+Trimmed = Annotated[str, BeforeValidator(_trim)]
+"""Without the white space around it; length limits count what is left."""

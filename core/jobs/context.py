@@ -1,0 +1,140 @@
+"""What a job's handler is given: its arguments, and the only ways in which it may touch its own row."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from core.cache import Cache
+from core.database.client import Database
+from core.jobs import queries
+from core.jobs.errors import JobCancelled, JobInterrupted, LeaseLost
+from core.jobs.meter import Meter
+from core.jobs.views import Counts, EventKind, JobView, JsonObject
+from core.settings import Settings
+
+PROGRESS_INTERVAL_S = 0.2
+
+
+@dataclass(slots=True)
+class Signals:
+    """Why a handler has to stop. Set by the runner and its heartbeat, read by the context."""
+
+    stopping: asyncio.Event
+    lease_lost: bool = False
+    cancel_requested: bool = False
+
+
+class JobContext:
+    """One attempt to run one job.
+
+    `job` is the view at the time of the claim; `job.checkpoint` is where to go on. A file that an earlier
+    attempt could still be writing needs `job.fencing_token` in its name.
+    """
+
+    def __init__(
+        self, job: JobView, *, db: Database, cache: Cache, settings: Settings, signals: Signals
+    ) -> None:
+        self.job = job
+        self.db = db
+        self.cache = cache
+        self.settings = settings
+        self.counts = Counts()
+        self._signals = signals
+        self._phase = job.phase
+        self._meter = Meter()
+        self._meter.restart(job.done)
+        self._written_at = float("-inf")
+        self._unwritten = False
+
+    async def progress(
+        self,
+        *,
+        phase: str | None = None,
+        done: int | None = None,
+        total: int | None = None,
+        rejected: int | None = None,
+    ) -> None:
+        """Tell how far the job is: one numbered event, at most five a second except for a new phase.
+
+        A new phase starts at `done` = 0 unless told otherwise; `total` is kept. It is a statement of its own:
+        never call it inside a transaction that has already written a checkpoint, it would wait for that
+        transaction's lock. Raises LeaseLost when the job is no longer ours.
+        """
+        new_phase = phase is not None and phase != self._phase
+        if new_phase:
+            self._phase = phase
+            done = 0 if done is None else done
+            self._meter.restart(done)
+        self._remember(done, total, rejected)
+        self._unwritten = True
+        if new_phase or time.monotonic() - self._written_at >= PROGRESS_INTERVAL_S:
+            await self._write("phase" if new_phase else "progress")
+
+    async def checkpoint(
+        self, tx: Database, data: JsonObject, *, done: int | None = None, rejected: int | None = None
+    ) -> None:
+        """Store where a resumed run has to go on, in the transaction that did the work.
+
+        Raises LeaseLost when somebody else has claimed the job: let it pass, to roll the transaction back.
+        """
+        self._raise_if_lost()
+        changed = await queries.checkpoint(
+            tx, self.job.id, self.job.fencing_token, data, done=done, rejected=rejected
+        )
+        self._observe(changed)
+        # From here on the row knows better than this object: it has these figures if the transaction commits.
+        if done is not None:
+            self.counts.done = None
+            self._meter.sample(done)
+        if rejected is not None:
+            self.counts.rejected = None
+
+    async def raise_if_stopping(self) -> None:
+        """Call between two batches: raises LeaseLost, JobCancelled or JobInterrupted; let them pass."""
+        await asyncio.sleep(0)
+        self._raise_if_lost()
+        if self._signals.cancel_requested:
+            raise JobCancelled
+        if self._signals.stopping.is_set():
+            raise JobInterrupted
+
+    async def flush(self) -> None:
+        """Write the figures that the throttle has held back, if any."""
+        if self._unwritten:
+            await self._write("progress")
+
+    def _remember(self, done: int | None, total: int | None, rejected: int | None) -> None:
+        if done is not None:
+            self.counts.done = done
+            self._meter.sample(done)
+        if total is not None:
+            self.counts.total = total
+        if rejected is not None:
+            self.counts.rejected = rejected
+
+    async def _write(self, event: EventKind) -> None:
+        self._raise_if_lost()
+        self._written_at = time.monotonic()
+        self._unwritten = False
+        total = self.job.total if self.counts.total is None else self.counts.total
+        changed = await queries.advance(
+            self.db,
+            self.job.id,
+            self.job.fencing_token,
+            phase=self._phase,
+            counts=self.counts,
+            event=event,
+            rate=self._meter.rate,
+            seconds_left=self._meter.seconds_left(total),
+        )
+        self._observe(changed)
+
+    def _observe(self, changed: JobView | None) -> None:
+        if changed is None:
+            self._signals.lease_lost = True
+            raise LeaseLost
+        self._signals.cancel_requested |= changed.cancel_requested
+
+    def _raise_if_lost(self) -> None:
+        if self._signals.lease_lost:
+            raise LeaseLost

@@ -1,0 +1,63 @@
+"""What can go wrong with a job.
+
+JobNotFound, JobConflict, JobEnded    answers to a caller (404, 409, 409)
+JobFailed                             a handler gives up, with a sentence for people
+JobStopped                            a handler must stop; never caught by handlers
+  JobCancelled                          somebody asked for it
+  JobInterrupted                        this process shuts down; the job goes on elsewhere
+  LeaseLost                             somebody else runs the job now: touch nothing any more
+"""
+
+from typing import ClassVar
+
+from core.errors import Conflict, NotFound
+from core.jobs.views import JobState, JsonObject
+
+
+class JobNotFound(NotFound):
+    code: ClassVar[str] = "jobs.not_found"
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"Job with id {job_id} not found")
+
+
+class JobConflict(Conflict):
+    """A job of an exclusive kind is already queued or running; `job_id` is that one."""
+
+    code: ClassVar[str] = "jobs.conflict"
+
+    def __init__(self, kind: str, job_id: str) -> None:
+        super().__init__(f"Job {job_id} of kind {kind} has not ended yet; only one can run at a time")
+        self.job_id = job_id
+
+
+class JobEnded(Conflict):
+    code: ClassVar[str] = "jobs.ended"
+
+    def __init__(self, job_id: str, state: JobState) -> None:
+        super().__init__(f"Job {job_id} has already {state} and cannot be cancelled")
+
+
+class JobFailed(Exception):
+    """Raised by a handler: the job fails with this sentence, and with a result if there is one to show."""
+
+    def __init__(self, message: str, *, result: JsonObject | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.result = result
+
+
+class JobStopped(Exception):
+    """The handler must return control; let it pass."""
+
+
+class JobCancelled(JobStopped):
+    """A cancel was asked for."""
+
+
+class JobInterrupted(JobStopped):
+    """The process shuts down: the lease goes back and the job is queued again, at its checkpoint."""
+
+
+class LeaseLost(JobStopped):
+    """The fencing token is no longer ours; whatever was being written must be rolled back."""

@@ -1,0 +1,31 @@
+"""How a slice declares a kind of job."""
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from core.jobs.context import JobContext
+from core.jobs.views import JsonObject
+
+Handler = Callable[[JobContext], Awaitable[JsonObject]]
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind:
+    """`kind` is dotted and permanent: it is stored in rows.
+
+    `run` may be called again for the same job after a crash and goes on from `context.job.checkpoint`; what
+    it returns becomes the job's result. It gives up with JobFailed or any HandoverError; after
+    Unavailable it is called again.
+    `exclusive`: only one job of the kind may be queued or running.
+    `public_arguments` names the arguments that the API shows; the others (paths, for example) stay inside.
+    """
+
+    kind: str
+    run: Handler
+    exclusive: bool = False
+    public_arguments: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*)+", self.kind):
+            raise ValueError(f"A job kind is a dotted lower-case name, not {self.kind!r}")

@@ -1,0 +1,194 @@
+"""The only place of the job runner that calls Prisma. Functions that return None found nothing to change:
+the job is not ours any more, or not in the state that the change needs."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import cast
+
+from prisma.models import Job, JobEvent
+from prisma.types import JobWhereInput
+
+from core.database.client import Database
+from core.jobs import statements
+from core.jobs.views import Counts, EventKind, JobEventView, JobPage, JobState, JobView, JsonObject, Snapshot
+
+
+def _json(value: JsonObject | None) -> str | None:
+    return None if value is None else json.dumps(value, separators=(",", ":"))
+
+
+def _view(row: Job) -> JobView:
+    return JobView(
+        id=row.id,
+        kind=row.kind,
+        state=cast(JobState, row.state),
+        phase=row.phase,
+        arguments=cast(JsonObject, row.arguments),
+        done=row.done,
+        total=row.total,
+        rejected=row.rejected,
+        checkpoint=cast(JsonObject | None, row.checkpoint),
+        result=cast(JsonObject | None, row.result),
+        error=row.error,
+        actor=row.actor,
+        request_id=row.request_id,
+        cancel_requested=row.cancel_requested,
+        attempts=row.attempts,
+        fencing_token=row.fencing_token,
+        last_event=row.last_event,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+    )
+
+
+def _event_view(row: JobEvent) -> JobEventView:
+    snapshot = Snapshot.model_validate(row.data)
+    return JobEventView(row.sequence, cast(EventKind, row.kind), snapshot, row.at)
+
+
+async def _change(db: Database, statement: str, *values: object) -> JobView | None:
+    rows = await db.query_raw(statement, *values, model=Job)
+    return _view(rows[0]) if rows else None
+
+
+async def insert(
+    db: Database,
+    job_id: str,
+    kind: str,
+    arguments: JsonObject,
+    *,
+    exclusive_key: str | None,
+    actor: str,
+    request_id: str | None,
+    pickup_delay_s: float,
+) -> JobView | None:
+    """None: a job with that exclusive key has not ended. The caller's transaction stays usable."""
+    return await _change(
+        db,
+        statements.ENQUEUE,
+        job_id,
+        kind,
+        _json(arguments),
+        exclusive_key,
+        actor,
+        request_id,
+        pickup_delay_s,
+    )
+
+
+async def holder(db: Database, exclusive_key: str) -> str | None:
+    """The id of the job that holds the key."""
+    row = await db.job.find_unique(where={"exclusive_key": exclusive_key})
+    return row.id if row else None
+
+
+async def claim(
+    db: Database, job_id: str, kinds: Sequence[str], *, owner: str, lease_s: float
+) -> JobView | None:
+    return await _change(db, statements.CLAIM, owner, lease_s, list(kinds), job_id)
+
+
+async def claim_next(db: Database, kinds: Sequence[str], *, owner: str, lease_s: float) -> JobView | None:
+    """The job that has been without a runner for longest."""
+    return await _change(db, statements.CLAIM_NEXT, owner, lease_s, list(kinds))
+
+
+async def renew(db: Database, job_id: str, token: int, *, lease_s: float) -> JobView | None:
+    return await _change(db, statements.RENEW, job_id, token, lease_s)
+
+
+async def retry(db: Database, job_id: str, owner: str, *, lease_s: float) -> JobView | None:
+    """A further attempt by the same runner, under a new token."""
+    return await _change(db, statements.RETRY, job_id, owner, lease_s)
+
+
+async def advance(
+    db: Database,
+    job_id: str,
+    token: int,
+    *,
+    phase: str | None,
+    counts: Counts,
+    event: EventKind,
+    rate: float | None,
+    seconds_left: float | None,
+) -> JobView | None:
+    return await _change(
+        db, statements.ADVANCE, job_id, token, phase, *counts.values, event, rate, seconds_left
+    )
+
+
+async def checkpoint(
+    tx: Database, job_id: str, token: int, data: JsonObject, *, done: int | None, rejected: int | None
+) -> JobView | None:
+    """Locks the job's row until the transaction ends, so that nobody can claim it in between."""
+    return await _change(tx, statements.CHECKPOINT, job_id, token, _json(data), done, rejected)
+
+
+async def finish(
+    db: Database,
+    job_id: str,
+    token: int,
+    state: JobState,
+    *,
+    result: JsonObject | None,
+    error: str | None,
+    counts: Counts,
+) -> JobView | None:
+    return await _change(db, statements.FINISH, job_id, token, state, _json(result), error, *counts.values)
+
+
+async def hand_back(db: Database, job_id: str, token: int) -> JobView | None:
+    return await _change(db, statements.HAND_BACK, job_id, token)
+
+
+async def cancel(db: Database, job_id: str) -> JobView | None:
+    return await _change(db, statements.CANCEL, job_id)
+
+
+async def get(db: Database, job_id: str) -> JobView | None:
+    row = await db.job.find_unique(where={"id": job_id})
+    return (await _with_rates(db, [_view(row)]))[0] if row else None
+
+
+async def page(
+    db: Database, *, kind: str | None, state: JobState | None, limit: int | None, offset: int
+) -> JobPage:
+    """Newest first, ties by id."""
+    where: JobWhereInput = {}
+    if kind is not None:
+        where["kind"] = kind
+    if state is not None:
+        where["state"] = state
+    rows = await db.job.find_many(
+        where=where, order=[{"created_at": "desc"}, {"id": "asc"}], take=limit, skip=offset
+    )
+    complete = offset == 0 and (limit is None or len(rows) < limit)
+    total = len(rows) if complete else await db.job.count(where=where)
+    return JobPage(await _with_rates(db, [_view(row) for row in rows]), total)
+
+
+async def _with_rates(db: Database, jobs: list[JobView]) -> list[JobView]:
+    """Rate and seconds left live in a job's newest event; only running jobs, a handful, have them."""
+    running = [job for job in jobs if job.state == "running"]
+    if not running:
+        return jobs
+    rows = await db.jobevent.find_many(
+        where={"OR": [{"job_id": job.id, "sequence": job.last_event} for job in running]}
+    )
+    newest = {row.job_id: Snapshot.model_validate(row.data) for row in rows}
+    return [
+        replace(job, rate=newest[job.id].rate, seconds_left=newest[job.id].seconds_left)
+        if job.id in newest
+        else job
+        for job in jobs
+    ]
+
+
+async def events_after(db: Database, job_id: str, sequence: int, *, limit: int) -> list[JobEventView]:
+    rows = await db.jobevent.find_many(
+        where={"job_id": job_id, "sequence": {"gt": sequence}}, order={"sequence": "asc"}, take=limit
+    )
+    return [_event_view(row) for row in rows]

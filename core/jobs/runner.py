@@ -1,0 +1,269 @@
+"""Runs one claimed job: keeps its lease alive, tells its handler to stop, and settles how it ended."""
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+
+import structlog
+
+from core.cache import Cache
+from core.database.client import Database
+from core.errors import HandoverError, Unavailable
+from core.jobs import metrics, queries
+from core.jobs.context import JobContext, Signals
+from core.jobs.errors import JobCancelled, JobFailed, JobInterrupted, LeaseLost
+from core.jobs.kinds import JobKind
+from core.jobs.pause import pause
+from core.jobs.views import Counts, JobState, JobView, JsonObject
+from core.settings import Settings
+
+MAX_ATTEMPTS = 5
+RETRY_DELAY_S = 1.0
+SETTLE_RETRY_S = 0.5
+INTERNAL_ERROR = "The job stopped because of an internal error; the log has the details under its id"
+ENDED_EVENTS = {"succeeded": "job.succeeded", "failed": "job.failed", "cancelled": "job.cancelled"}
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended. State `queued`: handed back; None: the lease is lost, nothing may be written."""
+
+    state: JobState | None
+    result: JsonObject | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """One claim. `owner` is of this claim alone; `asked_at` is time.monotonic() before it was sent: the lease
+    lasts at least `job_lease_s` from then."""
+
+    owner: str
+    asked_at: float
+
+
+class Runner:
+    """One job in one process, from its claim to its end. `run` raises only CancelledError."""
+
+    def __init__(
+        self,
+        job: JobView,
+        kind: JobKind,
+        *,
+        db: Database,
+        cache: Cache,
+        settings: Settings,
+        stopping: asyncio.Event,
+        lease: Lease,
+    ) -> None:
+        self.job = job
+        self.signals = Signals(stopping, cancel_requested=job.cancel_requested)
+        self._kind = kind
+        self._db = db
+        self._cache = cache
+        self._settings = settings
+        self._owner = lease.owner
+        self._renewed_at = lease.asked_at
+        self._context: JobContext | None = None
+        self._work: asyncio.Future[JsonObject] | None = None
+        self._aborted = False
+        self._token = asyncio.Lock()
+        """Held while the token changes or the heartbeat uses it: it must not take the old one for lost."""
+
+    async def run(self) -> None:
+        """The heartbeat goes on until the end has been written: settling must not lose the lease either."""
+        structlog.contextvars.bind_contextvars(
+            job_id=self.job.id, job_kind=self.job.kind, request_id=self.job.request_id
+        )
+        log.info(
+            "job.started" if self.job.fencing_token == 1 else "job.resumed",
+            attempt=self.job.attempts,
+            token=self.job.fencing_token,
+            actor=self.job.actor,
+        )
+        heartbeat = asyncio.create_task(self._heartbeat())
+        try:
+            with metrics.RUNNING.labels(self.job.kind).track_inprogress():
+                await self._settle(await self._outcome())
+        finally:
+            heartbeat.cancel()
+            await asyncio.gather(heartbeat, return_exceptions=True)
+
+    def abort(self) -> None:
+        """Stop the handler where it stands: the grace time is over. Its open transaction rolls back."""
+        self._aborted = True
+        if self._work is not None:
+            self._work.cancel()
+
+    async def _outcome(self) -> Outcome:
+        """Attempts until one ends for a reason of its own; a dependency being down is not one."""
+        reason = "each time its process died"
+        while self.job.attempts <= MAX_ATTEMPTS:
+            try:
+                return await self._attempt()
+            except Unavailable as unavailable:
+                log.warning("job.attempt_failed", attempt=self.job.attempts, error=str(unavailable))
+                reason = str(unavailable)
+            self._context = None
+            if (stopped := await self._retry()) is not None:
+                return stopped
+        return Outcome("failed", error=f"Given up after {MAX_ATTEMPTS} attempts without progress: {reason}")
+
+    async def _attempt(self) -> Outcome:
+        if self.signals.cancel_requested:
+            return Outcome("cancelled")
+        self._context = JobContext(
+            self.job, db=self._db, cache=self._cache, settings=self._settings, signals=self.signals
+        )
+        self._work = asyncio.ensure_future(self._kind.run(self._context))
+        try:
+            await asyncio.wait({self._work})
+        except asyncio.CancelledError:
+            self._work.cancel()
+            await asyncio.wait({self._work})
+            raise
+        try:
+            return Outcome("succeeded", result=self._work.result())
+        except (LeaseLost, JobInterrupted, JobCancelled, asyncio.CancelledError) as stopped:
+            return self._stopped(stopped)
+        except Unavailable:
+            raise
+        except JobFailed as failed:
+            return Outcome("failed", error=failed.message, result=failed.result)
+        except HandoverError as error:
+            return Outcome("failed", error=error.message)
+        except Exception:
+            log.exception("job.crashed")
+            return Outcome("failed", error=INTERNAL_ERROR)
+
+    def _stopped(self, reason: BaseException) -> Outcome:
+        if self.signals.lease_lost:
+            return Outcome(None)
+        if isinstance(reason, JobCancelled):
+            return Outcome("cancelled")
+        if isinstance(reason, JobInterrupted) or self._aborted:
+            return Outcome("queued")
+        log.error("job.crashed", reason=repr(reason))
+        return Outcome("failed", error=INTERNAL_ERROR)
+
+    async def _retry(self) -> Outcome | None:
+        """Wait for what is down to come back, then take the job's newest state for another attempt (None)."""
+        delay = RETRY_DELAY_S * 2 ** min(self.job.attempts - 1, 4)
+        while not self.signals.lease_lost:
+            await pause(self.signals.stopping, delay)
+            if self.signals.stopping.is_set():
+                return Outcome("queued")
+            sent_at, lease_s = time.monotonic(), self._settings.job_lease_s
+            try:
+                async with self._token:
+                    job = await queries.retry(self._db, self.job.id, self._owner, lease_s=lease_s)
+                    if job is None:
+                        break
+                    self.job, self._renewed_at = job, sent_at
+                    cancelled = self.signals.cancel_requested or job.cancel_requested
+                    self.signals = Signals(self.signals.stopping, cancel_requested=cancelled)
+                    return None
+            except Unavailable as unavailable:
+                log.warning("job.retry_failed", error=str(unavailable))
+                delay = RETRY_DELAY_S
+        return Outcome(None)
+
+    async def _heartbeat(self) -> None:
+        """Renew the lease until cancelled. When it ran out or is not ours any more, the handler is stopped at
+        once: from then on another process may run the job."""
+        lease_s, interval_s = self._settings.job_lease_s, self._settings.job_heartbeat_s
+        while not self.signals.lease_lost:
+            await asyncio.sleep(interval_s)
+            sent_at = time.monotonic()
+            try:
+                async with asyncio.timeout(max(self._renewed_at + lease_s - sent_at, 0)):
+                    await self._renew(sent_at)
+            except LeaseLost:
+                break
+            except Exception as error:  # noqa: BLE001 - whatever it is, the lease decides
+                log.warning("job.heartbeat_failed", error=repr(error))
+            if time.monotonic() - self._renewed_at >= lease_s:
+                break
+        self.signals.lease_lost = True
+        if self._work is not None:
+            self._work.cancel()
+
+    async def _renew(self, sent_at: float) -> None:
+        async with self._token:
+            lease_s = self._settings.job_lease_s
+            job = await queries.renew(self._db, self.job.id, self.job.fencing_token, lease_s=lease_s)
+            if job is None:
+                raise LeaseLost
+            self._renewed_at = sent_at
+            self.signals.cancel_requested |= job.cancel_requested
+            if self._context is not None:
+                await self._context.flush()
+
+    async def _settle(self, outcome: Outcome) -> None:
+        if outcome.state is None or not await self._written(outcome):
+            metrics.LEASES_LOST.labels(self.job.kind).inc()
+            log.warning("job.lease_lost", token=self.job.fencing_token)
+
+    async def _written(self, outcome: Outcome) -> bool:
+        """False: somebody else has the job by now. An answer that got lost does not matter: the row tells."""
+        while True:
+            try:
+                job = await self._write(outcome) or await queries.get(self._db, self.job.id)
+            except Unavailable as unavailable:
+                log.warning("job.settle_failed", state=outcome.state, error=str(unavailable))
+                if self.signals.lease_lost:
+                    return False
+                await asyncio.sleep(SETTLE_RETRY_S)
+                continue
+            except Exception:
+                log.exception("job.settle_failed", state=outcome.state)
+                if outcome.error == INTERNAL_ERROR:
+                    return False
+                outcome = Outcome("failed", error=INTERNAL_ERROR)
+                continue
+            if job is None or job.fencing_token != self.job.fencing_token or job.state != outcome.state:
+                return False
+            self._report(job)
+            return True
+
+    async def _write(self, outcome: Outcome) -> JobView | None:
+        job_id, token = self.job.id, self.job.fencing_token
+        assert outcome.state is not None
+        if outcome.state == "queued":
+            return await queries.hand_back(self._db, job_id, token)
+        return await queries.finish(
+            self._db,
+            job_id,
+            token,
+            outcome.state,
+            result=outcome.result,
+            error=outcome.error and _storable(outcome.error),
+            counts=self._context.counts if self._context is not None else Counts(),
+        )
+
+    def _report(self, job: JobView) -> None:
+        if job.finished_at is None:
+            log.info("job.handed_back", phase=job.phase, done=job.done)
+            return
+        seconds = (job.finished_at - (job.started_at or job.created_at)).total_seconds()
+        metrics.ENDED.labels(job.kind, job.state).inc()
+        metrics.DURATION.labels(job.kind).observe(seconds)
+        log.log(
+            logging.ERROR if job.state == "failed" else logging.INFO,
+            ENDED_EVENTS[job.state],
+            done=job.done,
+            total=job.total,
+            rejected=job.rejected,
+            seconds=round(seconds, 3),
+            attempts=job.attempts,
+            error=job.error,
+            result=job.result,
+        )
+
+
+def _storable(text: str) -> str:
+    """Messages may repeat input; the database holds neither NUL nor lone surrogates."""
+    return text.replace("\0", "?").encode("utf-8", "replace").decode()

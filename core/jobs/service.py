@@ -1,0 +1,261 @@
+"""The door to background work: enqueue, run, recover, cancel, read, follow."""
+
+import asyncio
+import contextvars
+import os
+import random
+import socket
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from uuid import UUID, uuid4
+
+import structlog
+
+from core.cache import Cache
+from core.database.client import Database
+from core.errors import Unavailable
+from core.jobs import metrics, queries
+from core.jobs.errors import JobConflict, JobEnded, JobNotFound
+from core.jobs.kinds import JobKind
+from core.jobs.pause import pause
+from core.jobs.runner import Lease, Runner
+from core.jobs.views import Enqueuer, JobEventView, JobPage, JobState, JobView, JsonObject
+from core.settings import Settings
+
+PICKUP_DELAY_S = 5.0
+"""A queued job belongs to the process that enqueued it for this long; then any process may run it."""
+
+POLL_S = 2.0
+ENQUEUE_TRIES = 5
+FOLLOW_S = 0.3
+FOLLOW_RETRY_S = 1.0
+EVENTS_PER_READ = 500
+MAX_RECOVERED_AT_ONCE = 4
+ABORT_WAIT_S = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+class Jobs:
+    """Background jobs of one process. Everything that must survive it is in PostgreSQL.
+
+    A process that only runs its own job (the command line) needs no `start`, but must `stop` before it
+    closes `db`.
+    `draining`, when given, begins the stop as soon as it is set.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        cache: Cache,
+        settings: Settings,
+        kinds: Iterable[JobKind],
+        *,
+        draining: asyncio.Event | None = None,
+    ) -> None:
+        self._db = db
+        self._cache = cache
+        self._settings = settings
+        self._kinds: dict[str, JobKind] = {}
+        for kind in kinds:
+            if kind.kind in self._kinds:
+                raise ValueError(f"Job kind {kind.kind} is declared twice")
+            self._kinds[kind.kind] = kind
+        self._process = f"{socket.gethostname()}:{os.getpid()}"
+        self._draining = draining
+        self._stopping = asyncio.Event()
+        self._running: dict[asyncio.Task[None], Runner] = {}
+        self._background: list[asyncio.Task[None]] = []
+        self._drain: asyncio.Task[None] | None = None
+
+    async def enqueue(self, db: Database, kind: str, arguments: JsonObject, actor: Enqueuer) -> JobView:
+        """Write the job, with `db` bound to the caller's transaction or not. `run` it once that is committed.
+
+        Raises JobConflict while a job of the same exclusive kind has not ended; the transaction stays usable.
+        """
+        declared = self._kinds[kind]
+        exclusive_key = kind if declared.exclusive else None
+        for _ in range(ENQUEUE_TRIES):
+            job = await queries.insert(
+                db,
+                str(uuid4()),
+                kind,
+                arguments,
+                exclusive_key=exclusive_key,
+                actor=actor.name,
+                request_id=actor.request_id,
+                pickup_delay_s=PICKUP_DELAY_S,
+            )
+            if job is not None:
+                return job
+            holder = await queries.holder(db, kind)
+            if holder is not None:
+                raise JobConflict(kind, holder)
+        raise Unavailable(f"Jobs of kind {kind} begin and end too fast; try again")
+
+    async def run(self, job_id: str) -> JobView:
+        """Run a job that nobody runs, to its end, and give its last state.
+
+        A job that another process runs, or that has ended, is left alone. Cancelling the caller does not stop
+        the job, `stop` does. Raises Unavailable when the database cannot be asked; it is picked up later.
+        """
+        if not self._stopping.is_set():
+            lease = self._new_lease()
+            job = await queries.claim(
+                self._db,
+                _checked(job_id),
+                list(self._kinds),
+                owner=lease.owner,
+                lease_s=self._settings.job_lease_s,
+            )
+            if job is not None:
+                metrics.CLAIMS.labels(job.kind, "request").inc()
+                await asyncio.shield(self._launch(job, lease))
+        return await self.get(job_id)
+
+    async def start(self) -> None:
+        """Begin to pick up jobs that lost their process."""
+        self._background.append(asyncio.create_task(self._recover()))
+        if self._draining is not None:
+            self._background.append(asyncio.create_task(self._watch(self._draining)))
+
+    def begin_stop(self) -> None:
+        """Tell running jobs to hand their leases back and followers to end; returns at once."""
+        self._stopping.set()
+        if self._drain is None:
+            self._drain = asyncio.create_task(self._hand_back())
+
+    async def stop(self) -> None:
+        """Return when no job of this process runs any more, within `shutdown_grace_s` of the first call."""
+        self.begin_stop()
+        if self._drain is not None:
+            await self._drain
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        self._background.clear()
+
+    async def cancel(self, job_id: str) -> JobView:
+        """End a queued job, tell a running one to stop. Raises JobNotFound, or JobEnded if it is too late."""
+        job = await queries.cancel(self._db, _checked(job_id))
+        if job is None:
+            job = await self.get(job_id)
+            if job.state in ("succeeded", "failed"):
+                raise JobEnded(job_id, job.state)
+        for runner in self._running.values():
+            if runner.job.id == job.id:
+                runner.signals.cancel_requested = True
+        return job
+
+    async def get(self, job_id: str) -> JobView:
+        job = await queries.get(self._db, _checked(job_id))
+        if job is None:
+            raise JobNotFound(job_id)
+        return job
+
+    async def list(
+        self,
+        *,
+        kind: str | None = None,
+        state: JobState | None = None,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> JobPage:
+        return await queries.page(self._db, kind=kind, state=state, limit=limit, offset=offset)
+
+    async def events_after(self, job_id: str, sequence: int) -> Sequence[JobEventView]:
+        """The next events, oldest first; at most 500, so ask again until none come."""
+        return await queries.events_after(self._db, _checked(job_id), sequence, limit=EVENTS_PER_READ)
+
+    async def follow(self, job_id: str, after: int = 0) -> AsyncIterator[JobEventView]:
+        """Every event after that number, as they come: ends after the final one, or when we stop."""
+        while not self._stopping.is_set():
+            try:
+                events = await self.events_after(job_id, after)
+            except Unavailable as unavailable:
+                log.warning("jobs.follow_unavailable", job_id=job_id, error=str(unavailable))
+                await pause(self._stopping, FOLLOW_RETRY_S)
+                continue
+            for event in events:
+                yield event
+                after = event.sequence
+                if event.final:
+                    return
+            if len(events) < EVENTS_PER_READ:
+                await pause(self._stopping, FOLLOW_S)
+
+    def public_arguments(self, job: JobView) -> JsonObject:
+        """The arguments that may be shown; none of a kind that this process does not know."""
+        kind = self._kinds.get(job.kind)
+        names = kind.public_arguments if kind is not None else ()
+        return {name: job.arguments[name] for name in names if name in job.arguments}
+
+    def _new_lease(self) -> Lease:
+        return Lease(f"{self._process}:{uuid4().hex[:12]}", time.monotonic())
+
+    def _launch(self, job: JobView, lease: Lease) -> asyncio.Task[None]:
+        """The job gets a task and a context of its own: no request's deadline, log fields or query count."""
+        runner = Runner(
+            job,
+            self._kinds[job.kind],
+            db=self._db,
+            cache=self._cache,
+            settings=self._settings,
+            stopping=self._stopping,
+            lease=lease,
+        )
+        task = asyncio.create_task(runner.run(), name=f"job {job.id}", context=contextvars.Context())
+        self._running[task] = runner
+        task.add_done_callback(self._forget)
+        return task
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._running.pop(task, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("job.runner_crashed", exc_info=error)
+
+    async def _recover(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                await self._pick_up()
+            except Unavailable as unavailable:
+                log.warning("jobs.recovery_unavailable", error=str(unavailable))
+            except Exception:
+                log.exception("jobs.recovery_failed")
+            await pause(self._stopping, POLL_S * random.uniform(0.75, 1.25))
+
+    async def _pick_up(self) -> None:
+        while len(self._running) < MAX_RECOVERED_AT_ONCE and self._kinds and not self._stopping.is_set():
+            lease = self._new_lease()
+            job = await queries.claim_next(
+                self._db, list(self._kinds), owner=lease.owner, lease_s=self._settings.job_lease_s
+            )
+            if job is None:
+                return
+            metrics.CLAIMS.labels(job.kind, "recovery").inc()
+            self._launch(job, lease)
+
+    async def _watch(self, draining: asyncio.Event) -> None:
+        await draining.wait()
+        self.begin_stop()
+
+    async def _hand_back(self) -> None:
+        """Handlers stop at their next batch; those that do not in time are cut off where they stand."""
+        grace = max(self._settings.shutdown_grace_s - ABORT_WAIT_S, self._settings.shutdown_grace_s / 2)
+        if self._running:
+            await asyncio.wait(set(self._running), timeout=grace)
+        for runner in list(self._running.values()):
+            runner.abort()
+        if self._running:
+            await asyncio.wait(set(self._running), timeout=ABORT_WAIT_S)
+        for task in list(self._running):
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+
+def _checked(job_id: str) -> str:
+    """Raises JobNotFound for what cannot be the id of a job."""
+    try:
+        return str(UUID(job_id))
+    except ValueError:
+        raise JobNotFound(job_id) from None

@@ -1,0 +1,121 @@
+"""What the rest of the app sees of a job: frozen values, never database rows."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+JsonObject = dict[str, JsonValue]
+
+JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+
+EventKind = Literal["state", "phase", "progress", "cancel"]
+
+ENDED: frozenset[JobState] = frozenset({"succeeded", "failed", "cancelled"})
+
+
+class Enqueuer(Protocol):
+    """Who asked for a job; the request's actor fits."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def request_id(self) -> str | None: ...
+
+
+class Snapshot(BaseModel):
+    """The part of a job that changes while it runs; every event stores one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    state: JobState
+    phase: str | None
+    done: int
+    total: int | None
+    rejected: int
+    attempts: int
+    cancel_requested: bool
+    rate: float | None
+    seconds_left: float | None
+    result: JsonObject | None
+    error: str | None
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """One job as it was when it was read.
+
+    `rate` is rows per second and `seconds_left` the estimate that follows from it; both only while it runs.
+    `fencing_token` identifies the claim: a runner holding an older one has lost the job.
+    """
+
+    id: str
+    kind: str
+    state: JobState
+    phase: str | None
+    arguments: JsonObject
+    done: int
+    total: int | None
+    rejected: int
+    checkpoint: JsonObject | None
+    result: JsonObject | None
+    error: str | None
+    actor: str
+    request_id: str | None
+    cancel_requested: bool
+    attempts: int
+    fencing_token: int
+    last_event: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    rate: float | None = None
+    seconds_left: float | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ENDED
+
+    def at(self, snapshot: Snapshot) -> "JobView":
+        """The job as it was when that event was written."""
+        return replace(self, **dict(snapshot))
+
+
+@dataclass(slots=True)
+class Counts:
+    """The newest figures of a handler; None means: as they are in the row."""
+
+    done: int | None = None
+    total: int | None = None
+    rejected: int | None = None
+
+    @property
+    def values(self) -> tuple[int | None, int | None, int | None]:
+        """In the order in which the statements take them."""
+        return self.done, self.total, self.rejected
+
+
+@dataclass(frozen=True, slots=True)
+class JobEventView:
+    """One numbered event; `sequence` starts at 1 and has no gaps."""
+
+    sequence: int
+    kind: EventKind
+    snapshot: Snapshot
+    at: datetime
+
+    @property
+    def final(self) -> bool:
+        return self.snapshot.state in ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """A page of jobs, newest first, and how many match in all."""
+
+    jobs: list[JobView]
+    total: int

@@ -1,0 +1,188 @@
+"""The door for users of the embedded services: enter, get settings with real URLs, leave."""
+
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from core.local.paths import LocalServiceError, ServiceName, ServicePaths, open_lock, try_lock
+from core.settings import Settings
+
+START_TIMEOUT_S = 90.0
+LEAVE_TIMEOUT_S = 30.0
+POLL_S = 0.01
+
+_keepers: list[subprocess.Popen[bytes]] = []
+"""Keepers that this process started. They are meant to outlive it; held so that they are reaped, never waited
+for.
+"""
+
+
+class ServiceUse:
+    """One use of one service by this process: from `acquire` to `release` a shared lock keeps the service
+    running.
+    """
+
+    def __init__(self, service: ServiceName, data_dir: Path) -> None:
+        self._paths = ServicePaths(service, data_dir)
+        self._lock: int | None = None
+
+    def acquire(self) -> str:
+        """Return the URL of the running service, starting it when nobody has yet."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        try:
+            self._paths.base.mkdir(mode=0o700, parents=True, exist_ok=True)
+            start_lock = open_lock(self._paths.start_lock)
+            self._lock = open_lock(self._paths.users_lock)
+        except OSError as error:
+            raise _unwritable(self._paths.data_dir, error) from None
+        try:
+            self._wait_for_lock(start_lock, deadline, exclusive=True)
+            self._wait_for_lock(self._lock, deadline, exclusive=False)
+            return self._url(deadline)
+        except BaseException:
+            self._let_go()
+            raise
+        finally:
+            os.close(start_lock)
+
+    def release(self) -> None:
+        """Let go, and when nobody else uses the service wait until it has stopped (bounded)."""
+        if self._lock is None:
+            return
+        self._let_go()
+        deadline = time.monotonic() + LEAVE_TIMEOUT_S
+        while time.monotonic() < deadline and not self._keeper_gone() and not self._used_by_others():
+            time.sleep(POLL_S)
+        _reap()
+
+    def _url(self, deadline: float) -> str:
+        """With the start lock held: either the keeper is alive and published, or it is ours to start."""
+        while time.monotonic() < deadline:
+            keeper_lock = open_lock(self._paths.keeper_lock)
+            try:
+                if try_lock(keeper_lock, exclusive=True):
+                    return self._start_keeper(keeper_lock, deadline)
+            finally:
+                os.close(keeper_lock)
+            with suppress(FileNotFoundError):
+                return str(json.loads(self._paths.state.read_text())["url"])
+            time.sleep(POLL_S)
+        raise self._late()
+
+    def _start_keeper(self, keeper_lock: int, deadline: float) -> str:
+        """The keeper inherits the held lock, so there is no moment in which somebody else could start one
+        too.
+        """
+        ready_read, ready_write = os.pipe()
+        arguments = [self._paths.service, str(self._paths.data_dir), str(keeper_lock), str(ready_write)]
+        with os.fdopen(ready_read, "rb") as ready:
+            try:
+                with self._paths.keeper_log.open("ab") as log:
+                    keeper = subprocess.Popen(
+                        [sys.executable, "-P", "-m", "core.local.keeper", *arguments],
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=log,
+                        cwd="/",
+                        pass_fds=(keeper_lock, ready_write),
+                        start_new_session=True,
+                    )
+            finally:
+                os.close(ready_write)
+            _keepers.append(keeper)
+            if not select.select([ready], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                raise self._late()
+            answer = json.loads(ready.readline() or '{"error": null}')
+        if "url" in answer:
+            return str(answer["url"])
+        keeper.wait()
+        raise LocalServiceError(
+            answer["error"]
+            or f"The embedded {self._paths.service} did not start; see {self._paths.keeper_log}."
+        )
+
+    def _wait_for_lock(self, descriptor: int, deadline: float, *, exclusive: bool) -> None:
+        while not try_lock(descriptor, exclusive=exclusive):
+            if time.monotonic() > deadline:
+                raise self._late()
+            time.sleep(POLL_S)
+
+    def _let_go(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _keeper_gone(self) -> bool:
+        _reap()
+        probe = open_lock(self._paths.keeper_lock)
+        try:
+            return try_lock(probe, exclusive=False)
+        finally:
+            os.close(probe)
+
+    def _used_by_others(self) -> bool:
+        """Not to be had exclusively, yet to be had shared: other users hold it. (A stopping keeper holds it
+        exclusively.)
+        """
+        probe = open_lock(self._paths.users_lock)
+        try:
+            return not try_lock(probe, exclusive=True) and try_lock(probe, exclusive=False)
+        finally:
+            os.close(probe)
+
+    def _late(self) -> LocalServiceError:
+        return LocalServiceError(
+            f"The embedded {self._paths.service} was not ready within {START_TIMEOUT_S:.0f} s; "
+            f"see {self._paths.keeper_log}."
+        )
+
+
+@contextmanager
+def local_services(settings: Settings) -> Iterator[Settings]:
+    """Settings with the URLs of the embedded services in place of those that are not set.
+
+    What is set is left alone, and nothing is started for it. Raises LocalServiceError.
+    """
+    wanted: list[tuple[str, ServiceUse]] = []
+    if settings.database_url is None:
+        wanted.append(("database_url", ServiceUse("postgres", settings.data_dir)))
+    if settings.redis_url is None:
+        wanted.append(("redis_url", ServiceUse("redis", settings.data_dir)))
+    if not wanted:
+        yield settings
+        return
+    with ExitStack() as stack:
+        for _, use in wanted:
+            stack.callback(use.release)
+        with ThreadPoolExecutor(len(wanted)) as pool:
+            urls = list(pool.map(lambda item: (item[0], item[1].acquire()), wanted))
+        yield settings.model_copy(update=dict(urls))
+
+
+def ensure_writable(folder: Path) -> None:
+    """Make the data folder and see that files can be put there; raises LocalServiceError with what to do."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        probe = folder / f".writable-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+
+
+def _unwritable(folder: Path, error: OSError) -> LocalServiceError:
+    reason = error.strerror or "it cannot be written"
+    return LocalServiceError(
+        f"The data folder {folder} cannot be used ({reason}); set DATA_DIR to a folder that you may write."
+    )
+
+
+def _reap() -> None:
+    _keepers[:] = [keeper for keeper in _keepers if keeper.poll() is None]

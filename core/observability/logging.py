@@ -1,0 +1,129 @@
+"""Log events: structlog through the standard library, readable in a terminal and JSON otherwise.
+
+Code logs dotted events with fields: `structlog.get_logger().info("job.succeeded", kind=..., rows=...)`.
+An event is rendered once, by structlog, and handed to the standard library as finished text; records of
+other libraries (uvicorn, asyncio) run through the same processors in the handler's formatter.
+"""
+
+import json
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+import structlog
+from structlog.typing import Processor, WrappedLogger
+
+if TYPE_CHECKING:
+    from core.settings import Settings
+
+EventDict = MutableMapping[str, Any]
+
+_PRE_CHAIN: Final[list[Processor]] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+# Loggers are cached on first use and keep this very list: configure() changes it in place.
+_processors: Final[list[Processor]] = []
+
+
+class _Rendered(str):
+    """Text that structlog has finished: the handler writes it as it is."""
+
+    __slots__ = ()
+
+
+class _Finish:
+    def __init__(self, renderer: Processor) -> None:
+        self._renderer = renderer
+
+    def __call__(self, logger: WrappedLogger, name: str, event: EventDict) -> str:
+        return _Rendered(self._renderer(logger, name, event))
+
+
+class _Formatter(logging.Formatter):
+    """Gives foreign records the same shape as our own events."""
+
+    def __init__(self, renderer: Processor) -> None:
+        super().__init__()
+        self._renderer = renderer
+
+    def format(self, record: logging.LogRecord) -> str:
+        if isinstance(record.msg, _Rendered):
+            return str(record.msg)
+        event: EventDict = {"event": record.getMessage(), "logger": record.name}
+        if record.exc_info:
+            event["exc_info"] = record.exc_info
+        method = record.levelname.lower()
+        for processor in (*_PRE_CHAIN, *_EXCEPTIONS.get(type(self._renderer), ())):
+            event = processor(None, method, event)  # type: ignore[assignment]
+        return str(self._renderer(None, method, event))
+
+
+class _Handler(logging.StreamHandler[Any]):
+    """Marks our handler, so that configuring again replaces it and leaves others (pytest's) alone.
+
+    The stream is looked up for each record: a test that captures stderr sees the events.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
+def _json(logger: WrappedLogger, name: str, event: EventDict) -> str:
+    try:
+        return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
+    except (TypeError, ValueError):
+        # orjson refuses a lone surrogate or an integer beyond 64 bits; the standard library escapes them.
+        return json.dumps(event, default=repr)
+
+
+def _console() -> structlog.dev.ConsoleRenderer:
+    # Plain tracebacks: the pretty ones print local variables, and with them values that are not ours to show.
+    return structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
+
+
+class _JsonRenderer:
+    def __call__(self, logger: WrappedLogger, name: str, event: EventDict) -> str:
+        return _json(logger, name, event)
+
+
+# The console renderer prints tracebacks itself; JSON needs them as text first.
+_EXCEPTIONS: Final[dict[type, tuple[Processor, ...]]] = {
+    _JsonRenderer: (structlog.processors.format_exc_info,),
+}
+
+
+def configure(settings: "Settings") -> None:
+    """Set up logging for this process. Calling again replaces what was set up before."""
+    text = settings.log_format == "text" or (settings.log_format == "auto" and sys.stderr.isatty())
+    renderer: Processor = _console() if text else _JsonRenderer()
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+
+    _processors[:] = [*_PRE_CHAIN, *_EXCEPTIONS.get(type(renderer), ()), _Finish(renderer)]
+    structlog.configure(
+        processors=_processors,
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+
+    handler = _Handler()
+    handler.setFormatter(_Formatter(renderer))
+    root = logging.getLogger()
+    root.handlers[:] = [other for other in root.handlers if not isinstance(other, _Handler)] + [handler]
+    root.setLevel(level)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = name != "uvicorn.access"
+    # These repeat at info level what our own events say better.
+    for name in ("httpx", "httpcore", "asyncio"):
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))

@@ -1,0 +1,22 @@
+"""What one running process of the app holds: built by the lifespan, read through `core.deps`."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from core.cache import Cache
+    from core.database.client import Database
+    from core.jobs import Jobs
+    from core.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """`draining` is set the moment a stop signal arrives: from then on no new work, streams end."""
+
+    settings: "Settings"
+    db: "Database"
+    cache: "Cache"
+    jobs: "Jobs"
+    draining: asyncio.Event = field(default_factory=asyncio.Event)

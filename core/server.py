@@ -1,0 +1,201 @@
+"""`handover serve`: settings, embedded services, schema, uvicorn, and out again in the reverse order.
+
+The process that runs this is the supervisor. With one worker it serves itself; with several it only
+watches them.
+"""
+
+import asyncio
+import errno
+import importlib
+import os
+import signal
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors.multiprocess import Multiprocess
+
+from core.local.process import die_with_parent
+from core.local.services import ensure_writable, local_services
+from core.observability import logging, multiprocess
+from core.settings import Settings
+
+APP = "core.app:create_app"
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+KEEP_ALIVE_S = 15
+BACKLOG = 2048
+ANNOUNCE_TIMEOUT_S = 60.0
+ANNOUNCE_POLL_S = 0.05
+
+
+class ServeError(Exception):
+    """The server cannot run; the message is one sentence for the person at the terminal."""
+
+
+class StopRequested(BaseException):
+    """A stop signal arrived. Not an Exception: nothing on the way out may take it for a failure."""
+
+
+def serve(settings: Settings, announce: Callable[[str], None], *, stop_with_parent: bool = False) -> None:
+    """Serve until a stop signal; `announce` is called with the base URL once requests are answered.
+
+    Raises ServeError, LocalServiceError or SchemaError when it cannot start.
+    """
+    with suppress(StopRequested), stop_signals():
+        if stop_with_parent:
+            die_with_parent(signal.SIGTERM, os.getppid())
+        ensure_writable(settings.data_dir)
+        with bound_socket(settings) as listener, _app_loading(settings), local_services(settings) as running:
+            _deploy(running)
+            _export(running)
+            watch = threading.Thread(target=_announce, args=(running, announce), daemon=True)
+            watch.start()
+            _serve(running, listener)
+
+
+@contextmanager
+def stop_signals() -> Iterator[None]:
+    """The first stop signal unwinds whatever runs; later ones cannot disturb the way out.
+
+    uvicorn raises the signal once more after it has stopped, so that it arrives here.
+    """
+
+    def unwind(number: int, frame: FrameType | None) -> None:
+        for each in STOP_SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
+        raise StopRequested
+
+    earlier = {number: signal.signal(number, unwind) for number in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def bound_socket(settings: Settings) -> Iterator[socket.socket]:
+    """Take the port first: when it is taken nothing else has been started yet."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    with listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((settings.host, settings.port))
+            # SO_REUSEADDR lets two sockets bind as long as neither listens: this settles whose port it is.
+            listener.listen(BACKLOG)
+        except OSError as error:
+            raise ServeError(_bind_sentence(settings, error)) from None
+        yield listener
+
+
+def _bind_sentence(settings: Settings, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {settings.port} is taken by another program; stop that one or set PORT to a free port."
+    if error.errno == errno.EACCES:
+        return f"Port {settings.port} may not be used by this user; set PORT to one above 1023."
+    reason = error.strerror or error
+    return f"Cannot listen on {settings.host}:{settings.port} ({reason}); correct HOST and PORT."
+
+
+@contextmanager
+def _app_loading(settings: Settings) -> Iterator[None]:
+    """Importing the app takes as long as starting the services: do both at once. Workers import it
+    themselves.
+    """
+    multiprocess.prepare(settings.data_dir)
+    with ThreadPoolExecutor(1) as pool:
+        if settings.workers == 1:
+            pool.submit(importlib.import_module, APP.partition(":")[0])
+        yield
+
+
+def _deploy(settings: Settings) -> None:
+    from core.database import schema
+
+    if settings.database_url is not None:
+        asyncio.run(schema.deploy(settings.database_url))
+
+
+def _export(settings: Settings) -> None:
+    """Workers read their settings from the environment: tell them what the embedded services turned out to
+    be.
+    """
+    os.environ["DATA_DIR"] = str(settings.data_dir)
+    for name in ("database_url", "redis_url"):
+        os.environ[name.upper()] = str(getattr(settings, name))
+
+
+def _serve(settings: Settings, listener: socket.socket) -> None:
+    logging.configure(settings)
+    config = uvicorn.Config(
+        APP,
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=settings.shutdown_grace_s,
+    )
+    failed = _serve_here(config, listener) if settings.workers == 1 else _supervise(config, listener)
+    if failed:
+        raise ServeError("The app did not start; the log above says why.")
+
+
+def _serve_here(config: uvicorn.Config, listener: socket.socket) -> bool:
+    try:
+        uvicorn.Server(config).run([listener])
+    except SystemExit as end:
+        return end.code not in (None, 0)
+    return False
+
+
+class Supervisor(Multiprocess):
+    """uvicorn's, but it lets go of the port first when it stops: new connections are refused, not left
+    waiting.
+    """
+
+    def terminate_all(self) -> None:
+        for listener in self.sockets:
+            listener.close()
+        super().terminate_all()
+
+
+def _supervise(config: uvicorn.Config, listener: socket.socket) -> bool:
+    supervisor = Supervisor(config, sockets=[listener])
+    supervisor.run()
+    return any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes)
+
+
+def _announce(settings: Settings, announce: Callable[[str], None]) -> None:
+    """The port listens from the start, so only an answer tells that the app is there."""
+    base_url = public_url(settings)
+    deadline = time.monotonic() + ANNOUNCE_TIMEOUT_S
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"{base_url}/health/live", timeout=ANNOUNCE_TIMEOUT_S):
+                announce(base_url)
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(ANNOUNCE_POLL_S)
+
+
+def public_url(settings: Settings) -> str:
+    """Where a person on this machine reaches the server."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)
+    host = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    return f"http://{host}:{settings.port}"

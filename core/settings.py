@@ -1,0 +1,183 @@
+"""Every setting of the service, read once from the environment (and `.env`) into one frozen object.
+
+`.env.example` documents each variable with its default; `tests/test_settings.py` keeps the two equal.
+"""
+
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import ByteSize, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+IN_PROCESS_CACHE = "memory"
+"""The value of `REDIS_URL` that means: no Redis, cache and rate limit inside each process."""
+
+SECRET_FIELDS = frozenset({"database_url", "redis_url"})
+"""Fields whose values may hold a password and are therefore never repeated in a message."""
+
+REASONS = {
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_parsing": "must be a number",
+    "byte_size": "must be a number of bytes, such as 1048576 or 1MiB",
+    "byte_size_unit": "must be a number of bytes, such as 1048576 or 1MiB",
+}
+"""Pydantic's error types whose own words are longer than they are clear."""
+
+Words = Annotated[tuple[str, ...], NoDecode]
+"""A list written with commas: `CORS_ORIGINS=https://a.example,https://b.example`."""
+
+
+class SettingsError(Exception):
+    """A variable has a value that cannot be used; the message is one sentence for the person who set it."""
+
+
+class Settings(BaseSettings):
+    """The variables, by group. Sizes are bytes (`64MiB` is understood too), `_s` is seconds, `_ms`
+    milliseconds.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True
+    )
+
+    # Where it listens and how it runs
+    host: str = Field("127.0.0.1", min_length=1)
+    port: int = Field(8000, ge=1, le=65535)
+    workers: int = Field(1, ge=1, le=64)
+    data_dir: Path = Field(Path(".data"), validate_default=True)
+    shutdown_grace_s: int = Field(10, ge=0, le=600)
+    trusted_proxies: Words = ()
+
+    # Logging
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "text", "json"] = "auto"
+
+    # PostgreSQL
+    database_url: str | None = Field(None, repr=False)
+    db_pool_size: int = Field(10, ge=1, le=1000)
+    db_pool_timeout_s: float = Field(5, gt=0)
+    db_transaction_max_wait_s: float = Field(2, gt=0)
+    db_transaction_timeout_s: float = Field(5, gt=0)
+    db_statement_timeout_s: float = Field(30, gt=0)
+    slow_query_ms: int = Field(200, ge=0)
+
+    # Redis and the cache
+    redis_url: str | None = Field(None, repr=False)
+    redis_timeout_s: float = Field(0.25, gt=0)
+    cache_ttl_s: float = Field(60, gt=0)
+    cache_max_entries: int = Field(2000, ge=1)
+    cache_max_bytes: ByteSize = Field(ByteSize(64 * MIB), ge=0)
+
+    # HTTP
+    rate_limit_max: int = Field(300, ge=0)
+    rate_limit_window_s: int = Field(60, ge=1)
+    cors_origins: Words = ()
+    max_body_bytes: ByteSize = Field(ByteSize(MIB), ge=1)
+    gzip_min_bytes: ByteSize = Field(ByteSize(KIB), ge=0)
+
+    # Imports and jobs
+    import_max_bytes: ByteSize = Field(ByteSize(2 * GIB), ge=1)
+    import_batch_rows: int = Field(2000, ge=1, le=50_000)
+    import_stream_threshold_bytes: ByteSize = Field(ByteSize(16 * MIB), ge=0)
+    job_lease_s: float = Field(15, gt=0)
+    job_heartbeat_s: float = Field(3, gt=0)
+
+    @field_validator("trusted_proxies", "cors_origins", mode="before")
+    @classmethod
+    def _split_words(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(word.strip() for word in value.split(",") if word.strip())
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in value:
+            try:
+                ip_network("0.0.0.0/0" if entry == "unix" else entry, strict=False)
+            except ValueError:
+                raise ValueError(
+                    f"must list addresses, networks such as 10.0.0.0/8, or unix; {entry[:80]!r} is none"
+                ) from None
+        return value
+
+    @field_validator("log_level", "log_format", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgres_url(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        parts = _split_url(value)
+        if parts.scheme not in {"postgres", "postgresql"}:
+            raise ValueError("must start with postgresql://")
+        if not parts.path.strip("/"):
+            raise ValueError("must name a database, as in postgresql://user:password@host:5432/database")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_url(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        if value == IN_PROCESS_CACHE:
+            return value
+        if _split_url(value).scheme not in {"redis", "rediss", "unix"}:
+            raise ValueError("must start with redis://, rediss:// or unix://, or be 'memory' for no Redis")
+        return value
+
+    @model_validator(mode="after")
+    def _heartbeat_within_lease(self) -> Self:
+        if self.job_heartbeat_s * 2 > self.job_lease_s:
+            raise ValueError("JOB_HEARTBEAT_S must be at most half of JOB_LEASE_S")
+        return self
+
+    @property
+    def uses_redis(self) -> bool:
+        """Whether cache and rate limit are shared through Redis (embedded or given)."""
+        return self.redis_url != IN_PROCESS_CACHE
+
+
+def _split_url(value: str) -> SplitResult:
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError("is not a valid URL") from error
+    return parts
+
+
+def load_settings() -> Settings:
+    """Read the environment and `.env`; raises SettingsError with one sentence about the first bad value."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError(_sentence(error)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The file .env cannot be read: {error}; correct or remove it.") from None
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    reason = REASONS.get(first["type"], first["msg"].removeprefix("Value error, "))
+    if not first["loc"]:
+        return f"{reason}; correct it in the environment or .env."
+    field = str(first["loc"][0])
+    reason = reason.replace("Input should be", "must be")
+    shown = "" if field in SECRET_FIELDS else f" (it is {str(first['input'])[:80]!r})"
+    return f"{field.upper()} {reason}{shown}; correct it in the environment or .env."

@@ -1,0 +1,114 @@
+"""What a command works with: the parts of a server process without the server, opened and closed in order."""
+
+import getpass
+import importlib.util
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.local.services import ensure_writable, local_services
+from core.settings import IN_PROCESS_CACHE, Settings, load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from core.cache import Cache
+    from core.database.client import Database
+    from core.jobs import JobKind, Jobs
+
+ENGINE_FOLDER = Path(__file__).resolve().parents[1] / "prisma" / "engine"
+QUIET = "error"
+"""On a terminal commands draw themselves, and log only what went wrong; into a file they log as a server
+does.
+"""
+
+
+class NotGenerated(Exception):
+    """The set-up is incomplete; the message is one sentence for the person at the terminal."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandActor:
+    """Who the audit trail names for a command: the user of this machine."""
+
+    name: str
+    request_id: None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    settings: Settings
+    db: "Database"
+    cache: "Cache"
+    jobs: "Jobs"
+    actor: CommandActor
+
+
+def ensure_generated() -> None:
+    """Both Prisma clients are generated code: without them every later import fails with a riddle."""
+    spec = importlib.util.find_spec("prisma")
+    python_client = spec is not None and spec.origin and (Path(spec.origin).parent / "client.py").exists()
+    parts = (ENGINE_FOLDER / "generated" / "client.ts", ENGINE_FOLDER / "node_modules" / "@prisma" / "client")
+    if not python_client or not all(part.exists() for part in parts):
+        raise NotGenerated("The Prisma clients have not been generated; run `make setup`.")
+
+
+@asynccontextmanager
+async def workplace(kinds: "Sequence[JobKind]") -> AsyncIterator[Workplace]:
+    """Services, schema, database, cache and jobs, whether or not a server uses them too."""
+    from core.cache import Cache
+    from core.database import schema
+    from core.database.client import Database
+    from core.jobs import Jobs
+    from core.observability import logging
+
+    settings = load_settings()
+    ensure_writable(settings.data_dir)
+    logging.configure(settings.model_copy(update={"log_level": QUIET}) if sys.stderr.isatty() else settings)
+    async with AsyncExitStack() as stack:
+        running = stack.enter_context(local_services(settings))
+        assert running.database_url is not None
+        await schema.deploy(running.database_url)
+        db = Database.from_settings(running)
+        await db.connect()
+        stack.push_async_callback(db.disconnect)
+        cache = Cache.from_settings(running)
+        await cache.start()
+        stack.push_async_callback(cache.close)
+        jobs = Jobs(db, cache, running, kinds)
+        stack.push_async_callback(jobs.stop)
+        yield Workplace(running, db, cache, jobs, CommandActor(_user()))
+
+
+@contextmanager
+def database_url() -> Iterator[str]:
+    """The configured database, or the embedded one."""
+    settings = load_settings().model_copy(update={"redis_url": IN_PROCESS_CACHE})
+    if settings.database_url is None:
+        ensure_writable(settings.data_dir)
+    with local_services(settings) as running:
+        assert running.database_url is not None
+        yield running.database_url
+
+
+@contextmanager
+def empty_database_url() -> Iterator[str]:
+    """A server of its own in a temporary folder: comparing schemas creates databases, never in the configured
+    one.
+    """
+    with tempfile.TemporaryDirectory(prefix="handover-") as folder:
+        fresh = {"data_dir": Path(folder), "database_url": None, "redis_url": IN_PROCESS_CACHE}
+        with local_services(load_settings().model_copy(update=fresh)) as running:
+            assert running.database_url is not None
+            yield running.database_url
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return "anonymous"

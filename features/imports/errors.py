@@ -1,0 +1,72 @@
+"""What can go wrong with an import. Messages name the file by its own name only, never by its folder."""
+
+from core.errors import Conflict, Invalid, NotFound, TooLarge, Unavailable, UnsupportedMediaType
+
+
+class SourceMalformed(Invalid):
+    """The source is not one whole document of a known form. `offset` counts bytes from the file's start."""
+
+    code = "imports.source_malformed"
+
+    def __init__(self, problem: str, *, offset: int, path: str | None = None) -> None:
+        where = f" in {path}" if path else ""
+        super().__init__(f"{problem} (byte {offset}{where})")
+        self.problem = problem
+        self.offset = offset
+        self.path = path
+
+
+class SourceUnavailable(Invalid):
+    """The source is not there, or cannot be read."""
+
+    code = "imports.source_unavailable"
+
+
+class SourceChanged(Conflict):
+    """The source or the spool is not what it was when the job began."""
+
+    code = "imports.source_changed"
+
+
+class UploadInvalid(Invalid):
+    """The form cannot be used: no file, an empty one, an unknown option."""
+
+    code = "imports.upload_invalid"
+
+
+class NotAForm(UnsupportedMediaType):
+    """An import comes as multipart/form-data."""
+
+    code = "imports.not_a_form"
+
+
+class StorageUnavailable(Unavailable):
+    """The disk is full, read-only or gone."""
+
+    code = "imports.storage_unavailable"
+
+
+class UploadTooLarge(TooLarge):
+    code = "imports.upload_too_large"
+
+
+class TooManyRejects(Invalid):
+    """More records are unusable than the caller allows."""
+
+    code = "imports.too_many_rejects"
+
+
+class ItemsExist(Conflict):
+    """`on_conflict=fail` and at least one id is already in the table."""
+
+    code = "imports.items_exist"
+
+
+class VerificationFailed(Conflict):
+    """The table differs from the source after the load."""
+
+    code = "imports.verification_failed"
+
+
+class ImportNotFound(NotFound):
+    code = "imports.not_found"

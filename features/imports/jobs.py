@@ -1,0 +1,129 @@
+"""The job `import.lowdb`: its phases, where it resumes, and what it leaves behind."""
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+from core.database.transaction import transaction
+from core.errors import Unavailable
+from core.jobs import JobContext, JobInterrupted, JobKind, JsonObject, LeaseLost
+from features.imports.errors import SourceChanged, SourceUnavailable
+from features.imports.lowdb.spool import RECORDS, REJECTS, sha256_of
+from features.imports.phases.load import load
+from features.imports.phases.preflight import examine
+from features.imports.phases.verify import verify
+from features.imports.schemas import KIND, Arguments, Checked, Checkpoint, Phase, Result, Sample
+from features.imports.storage.folders import SOURCE, Folders
+
+_RESULT: Final = "result"
+_RESUMED: Final = (JobInterrupted, LeaseLost, Unavailable)
+"""After these the job goes on later, here or elsewhere, and needs its folder."""
+
+
+async def run(context: JobContext) -> JsonObject:
+    """Import a file. The job's folder goes when the job has ended, and stays when it is to be resumed."""
+    stored = (context.job.checkpoint or {}).get(_RESULT)
+    if isinstance(stored, dict):
+        return stored
+    arguments = Arguments.model_validate(context.job.arguments)
+    folders = Folders(context.settings.data_dir)
+    async with folders.occupied(context.job.id) as folder:
+        try:
+            result = await _import(context, arguments, folder)
+        except Exception as error:
+            if not isinstance(error, _RESUMED):
+                await asyncio.to_thread(folders.remove, context.job.id)
+            raise
+        await asyncio.to_thread(folders.remove, context.job.id)
+        return result
+
+
+async def _import(context: JobContext, arguments: Arguments, folder: Path) -> JsonObject:
+    source = Path(arguments.path) if arguments.path is not None else folder / SOURCE
+    if arguments.dry_run:
+        findings, samples = await examine(context, arguments, source, folder, first=True)
+        await context.progress(phase="report", done=findings.accepted, total=findings.accepted)
+        return _report(arguments, Checkpoint(findings=findings), None, samples)
+    checkpoint = await _prepare(context, arguments, source, folder)
+    checkpoint = await load(context, arguments, folder, checkpoint)
+    checked = await verify(context, arguments, folder, checkpoint)
+    await context.progress(phase="report", done=checkpoint.done)
+    result = _report(arguments, checkpoint, checked, None)
+    async with transaction(context.db) as tx:
+        await context.checkpoint(tx, {_RESULT: result})
+    return result
+
+
+async def _prepare(context: JobContext, arguments: Arguments, source: Path, folder: Path) -> Checkpoint:
+    """The checkpoint to go on from, with its spools. A resumed job makes sure of its source first."""
+    if context.job.checkpoint is None:
+        findings, _ = await examine(context, arguments, source, folder, first=True)
+        return Checkpoint(findings=findings)
+    checkpoint = Checkpoint.model_validate(context.job.checkpoint)
+    known = checkpoint.findings
+    await context.progress(
+        phase="preflight", done=known.records, total=known.records, rejected=known.rejected
+    )
+    if await asyncio.to_thread(_sha256, source) != known.sha256:
+        raise SourceChanged(f"{arguments.filename} has changed since the import began; begin a new import")
+    spools = await asyncio.to_thread(lambda: (_spooled(folder / RECORDS), _spooled(folder / REJECTS)))
+    if spools == (known.spool_sha256, known.rejects_sha256):
+        return checkpoint
+    again, _ = await examine(context, arguments, source, folder, first=False)
+    if (again.spool_sha256, again.rejects_sha256) != (known.spool_sha256, known.rejects_sha256):
+        raise SourceChanged(f"{arguments.filename} is judged differently now; begin a new import")
+    return checkpoint
+
+
+def _sha256(source: Path) -> str:
+    try:
+        return sha256_of(source)
+    except OSError as error:
+        raise SourceUnavailable(f"{source.name} cannot be read: {error.strerror}") from error
+
+
+def _spooled(path: Path) -> str | None:
+    try:
+        return sha256_of(path)
+    except FileNotFoundError:
+        return None
+
+
+def _report(
+    arguments: Arguments, checkpoint: Checkpoint, checked: Checked | None, samples: list[Sample] | None
+) -> JsonObject:
+    findings = checkpoint.findings
+    seconds: dict[Phase, float] = {"preflight": round(findings.seconds, 3)}
+    rows: dict[Phase, int] = {"preflight": findings.records}
+    if checked is not None:
+        seconds |= {"load": round(checkpoint.seconds, 3), "verify": round(checked.seconds, 3)}
+        rows |= {"load": checkpoint.done, "verify": checkpoint.done}
+    result = Result(
+        dry_run=arguments.dry_run,
+        on_conflict=arguments.on_conflict,
+        filename=arguments.filename,
+        sha256=findings.sha256,
+        bytes=findings.bytes,
+        records=findings.records,
+        rejected=findings.rejected,
+        imported=checkpoint.imported,
+        updated=checkpoint.updated,
+        unchanged=checkpoint.unchanged,
+        kept=checkpoint.kept,
+        verified=checked.verified if checked else 0,
+        changed_since=checked.changed_since if checked else 0,
+        existing=findings.existing if arguments.dry_run else None,
+        ignored=findings.ignored,
+        rejects=samples,
+        seconds=seconds,
+        rows_per_second={phase: round(rows[phase] / max(seconds[phase], 0.001)) for phase in rows},
+    )
+    return result.model_dump(by_alias=True, exclude_none=True, mode="json")
+
+
+LOWDB: Final = JobKind(
+    KIND,
+    run,
+    exclusive=True,
+    public_arguments=("source", "filename", "onConflict", "dryRun", "maxRejects", "sha256"),
+)

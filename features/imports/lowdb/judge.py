@@ -1,0 +1,166 @@
+"""Judges every record of a LowDB file and sorts them into the spools."""
+
+import json
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from features.imports.errors import SourceUnavailable
+from features.imports.lowdb.identifiers import SeenIds
+from features.imports.lowdb.reader import LowDbReader, Record
+from features.imports.lowdb.spool import SpoolWriter, line_of
+from features.imports.schemas import Findings, Reject, RejectedField, Sample
+from features.items.api import InvalidLegacyItem, LegacyItem, canonical_digest
+
+SLICE_S: Final = 0.05
+SAMPLES: Final = 20
+_RECORDS_BETWEEN_CLOCKS: Final = 64
+_MESSAGE_CHARACTERS: Final = 1000
+_line_break = re.compile(r"[\r\n\t][ \r\n\t]*")
+_beyond_ascii = re.compile(r"[^\x00-\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """What one step did; `ids` are those of the good records in it."""
+
+    ids: list[str]
+    ended: bool
+
+
+class Judge:
+    """Reads the file once, a slice at a time. Without spools (a dry run) it only counts.
+
+    Not safe for use by two threads at once; `close` it in the end.
+    """
+
+    def __init__(
+        self,
+        source: Path,
+        *,
+        records: SpoolWriter | None = None,
+        rejects: SpoolWriter | None = None,
+        max_rejects: int | None = None,
+    ) -> None:
+        try:
+            if not source.is_file():  # opening a pipe could wait for ever, and could not be resumed
+                raise SourceUnavailable(
+                    f"{source.name} {'is not a file' if source.exists() else 'does not exist'}"
+                )
+            self._file = source.open("rb")
+        except OSError as error:
+            raise SourceUnavailable(f"{source.name} cannot be read: {error.strerror}") from error
+        self.bytes = source.stat().st_size
+        self.records = 0
+        self.rejected = 0
+        self.samples: list[Sample] = []
+        self._reader = LowDbReader(self._file)
+        self._remaining = iter(self._reader)
+        self._records_spool = records
+        self._rejects_spool = rejects
+        self._max_rejects = max_rejects
+        self._seen = SeenIds()
+        self._started_at = time.perf_counter()
+
+    @property
+    def too_many(self) -> bool:
+        return self._max_rejects is not None and self.rejected > self._max_rejects
+
+    @property
+    def expected_records(self) -> int:
+        """An estimate from the share of the file that has been read."""
+        return max(self.records, round(self.records * self.bytes / max(self._reader.consumed, 1)))
+
+    def step(self) -> Slice:
+        """About 50 ms of work. Raises SourceMalformed as soon as the file turns out not to be whole."""
+        until = time.perf_counter() + SLICE_S
+        lines: list[bytes] = []
+        ids: list[str] = []
+        ended = True
+        for record in self._remaining:
+            position = self.records
+            self.records += 1
+            try:
+                item = LegacyItem.parse(record.value)
+            except InvalidLegacyItem as error:
+                self._reject(record, [(each.field, each.message) for each in error.details])
+            else:
+                if record.flaws:
+                    self._reject(record, [])
+                elif (first := self._seen.add(item.id, position)) is not None:
+                    self._reject(record, [("id", f"is already used by {self._reader.path(first)}")])
+                else:
+                    ids.append(item.id)
+                    if self._records_spool is not None:
+                        lines.append(line_of(canonical_digest(item), item.row()))
+            if self.too_many or (not self.records % _RECORDS_BETWEEN_CLOCKS and time.perf_counter() > until):
+                ended = self.too_many
+                break
+        if self._records_spool is not None:
+            self._records_spool.write(b"".join(lines))
+        return Slice(ids, ended)
+
+    def findings(self, existing: int) -> Findings:
+        """After the last slice: closes the spools for good."""
+        return Findings(
+            sha256=self._reader.sha256,
+            bytes=self._reader.bytes_read,
+            records=self.records,
+            rejected=self.rejected,
+            list_name=self._reader.list_name or "",
+            ignored=self._reader.ignored,
+            spool_sha256=self._records_spool.finish() if self._records_spool else "",
+            rejects_sha256=self._rejects_spool.finish() if self._rejects_spool else "",
+            existing=existing,
+            seconds=time.perf_counter() - self._started_at,
+        )
+
+    def close(self) -> None:
+        self._file.close()
+        for spool in (self._records_spool, self._rejects_spool):
+            if spool is not None:
+                spool.close()
+
+    def _reject(self, record: Record, faults: list[tuple[str, str]]) -> None:
+        self.rejected += 1
+        faults = [*(("record", flaw) for flaw in record.flaws), *faults]
+        errors = [RejectedField(field=_shown(field), message=_shown(message)) for field, message in faults]
+        reason = "; ".join(f"{each.field}: {each.message}" for each in errors)[:_MESSAGE_CHARACTERS]
+        path = self._reader.path(record.position)
+        if len(self.samples) < SAMPLES:
+            self.samples.append(Sample(path=path, reason=reason))
+        if self._rejects_spool is None:
+            return
+        reject = Reject(
+            position=record.position,
+            path=path,
+            reason=reason,
+            errors=errors,
+            record=as_ascii_line(self._reader.source_text()),
+        )
+        self._rejects_spool.write(reject.model_dump_json().encode() + b"\n")
+
+
+def as_ascii_line(text: str) -> str:
+    """The same JSON in ASCII and on one line. Beyond ASCII there are only characters inside of strings, and
+    control characters are only between tokens, so neither change alters what the text means.
+
+    `NaN` and `Infinity` make it no JSON: then the text itself becomes a JSON string.
+    """
+    line = _beyond_ascii.sub(lambda found: json.dumps(found[0])[1:-1], _line_break.sub(" ", text))
+    try:
+        json.loads(line, parse_constant=_refuse, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):
+        return json.dumps(line)
+    return line
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
+
+
+def _shown(text: str) -> str:
+    """Fit to be stored: PostgreSQL knows neither NUL nor lone surrogates."""
+    return text[:_MESSAGE_CHARACTERS].replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()

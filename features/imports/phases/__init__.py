@@ -1,0 +1,1 @@
+"""The phases of an import, in their order: preflight, load, verify."""

@@ -1,0 +1,121 @@
+"""Load: rows and checkpoint go into the table in the same transaction, batch by batch.
+
+PostgreSQL spends its time on the indexes, with one core for each connection. So two batches are written at the
+same time, and committed in their order: a checkpoint never runs ahead of a row before it.
+"""
+
+import asyncio
+import time
+from collections import deque
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from core.database.transaction import transaction
+from core.jobs import JobContext
+from features.audit import api as audit
+from features.imports.lowdb.spool import RECORDS, REJECTS, Batch, batches, row_of
+from features.imports.phases.rejects import store
+from features.imports.schemas import Arguments, Checkpoint
+from features.items import api as items
+
+_LANES: Final = 2
+BATCH_TIMEOUT: Final = timedelta(seconds=60)
+
+log = structlog.get_logger(__name__)
+
+
+async def load(context: JobContext, arguments: Arguments, folder: Path, checkpoint: Checkpoint) -> Checkpoint:
+    """Load what the spools hold beyond the checkpoint: each row exactly once, however often interrupted."""
+    batch_rows = context.settings.import_batch_rows
+    total = checkpoint.findings.accepted
+    await context.progress(
+        phase="load", done=checkpoint.done, total=total, rejected=checkpoint.findings.rejected
+    )
+    for batch in batches(folder / REJECTS, checkpoint.rejects_offset, rows=batch_rows):
+        await context.raise_if_stopping()
+        async with transaction(context.db, timeout=BATCH_TIMEOUT) as tx:
+            await store(tx, context.job.id, batch)
+            checkpoint = checkpoint.model_copy(update={"rejects_offset": batch.end})
+            await context.checkpoint(tx, checkpoint.model_dump())
+    checkpoint = await _load_records(context, arguments, folder / RECORDS, checkpoint)
+    log.info(
+        "import.loaded",
+        imported=checkpoint.imported,
+        updated=checkpoint.updated,
+        unchanged=checkpoint.unchanged,
+        kept=checkpoint.kept,
+    )
+    return checkpoint
+
+
+async def _load_records(
+    context: JobContext, arguments: Arguments, spool: Path, checkpoint: Checkpoint
+) -> Checkpoint:
+    begun_at = time.perf_counter() - checkpoint.seconds
+    remaining = batches(spool, checkpoint.offset, rows=context.settings.import_batch_rows)
+    lanes: deque[asyncio.Future[Checkpoint]] = deque()
+    newest: asyncio.Future[Checkpoint] = asyncio.get_running_loop().create_future()
+    newest.set_result(checkpoint)
+    try:
+        while True:
+            await context.raise_if_stopping()
+            batch = await asyncio.to_thread(partial(next, remaining, None))
+            if batch is not None:
+                newest = asyncio.create_task(_load_batch(context, arguments, batch, newest, begun_at))
+                lanes.append(newest)
+            if not lanes:
+                return checkpoint
+            if batch is None or len(lanes) == _LANES:
+                checkpoint = await lanes.popleft()
+                await context.progress(done=checkpoint.done)
+    finally:
+        for lane in lanes:
+            lane.cancel()
+        await asyncio.gather(*lanes, return_exceptions=True)
+
+
+async def _load_batch(
+    context: JobContext,
+    arguments: Arguments,
+    batch: Batch,
+    before: asyncio.Future[Checkpoint],
+    begun_at: float,
+) -> Checkpoint:
+    """The rows are written at once; the checkpoint, and with it the commit, waits for the batch `before`."""
+    rows_json = f"[{b','.join([row_of(line) for line in batch.lines]).decode()}]"
+    async with transaction(context.db, timeout=BATCH_TIMEOUT) as tx:
+        counts = await items.load_rows(tx, rows_json, context.job.id, arguments.on_conflict)
+        written = counts.inserted + counts.updated
+        if written:
+            await audit.record(tx, _entry(context, arguments, counts))
+        reached = await asyncio.shield(before)
+        checkpoint = reached.model_copy(
+            update={
+                "offset": batch.end,
+                "done": reached.done + len(batch.lines),
+                "imported": reached.imported + counts.inserted,
+                "updated": reached.updated + counts.updated,
+                "unchanged": reached.unchanged + counts.unchanged,
+                "kept": reached.kept + counts.kept,
+                "seconds": time.perf_counter() - begun_at,
+            }
+        )
+        await context.checkpoint(tx, checkpoint.model_dump(), done=checkpoint.done)
+    if written:
+        await context.cache.invalidate(*items.ITEM_TAGS)
+    return checkpoint
+
+
+def _entry(context: JobContext, arguments: Arguments, counts: items.LoadCounts) -> audit.AuditEntry:
+    return audit.AuditEntry(
+        entity="item",
+        entity_id=context.job.id,
+        action="imported",
+        actor=context.job.actor,
+        request_id=context.job.request_id,
+        changes={"source": arguments.source, "inserted": counts.inserted, "updated": counts.updated},
+    )

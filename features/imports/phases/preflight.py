@@ -1,0 +1,94 @@
+"""Preflight: reads and judges the whole source before anything is written."""
+
+import asyncio
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from core.jobs import JobContext
+from features.imports.errors import ItemsExist, SourceChanged, TooManyRejects
+from features.imports.lowdb.judge import Judge
+from features.imports.lowdb.spool import RECORDS, REJECTS, SpoolWriter, batches
+from features.imports.phases.rejects import store
+from features.imports.schemas import Arguments, Findings, Sample
+from features.imports.storage.folders import storing
+from features.items import api as items
+
+_IDS_PER_QUESTION: Final = 5000
+_NAMED_IDS: Final = 5
+
+log = structlog.get_logger(__name__)
+
+
+async def examine(
+    context: JobContext, arguments: Arguments, source: Path, folder: Path, *, first: bool
+) -> tuple[Findings, list[Sample]]:
+    """Judge every record; unless it is a dry run the spools in `folder` are complete afterwards.
+
+    Raises SourceMalformed, TooManyRejects, or ItemsExist for `on_conflict=fail`. `first` is false when rows
+    of this very job may be stored already.
+    """
+    judge = await asyncio.to_thread(_open, arguments, source, folder, context.job.fencing_token)
+    ask = first and (arguments.dry_run or arguments.on_conflict == "fail")
+    existing = 0
+    conflicts: list[str] = []
+    await context.progress(phase="preflight", done=0, rejected=0)
+    try:
+        ended = False
+        while not ended:
+            found = await asyncio.to_thread(judge.step)
+            ended = found.ended
+            if ask:
+                stored = await _stored(context, found.ids)
+                existing += len(stored)
+                conflicts = (conflicts + stored)[:_NAMED_IDS]
+            await context.progress(
+                phase="preflight", done=judge.records, total=judge.expected_records, rejected=judge.rejected
+            )
+            await context.raise_if_stopping()
+        findings = await asyncio.to_thread(storing, lambda: judge.findings(existing))
+    finally:
+        await asyncio.to_thread(judge.close)
+    if judge.too_many:
+        await _give_up(context, arguments, folder, judge)
+    if arguments.on_conflict == "fail" and existing:
+        raise ItemsExist(
+            f"{existing} items exist already, for example {', '.join(conflicts)}; nothing was imported"
+        )
+    if arguments.sha256 not in (None, findings.sha256):
+        raise SourceChanged(f"{arguments.filename} is not what was uploaded; send it again")
+    log.info(
+        "import.preflight_done", records=findings.records, rejected=findings.rejected, sha256=findings.sha256
+    )
+    return findings, judge.samples
+
+
+def _open(arguments: Arguments, source: Path, folder: Path, token: int) -> Judge:
+    if arguments.dry_run:
+        return Judge(source, max_rejects=arguments.max_rejects)
+    return Judge(
+        source,
+        records=storing(lambda: SpoolWriter(folder / RECORDS, token)),
+        rejects=storing(lambda: SpoolWriter(folder / REJECTS, token)),
+        max_rejects=arguments.max_rejects,
+    )
+
+
+async def _stored(context: JobContext, ids: list[str]) -> list[str]:
+    found: list[str] = []
+    for start in range(0, len(ids), _IDS_PER_QUESTION):
+        found += await items.existing_ids(context.db, ids[start : start + _IDS_PER_QUESTION])
+    return found
+
+
+async def _give_up(context: JobContext, arguments: Arguments, folder: Path, judge: Judge) -> None:
+    """The rejects are kept all the same: they say what has to be mended."""
+    if not arguments.dry_run:
+        for batch in batches(folder / REJECTS, 0, rows=context.settings.import_batch_rows):
+            await store(context.db, context.job.id, batch)
+    first = judge.samples[0]
+    raise TooManyRejects(
+        f"More than {arguments.max_rejects} records cannot be imported, so nothing was; "
+        f"the first is {first.path}: {first.reason}"
+    )

@@ -1,0 +1,94 @@
+"""`/api/v1/imports`: send a legacy file in, fetch what could not be taken over."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, BackgroundTasks, Path, Request, Response
+from fastapi.responses import StreamingResponse
+
+from core.deps import Actor, AppSettings, Db, Jobs
+from core.errors import Unavailable
+from core.http.body import allow_body
+from core.http.envelope import Envelope, error_responses
+from core.http.text import Text
+from core.jobs import JobConflict
+from features.imports import service
+from features.imports.errors import ImportNotFound, NotAForm, UploadInvalid, UploadTooLarge
+from features.imports.storage.upload import FORM_OVERHEAD_BYTES
+from features.jobs.api import Job, show
+
+NDJSON: Final = "application/x-ndjson"
+
+_FORM: Final = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["file", "source"],
+                "properties": {
+                    "file": {"type": "string", "format": "binary", "description": "The LowDB file"},
+                    "source": {"type": "string", "enum": ["lowdb"]},
+                    "on_conflict": {
+                        "type": "string",
+                        "enum": ["skip", "overwrite", "fail"],
+                        "default": "skip",
+                        "description": "What to do with ids that are stored already",
+                    },
+                    "dry_run": {"type": "boolean", "default": False, "description": "Check only"},
+                    "max_rejects": {
+                        "type": "integer",
+                        "minimum": 0,
+                        "description": "Import nothing if more records than this cannot be taken over",
+                    },
+                },
+            }
+        }
+    },
+}
+
+router = APIRouter(prefix="/api/v1/imports", tags=["Imports"])
+
+
+@router.post(
+    "",
+    status_code=202,
+    summary="Import a legacy file",
+    responses=error_responses(JobConflict, UploadInvalid, UploadTooLarge, NotAForm, Unavailable),
+    openapi_extra={"requestBody": _FORM},
+)
+async def create_import(
+    request: Request,
+    response: Response,
+    background_tasks: BackgroundTasks,
+    db: Db,
+    jobs: Jobs,
+    settings: AppSettings,
+    actor: Actor,
+) -> Envelope[Job]:
+    """The file streams to disk and is imported in the background; follow the job that `Location` names."""
+    allow_body(request, int(settings.import_max_bytes) + FORM_OVERHEAD_BYTES)
+    job = await service.accept_upload(db, jobs, settings, actor, request.headers, request.stream())
+    background_tasks.add_task(jobs.run, job.id)
+    response.headers["Location"] = f"/api/v1/jobs/{job.id}"
+    return Envelope(message="Import accepted", data=show(job, jobs.public_arguments(job)))
+
+
+@router.get(
+    "/{job_id}/rejects",
+    summary="Download what could not be imported",
+    response_class=StreamingResponse,
+    responses={
+        **error_responses(ImportNotFound),
+        200: {
+            "description": "One JSON object for each reject, in the order of the source",
+            "content": {NDJSON: {}},
+        },
+    },
+)
+async def download_rejects(
+    job_id: Annotated[Text, Path(description="The id of the import's job")], db: Db, jobs: Jobs
+) -> StreamingResponse:
+    """NDJSON: `position`, `path`, `reason`, `errors` by field, and the `record` as the source has it."""
+    lines = await service.rejects_of(db, jobs, job_id)
+    disposition = 'attachment; filename="rejects.ndjson"'
+    return StreamingResponse(lines, media_type=NDJSON, headers={"Content-Disposition": disposition})

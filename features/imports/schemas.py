@@ -1,0 +1,137 @@
+"""Options, arguments, checkpoints and results of imports."""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from features.items.api import OnConflict
+
+KIND: Final = "import.lowdb"
+Source = Literal["lowdb"]
+Phase = Literal["preflight", "load", "verify", "report"]
+
+
+class Options(BaseModel):
+    """What the caller chooses. `max_rejects`: how many records may be unusable before nothing is loaded."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    source: Source
+    on_conflict: OnConflict = "skip"
+    dry_run: bool = False
+    max_rejects: Annotated[int, Field(ge=0)] | None = None
+
+
+class Arguments(Options):
+    """The job's arguments. `path` is the caller's own file; None means the upload in the job's folder.
+
+    `sha256` is that of the upload; a file of the caller's is hashed when it is first read.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+
+    filename: str
+    path: str | None = None
+    sha256: str | None = None
+
+
+class Findings(BaseModel):
+    """What preflight found. `existing`: ids that are stored already, counted for dry runs only."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sha256: str
+    bytes: int
+    records: int
+    rejected: int
+    list_name: str
+    ignored: list[str]
+    seconds: float
+    spool_sha256: str = ""
+    rejects_sha256: str = ""
+    existing: int = 0
+
+    @property
+    def accepted(self) -> int:
+        return self.records - self.rejected
+
+
+class Checkpoint(BaseModel):
+    """Where a load goes on: offsets into the spools, and what has become of the rows before them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    findings: Findings
+    rejects_offset: int = 0
+    offset: int = 0
+    done: int = 0
+    imported: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    kept: int = 0
+    seconds: float = 0
+
+
+class Checked(BaseModel):
+    """What verify found. `changed_since`: rows that somebody changed after they were loaded."""
+
+    model_config = ConfigDict(frozen=True)
+
+    verified: int
+    kept: int
+    changed_since: int
+    seconds: float
+
+
+class RejectedField(BaseModel):
+    field: str
+    message: str
+
+
+class Reject(BaseModel):
+    """A record that was not taken over. `record` is its JSON text as in the source, in ASCII, on one line."""
+
+    model_config = ConfigDict(frozen=True)
+
+    position: int
+    path: str
+    reason: str
+    errors: list[RejectedField]
+    record: str
+
+
+class Sample(BaseModel):
+    """A reject in short."""
+
+    path: str
+    reason: str
+
+
+class Result(BaseModel):
+    """The job's result. A dry run counts what would be imported and what exists, and shows the first rejects.
+
+    `kept` rows were stored before and were left alone; `unchanged` ones were identical. `seconds` and
+    `rowsPerSecond` are by phase.
+    """
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+    dry_run: bool
+    on_conflict: OnConflict
+    filename: str
+    sha256: str
+    bytes: int
+    records: int
+    rejected: int
+    imported: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    kept: int = 0
+    verified: int = 0
+    changed_since: int = 0
+    existing: int | None = None
+    ignored: list[str] = []
+    rejects: list[Sample] | None = None
+    seconds: dict[Phase, float] = {}
+    rows_per_second: dict[Phase, int] = {}

@@ -1,0 +1,133 @@
+"""Takes imports in, hands rejects out, and keeps the import folder clean."""
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import orjson
+import structlog
+from pydantic import ValidationError
+
+from core.database.client import Database
+from core.database.transaction import transaction
+from core.errors import FieldError
+from core.jobs import JobConflict, JobNotFound, Jobs, JobState, JobView
+from core.jobs.views import Enqueuer
+from core.settings import Settings
+from features.imports import queries
+from features.imports.errors import ImportNotFound, SourceUnavailable, UploadInvalid, UploadTooLarge
+from features.imports.schemas import KIND, Arguments, Options, Reject
+from features.imports.storage.folders import Folders
+from features.imports.storage.upload import FORM_OVERHEAD_BYTES, receive
+
+UNFINISHED: Final[tuple[JobState, ...]] = ("queued", "running")
+
+log = structlog.get_logger(__name__)
+
+
+async def accept_upload(
+    db: Database,
+    jobs: Jobs,
+    settings: Settings,
+    actor: Enqueuer,
+    headers: Mapping[str, str],
+    body: AsyncIterable[bytes],
+) -> JobView:
+    """Stream the form to disk and enqueue its import; whatever goes wrong leaves no file behind.
+
+    Raises JobConflict while another import has not ended, before the body is read if it is known by then.
+    """
+    limit = int(settings.import_max_bytes)
+    announced = headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > limit + FORM_OVERHEAD_BYTES:
+        raise UploadTooLarge(f"The file is larger than {limit} bytes")
+    await _refuse_second(jobs)
+    await sweep(jobs, settings)
+    folders = Folders(settings.data_dir)
+    async with folders.incoming() as folder:
+        upload = await receive(headers.get("content-type", ""), body, folder, limit=limit)
+        options = _options(upload.fields)
+        arguments = Arguments(**options.model_dump(), filename=upload.filename, sha256=upload.sha256)
+        async with transaction(db) as tx:
+            job = await _enqueue(tx, jobs, arguments, actor)
+            # Should the commit fail now, the folder has no job and the next sweep takes it.
+            await asyncio.to_thread(folders.adopt, folder, job.id)
+    log.info("import.accepted", job_id=job.id, bytes=upload.size, sha256=upload.sha256)
+    return job
+
+
+async def accept_file(
+    db: Database, jobs: Jobs, settings: Settings, actor: Enqueuer, path: Path, options: Options
+) -> JobView:
+    """Enqueue the import of a file that stays where it is and is only read."""
+    path = await asyncio.to_thread(_existing_file, path)
+    await sweep(jobs, settings)
+    arguments = Arguments(**options.model_dump(), filename=path.name, path=str(path))
+    return await _enqueue(db, jobs, arguments, actor)
+
+
+async def sweep(jobs: Jobs, settings: Settings) -> None:
+    """Remove folders of uploads that broke off and of jobs that have ended."""
+    folders = Folders(settings.data_dir)
+    candidates = await asyncio.to_thread(folders.candidates)
+    if not candidates:
+        return
+    live: set[str] = set()
+    for state in UNFINISHED:
+        live |= {job.id for job in (await jobs.list(kind=KIND, state=state)).jobs}
+    if removed := await asyncio.to_thread(folders.sweep, candidates, live):
+        log.info("import.folders_swept", removed=removed)
+
+
+async def rejects_of(db: Database, jobs: Jobs, job_id: str) -> AsyncIterator[bytes]:
+    """The rejects of an import as NDJSON, in the order of the source."""
+    try:
+        job = await jobs.get(job_id)
+    except JobNotFound:
+        raise ImportNotFound(f"Import with id {job_id} not found") from None
+    if job.kind != KIND:
+        raise ImportNotFound(f"Import with id {job_id} not found")
+    return _lines(db, job.id, await queries.rejects_after(db, job.id, -1))
+
+
+async def _lines(db: Database, job_id: str, page: list[Reject]) -> AsyncIterator[bytes]:
+    while page:
+        yield b"".join(_line(each) for each in page)
+        page = await queries.rejects_after(db, job_id, page[-1].position)
+
+
+def _line(reject: Reject) -> bytes:
+    rest = orjson.dumps(reject.model_dump(exclude={"record"}))
+    return b'%b,"record":%b}\n' % (rest[:-1], reject.record.encode())
+
+
+async def _enqueue(db: Database, jobs: Jobs, arguments: Arguments, actor: Enqueuer) -> JobView:
+    stored = arguments.model_dump(by_alias=True, exclude_none=True, mode="json")
+    return await jobs.enqueue(db, KIND, stored, actor)
+
+
+def _existing_file(path: Path) -> Path:
+    if not path.is_file():
+        raise SourceUnavailable(f"{path} {'is not a file' if path.exists() else 'does not exist'}")
+    return path.absolute()
+
+
+async def _refuse_second(jobs: Jobs) -> None:
+    for state in UNFINISHED:
+        for job in (await jobs.list(kind=KIND, state=state, limit=1)).jobs:
+            raise JobConflict(KIND, job.id)
+
+
+def _options(fields: Mapping[str, str]) -> Options:
+    try:
+        return Options.model_validate({name: text for name, text in fields.items() if text != ""})
+    except ValidationError as error:
+        details = [
+            FieldError(".".join(map(str, each["loc"])), each["msg"], each["input"])
+            if each["type"] != "missing"
+            else FieldError(".".join(map(str, each["loc"])), "is missing")
+            for each in error.errors(include_url=False)
+        ]
+        first = details[0]
+        raise UploadInvalid(f"{first.field}: {first.message}", details=details) from None

@@ -1,0 +1,125 @@
+"""The folder of each import under `DATA_DIR/imports`, and who may remove it.
+
+Whoever works in a folder holds a shared lock on its `lock` file, which the kernel drops however the process
+ends. So a folder without a lock holder and without a live job belongs to nobody and can go.
+"""
+
+import asyncio
+import fcntl
+import os
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final, TypeVar
+
+from features.imports.errors import StorageUnavailable
+
+SOURCE: Final = "source.json"
+_LOCK: Final = "lock"
+_INCOMING: Final = "incoming-"
+
+T = TypeVar("T")
+
+
+class Folders:
+    """All import folders of one `DATA_DIR`. Files are readable by their owner only."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._root = data_dir.absolute() / "imports"
+
+    def of(self, job_id: str) -> Path:
+        return self._root / str(uuid.UUID(job_id))
+
+    @asynccontextmanager
+    async def incoming(self) -> AsyncIterator[Path]:
+        """A new folder for an upload. Unless it was adopted it is removed at the end, whatever happened."""
+        path = self._root / f"{_INCOMING}{uuid.uuid4()}"
+        lock = await asyncio.to_thread(self._occupy, path)
+        try:
+            yield path
+        finally:
+            await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
+            os.close(lock)
+
+    def adopt(self, incoming: Path, job_id: str) -> Path:
+        """The upload becomes the folder of its job. Call it before the job row is committed."""
+        target = self.of(job_id)
+        incoming.rename(target)
+        _sync_directory(self._root)
+        return target
+
+    @asynccontextmanager
+    async def occupied(self, job_id: str) -> AsyncIterator[Path]:
+        """The folder of a job, made when missing, safe from `sweep` until the block ends."""
+        path = self.of(job_id)
+        lock = await asyncio.to_thread(self._occupy, path)
+        try:
+            yield path
+        finally:
+            os.close(lock)
+
+    def remove(self, job_id: str) -> None:
+        shutil.rmtree(self.of(job_id), ignore_errors=True)
+
+    def candidates(self) -> list[str]:
+        """All folders. Read them before asking which jobs live, or a new job is taken for a dead one."""
+        try:
+            return [entry.name for entry in os.scandir(self._root) if entry.is_dir(follow_symlinks=False)]
+        except FileNotFoundError:
+            return []
+
+    def sweep(self, candidates: Collection[str], live_jobs: Collection[str]) -> int:
+        """Remove those folders that nobody works in and no live job needs; how many went."""
+        removed = 0
+        for name in candidates:
+            if name in live_jobs:
+                continue
+            removed += self._remove_unused(self._root / name)
+        return removed
+
+    def _remove_unused(self, path: Path) -> bool:
+        try:
+            lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        else:
+            shutil.rmtree(path, ignore_errors=True)
+            return True
+        finally:
+            os.close(lock)
+
+    def _occupy(self, path: Path) -> int:
+        def lock() -> int:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            return descriptor
+
+        return storing(lock)
+
+
+def storing(work: Callable[[], T]) -> T:
+    """Run disk work; a full or read-only disk becomes an answer instead of a crash."""
+    try:
+        return work()
+    except OSError as error:
+        raise StorageUnavailable(f"Imports cannot be stored: {os.strerror(error.errno or 0)}") from error
+
+
+def private(path: str, flags: int) -> int:
+    """An opener for files that only their owner may read."""
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,259 @@
+"""What other slices may use of items: taking over records of the old service, in bulk and provably unchanged.
+
+An import reads each source record with `LegacyItem.parse`, hands batches of `LegacyItem.row` to `load_rows`,
+and afterwards proves with `compare` that the table holds what the source said. A digest is the SHA-256 of
+every field, written as `length:text` (length in Unicode code points, `-` for null, tags preceded by their
+number), so that no two different items share a text; PostgreSQL computes the same from its columns.
+"""
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Final, NamedTuple, NotRequired
+
+import orjson
+from pydantic import Field, TypeAdapter, ValidationError, with_config
+from pydantic_core import ErrorDetails
+from typing_extensions import TypedDict
+
+from core.database.client import Database
+from core.errors import FieldError
+from core.http.text import fault_of
+from core.http.validation import field_errors
+from features.items import queries
+from features.items.cache import ITEM_TAGS
+from features.items.errors import InvalidLegacyItem, ItemExists
+from features.items.schemas import (
+    DESCRIPTION_LENGTH,
+    ID_LENGTH,
+    TAG_LENGTH,
+    TAGS_PER_ITEM,
+    TITLE_LENGTH,
+    Category,
+    LoadCounts,
+    Mismatch,
+    OnConflict,
+    Priority,
+    Status,
+)
+
+__all__ = [
+    "ITEM_TAGS",
+    "InvalidLegacyItem",
+    "ItemExists",
+    "LegacyItem",
+    "LoadCounts",
+    "Mismatch",
+    "OnConflict",
+    "canonical_digest",
+    "compare",
+    "existing_ids",
+    "load_rows",
+]
+
+_NUL_FREE: Final = r"^[^\x00]*$"
+_NOT_BLANK: Final = r"^[^\x00]*[^\x00\s][^\x00]*$"
+_EXACT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+_ISO_8601: Final = re.compile(
+    r"\d{4}-?\d\d-?\d\d(?:[Tt ]\d\d(?::?\d\d(?::?\d\d(?:[.,]\d+)?)?)?(?:[Zz]|[+-]\d\d(?::?\d\d)?)?)?"
+)
+_MAX_DEPTH: Final = 64
+_KNOWN_FIELDS: Final = frozenset(
+    ("id", "title", "description", "category", "priority", "status", "tags", "createdAt", "updatedAt")
+)
+
+
+@with_config({"strict": True, "extra": "ignore"})
+class _Shape(TypedDict):
+    id: Annotated[str, Field(min_length=1, max_length=ID_LENGTH, pattern=_NUL_FREE)]
+    title: Annotated[str, Field(max_length=TITLE_LENGTH, pattern=_NOT_BLANK)]
+    description: Annotated[str, Field(max_length=DESCRIPTION_LENGTH, pattern=_NOT_BLANK)]
+    category: Category
+    priority: Priority
+    status: Status
+    tags: NotRequired[
+        Annotated[
+            list[Annotated[str, Field(max_length=TAG_LENGTH, pattern=_NUL_FREE)]],
+            Field(max_length=TAGS_PER_ITEM),
+        ]
+    ]
+    createdAt: str
+
+
+_SHAPE: Final = TypeAdapter(_Shape)
+
+
+class LegacyItem(NamedTuple):
+    """A record of the old service, every text to the character, timestamps as `toISOString` writes them.
+
+    `legacy` is JSON text of what the columns cannot hold, or None: `fields` (unknown fields), `spelling`
+    (timestamps as the source wrote them) and `absent` (missing `tags` or `updatedAt`, which the columns
+    cannot tell from empty and null).
+    """
+
+    id: str
+    title: str
+    description: str
+    category: str
+    priority: str
+    status: str
+    tags: list[str]
+    created_at: str
+    updated_at: str | None
+    legacy: str | None
+
+    @classmethod
+    def parse(cls, record: object) -> "LegacyItem":
+        """Raises `InvalidLegacyItem`. All known fields of a wrong shape are named; after them the first bad
+        timestamp or unknown field.
+        """
+        try:
+            shape = _SHAPE.validate_python(record)
+        except ValidationError as error:
+            raise InvalidLegacyItem(_details(error)) from None
+        assert isinstance(record, dict)  # _SHAPE is strict
+        created_text, updated_text = shape["createdAt"], record.get("updatedAt")
+        created_at = _to_milliseconds("createdAt", created_text)
+        updated_at = None if updated_text is None else _to_milliseconds("updatedAt", updated_text)
+        legacy = None
+        known = len(record) == len(_KNOWN_FIELDS) and "updatedAt" in record and "tags" in record
+        if not known or created_at != created_text or updated_at != updated_text:
+            legacy = _leftovers(record, created_at, updated_at)
+        return cls(
+            shape["id"],
+            shape["title"],
+            shape["description"],
+            shape["category"],
+            shape["priority"],
+            shape["status"],
+            shape.get("tags", []),
+            created_at,
+            updated_at,
+            legacy,
+        )
+
+    def row(self) -> bytes:
+        """The JSON object that `load_rows` takes in its array; one line, UTF-8."""
+        return orjson.dumps(self._asdict())
+
+
+def canonical_digest(item: LegacyItem) -> str:
+    """SHA-256 of all fields, as hexadecimal; see the module for the text that is hashed."""
+    tags = "".join([f"{len(tag)}:{tag}" for tag in item.tags])
+    updated_at = "-" if item.updated_at is None else f"{len(item.updated_at)}:{item.updated_at}"
+    legacy = "-" if item.legacy is None else f"{len(item.legacy)}:{item.legacy}"
+    text = (
+        f"{len(item.id)}:{item.id}{len(item.title)}:{item.title}{len(item.description)}:{item.description}"
+        f"{len(item.category)}:{item.category}{len(item.priority)}:{item.priority}{len(item.status)}:{item.status}"
+        f"{len(item.tags)}[{tags}{len(item.created_at)}:{item.created_at}{updated_at}{legacy}"
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+async def load_rows(tx: Database, rows_json: str, job_id: str, on_conflict: OnConflict) -> LoadCounts:
+    """Writes a batch, the text of a JSON array of `LegacyItem.row`, in one statement; ids within it must be
+    unique.
+
+    `skip` keeps stored rows, `overwrite` makes those that differ equal to the source (identical ones are not
+    touched), `fail` raises `ItemExists` if one is stored that this job did not write itself; the caller's
+    transaction is then rolled back.
+    """
+    counts = await queries.load_rows(tx, rows_json, job_id, overwrite=on_conflict == "overwrite")
+    if on_conflict == "fail" and counts.kept:
+        ids = [row["id"] for row in orjson.loads(rows_json)]
+        if stored := await queries.existing_ids(tx, ids, other_than_job=job_id):
+            raise ItemExists(stored[:5])
+    return counts
+
+
+async def compare(db: Database, digests: Sequence[tuple[str, str]]) -> list[Mismatch]:
+    """The items, of the given (id, `canonical_digest`), that are missing or different in the table."""
+    return await queries.compare(db, [item_id for item_id, _ in digests], [digest for _, digest in digests])
+
+
+async def existing_ids(db: Database, ids: Sequence[str]) -> list[str]:
+    """Those of the ids that are stored."""
+    return await queries.existing_ids(db, ids)
+
+
+def _to_milliseconds(field: str, text: object) -> str:
+    """`toISOString` of an ISO 8601 timestamp; finer fractions are cut, as JavaScript does, and no offset
+    means UTC.
+    """
+    if not isinstance(text, str):
+        raise InvalidLegacyItem([FieldError(field, "must be a string", text)])
+    try:
+        if _EXACT.fullmatch(text):
+            datetime.fromisoformat(text)
+            return text
+        if not _ISO_8601.fullmatch(text):
+            raise ValueError
+        moment = datetime.fromisoformat(text.upper())
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise InvalidLegacyItem([FieldError(field, "must be an ISO 8601 timestamp", text)]) from None
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
+
+
+def _leftovers(record: Mapping[str, object], created_at: str, updated_at: str | None) -> str | None:
+    left: dict[str, object] = {}
+    fields = {
+        key: _storable(value, key, _MAX_DEPTH) for key, value in record.items() if key not in _KNOWN_FIELDS
+    }
+    for key in fields:
+        _check_text(key, key)
+    if fields:
+        left["fields"] = fields
+    pairs = (("createdAt", created_at), ("updatedAt", updated_at))
+    if spelling := {key: record[key] for key, text in pairs if text is not None and record[key] != text}:
+        left["spelling"] = spelling
+    if absent := [field for field in ("tags", "updatedAt") if field not in record]:
+        left["absent"] = absent
+    return json.dumps(left, ensure_ascii=False, separators=(",", ":")) if left else None
+
+
+def _storable(value: object, field: str, depth: int) -> object:
+    """The value as JSON text can carry it into PostgreSQL and back; the same for either JSON parser's
+    numbers.
+    """
+    if depth == 0:
+        raise InvalidLegacyItem([FieldError(field, f"is nested deeper than {_MAX_DEPTH} levels")])
+    if isinstance(value, str):
+        _check_text(value, field)
+    elif isinstance(value, (float, Decimal)):
+        number = float(value)
+        if not math.isfinite(number):
+            raise InvalidLegacyItem([FieldError(field, "is a number out of range")])
+        return number
+    elif isinstance(value, list):
+        return [_storable(each, field, depth - 1) for each in value]
+    elif isinstance(value, dict):
+        for key in value:
+            _check_text(key, field)
+        return {key: _storable(each, field, depth - 1) for key, each in value.items()}
+    return value
+
+
+def _check_text(text: str, field: str) -> None:
+    if (fault := fault_of(text)) is not None:
+        raise InvalidLegacyItem([FieldError(field, fault)])
+
+
+def _details(error: ValidationError) -> list[FieldError]:
+    """A record's faults are many when a list in it is long; a hundred are told."""
+    errors = error.errors(include_url=False)
+    return [
+        replace(detail, field=detail.field or "record", message=_pattern_message(each) or detail.message)
+        for each, detail in zip(errors, field_errors(errors), strict=False)
+    ]
+
+
+def _pattern_message(error: ErrorDetails) -> str | None:
+    if error["type"] != "string_pattern_mismatch":
+        return None
+    return fault_of(error["input"]) or "must not be empty"

@@ -1,0 +1,127 @@
+"""`/api/items` over HTTP: the idea bank's published contract, with paging and filters added."""
+
+from hashlib import blake2b
+from typing import Annotated, Final
+from urllib.parse import quote, unquote_to_bytes
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
+from starlette.convertors import Convertor, register_url_convertor
+
+from core.cache import Entry, cache_key
+from core.deps import Actor, Cache, Db
+from core.errors import Conflict, Invalid, TooLarge, Unavailable, UnsupportedMediaType
+from core.http.conditional import body_etag, cached_response
+from core.http.envelope import Envelope, ListEnvelope, error_responses
+from core.http.text import fault_of
+from features.items import service
+from features.items.cache import ITEM, LIST
+from features.items.errors import ItemNotFound
+from features.items.schemas import ID_LENGTH, CreateItem, Item, ItemQuery, UpdateItem
+
+
+class AnyText(Convertor[str]):
+    """The rest of the path whatever is in it; the framework's own `path` stops at a line break."""
+
+    regex = r"[\s\S]*"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("text", AnyText())
+
+PREFIX: Final = "/api/items"
+ONE: Final = PREFIX + "/{id:text}"
+REFUSED_BODY: Final = (Invalid, TooLarge, UnsupportedMediaType)
+
+router = APIRouter(tags=["Items"])
+
+
+async def item_id(request: Request, id: Annotated[str, Path(description="Item identifier")]) -> str:  # noqa: A002
+    """The id to the character, taken from the path as it was sent: an escaped slash belongs to it, plain ones
+    at the end do not. What no item's id can be (longer, or not text that can be stored) is not looked for.
+    """
+    raw: bytes = request.scope.get("raw_path", b"").partition(b"?")[0]
+    _, found, sent = raw.partition(PREFIX.encode() + b"/")
+    try:
+        wanted = unquote_to_bytes(sent.rstrip(b"/")).decode() if found else id
+    except UnicodeDecodeError:
+        raise ItemNotFound(id) from None
+    if len(wanted) > ID_LENGTH or fault_of(wanted) is not None:
+        raise ItemNotFound(wanted)
+    return wanted
+
+
+ItemId = Annotated[str, Depends(item_id)]
+
+
+@router.get(
+    PREFIX,
+    summary="List items",
+    description="Newest first. Without parameters it holds every item.",
+    response_model=ListEnvelope[Item],
+    responses=error_responses(Invalid, Unavailable),
+)
+async def list_items(
+    request: Request, db: Db, cache: Cache, query: Annotated[ItemQuery, Query()]
+) -> Response:
+    async def load() -> Entry:
+        page = await service.list_items(db, query)
+        body = page.model_dump_json(by_alias=True).encode()
+        return Entry(body, body_etag(body))
+
+    return await cached_response(request, cache, LIST, cache_key(**query.model_dump()), load)
+
+
+@router.post(
+    PREFIX,
+    summary="Create item",
+    status_code=status.HTTP_201_CREATED,
+    responses=error_responses(*REFUSED_BODY, Conflict, Unavailable),
+)
+async def create_item(
+    db: Db, cache: Cache, actor: Actor, values: CreateItem, response: Response
+) -> Envelope[Item]:
+    created = await service.create_item(db, cache, actor, values)
+    response.headers["Location"] = f"{PREFIX}/{quote(created.id, safe='')}"
+    return Envelope[Item](message="Item created successfully", data=created)
+
+
+@router.get(
+    ONE,
+    summary="Get item",
+    response_model=Envelope[Item],
+    responses=error_responses(ItemNotFound, Unavailable),
+)
+async def get_item(request: Request, db: Db, cache: Cache, item_id: ItemId) -> Response:
+    async def load() -> Entry:
+        stored = await service.get_item(db, item_id)
+        body = Envelope[Item](data=stored.item).model_dump_json(by_alias=True).encode()
+        # The version alone would repeat when an item is deleted and imported again.
+        digest = blake2b(body, digest_size=8).hexdigest()
+        return Entry(body, f'"{stored.version}-{digest}"')
+
+    return await cached_response(request, cache, ITEM, item_id, load)
+
+
+@router.put(
+    ONE,
+    summary="Update item",
+    description="Changes the fields that are sent. Every accepted update sets `updatedAt`, an empty one too.",
+    responses=error_responses(*REFUSED_BODY, ItemNotFound, Unavailable),
+)
+async def update_item(
+    db: Db, cache: Cache, actor: Actor, item_id: ItemId, values: UpdateItem
+) -> Envelope[Item]:
+    updated = await service.update_item(db, cache, actor, item_id, values)
+    return Envelope[Item](message="Item updated successfully", data=updated)
+
+
+@router.delete(ONE, summary="Delete item", responses=error_responses(ItemNotFound, Unavailable))
+async def delete_item(db: Db, cache: Cache, actor: Actor, item_id: ItemId) -> Envelope[Item]:
+    """The answer holds the item as it was."""
+    deleted = await service.delete_item(db, cache, actor, item_id)
+    return Envelope[Item](message="Item deleted successfully", data=deleted)

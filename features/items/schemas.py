@@ -1,0 +1,175 @@
+"""Requests and answers of the idea bank, and the frozen values that pass between the slice's modules."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from core.http.pagination import Cursor, Limit, Offset
+from core.http.text import Text, Trimmed
+from core.http.timestamps import Timestamp
+
+ID_LENGTH: Final = 512
+TITLE_LENGTH: Final = 200
+DESCRIPTION_LENGTH: Final = 1_048_576
+# Longer ones would not fit into the index of tags.
+TAG_LENGTH: Final = 200
+TAGS_PER_ITEM: Final = 1000
+SEARCH_LENGTH: Final = 200
+
+Category = Literal[
+    "documentacao", "coleta-dados", "banco-dados", "analise-dados", "gestao-riscos", "dashboard"
+]
+Priority = Literal["low", "medium", "high", "critical"]
+Status = Literal["new", "review", "in-progress", "completed", "rejected"]
+OnConflict = Literal["skip", "overwrite", "fail"]
+
+
+def _not_blank(text: str) -> str:
+    """White space that trimming leaves (a "next line" character, say) does not make a text either."""
+    if not text.strip():
+        raise PydanticCustomError("blank", "must not be empty")
+    return text
+
+
+Title = Annotated[Trimmed, Field(min_length=1, max_length=TITLE_LENGTH), AfterValidator(_not_blank)]
+Description = Annotated[
+    Trimmed, Field(min_length=1, max_length=DESCRIPTION_LENGTH), AfterValidator(_not_blank)
+]
+Tag = Annotated[Text, Field(max_length=TAG_LENGTH)]
+Tags = Annotated[list[Tag], Field(max_length=TAGS_PER_ITEM)]
+
+_EXAMPLE: Final[dict[str, Any]] = {
+    "id": "1f9b6598-6e08-4825-a686-638a5d6b0e4a",
+    "title": "Dark mode",
+    "description": "A dark theme for the whole application",
+    "category": "dashboard",
+    "priority": "high",
+    "status": "review",
+    "tags": ["ui", "ux"],
+    "createdAt": "2025-10-23T22:46:19.740Z",
+    "updatedAt": "2025-10-24T08:12:00.000Z",
+}
+
+
+def _optional(schema: dict[str, Any]) -> None:
+    """A field that may be left out but is never null has no default to publish."""
+    schema.pop("default", None)
+
+
+class Item(BaseModel):
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, json_schema_extra={"example": _EXAMPLE}
+    )
+
+    id: str
+    title: str
+    description: str
+    category: Category
+    priority: Priority
+    status: Status
+    tags: list[str]
+    created_at: Timestamp
+    updated_at: Timestamp | None = Field(description="Null until the first update")
+
+
+class CreateItem(BaseModel):
+    """Whatever else the body holds is ignored; a new item's status is always `new`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                key: _EXAMPLE[key] for key in ("title", "description", "category", "priority", "tags")
+            }
+        }
+    )
+
+    title: Title
+    description: Description
+    category: Category
+    priority: Priority
+    tags: Tags = Field(default_factory=list)
+
+
+class UpdateItem(BaseModel):
+    """Only the fields that are present change. Null is not a value of any of them, so it is refused.
+
+    Every accepted update sets `updatedAt`, even an empty one: the service that this one replaces did so.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"example": {"status": "in-progress", "tags": ["ui"]}})
+
+    title: Title = Field(default="", json_schema_extra=_optional)
+    description: Description = Field(default="", json_schema_extra=_optional)
+    category: Category = Field(default="dashboard", json_schema_extra=_optional)
+    priority: Priority = Field(default="medium", json_schema_extra=_optional)
+    status: Status = Field(default="new", json_schema_extra=_optional)
+    tags: Tags = Field(default_factory=list, json_schema_extra=_optional)
+
+
+class ItemFilter(BaseModel):
+    """Every condition that is present must hold."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: Status | None = None
+    category: Category | None = None
+    priority: Priority | None = None
+    tag: Annotated[Text, Field(max_length=TAG_LENGTH)] | None = Field(
+        default=None, description="A tag that the item has, to the character"
+    )
+    q: Annotated[Trimmed, Field(max_length=SEARCH_LENGTH)] | None = Field(
+        default=None, description="Words that title and description contain; a word may be cut short"
+    )
+
+
+class ItemQuery(ItemFilter):
+    """Without `limit` the list is complete. `cursor` is steadier than `offset` while items are added."""
+
+    limit: Limit | None = None
+    offset: Offset = 0
+    cursor: Cursor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredItem:
+    """An item and the number of its version, from which its ETag is made."""
+
+    item: Item
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in the list's order: the row that the page before ended with."""
+
+    created_at: datetime
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoadCounts:
+    """What became of the rows of a batch. `kept` were stored already and were not compared."""
+
+    inserted: int
+    updated: int
+    unchanged: int
+    kept: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """An item whose row is missing or differs from its source.
+
+    `import_job_id` wrote the row last and left it at `import_version`; a higher `version` means that somebody
+    changed it since.
+    """
+
+    id: str
+    missing: bool
+    import_job_id: str | None
+    version: int | None
+    import_version: int | None

@@ -1,0 +1,6 @@
+"""The manifest of the jobs slice."""
+
+from core.feature import Feature
+from features.jobs.router import router
+
+feature = Feature(name="jobs", router=router)

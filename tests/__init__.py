@@ -1,0 +1,1 @@
+"""What crosses slices: fixtures, architecture, contract, journeys, faults, bench."""

@@ -1,0 +1,144 @@
+"""What a slice looks like, how large its files are, and whom it may import."""
+
+import ast
+
+from tests.architecture.tree import Source, Tree
+
+LONGEST_FILE = 300
+LONGEST_ENTRANCE = 200
+"""Lines of a router.py or queries.py."""
+
+LEVELS = {
+    "errors": 0,
+    "schemas": 0,
+    "settings": 0,
+    "cache": 1,
+    "queries": 1,
+    "service": 2,
+    "api": 3,
+    "jobs": 4,
+    "router": 4,
+    "feature": 5,
+    "tests": 6,
+}
+"""The names that a slice is made of; a name imports from lower levels and its own."""
+
+PART_LEVEL = 2
+"""A folder of a slice that holds one concern of its rules (a file format, a phase) stands with `service`."""
+
+VAGUE_NAMES = {"base", "common", "helpers", "lib", "manager", "misc", "shared", "util", "utils"}
+
+
+def features_are_the_folders(tree: Tree) -> list[str]:
+    """`FEATURES` in core/app.py names every slice on disk, and only those."""
+    module = ast.parse((tree.root / "core" / "app.py").read_text(encoding="utf-8"))
+    imported: dict[str, str] = {}
+    listed: set[str] = set()
+    for node in ast.walk(module):
+        if isinstance(node, ast.ImportFrom) and node.module is not None:
+            parts = node.module.split(".")
+            if parts[0] == "features" and parts[-1] == "feature":
+                imported |= {alias.asname or alias.name: parts[1] for alias in node.names}
+        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+        value = getattr(node, "value", None)
+        if isinstance(target, ast.Name) and target.id == "FEATURES" and isinstance(value, ast.Tuple):
+            listed |= {element.id for element in value.elts if isinstance(element, ast.Name)}
+    mounted = {imported[name] for name in listed if name in imported}
+    on_disk = {folder.name for folder in tree.slices}
+    missing = [f"features/{name} is not in FEATURES of core/app.py" for name in sorted(on_disk - mounted)]
+    return missing + [f"FEATURES names {name}, which is no folder" for name in sorted(mounted - on_disk)]
+
+
+def slices_have_the_known_files(tree: Tree) -> list[str]:
+    """The file names of a slice are those of LEVELS; folders beside them have a telling name."""
+    found = []
+    for folder in tree.slices:
+        for entry in sorted(folder.iterdir()):
+            name = f"features/{folder.name}/{entry.name}"
+            if entry.suffix == ".py" and entry.stem not in {*LEVELS, "__init__"} - {"tests"}:
+                found.append(f"{name} is not a file name of a slice")
+            if entry.is_dir() and entry.name in VAGUE_NAMES:
+                found.append(f"{name} does not say what it holds")
+        for required in ("__init__.py", "feature.py"):
+            if not (folder / required).exists():
+                found.append(f"features/{folder.name} has no {required}")
+    return found
+
+
+def names_are_telling(tree: Tree) -> list[str]:
+    """No file anywhere is called utils, helpers, common, manager."""
+    return [
+        f"{source.name} does not say what it holds"
+        for source in tree.sources
+        if source.path.stem in VAGUE_NAMES
+    ]
+
+
+def files_are_short(tree: Tree) -> list[str]:
+    """300 lines, and 200 for router.py and queries.py; JavaScript too."""
+    found = []
+    for source in tree.sources:
+        entrance = source.slice is not None and source.path.stem in {"router", "queries"}
+        limit = LONGEST_ENTRANCE if entrance else LONGEST_FILE
+        if source.lines > limit:
+            found.append(f"{source.name} has {source.lines} lines, more than {limit}")
+    for path in sorted((tree.root / "prisma").glob("engine/*.mjs")):
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        if lines > LONGEST_FILE:
+            found.append(f"prisma/engine/{path.name} has {lines} lines, more than {LONGEST_FILE}")
+    return found
+
+
+def slices_are_layered(tree: Tree) -> list[str]:
+    """Inside a slice: tests > feature > router|jobs > api > service > queries|cache >
+    schemas|errors|settings.
+    """
+    found = []
+    for source in tree.sources:
+        if source.slice is None or source.is_test or source.parts[2] == "__init__":
+            continue
+        own = f"features.{source.slice}."
+        for imported in sorted(name.removeprefix(own) for name in source.imports if name.startswith(own)):
+            target = imported.split(".")[0]
+            if target != source.parts[2] and _level(target) > _level(source.parts[2]):
+                found.append(f"{source.name} imports {own}{target}, which stands above it")
+    return found
+
+
+def slices_meet_at_their_door(tree: Tree) -> list[str]:
+    """Another slice is imported only through its api.py."""
+    found = []
+    for source in tree.sources:
+        for imported in sorted(source.imports):
+            parts = imported.split(".")
+            foreign = parts[0] == "features" and len(parts) > 1 and parts[1] != source.slice
+            if source.slice is not None and foreign and parts[2:3] != ["api"]:
+                found.append(f"{source.name} imports {imported}; other slices are met through their api")
+    return found
+
+
+def slices_have_no_cycles(tree: Tree) -> list[str]:
+    """No slice can be reached from itself by imports."""
+    uses: dict[str, set[str]] = {}
+    for source in tree.sources:
+        if source.slice is not None and not source.is_test:
+            uses.setdefault(source.slice, set()).update(_slices_used(source))
+    found = []
+    for start in sorted(uses):
+        reached, waiting = set[str](), set(uses[start])
+        while waiting:
+            name = waiting.pop()
+            reached.add(name)
+            waiting |= uses.get(name, set()) - reached
+        if start in reached:
+            found.append(f"features/{start} imports itself through other slices")
+    return found
+
+
+def _slices_used(source: Source) -> set[str]:
+    names = (name.split(".") for name in source.imports)
+    return {parts[1] for parts in names if parts[0] == "features" and len(parts) > 1} - {source.slice or ""}
+
+
+def _level(name: str) -> int:
+    return LEVELS.get(name, PART_LEVEL)

@@ -1,0 +1,44 @@
+"""A body over its limit is 413, whether its size was declared or not."""
+
+from typing import Any
+
+import httpx
+
+from tests.http.probe import SMALL_LIMIT, assert_shape
+
+
+async def test_declared_size(probe: httpx.AsyncClient) -> None:
+    response = await probe.post("/probe/things", json={"title": "x" * SMALL_LIMIT})
+    body = assert_shape(response, 413)
+    assert body["message"] == f"Request body is larger than {SMALL_LIMIT} bytes"
+    assert response.headers["connection"] == "close"
+
+
+async def test_undeclared_size(probe: httpx.AsyncClient) -> None:
+    async def chunks() -> Any:
+        for _ in range(20):
+            yield b"x" * 100
+
+    headers = {"content-type": "application/json"}
+    assert_shape(await probe.post("/probe/things", content=chunks(), headers=headers), 413)
+
+
+async def test_form(probe: httpx.AsyncClient) -> None:
+    assert_shape(await probe.post("/probe/file", files={"file": b"x" * 2000}), 413)
+
+
+async def test_route_without_a_body_or_unknown(probe: httpx.AsyncClient) -> None:
+    """Nothing reads the body there, so what is wrong is told first."""
+    assert_shape(await probe.post("/nowhere", content=b"x" * 2000), 404)
+
+
+async def test_route_raises_its_own_limit(probe: httpx.AsyncClient) -> None:
+    assert (await probe.post("/probe/large", json={"a": "x" * 40_000})).json() == {"fields": 1}
+    body = assert_shape(await probe.post("/probe/large", json={"a": "x" * 60_000}), 413)
+    assert body["message"] == "Request body is larger than 50000 bytes"
+
+
+async def test_route_raises_its_limit_from_a_setting(probe: httpx.AsyncClient) -> None:
+    response = await probe.post("/probe/stream?limit=5000", content=b"x" * 5000)
+    assert response.json() == {"received": 5000}
+    assert_shape(await probe.post("/probe/stream?limit=5000", content=b"x" * 5001), 413)

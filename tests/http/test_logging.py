@@ -1,0 +1,101 @@
+"""What the log says, and in which form."""
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from core.observability.logging import configure
+from tests.http.probe import settings_for_probe
+
+
+@pytest.fixture(autouse=True)
+def own_configuration() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    configure(settings_for_probe(log_format="json"))
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return capsys.readouterr().err.strip().splitlines()
+
+
+def test_json_lines_with_fields_and_context(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(settings_for_probe(log_format="json"))
+    with structlog.contextvars.bound_contextvars(request_id="r1"):
+        structlog.get_logger().info("probe.happened", rows=3)
+    (line,) = lines(capsys)
+    event = json.loads(line)
+    assert event.pop("timestamp").endswith("Z")
+    assert event == {"event": "probe.happened", "rows": 3, "request_id": "r1", "level": "info"}
+
+
+def test_other_libraries_look_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(settings_for_probe(log_format="json"))
+    logging.getLogger("uvicorn.error").warning("port %d is slow", 80)
+    (line,) = lines(capsys)
+    event = json.loads(line)
+    assert (event["event"], event["level"], event["logger"]) == (
+        "port 80 is slow",
+        "warning",
+        "uvicorn.error",
+    )
+
+
+def test_tracebacks_are_text_without_local_values(capsys: pytest.CaptureFixture[str]) -> None:
+    password = "hunter2"
+    for form in ("json", "text"):
+        configure(settings_for_probe(log_format=form))
+        try:
+            raise ValueError(f"length {len(password)}")
+        except ValueError:
+            structlog.get_logger().exception("probe.failed")
+        text = capsys.readouterr().err
+        assert "ValueError: length 7" in text
+        assert "Traceback" in text
+        assert "hunter2" not in text
+
+
+def test_text_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(settings_for_probe(log_format="text"))
+    structlog.get_logger().info("probe.happened", rows=3)
+    (line,) = lines(capsys)
+    assert "probe.happened" in line
+    assert "rows=3" in line
+    assert not line.startswith("{")
+
+
+def test_not_a_terminal_means_json(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(settings_for_probe(log_format="auto"))
+    structlog.get_logger().info("probe.happened")
+    assert json.loads(lines(capsys)[0])["event"] == "probe.happened"
+
+
+def test_level(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(settings_for_probe(log_format="json", log_level="warning"))
+    structlog.get_logger().info("probe.quiet")
+    logging.getLogger("somebody").info("quiet")
+    structlog.get_logger().warning("probe.loud")
+    assert [json.loads(line)["event"] for line in lines(capsys)] == ["probe.loud"]
+
+
+def test_what_json_cannot_say_is_logged_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(settings_for_probe(log_format="json"))
+    structlog.get_logger().info("probe.odd", text="\ud800", number=10**30, thing=object())
+    event = json.loads(lines(capsys)[0])
+    assert event["number"] == 10**30
+    assert event["text"] == "\ud800"
+    assert event["thing"].startswith("<object object")
+
+
+def test_configuring_again_does_not_double_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(settings_for_probe(log_format="json"))
+    configure(settings_for_probe(log_format="json"))
+    structlog.get_logger().info("probe.once")
+    logging.getLogger("somebody").warning("once")
+    assert len(lines(capsys)) == 2

@@ -1,0 +1,169 @@
+"""The rate limit: per client, shared through Redis, and still there without it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from core.http.rate_limit import RateLimiter
+from tests.fixtures.waiting import wait_for
+from tests.http.probe import probe_client
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from tests.fixtures.application import RunningApp
+
+PROBES = ("/health/live", "/metrics")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def limited() -> AsyncIterator[httpx.AsyncClient]:
+    async with probe_client(rate_limit_max=3) as client:
+        yield client
+
+
+async def test_headers_count_down_and_the_next_one_is_refused(limited: httpx.AsyncClient) -> None:
+    left = []
+    for _ in range(3):
+        response = await limited.get("/probe/ok")
+        assert response.status_code == 200
+        assert response.headers["ratelimit-limit"] == "3"
+        assert 1 <= int(response.headers["ratelimit-reset"]) <= 60
+        left.append(response.headers["ratelimit-remaining"])
+    assert left == ["2", "1", "0"]
+    refused = await limited.get("/probe/ok")
+    assert refused.status_code == 429
+    assert refused.json()["message"] == "Too many requests, please try again later"
+    assert refused.headers["ratelimit-remaining"] == "0"
+    assert 1 <= int(refused.headers["retry-after"]) <= 20
+
+
+async def test_errors_carry_the_headers_and_count(limited: httpx.AsyncClient) -> None:
+    for path in ("/nowhere", "/probe/crash", "/probe/errors/conflict"):
+        assert "ratelimit-remaining" in (await limited.get(path)).headers
+    assert (await limited.get("/nowhere")).status_code == 429
+
+
+async def test_probes_are_exempt(limited: httpx.AsyncClient) -> None:
+    for _ in range(5):
+        for path in PROBES:
+            response = await limited.get(path)
+            assert response.status_code == 200
+            assert "ratelimit-limit" not in response.headers
+    assert (await limited.get("/probe/ok")).headers["ratelimit-remaining"] == "2"
+
+
+async def test_problem_details(limited: httpx.AsyncClient) -> None:
+    for _ in range(4):
+        response = await limited.get("/probe/ok", headers={"accept": "application/problem+json"})
+    assert response.json()["type"] == "urn:handover:problem:http.rate_limited"
+    assert response.headers["retry-after"]
+
+
+async def test_off(probe: httpx.AsyncClient) -> None:
+    assert "ratelimit-limit" not in (await probe.get("/probe/ok")).headers
+
+
+async def test_a_client_cannot_pose_as_others() -> None:
+    async with probe_client(rate_limit_max=2) as client:
+        answers = [
+            (await client.get("/probe/ok", headers={"x-forwarded-for": f"198.51.100.{number}"})).status_code
+            for number in range(3)
+        ]
+    assert answers == [200, 200, 429]
+
+
+async def test_clients_behind_a_trusted_proxy_are_told_apart() -> None:
+    async with probe_client(rate_limit_max=1, trusted_proxies="192.0.2.0/24") as client:
+        answers = [
+            (
+                await client.get("/probe/ok", headers={"x-forwarded-for": f"1.1.1.1, 198.51.100.{number}"})
+            ).status_code
+            for number in (1, 2, 1)
+        ]
+    assert answers == [200, 200, 429]
+
+
+async def test_tokens_come_back() -> None:
+    limiter = RateLimiter(1, 0.05)
+    assert (await limiter.take("a", None)).allowed
+    refused = await limiter.take("a", None)
+    assert not refused.allowed
+
+    async def again() -> bool:
+        return (await limiter.take("a", None)).allowed
+
+    await wait_for(again)
+
+
+async def test_memory_is_bounded() -> None:
+    limiter = RateLimiter(1, 60)
+    for number in range(10_050):
+        await limiter.take(f"client {number}", None)
+    assert len(limiter._local) == 10_000
+
+
+async def test_an_ipv6_network_is_one_client() -> None:
+    limiter = RateLimiter(1, 60)
+    assert (await limiter.take("2001:db8::1", None)).allowed
+    assert not (await limiter.take("2001:db8::2", None)).allowed
+    assert (await limiter.take("2001:db8:0:1::1", None)).allowed
+
+
+class TestRedis:
+    async def test_processes_share_one_bucket(self, redis: "Redis") -> None:
+        first, second = RateLimiter(4, 60), RateLimiter(4, 60)
+        verdicts = [
+            await limiter.take("192.0.2.9", redis) for limiter in (first, second, first, second, first)
+        ]
+        assert [verdict.allowed for verdict in verdicts] == [True] * 4 + [False]
+        assert [verdict.remaining for verdict in verdicts] == [3, 2, 1, 0, 0]
+        assert verdicts[-1].retry_s == 15
+        assert verdicts[-1].reset_s == 60
+
+    async def test_concurrent_requests_never_take_more_than_there_is(self, redis: "Redis") -> None:
+        limiter = RateLimiter(50, 600)
+        verdicts = await asyncio.gather(*(limiter.take("192.0.2.9", redis) for _ in range(120)))
+        assert sum(verdict.allowed for verdict in verdicts) == 50
+
+    async def test_tokens_come_back(self, redis: "Redis") -> None:
+        limiter = RateLimiter(2, 0.2)
+        while (await limiter.take("192.0.2.9", redis)).allowed:
+            pass
+
+        async def again() -> bool:
+            return (await limiter.take("192.0.2.9", redis)).allowed
+
+        await wait_for(again)
+
+    async def test_buckets_do_not_stay_for_ever(self, redis: "Redis") -> None:
+        await RateLimiter(2, 60).take("192.0.2.9", redis)
+        keys = [key async for key in redis.scan_iter("handover:rate:*")]
+        assert len(keys) == 1
+        assert 0 < await redis.pttl(keys[0]) <= 61_000
+
+    async def test_the_script_survives_a_restart_of_redis(self, redis: "Redis") -> None:
+        limiter = RateLimiter(2, 60)
+        await limiter.take("192.0.2.9", redis)
+        await redis.script_flush()
+        assert (await limiter.take("192.0.2.9", redis)).remaining == 0
+
+    async def test_the_app_uses_it(self, running_app: "RunningApp", redis: "Redis") -> None:
+        async with running_app(rate_limit_max=2) as client:
+            answers = [(await client.get("/")).status_code for _ in range(3)]
+        assert answers == [200, 200, 429]
+        assert [key async for key in redis.scan_iter("handover:rate:*")]
+
+
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:1/0", "unix:///nowhere/redis.sock"])
+async def test_without_redis_each_process_counts_for_itself(url: str) -> None:
+    from redis.asyncio import Redis
+
+    async with Redis.from_url(url, socket_connect_timeout=0.25) as dead:
+        limiter = RateLimiter(2, 60)
+        answers = [(await limiter.take("192.0.2.9", dead)).allowed for _ in range(3)]
+    assert answers == [True, True, False]

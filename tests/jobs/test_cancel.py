@@ -1,0 +1,83 @@
+"""Cancelling a job, whoever runs it."""
+
+import asyncio
+
+import pytest
+
+from core.database.client import Database
+from core.jobs import JobContext, JobEnded, JsonObject, queries
+from tests.jobs.conftest import MakeJobs
+from tests.jobs.handlers import COUNT, Caller, Gate, written
+
+
+async def wait_and_obey(context: JobContext) -> JsonObject:
+    while True:
+        await context.raise_if_stopping()
+
+
+async def test_a_queued_job_is_cancelled_at_once(make_jobs: MakeJobs, db: Database) -> None:
+    jobs = make_jobs()
+    job = await jobs.enqueue(db, "test.exclusive", {"total": 1}, Caller())
+    cancelled = await jobs.cancel(job.id)
+    assert (cancelled.state, cancelled.cancel_requested) == ("cancelled", True)
+    assert cancelled.finished_at is not None
+    assert (await jobs.run(job.id)).state == "cancelled"
+    assert await written(db, job.id) == []
+    assert [(event.kind, event.snapshot.state) for event in await jobs.events_after(job.id, 0)] == [
+        ("state", "queued"),
+        ("state", "cancelled"),
+    ]
+    await jobs.enqueue(db, "test.exclusive", {"total": 1}, Caller())
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+async def test_a_running_job_stops_at_its_next_batch(
+    make_jobs: MakeJobs, db: Database, elsewhere: bool
+) -> None:
+    gate = Gate(wait_and_obey)
+    gate.opened.set()
+    jobs = make_jobs(gate.kind, heartbeat_s=0.05 if elsewhere else 10.0)
+    job = await jobs.enqueue(db, "test.gate", {}, Caller())
+    run = asyncio.create_task(jobs.run(job.id))
+    await gate.reached.wait()
+    asked = await (make_jobs() if elsewhere else jobs).cancel(job.id)
+    assert asked.cancel_requested
+    async with asyncio.timeout(5):
+        ended = await run
+    assert (ended.state, ended.error) == ("cancelled", None)
+    assert gate.stopped_by == ["JobCancelled"]
+    assert [event.kind for event in await jobs.events_after(job.id, 0)] == [
+        "state",
+        "state",
+        "cancel",
+        "state",
+    ]
+
+
+async def test_cancelling_twice_is_once(make_jobs: MakeJobs, db: Database) -> None:
+    jobs = make_jobs()
+    job = await jobs.enqueue(db, "test.count", {"total": 1}, Caller())
+    first = await jobs.cancel(job.id)
+    second = await jobs.cancel(job.id)
+    assert second == first
+
+
+async def test_an_ended_job_cannot_be_cancelled(make_jobs: MakeJobs, db: Database) -> None:
+    jobs = make_jobs()
+    job = await jobs.run((await jobs.enqueue(db, "test.count", {"total": 1}, Caller())).id)
+    with pytest.raises(JobEnded, match="already succeeded") as refused:
+        await jobs.cancel(job.id)
+    assert refused.value.status == 409
+    assert await jobs.get(job.id) == job
+
+
+async def test_an_abandoned_job_that_was_cancelled_does_not_start_again(
+    make_jobs: MakeJobs, db: Database
+) -> None:
+    jobs = make_jobs()
+    job = await jobs.enqueue(db, "test.count", {"total": 3}, Caller())
+    await queries.claim(db, job.id, [COUNT.kind], owner="dead", lease_s=30.0)
+    await jobs.cancel(job.id)
+    await db.execute_raw("UPDATE jobs SET lease_expires_at = now() - interval '1 second'")
+    assert (await jobs.run(job.id)).state == "cancelled"
+    assert await written(db, job.id) == []

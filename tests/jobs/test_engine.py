@@ -1,0 +1,57 @@
+"""The query engine dies under a running job."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from functools import partial
+
+import pytest
+
+from core.cache import Cache
+from core.database.client import Database
+from core.jobs import Jobs
+from core.settings import Settings
+from tests.fixtures.waiting import wait_for
+from tests.jobs.conftest import MakeJobs
+from tests.jobs.handlers import COUNT, Caller, written
+
+ROWS = 150
+
+
+@pytest.fixture
+async def own_db(db: Database, settings: Settings) -> AsyncIterator[Database]:
+    """A client whose engine may be killed."""
+    database = Database.from_settings(settings)
+    await database.connect()
+    yield database
+    await database.disconnect()
+
+
+async def test_the_job_goes_on_when_the_engine_is_back(
+    make_jobs: MakeJobs,
+    db: Database,
+    own_db: Database,
+    job_settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("core.jobs.runner.RETRY_DELAY_S", 0.05)
+    watching = make_jobs()
+    jobs = Jobs(own_db, Cache.from_settings(job_settings), job_settings, [COUNT])
+    job = await jobs.enqueue(own_db, "test.count", {"total": ROWS, "pace": 0.005}, Caller())
+    run = asyncio.create_task(jobs.run(job.id))
+
+    async def further(than: int) -> bool:
+        return len(await written(db, job.id)) > than
+
+    for _ in range(3):
+        seen = len(await written(db, job.id))
+        await wait_for(partial(further, seen + 20))
+        pid = own_db.engine_status().pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+    ended = await run
+    assert (ended.state, ended.error, ended.done) == ("succeeded", None, ROWS)
+    assert ended.fencing_token == 4
+    assert await written(db, job.id) == list(range(ROWS))
+    assert (await watching.get(job.id)).result == ended.result

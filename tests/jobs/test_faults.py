@@ -1,0 +1,145 @@
+"""The database goes away at the worst moments. Answers get lost; what was committed counts."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from core.database.client import Database
+from core.errors import Unavailable
+from core.jobs import JobContext, JobKind, Jobs, JsonObject, queries
+from core.jobs.runner import INTERNAL_ERROR
+from tests.fixtures.waiting import wait_for
+from tests.jobs.conftest import MakeJobs
+from tests.jobs.handlers import COUNT, Caller, Gate, written
+
+Breaks = Callable[..., None]
+
+
+@pytest.fixture
+def breaks(monkeypatch: pytest.MonkeyPatch) -> Breaks:
+    """`breaks("finish", times=2)`: the query fails twice; `done=True`: only its answer gets lost."""
+
+    def install(name: str, *, times: int, done: bool = False) -> None:
+        real: Callable[..., Awaitable[object]] = getattr(queries, name)
+        left = times
+
+        async def broken(*arguments: object, **options: object) -> object:
+            nonlocal left
+            if left == 0:
+                return await real(*arguments, **options)
+            left -= 1
+            if done:
+                await real(*arguments, **options)
+            raise Unavailable("The database is away")
+
+        monkeypatch.setattr(queries, name, broken)
+
+    monkeypatch.setattr("core.jobs.runner.RETRY_DELAY_S", 0.01)
+    monkeypatch.setattr("core.jobs.runner.SETTLE_RETRY_S", 0.01)
+    monkeypatch.setattr("core.jobs.service.FOLLOW_RETRY_S", 0.01)
+    return install
+
+
+@pytest.mark.parametrize("done", [False, True])
+async def test_the_end_is_written_once_although_the_answer_is_lost(
+    jobs: Jobs, db: Database, breaks: Breaks, logs: list[dict[str, object]], done: bool
+) -> None:
+    breaks("finish", times=2, done=done)
+    job = await jobs.run((await jobs.enqueue(db, "test.count", {"total": 2}, Caller())).id)
+    assert (job.state, job.done) == ("succeeded", 2)
+    events = await jobs.events_after(job.id, 0)
+    assert [event.final for event in events].count(True) == 1
+    names = [event["event"] for event in logs]
+    assert names.count("job.succeeded") == 1
+    assert "job.lease_lost" not in names
+
+
+@pytest.mark.parametrize("done", [False, True])
+async def test_a_lost_retry_is_repeated(jobs: Jobs, db: Database, breaks: Breaks, done: bool) -> None:
+    breaks("checkpoint", times=1)
+    breaks("retry", times=2, done=done)
+    job = await jobs.run((await jobs.enqueue(db, "test.count", {"total": 3}, Caller())).id)
+    assert (job.state, await written(db, job.id)) == ("succeeded", [0, 1, 2])
+
+
+async def test_a_lost_answer_to_a_checkpoint_does_not_repeat_rows(
+    jobs: Jobs, db: Database, breaks: Breaks
+) -> None:
+    breaks("checkpoint", times=2, done=True)
+    job = await jobs.run((await jobs.enqueue(db, "test.count", {"total": 3}, Caller())).id)
+    assert (job.state, await written(db, job.id)) == ("succeeded", [0, 1, 2])
+
+
+async def test_stopping_while_waiting_for_the_database_hands_back(
+    make_jobs: MakeJobs, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.jobs.runner.RETRY_DELAY_S", 60.0)
+    gate = Gate()
+
+    async def down(context: JobContext) -> JsonObject:
+        gate.reached.set()
+        raise Unavailable("The database is away")
+
+    jobs = make_jobs(JobKind("test.down", down))
+    job = await jobs.enqueue(db, "test.down", {}, Caller())
+    run = asyncio.create_task(jobs.run(job.id))
+    await gate.reached.wait()
+    async with asyncio.timeout(2):
+        await jobs.stop()
+        assert (await run).state == "queued"
+
+
+async def test_followers_outlast_the_database(jobs: Jobs, db: Database, breaks: Breaks) -> None:
+    job = await jobs.run((await jobs.enqueue(db, "test.count", {"total": 1}, Caller())).id)
+    breaks("events_after", times=3)
+    events = [event.sequence async for event in jobs.follow(job.id)]
+    assert events == list(range(1, job.last_event + 1))
+
+
+async def test_recovery_outlasts_the_database_and_the_unexpected(
+    make_jobs: MakeJobs,
+    db: Database,
+    breaks: Breaks,
+    quick_recovery: None,
+    monkeypatch: pytest.MonkeyPatch,
+    logs: list[dict[str, object]],
+) -> None:
+    jobs = make_jobs()
+    job = await jobs.enqueue(db, "test.count", {"total": 1}, Caller())
+    breaks("claim_next", times=2)
+    once_broken = queries.claim_next
+    faults = [ValueError("a fault of ours")]
+
+    async def faulty(*arguments: object, **options: object) -> object:
+        if faults:
+            raise faults.pop()
+        return await once_broken(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(queries, "claim_next", faulty)
+    await jobs.start()
+
+    async def ended() -> bool:
+        return (await jobs.get(job.id)).state == "succeeded"
+
+    await wait_for(ended)
+    names = [event["event"] for event in logs]
+    assert names.count("jobs.recovery_failed") == 1
+    assert names.count("jobs.recovery_unavailable") == 2
+
+
+async def test_a_handler_that_cancels_itself_has_failed(make_jobs: MakeJobs, db: Database) -> None:
+    async def confused(context: JobContext) -> JsonObject:
+        raise asyncio.CancelledError
+
+    jobs = make_jobs(JobKind("test.confused", confused))
+    job = await jobs.run((await jobs.enqueue(db, "test.confused", {}, Caller())).id)
+    assert (job.state, job.error) == ("failed", INTERNAL_ERROR)
+
+
+def test_kinds_are_dotted_and_unique(make_jobs: MakeJobs) -> None:
+    for bad in ("import", "Import.Lowdb", "import.", "import lowdb"):
+        with pytest.raises(ValueError, match="dotted"):
+            JobKind(bad, COUNT.run)
+    with pytest.raises(ValueError, match="twice"):
+        make_jobs(COUNT, COUNT)

@@ -1,0 +1,104 @@
+"""Jobs that lost their process are picked up by others."""
+
+from core.database.client import Database
+from core.database.transaction import transaction
+from core.jobs import queries
+from core.jobs.service import PICKUP_DELAY_S
+from tests.fixtures.waiting import wait_for
+from tests.jobs.conftest import MakeJobs
+from tests.jobs.handlers import COUNT, Caller, Gate, expire_lease, written
+
+
+async def test_an_abandoned_job_is_taken_over_at_its_checkpoint(
+    make_jobs: MakeJobs, db: Database, quick_recovery: None
+) -> None:
+    dead = make_jobs()
+    job = await dead.enqueue(db, "test.count", {"total": 5}, Caller())
+    claimed = await queries.claim(db, job.id, [COUNT.kind], owner="dead", lease_s=30.0)
+    assert claimed is not None
+    for n in range(2):
+        async with transaction(db) as tx:
+            await tx.execute_raw("INSERT INTO job_test_rows VALUES ($1::uuid, $2::int)", job.id, n)
+            await queries.checkpoint(tx, job.id, 1, {"next": n + 1}, done=n + 1, rejected=None)
+    await expire_lease(db, job.id)
+
+    heir = make_jobs()
+    await heir.start()
+
+    async def ended() -> bool:
+        return (await heir.get(job.id)).ended
+
+    await wait_for(ended)
+    assert (await heir.get(job.id)).result == {"counted": 5, "from": 2}
+    assert await written(db, job.id) == [0, 1, 2, 3, 4]
+
+
+async def test_a_queued_job_is_left_to_its_own_process_for_a_while(make_jobs: MakeJobs, db: Database) -> None:
+    jobs = make_jobs()
+    job = await jobs.enqueue(db, "test.count", {"total": 1}, Caller())
+    assert await queries.claim_next(db, [COUNT.kind], owner="other", lease_s=30.0) is None
+    await db.execute_raw(
+        "UPDATE jobs SET lease_expires_at = lease_expires_at - make_interval(secs => $1::float8)",
+        PICKUP_DELAY_S,
+    )
+    claimed = await queries.claim_next(db, [COUNT.kind], owner="other", lease_s=30.0)
+    assert claimed is not None
+    assert claimed.id == job.id
+
+
+async def test_recovery_shares_the_jobs_out(make_jobs: MakeJobs, db: Database, quick_recovery: None) -> None:
+    workers = [make_jobs() for _ in range(3)]
+    ids = [(await workers[0].enqueue(db, "test.count", {"total": 2}, Caller())).id for _ in range(6)]
+    for worker in workers:
+        await worker.start()
+
+    async def all_ended() -> bool:
+        return (await workers[0].list(state="succeeded")).total == 6
+
+    await wait_for(all_ended)
+    assert [await written(db, job_id) for job_id in ids] == [[0, 1]] * 6
+    assert {job.attempts for job in (await workers[0].list()).jobs} == {1}
+
+
+async def test_a_worker_leaves_kinds_that_it_does_not_know(
+    make_jobs: MakeJobs, db: Database, quick_recovery: None
+) -> None:
+    gate = Gate()
+    newer = make_jobs(gate.kind)
+    job = await newer.enqueue(db, "test.gate", {}, Caller())
+    older = make_jobs(COUNT)
+    known = await older.enqueue(db, "test.count", {"total": 1}, Caller())
+    await older.start()
+
+    async def known_ended() -> bool:
+        return (await older.get(known.id)).ended
+
+    await wait_for(known_ended)
+    assert (await older.run(job.id)).state == "queued"
+    assert older.public_arguments(job) == {}
+
+
+async def test_a_job_that_kills_its_process_again_and_again_is_given_up(
+    make_jobs: MakeJobs, db: Database
+) -> None:
+    jobs = make_jobs()
+    job = await jobs.enqueue(db, "test.exclusive", {"total": 1}, Caller())
+    for _ in range(5):
+        assert await queries.claim(db, job.id, ["test.exclusive"], owner="crashing", lease_s=30.0) is not None
+        await expire_lease(db, job.id)
+    last = await jobs.run(job.id)
+    assert last.state == "failed"
+    assert last.error == "Given up after 5 attempts without progress: each time its process died"
+    assert await written(db, job.id) == []
+    await jobs.enqueue(db, "test.exclusive", {"total": 1}, Caller())
+
+
+async def test_progress_between_crashes_starts_the_count_anew(make_jobs: MakeJobs, db: Database) -> None:
+    jobs = make_jobs()
+    job = await jobs.enqueue(db, "test.count", {"total": 9}, Caller())
+    for n in range(7):
+        claimed = await queries.claim(db, job.id, [COUNT.kind], owner="crashing", lease_s=30.0)
+        assert claimed is not None
+        await queries.checkpoint(db, job.id, claimed.fencing_token, {"next": n}, done=n, rejected=None)
+        await expire_lease(db, job.id)
+    assert (await jobs.run(job.id)).state == "succeeded"

@@ -1,0 +1,116 @@
+"""Settings: what the variables mean, how a bad one is answered, and that .env.example tells the truth."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from core.settings import Settings, SettingsError, load_settings
+
+EXAMPLE = Path(__file__).resolve().parents[1] / ".env.example"
+
+
+@pytest.fixture(autouse=True)
+def empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither the environment nor an .env file of the person who runs the tests."""
+    for field in Settings.model_fields:
+        monkeypatch.delenv(field.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def documented() -> dict[str, str]:
+    lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+def test_every_variable_is_documented() -> None:
+    assert set(documented()) == {field.upper() for field in Settings.model_fields}
+
+
+def test_documented_defaults_are_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    defaults = load_settings()
+    for name, value in documented().items():
+        monkeypatch.setenv(name, value)
+    assert load_settings() == defaults
+
+
+def test_every_variable_is_explained() -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    blocks = re.split(r"\n(?=# ---)|\n\n", text)
+    for name in documented():
+        block = next(block for block in blocks if re.search(rf"^{name}=", block, re.MULTILINE))
+        assert re.search(rf"^# .+\n(?:#.*\n|[A-Z_]+=.*\n)*{name}=", block, re.MULTILINE), name
+
+
+def test_the_file_is_read_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PORT=9001\nWORKERS=3\nUNKNOWN=1\n")
+    monkeypatch.setenv("PORT", "9002")
+    settings = load_settings()
+    assert (settings.port, settings.workers) == (9002, 3)
+
+
+def test_an_empty_value_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PORT", "DATABASE_URL", "REDIS_URL", "CORS_ORIGINS"):
+        monkeypatch.setenv(name, "")
+    assert load_settings() == Settings()
+    assert load_settings().uses_redis
+
+
+def test_lists_sizes_and_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CORS_ORIGINS", "https://a.example, https://b.example,")
+    monkeypatch.setenv("MAX_BODY_BYTES", "2MiB")
+    monkeypatch.setenv("DATA_DIR", "elsewhere")
+    monkeypatch.setenv("LOG_LEVEL", "WARNING")
+    settings = load_settings()
+    assert settings.cors_origins == ("https://a.example", "https://b.example")
+    assert settings.max_body_bytes == 2 * 1024 * 1024
+    assert settings.data_dir == tmp_path / "elsewhere"
+    assert settings.log_level == "warning"
+
+
+def test_memory_means_no_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "memory")
+    assert not load_settings().uses_redis
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("PORT", "http", "PORT must be a whole number (it is 'http')"),
+        ("PORT", "70000", "PORT must be less than or equal to 65535"),
+        ("WORKERS", "0", "WORKERS must be greater than or equal to 1"),
+        ("LOG_LEVEL", "loud", "LOG_LEVEL must be 'debug', 'info', 'warning' or 'error'"),
+        ("MAX_BODY_BYTES", "big", "MAX_BODY_BYTES must be a number of bytes"),
+        ("DATABASE_URL", "mysql://localhost/ideas", "DATABASE_URL must start with postgresql://"),
+        ("DATABASE_URL", "postgresql://localhost", "DATABASE_URL must name a database"),
+        ("DATABASE_URL", "postgresql://localhost:port/ideas", "DATABASE_URL is not a valid URL"),
+        ("REDIS_URL", "http://localhost", "REDIS_URL must start with redis://"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8,proxy", "TRUSTED_PROXIES must list addresses"),
+        ("JOB_HEARTBEAT_S", "10", "JOB_HEARTBEAT_S must be at most half of JOB_LEASE_S"),
+    ],
+)
+def test_a_bad_value_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, sentence: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    message = str(caught.value)
+    assert message.startswith(sentence)
+    assert message.endswith("correct it in the environment or .env.")
+    assert "\n" not in message
+
+
+def test_an_unreadable_file_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"PORT=\xff\xfe")
+    with pytest.raises(SettingsError, match=r"The file \.env cannot be read"):
+        load_settings()
+
+
+def test_passwords_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "mysql://user:sesame@localhost/ideas")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert "sesame" not in str(caught.value)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://user:sesame@localhost/ideas")
+    assert "sesame" not in repr(load_settings())
