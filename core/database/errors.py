@@ -132,4 +132,6 @@ def as_error(error: Exception) -> HandoverError | None:
         return Conflict("This collides with something that is stored already.")
     if isinstance(error, prisma_errors.RecordNotFoundError):
         return NotFound("There is no such record.")
+    if isinstance(error, prisma_errors.TransactionExpiredError):
+        return Unavailable("The change took too long and was not made; try again in a moment.")
     return None

@@ -32,7 +32,7 @@ NOBODY_LEFT = 0
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 START_TRIES = 3
 RETRY_S = 0.3
-"""What a killed predecessor leaves (its children, their shared memory) is gone within moments, not at once."""
+"""What a killed predecessor leaves (children, shared memory) is gone within moments, not at once."""
 
 MAX_RESTARTS = 5
 RESTART_WINDOW_S = 60.0

@@ -48,7 +48,7 @@ async def find_items(
         if after is not None:
             # The first condition repeats part of the second: it is the one that an index can jump to.
             where["created_at"] = {"lte": after.created_at}
-            where["created_at"] = {"lt": after.created_at}
+            where["OR"] = [{"created_at": {"lt": after.created_at}}, {"id": {"gt": after.id}}]
         rows = await db.item.find_many(
             where=where, order=[{"created_at": "desc"}, {"id": "asc"}], skip=offset or None, take=take
         )

@@ -150,5 +150,6 @@ async def begun(client: httpx.AsyncClient, content: bytes, **fields: str) -> Asy
 
     try:
         yield cast(str, await wait_for(newest, message="no import runs"))
-    finally:
         await posting
+    finally:
+        posting.cancel()

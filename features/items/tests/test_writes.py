@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from features.items.tests.factories import Connection, JsonObject, create, legacy_record, new_item
+from tests.fixtures.application import RunningApp
 from tests.fixtures.waiting import wait_for
 
 
@@ -154,6 +155,20 @@ async def test_a_writer_waits_for_the_one_before(client: httpx.AsyncClient, conn
     assert response.status_code == 200
     assert (response.json()["data"]["title"], response.json()["data"]["priority"]) == ("Theirs", "low")
     assert await connection.fetchval("SELECT version FROM items") == 3
+
+
+async def test_a_writer_that_waits_too_long_is_told_to_try_again(
+    running_app: RunningApp, connection: Connection
+) -> None:
+    async with running_app(db_transaction_timeout_s=0.5) as client:
+        item = await create(client)
+        async with connection.transaction():
+            await connection.execute("SELECT FROM items FOR UPDATE")
+            response = await client.put(f"/api/items/{item['id']}", json={"title": "late"})
+        assert response.status_code == 503
+        assert int(response.headers["retry-after"]) >= 1
+        assert (await client.get(f"/api/items/{item['id']}")).json()["data"] == item
+        assert (await client.put(f"/api/items/{item['id']}", json={"title": "x"})).status_code == 200
 
 
 async def test_the_rows_of_an_import_keep_what_only_it_knows(

@@ -1,0 +1,162 @@
+"""`handover serve` as a process: it says where it is, stops in order, leaves nothing, and refuses in one
+sentence.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.local.process import command_line
+from tests.fixtures.servers import StartServer, free_port
+from tests.fixtures.services import TestServices, with_database
+from tests.fixtures.waiting import wait_for
+
+EMBEDDED = {"DATABASE_URL": None, "REDIS_URL": None}
+
+
+def descendants(pid: int) -> set[int]:
+    """Every process below this one, keepers and their services included while their starter lives."""
+    children: dict[int, set[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            children.setdefault(parent, set()).add(int(entry.name))
+    found, waiting = set[int](), [pid]
+    while waiting:
+        below = children.get(waiting.pop(), set()) - found
+        found |= below
+        waiting.extend(below)
+    return found
+
+
+def alive(pids: set[int]) -> set[int]:
+    """Those that still run; a zombie has no command line and counts as ended."""
+    return {pid for pid in pids if command_line(pid)}
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_stop_signal_stops_everything_in_order(
+    live_server: StartServer, workers: str, number: signal.Signals
+) -> None:
+    server = await live_server({**EMBEDDED, "WORKERS": workers, "LOG_FORMAT": "text"})
+    async with server.client() as client:
+        assert (await client.get("/api/items")).json()["data"] == []
+    await wait_for(lambda: "Ctrl-C stops it" in server.output())
+    for path in ("/api/items", "/docs", "/health"):
+        assert f"{server.base_url}{path}" in server.output()
+    below = descendants(server.pid)
+    assert len(below) >= 4 + int(workers)
+    assert await server.stop(number) == 0
+    assert alive(below) == set()
+    assert "Traceback" not in server.output()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_a_killed_server_leaves_nothing(live_server: StartServer, workers: str) -> None:
+    server = await live_server({**EMBEDDED, "WORKERS": workers})
+    below = descendants(server.pid)
+    assert len(below) >= 4 + int(workers)
+    os.kill(server.pid, signal.SIGKILL)
+    server.process.wait()
+    await wait_for(lambda: not alive(below), 20, message="processes outlive their killed server")
+
+
+async def test_it_stops_with_the_process_that_started_it(live_server: StartServer, tmp_path: Path) -> None:
+    """As `make run` does: make killed with -9 must not leave a server."""
+    server = await live_server(EMBEDDED)
+    await server.stop()
+    starter = (
+        "import subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-P', '-m', 'core.cli', 'serve', '--stop-with-parent'])\n"
+        "print(child.pid, flush=True)\n"
+        "child.wait()\n"
+    )
+    with subprocess.Popen(  # noqa: ASYNC220 - it is killed below
+        [sys.executable, "-c", starter],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=dict(server.environment),
+        cwd=tmp_path,
+    ) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        await wait_for(lambda: len(descendants(child)) >= 5, 40, message="the server does not start")
+        below = descendants(child) | {child}
+        parent.kill()
+        await wait_for(lambda: not alive(below), 30, message="the server outlives its parent")
+
+
+async def test_a_signal_while_starting_stops_it(live_server: StartServer) -> None:
+    server = await live_server(EMBEDDED, wait=False)
+    await wait_for(lambda: descendants(server.pid), 20)
+    below = descendants(server.pid)
+    assert await server.stop() == 0
+    assert alive(below) == set()
+    assert "Traceback" not in server.output()
+
+
+async def test_two_servers_share_a_data_folder(live_server: StartServer) -> None:
+    first = await live_server(EMBEDDED)
+    second = await live_server(EMBEDDED)
+    assert await first.stop() == 0
+    async with second.client() as client:
+        assert (await client.get("/health")).json()["status"] == "healthy"
+    assert await second.stop() == 0
+
+
+async def refusal(live_server: StartServer, environment: dict[str, str | None]) -> str:
+    """The sentence with which a server that cannot start ends."""
+    server = await live_server(environment, wait=False)
+    await wait_for(lambda: server.process.poll() is not None, 40, message="it did not end")
+    assert server.process.returncode == 1, server.output()
+    output = server.output().strip()
+    assert output.startswith("handover: ")
+    assert "\n" not in output
+    return output.removeprefix("handover: ")
+
+
+async def test_a_taken_port_is_one_sentence(live_server: StartServer) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        sentence = await refusal(live_server, {**EMBEDDED, "PORT": port})
+    assert sentence == f"Port {port} is taken by another program; stop that one or set PORT to a free port."
+
+
+async def test_an_address_of_another_machine_is_one_sentence(live_server: StartServer) -> None:
+    sentence = await refusal(live_server, {"HOST": "192.0.2.1"})
+    assert sentence.startswith("Cannot listen on 192.0.2.1:")
+
+
+async def test_an_unreachable_database_is_one_sentence(live_server: StartServer) -> None:
+    url = f"postgresql://somebody:sesame@127.0.0.1:{free_port()}/ideas"
+    sentence = await refusal(live_server, {"DATABASE_URL": url})
+    assert "DATABASE_URL" in sentence
+    assert "sesame" not in sentence
+
+
+async def test_a_missing_database_is_one_sentence(live_server: StartServer, services: TestServices) -> None:
+    url = with_database(services.admin_url, "nowhere")
+    assert "DATABASE_URL" in await refusal(live_server, {"DATABASE_URL": url})
+
+
+async def test_a_wrong_url_is_one_sentence(live_server: StartServer) -> None:
+    sentence = await refusal(live_server, {"DATABASE_URL": "mysql://localhost/ideas"})
+    assert sentence.startswith("DATABASE_URL must start with postgresql://")
+
+
+async def test_an_unwritable_folder_is_one_sentence(live_server: StartServer, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    sentence = await refusal(live_server, {**EMBEDDED, "DATA_DIR": str(tmp_path / "file" / "data")})
+    assert sentence.endswith("(Not a directory); set DATA_DIR to a folder that you may write.")
