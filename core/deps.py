@@ -20,10 +20,14 @@ _MAX_NAME: Final = 128
 
 @dataclass(frozen=True, slots=True)
 class ActorName:
-    """Who the audit trail names. A label that the client chose, not a proof of identity."""
+    """Who the audit trail names. A label that the client chose, not a proof of identity.
+
+    `client` is the address that the request came from.
+    """
 
     name: str
     request_id: str
+    client: str | None
 
 
 def platform_of(request: Request) -> Platform:
@@ -59,7 +63,8 @@ async def _actor(
     if len(name) > _MAX_NAME or not name.isprintable():
         message = f"must have at most {_MAX_NAME} printable characters"
         raise Invalid("Validation failed", details=[FieldError("x-user-id", message, name)])
-    return ActorName(name or ANONYMOUS, context_of(request.scope).request_id)
+    context = context_of(request.scope)
+    return ActorName(name or ANONYMOUS, context.request_id, context.client)
 
 
 def _readable(header: str) -> str:

@@ -119,10 +119,10 @@ def _app_loading(settings: Settings) -> Iterator[None]:
 
 
 def _deploy(settings: Settings) -> None:
-    from core.database import schema
+    from core.workplace import deploy
 
     if settings.database_url is not None:
-        asyncio.run(schema.deploy(settings.database_url))
+        asyncio.run(deploy(settings.database_url))
 
 
 def _export(settings: Settings) -> None:

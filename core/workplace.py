@@ -37,6 +37,7 @@ class CommandActor:
 
     name: str
     request_id: None = None
+    client: None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,6 @@ def ensure_generated() -> None:
 async def workplace(kinds: "Sequence[JobKind]") -> AsyncIterator[Workplace]:
     """Services, schema, database, cache and jobs, whether or not a server uses them too."""
     from core.cache import Cache
-    from core.database import schema
     from core.database.client import Database
     from core.jobs import Jobs
     from core.observability import logging
@@ -72,7 +72,7 @@ async def workplace(kinds: "Sequence[JobKind]") -> AsyncIterator[Workplace]:
     async with AsyncExitStack() as stack:
         running = stack.enter_context(local_services(settings))
         assert running.database_url is not None
-        await schema.deploy(running.database_url)
+        await deploy(running.database_url)
         db = Database.from_settings(running)
         await db.connect()
         stack.push_async_callback(db.disconnect)
@@ -84,13 +84,39 @@ async def workplace(kinds: "Sequence[JobKind]") -> AsyncIterator[Workplace]:
         yield Workplace(running, db, cache, jobs, CommandActor(_user()))
 
 
+async def deploy(url: str) -> tuple[str, ...]:
+    """Bring the schema up to date; what the database or its driver says becomes a sentence."""
+    from core.database import schema
+
+    with readable_schema_errors():
+        return await schema.deploy(url)
+
+
+@contextmanager
+def readable_schema_errors() -> Iterator[None]:
+    """Raises SchemaError again with a whole sentence. Drivers name the address, never the password."""
+    from core.database.schema import SchemaError
+
+    try:
+        yield
+    except SchemaError as error:
+        reason = str(error)
+        if error.unreachable:
+            sentence = f"The database cannot be reached ({reason}); start it or correct DATABASE_URL."
+        elif reason.endswith("."):
+            raise
+        else:
+            sentence = f"The database refused: {reason}; correct DATABASE_URL or see `handover db status`."
+        raise SchemaError(sentence, unreachable=error.unreachable) from error
+
+
 @contextmanager
 def database_url() -> Iterator[str]:
     """The configured database, or the embedded one."""
     settings = load_settings().model_copy(update={"redis_url": IN_PROCESS_CACHE})
     if settings.database_url is None:
         ensure_writable(settings.data_dir)
-    with local_services(settings) as running:
+    with local_services(settings) as running, readable_schema_errors():
         assert running.database_url is not None
         yield running.database_url
 

@@ -142,13 +142,17 @@ async def test_an_address_of_another_machine_is_one_sentence(live_server: StartS
 async def test_an_unreachable_database_is_one_sentence(live_server: StartServer) -> None:
     url = f"postgresql://somebody:sesame@127.0.0.1:{free_port()}/ideas"
     sentence = await refusal(live_server, {"DATABASE_URL": url})
-    assert "DATABASE_URL" in sentence
+    assert sentence.startswith("The database cannot be reached (connect ECONNREFUSED 127.0.0.1:")
+    assert sentence.endswith("start it or correct DATABASE_URL.")
     assert "sesame" not in sentence
 
 
 async def test_a_missing_database_is_one_sentence(live_server: StartServer, services: TestServices) -> None:
     url = with_database(services.admin_url, "nowhere")
-    assert "DATABASE_URL" in await refusal(live_server, {"DATABASE_URL": url})
+    sentence = await refusal(live_server, {"DATABASE_URL": url})
+    assert sentence.startswith(
+        'The database refused: database "nowhere" does not exist; correct DATABASE_URL'
+    )
 
 
 async def test_a_wrong_url_is_one_sentence(live_server: StartServer) -> None:

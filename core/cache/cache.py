@@ -139,6 +139,7 @@ class Cache:
         leaves them with old entries.
         """
         digests = tuple(tag_digest(tag) for tag in dict.fromkeys(tags))
+        self._stamps.renew(digests)
         for tag in dict.fromkeys(tags):
             metrics.count_invalidation(tag_family(tag))
         await self._delivery.send(digests)

@@ -69,6 +69,7 @@ PROBLEMS: Final[Mapping[str, tuple[type[DatabaseProblem], str]]] = {
     "P1017": (DatabaseUnavailable, "The database closed the connection; try again in a moment."),
     "P2024": (PoolExhausted, "All database connections are busy; try again in a moment."),
     "P2034": (WriteConflict, "Another transaction was in the way; try again."),
+    "55P03": (WriteConflict, "Somebody else is changing this; try again in a moment."),
     "57014": (StatementTimeout, "The database took too long over this; try again later."),
 }
 """By Prisma's code, or by SQLSTATE where Prisma has none."""

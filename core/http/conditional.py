@@ -4,13 +4,15 @@ from collections.abc import Awaitable, Callable
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from core.cache import Entry
 from core.http.context import header_of
 
 if TYPE_CHECKING:
-    from core.cache import Cache, Entry, Policy
+    from core.cache import Cache, Policy
 
 # A copy may be kept, but is asked about before each use: a write that was answered is seen by the next read.
 REVALIDATE: Final = "no-cache"
@@ -24,6 +26,16 @@ def version_etag(version: int) -> str:
 def body_etag(body: bytes) -> str:
     """Weak: equal bytes, for answers that no single version number describes."""
     return f'W/"{blake2b(body, digest_size=12).hexdigest()}"'
+
+
+def json_entry(answer: BaseModel, *, version: int | None = None) -> Entry:
+    """The finished bytes of an answer. With the version of the one row that it shows its tag is strong, and
+    holds a digest too: the version alone would repeat when a row is deleted and imported again.
+    """
+    body = answer.model_dump_json(by_alias=True).encode()
+    if version is None:
+        return Entry(body, body_etag(body))
+    return Entry(body, f'"{version}-{blake2b(body, digest_size=8).hexdigest()}"')
 
 
 def matches(header: bytes | str | None, etag: str) -> bool:
@@ -46,7 +58,7 @@ async def cached_response(
     cache: "Cache",
     policy: "Policy",
     key: str,
-    load: "Callable[[], Awaitable[Entry]]",
+    load: Callable[[], Awaitable[Entry]],
     *,
     media_type: str = "application/json",
 ) -> Response:

@@ -7,19 +7,24 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import HandoverError
+from core.http.fields import is_none
 
 T = TypeVar("T")
-
-
-def _is_none(value: object) -> bool:
-    return value is None
 
 
 class Envelope(BaseModel, Generic[T]):
     """One thing. `message` is left out when there is none."""
 
     success: Literal[True] = True
-    message: str | None = Field(default=None, exclude_if=_is_none)
+    message: str | None = Field(default=None, exclude_if=is_none)
+    data: T
+
+
+class Done(BaseModel, Generic[T]):
+    """What became of a request, in a sentence, and the thing that it was about."""
+
+    success: Literal[True] = True
+    message: str
     data: T
 
 
@@ -33,8 +38,8 @@ class ListEnvelope(BaseModel, Generic[T]):
 
     success: Literal[True] = True
     count: int
-    total: int | None = Field(default=None, exclude_if=_is_none)
-    next_cursor: str | None = Field(default=None, alias="nextCursor", exclude_if=_is_none)
+    total: int | None = Field(default=None, exclude_if=is_none)
+    next_cursor: str | None = Field(default=None, alias="nextCursor", exclude_if=is_none)
     data: list[T]
 
 
@@ -57,7 +62,7 @@ class ErrorBody(BaseModel):
     message: str = Field(examples=["Validation failed"])
     error: str = Field(examples=["Validation failed"])
     errors: list[str] = Field(examples=[["title: must not be empty"]])
-    details: list[ErrorDetail] | None = Field(default=None, exclude_if=_is_none)
+    details: list[ErrorDetail] | None = Field(default=None, exclude_if=is_none)
 
 
 def error_responses(*errors: type[HandoverError]) -> dict[int | str, dict[str, Any]]:

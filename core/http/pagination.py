@@ -3,12 +3,15 @@
 import base64
 import binascii
 import json
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Final
 
 from pydantic import Field
 
 from core.errors import FieldError, Invalid
 from core.http.text import Text, fault_of
+from core.http.timestamps import to_iso
 
 MAX_LIMIT: Final = 1000
 MAX_OFFSET: Final = 2**31 - 1
@@ -16,6 +19,30 @@ MAX_OFFSET: Final = 2**31 - 1
 Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT, description="How many rows at most")]
 Offset = Annotated[int, Field(ge=0, le=MAX_OFFSET, description="How many rows to skip")]
 Cursor = Annotated[Text, Field(max_length=2048, description="`nextCursor` of the page before")]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a list that goes by time of creation and id: the row that the page before ended with."""
+
+    created_at: datetime
+    id: str
+
+
+def position_cursor(position: Position) -> str:
+    return encode_cursor(to_iso(position.created_at), position.id)
+
+
+def decode_position(cursor: str) -> Position:
+    """Raises Invalid when it is not a cursor of `position_cursor`."""
+    moment, row_id = decode_cursor(cursor, 2)
+    try:
+        created_at = datetime.fromisoformat(moment)
+        if to_iso(created_at) != moment:
+            raise ValueError
+    except (ValueError, OverflowError):
+        raise _bad(cursor) from None
+    return Position(created_at, row_id)
 
 
 def encode_cursor(*parts: str) -> str:

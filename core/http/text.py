@@ -6,7 +6,7 @@ field's name. Use `Text` for every string that is stored or looked up, path para
 
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 # What JavaScript's trim() removes; the clients were written against it.
@@ -39,8 +39,18 @@ def _trim(value: object) -> object:
     return checked.strip(WHITESPACE) if isinstance(checked, str) else checked
 
 
+def _not_blank(text: str) -> str:
+    """White space that trimming leaves (a "next line" character, say) does not make a text either."""
+    if not text.strip():
+        raise PydanticCustomError("blank", "must not be empty")
+    return text
+
+
 Text = Annotated[str, BeforeValidator(_check)]
 """Kept to the character."""
 
 Trimmed = Annotated[str, BeforeValidator(_trim)]
 """Without the white space around it; length limits count what is left."""
+
+NotBlank = Annotated[Trimmed, Field(min_length=1), AfterValidator(_not_blank)]
+"""Trimmed, and something is left."""

@@ -6,9 +6,12 @@ from pydantic import JsonValue
 
 from core.database.client import Database
 from features.audit import queries
-from features.audit.schemas import Action, AuditEntry
+from features.audit.schemas import Action, AuditEntry, Author
 
-__all__ = ["Action", "AuditEntry", "JsonValue", "differences", "record"]
+__all__ = ["Action", "AuditEntry", "Author", "JsonValue", "differences", "record", "record_change"]
+
+Facts = Mapping[str, JsonValue]
+"""A row as the API shows it."""
 
 
 async def record(tx: Database, entry: AuditEntry) -> None:
@@ -16,7 +19,23 @@ async def record(tx: Database, entry: AuditEntry) -> None:
     await queries.create(tx, entry)
 
 
-def differences(before: Mapping[str, JsonValue], after: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+async def record_change(
+    tx: Database,
+    author: Author,
+    action: Action,
+    entity: str,
+    entity_id: str,
+    *,
+    before: Facts | None,
+    after: Facts | None,
+) -> None:
+    """The entry of a row's change from `before` (None: it was made) to `after` (None: it is gone)."""
+    changes = differences(before or {}, after or {})
+    entry = AuditEntry(entity, entity_id, action, author.name, author.request_id, changes, author.client)
+    await record(tx, entry)
+
+
+def differences(before: Facts, after: Facts) -> dict[str, JsonValue]:
     """The fields that differ, as `{field: {"before": ..., "after": ...}}`; a side that lacks a field says
     null.
     """

@@ -17,6 +17,7 @@ async def create(tx: Database, entry: AuditEntry) -> None:
             "action": entry.action,
             "actor": entry.actor,
             "request_id": entry.request_id,
+            "client": entry.client,
             "changes": Json(cast("dict[str, Serializable]", dict(entry.changes))),
         }
     )

@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Final, NamedTuple, NotRequired
 
@@ -24,6 +24,7 @@ from typing_extensions import TypedDict
 from core.database.client import Database
 from core.errors import FieldError
 from core.http.text import fault_of
+from core.http.timestamps import from_iso, to_iso
 from core.http.validation import field_errors
 from features.items import queries
 from features.items.cache import ITEM_TAGS
@@ -59,9 +60,6 @@ __all__ = [
 _NUL_FREE: Final = r"^[^\x00]*$"
 _NOT_BLANK: Final = r"^[^\x00]*[^\x00\s][^\x00]*$"
 _EXACT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-_ISO_8601: Final = re.compile(
-    r"\d{4}-?\d\d-?\d\d(?:[Tt ]\d\d(?::?\d\d(?::?\d\d(?:[.,]\d+)?)?)?(?:[Zz]|[+-]\d\d(?::?\d\d)?)?)?"
-)
 _MAX_DEPTH: Final = 64
 _KNOWN_FIELDS: Final = frozenset(
     ("id", "title", "description", "category", "priority", "status", "tags", "createdAt", "updatedAt")
@@ -191,13 +189,9 @@ def _to_milliseconds(field: str, text: object) -> str:
         if _EXACT.fullmatch(text):
             datetime.fromisoformat(text)
             return text
-        if not _ISO_8601.fullmatch(text):
-            raise ValueError
-        moment = datetime.fromisoformat(text.upper())
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        return to_iso(from_iso(text))
     except (ValueError, OverflowError):
         raise InvalidLegacyItem([FieldError(field, "must be an ISO 8601 timestamp", text)]) from None
-    return f"{moment.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
 
 
 def _leftovers(record: Mapping[str, object], created_at: str, updated_at: str | None) -> str | None:

@@ -1,6 +1,5 @@
 """`/api/items` over HTTP: the idea bank's published contract, with paging and filters added."""
 
-from hashlib import blake2b
 from typing import Annotated, Final
 from urllib.parse import quote, unquote_to_bytes
 
@@ -10,7 +9,7 @@ from starlette.convertors import Convertor, register_url_convertor
 from core.cache import Entry, cache_key
 from core.deps import Actor, Cache, Db
 from core.errors import Conflict, Invalid, TooLarge, Unavailable, UnsupportedMediaType
-from core.http.conditional import body_etag, cached_response
+from core.http.conditional import cached_response, json_entry
 from core.http.envelope import Envelope, ListEnvelope, error_responses
 from core.http.text import fault_of
 from features.items import service
@@ -69,9 +68,7 @@ async def list_items(
     request: Request, db: Db, cache: Cache, query: Annotated[ItemQuery, Query()]
 ) -> Response:
     async def load() -> Entry:
-        page = await service.list_items(db, query)
-        body = page.model_dump_json(by_alias=True).encode()
-        return Entry(body, body_etag(body))
+        return json_entry(await service.list_items(db, query))
 
     return await cached_response(request, cache, LIST, cache_key(**query.model_dump()), load)
 
@@ -99,10 +96,7 @@ async def create_item(
 async def get_item(request: Request, db: Db, cache: Cache, item_id: ItemId) -> Response:
     async def load() -> Entry:
         stored = await service.get_item(db, item_id)
-        body = Envelope[Item](data=stored.item).model_dump_json(by_alias=True).encode()
-        # The version alone would repeat when an item is deleted and imported again.
-        digest = blake2b(body, digest_size=8).hexdigest()
-        return Entry(body, f'"{stored.version}-{digest}"')
+        return json_entry(Envelope[Item](data=stored.item), version=stored.version)
 
     return await cached_response(request, cache, ITEM, item_id, load)
 

@@ -1,15 +1,14 @@
 """Requests and answers of the idea bank, and the frozen values that pass between the slice's modules."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
-from pydantic_core import PydanticCustomError
 
+from core.http.fields import without_default
 from core.http.pagination import Cursor, Limit, Offset
-from core.http.text import Text, Trimmed
+from core.http.text import NotBlank, Text, Trimmed
 from core.http.timestamps import Timestamp
 
 ID_LENGTH: Final = 512
@@ -28,17 +27,8 @@ Status = Literal["new", "review", "in-progress", "completed", "rejected"]
 OnConflict = Literal["skip", "overwrite", "fail"]
 
 
-def _not_blank(text: str) -> str:
-    """White space that trimming leaves (a "next line" character, say) does not make a text either."""
-    if not text.strip():
-        raise PydanticCustomError("blank", "must not be empty")
-    return text
-
-
-Title = Annotated[Trimmed, Field(min_length=1, max_length=TITLE_LENGTH), AfterValidator(_not_blank)]
-Description = Annotated[
-    Trimmed, Field(min_length=1, max_length=DESCRIPTION_LENGTH), AfterValidator(_not_blank)
-]
+Title = Annotated[NotBlank, Field(max_length=TITLE_LENGTH)]
+Description = Annotated[NotBlank, Field(max_length=DESCRIPTION_LENGTH)]
 Tag = Annotated[Text, Field(max_length=TAG_LENGTH)]
 Tags = Annotated[list[Tag], Field(max_length=TAGS_PER_ITEM)]
 
@@ -53,11 +43,6 @@ _EXAMPLE: Final[dict[str, Any]] = {
     "createdAt": "2025-10-23T22:46:19.740Z",
     "updatedAt": "2025-10-24T08:12:00.000Z",
 }
-
-
-def _optional(schema: dict[str, Any]) -> None:
-    """A field that may be left out but is never null has no default to publish."""
-    schema.pop("default", None)
 
 
 class Item(BaseModel):
@@ -102,12 +87,12 @@ class UpdateItem(BaseModel):
 
     model_config = ConfigDict(json_schema_extra={"example": {"status": "in-progress", "tags": ["ui"]}})
 
-    title: Title = Field(default="", json_schema_extra=_optional)
-    description: Description = Field(default="", json_schema_extra=_optional)
-    category: Category = Field(default="dashboard", json_schema_extra=_optional)
-    priority: Priority = Field(default="medium", json_schema_extra=_optional)
-    status: Status = Field(default="new", json_schema_extra=_optional)
-    tags: Tags = Field(default_factory=list, json_schema_extra=_optional)
+    title: Title = Field(default="", json_schema_extra=without_default)
+    description: Description = Field(default="", json_schema_extra=without_default)
+    category: Category = Field(default="dashboard", json_schema_extra=without_default)
+    priority: Priority = Field(default="medium", json_schema_extra=without_default)
+    status: Status = Field(default="new", json_schema_extra=without_default)
+    tags: Tags = Field(default_factory=list, json_schema_extra=without_default)
 
 
 class ItemFilter(BaseModel):
@@ -140,14 +125,6 @@ class StoredItem:
 
     item: Item
     version: int
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """A place in the list's order: the row that the page before ended with."""
-
-    created_at: datetime
-    id: str
 
 
 @dataclass(frozen=True, slots=True)

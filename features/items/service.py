@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
 from typing import Final
 from uuid import uuid4
 
@@ -14,13 +13,13 @@ from core.database.transaction import transaction
 from core.deps import ActorName
 from core.errors import FieldError, Invalid
 from core.http.envelope import ListEnvelope, listed
-from core.http.pagination import decode_cursor, encode_cursor
-from core.http.timestamps import now, to_iso
+from core.http.pagination import Position, decode_position, position_cursor
+from core.http.timestamps import now
 from features.audit import api as audit
 from features.items import queries
 from features.items.cache import tags_of
 from features.items.errors import ItemNotFound
-from features.items.schemas import CreateItem, Item, ItemQuery, Position, StoredItem, UpdateItem
+from features.items.schemas import CreateItem, Item, ItemQuery, StoredItem, UpdateItem
 
 ENTITY: Final = "item"
 
@@ -33,7 +32,7 @@ async def list_items(db: Database, query: ItemQuery) -> ListEnvelope[Item]:
         raise Invalid(
             "Validation failed", details=[FieldError("offset", "cannot be used together with cursor")]
         )
-    after = None if query.cursor is None else _position(query.cursor)
+    after = None if query.cursor is None else decode_position(query.cursor)
     # One more than asked for tells whether there is a next page.
     take = None if query.limit is None else query.limit + 1
     items = await queries.find_items(db, query, after=after, offset=query.offset, take=take)
@@ -41,7 +40,7 @@ async def list_items(db: Database, query: ItemQuery) -> ListEnvelope[Item]:
     items = items[: query.limit]
     first = after is None and not query.offset
     total = len(items) if complete and first else await queries.count_items(db, query)
-    cursor = None if complete else encode_cursor(to_iso(items[-1].created_at), items[-1].id)
+    cursor = None if complete else position_cursor(Position(items[-1].created_at, items[-1].id))
     return listed(items, total=total, next_cursor=cursor)
 
 
@@ -73,9 +72,10 @@ async def update_item(db: Database, cache: Cache, actor: ActorName, item_id: str
 
 async def delete_item(db: Database, cache: Cache, actor: ActorName, item_id: str) -> Item:
     async with _invalidating(cache, item_id), transaction(db) as tx:
-        deleted = await queries.delete_item(tx, item_id)
+        deleted = await queries.lock_item(tx, item_id)
         if deleted is None:
             raise ItemNotFound(item_id)
+        await queries.delete_item(tx, item_id)
         await _audit(tx, actor, "deleted", item_id, before=deleted.item, after=None)
     return deleted.item
 
@@ -98,21 +98,9 @@ async def _audit(
     before: Item | None,
     after: Item | None,
 ) -> None:
-    changes = audit.differences(_facts(before), _facts(after))
-    await audit.record(tx, audit.AuditEntry(ENTITY, item_id, action, actor.name, actor.request_id, changes))
+    facts = {"before": _facts(before), "after": _facts(after)}
+    await audit.record_change(tx, actor, action, ENTITY, item_id, **facts)
 
 
-def _facts(item: Item | None) -> dict[str, JsonValue]:
-    return {} if item is None else item.model_dump(mode="json", by_alias=True)
-
-
-def _position(cursor: str) -> Position:
-    moment, item_id = decode_cursor(cursor, 2)
-    try:
-        created_at = datetime.fromisoformat(moment)
-        if to_iso(created_at) != moment:
-            raise ValueError
-    except (ValueError, OverflowError):
-        wrong = FieldError("cursor", "must be the nextCursor of an earlier answer", cursor)
-        raise Invalid("Validation failed", details=[wrong]) from None
-    return Position(created_at, item_id)
+def _facts(item: Item | None) -> dict[str, JsonValue] | None:
+    return None if item is None else item.model_dump(mode="json", by_alias=True)

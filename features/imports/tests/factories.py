@@ -141,7 +141,7 @@ async def imported(client: httpx.AsyncClient, content: bytes, **fields: str) -> 
 
 @asynccontextmanager
 async def begun(client: httpx.AsyncClient, content: bytes, **fields: str) -> AsyncIterator[str]:
-    """The id of an import that runs during the block. The in-process client answers only when it has ended."""
+    """The id of an import that runs during the block. The in-process client answers only at its end."""
     posting = asyncio.create_task(post(client, content, **fields))
 
     async def newest() -> str | None:

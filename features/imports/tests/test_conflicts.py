@@ -144,7 +144,9 @@ async def test_verify_understands_that_people_change_items(
     assert (job["result"]["verified"], job["result"]["changedSince"]) == (4, 1)
 
 
-async def test_one_audit_entry_stands_for_a_batch(client: httpx.AsyncClient, sql: "asyncpg.Connection") -> None:
+async def test_one_audit_entry_stands_for_a_batch(
+    client: httpx.AsyncClient, sql: "asyncpg.Connection"
+) -> None:
     answer = await client.post(
         IMPORTS,
         files={"file": ("x.json", lowdb(list(FIVE)))},

@@ -1,5 +1,6 @@
 """Imports over HTTP, from the form to the verified rows."""
 
+import asyncio
 import hashlib
 import json
 import os
@@ -38,7 +39,7 @@ async def test_five_records_arrive_field_by_field(client: httpx.AsyncClient, imp
 
 @pytest.mark.skipif("TEST_LEGACY_FILE" not in os.environ, reason="TEST_LEGACY_FILE names no real legacy file")
 async def test_the_real_file_arrives_field_by_field(client: httpx.AsyncClient) -> None:
-    content = Path(os.environ["TEST_LEGACY_FILE"]).read_bytes()
+    content = await asyncio.to_thread(Path(os.environ["TEST_LEGACY_FILE"]).read_bytes)
     records = json.loads(content)["items"]
     job = await imported(client, content)
     assert job["result"]["verified"] == len(records)
@@ -132,7 +133,9 @@ async def test_too_many_rejects_abort_before_anything_is_loaded(client: httpx.As
     records = [*FIVE, *[record(title="")] * 4]
     job = await imported(client, lowdb(records), max_rejects="3")
     assert job["state"] == "failed"
-    assert job["error"].startswith("More than 3 records cannot be imported, so nothing was; the first is items[5]")
+    assert job["error"].startswith(
+        "More than 3 records cannot be imported, so nothing was; the first is items[5]"
+    )
     assert await stored(client) == []
     lines = (await client.get(f"{IMPORTS}/{job['id']}/rejects")).text.splitlines()
     assert len(lines) == 4
@@ -199,7 +202,7 @@ async def test_forms_without_a_usable_file_are_refused(
 
 
 async def test_a_description_of_a_million_different_words_is_imported(client: httpx.AsyncClient) -> None:
-    """PostgreSQL's full text refuses a row with more than a megabyte of words; that must not stop an import."""
+    """PostgreSQL refuses a row with over a megabyte of words in full text: that must not stop an import."""
     words = " ".join(f"ß{number:x}" for number in range(160_000))
     assert len(words) > 1_000_000
     tags = ["é" * 200 for _ in range(3)]

@@ -1,8 +1,12 @@
 """Imports that lose their process, and what they insist on when they go on."""
 
+import asyncio
+import json
 import signal
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +14,7 @@ import httpx
 import pytest
 
 from features.imports.tests.conftest import Held
-from features.imports.tests.factories import ended, lowdb, many, post, record, write
+from features.imports.tests.factories import Job, ended, imported, lowdb, many, post, record, write
 from tests.fixtures.application import RunningApp
 from tests.fixtures.servers import StartServer
 from tests.fixtures.waiting import wait_for
@@ -61,50 +65,107 @@ async def test_a_killed_server_goes_on_from_its_checkpoint(
     assert list((second.data_dir / "imports").iterdir()) == []
 
 
+@dataclass(frozen=True)
 class Interrupted:
-    """An import of `records` from a file that was stopped in the middle by a shutdown."""
+    """An import of 100 records and a reject, stopped by a shutdown when more than 50 were loaded."""
 
-    def __init__(self, job_id: str, source: Path, folder: Path) -> None:
-        self.job_id = job_id
-        self.source = source
-        self.folder = folder
+    job_id: str
+    source: Path
+    folder: Path
+
+
+Interrupt = Callable[[], Awaitable[Interrupted]]
 
 
 @pytest.fixture
-def interrupted(
+def interrupt(
     running_app: RunningApp, held_at: Held, settings: "Settings", sql: "asyncpg.Connection", tmp_path: Path
-) -> Callable[[], "object"]:
+) -> Interrupt:
     async def stop_in_the_middle() -> Interrupted:
         records = many(100)
         source = write(tmp_path, lowdb([*records, "bad"]))
         job_id = str(uuid.uuid4())
         folder = settings.data_dir / "imports" / job_id
-        async with held_at(str(records[55]["id"])) as waiting:
-            async with running_app(import_batch_rows=10, shutdown_grace_s=1):
-                await sql.execute(
-                    "INSERT INTO jobs (id, kind, arguments, exclusive_key, actor, lease_expires_at) "
-                    "VALUES ($1, 'import.lowdb', $2, 'import.lowdb', 'test', now())",
-                    job_id,
-                    f'{{"source": "lowdb", "filename": "library.json", "path": "{source}"}}',
-                )
-                await wait_for(waiting)
-            assert await sql.fetchval("SELECT state FROM jobs") == "queued"
-        assert await sql.fetchval("SELECT count(*) FROM items") == 50
+        arguments = {"source": "lowdb", "filename": source.name, "path": str(source)}
+        async with AsyncExitStack() as app, AsyncExitStack() as release:
+            await app.enter_async_context(running_app(import_batch_rows=10))
+            waiting = await release.enter_async_context(held_at(str(records[55]["id"])))
+            await sql.execute(
+                "INSERT INTO jobs (id, kind, arguments, exclusive_key, actor, lease_expires_at) "
+                "VALUES ($1, 'import.lowdb', $2, 'import.lowdb', 'test', now())",
+                job_id,
+                json.dumps(arguments),
+            )
+            await wait_for(waiting)
+            stopping = asyncio.create_task(app.aclose())
+            await release.aclose()
+            await stopping
+        assert await sql.fetchval("SELECT state FROM jobs") == "queued"
+        assert 50 < await sql.fetchval("SELECT count(*) FROM items") < 100
         assert (folder / "records.spool").exists()
         return Interrupted(job_id, source, folder)
 
     return stop_in_the_middle
 
 
-async def resumed(running_app: RunningApp, job_id: str) -> dict[str, object]:
+async def resumed(running_app: RunningApp, stopped: Interrupted) -> Job:
     async with running_app(import_batch_rows=10) as client:
-        return await ended(client, job_id)
+        return await ended(client, stopped.job_id)
 
 
-async def test_an_import_goes_on_after_a_shutdown(interrupted, running_app: RunningApp) -> None:  # type: ignore[no-untyped-def]
-    stopped = await interrupted()
-    job = await resumed(running_app, stopped.job_id)
+async def test_an_import_goes_on_after_a_shutdown(interrupt: Interrupt, running_app: RunningApp) -> None:
+    stopped = await interrupt()
+    job = await resumed(running_app, stopped)
     assert (job["state"], job["rejected"]) == ("succeeded", 1)
     assert job["result"]["imported"] == job["result"]["verified"] == 100
     assert not stopped.folder.exists()
+    assert stopped.source.read_bytes() == lowdb([*many(100), "bad"])
+
+
+async def test_a_lost_or_damaged_spool_is_made_again(interrupt: Interrupt, running_app: RunningApp) -> None:
+    stopped = await interrupt()
+    (stopped.folder / "rejects.spool").unlink()
+    spool = stopped.folder / "records.spool"
+    spool.write_bytes(spool.read_bytes()[:-100])
+    job = await resumed(running_app, stopped)
+    assert job["result"]["imported"] == job["result"]["verified"] == 100
+
+
+async def test_a_source_that_has_changed_is_not_continued(
+    interrupt: Interrupt, running_app: RunningApp
+) -> None:
+    stopped = await interrupt()
+    stopped.source.write_bytes(lowdb([*many(99), "bad"]))
+    job = await resumed(running_app, stopped)
+    assert job["state"] == "failed"
+    assert job["error"] == "library.json has changed since the import began; begin a new import"
+    assert not stopped.folder.exists()
     assert stopped.source.exists()
+
+
+async def test_a_source_that_is_gone_is_said_without_its_folder(
+    interrupt: Interrupt, running_app: RunningApp
+) -> None:
+    stopped = await interrupt()
+    stopped.source.unlink()
+    job = await resumed(running_app, stopped)
+    assert job["error"] == "library.json cannot be read: No such file or directory"
+
+
+async def test_an_import_that_was_already_verified_is_only_reported(
+    client: httpx.AsyncClient, sql: "asyncpg.Connection", running_app: RunningApp
+) -> None:
+    """Killed after its folder went, before its end was written."""
+    job = await imported(client, lowdb(many(10)))
+    await sql.execute(
+        "UPDATE jobs SET state = 'queued', result = NULL, finished_at = NULL, lease_expires_at = now()"
+    )
+    async with running_app() as again:
+
+        async def succeeded() -> bool:
+            state = (await again.get(f"/api/v1/jobs/{job['id']}")).json()["data"]["state"]
+            return bool(state == "succeeded")
+
+        await wait_for(succeeded)
+        after = (await again.get(f"/api/v1/jobs/{job['id']}")).json()["data"]
+    assert after["result"] == job["result"]

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from core.database.client import Database
+from core.http.pagination import Position
 from features.items import queries
-from features.items.schemas import ItemFilter, Position
+from features.items.schemas import ItemFilter
 from features.items.tests.factories import Connection, seed
 
 ROWS = 20_000

@@ -11,7 +11,6 @@ import pytest
 from fastapi import FastAPI
 
 from features.items.tests.factories import Connection, JsonObject, create, legacy_record, new_item
-from tests.fixtures.application import RunningApp
 from tests.fixtures.waiting import wait_for
 
 
@@ -157,18 +156,20 @@ async def test_a_writer_waits_for_the_one_before(client: httpx.AsyncClient, conn
     assert await connection.fetchval("SELECT version FROM items") == 3
 
 
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
 async def test_a_writer_that_waits_too_long_is_told_to_try_again(
-    running_app: RunningApp, connection: Connection
+    client: httpx.AsyncClient, connection: Connection, method: str
 ) -> None:
-    async with running_app(db_transaction_timeout_s=0.5) as client:
-        item = await create(client)
-        async with connection.transaction():
-            await connection.execute("SELECT FROM items FOR UPDATE")
-            response = await client.put(f"/api/items/{item['id']}", json={"title": "late"})
-        assert response.status_code == 503
-        assert int(response.headers["retry-after"]) >= 1
-        assert (await client.get(f"/api/items/{item['id']}")).json()["data"] == item
-        assert (await client.put(f"/api/items/{item['id']}", json={"title": "x"})).status_code == 200
+    item = await create(client)
+    url = f"/api/items/{item['id']}"
+    body = {"title": "late"} if method == "PUT" else None
+    async with connection.transaction():
+        await connection.execute("SELECT FROM items FOR UPDATE")
+        response = await client.request(method, url, json=body)
+    assert response.status_code == 503
+    assert int(response.headers["retry-after"]) >= 1
+    assert (await client.get(url)).json()["data"] == item
+    assert (await client.request(method, url, json=body)).status_code == 200
 
 
 async def test_the_rows_of_an_import_keep_what_only_it_knows(

@@ -3,16 +3,54 @@ CREATE FUNCTION "handover_fold"("value" TEXT) RETURNS TEXT
     LANGUAGE SQL IMMUTABLE STRICT PARALLEL SAFE
     RETURN regexp_replace(normalize(lower("value"), NFD), '[\u0300-\u036f]', '', 'g');
 
+-- Folded text with punctuation and symbols turned into spaces: the parts of a path, an address or a file name are words.
+-- The characters are listed, because what a locale calls a letter differs between servers.
+CREATE FUNCTION "handover_terms"("value" TEXT) RETURNS TEXT
+    LANGUAGE SQL IMMUTABLE STRICT PARALLEL SAFE
+    RETURN regexp_replace("handover_fold"("value"),
+        '[\u0001-/:-@\[-`{-\u00a9\u00ab-\u00b9\u00bb-\u00bf\u00d7\u00f7\u2000-\u206f\u2190-\u2bff\u3000-\u303f\ufe00-\ufe0f\ufeff\U0001f000-\U0001faff]+',
+        ' ', 'g');
+
+-- Portuguese terms as the stemmer needs them: it knows "ação" by its accents, and not the plural in "ões" (versões).
+CREATE FUNCTION "handover_portuguese"("terms" TEXT) RETURNS TEXT
+    LANGUAGE SQL IMMUTABLE STRICT PARALLEL SAFE
+    RETURN regexp_replace(regexp_replace("terms", 'oes\M', 'ao', 'g'), 'cao\M', 'ção', 'g');
+
 -- The words of a document: as they are written, and as stems in the two languages of the registry. Of a very long
 -- text the first 100,000 characters are searched: PostgreSQL refuses a row whose words exceed 1 MB.
 CREATE FUNCTION "handover_words"("heading" TEXT, "body" TEXT) RETURNS TSVECTOR
     LANGUAGE SQL IMMUTABLE PARALLEL SAFE
-    RETURN setweight(to_tsvector('simple'::regconfig, "handover_fold"(left("heading", 10000))), 'A')
-        || setweight(to_tsvector('portuguese'::regconfig, "handover_fold"(left("heading", 10000))), 'A')
-        || setweight(to_tsvector('english'::regconfig, "handover_fold"(left("heading", 10000))), 'A')
-        || setweight(to_tsvector('simple'::regconfig, "handover_fold"(left(coalesce("body", ''), 100000))), 'B')
-        || setweight(to_tsvector('portuguese'::regconfig, "handover_fold"(left(coalesce("body", ''), 100000))), 'B')
-        || setweight(to_tsvector('english'::regconfig, "handover_fold"(left(coalesce("body", ''), 100000))), 'B');
+    RETURN setweight(to_tsvector('simple'::regconfig, "handover_terms"(left(coalesce("heading", ''), 10000)))
+            || to_tsvector('portuguese'::regconfig, "handover_portuguese"("handover_terms"(left(coalesce("heading", ''), 10000))))
+            || to_tsvector('english'::regconfig, "handover_terms"(left(coalesce("heading", ''), 10000))), 'A')
+        || setweight(to_tsvector('simple'::regconfig, "handover_terms"(left(coalesce("body", ''), 100000)))
+            || to_tsvector('portuguese'::regconfig, "handover_portuguese"("handover_terms"(left(coalesce("body", ''), 100000))))
+            || to_tsvector('english'::regconfig, "handover_terms"(left(coalesce("body", ''), 100000))), 'B');
+
+-- What somebody typed, as a query of `handover_words`: every word must occur, as it is written or as its stem in either
+-- language, and the last one may be unfinished. No text is an operator or an error. Before the last word, stop words
+-- are not asked for; punctuation alone matches nothing. The first 1,000 characters count.
+CREATE FUNCTION "handover_query"("value" TEXT) RETURNS TSQUERY
+    LANGUAGE SQL IMMUTABLE STRICT PARALLEL SAFE
+    RETURN coalesce((
+        SELECT string_agg('(' || "alternatives" || CASE WHEN "last" THEN ':*)' ELSE ')' END, ' & ')::tsquery
+        FROM (
+            SELECT "place" = max("place") OVER () AS "last", "portuguese" = '{}' OR "english" = '{}' AS "stop",
+                (SELECT string_agg('''' || "lexeme" || '''', ' | ' ORDER BY "lexeme" = ANY("written"), "lexeme")
+                    FROM (SELECT DISTINCT unnest("written" || "portuguese" || "english")) AS "all"("lexeme")
+                ) AS "alternatives"
+            FROM (
+                SELECT "place",
+                    tsvector_to_array(to_tsvector('simple'::regconfig, "word")) AS "written",
+                    tsvector_to_array(to_tsvector('portuguese'::regconfig, "handover_portuguese"("word"))) AS "portuguese",
+                    tsvector_to_array(to_tsvector('english'::regconfig, "word")) AS "english"
+                FROM regexp_split_to_table("handover_terms"(left("value", 1000)), ' ')
+                    WITH ORDINALITY AS "words"("word", "place")
+            ) AS "stemmed"
+            WHERE "written" <> '{}'
+        ) AS "asked"
+        WHERE "last" OR NOT "stop"
+    ), ''::tsquery);
 
 -- AlterTable
 ALTER TABLE "audit_entries" ADD COLUMN     "client" TEXT;
@@ -149,15 +187,6 @@ CREATE INDEX "ideas_system_id_created_at_id_idx" ON "ideas"("system_id", "create
 CREATE INDEX "ideas_assigned_to_created_at_id_idx" ON "ideas"("assigned_to", "created_at" DESC, "id");
 
 -- CreateIndex
-CREATE INDEX "ideas_updated_at_id_idx" ON "ideas"("updated_at" DESC, "id");
-
--- CreateIndex
-CREATE INDEX "ideas_title_id_idx" ON "ideas"("title", "id");
-
--- CreateIndex
-CREATE INDEX "ideas_due_date_id_idx" ON "ideas"("due_date", "id");
-
--- CreateIndex
 CREATE INDEX "search_documents_words_idx" ON "search_documents" USING GIN ("words");
 
 -- CreateIndex
@@ -226,6 +255,8 @@ ALTER TABLE "ideas"
     ADD CONSTRAINT "ideas_category_check" CHECK ("category" IN ('api', 'docs', 'dashboard', 'automation', 'infrastructure')),
     ADD CONSTRAINT "ideas_priority_check" CHECK ("priority" IN ('low', 'medium', 'high', 'critical')),
     ADD CONSTRAINT "ideas_tags_check" CHECK ("tags" IS NOT NULL AND array_position("tags", NULL) IS NULL),
+    ADD CONSTRAINT "ideas_assigned_to_check" CHECK (char_length("assigned_to") BETWEEN 1 AND 200),
+    ADD CONSTRAINT "ideas_created_by_check" CHECK (char_length("created_by") BETWEEN 1 AND 200),
     ADD CONSTRAINT "ideas_estimated_hours_check" CHECK ("estimated_hours" BETWEEN 1 AND 1000),
     ADD CONSTRAINT "ideas_actual_hours_check" CHECK ("actual_hours" BETWEEN 0 AND 10000),
     ADD CONSTRAINT "ideas_completed_check" CHECK (("status" = 'completed') = ("completed_at" IS NOT NULL)),
@@ -251,6 +282,14 @@ ALTER TABLE "search_documents"
 CREATE INDEX "systems_words_idx" ON "systems" USING GIN ("handover_words"("name", "description"));
 CREATE INDEX "ideas_words_idx" ON "ideas" USING GIN ("handover_words"("title", "description"));
 CREATE INDEX "files_words_idx" ON "files" USING GIN ("handover_words"("original_name", "description"));
+
+-- The orders of the list of ideas that are not columns: each index serves both directions.
+CREATE INDEX "ideas_title_order_idx" ON "ideas"("handover_fold"("title"), "id");
+CREATE INDEX "ideas_changed_order_idx" ON "ideas"((coalesce("updated_at", "created_at")), "id");
+CREATE INDEX "ideas_priority_order_idx" ON "ideas"((array_position(ARRAY['low', 'medium', 'high', 'critical'], "priority")), "id");
+CREATE INDEX "ideas_status_order_idx" ON "ideas"((array_position(ARRAY['new', 'triage', 'in_progress', 'review', 'completed', 'rejected'], "status")), "id");
+CREATE INDEX "ideas_due_order_idx" ON "ideas"((coalesce("due_date", 'infinity'::timestamptz)), "id");
+CREATE INDEX "ideas_due_last_order_idx" ON "ideas"((coalesce("due_date", '-infinity'::timestamptz)), "id");
 
 -- The audit trail only grows. Retention is a job of its own, which says so to the session.
 ALTER TABLE "audit_entries"

@@ -1,28 +1,50 @@
-"""The only place that asks the database for items. Functions take `db` first and open no transaction."""
+"""Single items and pages of the list. In SQL only what the typed client cannot say: full text, a lock."""
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import cast
+from typing import Final, cast
 
 from prisma.models import Item as ItemRow
 from prisma.types import ItemUpdateInput, ItemWhereInput
 
 from core.database.client import Database
+from core.http.pagination import Position
 from core.http.timestamps import to_iso
-from features.items import statements
 from features.items.schemas import (
     Category,
     CreateItem,
     Item,
     ItemFilter,
-    LoadCounts,
-    Mismatch,
-    Position,
     Priority,
     Status,
     StoredItem,
     UpdateItem,
 )
+
+_COLUMNS: Final = "id, title, description, category, priority, status, tags, created_at, updated_at"
+
+# Longer texts are searched as far as this, in characters: the index holds no more words of one row.
+_MATCHES: Final = """
+FROM items
+WHERE to_tsvector('simple'::regconfig, left(title || ' ' || description, 100000))
+        @@ to_tsquery('simple'::regconfig, $1)
+    AND ($2::text IS NULL OR status = $2) AND ($3::text IS NULL OR category = $3)
+    AND ($4::text IS NULL OR priority = $4) AND ($5::text IS NULL OR tags @> ARRAY[$5])
+"""
+
+_SEARCH: Final = f"""
+SELECT {_COLUMNS}, version {_MATCHES}
+    AND ($6::timestamptz IS NULL OR created_at <= $6 AND (created_at < $6 OR id > $7))
+ORDER BY created_at DESC, id LIMIT $8::int OFFSET $9::int
+"""
+
+_COUNT_MATCHES: Final = f"SELECT count(*)::int AS total {_MATCHES}"
+
+# Whoever waits holds a connection, so nobody waits long: an import holds the rows of a batch for a while.
+_LOCK: Final = f"""
+SELECT {_COLUMNS}, version
+FROM items, (SELECT set_config('lock_timeout', '2s', true)) AS patience
+WHERE id = $1 FOR UPDATE OF items
+"""
 
 
 async def find_item(db: Database, item_id: str) -> StoredItem | None:
@@ -42,7 +64,7 @@ async def find_items(
     if wanted.q:
         moment, item_id = (None, None) if after is None else (to_iso(after.created_at), after.id)
         arguments = (*_search_arguments(wanted), moment, item_id, take, offset)
-        rows = await db.query_raw(statements.SEARCH, *arguments, model=ItemRow)
+        rows = await db.query_raw(_SEARCH, *arguments, model=ItemRow)
     else:
         where = _where(wanted)
         if after is not None:
@@ -57,7 +79,7 @@ async def find_items(
 
 async def count_items(db: Database, wanted: ItemFilter) -> int:
     if wanted.q:
-        [row] = await db.query_raw(statements.COUNT_MATCHES, *_search_arguments(wanted))
+        [row] = await db.query_raw(_COUNT_MATCHES, *_search_arguments(wanted))
         return int(row["total"])
     return await db.item.count(where=_where(wanted))
 
@@ -79,8 +101,11 @@ async def create_item(tx: Database, item_id: str, values: CreateItem, created_at
 
 
 async def lock_item(tx: Database, item_id: str) -> StoredItem | None:
-    """The row, held until the transaction ends: writers of one item come one after the other."""
-    rows = await tx.query_raw(statements.LOCK, item_id, model=ItemRow)
+    """The row, held until the transaction ends: writers of one item come one after the other.
+
+    Raises WriteConflict after two seconds of waiting.
+    """
+    rows = await tx.query_raw(_LOCK, item_id, model=ItemRow)
     return _stored(rows[0]) if rows else None
 
 
@@ -95,29 +120,8 @@ async def update_item(
     return None if row is None else _stored(row)
 
 
-async def delete_item(tx: Database, item_id: str) -> StoredItem | None:
-    row = await tx.item.delete(where={"id": item_id})
-    return None if row is None else _stored(row)
-
-
-async def load_rows(tx: Database, rows_json: str, job_id: str, *, overwrite: bool) -> LoadCounts:
-    """One statement for the whole batch; identical rows are left alone, so their version and ETag stay."""
-    statement = statements.LOAD_OVERWRITING if overwrite else statements.LOAD_KEEPING
-    [row] = await tx.query_raw(statement, rows_json, job_id)
-    inserted, updated = int(row["inserted"]), int(row["updated"])
-    rest = int(row["total"]) - inserted - updated
-    return LoadCounts(inserted, updated, unchanged=rest if overwrite else 0, kept=0 if overwrite else rest)
-
-
-async def compare(db: Database, ids: Sequence[str], digests: Sequence[str]) -> list[Mismatch]:
-    """PostgreSQL computes each row's digest from its columns; only rows that differ or are missing travel."""
-    rows = await db.query_raw(statements.COMPARE, list(ids), list(digests))
-    return [Mismatch(**row) for row in rows]
-
-
-async def existing_ids(db: Database, ids: Sequence[str], other_than_job: str | None = None) -> list[str]:
-    rows = await db.query_raw(statements.EXISTING, list(ids), other_than_job)
-    return [row["id"] for row in rows]
+async def delete_item(tx: Database, item_id: str) -> None:
+    await tx.item.delete(where={"id": item_id})
 
 
 def _where(wanted: ItemFilter) -> ItemWhereInput:

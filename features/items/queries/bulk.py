@@ -1,6 +1,10 @@
-"""The statements that the typed client cannot express: full text, a row lock, and whole batches at once."""
+"""Whole batches of an import: one statement each."""
 
+from collections.abc import Sequence
 from typing import Final
+
+from core.database.client import Database
+from features.items.schemas import LoadCounts, Mismatch
 
 _COLUMNS: Final = "id, title, description, category, priority, status, tags, created_at, updated_at"
 
@@ -12,12 +16,12 @@ FROM jsonb_to_recordset($1::jsonb) AS source(
     created_at timestamptz, updated_at timestamptz, legacy text)
 """
 
-LOAD_KEEPING: Final = f"""
+_LOAD_KEEPING: Final = f"""
 WITH written AS ({_INSERT} ON CONFLICT (id) DO NOTHING RETURNING 1)
 SELECT jsonb_array_length($1::jsonb) AS total, count(*)::int AS inserted, 0 AS updated FROM written
 """
 
-LOAD_OVERWRITING: Final = f"""
+_LOAD_OVERWRITING: Final = f"""
 WITH written AS ({_INSERT}
     ON CONFLICT (id) DO UPDATE SET
         title = excluded.title, description = excluded.description, category = excluded.category,
@@ -55,7 +59,7 @@ _DIGEST: Final = f"""encode(sha256(convert_to(
     || coalesce({_measured(_moment("items.updated_at"))}, '-')
     || coalesce({_measured("items.legacy::text")}, '-'), 'UTF8')), 'hex')"""
 
-COMPARE: Final = f"""
+_COMPARE: Final = f"""
 SELECT source.id, items.id IS NULL AS missing, items.import_job_id::text AS import_job_id,
     items.version, items.import_version
 FROM unnest($1::text[], $2::text[]) AS source(id, digest)
@@ -63,26 +67,27 @@ LEFT JOIN items ON items.id = source.id
 WHERE items.id IS NULL OR {_DIGEST} <> source.digest
 """
 
-EXISTING: Final = """
+_EXISTING: Final = """
 SELECT items.id FROM unnest($1::text[]) AS source(id) JOIN items ON items.id = source.id
 WHERE $2::uuid IS NULL OR items.import_job_id IS DISTINCT FROM $2::uuid
 """
 
-# Longer texts are searched as far as this, in characters: the index holds no more words of one row.
-_MATCHES: Final = """
-FROM items
-WHERE to_tsvector('simple'::regconfig, left(title || ' ' || description, 100000))
-        @@ to_tsquery('simple'::regconfig, $1)
-    AND ($2::text IS NULL OR status = $2) AND ($3::text IS NULL OR category = $3)
-    AND ($4::text IS NULL OR priority = $4) AND ($5::text IS NULL OR tags @> ARRAY[$5])
-"""
 
-SEARCH: Final = f"""
-SELECT {_COLUMNS}, version {_MATCHES}
-    AND ($6::timestamptz IS NULL OR created_at <= $6 AND (created_at < $6 OR id > $7))
-ORDER BY created_at DESC, id LIMIT $8::int OFFSET $9::int
-"""
+async def load_rows(tx: Database, rows_json: str, job_id: str, *, overwrite: bool) -> LoadCounts:
+    """One statement for the whole batch; identical rows are left alone, so their version and ETag stay."""
+    statement = _LOAD_OVERWRITING if overwrite else _LOAD_KEEPING
+    [row] = await tx.query_raw(statement, rows_json, job_id)
+    inserted, updated = int(row["inserted"]), int(row["updated"])
+    rest = int(row["total"]) - inserted - updated
+    return LoadCounts(inserted, updated, unchanged=rest if overwrite else 0, kept=0 if overwrite else rest)
 
-COUNT_MATCHES: Final = f"SELECT count(*)::int AS total {_MATCHES}"
 
-LOCK: Final = f"SELECT {_COLUMNS}, version FROM items WHERE id = $1 FOR UPDATE"
+async def compare(db: Database, ids: Sequence[str], digests: Sequence[str]) -> list[Mismatch]:
+    """PostgreSQL computes each row's digest from its columns; only rows that differ or are missing travel."""
+    rows = await db.query_raw(_COMPARE, list(ids), list(digests))
+    return [Mismatch(**row) for row in rows]
+
+
+async def existing_ids(db: Database, ids: Sequence[str], other_than_job: str | None = None) -> list[str]:
+    rows = await db.query_raw(_EXISTING, list(ids), other_than_job)
+    return [row["id"] for row in rows]

@@ -1,0 +1,225 @@
+"""The commands, each run as a person runs it."""
+
+import json
+import re
+import runpy
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from core import cli, workplace
+from core.console import duration
+from tests.fixtures.commands import Handover, StartCommand
+from tests.fixtures.servers import StartServer
+from tests.fixtures.services import TestServices
+from tests.fixtures.waiting import wait_for
+
+ROOT = Path(__file__).resolve().parents[1]
+MANY = 60_000
+SLOWLY = {"IMPORT_BATCH_ROWS": "20"}
+"""Thousands of small transactions: an import of MANY rows is still running when it is cancelled."""
+
+
+def record(number: int) -> dict[str, object]:
+    return {
+        "id": f"idea-{number}",
+        "title": f"Idea {number}",
+        "description": "What it is about",
+        "category": "dashboard",
+        "priority": "low",
+        "status": "new",
+        "tags": ["a"],
+        "createdAt": "2025-01-02T03:04:05.678Z",
+        "updatedAt": None,
+    }
+
+
+def library(folder: Path, count: int, *broken: object) -> str:
+    path = folder / "library.json"
+    path.write_text(json.dumps({"items": [*(record(number) for number in range(count)), *broken]}))
+    return str(path)
+
+
+def job_of(text: str) -> str:
+    """The id in a summary or list."""
+    return str(re.findall(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", text)[-1])
+
+
+def loading(services: TestServices) -> str:
+    """The id of the job that has loaded some rows; empty before."""
+    return services.execute(
+        "SELECT id FROM jobs WHERE state = 'running' AND phase = 'load' AND done > 0",
+        url=services.database_url,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((), ["serve", "import", "db", "jobs"]),
+        (("serve",), ["HOST", "DATABASE_URL", "--stop-with-parent"]),
+        (("import", "lowdb"), ["--dry-run", "--on-conflict", "skip|overwrite|fail", "--max-rejects"]),
+        (("db",), ["deploy", "new", "status", "check"]),
+        (("jobs",), ["list", "show", "cancel"]),
+    ],
+)
+async def test_help_names_everything(
+    handover: Handover, arguments: tuple[str, ...], expected: list[str]
+) -> None:
+    outcome = await handover(*arguments, "--help")
+    assert outcome.code == 0
+    assert [word for word in expected if word not in outcome.out] == []
+
+
+async def test_an_import_is_shown_and_can_be_repeated(handover: Handover, tmp_path: Path) -> None:
+    path = library(tmp_path, 5)
+    first = await handover("import", "lowdb", path)
+    assert first.code == 0, first.err
+    assert "Import of library.json succeeded" in first.out
+    assert re.search(r"^imported +5$", first.out, re.MULTILINE)
+    assert re.search(r"^verified +5$", first.out, re.MULTILINE)
+    assert "5 of 5 rows" in first.out
+    assert "100%" in first.out
+    again = await handover("import", "lowdb", path)
+    assert again.code == 0
+    assert re.search(r"^imported +0$", again.out, re.MULTILINE)
+    assert re.search(r"^kept +5$", again.out, re.MULTILINE)
+
+
+async def test_a_dry_run_writes_nothing(handover: Handover, services: TestServices, tmp_path: Path) -> None:
+    outcome = await handover("import", "lowdb", library(tmp_path, 3, {"id": "bad"}), "--dry-run")
+    assert outcome.code == 0, outcome.err
+    assert "Dry run of library.json succeeded" in outcome.out
+    assert re.search(r"^rejected +1$", outcome.out, re.MULTILINE)
+    assert "items[3]" in outcome.out or "items.3" in outcome.out or "$.items" in outcome.out
+    assert services.execute("SELECT count(*) FROM items", url=services.database_url) == "0"
+
+
+async def test_a_failed_import_says_why_and_fails(handover: Handover, tmp_path: Path) -> None:
+    path = library(tmp_path, 2, {"id": "bad"})
+    too_many = await handover("import", "lowdb", path, "--max-rejects", "0")
+    assert too_many.code == 1
+    assert "Import of library.json failed" in too_many.out
+    assert (await handover("import", "lowdb", path)).code == 0
+    conflict = await handover("import", "lowdb", path, "--on-conflict", "fail")
+    assert conflict.code == 1
+    assert "idea-0" in conflict.out
+    listed = await handover("jobs", "list")
+    assert listed.out.count("import.lowdb") == 3
+    assert "3 of 3 jobs" in listed.out
+    assert "1 of 1 jobs" in (await handover("jobs", "list", "--state", "succeeded")).out
+
+
+async def test_a_missing_file_is_one_sentence(handover: Handover) -> None:
+    outcome = await handover("import", "lowdb", "nowhere.json")
+    assert outcome.code == 1
+    assert outcome.err.splitlines()[-1].startswith("handover: ")
+    assert "does not exist" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+async def test_ctrl_c_cancels_the_job(
+    handover: Handover, start_command: StartCommand, services: TestServices, tmp_path: Path
+) -> None:
+    running = await start_command("import", "lowdb", library(tmp_path, MANY), environment=SLOWLY)
+    await wait_for(lambda: loading(services), 30, message="the import does not begin")
+    running.process.send_signal(signal.SIGINT)
+    outcome = await running.finish()
+    assert outcome.code == 1, outcome.err
+    assert "Import of library.json cancelled" in outcome.out
+    assert "Traceback" not in outcome.err
+    shown = await handover("jobs", "show", job_of(outcome.out))
+    assert re.search(r"^state +cancelled$", shown.out, re.MULTILINE)
+
+
+async def test_another_command_cancels_the_job(
+    handover: Handover, start_command: StartCommand, services: TestServices, tmp_path: Path
+) -> None:
+    running = await start_command("import", "lowdb", library(tmp_path, MANY), environment=SLOWLY)
+    job_id = await wait_for(lambda: loading(services), 30, message="the import does not begin")
+    second = await handover("import", "lowdb", library(tmp_path, 1))
+    assert second.code == 1
+    assert job_id in second.err
+    asked = await handover("jobs", "cancel", job_id)
+    assert asked.code == 0, asked.err
+    outcome = await running.finish()
+    assert outcome.code == 1
+    assert "Import of library.json cancelled" in outcome.out
+    late = await handover("jobs", "cancel", job_id)
+    assert late.out.strip() == f"Job {job_id} is cancelled."
+
+
+async def test_a_running_server_shows_the_rows_in_its_next_read(
+    live_server: StartServer, handover: Handover, tmp_path: Path
+) -> None:
+    server = await live_server({"DATABASE_URL": None, "REDIS_URL": None, "WORKERS": "2"})
+    own = {"DATABASE_URL": None, "REDIS_URL": None, "DATA_DIR": str(server.data_dir)}
+    async with server.client() as client:
+        assert (await client.get("/api/items")).json()["count"] == 0
+        outcome = await handover("import", "lowdb", library(tmp_path, 5), environment=own)
+        assert outcome.code == 0, outcome.err
+        for _ in range(10):
+            assert (await client.get("/api/items")).json()["count"] == 5
+
+
+async def test_an_unknown_job_is_one_sentence(handover: Handover) -> None:
+    for action in ("show", "cancel"):
+        outcome = await handover("jobs", action, "6f1c1b57-0f4e-4a8e-9f5b-1df1a5c59c52")
+        assert outcome.code == 1
+        assert outcome.err.splitlines()[-1].startswith("handover: Job with id 6f1c1b57")
+
+
+async def test_the_schema_is_deployed_and_compared(handover: Handover, services: TestServices) -> None:
+    with services.fresh_database("empty", migrated=False) as url:
+        own = {"DATABASE_URL": url}
+        before = await handover("db", "status", environment=own)
+        assert before.code == 1
+        assert "missing" in before.out
+        deployed = await handover("db", "deploy", environment=own)
+        assert deployed.code == 0, deployed.err
+        assert deployed.out.startswith("applied ")
+        assert "up to date" in (await handover("db", "deploy", environment=own)).out
+        after = await handover("db", "status", environment=own)
+        assert after.code == 0
+        assert "missing" not in after.out
+
+
+async def test_the_migrations_lead_to_the_schema(handover: Handover) -> None:
+    outcome = await handover("db", "check")
+    assert outcome.code == 0, outcome.out + outcome.err
+    nothing = await handover("db", "new", "nothing")
+    assert nothing.out.strip() == "The schema holds nothing new."
+
+
+async def test_a_migration_needs_a_plain_name(handover: Handover) -> None:
+    outcome = await handover("db", "new", "Add Owner")
+    assert outcome.code == 1
+    assert outcome.err.startswith("handover: 'Add Owner' cannot name a migration")
+
+
+def test_missing_clients_are_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(workplace, "ENGINE_FOLDER", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["handover", "jobs", "list"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    sentence = "handover: The Prisma clients have not been generated; run `make setup`.\n"
+    assert capsys.readouterr().err == sentence
+
+
+def test_an_old_python_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "version_info", (3, 9, 18))
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(ROOT / "core" / "__init__.py"))
+    assert str(ended.value.code).startswith("Handover needs Python 3.11 or newer, but this is Python 3.9;")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.2, "0 s"), (59.4, "59 s"), (125, "2:05"), (3725, "1:02:05"), (-1, "0 s")]
+)
+def test_durations_are_short(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

@@ -1,0 +1,82 @@
+"""`make` on a machine that is not ready: it says so before it touches anything."""
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = ["make", "--no-print-directory", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """As much of the project as make looks at before it needs Python."""
+    folder = tmp_path / "checkout"
+    shutil.copytree(ROOT / "prisma" / "schema", folder / "prisma" / "schema")
+    for name in ("Makefile", "pyproject.toml", "requirements.lock", "prisma/generator.py"):
+        shutil.copy(ROOT / name, folder / name)
+    (folder / "prisma" / "engine").mkdir()
+    for name in ("package.json", "package-lock.json", "prisma.config.mjs"):
+        shutil.copy(ROOT / "prisma" / "engine" / name, folder / "prisma" / "engine" / name)
+    return folder
+
+
+def script(folder: Path, text: str) -> str:
+    path = folder / "python"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_a_too_old_python_is_one_sentence(checkout: Path, tmp_path: Path) -> None:
+    old = script(tmp_path, "exit 1")
+    outcome = make(checkout, "run", f"PYTHON={old}")
+    assert outcome.returncode != 0
+    assert outcome.stderr.splitlines()[0].startswith("Handover needs Python 3.11 or newer")
+    assert "Traceback" not in outcome.stderr
+    assert not (checkout / ".venv").exists()
+
+
+def test_a_python_without_venv_is_one_sentence(checkout: Path, tmp_path: Path) -> None:
+    bare = script(tmp_path, 'if [ "$1" = -m ]; then exit 1; fi')
+    outcome = make(checkout, "run", f"PYTHON={bare}")
+    assert outcome.returncode != 0
+    assert "install its venv package" in outcome.stderr.splitlines()[0]
+
+
+STAMPS = (".venv/.installed", "prisma/engine/node_modules/.installed", "prisma/engine/generated/.made")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    ["requirements.lock", "pyproject.toml", "prisma/engine/package-lock.json", "prisma/schema/items.prisma"],
+)
+def test_only_what_changed_is_done_again(checkout: Path, changed: str) -> None:
+    for name in STAMPS:
+        stamp = checkout / name
+        stamp.parent.mkdir(parents=True)
+        stamp.touch()
+    assert make(checkout, "--question", STAMPS[-1]).returncode == 0
+    os.utime(checkout / changed, (time.time() + 10, time.time() + 10))
+    assert make(checkout, "--question", STAMPS[-1]).returncode == 1
+
+
+def test_help_lists_the_targets() -> None:
+    outcome = make(ROOT, "help")
+    for target in ("run", "test", "check", "format", "bench", "clean"):
+        assert f"make {target} " in outcome.stdout
+
+
+def test_the_lock_file_pins_and_names_no_index() -> None:
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    assert [line for line in pins if "==" not in line.split(";")[0]] == []
+    assert [line for line in pins if "://" in line or line.startswith("-")] == []
