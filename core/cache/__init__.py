@@ -6,10 +6,10 @@ write's commit.
 
 Why it holds
 ============
-Each process of a host maps one file of random stamps (`stamps`): an epoch, and one stamp per tag. A read
-first notes epoch and stamps (1), then looks for an entry, then loads (2), then stores the entry with what it
-noted at (1). An entry is used only if what it carries equals what the reader notes. A writer commits (3),
-gives its tags new random stamps (4), answers (5).
+Each process of a host that uses the same database (`home`) maps one file of random stamps (`stamps`): an
+epoch, and one stamp per tag. A read first notes epoch and stamps (1), then looks for an entry, then loads
+(2), then stores the entry with what it noted at (1). An entry is used only if what it carries equals what the
+reader notes. A writer commits (3), gives its tags new random stamps (4), answers (5).
 
 - A load that saw the state before (3) began before (3), so its (1) lies before (4): it carries an old stamp.
   A reader that begins after (5) notes the new one. They differ for good, for no stamp is ever used twice.
@@ -26,7 +26,7 @@ gives its tags new random stamps (4), answers (5).
 - **Keys**: policy, version and key are hashed to 128 bits, and the entry repeats the hash. Text of a request
   never becomes part of a Redis key. Two tags that share a slot only cause more loads.
 - **Killed between (3) and (4)**: the write was never answered; and whoever starts next on the host renews the
-  epoch, which leaves all entries behind. The same covers a machine that lost power and a restored `DATA_DIR`.
+  epoch, which leaves all entries behind. The same covers a machine that lost power.
 - **The file deleted while in use**: noticed through its link count by each read, and by each write after it
   wrote.
 

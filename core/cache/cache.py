@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from core.cache import metrics
 from core.cache.delivery import Delivery
 from core.cache.flight import SingleFlight
+from core.cache.home import stamps_folder
 from core.cache.memory import MemoryTier
 from core.cache.policy import Entry, Outcome, Policy, tag_digest, tag_family
 from core.cache.redis import RedisTier
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 
 Load = Callable[[], Awaitable[Entry]]
 
-STAMPS_FILE: Final = Path("run") / "cache.stamps"
-"""Below `DATA_DIR`, which all processes of one host share."""
+STAMPS_FILE: Final = "cache.stamps"
 TTL_JITTER: Final = 0.1
 """Entries stored together expire up to this share earlier or later, so they are not all loaded together
 again.
@@ -61,7 +61,7 @@ class Cache:
             tier = MemoryTier(settings.cache_max_entries, max_bytes)
         return cls(
             tier,
-            settings.data_dir / STAMPS_FILE,
+            stamps_folder(settings) / STAMPS_FILE,
             default_ttl_s=settings.cache_ttl_s,
             keeps_entries=max_bytes > 0,
         )
@@ -77,7 +77,7 @@ class Cache:
         return isinstance(self._tier, RedisTier) and self._tier.available
 
     async def start(self) -> None:
-        """Raises OSError when the stamps file cannot be made below `DATA_DIR`. Redis need not be there."""
+        """Raises OSError when the stamps file cannot be made. Redis need not be there."""
         self._opened = Stamps(self._stamps_path)
         await self._tier.start()
 

@@ -1,0 +1,43 @@
+"""JSON objects that clients send and PostgreSQL keeps (`jsonb`), read back as they were sent."""
+
+import math
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, JsonValue
+from pydantic_core import PydanticCustomError
+
+from core.http.text import fault_of
+
+MAX_DEPTH: Final = 32
+# Beyond it JavaScript, and with it most clients, has no whole numbers.
+_EXACT: Final = 2**53
+
+
+def _check(value: JsonValue, depth: int = MAX_DEPTH) -> None:
+    fault: str | None = None
+    if depth == 0:
+        fault = f"must not be nested deeper than {MAX_DEPTH} levels"
+    elif isinstance(value, str):
+        fault = fault_of(value)
+    elif isinstance(value, float) and not math.isfinite(value):
+        fault = "must not contain NaN or infinite numbers"
+    elif isinstance(value, int) and abs(value) >= _EXACT:
+        fault = "must not contain whole numbers of more than 15 digits"
+    if fault is not None:
+        raise PydanticCustomError("json", "{fault}", {"fault": fault})
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _check(key)
+            _check(inner, depth - 1)
+    elif isinstance(value, list):
+        for inner in value:
+            _check(inner, depth - 1)
+
+
+def _checked(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    _check(value)
+    return value
+
+
+JsonObject = Annotated[dict[str, JsonValue], AfterValidator(_checked)]
+"""Text in it is what PostgreSQL can hold, numbers are what every client reads alike, its depth is bounded."""

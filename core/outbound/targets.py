@@ -1,0 +1,118 @@
+"""Which addresses a foreign URL may lead to.
+
+Everything is refused that is not plainly part of the public internet, also when it is wrapped into an IPv6
+address that some router would unwrap. `HEALTHCHECK_ALLOW` lists what is allowed all the same.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final, Self
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+_HOST_NAME: Final = re.compile(r"(?!.*\.\.)[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?")
+
+# Public by their number, but answered by the cloud's own machinery (Azure's agent and name server).
+_METADATA: Final = frozenset({IPv4Address("168.63.129.16")})
+_NAT64: Final = IPv6Network("64:ff9b::/96")
+_NOT_PUBLIC: Final[tuple[IPv6Network, ...]] = (
+    IPv6Network("::/8"),
+    IPv6Network("100::/8"),
+    IPv6Network("2001::/23"),
+    IPv6Network("2001:db8::/32"),
+    IPv6Network("3fff::/20"),
+    IPv6Network("5f00::/16"),
+    IPv6Network("fc00::/7"),
+    IPv6Network("fe00::/7"),
+)
+# An ISATAP interface identifier (RFC 5214) carries an IPv4 address in its last 32 bits.
+_ISATAP: Final = (0x00005EFE, 0x02005EFE)
+
+
+def is_public(address: Address) -> bool:
+    """Whether anybody on the internet could connect to it as well as we could."""
+    if isinstance(address, IPv4Address):
+        special = address.is_multicast or address.is_reserved or address in _METADATA
+        return address.is_global and not special
+    embedded = _embedded(address)
+    if embedded is not None:
+        return is_public(embedded)
+    if address.is_multicast or any(address in network for network in _NOT_PUBLIC):
+        return False
+    return address.is_global
+
+
+def _embedded(address: IPv6Address) -> IPv4Address | None:
+    """The IPv4 address that a router would take out of it: mapped, 6to4, NAT64 and ISATAP."""
+    if address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    if address.sixtofour is not None:
+        return address.sixtofour
+    number = int(address)
+    if address in _NAT64 or number >> 32 & 0xFFFFFFFF in _ISATAP:
+        return IPv4Address(number & 0xFFFFFFFF)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An entry of a list of what is allowed: a network or a host name, with one port or (None) with all."""
+
+    network: Network | None
+    host: str | None
+    port: int | None
+
+    @classmethod
+    def parse(cls, entry: str) -> Self:
+        """`10.0.0.0/8`, `192.0.2.7`, `::1`, `intranet.example`; all but a range of addresses also with a
+        port: `192.0.2.7:8080`, `[::1]:8080`, `intranet.example:8080`. Raises ValueError.
+        """
+        try:
+            return cls(ip_network(entry, strict=False), None, None)
+        except ValueError:
+            pass
+        found = re.fullmatch(r"(?:\[([^\]]+)\]|([^:\[\]/]+))(?::(\d{1,5}))?", entry)
+        if found is None:
+            raise ValueError(f"{entry!r} is no host, address or network")
+        port = None if found[3] is None else int(found[3])
+        if port is not None and not 1 <= port <= 65535:
+            raise ValueError(f"{entry!r} has no port between 1 and 65535")
+        try:
+            return cls(ip_network(found[1] or found[2]), None, port)
+        except ValueError:
+            host = (found[2] or "").lower().rstrip(".")
+        # Names that end in a number are addresses that are written in another way.
+        if not _HOST_NAME.fullmatch(host) or host.rpartition(".")[2].isdecimal():
+            raise ValueError(f"{entry!r} is no host, address or network")
+        return cls(None, host, port)
+
+    def covers(self, host: str, port: int, address: Address) -> bool:
+        if self.port is not None and self.port != port:
+            return False
+        if self.network is None:
+            return self.host == host.lower().rstrip(".")
+        return self.network.version == address.version and address in self.network
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """Public addresses, and those that are listed. A listed host is allowed wherever its name leads."""
+
+    listed: tuple[Target, ...] = ()
+
+    @classmethod
+    def parse(cls, entries: Iterable[str]) -> Self:
+        """Raises ValueError about the first entry that is none."""
+        return cls(tuple(Target.parse(entry) for entry in entries))
+
+    def covers(self, host: str, port: int, address: Address) -> bool:
+        """Whether the host of a URL may be reached at this address, which its name resolved to."""
+        return is_public(address) or any(target.covers(host, port, address) for target in self.listed)
+
+
+def parse_address(text: str) -> Address:
+    """As a resolver gives it, without the zone of a link-local address. Raises ValueError."""
+    return ip_address(text.partition("%")[0])

@@ -1,0 +1,34 @@
+"""Which URLs may be fetched at all: `http` or `https`, with a host, without a name and password in it."""
+
+from typing import Final
+
+import httpx
+
+SCHEMES: Final = frozenset({"http", "https"})
+
+
+def parse_url(text: str) -> httpx.URL:
+    """Raises ValueError with what is wrong. The same parser decides what is fetched, so both agree."""
+    try:
+        url = httpx.URL(text)
+        port = url.port
+    except (httpx.InvalidURL, ValueError):
+        raise ValueError("must be a valid URL") from None
+    if url.scheme not in SCHEMES:
+        raise ValueError("must begin with http:// or https://")
+    if not url.host:
+        raise ValueError("must name a host")
+    if url.userinfo:
+        raise ValueError("must not contain a user name or password")
+    if port == 0:
+        raise ValueError("must have a port between 1 and 65535")
+    return url
+
+
+def fault_of_url(text: str) -> str | None:
+    """Why the URL cannot be fetched, or None when it can."""
+    try:
+        parse_url(text)
+    except ValueError as error:
+        return str(error)
+    return None

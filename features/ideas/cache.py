@@ -1,0 +1,26 @@
+"""How reads of ideas are cached, and what makes them invalid.
+
+The list and the board hang on `ideas`, which every write renews; one idea on `idea:{id}`, which its own writes renew,
+and on `idea`, which bulk changes renew. An idea shows the name of its system, so all of them hang on `systems` too.
+An unknown id is not cached.
+"""
+
+from typing import Final
+
+from core.cache import Policy
+
+# Names the tag of another slice, so that the two need no import of each other.
+SYSTEMS: Final = "systems"
+
+IDEA_TAGS: Final = ("ideas",)
+IDEA: Final = Policy("ideas.idea", tags=("idea", "idea:{key}", SYSTEMS))
+LIST: Final = Policy("ideas.list", tags=(*IDEA_TAGS, SYSTEMS))
+KANBAN: Final = Policy("ideas.kanban", tags=(*IDEA_TAGS, SYSTEMS))
+KANBAN_KEY: Final = "board"
+
+CACHE_TAGS: Final = (*IDEA_TAGS, "idea")
+
+
+def tags_of(idea_id: str) -> tuple[str, ...]:
+    """What a write of this idea must invalidate."""
+    return (f"idea:{idea_id}", *IDEA_TAGS)

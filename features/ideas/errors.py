@@ -1,0 +1,29 @@
+"""What can go wrong with ideas, each with its permanent code."""
+
+from core.errors import Conflict, FieldError, Invalid, NotFound
+
+
+class IdeaNotFound(NotFound):
+    code = "ideas.not_found"
+
+    def __init__(self, idea_id: str) -> None:
+        super().__init__(f"Idea with id {idea_id} not found")
+
+
+class IdeaExists(Conflict):
+    """Two writers chose the same id."""
+
+    code = "ideas.exists"
+
+    def __init__(self, idea_id: str) -> None:
+        super().__init__(f"Idea with id {idea_id} already exists")
+
+
+class ReferencedSystemNotFound(Invalid):
+    """An idea was to belong to a system that does not exist."""
+
+    code = "ideas.system_not_found"
+
+    def __init__(self, system_id: str) -> None:
+        message = "Referenced system not found"
+        super().__init__(message, details=[FieldError("systemId", "does not name a system", system_id)])

@@ -1,0 +1,7 @@
+"""What this slice hands to the app."""
+
+from core.feature import Feature
+from features.ideas.cache import CACHE_TAGS
+from features.ideas.router import router
+
+feature = Feature(name="ideas", router=router, cache_tags=CACHE_TAGS)

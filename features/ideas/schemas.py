@@ -1,0 +1,202 @@
+"""Requests and answers about ideas, and the frozen values that pass between the slice's modules."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from core.http.fields import is_none, without_default, without_null
+from core.http.pagination import Cursor, Offset
+from core.http.text import NotBlank, Text, Trimmed
+from core.http.timestamps import Timestamp
+
+ID_LENGTH: Final = 128
+TITLE_LENGTH: Final = 200
+DESCRIPTION_LENGTH: Final = 1_048_576
+PERSON_LENGTH: Final = 200
+TAG_LENGTH: Final = 200
+TAGS_PER_IDEA: Final = 1000
+MAX_PAGE: Final = 100
+PAGE: Final = 20
+"""The size of a page when `offset` or `cursor` is given without `limit`."""
+
+Status = Literal["new", "triage", "in_progress", "review", "completed", "rejected"]
+Category = Literal["api", "docs", "dashboard", "automation", "infrastructure"]
+Priority = Literal["low", "medium", "high", "critical"]
+OrderBy = Literal["created_at", "updated_at", "title", "priority", "status", "due_date"]
+Direction = Literal["asc", "desc"]
+
+Title = Annotated[NotBlank, Field(max_length=TITLE_LENGTH)]
+Description = Annotated[NotBlank, Field(max_length=DESCRIPTION_LENGTH)]
+Tags = Annotated[list[Annotated[Text, Field(max_length=TAG_LENGTH)]], Field(max_length=TAGS_PER_IDEA)]
+SystemId = Annotated[Text, Field(max_length=ID_LENGTH, description="A system that exists")]
+Person = Annotated[NotBlank, Field(max_length=PERSON_LENGTH)]
+EstimatedHours = Annotated[float, Field(strict=True, ge=1, le=1000, allow_inf_nan=False)]
+ActualHours = Annotated[float, Field(strict=True, ge=0, le=10_000, allow_inf_nan=False)]
+
+_EXAMPLE: Final[dict[str, Any]] = {
+    "id": "6ff3a1c2-0d0b-4b0e-9a51-6f0d7a3b8f11",
+    "title": "Document the pagination of every list",
+    "description": "One page that shows limit, offset and cursor with examples",
+    "category": "docs",
+    "priority": "high",
+    "status": "in_progress",
+    "tags": ["api", "guide"],
+    "systemId": "0b6e2f9c-7a52-4a3e-8f5e-6f1f6f0d9c55",
+    "system": {"id": "0b6e2f9c-7a52-4a3e-8f5e-6f1f6f0d9c55", "name": "Orders API"},
+    "assignedTo": "maria",
+    "createdBy": "joao",
+    "estimatedHours": 12,
+    "dueDate": "2025-11-30T00:00:00.000Z",
+    "createdAt": "2025-10-23T22:46:19.740Z",
+    "updatedAt": "2025-10-24T08:12:00.000Z",
+}
+
+
+def _example(*fields: str) -> ConfigDict:
+    return ConfigDict(
+        alias_generator=to_camel, json_schema_extra={"example": {field: _EXAMPLE[field] for field in fields}}
+    )
+
+
+def _left_out(**about: Any) -> Any:
+    """A field of an answer that is left out when it has no value."""
+    return Field(default=None, exclude_if=is_none, json_schema_extra=without_null, **about)
+
+
+class SystemLink(BaseModel):
+    """The system that an idea belongs to."""
+
+    id: str
+    name: str
+
+
+class Idea(BaseModel):
+    """A field without a value is left out."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, json_schema_extra={"example": _EXAMPLE}
+    )
+
+    id: str
+    title: str
+    description: str
+    category: Category
+    priority: Priority
+    status: Status
+    tags: list[str]
+    system_id: str | None = _left_out()
+    system: SystemLink | None = _left_out()
+    assigned_to: str | None = _left_out()
+    created_by: str | None = _left_out()
+    estimated_hours: float | None = _left_out()
+    actual_hours: float | None = _left_out()
+    due_date: Timestamp | None = _left_out()
+    completed_at: Timestamp | None = _left_out(description="Present while the status is `completed`")
+    created_at: Timestamp
+    updated_at: Timestamp | None = _left_out(description="Absent until the first update")
+
+
+class Kanban(BaseModel):
+    """Every idea, by status; newest first in each list."""
+
+    new: list[Idea]
+    triage: list[Idea]
+    in_progress: list[Idea]
+    review: list[Idea]
+    completed: list[Idea]
+    rejected: list[Idea]
+
+
+class CreateIdea(BaseModel):
+    """Whatever else the body holds is ignored."""
+
+    model_config = _example("title", "description", "category", "priority", "tags", "systemId", "dueDate")
+
+    title: Title
+    description: Description
+    category: Category
+    priority: Priority
+    status: Status = "new"
+    tags: Tags = Field(default_factory=list)
+    system_id: SystemId | None = None
+    assigned_to: Person | None = None
+    created_by: Person | None = Field(default=None, description="`x-user-id` when absent")
+    estimated_hours: EstimatedHours | None = None
+    actual_hours: ActualHours | None = None
+    due_date: Timestamp | None = None
+
+
+class UpdateIdea(BaseModel):
+    """Only the fields that are present change. Null empties those that may be empty, and is refused for the others.
+
+    Every accepted update sets `updatedAt`, even an empty one.
+    """
+
+    model_config = _example("status", "tags", "assignedTo")
+
+    title: Title = Field(default="", json_schema_extra=without_default)
+    description: Description = Field(default="", json_schema_extra=without_default)
+    category: Category = Field(default="docs", json_schema_extra=without_default)
+    priority: Priority = Field(default="medium", json_schema_extra=without_default)
+    status: Status = Field(default="new", json_schema_extra=without_default)
+    tags: Tags = Field(default_factory=list, json_schema_extra=without_default)
+    system_id: SystemId | None = Field(default=None, json_schema_extra=without_default)
+    assigned_to: Person | None = Field(default=None, json_schema_extra=without_default)
+    estimated_hours: EstimatedHours | None = Field(default=None, json_schema_extra=without_default)
+    actual_hours: ActualHours | None = Field(default=None, json_schema_extra=without_default)
+    due_date: Timestamp | None = Field(default=None, json_schema_extra=without_default)
+
+
+class IdeaFilter(BaseModel):
+    """Every condition that is present must hold."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: Status | None = None
+    category: Category | None = None
+    priority: Priority | None = None
+    system_id: Annotated[Text, Field(max_length=ID_LENGTH)] | None = None
+    assigned_to: Annotated[Text, Field(max_length=PERSON_LENGTH)] | None = None
+    search: Annotated[Trimmed, Field(min_length=2, max_length=100)] | None = Field(
+        default=None,
+        description="Words that title and description contain, with or without accents; the last one may be "
+        "cut short",
+    )
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+class IdeaQuery(IdeaFilter):
+    """Without `limit`, `offset` and `cursor` the list is complete. `cursor` is steadier and quicker than `offset`;
+    it belongs to `order_by=created_at`.
+    """
+
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] | None = Field(
+        default=None, description=f"How many ideas at most; {PAGE} when only `offset` or `cursor` is given"
+    )
+    offset: Offset | None = None
+    cursor: Cursor | None = None
+    order_by: OrderBy = Field(
+        default="created_at",
+        description="`updated_at` takes the creation for an idea that was never updated; `title` goes by letters, "
+        "`priority` and `status` by rank; ideas without a due date come last either way",
+    )
+    order_direction: Annotated[Direction, BeforeValidator(_lower)] = "desc"
+
+    @property
+    def take(self) -> int | None:
+        """The size of the page, or None for everything."""
+        paged = self.limit is not None or self.offset is not None or self.cursor is not None
+        return self.limit or PAGE if paged else None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredIdea:
+    """An idea and the number of its row's version, from which its ETag is made."""
+
+    idea: Idea
+    version: int

@@ -1,0 +1,7 @@
+"""The registered systems: create, read, update and delete them, find them, and check that they answer.
+
+Owns the table `systems`. Every write leaves an entry in the audit trail in the same transaction and, once
+committed, makes the cached reads of the system and of the lists invalid. Ideas and files that belong to a
+deleted system stay, without their link.
+
+"""

@@ -1,0 +1,34 @@
+"""What can go wrong with systems, each with its permanent code."""
+
+from core.errors import Conflict, FieldError, NotFound, Unavailable
+
+
+class SystemNotFound(NotFound):
+    code = "systems.not_found"
+
+    def __init__(self, system_id: str) -> None:
+        super().__init__(f"System with id {system_id} not found")
+
+
+class SystemNameTaken(Conflict):
+    """Names are unique, to the character."""
+
+    code = "systems.name_taken"
+
+    def __init__(self, name: str) -> None:
+        message = "is the name of another system"
+        super().__init__(
+            f"System with name {name} already exists", details=[FieldError("name", message, name)]
+        )
+
+
+class CheckAllStopped(Conflict):
+    """Somebody cancelled the job that was checking the systems."""
+
+    code = "systems.check_all_stopped"
+
+
+class CheckAllFailed(Unavailable):
+    """The job that was checking the systems ended without having checked them all."""
+
+    code = "systems.check_all_failed"

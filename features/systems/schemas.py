@@ -1,0 +1,257 @@
+"""Requests and answers about systems, and the frozen values that pass between the slice's modules."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from core.http.fields import is_none, without_default, without_null
+from core.http.json import JsonObject
+from core.http.pagination import Offset
+from core.http.text import NotBlank, Text, Trimmed
+from core.http.timestamps import Timestamp
+from core.outbound.url import fault_of_url
+
+
+CHECK_ALL_KIND: Final = "systems.check_all"
+
+ID_LENGTH: Final = 128
+NAME_LENGTH: Final = 200
+DESCRIPTION_LENGTH: Final = 1_048_576
+URL_LENGTH: Final = 2048
+WORD_LENGTH: Final = 200
+TAGS_PER_SYSTEM: Final = 1000
+
+Status = Literal["online", "degraded", "offline", "planned"]
+CheckStatus = Literal["online", "offline", "error", "unknown"]
+AnyStatus = Literal["online", "degraded", "offline", "planned", "error", "unknown"]
+"""Both vocabularies: `error` is `degraded`, `unknown` was never checked."""
+SystemType = Literal["api", "webapp", "docs", "tool"]
+OrderBy = Literal["created_at", "updated_at", "name"]
+OrderDirection = Literal["asc", "desc"]
+
+_EXAMPLE: Final[dict[str, Any]] = {
+    "id": "a1b2c3d4-e5f6-4890-abcd-ef1234567890",
+    "name": "Service launcher",
+    "description": "Starts and stops the services of the trading desk",
+    "port": 3500,
+    "status": "online",
+    "category": "operations",
+    "tags": ["core"],
+    "type": "api",
+    "url": "https://launcher.example/health",
+    "createdAt": "2025-10-23T22:46:19.740Z",
+}
+
+
+def _none_if_empty(value: object) -> object:
+    """Forms send an empty text for a field that was not filled in."""
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def _fetchable(url: str) -> str:
+    if (fault := fault_of_url(url)) is not None:
+        raise PydanticCustomError("url", "{fault}", {"fault": fault})
+    return url
+
+
+_Word = Annotated[Trimmed, Field(max_length=WORD_LENGTH)]
+_Url = Annotated[Trimmed, Field(max_length=URL_LENGTH), AfterValidator(_fetchable)]
+_EMPTY: Final = BeforeValidator(_none_if_empty)
+
+Name = Annotated[NotBlank, Field(max_length=NAME_LENGTH)]
+Description = Annotated[NotBlank, Field(max_length=DESCRIPTION_LENGTH)]
+Tags = Annotated[list[Annotated[Text, Field(max_length=WORD_LENGTH)]], Field(max_length=TAGS_PER_SYSTEM)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Word = Annotated[_Word | None, _EMPTY]
+Url = Annotated[_Url | None, _EMPTY]
+
+_ABSENT: Final[dict[str, Any]] = {"exclude_if": is_none, "json_schema_extra": without_null}
+
+
+class System(BaseModel):
+    """Fields without a value are left out."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        json_schema_extra={"example": _EXAMPLE},
+    )
+
+    id: str
+    name: str
+    description: str
+    status: Status
+    port: int | None = Field(default=None, **_ABSENT)
+    category: str | None = Field(default=None, **_ABSENT)
+    tags: list[str]
+    type: SystemType | None = Field(default=None, **_ABSENT)
+    url: str | None = Field(default=None, **_ABSENT)
+    owner: str | None = Field(default=None, **_ABSENT)
+    version: str | None = Field(default=None, **_ABSENT)
+    metadata: JsonObject | None = Field(default=None, **_ABSENT)
+    icon: str | None = Field(default=None, **_ABSENT)
+    color: str | None = Field(default=None, **_ABSENT)
+    host: str | None = Field(default=None, **_ABSENT)
+    last_checked: Timestamp | None = Field(default=None, **_ABSENT)
+    response_time_ms: int | None = Field(default=None, **_ABSENT)
+    created_at: Timestamp
+    updated_at: Timestamp | None = Field(default=None, **_ABSENT)
+
+
+class _Optional(BaseModel):
+    """The fields that a system may lack. Null, and for texts the empty text, mean no value.
+
+    Whatever else a body holds is ignored; only a check sets `lastChecked` and `responseTimeMs`.
+    """
+
+    port: Port | None = None
+    category: Word = None
+    type: Annotated[SystemType | None, _EMPTY] = None
+    url: Url = Field(default=None, description="What a health check fetches: http or https")
+    owner: Word = None
+    version: Word = None
+    metadata: JsonObject | None = None
+    icon: Word = None
+    color: Word = None
+    host: Word = None
+
+
+class CreateSystem(_Optional):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {key: value for key, value in _EXAMPLE.items() if key not in ("id", "createdAt")}
+        }
+    )
+
+    name: Name
+    description: Description
+    status: Status
+    tags: Tags = Field(default_factory=list)
+
+
+class UpdateSystem(_Optional):
+    """Only the fields that are present change. Every accepted update sets `updatedAt`, an empty one too."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"status": "degraded", "owner": "operations"}})
+
+    name: Name = Field(default="", json_schema_extra=without_default)
+    description: Description = Field(default="", json_schema_extra=without_default)
+    status: Status = Field(default="online", json_schema_extra=without_default)
+    tags: Tags = Field(default_factory=list, json_schema_extra=without_default)
+
+
+SearchText = Annotated[
+    Trimmed,
+    Field(
+        min_length=2,
+        max_length=200,
+        description="Words of name and description, in any form; the last one may be unfinished",
+    ),
+]
+PageLimit = Annotated[int, Field(ge=1, le=100, description="How many systems at most")]
+
+
+class SystemFilter(BaseModel):
+    """Every condition that is present must hold."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: AnyStatus | None = Field(
+        default=None, description="`error` is `degraded`; `unknown` means never checked"
+    )
+    type: SystemType | None = None
+    category: Annotated[Text, Field(max_length=WORD_LENGTH)] | None = None
+    owner: Annotated[Text, Field(max_length=WORD_LENGTH)] | None = None
+    tag: Annotated[Text, Field(max_length=WORD_LENGTH)] | None = Field(
+        default=None, description="A tag that the system has, to the character"
+    )
+    search: SearchText | None = None
+
+
+class SystemQuery(SystemFilter):
+    """Without `limit` the list is complete; without any parameter it is newest first, ties by id."""
+
+    limit: PageLimit | None = None
+    offset: Offset = 0
+    order_by: OrderBy = Field(
+        default="created_at", description="`updated_at` of a system that was never updated is its creation"
+    )
+    order_direction: OrderDirection | None = Field(
+        default=None, description="Times go from new to old and names from A to Z unless this says otherwise"
+    )
+
+
+class HealthCheckResult(BaseModel):
+    """What one check found. `responseTime` is in milliseconds, and absent when there was no answer."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+
+    system_id: str
+    status: CheckStatus
+    last_checked: Timestamp
+    response_time: float | None = Field(default=None, **_ABSENT)
+    error: str | None = Field(default=None, examples=["Answered with status 503"], **_ABSENT)
+
+
+class StatusCounts(BaseModel):
+    """`error` are the degraded ones. The four add up to the total."""
+
+    model_config = ConfigDict(frozen=True)
+
+    online: int = 0
+    offline: int = 0
+    error: int = 0
+    planned: int = 0
+
+
+class TypeCounts(BaseModel):
+    """Systems without a type are in none of them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    api: int = 0
+    webapp: int = 0
+    docs: int = 0
+    tool: int = 0
+
+
+class SystemsStats(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+
+    total: int
+    by_status: StatusCounts
+    by_type: TypeCounts
+    last_checked: Timestamp | None = Field(
+        default=None, description="When any system was last checked", **_ABSENT
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSystem:
+    """A system and the number of its row's version, from which its ETag is made."""
+
+    system: System
+    row_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckTarget:
+    """What a check needs to know of a system."""
+
+    id: str
+    url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check of an address found, to be stored. The time it took is in milliseconds."""
+
+    url: str
+    status: Status
+    checked_at: datetime
+    response_time_ms: int | None
