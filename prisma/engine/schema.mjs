@@ -24,6 +24,8 @@ const NO_FILTERS = { externalTables: [], externalEnums: [] };
 /** Any number that all processes of this project agree on. */
 const DEPLOY_LOCK = 4_711_290_517n;
 
+const CONNECT_TIMEOUT_MS = 10_000;
+
 const OID_CHAR = 18;
 const OID_NAME = 19;
 const OID_TEXT = 25;
@@ -111,7 +113,7 @@ async function migrationList(folder) {
  * own words, whether there is a database to work on.
  */
 async function alone(config, work) {
-  const client = new pg.Client(config);
+  const client = new pg.Client({ ...config, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
   await client.connect();
   try {
     await client.query("SELECT pg_advisory_lock($1)", [DEPLOY_LOCK]);
