@@ -1,6 +1,7 @@
 """Puts the app together: settings, layers, features, and the life of what they stand on."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
@@ -21,18 +22,40 @@ from core.http.edge import Edge
 from core.http.gate import Gate
 from core.http.lifecycle import drain_on_signal, end_with_parent
 from core.http.rate_limit import RateLimiter
-from core.jobs import JobKind, Jobs
+from core.jobs import Jobs
 from core.observability import logging
 from core.platform import Platform
 from core.settings import Settings, load_settings
 from features.audit.feature import feature as audit
+from features.demo.feature import feature as demo
+from features.files.feature import feature as files
+from features.ideas.feature import feature as ideas
 from features.imports.feature import feature as imports
 from features.items.feature import feature as items
 from features.jobs.feature import feature as jobs_view
+from features.search.feature import feature as search
+from features.specs.feature import feature as specs
+from features.stats.feature import feature as stats
+from features.systems.feature import feature as systems
 
-FEATURES: Final[tuple[Feature, ...]] = (items, audit, jobs_view, imports)
+FEATURES: Final[tuple[Feature, ...]] = (
+    items,
+    systems,
+    ideas,
+    files,
+    stats,
+    audit,
+    jobs_view,
+    imports,
+    search,
+    specs,
+    demo,
+)
 
 log = structlog.get_logger("handover.app")
+
+_COLLECTION: Final = re.compile(r"/api(?:/v\d+)?/([a-z][a-z-]*)")
+_DOCUMENT: Final = re.compile(r"/spec/([a-z]+)\.yaml")
 
 _DESCRIPTION: Final = """\
 The idea bank of two older services behind one door, with their paths and shapes kept.
@@ -42,6 +65,12 @@ Lists take `limit`, `offset` and `cursor`; reads carry an `ETag` and answer `If-
 """
 _TAGS: Final = [
     {"name": "Items", "description": "The idea bank"},
+    {"name": "Systems", "description": "The registered systems, and whether they answer"},
+    {"name": "Ideas", "description": "Ideas for the documentation, and their board"},
+    {"name": "Files", "description": "Uploaded files: what is known of them, and their bytes"},
+    {"name": "Search", "description": "Find operations, documents and uploaded texts"},
+    {"name": "Specs", "description": "What the service says of itself, and whether that is valid"},
+    {"name": "Stats", "description": "Figures about systems, ideas and files, and what happened lately"},
     {"name": "Imports", "description": "Legacy data comes in"},
     {"name": "Jobs", "description": "Work in the background: state, progress, cancelling"},
     {"name": "Audit", "description": "Who changed what, and when"},
@@ -67,11 +96,12 @@ def create_app(settings: Settings | None = None, features: Sequence[Feature] = F
         lifespan=_lifespan,
     )
     app.state.settings = settings
-    app.state.job_kinds = tuple(kind for feature in features for kind in feature.jobs)
+    app.state.features = tuple(features)
     # Routes are tried in turn: those that are asked most come first.
     for router in (*(feature.router for feature in features if feature.router), system.router, docs.router):
         app.include_router(router)
-    app.state.endpoints = _endpoints(features)
+    app.state.collections = _named_by(features, _COLLECTION)
+    app.state.documents = _named_by(features, _DOCUMENT)
     errors.install(app)
     openapi.install(app)
     _install_layers(app, settings)
@@ -90,26 +120,38 @@ def _install_layers(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(Edge, clients=ClientResolver(settings.trusted_proxies))
 
 
-def _endpoints(features: Sequence[Feature]) -> dict[str, str]:
-    """Each feature's collection: the shortest path that takes GET and no parameter."""
-    found: dict[str, str] = {}
-    for feature in features:
-        routes = feature.router.routes if feature.router else []
-        paths = [
-            route.path
-            for route in routes
-            if isinstance(route, APIRoute) and "GET" in (route.methods or ()) and "{" not in route.path
-        ]
-        if paths:
-            found[feature.name] = min(paths, key=len)
-    return found
+def _named_by(features: Sequence[Feature], pattern: re.Pattern[str]) -> dict[str, str]:
+    """The paths that take GET and fit the pattern, each under the name that its group finds."""
+    routes = [route for feature in features if feature.router for route in feature.router.routes]
+    paths = [route.path for route in routes if isinstance(route, APIRoute) and "GET" in (route.methods or ())]
+    return {found[1]: path for path in paths if (found := pattern.fullmatch(path))}
+
+
+@asynccontextmanager
+async def _begun(features: Sequence[Feature], platform: Platform) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(_begin(feature, platform)) for feature in features if feature.on_start]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _begin(feature: Feature, platform: Platform) -> None:
+    if feature.on_start is not None:
+        try:
+            await feature.on_start(platform)
+        except Exception:
+            log.exception("app.start_failed", feature=feature.name)
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Start in order, stop in reverse: jobs give back their leases while cache and database still answer."""
     settings: Settings = app.state.settings
-    kinds: tuple[JobKind, ...] = app.state.job_kinds
+    features: tuple[Feature, ...] = app.state.features
+    kinds = [kind for feature in features for kind in feature.jobs]
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(end_with_parent())
         db = Database.from_settings(settings)
@@ -119,12 +161,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await cache.start()
         stack.push_async_callback(cache.close)
         draining = asyncio.Event()
-        jobs = Jobs(db, cache, settings, kinds, draining=draining)
+        jobs = Jobs(db, cache, settings, kinds, draining=draining, openapi=app.openapi)
         await jobs.start()
         stack.push_async_callback(jobs.stop)
-        app.state.platform = Platform(settings=settings, db=db, cache=cache, jobs=jobs, draining=draining)
+        platform = Platform(settings, db, cache, jobs, app.openapi, draining)
+        app.state.platform = platform
         stack.enter_context(drain_on_signal(draining))
         stack.callback(draining.set)
-        log.info("app.started", features=list(app.state.endpoints))
+        log.info("app.started", features=[feature.name for feature in features])
+        await stack.enter_async_context(_begun(features, platform))
         yield
         log.info("app.stopping")

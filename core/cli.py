@@ -12,6 +12,7 @@ from core.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
     from core.jobs import JobKind, JobView
+    from features.demo.api import Added
     from features.imports.api import Options
 
 app = typer.Typer(
@@ -226,6 +227,28 @@ def cancel_job(job_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
             typer.echo(f"Job {job.id} is {'cancelled' if job.ended else 'being cancelled'}.")
 
     asyncio.run(work())
+
+
+@app.command()
+def demo(
+    force: Annotated[bool, typer.Option("--force", help="Even if the registry holds other data.")] = False,
+) -> None:
+    """Fill an empty registry with systems, ideas, items and files to look at, and sixty days of history.
+
+    Running it again adds only what is missing.
+    """
+    added = asyncio.run(_demo(force=force))
+    typer.echo(
+        f"Added {added.systems} systems, {added.ideas} ideas, {added.items} items and {added.files} files."
+    )
+
+
+async def _demo(*, force: bool) -> "Added":
+    from core.workplace import workplace
+    from features.demo.api import fill
+
+    async with workplace(_kinds()) as here:
+        return await fill(here.db, here.cache, here.jobs, here.settings, force=force)
 
 
 def main() -> None:

@@ -10,6 +10,7 @@
     ├── PreconditionFailed    the caller's version is not the newest  412
     ├── TooLarge              more bytes than the limit               413
     ├── UnsupportedMediaType  the body is of another type             415
+    ├── RangeNotSatisfiable   the range begins behind the end         416
     ├── RateLimited           too many requests                       429
     ├── Crash                 a fault of ours                         500
     └── Unavailable           something we need is down               503
@@ -34,6 +35,7 @@ STATUS_BY_KIND: Final[Mapping[str, int]] = MappingProxyType(
         "precondition_failed": 412,
         "too_large": 413,
         "unsupported_media_type": 415,
+        "range_not_satisfiable": 416,
         "rate_limited": 429,
         "crash": 500,
         "unavailable": 503,
@@ -125,6 +127,10 @@ class TooLarge(HandoverError):
 
 class UnsupportedMediaType(HandoverError):
     kind = code = "unsupported_media_type"
+
+
+class RangeNotSatisfiable(HandoverError):
+    kind = code = "range_not_satisfiable"
 
 
 class RateLimited(HandoverError):

@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from core.cache import Cache
     from core.database.client import Database
-    from core.jobs import Jobs
+    from core.jobs import Describe, Jobs
     from core.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """`draining` is set the moment a stop signal arrives: from then on no new work, streams end."""
+    """`draining` is set the moment a stop signal arrives: from then on no new work, streams end. `openapi`
+    gives the document that the app publishes.
+    """
 
     settings: "Settings"
     db: "Database"
     cache: "Cache"
     jobs: "Jobs"
+    openapi: "Describe"
     draining: asyncio.Event = field(default_factory=asyncio.Event)

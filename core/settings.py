@@ -11,6 +11,8 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import ByteSize, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from core.outbound.targets import Target
+
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
@@ -18,7 +20,7 @@ GIB = 1024 * MIB
 IN_PROCESS_CACHE = "memory"
 """The value of `REDIS_URL` that means: no Redis, cache and rate limit inside each process."""
 
-SECRET_FIELDS = frozenset({"database_url", "redis_url"})
+SECRET_FIELDS = frozenset({"database_url", "files_url", "redis_url"})
 """Fields whose values may hold a password and are therefore never repeated in a message."""
 
 REASONS = {
@@ -89,7 +91,21 @@ class Settings(BaseSettings):
     job_lease_s: float = Field(15, gt=0)
     job_heartbeat_s: float = Field(3, gt=0)
 
-    @field_validator("trusted_proxies", "cors_origins", mode="before")
+    # Health checks of systems
+    healthcheck_allow: Words = ()
+
+    # Search
+    docs_dir: Path | None = None
+    search_index_on_start: bool = True
+
+    # Uploaded files
+    files_url: str | None = Field(None, repr=False)
+    files_max_bytes: ByteSize = Field(ByteSize(50 * MIB), ge=1, le=2 * GIB - 1)
+
+    # Audit trail
+    audit_retention_days: int = Field(0, ge=0, le=36_500)
+
+    @field_validator("trusted_proxies", "cors_origins", "healthcheck_allow", mode="before")
     @classmethod
     def _split_words(cls, value: object) -> object:
         if isinstance(value, str):
@@ -108,15 +124,28 @@ class Settings(BaseSettings):
                 ) from None
         return value
 
+    @field_validator("healthcheck_allow")
+    @classmethod
+    def _targets(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in value:
+            try:
+                Target.parse(entry)
+            except ValueError:
+                raise ValueError(
+                    "must list hosts (intranet.example or 10.0.0.7, also with a port: intranet.example:8080) "
+                    f"or networks such as 10.0.0.0/8; {entry[:80]!r} is none"
+                ) from None
+        return value
+
     @field_validator("log_level", "log_format", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
 
-    @field_validator("data_dir")
+    @field_validator("data_dir", "docs_dir")
     @classmethod
-    def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().absolute()
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser().absolute()
 
     @field_validator("database_url")
     @classmethod
@@ -139,6 +168,18 @@ class Settings(BaseSettings):
             return value
         if _split_url(value).scheme not in {"redis", "rediss", "unix"}:
             raise ValueError("must start with redis://, rediss:// or unix://, or be 'memory' for no Redis")
+        return value
+
+    @field_validator("files_url")
+    @classmethod
+    def _store_url(cls, value: str | None) -> str | None:
+        if not value:
+            return None
+        parts = _split_url(value)
+        if parts.scheme not in {"s3", "gs", "az", "file"}:
+            raise ValueError("must start with s3://, gs://, az:// or file://")
+        if not (parts.path.strip("/") if parts.scheme == "file" else parts.netloc):
+            raise ValueError("must name a bucket or a folder, as in s3://bucket/folder or file:///srv/files")
         return value
 
     @model_validator(mode="after")

@@ -86,6 +86,7 @@ def test_memory_means_no_redis(monkeypatch: pytest.MonkeyPatch) -> None:
         ("DATABASE_URL", "postgresql://localhost:port/ideas", "DATABASE_URL is not a valid URL"),
         ("REDIS_URL", "http://localhost", "REDIS_URL must start with redis://"),
         ("TRUSTED_PROXIES", "10.0.0.0/8,proxy", "TRUSTED_PROXIES must list addresses"),
+        ("HEALTHCHECK_ALLOW", "10.0.0.0/8,intranet:0", "HEALTHCHECK_ALLOW must list hosts"),
         ("JOB_HEARTBEAT_S", "10", "JOB_HEARTBEAT_S must be at most half of JOB_LEASE_S"),
     ],
 )

@@ -1,4 +1,8 @@
-"""gzip where the client takes it: whole answers above a size, streams chunk by chunk, event streams never."""
+"""gzip where the client takes it: whole answers above a size, streams chunk by chunk, event streams never.
+
+An answer whose `Cache-Control` says `no-transform` is left as it is: a download, whose ranges and tag belong
+to the stored bytes.
+"""
 
 from typing import Final
 
@@ -38,15 +42,16 @@ class Compression(GZipMiddleware):
 class _Identity(IdentityResponder):
     """Adds Vary where gzip would have been used. Small answers pass with one look at their size."""
 
-    small = False
+    untouched = False
 
     async def send_with_compression(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.small = any(
-                name == b"content-length" and int(value) < self.minimum_size
+            self.untouched = any(
+                (name == b"content-length" and int(value) < self.minimum_size)
+                or (name == b"cache-control" and b"no-transform" in value)
                 for name, value in message["headers"]
             )
-        if self.small:
+        if self.untouched:
             await self.send(message)
         else:
             await super().send_with_compression(message)

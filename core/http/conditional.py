@@ -1,6 +1,6 @@
 """Conditional reads: an ETag on every cached answer, and 304 for a client that has it already."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
@@ -68,3 +68,13 @@ async def cached_response(
     if entry.status == 200 and matches(header_of(request.scope, b"if-none-match"), entry.etag):
         return Response(status_code=304, headers=headers)
     return Response(entry.body, entry.status, headers, media_type)
+
+
+def fixed_response(
+    request: Request, body: bytes, media_type: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Bytes that stay the same as long as the app runs, as 200 or 304."""
+    validated = {**(headers or {}), "ETag": body_etag(body), "Cache-Control": REVALIDATE}
+    if matches(header_of(request.scope, b"if-none-match"), validated["ETag"]):
+        return Response(status_code=304, headers=validated)
+    return Response(body, 200, validated, media_type)

@@ -19,12 +19,15 @@ PROBES: Final = frozenset({"/health", "/health/live", "/health/ready", "/metrics
 
 
 class RequestContext:
-    """`status` is 0 until the response starts; `started_at` is on the monotonic clock, in seconds."""
+    """`method` is the one that was sent: the routes see GET for HEAD. `status` is 0 until the response
+    starts; `started_at` is on the monotonic clock, in seconds.
+    """
 
-    __slots__ = ("client", "headers", "request_id", "started_at", "status")
+    __slots__ = ("client", "headers", "method", "request_id", "started_at", "status")
 
-    def __init__(self, request_id: str) -> None:
+    def __init__(self, request_id: str, method: str = "GET") -> None:
         self.request_id = request_id
+        self.method = method
         self.started_at = time.perf_counter()
         self.status = 0
         self.headers: list[Header] = []

@@ -10,8 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, Response
 
 from core.errors import NotFound
-from core.http.conditional import REVALIDATE, body_etag, matches
-from core.http.context import header_of
+from core.http.conditional import fixed_response
 
 # The package keeps a current Swagger UI as plain files; its Python code is not used.
 _PACKAGE: Final = "fastapi-offline"
@@ -63,7 +62,7 @@ async def openapi_document(request: Request) -> Response:
     state = request.app.state
     if not hasattr(state, "openapi_bytes"):
         state.openapi_bytes = orjson.dumps(request.app.openapi())
-    return _revalidated(request, state.openapi_bytes, "application/json")
+    return fixed_response(request, state.openapi_bytes, "application/json")
 
 
 @router.get("/docs")
@@ -74,18 +73,11 @@ async def docs_page() -> HTMLResponse:
 @router.get("/docs/{name}")
 async def docs_asset(request: Request, name: str) -> Response:
     if name == "start.js":
-        return _revalidated(request, _START, "text/javascript")
+        return fixed_response(request, _START, "text/javascript")
     if name not in _FILES:
         raise AssetNotFound("Route not found")
-    return _revalidated(request, await run_in_threadpool(_read, name), _FILES[name])
+    return fixed_response(request, await run_in_threadpool(_read, name), _FILES[name])
 
 
 def _read(name: str) -> bytes:
     return Path(str(distribution(_PACKAGE).locate_file(_FOLDER)), name).read_bytes()
-
-
-def _revalidated(request: Request, body: bytes, media_type: str) -> Response:
-    headers = {"ETag": body_etag(body), "Cache-Control": REVALIDATE}
-    if matches(header_of(request.scope, b"if-none-match"), headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    return Response(body, 200, headers, media_type)

@@ -39,9 +39,9 @@ class Edge:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        context = RequestContext(_request_id(scope))
-        context.client = self.clients.resolve(scope)
         method: str = scope["method"]
+        context = RequestContext(_request_id(scope), method)
+        context.client = self.clients.resolve(scope)
         scope = _normalized(scope)
         scope[KEY] = context
         tokens = bind_contextvars(request_id=context.request_id)

@@ -2,26 +2,33 @@
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import HandoverError
-from core.http.fields import is_none
+from core.http.fields import always_there, is_none, without_null
 
 T = TypeVar("T")
+
+_ABSENT: Final[dict[str, Any]] = {"exclude_if": is_none, "json_schema_extra": without_null}
+_ALWAYS: Final = always_there("success")
 
 
 class Envelope(BaseModel, Generic[T]):
     """One thing. `message` is left out when there is none."""
 
+    model_config = ConfigDict(json_schema_extra=_ALWAYS)
+
     success: Literal[True] = True
-    message: str | None = Field(default=None, exclude_if=is_none)
+    message: str | None = Field(default=None, **_ABSENT)
     data: T
 
 
 class Done(BaseModel, Generic[T]):
     """What became of a request, in a sentence, and the thing that it was about."""
+
+    model_config = ConfigDict(json_schema_extra=_ALWAYS)
 
     success: Literal[True] = True
     message: str
@@ -34,12 +41,12 @@ class ListEnvelope(BaseModel, Generic[T]):
     `nextCursor` is present when there is a next page.
     """
 
-    model_config = ConfigDict(populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True, json_schema_extra=_ALWAYS)
 
     success: Literal[True] = True
     count: int
-    total: int | None = Field(default=None, exclude_if=is_none)
-    next_cursor: str | None = Field(default=None, alias="nextCursor", exclude_if=is_none)
+    total: int | None = Field(default=None, **_ABSENT)
+    next_cursor: str | None = Field(default=None, alias="nextCursor", **_ABSENT)
     data: list[T]
 
 
@@ -58,11 +65,13 @@ class ErrorDetail(BaseModel):
 class ErrorBody(BaseModel):
     """Every error has this shape. `message` and `error` are equal; `details` names refused fields."""
 
+    model_config = ConfigDict(json_schema_extra=_ALWAYS)
+
     success: Literal[False] = False
     message: str = Field(examples=["Validation failed"])
     error: str = Field(examples=["Validation failed"])
     errors: list[str] = Field(examples=[["title: must not be empty"]])
-    details: list[ErrorDetail] | None = Field(default=None, exclude_if=is_none)
+    details: list[ErrorDetail] | None = Field(default=None, **_ABSENT)
 
 
 def error_responses(*errors: type[HandoverError]) -> dict[int | str, dict[str, Any]]:

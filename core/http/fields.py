@@ -1,6 +1,7 @@
 """Fields of answers and requests that may be missing, and how OpenAPI says so: without a null in it."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 
 def is_none(value: object) -> bool:
@@ -24,3 +25,20 @@ def without_null(schema: dict[str, Any]) -> None:
         schema.update(choices[0])
     elif choices:
         schema["anyOf"] = choices
+
+
+LEFT_OUT_IF_NONE: Final[dict[str, Any]] = {"exclude_if": is_none, "json_schema_extra": without_null}
+"""Arguments of `Field` for a field of an answer that is left out when it has no value."""
+
+
+def always_there(*names: str) -> Callable[[dict[str, Any]], None]:
+    """For `json_schema_extra` of an answer's model: fields that have a default in the code and are sent with
+    every answer, which a reader may rely on.
+    """
+
+    def publish(schema: dict[str, Any]) -> None:
+        for name in names:
+            schema["properties"][name].pop("default", None)
+        schema["required"] = [*names, *(name for name in schema.get("required", ()) if name not in names)]
+
+    return publish

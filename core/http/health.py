@@ -3,17 +3,20 @@
 import asyncio
 import time
 from collections.abc import Awaitable
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.http.envelope import ErrorBody
+from core.http.fields import always_there, is_none, without_null
+from core.http.timestamps import Timestamp
 from core.platform import Platform
 
 log = structlog.get_logger("handover.health")
 
 TIMEOUT_S: Final = 2.0
+_ABSENT: Final[dict[str, Any]] = {"exclude_if": is_none, "json_schema_extra": without_null}
 
 
 class Check(BaseModel):
@@ -22,35 +25,37 @@ class Check(BaseModel):
     model_config = ConfigDict(populate_by_name=True)
 
     status: Literal["up", "down", "off"]
-    latency_ms: float | None = Field(default=None, alias="latencyMs", exclude_if=lambda value: value is None)
+    latency_ms: float | None = Field(default=None, alias="latencyMs", **_ABSENT)
 
 
 class DatabaseHealth(BaseModel):
     """`connections` are those that the pool holds."""
 
-    model_config = ConfigDict(populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True, json_schema_extra=always_there("engine"))
 
     engine: Literal["postgres"] = "postgres"
     status: Literal["healthy", "error"]
     connections: int
-    latency_ms: float | None = Field(default=None, alias="latencyMs", exclude_if=lambda value: value is None)
+    latency_ms: float | None = Field(default=None, alias="latencyMs", **_ABSENT)
 
 
 class Health(BaseModel):
     """What both old services answered, in one."""
 
-    model_config = ConfigDict(populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True, json_schema_extra=always_there("dbStrategy"))
 
     status: Literal["healthy", "degraded"]
     service: str
     version: str
-    timestamp: str
+    timestamp: Timestamp
     db_strategy: Literal["postgres"] = Field(default="postgres", alias="dbStrategy")
     database: DatabaseHealth
 
 
 class UnhealthyBody(Health, ErrorBody):
     """503: the health answer and the error shape at once."""
+
+    model_config = ConfigDict(json_schema_extra=always_there("success", "dbStrategy"))
 
 
 class Live(BaseModel):

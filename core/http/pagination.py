@@ -41,7 +41,7 @@ def decode_position(cursor: str) -> Position:
         if to_iso(created_at) != moment:
             raise ValueError
     except (ValueError, OverflowError):
-        raise _bad(cursor) from None
+        raise bad_cursor(cursor) from None
     return Position(created_at, row_id)
 
 
@@ -57,15 +57,16 @@ def decode_cursor(cursor: str, parts: int) -> tuple[str, ...]:
         padded = cursor + "=" * (-len(cursor) % 4)
         values = json.loads(base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, RecursionError):
-        raise _bad(cursor) from None
+        raise bad_cursor(cursor) from None
     if not isinstance(values, list) or len(values) != parts:
-        raise _bad(cursor)
+        raise bad_cursor(cursor)
     for value in values:
         if not isinstance(value, str) or fault_of(value) is not None:
-            raise _bad(cursor)
+            raise bad_cursor(cursor)
     return tuple(values)
 
 
-def _bad(cursor: str) -> Invalid:
+def bad_cursor(cursor: str) -> Invalid:
+    """For a cursor that is none of ours, or of another list."""
     message = "must be the nextCursor of an earlier answer"
     return Invalid("Validation failed", details=[FieldError("cursor", message, cursor)])

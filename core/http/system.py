@@ -6,9 +6,10 @@ from typing import Final, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
+from core.http.fields import always_there, is_none, without_null
 from core.http.health import (
     Health,
     Live,
@@ -17,7 +18,7 @@ from core.http.health import (
     database_health,
     readiness,
 )
-from core.http.timestamps import now, to_iso
+from core.http.timestamps import now
 from core.observability import metrics
 from core.platform import Platform
 
@@ -29,16 +30,21 @@ router: Final = APIRouter(tags=["Health"])
 
 
 class Endpoints(BaseModel):
-    """`api` names the collections that are mounted."""
+    """`api` names what is mounted below the API's root."""
+
+    model_config = ConfigDict(json_schema_extra=always_there("health", "documentation", "openapi", "metrics"))
 
     health: str = "/health"
     documentation: str = "/docs"
     openapi: str = "/openapi.json"
+    asyncapi: str | None = Field(default=None, exclude_if=is_none, json_schema_extra=without_null)
     metrics: str = "/metrics"
     api: dict[str, str]
 
 
 class Info(BaseModel):
+    model_config = ConfigDict(json_schema_extra=always_there("success"))
+
     success: Literal[True] = True
     service: str
     version: str
@@ -55,8 +61,9 @@ def service_version() -> str:
 
 @router.get("/", summary="Service information", response_model=Info)
 async def service_info(request: Request) -> Info:
-    endpoints: Mapping[str, str] = request.app.state.endpoints
-    return Info(service=SERVICE, version=request.app.version, endpoints=Endpoints(api=dict(endpoints)))
+    documents: Mapping[str, str] = request.app.state.documents
+    endpoints = Endpoints(api=request.app.state.collections, **documents)
+    return Info(service=SERVICE, version=request.app.version, endpoints=endpoints)
 
 
 @router.get(
@@ -72,7 +79,7 @@ async def health(request: Request) -> Response:
         status="healthy" if healthy else "degraded",
         service=SERVICE,
         version=request.app.version,
-        timestamp=to_iso(now()),
+        timestamp=now(),
         database=database,
     )
     if healthy:

@@ -4,7 +4,7 @@ A job runs as a task of the event loop in the process that enqueued it; when tha
 takes the job over once its lease has run out, and goes on from the checkpoint.
 """
 
-from core.jobs.context import JobContext
+from core.jobs.context import Describe, JobContext
 from core.jobs.errors import (
     JobCancelled,
     JobConflict,
@@ -20,6 +20,7 @@ from core.jobs.service import Jobs
 from core.jobs.views import JobEventView, JobPage, JobState, JobView, JsonObject
 
 __all__ = [
+    "Describe",
     "JobCancelled",
     "JobConflict",
     "JobContext",

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.cache import Cache
@@ -13,6 +14,9 @@ from core.jobs.views import Counts, EventKind, JobView, JsonObject
 from core.settings import Settings
 
 PROGRESS_INTERVAL_S = 0.2
+
+Describe = Callable[[], JsonObject]
+"""Gives the OpenAPI document of the running app."""
 
 
 @dataclass(slots=True)
@@ -28,16 +32,25 @@ class JobContext:
     """One attempt to run one job.
 
     `job` is the view at the time of the claim; `job.checkpoint` is where to go on. A file that an earlier
-    attempt could still be writing needs `job.fencing_token` in its name.
+    attempt could still be writing needs `job.fencing_token` in its name. `openapi` gives what the running app
+    publishes, and is None in a process that has no app.
     """
 
     def __init__(
-        self, job: JobView, *, db: Database, cache: Cache, settings: Settings, signals: Signals
+        self,
+        job: JobView,
+        *,
+        db: Database,
+        cache: Cache,
+        settings: Settings,
+        signals: Signals,
+        openapi: Describe | None = None,
     ) -> None:
         self.job = job
         self.db = db
         self.cache = cache
         self.settings = settings
+        self.openapi = openapi
         self.counts = Counts()
         self._signals = signals
         self._phase = job.phase

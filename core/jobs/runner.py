@@ -11,7 +11,7 @@ from core.cache import Cache
 from core.database.client import Database
 from core.errors import HandoverError, Unavailable
 from core.jobs import metrics, queries
-from core.jobs.context import JobContext, Signals
+from core.jobs.context import Describe, JobContext, Signals
 from core.jobs.errors import JobCancelled, JobFailed, JobInterrupted, LeaseLost
 from core.jobs.kinds import JobKind
 from core.jobs.pause import pause
@@ -58,6 +58,7 @@ class Runner:
         settings: Settings,
         stopping: asyncio.Event,
         lease: Lease,
+        openapi: Describe | None = None,
     ) -> None:
         self.job = job
         self.signals = Signals(stopping, cancel_requested=job.cancel_requested)
@@ -65,6 +66,7 @@ class Runner:
         self._db = db
         self._cache = cache
         self._settings = settings
+        self._openapi = openapi
         self._owner = lease.owner
         self._renewed_at = lease.asked_at
         self._context: JobContext | None = None
@@ -116,7 +118,12 @@ class Runner:
         if self.signals.cancel_requested:
             return Outcome("cancelled")
         self._context = JobContext(
-            self.job, db=self._db, cache=self._cache, settings=self._settings, signals=self.signals
+            self.job,
+            db=self._db,
+            cache=self._cache,
+            settings=self._settings,
+            signals=self.signals,
+            openapi=self._openapi,
         )
         self._work = asyncio.ensure_future(self._kind.run(self._context))
         try:

@@ -15,6 +15,7 @@ from core.cache import Cache
 from core.database.client import Database
 from core.errors import Unavailable
 from core.jobs import metrics, queries
+from core.jobs.context import Describe
 from core.jobs.errors import JobConflict, JobEnded, JobNotFound
 from core.jobs.kinds import JobKind
 from core.jobs.pause import pause
@@ -42,6 +43,7 @@ class Jobs:
     A process that only runs its own job (the command line) needs no `start`, but must `stop` before it
     closes `db`.
     `draining`, when given, begins the stop as soon as it is set.
+    `openapi` tells handlers what the running app publishes; a process without an app has none.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Jobs:
         kinds: Iterable[JobKind],
         *,
         draining: asyncio.Event | None = None,
+        openapi: Describe | None = None,
     ) -> None:
         self._db = db
         self._cache = cache
@@ -63,6 +66,7 @@ class Jobs:
             self._kinds[kind.kind] = kind
         self._process = f"{socket.gethostname()}:{os.getpid()}"
         self._draining = draining
+        self._openapi = openapi
         self._stopping = asyncio.Event()
         self._running: dict[asyncio.Task[None], Runner] = {}
         self._background: list[asyncio.Task[None]] = []
@@ -203,6 +207,7 @@ class Jobs:
             settings=self._settings,
             stopping=self._stopping,
             lease=lease,
+            openapi=self._openapi,
         )
         task = asyncio.create_task(runner.run(), name=f"job {job.id}", context=contextvars.Context())
         self._running[task] = runner

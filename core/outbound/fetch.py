@@ -1,9 +1,9 @@
 """One GET with its redirects: every hop is judged anew, and all of it has one limit of time and of bytes.
 
-    FetchError         why there is no answer; its text can be shown to whoever gave the URL
-    ├── Unreachable    no connection, or one that may not be made; which of them is not told
-    ├── TimedOut       no complete answer within the limit of time
-    └── Broken         there is something, but it does not answer as it should
+FetchError         why there is no answer; its text can be shown to whoever gave the URL
+├── Unreachable    no connection, or one that may not be made; which of them is not told
+├── TimedOut       no complete answer within the limit of time
+└── Broken         there is something, but it does not answer as it should
 """
 
 import asyncio
@@ -81,12 +81,12 @@ class Fetcher:
         self,
         permission: Permission,
         *,
-        timeout_s: float = TIMEOUT_S,
+        timeout_s: float | None = None,
         resolve: Resolve | None = None,
         connector: AsyncNetworkBackend | None = None,
     ) -> None:
         self._permission = permission
-        self._timeout_s = timeout_s
+        self._timeout_s = TIMEOUT_S if timeout_s is None else timeout_s
         self._resolve = resolve
         self._connector = connector
 
@@ -165,5 +165,4 @@ def _fetchable(address: str, base: httpx.URL | None = None) -> httpx.URL:
     try:
         return parse_url(address if base is None else str(base.join(address)))
     except (httpx.InvalidURL, ValueError):
-        redirected = "Redirects to what cannot be fetched" if base else "Has a URL that cannot be fetched"
-        raise Broken(redirected) from None
+        raise Broken("Redirects to what cannot be fetched" if base else "Has no URL to fetch") from None

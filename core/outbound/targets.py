@@ -15,10 +15,13 @@ Network = IPv4Network | IPv6Network
 
 _HOST_NAME: Final = re.compile(r"(?!.*\.\.)[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?")
 
-# Public by their number, but answered by the cloud's own machinery (Azure's agent and name server).
-_METADATA: Final = frozenset({IPv4Address("168.63.129.16")})
-_NAT64: Final = IPv6Network("64:ff9b::/96")
-_NOT_PUBLIC: Final[tuple[IPv6Network, ...]] = (
+_NOT_PUBLIC: Final[tuple[Network, ...]] = (
+    # Protocol assignments, among them a cloud's metadata service; the relays of 6to4.
+    IPv4Network("192.0.0.0/24"),
+    IPv4Network("192.88.99.0/24"),
+    # Public by its number, but answered by Azure's own machinery on the host.
+    IPv4Network("168.63.129.16/32"),
+    # Whatever is not assigned, special, documentation, unique local, link local, site local or multicast.
     IPv6Network("::/8"),
     IPv6Network("100::/8"),
     IPv6Network("2001::/23"),
@@ -28,33 +31,23 @@ _NOT_PUBLIC: Final[tuple[IPv6Network, ...]] = (
     IPv6Network("fc00::/7"),
     IPv6Network("fe00::/7"),
 )
-# An ISATAP interface identifier (RFC 5214) carries an IPv4 address in its last 32 bits.
-_ISATAP: Final = (0x00005EFE, 0x02005EFE)
+_NAT64: Final = IPv6Network("64:ff9b::/96")
+# The interface identifiers of ISATAP (RFC 5214); an IPv4 address follows.
+_ISATAP: Final = frozenset({0x00005EFE, 0x02005EFE})
 
 
 def is_public(address: Address) -> bool:
     """Whether anybody on the internet could connect to it as well as we could."""
-    if isinstance(address, IPv4Address):
-        special = address.is_multicast or address.is_reserved or address in _METADATA
-        return address.is_global and not special
-    embedded = _embedded(address)
-    if embedded is not None:
-        return is_public(embedded)
-    if address.is_multicast or any(address in network for network in _NOT_PUBLIC):
-        return False
-    return address.is_global
-
-
-def _embedded(address: IPv6Address) -> IPv4Address | None:
-    """The IPv4 address that a router would take out of it: mapped, 6to4, NAT64 and ISATAP."""
-    if address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    if address.sixtofour is not None:
-        return address.sixtofour
-    number = int(address)
-    if address in _NAT64 or number >> 32 & 0xFFFFFFFF in _ISATAP:
-        return IPv4Address(number & 0xFFFFFFFF)
-    return None
+    if isinstance(address, IPv6Address):
+        last = IPv4Address(int(address) & 0xFFFFFFFF)
+        # Routers take the IPv4 address out of these, so it alone counts.
+        inner = address.ipv4_mapped or address.sixtofour or (last if address in _NAT64 else None)
+        if inner is not None:
+            return is_public(inner)
+        if int(address) >> 32 & 0xFFFFFFFF in _ISATAP and not is_public(last):
+            return False
+    special = address.is_multicast or address.is_reserved
+    return address.is_global and not special and not any(address in network for network in _NOT_PUBLIC)
 
 
 @dataclass(frozen=True, slots=True)

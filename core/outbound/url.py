@@ -20,7 +20,7 @@ def parse_url(text: str) -> httpx.URL:
         raise ValueError("must name a host")
     if url.userinfo:
         raise ValueError("must not contain a user name or password")
-    if port == 0:
+    if port is not None and not 1 <= port <= 65535:
         raise ValueError("must have a port between 1 and 65535")
     return url
 

@@ -1,14 +1,29 @@
-"""What other slices may use of the audit trail: leaving an entry, in the writer's own transaction."""
+"""What other slices may use of the audit trail: leaving an entry, in the writer's own transaction, and what
+happened lately.
+"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from pydantic import JsonValue
 
 from core.database.client import Database
 from features.audit import queries
-from features.audit.schemas import Action, AuditEntry, Author
+from features.audit.cache import AUDIT_TAGS
+from features.audit.schemas import Action, AuditEntry, Author, Trace
 
-__all__ = ["Action", "AuditEntry", "Author", "JsonValue", "differences", "record", "record_change"]
+__all__ = [
+    "AUDIT_TAGS",
+    "Action",
+    "AuditEntry",
+    "Author",
+    "JsonValue",
+    "Trace",
+    "differences",
+    "recent",
+    "record",
+    "record_change",
+]
 
 Facts = Mapping[str, JsonValue]
 """A row as the API shows it."""
@@ -28,11 +43,30 @@ async def record_change(
     *,
     before: Facts | None,
     after: Facts | None,
+    at: datetime | None = None,
 ) -> None:
-    """The entry of a row's change from `before` (None: it was made) to `after` (None: it is gone)."""
+    """The entry of a row's change from `before` (None: it was made) to `after` (None: it is gone). `at` is
+    given for changes of the past.
+    """
     changes = differences(before or {}, after or {})
-    entry = AuditEntry(entity, entity_id, action, author.name, author.request_id, changes, author.client)
+    entry = AuditEntry(entity, entity_id, action, author.name, author.request_id, changes, author.client, at)
     await record(tx, entry)
+
+
+async def recent(
+    db: Database,
+    kinds: Sequence[tuple[str, Action]],
+    since: datetime,
+    *,
+    labels: Sequence[str],
+    limit: int,
+) -> list[Trace]:
+    """The newest entries of these kinds, (entity, action), with one query. `labels` are the fields that name
+    a row.
+
+    A cached answer made of them hangs on `AUDIT_TAGS`, and on the tags of the slices whose rows they are.
+    """
+    return await queries.find_recent(db, kinds, since, labels=labels, limit=limit)
 
 
 def differences(before: Facts, after: Facts) -> dict[str, JsonValue]:

@@ -1,5 +1,8 @@
-"""What this slice hands to the app: nothing over HTTP yet. Others write through `features.audit.api`."""
+"""What this slice hands to the app."""
 
 from core.feature import Feature
+from features.audit.cache import AUDIT_TAGS
+from features.audit.jobs import RETENTION
+from features.audit.router import router
 
-feature = Feature(name="audit")
+feature = Feature(name="audit", router=router, jobs=(RETENTION,), cache_tags=AUDIT_TAGS)

@@ -1,13 +1,29 @@
-"""The frozen values of the audit trail."""
+"""Requests and answers of the audit trail, and its frozen values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal, Protocol
 
-from pydantic import JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic.alias_generators import to_camel
+
+from core.http.fields import LEFT_OUT_IF_NONE
+from core.http.pagination import Cursor
+from core.http.text import Text
+from core.http.timestamps import Timestamp
+
+RETENTION_KIND: Final = "audit.retention"
+RETENTION_ENTITY: Final = "audit"
+"""What an entry about the trail itself names; its id is that of the job."""
+
+COUNTED_AT_MOST: Final = 10_000
+"""Rows that a list counts and that `offset` may skip: beyond it neither costs a constant time."""
+
+PAGE: Final = 50
+MAX_PAGE: Final = 200
 
 Action = Literal["created", "updated", "deleted", "imported", "checked"]
-
 
 
 class Author(Protocol):
@@ -29,7 +45,7 @@ class AuditEntry:
 
     `changes` is `{field: {"before": ..., "after": ...}}` in the names and forms of the API; an import writes
     one entry per batch instead, under its job's id, with what it counted. `client` is the address that the
-    request came from.
+    request came from; `at` is None for what happens now.
     """
 
     entity: str
@@ -39,3 +55,89 @@ class AuditEntry:
     request_id: str | None
     changes: Mapping[str, JsonValue]
     client: str | None = None
+    at: datetime | None = None
+
+
+_EXAMPLE: Final[dict[str, Any]] = {
+    "id": "1042",
+    "entity": "item",
+    "entityId": "1f9b6598-6e08-4825-a686-638a5d6b0e4a",
+    "action": "updated",
+    "user": "ada",
+    "at": "2025-10-24T08:12:00.000Z",
+    "requestId": "0f1e2d3c-4b5a-4968-8776-655443322110",
+    "client": "192.0.2.7",
+    "changes": {"status": {"before": "new", "after": "review"}},
+}
+
+
+class AuditRecord(BaseModel):
+    """A stored entry. What nobody's request caused has neither `requestId` nor `client`."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        json_schema_extra={"example": _EXAMPLE},
+    )
+
+    id: str
+    entity: str
+    entity_id: str
+    action: Action
+    user: str
+    at: Timestamp
+    request_id: str | None = Field(default=None, **LEFT_OUT_IF_NONE)
+    client: str | None = Field(
+        default=None, description="The address that the request came from", **LEFT_OUT_IF_NONE
+    )
+    changes: dict[str, JsonValue] = Field(
+        description='`{field: {"before": ..., "after": ...}}`; of bulk work, what it counted'
+    )
+
+
+class AuditQuery(BaseModel):
+    """Every condition that is present must hold. `cursor` costs the same at any depth."""
+
+    model_config = ConfigDict(frozen=True)
+
+    entity: Annotated[Text, Field(max_length=64)] | None = Field(
+        default=None, description="Kind of row: item, system, idea, file, audit"
+    )
+    entity_id: Annotated[Text, Field(max_length=512)] | None = None
+    action: Action | None = None
+    actor: Annotated[Text, Field(max_length=128)] | None = Field(
+        default=None, description="The `user` of the entries"
+    )
+    request_id: Annotated[Text, Field(max_length=128)] | None = None
+    since: Timestamp | None = Field(default=None, description="Entries of this moment or later")
+    until: Timestamp | None = Field(default=None, description="Entries before this moment")
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = PAGE
+    offset: Annotated[int, Field(ge=0, le=COUNTED_AT_MOST)] = Field(
+        default=0, description="How many entries to skip; go further with `cursor`"
+    )
+    cursor: Cursor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The entry that the page before ended with."""
+
+    at: datetime
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """An entry in short: `fields` are those that changed, `label` is what the row is called, if the entry
+    says it.
+    """
+
+    id: str
+    entity: str
+    entity_id: str
+    action: Action
+    user: str
+    at: datetime
+    fields: tuple[str, ...]
+    label: str | None

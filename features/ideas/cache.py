@@ -1,24 +1,24 @@
 """How reads of ideas are cached, and what makes them invalid.
 
-The list and the board hang on `ideas`, which every write renews; one idea on `idea:{id}`, which its own writes renew,
-and on `idea`, which bulk changes renew. An idea shows the name of its system, so all of them hang on `systems` too.
-An unknown id is not cached.
+The list and the board hang on `ideas`, which every write renews; one idea on `idea:{id}`, which its own
+writes renew, and on `idea`, which bulk changes renew. An idea shows the name of its system, so all of them
+hang on the tags of systems too. An unknown id is not cached.
 """
 
 from typing import Final
 
 from core.cache import Policy
-
-# Names the tag of another slice, so that the two need no import of each other.
-SYSTEMS: Final = "systems"
+from features.systems.api import SYSTEM_TAGS
 
 IDEA_TAGS: Final = ("ideas",)
-IDEA: Final = Policy("ideas.idea", tags=("idea", "idea:{key}", SYSTEMS))
-LIST: Final = Policy("ideas.list", tags=(*IDEA_TAGS, SYSTEMS))
-KANBAN: Final = Policy("ideas.kanban", tags=(*IDEA_TAGS, SYSTEMS))
+BULK_TAGS: Final = (*IDEA_TAGS, "idea")
+
+IDEA: Final = Policy("ideas.idea", tags=("idea", "idea:{key}", *SYSTEM_TAGS))
+LIST: Final = Policy("ideas.list", tags=(*IDEA_TAGS, *SYSTEM_TAGS))
+KANBAN: Final = Policy("ideas.kanban", tags=(*IDEA_TAGS, *SYSTEM_TAGS))
 KANBAN_KEY: Final = "board"
 
-CACHE_TAGS: Final = (*IDEA_TAGS, "idea")
+CACHE_TAGS: Final = BULK_TAGS
 
 
 def tags_of(idea_id: str) -> tuple[str, ...]:

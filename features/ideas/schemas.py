@@ -27,6 +27,15 @@ Priority = Literal["low", "medium", "high", "critical"]
 OrderBy = Literal["created_at", "updated_at", "title", "priority", "status", "due_date"]
 Direction = Literal["asc", "desc"]
 
+_FIRST: Final[dict[OrderBy, Direction]] = {
+    "created_at": "desc",
+    "updated_at": "desc",
+    "title": "asc",
+    "priority": "desc",
+    "status": "asc",
+    "due_date": "asc",
+}
+
 Title = Annotated[NotBlank, Field(max_length=TITLE_LENGTH)]
 Description = Annotated[NotBlank, Field(max_length=DESCRIPTION_LENGTH)]
 Tags = Annotated[list[Annotated[Text, Field(max_length=TAG_LENGTH)]], Field(max_length=TAGS_PER_IDEA)]
@@ -45,8 +54,8 @@ _EXAMPLE: Final[dict[str, Any]] = {
     "tags": ["api", "guide"],
     "systemId": "0b6e2f9c-7a52-4a3e-8f5e-6f1f6f0d9c55",
     "system": {"id": "0b6e2f9c-7a52-4a3e-8f5e-6f1f6f0d9c55", "name": "Orders API"},
-    "assignedTo": "maria",
-    "createdBy": "joao",
+    "assignedTo": "docs-team",
+    "createdBy": "platform-team",
     "estimatedHours": 12,
     "dueDate": "2025-11-30T00:00:00.000Z",
     "createdAt": "2025-10-23T22:46:19.740Z",
@@ -129,7 +138,7 @@ class CreateIdea(BaseModel):
 
 
 class UpdateIdea(BaseModel):
-    """Only the fields that are present change. Null empties those that may be empty, and is refused for the others.
+    """Only the fields that are present change. Null empties those that may be empty; the others refuse it.
 
     Every accepted update sets `updatedAt`, even an empty one.
     """
@@ -171,8 +180,8 @@ def _lower(value: object) -> object:
 
 
 class IdeaQuery(IdeaFilter):
-    """Without `limit`, `offset` and `cursor` the list is complete. `cursor` is steadier and quicker than `offset`;
-    it belongs to `order_by=created_at`.
+    """Without `limit`, `offset` and `cursor` the list is complete. `cursor` is steadier and quicker than
+    `offset`; it belongs to `order_by=created_at`.
     """
 
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] | None = Field(
@@ -182,16 +191,59 @@ class IdeaQuery(IdeaFilter):
     cursor: Cursor | None = None
     order_by: OrderBy = Field(
         default="created_at",
-        description="`updated_at` takes the creation for an idea that was never updated; `title` goes by letters, "
-        "`priority` and `status` by rank; ideas without a due date come last either way",
+        description="`updated_at` takes the creation for an idea that was never updated; `title` goes by "
+        "letters, `priority` and `status` by rank; ideas without a due date come last either way",
     )
-    order_direction: Annotated[Direction, BeforeValidator(_lower)] = "desc"
+    order_direction: Annotated[Direction, BeforeValidator(_lower)] | None = Field(
+        default=None,
+        description="Without it the newest, the first letters and ranks of work, the most urgent and the "
+        "soonest due come first",
+    )
+
+    @property
+    def direction(self) -> Direction:
+        return self.order_direction or _FIRST[self.order_by]
 
     @property
     def take(self) -> int | None:
         """The size of the page, or None for everything."""
         paged = self.limit is not None or self.offset is not None or self.cursor is not None
         return self.limit or PAGE if paged else None
+
+
+class IdeaStatusCounts(BaseModel):
+    new: int = 0
+    triage: int = 0
+    in_progress: int = 0
+    review: int = 0
+    completed: int = 0
+    rejected: int = 0
+
+
+class IdeaPriorityCounts(BaseModel):
+    low: int = 0
+    medium: int = 0
+    high: int = 0
+    critical: int = 0
+
+
+class IdeaCategoryCounts(BaseModel):
+    api: int = 0
+    docs: int = 0
+    dashboard: int = 0
+    automation: int = 0
+    infrastructure: int = 0
+
+
+class IdeasStats(BaseModel):
+    """Each of the three breakdowns adds up to the total."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+    total: int
+    by_status: IdeaStatusCounts
+    by_priority: IdeaPriorityCounts
+    by_category: IdeaCategoryCounts
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ from features.items.schemas import (
     TAGS_PER_ITEM,
     TITLE_LENGTH,
     Category,
+    ItemFilter,
     LoadCounts,
     Mismatch,
     OnConflict,
@@ -53,6 +54,7 @@ __all__ = [
     "OnConflict",
     "canonical_digest",
     "compare",
+    "count",
     "existing_ids",
     "load_rows",
 ]
@@ -172,6 +174,10 @@ async def load_rows(tx: Database, rows_json: str, job_id: str, on_conflict: OnCo
 async def compare(db: Database, digests: Sequence[tuple[str, str]]) -> list[Mismatch]:
     """The items, of the given (id, `canonical_digest`), that are missing or different in the table."""
     return await queries.compare(db, [item_id for item_id, _ in digests], [digest for _, digest in digests])
+
+
+async def count(db: Database) -> int:
+    return await queries.count_items(db, ItemFilter())
 
 
 async def existing_ids(db: Database, ids: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ from core.cache import Entry, cache_key
 from core.deps import Actor, Cache, Db
 from core.errors import Conflict, Invalid, TooLarge, Unavailable, UnsupportedMediaType
 from core.http.conditional import cached_response, json_entry
-from core.http.envelope import Envelope, ListEnvelope, error_responses
+from core.http.envelope import Done, Envelope, ListEnvelope, error_responses
 from core.http.text import fault_of
 from features.items import service
 from features.items.cache import ITEM, LIST
@@ -81,10 +81,10 @@ async def list_items(
 )
 async def create_item(
     db: Db, cache: Cache, actor: Actor, values: CreateItem, response: Response
-) -> Envelope[Item]:
+) -> Done[Item]:
     created = await service.create_item(db, cache, actor, values)
     response.headers["Location"] = f"{PREFIX}/{quote(created.id, safe='')}"
-    return Envelope[Item](message="Item created successfully", data=created)
+    return Done[Item](message="Item created successfully", data=created)
 
 
 @router.get(
@@ -107,15 +107,13 @@ async def get_item(request: Request, db: Db, cache: Cache, item_id: ItemId) -> R
     description="Changes the fields that are sent. Every accepted update sets `updatedAt`, an empty one too.",
     responses=error_responses(*REFUSED_BODY, ItemNotFound, Unavailable),
 )
-async def update_item(
-    db: Db, cache: Cache, actor: Actor, item_id: ItemId, values: UpdateItem
-) -> Envelope[Item]:
+async def update_item(db: Db, cache: Cache, actor: Actor, item_id: ItemId, values: UpdateItem) -> Done[Item]:
     updated = await service.update_item(db, cache, actor, item_id, values)
-    return Envelope[Item](message="Item updated successfully", data=updated)
+    return Done[Item](message="Item updated successfully", data=updated)
 
 
 @router.delete(ONE, summary="Delete item", responses=error_responses(ItemNotFound, Unavailable))
-async def delete_item(db: Db, cache: Cache, actor: Actor, item_id: ItemId) -> Envelope[Item]:
+async def delete_item(db: Db, cache: Cache, actor: Actor, item_id: ItemId) -> Done[Item]:
     """The answer holds the item as it was."""
     deleted = await service.delete_item(db, cache, actor, item_id)
-    return Envelope[Item](message="Item deleted successfully", data=deleted)
+    return Done[Item](message="Item deleted successfully", data=deleted)

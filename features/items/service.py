@@ -98,8 +98,7 @@ async def _audit(
     before: Item | None,
     after: Item | None,
 ) -> None:
-    facts = {"before": _facts(before), "after": _facts(after)}
-    await audit.record_change(tx, actor, action, ENTITY, item_id, **facts)
+    await audit.record_change(tx, actor, action, ENTITY, item_id, before=_facts(before), after=_facts(after))
 
 
 def _facts(item: Item | None) -> dict[str, JsonValue] | None:

@@ -1,12 +1,15 @@
 """A job as clients see it. A field without a value is left out."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
 
 from core.http.timestamps import Timestamp
 from core.jobs import JobState, JobView, JsonObject
+
+STREAM: Final = "/api/v1/jobs/{job_id}/events"
+"""Where a job's events are followed."""
 
 
 def _is_none(value: object) -> bool:

@@ -1,27 +1,33 @@
-"""What other slices may use of systems: whether one exists, what it is called, and what there is to count.
+"""What other slices may use of systems: whether one exists, what it is called, what there is to count, and
+taking systems over as they are.
 
-An answer that shows names of systems carries `NAME_TAGS` in its cache policy; one that shows or counts
-systems carries `LIST_TAGS`. Whoever writes the table in bulk invalidates `BULK_TAGS`.
+An answer that shows the name of a system, or that something belongs to one, carries `SYSTEM_TAGS` in its
+cache policy; one that shows or counts systems carries `LIST_TAGS`. Whoever writes the table in bulk
+invalidates `SYSTEM_TAGS`.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from core.database.client import Database
 from features.systems import queries
-from features.systems.cache import BULK_TAGS, LIST_TAGS, NAME_TAGS
-from features.systems.schemas import StatusCounts, System, SystemsStats, TypeCounts
+from features.systems.cache import LIST_TAGS, SYSTEM_TAGS
+from features.systems.schemas import StatusCounts, StoredSystem, System, SystemsStats, TypeCounts
+from features.systems.service import ENTITY, facts_of
 
 __all__ = [
-    "BULK_TAGS",
+    "ENTITY",
     "LIST_TAGS",
-    "NAME_TAGS",
+    "SYSTEM_TAGS",
     "StatusCounts",
+    "StoredSystem",
     "System",
     "SystemsStats",
     "TypeCounts",
     "created_by_day",
     "exists",
+    "facts_of",
+    "load",
     "names_of",
     "search",
     "statistics",
@@ -53,3 +59,10 @@ async def created_by_day(db: Database, since: datetime) -> dict[str, int]:
     left out.
     """
     return await queries.created_by_day(db, since)
+
+
+async def load(tx: Database, stored: Sequence[StoredSystem]) -> frozenset[str]:
+    """Writes systems with their ids, times and versions in one statement, without audit entries. One whose id
+    or name is taken is left out; the answer holds the ids of the others.
+    """
+    return await queries.load_systems(tx, stored)

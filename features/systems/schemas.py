@@ -2,19 +2,18 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, RootModel
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from core.http.fields import is_none, without_default, without_null
+from core.http.fields import LEFT_OUT_IF_NONE, without_default
 from core.http.json import JsonObject
 from core.http.pagination import Offset
 from core.http.text import NotBlank, Text, Trimmed
 from core.http.timestamps import Timestamp
 from core.outbound.url import fault_of_url
-
 
 CHECK_ALL_KIND: Final = "systems.check_all"
 
@@ -69,8 +68,6 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Word = Annotated[_Word | None, _EMPTY]
 Url = Annotated[_Url | None, _EMPTY]
 
-_ABSENT: Final[dict[str, Any]] = {"exclude_if": is_none, "json_schema_extra": without_null}
-
 
 class System(BaseModel):
     """Fields without a value are left out."""
@@ -86,21 +83,25 @@ class System(BaseModel):
     name: str
     description: str
     status: Status
-    port: int | None = Field(default=None, **_ABSENT)
-    category: str | None = Field(default=None, **_ABSENT)
+    port: int | None = Field(default=None, **LEFT_OUT_IF_NONE)
+    category: str | None = Field(default=None, **LEFT_OUT_IF_NONE)
     tags: list[str]
-    type: SystemType | None = Field(default=None, **_ABSENT)
-    url: str | None = Field(default=None, **_ABSENT)
-    owner: str | None = Field(default=None, **_ABSENT)
-    version: str | None = Field(default=None, **_ABSENT)
-    metadata: JsonObject | None = Field(default=None, **_ABSENT)
-    icon: str | None = Field(default=None, **_ABSENT)
-    color: str | None = Field(default=None, **_ABSENT)
-    host: str | None = Field(default=None, **_ABSENT)
-    last_checked: Timestamp | None = Field(default=None, **_ABSENT)
-    response_time_ms: int | None = Field(default=None, **_ABSENT)
+    type: SystemType | None = Field(default=None, **LEFT_OUT_IF_NONE)
+    url: str | None = Field(default=None, **LEFT_OUT_IF_NONE)
+    owner: str | None = Field(default=None, **LEFT_OUT_IF_NONE)
+    version: str | None = Field(default=None, **LEFT_OUT_IF_NONE)
+    metadata: JsonObject | None = Field(default=None, **LEFT_OUT_IF_NONE)
+    icon: str | None = Field(default=None, **LEFT_OUT_IF_NONE)
+    color: str | None = Field(default=None, **LEFT_OUT_IF_NONE)
+    host: str | None = Field(default=None, **LEFT_OUT_IF_NONE)
+    last_checked: Timestamp | None = Field(default=None, **LEFT_OUT_IF_NONE)
+    response_time_ms: int | None = Field(default=None, **LEFT_OUT_IF_NONE)
     created_at: Timestamp
-    updated_at: Timestamp | None = Field(default=None, **_ABSENT)
+    updated_at: Timestamp | None = Field(default=None, **LEFT_OUT_IF_NONE)
+
+
+class SystemArray(RootModel[list[System]]):
+    """Published without an envelope."""
 
 
 class _Optional(BaseModel):
@@ -185,6 +186,10 @@ class SystemQuery(SystemFilter):
         default=None, description="Times go from new to old and names from A to Z unless this says otherwise"
     )
 
+    @property
+    def direction(self) -> OrderDirection:
+        return self.order_direction or ("asc" if self.order_by == "name" else "desc")
+
 
 class HealthCheckResult(BaseModel):
     """What one check found. `responseTime` is in milliseconds, and absent when there was no answer."""
@@ -194,8 +199,37 @@ class HealthCheckResult(BaseModel):
     system_id: str
     status: CheckStatus
     last_checked: Timestamp
-    response_time: float | None = Field(default=None, **_ABSENT)
-    error: str | None = Field(default=None, examples=["Answered with status 503"], **_ABSENT)
+    response_time: float | None = Field(default=None, **LEFT_OUT_IF_NONE)
+    error: str | None = Field(default=None, examples=["Answered with status 503"], **LEFT_OUT_IF_NONE)
+
+
+class CheckedSystems(BaseModel):
+    """How far a check of all systems is: those with ids up to `after` are done. `results` is None when there
+    are too many of them to be kept.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    after: str = ""
+    done: int = 0
+    counts: dict[CheckStatus, int] = {"online": 0, "error": 0, "offline": 0, "unknown": 0}
+    results: list[HealthCheckResult] | None = []
+
+    def with_chunk(self, after: str, found: list[HealthCheckResult], *, keep: int) -> Self:
+        counts = dict(self.counts)
+        for result in found:
+            counts[result.status] += 1
+        results = None if self.results is None else [*self.results, *found]
+        if results is not None and len(results) > keep:
+            results = None
+        return self.model_copy(
+            update={
+                "after": after,
+                "done": self.done + len(found),
+                "counts": counts,
+                "results": results,
+            }
+        )
 
 
 class StatusCounts(BaseModel):
@@ -203,10 +237,10 @@ class StatusCounts(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    online: int = 0
-    offline: int = 0
-    error: int = 0
-    planned: int = 0
+    online: int
+    offline: int
+    error: int
+    planned: int
 
 
 class TypeCounts(BaseModel):
@@ -214,10 +248,10 @@ class TypeCounts(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    api: int = 0
-    webapp: int = 0
-    docs: int = 0
-    tool: int = 0
+    api: int
+    webapp: int
+    docs: int
+    tool: int
 
 
 class SystemsStats(BaseModel):
@@ -227,7 +261,7 @@ class SystemsStats(BaseModel):
     by_status: StatusCounts
     by_type: TypeCounts
     last_checked: Timestamp | None = Field(
-        default=None, description="When any system was last checked", **_ABSENT
+        default=None, description="When any system was last checked", **LEFT_OUT_IF_NONE
     )
 
 
@@ -249,9 +283,8 @@ class CheckTarget:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check of an address found, to be stored. The time it took is in milliseconds."""
+    """What a check found, as it is stored."""
 
-    url: str
     status: Status
     checked_at: datetime
     response_time_ms: int | None

@@ -119,6 +119,7 @@ class Judge:
 
     def close(self) -> None:
         self._file.close()
+        self._seen = SeenIds()
         for spool in (self._records_spool, self._rejects_spool):
             if spool is not None:
                 spool.close()

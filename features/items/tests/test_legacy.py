@@ -12,7 +12,8 @@ from core.database.client import Database
 from core.database.transaction import transaction
 from features.items import api
 from features.items.api import LegacyItem, canonical_digest
-from features.items.tests.factories import Connection, JsonObject, legacy_record
+from features.items.tests.factories import JsonObject, legacy_record
+from tests.fixtures.database import Connection
 
 JOB = "00000000-0000-4000-8000-000000000001"
 OTHER_JOB = "00000000-0000-4000-8000-000000000002"

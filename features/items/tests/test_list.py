@@ -1,38 +1,18 @@
 """The additive paging and filters of the list."""
 
-import base64
-import json
 import re
 
 import httpx
 import pytest
 
-from features.items.tests.factories import Connection, JsonObject, create, seed
+from features.items.tests.factories import create, seed
+from tests.fixtures.database import Connection
+from tests.fixtures.pages import Pages, cursor_of, ids
 
 CATEGORIES = ["documentacao", "coleta-dados", "banco-dados", "analise-dados", "gestao-riscos"]
 
-
-async def page(client: httpx.AsyncClient, **parameters: object) -> JsonObject:
-    response = await client.get("/api/items", params={key: str(value) for key, value in parameters.items()})
-    assert response.status_code == 200, response.text
-    body: JsonObject = response.json()
-    assert body["count"] == len(body["data"])
-    return body
-
-
-def ids(body: JsonObject) -> list[str]:
-    return [item["id"] for item in body["data"]]
-
-
-async def walk(client: httpx.AsyncClient, **parameters: object) -> list[str]:
-    """All pages by cursor."""
-    body = await page(client, **parameters)
-    found = ids(body)
-    while "nextCursor" in body:
-        body = await page(client, **parameters, cursor=body["nextCursor"])
-        assert body["data"]
-        found += ids(body)
-    return found
+pages = Pages("/api/items")
+page, walk = pages.page, pages.walk
 
 
 async def test_pages_by_offset_make_the_whole_list(client: httpx.AsyncClient, connection: Connection) -> None:
@@ -193,10 +173,6 @@ async def test_q_is_combined_with_the_other_filters_and_pages(
     assert await walk(client, q="idea more", limit=2, **filters) == expected
     assert ids(await page(client, q="idea", limit=3, offset=1, **filters)) == expected[1:4]
     assert ids(await page(client, q="about", tag="tag20")) == ["seed-20"]
-
-
-def cursor_of(*parts: object) -> str:
-    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
 
 
 @pytest.mark.parametrize(

@@ -2,25 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
 
-from features.items.tests.factories import Connection, JsonObject, create, legacy_record, new_item
+from features.items.tests.factories import JsonObject, create, legacy_record, new_item
+from tests.fixtures.database import Connection
+from tests.fixtures.trail import audit_of, no_audit
 from tests.fixtures.waiting import wait_for
-
-
-async def audit_of(connection: Connection, item_id: str) -> list[JsonObject]:
-    rows = await connection.fetch(
-        "SELECT action, actor, request_id, changes, at FROM audit_entries "
-        "WHERE entity = 'item' AND entity_id = $1 ORDER BY id",
-        item_id,
-    )
-    return [{**row, "changes": json.loads(row["changes"])} for row in rows]
 
 
 async def test_each_write_leaves_one_entry_with_what_changed(
@@ -33,7 +24,7 @@ async def test_each_write_leaves_one_entry_with_what_changed(
     response = await client.put(url, json={"title": "After", "priority": before["priority"], "tags": []})
     after = response.json()["data"]
     await client.delete(url, headers={"x-user-id": "bob"})
-    created, updated, deleted = await audit_of(connection, before["id"])
+    created, updated, deleted = await audit_of(connection, "item", before["id"])
     assert (created["action"], created["actor"], created["request_id"]) == ("created", "maría", "request-1")
     assert created["changes"] == {key: {"before": None, "after": value} for key, value in before.items()}
     assert (updated["action"], updated["actor"]) == ("updated", "anonymous")
@@ -59,18 +50,6 @@ async def test_a_refused_write_leaves_no_entry(client: httpx.AsyncClient, connec
     assert (await client.get(f"/api/items/{item['id']}")).json()["data"] == item
 
 
-@asynccontextmanager
-async def no_audit(connection: Connection) -> AsyncIterator[None]:
-    """Every new audit entry fails."""
-    await connection.execute(
-        "ALTER TABLE audit_entries ADD CONSTRAINT closed CHECK (actor <> 'mallory') NOT VALID"
-    )
-    try:
-        yield
-    finally:
-        await connection.execute("ALTER TABLE audit_entries DROP CONSTRAINT closed")
-
-
 async def test_without_its_audit_entry_no_change_happens(
     client: httpx.AsyncClient, connection: Connection
 ) -> None:
@@ -87,7 +66,7 @@ async def test_without_its_audit_entry_no_change_happens(
         assert "constraint" not in response.text
         assert "audit" not in response.text
     assert (await client.get("/api/items")).json()["data"] == [item]
-    assert len(await audit_of(connection, item["id"])) == 1
+    assert len(await audit_of(connection, "item", item["id"])) == 1
     assert await connection.fetchval("SELECT version FROM items") == 1
 
 
@@ -101,7 +80,7 @@ async def test_fifty_writers_of_one_item_lose_nothing(
     )
     assert [response.status_code for response in responses] == [200] * 50
     assert await connection.fetchval("SELECT version FROM items") == 51
-    _, *updates = await audit_of(connection, item["id"])
+    _, *updates = await audit_of(connection, "item", item["id"])
     titles = [item["title"], *(update["changes"]["title"]["after"] for update in updates)]
     assert sorted(titles[1:]) == sorted(f"Title {number}" for number in range(50))
     assert [update["changes"]["title"]["before"] for update in updates] == titles[:-1]
@@ -135,7 +114,7 @@ async def test_updates_and_deletes_at_once_end_in_one_delete(
     responses = await asyncio.gather(*updates, *deletes)
     assert {response.status_code for response in responses} <= {200, 404}
     assert [response.status_code for response in responses[10:]].count(200) == 1
-    actions = [entry["action"] for entry in await audit_of(connection, item["id"])]
+    actions = [entry["action"] for entry in await audit_of(connection, "item", item["id"])]
     succeeded = [response.status_code for response in responses[:10]].count(200)
     assert actions == ["created", *["updated"] * succeeded, "deleted"]
 

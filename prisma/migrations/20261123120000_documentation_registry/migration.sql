@@ -52,8 +52,12 @@ CREATE FUNCTION "handover_query"("value" TEXT) RETURNS TSQUERY
         WHERE "last" OR NOT "stop"
     ), ''::tsquery);
 
+-- DropIndex
+DROP INDEX "audit_entries_entity_entity_id_id_idx";
+
 -- AlterTable
-ALTER TABLE "audit_entries" ADD COLUMN     "client" TEXT;
+ALTER TABLE "audit_entries" ADD COLUMN     "client" TEXT,
+ALTER COLUMN "at" SET DEFAULT clock_timestamp();
 
 -- CreateTable
 CREATE TABLE "files" (
@@ -214,13 +218,19 @@ CREATE INDEX "systems_owner_created_at_id_idx" ON "systems"("owner", "created_at
 CREATE INDEX "systems_tags_idx" ON "systems" USING GIN ("tags");
 
 -- CreateIndex
-CREATE INDEX "audit_entries_entity_id_idx" ON "audit_entries"("entity", "id");
+CREATE INDEX "audit_entries_entity_at_id_idx" ON "audit_entries"("entity", "at", "id");
 
 -- CreateIndex
-CREATE INDEX "audit_entries_actor_id_idx" ON "audit_entries"("actor", "id");
+CREATE INDEX "audit_entries_entity_action_at_id_idx" ON "audit_entries"("entity", "action", "at", "id");
 
 -- CreateIndex
-CREATE INDEX "audit_entries_action_id_idx" ON "audit_entries"("action", "id");
+CREATE INDEX "audit_entries_entity_id_at_id_idx" ON "audit_entries"("entity_id", "at", "id");
+
+-- CreateIndex
+CREATE INDEX "audit_entries_action_at_id_idx" ON "audit_entries"("action", "at", "id");
+
+-- CreateIndex
+CREATE INDEX "audit_entries_actor_at_id_idx" ON "audit_entries"("actor", "at", "id");
 
 -- CreateIndex
 CREATE INDEX "audit_entries_request_id_idx" ON "audit_entries"("request_id");
@@ -243,6 +253,8 @@ ALTER TABLE "systems"
     ADD CONSTRAINT "systems_type_check" CHECK ("type" IN ('api', 'webapp', 'docs', 'tool')),
     ADD CONSTRAINT "systems_port_check" CHECK ("port" BETWEEN 1 AND 65535),
     ADD CONSTRAINT "systems_url_check" CHECK (char_length("url") BETWEEN 1 AND 2048),
+    ADD CONSTRAINT "systems_category_check" CHECK (char_length("category") BETWEEN 1 AND 200),
+    ADD CONSTRAINT "systems_owner_check" CHECK (char_length("owner") BETWEEN 1 AND 200),
     ADD CONSTRAINT "systems_tags_check" CHECK ("tags" IS NOT NULL AND array_position("tags", NULL) IS NULL),
     ADD CONSTRAINT "systems_response_time_check" CHECK ("response_time_ms" >= 0),
     ADD CONSTRAINT "systems_row_version_check" CHECK ("row_version" >= 1);
@@ -278,10 +290,26 @@ ALTER TABLE "search_documents"
     ADD CONSTRAINT "search_documents_source_check" CHECK ("source" IN ('openapi', 'asyncapi', 'markdown', 'upload')),
     ADD CONSTRAINT "search_documents_type_check" CHECK ("type" IN ('endpoint', 'guide', 'adr', 'template', 'diagram'));
 
+-- Suggestions take typing errors with trigrams, where the server has them and lets us.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_available_extensions WHERE name = 'pg_trgm') THEN
+        CREATE EXTENSION IF NOT EXISTS pg_trgm;
+    END IF;
+EXCEPTION WHEN insufficient_privilege THEN
+    RAISE NOTICE 'pg_trgm is not installed: suggestions do without it';
+END;
+$$;
+
 -- Searching names and descriptions, and filtering ideas by text.
 CREATE INDEX "systems_words_idx" ON "systems" USING GIN ("handover_words"("name", "description"));
 CREATE INDEX "ideas_words_idx" ON "ideas" USING GIN ("handover_words"("title", "description"));
 CREATE INDEX "files_words_idx" ON "files" USING GIN ("handover_words"("original_name", "description"));
+
+-- The orders of the list of systems that are not columns, and the systems that were never checked.
+CREATE INDEX "systems_name_order_idx" ON "systems"("handover_fold"("name"), "id");
+CREATE INDEX "systems_changed_order_idx" ON "systems"((coalesce("updated_at", "created_at")), "id");
+CREATE INDEX "systems_unchecked_idx" ON "systems"("created_at" DESC, "id") WHERE "last_checked" IS NULL;
 
 -- The orders of the list of ideas that are not columns: each index serves both directions.
 CREATE INDEX "ideas_title_order_idx" ON "ideas"("handover_fold"("title"), "id");

@@ -1,0 +1,157 @@
+"""Hands out stored bytes: conditional requests, byte ranges, and headers that are safe for any name and type.
+
+Whatever is stored comes as an attachment and inside a sandbox, so that no SVG, HTML or XML that somebody
+uploaded can run in the origin of the API.
+"""
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
+from typing import Final
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from core.errors import RangeNotSatisfiable
+from core.http.conditional import matches
+from core.http.context import context_of, header_of
+from core.http.errors import error_response
+
+# A transformed answer (gzip) would have another length, other ranges and another tag.
+_CACHING: Final = "private, no-cache, no-transform"
+_INERT: Final = "sandbox; default-src 'none'"
+_ATTRIBUTE_CHARACTERS: Final = "!#$&+-.^_`|~"
+_RANGE: Final = re.compile(r"\s*bytes\s*=\s*(\d{0,40})\s*-\s*(\d{0,40})\s*", re.ASCII | re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Representation:
+    """What is stored. `checksum` (hexadecimal) becomes the strong ETag."""
+
+    checksum: str
+    modified: datetime
+    size: int
+    media_type: str
+    filename: str
+
+    @property
+    def etag(self) -> str:
+        return f'"{self.checksum}"'
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The bytes to send: from `start` up to, not including, `end`. `partial`: as 206."""
+
+    start: int
+    end: int
+    partial: bool
+
+
+def attachment(filename: str) -> str:
+    """A `Content-Disposition` for any name: ASCII for old clients, UTF-8 for the others (RFC 6266, 8187)."""
+    plain = re.sub(r"[^\x20-\x7e]|[\"%\\/;]", "_", filename)
+    # What is no UTF-8 (a lone surrogate) cannot be written in either form.
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''" + quote(
+        filename.encode("utf-8", "replace"), safe=_ATTRIBUTE_CHARACTERS
+    )
+
+
+def requested_span(request: Request, stored: Representation) -> Span | Response:
+    """Which bytes this request is to be sent, or the finished answer when it is none: 304, 416, or HEAD's."""
+    if _unchanged(request, stored):
+        return Response(status_code=304, headers=_headers(stored, None))
+    try:
+        span = _span(request, stored)
+    except RangeNotSatisfiable as error:
+        response = error_response(request.scope, error)
+        response.headers["Content-Range"] = f"bytes */{stored.size}"
+        return response
+    if context_of(request.scope).method == "HEAD":
+        return Response(status_code=_status(span), headers=_headers(stored, span))
+    return span
+
+
+def content_response(stored: Representation, span: Span, content: AsyncIterator[bytes]) -> Response:
+    return StreamingResponse(content, _status(span), _headers(stored, span))
+
+
+def _status(span: Span) -> int:
+    return 206 if span.partial else 200
+
+
+def _headers(stored: Representation, span: Span | None) -> Mapping[str, str]:
+    """Without a span those of a 304, which repeats no description of the content."""
+    headers = {
+        "ETag": stored.etag,
+        "Last-Modified": format_datetime(_http_moment(stored.modified), usegmt=True),
+        "Cache-Control": _CACHING,
+    }
+    if span is None:
+        return headers
+    headers |= {
+        "Content-Type": stored.media_type,
+        "Content-Length": str(span.end - span.start),
+        "Content-Disposition": attachment(stored.filename),
+        "Content-Security-Policy": _INERT,
+        "Accept-Ranges": "bytes",
+    }
+    if span.partial:
+        headers["Content-Range"] = f"bytes {span.start}-{span.end - 1}/{stored.size}"
+    return headers
+
+
+def _unchanged(request: Request, stored: Representation) -> bool:
+    known = header_of(request.scope, b"if-none-match")
+    if known is not None:
+        return matches(known, stored.etag)
+    since = _moment(header_of(request.scope, b"if-modified-since"))
+    return since is not None and _http_moment(stored.modified) <= since
+
+
+def _span(request: Request, stored: Representation) -> Span:
+    """One range at most. Several, another unit or a malformed one: all of it, as RFC 9110 (14.2) allows."""
+    whole = Span(0, stored.size, partial=False)
+    header = header_of(request.scope, b"range")
+    found = _RANGE.fullmatch(header.decode("latin-1")) if header is not None else None
+    if found is None or not _still_same(request, stored):
+        return whole
+    first, last = found.groups()
+    if not first and not last:
+        return whole
+    if first and last and int(last) < int(first):
+        return whole
+    if first:
+        start, end = int(first), min(int(last) + 1, stored.size) if last else stored.size
+    else:
+        start, end = max(stored.size - int(last), 0), stored.size
+    if start >= end:
+        raise RangeNotSatisfiable(f"The file has {stored.size} bytes; the range begins behind its end")
+    return Span(start, end, partial=True)
+
+
+def _still_same(request: Request, stored: Representation) -> bool:
+    """`If-Range`: a part is of use only to who has the rest of the same bytes. Compared strongly."""
+    header = header_of(request.scope, b"if-range")
+    if header is None:
+        return True
+    validator = header.decode("latin-1").strip()
+    return validator == stored.etag or _moment(header) == _http_moment(stored.modified)
+
+
+def _http_moment(moment: datetime) -> datetime:
+    """HTTP dates have whole seconds."""
+    return moment.astimezone(UTC).replace(microsecond=0)
+
+
+def _moment(header: bytes | None) -> datetime | None:
+    if header is None:
+        return None
+    try:
+        moment = parsedate_to_datetime(header.decode("latin-1"))
+    except (ValueError, OverflowError):
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

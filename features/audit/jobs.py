@@ -1,0 +1,63 @@
+"""The job `audit.retention`: deletes the entries that are older than what the settings keep."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.database.transaction import transaction
+from core.http.timestamps import to_iso
+from core.jobs import JobContext, JobKind, JsonObject
+from features.audit import queries
+from features.audit.cache import AUDIT_TAGS
+from features.audit.schemas import RETENTION_ENTITY, RETENTION_KIND, AuditEntry
+
+BATCH: Final = 5000
+"""Entries of one transaction."""
+
+
+class Arguments(BaseModel):
+    """0 days: everything is kept."""
+
+    model_config = ConfigDict(frozen=True)
+
+    days: int = Field(ge=0)
+
+
+class Checkpoint(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    deleted: int = 0
+
+
+async def run(context: JobContext) -> JsonObject:
+    """The limit is reckoned from when the job was asked for, so a resumed run keeps to it."""
+    arguments = Arguments.model_validate(context.job.arguments)
+    if arguments.days == 0:
+        return {"deleted": 0}
+    limit = context.job.created_at - timedelta(days=arguments.days)
+    deleted = Checkpoint.model_validate(context.job.checkpoint or {}).deleted
+    total = deleted + await queries.count_older(context.db, limit)
+    await context.progress(phase="delete", done=deleted, total=total)
+    while batch := await _delete_batch(context, limit, deleted):
+        deleted += batch
+        await context.progress(done=deleted)
+    return {"deleted": deleted, "before": to_iso(limit)}
+
+
+async def _delete_batch(context: JobContext, limit: datetime, deleted: int) -> int:
+    """A batch leaves an entry in the trail itself, in its own transaction: no deletion goes unseen."""
+    await context.raise_if_stopping()
+    job = context.job
+    async with context.cache.invalidating(*AUDIT_TAGS), transaction(context.db) as tx:
+        batch = await queries.delete_older(tx, limit, limit=BATCH)
+        if batch:
+            changes: JsonObject = {"count": batch, "before": to_iso(limit)}
+            entry = AuditEntry(RETENTION_ENTITY, job.id, "deleted", job.actor, job.request_id, changes)
+            await queries.create(tx, entry)
+            done = deleted + batch
+            await context.checkpoint(tx, Checkpoint(deleted=done).model_dump(), done=done)
+    return batch
+
+
+RETENTION: Final = JobKind(RETENTION_KIND, run, exclusive=True, public_arguments=("days",))

@@ -1,0 +1,12 @@
+"""Why the demo was not written."""
+
+from core.errors import Conflict
+
+
+class RegistryInUse(Conflict):
+    code = "demo.registry_in_use"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The registry holds other data already; `handover demo --force` adds the demo to it all the same"
+        )

@@ -1,0 +1,170 @@
+"""Filling the registry: every row with its history, nothing twice, nothing into somebody else's registry."""
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import httpx
+import orjson
+
+from core.cache import Cache
+from core.database.client import Database
+from core.database.transaction import transaction
+from core.deps import ActorName
+from core.http.timestamps import now
+from core.jobs import Jobs
+from core.settings import Settings
+from features.audit import api as audit
+from features.demo.errors import RegistryInUse
+from features.demo.registry import history
+from features.demo.registry.history import Story
+from features.demo.registry.tables import FILES, id_of, table
+from features.files import api as files
+from features.ideas import api as ideas
+from features.items import api as items
+from features.systems import api as systems
+
+_ITEM: Final = "item"
+_SOURCE: Final = id_of("job", "demo")
+"""Stands for the import that brought the items."""
+
+_PATIENCE: Final = timedelta(minutes=1)
+_AUTHOR: Final = "docs-team"
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """How many rows were not there before."""
+
+    systems: int
+    ideas: int
+    items: int
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Author:
+    name: str
+    request_id: None = None
+    client: None = None
+
+
+async def fill(db: Database, cache: Cache, jobs: Jobs, settings: Settings, *, force: bool) -> Added:
+    """Add what is missing of the demo. Raises RegistryInUse when there is anything else, unless forced."""
+    end = now()
+    of_systems, of_ideas, of_items = history.systems(end), history.ideas(end), history.items(end)
+    if not force and await _others(db, of_systems, of_ideas, of_items):
+        raise RegistryInUse
+    tags = (*systems.SYSTEM_TAGS, *ideas.BULK_TAGS, *items.ITEM_TAGS)
+    async with cache.invalidating(*tags), transaction(db, timeout=_PATIENCE) as tx:
+        new_systems = await _load_systems(tx, of_systems)
+        new_ideas = await _load_ideas(tx, of_ideas)
+        new_items = await _load_items(tx, of_items)
+    uploaded = await _upload(files.Work(db, cache, jobs, settings, _actor()), new_ideas)
+    return Added(len(new_systems), len(new_ideas), len(new_items), uploaded)
+
+
+async def _others(
+    db: Database, of_systems: Sequence[Story], of_ideas: Sequence[Story], of_items: Sequence[Story]
+) -> bool:
+    """Whether there are rows that are not the demo's; files belong to it if its ideas are there."""
+    own_systems = await systems.names_of(db, _ids(of_systems))
+    own_ideas = await ideas.titles_of(db, _ids(of_ideas))
+    own_items = await items.existing_ids(db, _ids(of_items))
+    return (
+        (await systems.statistics(db)).total > len(own_systems)
+        or (await ideas.statistics(db)).total > len(own_ideas)
+        or await items.count(db) > len(own_items)
+        or (not own_ideas and (await files.statistics(db)).total > 0)
+    )
+
+
+async def _load_systems(tx: Database, stories: Sequence[Story]) -> frozenset[str]:
+    rows = [
+        systems.StoredSystem(systems.System.model_validate(story.today), len(story.versions))
+        for story in stories
+    ]
+    added = await systems.load(tx, rows)
+    await _tell(tx, systems.ENTITY, stories, added)
+    return added
+
+
+async def _load_ideas(tx: Database, stories: Sequence[Story]) -> frozenset[str]:
+    """An idea whose system is not there, because its name was taken, comes without it."""
+    known = await systems.names_of(tx, {str(story.today.get("systemId", "")) for story in stories})
+    rows = []
+    for story in stories:
+        idea = ideas.Idea.model_validate(story.today)
+        if idea.system_id not in known:
+            idea = idea.model_copy(update={"system_id": None})
+        rows.append(ideas.StoredIdea(idea, len(story.versions)))
+    added = await ideas.load(tx, rows)
+    await _tell(tx, ideas.ENTITY, stories, added)
+    return added
+
+
+async def _load_items(tx: Database, stories: Sequence[Story]) -> frozenset[str]:
+    added = frozenset(_ids(stories)) - frozenset(await items.existing_ids(tx, _ids(stories)))
+    rows = [
+        orjson.Fragment(items.LegacyItem.parse(story.today).row()) for story in stories if story.id in added
+    ]
+    await items.load_rows(tx, orjson.dumps(rows).decode(), _SOURCE, "skip")
+    await _tell(tx, _ITEM, stories, added)
+    return added
+
+
+async def _tell(tx: Database, entity: str, stories: Sequence[Story], added: Collection[str]) -> None:
+    """The history of the rows that are new, as the audit trail would have it."""
+    for story in stories:
+        if story.id not in added:
+            continue
+        before = None
+        for version in story.versions:
+            author = _Author(version.author)
+            await audit.record_change(
+                tx,
+                author,
+                version.action,
+                entity,
+                story.id,
+                before=before,
+                after=version.fields,
+                at=version.at,
+            )
+            before = version.fields
+
+
+async def _upload(work: files.Work, new_ideas: Collection[str]) -> int:
+    """The files of ideas that are new, each as a form that somebody sends."""
+    uploaded = 0
+    for row in table("files"):
+        idea_id = id_of("idea", row["idea"])
+        if idea_id not in new_ideas:
+            continue
+        fields = {"idea_id": idea_id, "description": row["description"]}
+        fields["is_public"] = "true" if row["public"] == "yes" else "false"
+        system_id = id_of("system", row["system"])
+        if await systems.names_of(work.db, [system_id]):
+            fields["system_id"] = system_id
+        content = (FILES / row["name"]).read_bytes()
+        form = httpx.Request("POST", "http://demo/", data=fields, files={"file": (row["name"], content)})
+        outcome = await files.upload(
+            work, form.headers["content-type"], _once(form.read()), field_name="file", most_files=1
+        )
+        for job_id in outcome.job_ids:
+            await work.jobs.run(job_id)
+        uploaded += len(outcome.files)
+    return uploaded
+
+
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    yield body
+
+
+def _actor() -> ActorName:
+    return ActorName(_AUTHOR, "demo", None)
+
+
+def _ids(stories: Sequence[Story]) -> list[str]:
+    return [story.id for story in stories]

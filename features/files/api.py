@@ -1,0 +1,107 @@
+"""What other slices may use of files: figures, searches, uploads, and what is needed to index their texts.
+
+Whoever shows or counts files carries `FILE_TAGS` in its cache policy. `subscribe` tells of each change, in
+the transaction that makes it.
+"""
+
+import codecs
+from collections.abc import AsyncIterator
+from datetime import datetime
+
+from core.database.client import Database
+from core.settings import Settings
+from features.files import queries
+from features.files.cache import FILE_TAGS
+from features.files.changes import record
+from features.files.changes.record import Work
+from features.files.changes.upload import Outcome, upload
+from features.files.errors import ContentMissing
+from features.files.schemas import (
+    Audience,
+    FileChange,
+    FileMetadata,
+    FilesStats,
+    IndexedFile,
+    Listener,
+)
+from features.files.storage.formats import TEXT_TYPES
+from features.files.storage.objects import Objects
+
+__all__ = [
+    "FILE_TAGS",
+    "TEXT_TYPES",
+    "ContentMissing",
+    "FileChange",
+    "FileMetadata",
+    "FilesStats",
+    "IndexedFile",
+    "Listener",
+    "Outcome",
+    "Work",
+    "created_by_day",
+    "find_text",
+    "open_text",
+    "search",
+    "statistics",
+    "subscribe",
+    "texts_after",
+    "upload",
+]
+
+
+def subscribe(listener: Listener) -> None:
+    """Have it called for each file that is made, changed or deleted, before the commit: what it writes with
+    the client it is given is committed together with the change, and what it raises undoes both. A job that
+    it enqueues and returns is run right after the commit.
+    """
+    if listener not in record.listeners:
+        record.listeners.append(listener)
+
+
+async def statistics(db: Database) -> FilesStats:
+    """One grouped query."""
+    return await queries.statistics(db, Audience())
+
+
+async def search(db: Database, text: str, *, limit: int) -> list[FileMetadata]:
+    """The best matches first."""
+    return await queries.search_files(db, text, Audience(), limit)
+
+
+async def created_by_day(db: Database, since: datetime) -> dict[str, int]:
+    """How many files were uploaded on each day (UTC, `2025-10-23`) from `since` on; days without one are left
+    out.
+    """
+    return await queries.created_by_day(db, since)
+
+
+async def texts_after(db: Database, file_id: str | None = None, *, limit: int = 100) -> list[IndexedFile]:
+    """The next text files in the order of their ids; ask again with the last id until none come."""
+    rows = await queries.files_after(db, file_id, limit, sorted(TEXT_TYPES))
+    return [IndexedFile.of(row) for row in rows]
+
+
+async def find_text(db: Database, file_id: str) -> IndexedFile | None:
+    """None too for a file that holds no text."""
+    stored = await queries.find_file(db, file_id)
+    return IndexedFile.of(stored) if stored is not None and stored.file.mimetype in TEXT_TYPES else None
+
+
+async def open_text(settings: Settings, file: IndexedFile, *, limit: int | None = None) -> AsyncIterator[str]:
+    """Its text in pieces, from at most the first `limit` bytes; does not count as a download.
+
+    UTF-16 by its mark, else UTF-8, with replacement characters for what is neither. Raises ContentMissing
+    when the object is not there any more, StorageUnavailable when the store fails.
+    """
+    end = file.size if limit is None else min(limit, file.size)
+    content = await Objects(settings).read(file.object_key, file.size, 0, end)
+    if content is None:
+        raise ContentMissing(file.id)
+    decoder: codecs.IncrementalDecoder | None = None
+    async for block in content:
+        if decoder is None:
+            wide = block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+            decoder = codecs.getincrementaldecoder("utf-16" if wide else "utf-8-sig")("replace")
+        yield decoder.decode(block).replace("\0", "\ufffd")
+    if decoder is not None:
+        yield decoder.decode(b"", True)

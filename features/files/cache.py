@@ -1,0 +1,20 @@
+"""How reads of files are cached, and what makes them invalid.
+
+All of them hang on `files`, which every write renews, and every download that counts. A file shows the idea
+and the system that it belongs to, and loses that link when they are deleted, so its reads hang on their tags
+too; those are named here, so that the slices need no import of each other. Keys hold whose files are shown.
+An unknown id is not cached.
+"""
+
+from typing import Final
+
+from core.cache import Policy
+
+_LINKED: Final = ("ideas", "systems")
+FILE_TAGS: Final = ("files",)
+
+FILE: Final = Policy("files.file", tags=(*FILE_TAGS, *_LINKED))
+LIST: Final = Policy("files.list", tags=(*FILE_TAGS, *_LINKED))
+STATISTICS: Final = Policy("files.statistics", tags=FILE_TAGS)
+
+CACHE_TAGS: Final = FILE_TAGS

@@ -1,0 +1,75 @@
+"""What every change does besides changing: audit entry and listeners in its transaction, then the cache."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from pydantic import JsonValue
+
+from core.cache import Cache
+from core.database.client import Database
+from core.deps import ActorName
+from core.jobs import Jobs
+from core.settings import Settings
+from features.audit import api as audit
+from features.files.cache import FILE_TAGS
+from features.files.errors import IdeaUnknown, SystemUnknown
+from features.files.schemas import ChangeAction, FileChange, IndexedFile, Listener, StoredFile
+from features.ideas import api as ideas
+from features.systems import api as systems
+
+ENTITY: Final = "file"
+
+listeners: Final[list[Listener]] = []
+"""Filled by `features.files.api.subscribe`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a change needs, and for whom it is made."""
+
+    db: Database
+    cache: Cache
+    jobs: Jobs
+    settings: Settings
+    actor: ActorName
+
+
+async def record(
+    tx: Database, work: Work, *, before: StoredFile | None, after: StoredFile | None
+) -> list[str]:
+    """In the transaction of the change. Returns the jobs that listeners have enqueued, to run after it."""
+    changed = after or before
+    assert changed is not None
+    action: ChangeAction = "deleted" if after is None else "created" if before is None else "updated"
+    await audit.record_change(
+        tx, work.actor, action, ENTITY, changed.file.id, before=_facts(before), after=_facts(after)
+    )
+    change = FileChange(action, IndexedFile.of(changed))
+    jobs = [await listener(tx, work.jobs, work.actor, change) for listener in listeners]
+    return [job.id for job in jobs if job is not None]
+
+
+async def check_links(tx: Database, *, idea_id: str | None, system_id: str | None) -> None:
+    """Raises IdeaUnknown or SystemUnknown."""
+    if idea_id is not None and not await ideas.exists(tx, idea_id):
+        raise IdeaUnknown
+    if system_id is not None and not await systems.exists(tx, system_id):
+        raise SystemUnknown
+
+
+@asynccontextmanager
+async def invalidating(work: Work) -> AsyncIterator[None]:
+    """Around the transaction. After a failed one too: a commit whose answer was lost may have happened."""
+    try:
+        yield
+    finally:
+        await work.cache.invalidate(*FILE_TAGS)
+
+
+def _facts(stored: StoredFile | None) -> dict[str, JsonValue] | None:
+    """Without the count of downloads, which no change of a file changes."""
+    if stored is None:
+        return None
+    return stored.file.model_dump(mode="json", by_alias=True, exclude={"download_count"})

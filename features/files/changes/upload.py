@@ -1,0 +1,75 @@
+"""Uploads: the objects first, then their rows in one transaction, and nothing at all when that fails."""
+
+from collections.abc import AsyncIterable
+from dataclasses import dataclass
+from uuid import uuid4
+
+import structlog
+from pydantic import ValidationError
+
+from core.database.transaction import transaction
+from core.errors import FieldError, Invalid
+from core.http.timestamps import now
+from core.http.validation import field_errors
+from features.files import queries
+from features.files.changes.receive import Form, Refused, incoming, receive
+from features.files.changes.record import Work, check_links, invalidating, record
+from features.files.errors import UploadInvalid
+from features.files.schemas import FileMetadata, UploadFields
+from features.files.storage.objects import Objects
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was stored, what was refused, and the jobs to run now that it is committed."""
+
+    files: list[FileMetadata]
+    refused: list[Refused]
+    job_ids: list[str]
+
+
+async def upload(
+    work: Work, content_type: str, body: AsyncIterable[bytes], *, field_name: str, most_files: int
+) -> Outcome:
+    """A single file that is refused raises its own error; several raise UploadInvalid when none is left.
+
+    No transaction is open while bytes come in.
+    """
+    objects = Objects(work.settings)
+    limit = int(work.settings.files_max_bytes)
+    async with incoming(objects) as form:
+        await receive(
+            form, objects, content_type, body, field_name=field_name, most_files=most_files, limit=limit
+        )
+        fields = _fields(form)
+        if most_files == 1 and form.refused:
+            raise form.refused[0].error
+        if not form.received:
+            details = [FieldError(each.original_name, each.error.message) for each in form.refused]
+            raise UploadInvalid("No file could be uploaded", details)
+        return await _write(work, form, fields)
+
+
+async def _write(work: Work, form: Form, fields: UploadFields) -> Outcome:
+    files: list[FileMetadata] = []
+    job_ids: list[str] = []
+    form.raise_if_late()
+    async with invalidating(work), transaction(work.db) as tx:
+        await check_links(tx, idea_id=fields.idea_id, system_id=fields.system_id)
+        for received in form.received:
+            created = await queries.create_file(tx, str(uuid4()), received, fields, work.actor.name, now())
+            job_ids += await record(tx, work, before=None, after=created)
+            files.append(created.file)
+        form.committing = True
+    log.info("files.uploaded", files=len(files), bytes=sum(file.size for file in files))
+    return Outcome(files, form.refused, job_ids)
+
+
+def _fields(form: Form) -> UploadFields:
+    try:
+        return UploadFields.model_validate({name: text for name, text in form.fields.items() if text})
+    except ValidationError as error:
+        details = field_errors(error.errors(include_url=False))
+        raise Invalid("Validation failed", details=details) from None

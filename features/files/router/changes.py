@@ -1,0 +1,55 @@
+"""Changes of metadata, removal, and the repair of the store."""
+
+from fastapi import BackgroundTasks, Response, status
+
+from core.deps import Actor, Db, Jobs
+from core.errors import Unavailable
+from core.http.envelope import Done, Envelope, error_responses
+from core.jobs import JobConflict
+from features.files import service
+from features.files.errors import FileNotFound
+from features.files.jobs import KIND
+from features.files.router.requests import ONE, PREFIX, REFUSED_BODY, Change, FileId, router
+from features.files.schemas import FileMetadata, UpdateFile
+from features.jobs.api import Job, show
+
+
+@router.put(
+    ONE,
+    summary="Update file metadata",
+    description="Changes the fields that are sent; null takes a value away. Sets `updatedAt`.",
+    responses=error_responses(*REFUSED_BODY, FileNotFound, Unavailable),
+)
+async def update_file(
+    work: Change, background_tasks: BackgroundTasks, file_id: FileId, values: UpdateFile
+) -> Done[FileMetadata]:
+    updated, job_ids = await service.update_file(work, file_id, values)
+    for job_id in job_ids:
+        background_tasks.add_task(work.jobs.run, job_id)
+    return Done[FileMetadata](message="File updated successfully", data=updated)
+
+
+@router.delete(ONE, summary="Delete file", responses=error_responses(FileNotFound, Unavailable))
+async def delete_file(work: Change, background_tasks: BackgroundTasks, file_id: FileId) -> Done[FileMetadata]:
+    """The answer holds the file as it was."""
+    deleted, job_ids = await service.delete_file(work, file_id)
+    for job_id in job_ids:
+        background_tasks.add_task(work.jobs.run, job_id)
+    return Done[FileMetadata](message="File deleted successfully", data=deleted)
+
+
+@router.post(
+    PREFIX + "/reconcile",
+    status_code=status.HTTP_202_ACCEPTED,
+    summary="Compare files with their store",
+    description="Removes objects that no file has, and tells which files have lost their object.",
+    responses=error_responses(JobConflict, Unavailable),
+)
+async def reconcile_files(
+    db: Db, jobs: Jobs, actor: Actor, background_tasks: BackgroundTasks, response: Response
+) -> Envelope[Job]:
+    """Safe at any time, also beside uploads; follow the job that `Location` names."""
+    job = await jobs.enqueue(db, KIND, {}, actor)
+    background_tasks.add_task(jobs.run, job.id)
+    response.headers["Location"] = f"/api/v1/jobs/{job.id}"
+    return Envelope[Job](message="Reconciliation accepted", data=show(job, jobs.public_arguments(job)))

@@ -1,0 +1,157 @@
+"""Lists, searches, figures and metadata: cached, with an ETag."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Final
+
+from fastapi import Path, Query, Request, Response
+
+from core.cache import Cache as CacheService
+from core.cache import Entry, cache_key
+from core.deps import Actor, AppSettings, Cache, Db
+from core.errors import Invalid, Unavailable
+from core.http.conditional import cached_response, json_entry
+from core.http.envelope import Envelope, ListEnvelope, error_responses
+from core.http.text import Text
+from features.files import queries, service
+from features.files.cache import FILE, LIST, STATISTICS
+from features.files.errors import FileNotFound
+from features.files.router.requests import ONE, PREFIX, FileId, router
+from features.files.schemas import (
+    ID_LENGTH,
+    MAX_FILES,
+    FileFilter,
+    FileMetadata,
+    FileQuery,
+    Files,
+    FilesStats,
+    SearchQuery,
+    UploadInfo,
+)
+from features.files.storage.formats import FORMATS
+
+LinkedTo = Annotated[Text, Path(max_length=ID_LENGTH)]
+_DECLARED: Final = error_responses(Invalid, Unavailable)
+
+
+@router.get(
+    PREFIX,
+    summary="List uploaded files",
+    description="Newest first, 50 at a time unless told otherwise. `nextCursor` leads to the next page.",
+    response_model=ListEnvelope[FileMetadata],
+    responses=_DECLARED,
+)
+async def list_files(
+    request: Request, db: Db, cache: Cache, actor: Actor, query: Annotated[FileQuery, Query()]
+) -> Response:
+    async def load() -> Entry:
+        return json_entry(await service.list_files(db, actor, query))
+
+    key = cache_key(audience=service.audience_of(actor).name, **query.model_dump(mode="json"))
+    return await cached_response(request, cache, LIST, key, load)
+
+
+@router.get(
+    PREFIX + "/idea/{ideaId}",
+    summary="Get files by idea",
+    description="All files of the idea, newest first; an empty list for an idea that does not exist.",
+    response_model=list[FileMetadata],
+    responses=_DECLARED,
+)
+async def list_files_of_idea(
+    request: Request, db: Db, cache: Cache, actor: Actor, idea_id: Annotated[LinkedTo, Path(alias="ideaId")]
+) -> Response:
+    async def find() -> list[FileMetadata]:
+        return await queries.find_files(db, FileFilter(idea_id=idea_id), service.audience_of(actor))
+
+    return await _bare(request, cache, actor, ("idea", idea_id), find)
+
+
+@router.get(
+    PREFIX + "/system/{systemId}",
+    summary="Get files by system",
+    description="All files of the system, newest first; an empty list for a system that does not exist.",
+    response_model=list[FileMetadata],
+    responses=_DECLARED,
+)
+async def list_files_of_system(
+    request: Request,
+    db: Db,
+    cache: Cache,
+    actor: Actor,
+    system_id: Annotated[LinkedTo, Path(alias="systemId")],
+) -> Response:
+    async def find() -> list[FileMetadata]:
+        return await queries.find_files(db, FileFilter(system_id=system_id), service.audience_of(actor))
+
+    return await _bare(request, cache, actor, ("system", system_id), find)
+
+
+@router.get(
+    PREFIX + "/search",
+    summary="Search files",
+    description="By name and description, the best match first.",
+    response_model=list[FileMetadata],
+    responses=_DECLARED,
+)
+async def search_files(
+    request: Request, db: Db, cache: Cache, actor: Actor, query: Annotated[SearchQuery, Query()]
+) -> Response:
+    async def find() -> list[FileMetadata]:
+        return await queries.search_files(db, query.q, service.audience_of(actor), query.limit)
+
+    return await _bare(request, cache, actor, ("search", query.q, query.limit), find)
+
+
+@router.get(
+    PREFIX + "/statistics",
+    summary="Get file statistics",
+    response_model=FilesStats,
+    responses=error_responses(Unavailable),
+)
+async def get_file_statistics(request: Request, db: Db, cache: Cache, actor: Actor) -> Response:
+    audience = service.audience_of(actor)
+
+    async def load() -> Entry:
+        return json_entry(await queries.statistics(db, audience))
+
+    return await cached_response(request, cache, STATISTICS, cache_key(audience=audience.name), load)
+
+
+@router.get(PREFIX + "/upload-info", summary="Get upload configuration")
+async def get_upload_info(settings: AppSettings) -> UploadInfo:
+    return UploadInfo(
+        max_file_size=int(settings.files_max_bytes),
+        allowed_extensions=list(FORMATS),
+        max_files_per_request=MAX_FILES,
+    )
+
+
+@router.get(
+    ONE,
+    summary="Get file metadata",
+    response_model=Envelope[FileMetadata],
+    responses=error_responses(FileNotFound, Unavailable),
+)
+async def get_file(request: Request, db: Db, cache: Cache, actor: Actor, file_id: FileId) -> Response:
+    async def load() -> Entry:
+        stored = await service.get_file(db, actor, file_id)
+        return json_entry(Envelope[FileMetadata](data=stored.file), version=stored.version)
+
+    key = cache_key(audience=service.audience_of(actor).name, id=file_id)
+    return await cached_response(request, cache, FILE, key, load)
+
+
+async def _bare(
+    request: Request,
+    cache: CacheService,
+    actor: Actor,
+    inputs: tuple[str | int, ...],
+    find: Callable[[], Awaitable[list[FileMetadata]]],
+) -> Response:
+    """A list without an envelope, as published."""
+
+    async def load() -> Entry:
+        return json_entry(Files(await find()))
+
+    key = cache_key(audience=service.audience_of(actor).name, inputs=inputs)
+    return await cached_response(request, cache, LIST, key, load)

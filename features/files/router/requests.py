@@ -1,0 +1,33 @@
+"""What the routes of this slice ask for."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Path
+
+from core.deps import Actor, AppSettings, Cache, Db, Jobs
+from core.errors import Invalid, TooLarge, UnsupportedMediaType
+from core.http.text import fault_of
+from features.files.changes.record import Work
+from features.files.errors import FileNotFound
+from features.files.schemas import ID_LENGTH
+
+PREFIX: Final = "/api/v1/files"
+ONE: Final = PREFIX + "/{fileId}"
+REFUSED_BODY: Final = (Invalid, TooLarge, UnsupportedMediaType)
+
+router = APIRouter(tags=["Files"])
+
+
+async def _work(db: Db, cache: Cache, jobs: Jobs, settings: AppSettings, actor: Actor) -> Work:
+    return Work(db, cache, jobs, settings, actor)
+
+
+async def _file_id(file_id: Annotated[str, Path(alias="fileId", description="File identifier")]) -> str:
+    """What no file's id can be (longer, or not text that can be stored) is not looked for."""
+    if len(file_id) > ID_LENGTH or fault_of(file_id) is not None:
+        raise FileNotFound(file_id)
+    return file_id
+
+
+Change = Annotated[Work, Depends(_work)]
+FileId = Annotated[str, Depends(_file_id)]

@@ -1,0 +1,126 @@
+"""Bytes in and out. Both stream: no request holds a whole file in memory."""
+
+from typing import Any, Final
+from urllib.parse import quote
+
+from fastapi import BackgroundTasks, Request, Response, status
+from fastapi.responses import StreamingResponse
+
+from core.deps import Actor, AppSettings, Cache, Db
+from core.errors import RangeNotSatisfiable, Unavailable
+from core.http.body import allow_body
+from core.http.download import Representation, content_response, requested_span
+from core.http.envelope import Done, error_responses
+from core.http.multipart import FORM_OVERHEAD_BYTES
+from features.files import service
+from features.files.changes.upload import Outcome, upload
+from features.files.errors import FileNotFound
+from features.files.router.requests import ONE, PREFIX, REFUSED_BODY, Change, FileId, router
+from features.files.schemas import (
+    DESCRIPTION_LENGTH,
+    MAX_FILES,
+    FileMetadata,
+    Files,
+    MultiStatus,
+    UploadFailure,
+)
+
+
+def _form(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """The body in OpenAPI; the routes read the stream themselves."""
+    properties = {
+        name: schema,
+        "idea_id": {"type": "string", "description": "The idea that it belongs to"},
+        "system_id": {"type": "string", "description": "The system that it belongs to"},
+        "description": {"type": "string", "maxLength": DESCRIPTION_LENGTH},
+        "is_public": {"type": "boolean", "default": False},
+    }
+    content = {"schema": {"type": "object", "required": [name], "properties": properties}}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": content}}}
+
+
+_BINARY: Final = {"type": "string", "format": "binary"}
+_ANY_TYPE: Final[dict[str, Any]] = {
+    media_type: {"schema": _BINARY} for media_type in ("application/octet-stream", "*/*")
+}
+_REFUSED: Final = error_responses(*REFUSED_BODY, Unavailable)
+
+
+@router.post(
+    PREFIX + "/upload",
+    summary="Upload file",
+    description="The content must be what the extension says.",
+    status_code=status.HTTP_201_CREATED,
+    responses=_REFUSED,
+    openapi_extra=_form("file", _BINARY),
+)
+async def upload_file(
+    request: Request, response: Response, work: Change, background_tasks: BackgroundTasks
+) -> Done[FileMetadata]:
+    outcome = await _receive(request, work, background_tasks, "file", 1)
+    [file] = outcome.files
+    response.headers["Location"] = f"{PREFIX}/{quote(file.id)}"
+    return Done[FileMetadata](message="File uploaded successfully", data=file)
+
+
+@router.post(
+    PREFIX + "/upload-multiple",
+    summary="Upload multiple files",
+    description="201 when all were stored, 207 when some were, 400 when none was.",
+    status_code=status.HTTP_201_CREATED,
+    response_model=list[FileMetadata],
+    responses={**_REFUSED, 207: {"model": MultiStatus, "description": "Some were stored, some were not"}},
+    openapi_extra=_form("files", {"type": "array", "items": _BINARY, "maxItems": MAX_FILES}),
+)
+async def upload_files(request: Request, work: Change, background_tasks: BackgroundTasks) -> Response:
+    outcome = await _receive(request, work, background_tasks, "files", MAX_FILES)
+    if not outcome.refused:
+        return _json(Files(outcome.files), status.HTTP_201_CREATED)
+    errors = [
+        UploadFailure(filename=each.original_name, error=each.error.message) for each in outcome.refused
+    ]
+    return _json(MultiStatus(data=outcome.files, errors=errors), status.HTTP_207_MULTI_STATUS)
+
+
+@router.get(
+    ONE + "/download",
+    summary="Download file",
+    description="With `Range` (one at a time), `If-Range`, `If-None-Match` and HEAD. "
+    "What begins at the first byte counts as a download.",
+    response_class=StreamingResponse,
+    responses={
+        **error_responses(FileNotFound, RangeNotSatisfiable, Unavailable),
+        200: {
+            "description": "Binary file stream, of the type that is stored with the file",
+            "content": _ANY_TYPE,
+        },
+        206: {"description": "A part of it", "content": _ANY_TYPE},
+        304: {"description": "The client has it already"},
+    },
+)
+async def download_file(
+    request: Request, db: Db, cache: Cache, settings: AppSettings, actor: Actor, file_id: FileId
+) -> Response:
+    stored = await service.get_file(db, actor, file_id)
+    file = stored.file
+    wanted = Representation(file.checksum, file.created_at, file.size, file.mimetype, file.filename)
+    span = requested_span(request, wanted)
+    if isinstance(span, Response):
+        return span
+    content = await service.read_content(db, cache, settings, stored, span.start, span.end)
+    return content_response(wanted, span, content)
+
+
+async def _receive(
+    request: Request, work: Change, background_tasks: BackgroundTasks, field_name: str, most_files: int
+) -> Outcome:
+    allow_body(request, most_files * int(work.settings.files_max_bytes) + FORM_OVERHEAD_BYTES)
+    content_type = request.headers.get("content-type", "")
+    outcome = await upload(work, content_type, request.stream(), field_name=field_name, most_files=most_files)
+    for job_id in outcome.job_ids:
+        background_tasks.add_task(work.jobs.run, job_id)
+    return outcome
+
+
+def _json(answer: Files | MultiStatus, status_code: int) -> Response:
+    return Response(answer.model_dump_json(by_alias=True), status_code, media_type="application/json")

@@ -1,0 +1,239 @@
+"""Requests and answers of the files slice, and the frozen values that pass between its modules."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic.alias_generators import to_camel
+
+from core.database.client import Database
+from core.deps import ActorName
+from core.http.fields import always_there, is_none, without_default, without_null
+from core.http.pagination import Cursor, Offset
+from core.http.text import Text, Trimmed
+from core.http.timestamps import Timestamp
+from core.jobs import Jobs, JobView
+
+ID_LENGTH: Final = 128
+DESCRIPTION_LENGTH: Final = 500
+SEARCH_LENGTH: Final = 200
+MAX_FILES: Final = 5
+# Larger than any file can be: the column is a 32 bit number.
+_LARGEST_SIZE: Final = 2**31
+
+OrderBy = Literal["created_at", "size", "filename", "mime_type"]
+Direction = Literal["ASC", "DESC"]
+ChangeAction = Literal["created", "updated", "deleted"]
+
+LinkId = Annotated[Text, Field(min_length=1, max_length=ID_LENGTH)]
+Description = Annotated[Trimmed, Field(max_length=DESCRIPTION_LENGTH)]
+
+_EXAMPLE: Final[dict[str, Any]] = {
+    "id": "5b0f3f2a-7a0c-4b57-9d6e-3d0f4a1c2e77",
+    "filename": "architecture.pdf",
+    "mimetype": "application/pdf",
+    "size": 482113,
+    "ideaId": "1f9b6598-6e08-4825-a686-638a5d6b0e4a",
+    "uploadedBy": "ada",
+    "createdAt": "2025-10-23T22:46:19.740Z",
+    "originalName": "architecture.pdf",
+    "isPublic": False,
+    "downloadCount": 3,
+    "checksum": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+}
+
+
+class FileMetadata(BaseModel):
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, json_schema_extra={"example": _EXAMPLE}
+    )
+
+    id: str
+    filename: str = Field(description="Safe for any file system")
+    mimetype: str = Field(alias="mimetype")
+    size: int = Field(description="Bytes")
+    idea_id: str | None = Field(default=None, exclude_if=is_none, json_schema_extra=without_null)
+    system_id: str | None = Field(default=None, exclude_if=is_none, json_schema_extra=without_null)
+    uploaded_by: str
+    created_at: Timestamp
+    updated_at: Timestamp | None = Field(default=None, exclude_if=is_none, json_schema_extra=without_null)
+    original_name: str = Field(description="As the client called it")
+    description: str | None = Field(default=None, exclude_if=is_none, json_schema_extra=without_null)
+    is_public: bool
+    download_count: int
+    checksum: str = Field(description="SHA-256 of the content, hexadecimal")
+
+
+class Files(RootModel[list[FileMetadata]]):
+    """A bare list."""
+
+
+class UploadFields(BaseModel):
+    """What a form says beside its files; an empty field says nothing."""
+
+    idea_id: LinkId | None = None
+    system_id: LinkId | None = None
+    description: Description | None = None
+    is_public: bool = False
+
+
+class UpdateFile(BaseModel):
+    """Only the fields that are present change; null, or an empty description, takes the value away."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"description": "Second draft", "is_public": True}}
+    )
+
+    description: Description | None = Field(default=None, json_schema_extra=without_default)
+    is_public: bool = Field(default=False, json_schema_extra=without_default)
+    system_id: LinkId | None = Field(default=None, json_schema_extra=without_default)
+    idea_id: LinkId | None = Field(default=None, json_schema_extra=without_default)
+
+
+class FileFilter(BaseModel):
+    """Every condition that is present must hold."""
+
+    model_config = ConfigDict(frozen=True)
+
+    system_id: Text | None = Field(default=None, max_length=ID_LENGTH)
+    idea_id: Text | None = Field(default=None, max_length=ID_LENGTH)
+    uploaded_by: Text | None = Field(default=None, max_length=ID_LENGTH)
+    mime_type: Text | None = Field(default=None, max_length=200, examples=["application/pdf"])
+    search: Annotated[Trimmed, Field(max_length=SEARCH_LENGTH)] | None = Field(
+        default=None, description="Words that name and description contain; the last may be cut short"
+    )
+    is_public: bool | None = None
+    min_size: int | None = Field(default=None, ge=0, description="Bytes")
+    max_size: int | None = Field(default=None, ge=0, description="Bytes")
+    created_from: Timestamp | None = None
+    created_to: Timestamp | None = None
+
+    @property
+    def size_bounds(self) -> tuple[int | None, int | None]:
+        """Within what the database can compare."""
+        low, high = self.min_size, self.max_size
+        return (
+            None if low is None else min(low, _LARGEST_SIZE),
+            None if high is None else min(high, _LARGEST_SIZE),
+        )
+
+
+class FileQuery(FileFilter):
+    """`cursor` goes on where the page before ended; it belongs to that page's order."""
+
+    limit: int = Field(default=50, ge=1, le=100, description="How many files at most")
+    offset: Offset = 0
+    order_by: OrderBy = "created_at"
+    order_direction: Direction = "DESC"
+    cursor: Cursor | None = None
+
+
+class SearchQuery(BaseModel):
+    q: Annotated[Trimmed, Field(min_length=2, max_length=SEARCH_LENGTH)] = Field(
+        description="Words that name and description contain; the last may be cut short"
+    )
+    limit: int = Field(default=50, ge=1, le=100, description="How many files at most")
+
+
+class FilesStats(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+    total: int
+    total_size: int = Field(description="Bytes")
+    by_mime_type: dict[str, int]
+
+
+class UploadInfo(BaseModel):
+    max_file_size: int = Field(description="Bytes")
+    allowed_extensions: list[str]
+    max_files_per_request: int
+
+
+class UploadFailure(BaseModel):
+    filename: str = Field(description="As the client called it")
+    error: str
+
+
+class MultiStatus(BaseModel):
+    """Some files were stored, some were not."""
+
+    model_config = ConfigDict(json_schema_extra=always_there("success"))
+
+    success: Literal[True] = True
+    data: list[FileMetadata]
+    errors: list[UploadFailure]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file, where its bytes are, and the number of its row's version."""
+
+    file: FileMetadata
+    object_key: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A file whose object is complete."""
+
+    original_name: str
+    filename: str
+    mime_type: str
+    size: int
+    checksum: str
+    object_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Whose files somebody may see: the public ones and those of `name`; None is everybody's."""
+
+    name: str | None = None
+
+    def may_see(self, file: FileMetadata) -> bool:
+        return self.name is None or file.is_public or file.uploaded_by == self.name
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedFile:
+    """What those who index files need to know of one. `checksum` changes with the content."""
+
+    id: str
+    original_name: str
+    filename: str
+    mime_type: str
+    size: int
+    checksum: str
+    description: str | None
+    created_at: datetime
+    object_key: str
+
+    @classmethod
+    def of(cls, stored: StoredFile) -> "IndexedFile":
+        file = stored.file
+        return cls(
+            file.id,
+            file.original_name,
+            file.filename,
+            file.mimetype,
+            file.size,
+            file.checksum,
+            file.description,
+            file.created_at,
+            stored.object_key,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """What happened to a file. `file` is as it is now, or as it was until it was deleted."""
+
+    action: ChangeAction
+    file: IndexedFile
+
+
+Listener = Callable[[Database, Jobs, ActorName, FileChange], Awaitable[JobView | None]]
+"""Given the client of the change's transaction; a job that it returns is run after the commit."""

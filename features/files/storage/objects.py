@@ -1,0 +1,193 @@
+"""The object store: a local folder by default, a bucket by FILES_URL. Objects appear whole or not at all."""
+
+import asyncio
+import os
+import re
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+from uuid import uuid4
+
+import obstore
+import structlog
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, from_url
+
+from core.settings import Settings
+from features.files.errors import StorageUnavailable
+
+READ_BYTES: Final = 256 * 1024
+_LOCAL_BUFFER: Final = 1024 * 1024
+# The smallest part that S3 accepts.
+_PART_BYTES: Final = 5 * 1024 * 1024
+_LIST_CHUNK: Final = 1000
+_KEY: Final = re.compile(r"[0-9a-f]{2}/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+log = structlog.get_logger(__name__)
+Write = Callable[[bytes], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """`modified` is by the clock of the store."""
+
+    key: str
+    size: int
+    modified: datetime
+
+
+def new_key() -> str:
+    """Random: nothing that a client sends becomes part of it. Spread over 256 folders."""
+    key = str(uuid4())
+    return f"{key[:2]}/{key}"
+
+
+def is_key(key: str) -> bool:
+    """Whether it is one of ours: a bucket may hold other things."""
+    return _KEY.fullmatch(key) is not None
+
+
+class Objects:
+    """Every method raises StorageUnavailable when the store cannot be reached, read or written."""
+
+    def __init__(self, settings: Settings) -> None:
+        url = settings.files_url
+        folder = settings.data_dir / "files"
+        if url is not None and urlsplit(url).scheme == "file":
+            folder, url = Path(unquote(urlsplit(url).path)), None
+        self._folder = folder if url is None else None
+        with _reachable():
+            if url is None:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._store = LocalStore(folder) if url is None else _bucket(url)
+        self._buffer = _LOCAL_BUFFER if url is None else _PART_BYTES
+
+    @asynccontextmanager
+    async def writing(self, key: str) -> AsyncIterator[Write]:
+        """The object appears under its key when the block ends, and not at all when it raises."""
+        with _reachable():
+            writer = obstore.open_writer_async(self._store, key, buffer_size=self._buffer, max_concurrency=1)
+
+        async def write(data: bytes) -> None:
+            with _reachable():
+                await writer.write(data)
+
+        try:
+            yield write
+        except BaseException as error:
+            await asyncio.shield(_abort(writer, error))
+            raise
+        with _reachable():
+            await writer.close()
+            if self._folder is not None:
+                await asyncio.to_thread(_sync, self._folder / key)
+
+    async def read(self, key: str, size: int, start: int, end: int) -> AsyncIterator[bytes] | None:
+        """The bytes from `start` up to, not including, `end`; None when there is no such object of that size.
+
+        What it returns raises StorageUnavailable when the store fails in the middle.
+        """
+        with _reachable():
+            try:
+                found = await obstore.get_async(self._store, key, options={"range": (start, end)})
+            except FileNotFoundError:
+                return None
+            return _blocks(found) if found.meta["size"] == size else None
+
+    async def size_of(self, key: str) -> int | None:
+        with _reachable():
+            try:
+                return (await obstore.head_async(self._store, key))["size"]
+            except FileNotFoundError:
+                return None
+
+    async def remove(self, key: str) -> None:
+        """One that is not there is not missed."""
+        with _reachable():
+            try:
+                await obstore.delete_async(self._store, key)
+            except FileNotFoundError:
+                return
+
+    async def list(self) -> AsyncIterator[list[StoredObject]]:
+        """All objects, in batches; also those that are not ours."""
+        with _reachable():
+            async for batch in obstore.list(self._store, chunk_size=_LIST_CHUNK):
+                yield [StoredObject(each["path"], each["size"], each["last_modified"]) for each in batch]
+
+    async def remove_unfinished(self, older_than: timedelta) -> int:
+        """What writers left that were killed; how many went. A bucket does this by a rule of its own."""
+        if self._folder is None:
+            return 0
+        with _reachable():
+            return await asyncio.to_thread(_remove_staged, self._folder, older_than)
+
+
+@contextmanager
+def _reachable() -> Iterator[None]:
+    """Whatever the store says goes to the log, for it names paths and hosts; the caller gets one sentence."""
+    try:
+        yield
+    except (OSError, BaseError) as error:
+        log.warning("files.storage_failed", error=type(error).__name__, reason=str(error).split("\n", 1)[0])
+        raise StorageUnavailable("Files cannot be stored or read at the moment; try again later") from error
+
+
+@lru_cache(maxsize=4)
+def _bucket(url: str) -> "obstore.store.ObjectStore":
+    """With limits of its own: the defaults would retry for three minutes."""
+    return from_url(
+        url,
+        client_options={
+            "allow_http": True,
+            "connect_timeout": timedelta(seconds=5),
+            "read_timeout": timedelta(seconds=30),
+            "timeout": timedelta(minutes=10),
+        },
+        retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=20)},
+    )
+
+
+async def _abort(writer: "obstore.AsyncWritableFile", reason: BaseException) -> None:
+    """Leaving the writer with an error removes what it has written so far."""
+    try:
+        await writer.__aexit__(type(reason), reason, reason.__traceback__)
+    except (OSError, BaseError) as error:
+        log.warning("files.abort_failed", error=type(error).__name__)
+
+
+async def _blocks(found: "obstore.GetResult") -> AsyncIterator[bytes]:
+    with _reachable():
+        async for block in found.stream(min_chunk_size=READ_BYTES):
+            yield bytes(block)
+
+
+def _sync(path: Path) -> None:
+    """The object outlives a power cut from now on, as its row will."""
+    for name, flags in ((path, os.O_RDONLY), (path.parent, os.O_RDONLY | os.O_DIRECTORY)):
+        descriptor = os.open(name, flags)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _remove_staged(folder: Path, older_than: timedelta) -> int:
+    """A local object is written beside its place, under its name with # and a number."""
+    removed = 0
+    newest = time.time() - older_than.total_seconds()
+    for path in folder.glob("[0-9a-f][0-9a-f]/*#*"):
+        key = f"{path.parent.name}/{path.name.partition('#')[0]}"
+        try:
+            if is_key(key) and path.stat().st_mtime < newest:
+                path.unlink()
+                removed += 1
+        except FileNotFoundError:
+            continue
+    return removed

@@ -1,0 +1,34 @@
+"""Many ideas at once, as they are: with their ids, times and versions."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import orjson
+
+from core.database.client import Database
+from features.ideas.schemas import StoredIdea
+
+_COLUMNS: Final = (
+    "id, title, description, status, category, priority, tags, system_id, assigned_to, created_by, "
+    "estimated_hours, actual_hours, due_date, completed_at, created_at, updated_at, row_version"
+)
+
+_LOAD: Final = f"""
+INSERT INTO ideas ({_COLUMNS})
+SELECT {_COLUMNS} FROM jsonb_to_recordset($1::jsonb) AS source(
+    id text, title text, description text, status text, category text, priority text, tags text[],
+    system_id text, assigned_to text, created_by text, estimated_hours float8, actual_hours float8,
+    due_date timestamptz, completed_at timestamptz, created_at timestamptz, updated_at timestamptz,
+    row_version int)
+ON CONFLICT (id) DO NOTHING
+RETURNING id
+"""
+
+
+async def load_ideas(tx: Database, stored: Sequence[StoredIdea]) -> frozenset[str]:
+    """The ids of those that were not there before."""
+    rows = [
+        {**each.idea.model_dump(mode="json", exclude={"system"}), "row_version": each.version}
+        for each in stored
+    ]
+    return frozenset(row["id"] for row in await tx.query_raw(_LOAD, orjson.dumps(rows).decode()))

@@ -1,0 +1,17 @@
+"""What this slice hands to the app."""
+
+from core.feature import Feature
+from features.files import api as files
+from features.search.cache import CACHE_TAGS
+from features.search.jobs import INDEX_FILE, REINDEX, follow_file, index_when_stale
+from features.search.router import router
+
+files.subscribe(follow_file)
+
+feature = Feature(
+    name="search",
+    router=router,
+    jobs=(REINDEX, INDEX_FILE),
+    cache_tags=CACHE_TAGS,
+    on_start=index_when_stale,
+)

@@ -1,0 +1,80 @@
+"""`/api/v1/search` and `/api/v1/suggest`: find what documents the system."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, BackgroundTasks, Path, Query, Request, Response
+
+from core.cache import Entry, cache_key
+from core.deps import Actor, Cache, Db, Jobs
+from core.http.conditional import cached_response, json_entry
+from core.http.envelope import Envelope, ListEnvelope, error_responses
+from core.http.text import Text
+from core.jobs import JobConflict
+from features.jobs.api import Job, show
+from features.search import service
+from features.search.cache import DOCUMENT, RESULTS, SUGGESTIONS
+from features.search.errors import DocumentNotFound
+from features.search.schemas import (
+    REINDEX_KIND,
+    IndexedDocument,
+    SearchQuery,
+    SearchResult,
+    SuggestQuery,
+    SuggestResponse,
+)
+
+DocumentId = Annotated[Text, Path(max_length=4096, description="The `id` of a result")]
+
+router = APIRouter(prefix="/api/v1", tags=["Search"])
+
+
+@router.get(
+    "/search",
+    summary="Search documentation",
+    description="Operations of the API, markdown documents and uploaded text files, best first.",
+    response_model=ListEnvelope[SearchResult],
+)
+async def search(request: Request, db: Db, cache: Cache, query: Annotated[SearchQuery, Query()]) -> Response:
+    async def load() -> Entry:
+        return json_entry(await service.search(db, query))
+
+    return await cached_response(request, cache, RESULTS, cache_key(**query.model_dump()), load)
+
+
+@router.get("/suggest", summary="Autocomplete suggestions", response_model=SuggestResponse)
+async def suggest(
+    request: Request, db: Db, cache: Cache, query: Annotated[SuggestQuery, Query()]
+) -> Response:
+    async def load() -> Entry:
+        return json_entry(await service.suggest(db, query))
+
+    return await cached_response(request, cache, SUGGESTIONS, cache_key(**query.model_dump()), load)
+
+
+@router.get(
+    "/search/documents/{document_id:path}",
+    summary="Get an indexed document",
+    response_model=Envelope[IndexedDocument],
+    responses=error_responses(DocumentNotFound),
+)
+async def get_document(request: Request, db: Db, cache: Cache, document_id: DocumentId) -> Response:
+    async def load() -> Entry:
+        return json_entry(Envelope[IndexedDocument](data=await service.get_document(db, document_id)))
+
+    return await cached_response(request, cache, DOCUMENT, document_id, load)
+
+
+@router.post(
+    "/search/reindex",
+    summary="Bring the index up to date",
+    description="Only what has changed is indexed again. One such job runs at a time.",
+    status_code=202,
+    responses=error_responses(JobConflict),
+)
+async def reindex(
+    response: Response, background_tasks: BackgroundTasks, db: Db, jobs: Jobs, actor: Actor
+) -> Envelope[Job]:
+    job = await jobs.enqueue(db, REINDEX_KIND, {}, actor)
+    background_tasks.add_task(jobs.run, job.id)
+    response.headers["Location"] = f"/api/v1/jobs/{job.id}"
+    return Envelope(message="Reindexing accepted", data=show(job, jobs.public_arguments(job)))

@@ -1,0 +1,110 @@
+"""Requests and answers of the search, and the frozen values that pass between the slice's modules."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from core.http.fields import always_there
+from core.http.text import NotBlank
+from core.http.timestamps import Timestamp
+
+DocumentType = Literal["endpoint", "guide", "adr", "template", "diagram"]
+Source = Literal["openapi", "asyncapi", "markdown", "upload"]
+
+REINDEX_KIND: Final = "search.reindex"
+TITLE_LENGTH: Final = 300
+BODY_LENGTH: Final = 100_000
+"""In characters: as much of a document as is searched."""
+
+_ABOUT_Q: Final = (
+    "Words that must all occur, in any order; the last may be unfinished. Accents and endings do not matter. "
+    "The first 1,000 characters count."
+)
+
+
+class SearchQuery(BaseModel):
+    q: NotBlank = Field(description=_ABOUT_Q, examples=["instalação"])
+    type: DocumentType | None = None
+    source: Source | None = None
+    limit: int = Field(default=10, ge=1, le=100, description="How many results at most")
+
+
+class SuggestQuery(BaseModel):
+    q: NotBlank = Field(description="The beginning of what somebody types", examples=["inst"])
+    limit: int = Field(default=5, ge=1, le=100, description="How many suggestions at most")
+
+
+class SearchResult(BaseModel):
+    """Best first. `title` is plain text, `snippet` is HTML."""
+
+    id: str
+    title: str
+    snippet: str = Field(
+        description="HTML: the passage that fits best, escaped but for the `<mark>` around each word found"
+    )
+    type: DocumentType
+    source: Source
+    score: float = Field(description="Between 0 and 1; comparable within one answer")
+    link: str = Field(description="Where the document can be read, relative to the service")
+
+
+class SuggestResponse(BaseModel):
+    model_config = ConfigDict(json_schema_extra=always_there("success"))
+
+    success: Literal[True] = True
+    data: list[str]
+
+
+class IndexedDocument(BaseModel):
+    """What the index holds of a document; its beginning if it is very long."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+    id: str
+    title: str
+    type: DocumentType
+    source: Source
+    link: str
+    body: str = Field(description="Plain text as its author wrote it, never to be shown as HTML")
+    indexed_at: Timestamp
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Something to be found. `id` names the source and the place in it, and stays the same."""
+
+    id: str
+    source: Source
+    type: DocumentType
+    title: str
+    body: str
+    link: str
+
+    @property
+    def content_hash(self) -> str:
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A document that was found."""
+
+    id: str
+    source: Source
+    type: DocumentType
+    title: str
+    body: str
+    link: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """The best of them, and how many there are in all."""
+
+    best: list[Match]
+    total: int

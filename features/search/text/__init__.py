@@ -1,0 +1,1 @@
+"""Text as the search sees it: words, highlighted passages, completions. Pure functions."""

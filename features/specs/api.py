@@ -1,0 +1,5 @@
+"""What other slices may use: the AsyncAPI document that belongs to an OpenAPI document."""
+
+from features.specs.documents.asyncapi import describe
+
+__all__ = ["describe"]

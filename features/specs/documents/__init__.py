@@ -1,0 +1,1 @@
+"""The documents: how the AsyncAPI one is made, how both become files, and how both are judged."""

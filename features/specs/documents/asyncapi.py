@@ -1,0 +1,90 @@
+"""The AsyncAPI document: the stream of a job's events, from the types that the stream is written with."""
+
+from typing import Final, get_args
+
+from pydantic import JsonValue
+
+from core.jobs import JsonObject
+from core.jobs.views import EventKind
+from features.jobs.api import STREAM, Job
+
+VERSION: Final = "3.0.0"
+CHANNEL: Final = "jobEvents"
+_SCHEMA: Final = "#/components/schemas/{model}"
+_KINDS: Final[dict[EventKind, str]] = {
+    "state": "The job was queued, began, was handed back or ended",
+    "phase": "The job entered another phase of its work",
+    "progress": "The job's figures moved on; at most five of these in a second",
+    "cancel": "Somebody asked for the job to be cancelled",
+}
+_DESCRIPTION: Final = """\
+Background work tells how far it is by server-sent events: numbered from 1 without gaps, each with the whole
+job as it was then. A client that reconnects with `Last-Event-ID` gets everything that it missed; the stream
+ends with the job.
+"""
+_HEADERS: Final[JsonObject] = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "pattern": "^[1-9][0-9]*$", "description": "The number of the event"},
+        "event": {"type": "string", "enum": list(get_args(EventKind))},
+        "retry": {"type": "integer", "description": "Milliseconds before a client reconnects"},
+    },
+    "required": ["id", "event"],
+}
+
+
+def describe(openapi: JsonObject) -> JsonObject:
+    """`openapi` is the app's document, from which name and version are taken."""
+    about = openapi["info"]
+    assert isinstance(about, dict)
+    kinds: tuple[EventKind, ...] = get_args(EventKind)
+    return {
+        "asyncapi": VERSION,
+        "info": {
+            "title": f"{about['title']} job events",
+            "version": about["version"],
+            "description": _DESCRIPTION,
+        },
+        "defaultContentType": "application/json",
+        "channels": {
+            CHANNEL: {
+                "address": STREAM,
+                "title": "Events of one job",
+                "description": "A stream of `text/event-stream` for one job.",
+                "parameters": {"job_id": {"description": "The id that the 202 answer's Location named"}},
+                "messages": {kind: {"$ref": f"#/components/messages/{kind}"} for kind in kinds},
+            }
+        },
+        "operations": {
+            "followJob": {
+                "action": "send",
+                "title": "Follow a job",
+                "summary": "The service sends each event of the job to whoever follows it",
+                "channel": {"$ref": f"#/channels/{CHANNEL}"},
+                "bindings": {"http": {"method": "GET", "bindingVersion": "0.3.0"}},
+                "messages": [{"$ref": f"#/channels/{CHANNEL}/messages/{kind}"} for kind in kinds],
+            }
+        },
+        "components": {
+            "messages": {kind: _message(kind) for kind in kinds},
+            "schemas": _schemas(),
+        },
+    }
+
+
+def _message(kind: EventKind) -> JsonValue:
+    return {
+        "name": kind,
+        "title": f"Job {kind}",
+        "summary": _KINDS[kind],
+        "contentType": "application/json",
+        "headers": _HEADERS,
+        "payload": {"$ref": _SCHEMA.format(model="Job")},
+    }
+
+
+def _schemas() -> JsonValue:
+    job: JsonObject = Job.model_json_schema(mode="serialization", ref_template=_SCHEMA)
+    nested = job.pop("$defs", {})
+    assert isinstance(nested, dict)
+    return {"Job": job, **nested}

@@ -1,0 +1,7 @@
+"""What this slice hands to the app."""
+
+from core.feature import Feature
+from features.specs.cache import CACHE_TAGS
+from features.specs.router import router
+
+feature = Feature(name="specs", router=router, cache_tags=CACHE_TAGS)

@@ -1,0 +1,84 @@
+"""`/spec/*.yaml`, `/api/v1/docs/status` and `/api/v1/docs/download`: the service describes itself."""
+
+from hashlib import blake2b
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from core.cache import Entry
+from core.deps import Cache, platform_of
+from core.http.conditional import cached_response, fixed_response, json_entry
+from features.specs import service
+from features.specs.cache import STATUS
+from features.specs.schemas import SpecStatusResponse
+from features.specs.service import Files
+
+YAML: Final = "application/yaml"
+ZIP: Final = "application/zip"
+
+router = APIRouter(tags=["Specs"])
+
+
+async def files(request: Request) -> Files:
+    """Made by the first request that wants them."""
+    state = request.app.state
+    if not hasattr(state, "spec_files"):
+        state.spec_files = await service.files_of(platform_of(request).openapi)
+    made: Files = state.spec_files
+    return made
+
+
+SpecFiles = Annotated[Files, Depends(files)]
+
+
+def _binary(media_type: str, description: str) -> dict[int | str, dict[str, Any]]:
+    content = {media_type: {"schema": {"type": "string", "format": "binary"}}}
+    return {200: {"description": description, "content": content}}
+
+
+@router.get(
+    "/spec/openapi.yaml",
+    summary="Download OpenAPI specification",
+    description="The running app's own.",
+    response_class=Response,
+    responses=_binary(YAML, "OpenAPI file"),
+)
+async def openapi_file(request: Request, files: SpecFiles) -> Response:
+    return fixed_response(request, files.openapi, YAML)
+
+
+@router.get(
+    "/spec/asyncapi.yaml",
+    summary="Download AsyncAPI specification",
+    description="The events of background jobs.",
+    response_class=Response,
+    responses=_binary(YAML, "AsyncAPI file"),
+)
+async def asyncapi_file(request: Request, files: SpecFiles) -> Response:
+    return fixed_response(request, files.asyncapi, YAML)
+
+
+@router.get(
+    "/api/v1/docs/status",
+    summary="Specification validation status",
+    description="Both documents held against the rules of their formats.",
+    response_model=SpecStatusResponse,
+)
+async def spec_status(request: Request, cache: Cache, files: SpecFiles) -> Response:
+    async def load() -> Entry:
+        return json_entry(await service.status_of(platform_of(request).openapi))
+
+    key = blake2b(files.openapi + files.asyncapi).hexdigest()
+    return await cached_response(request, cache, STATUS, key, load)
+
+
+@router.get(
+    "/api/v1/docs/download",
+    summary="Download all specs",
+    description="A ZIP of the two files. The same documents give the same bytes.",
+    response_class=Response,
+    responses=_binary(ZIP, "ZIP archive"),
+)
+async def download_specs(request: Request, files: SpecFiles) -> Response:
+    disposition = {"Content-Disposition": 'attachment; filename="handover-specs.zip"'}
+    return fixed_response(request, files.archive, ZIP, disposition)

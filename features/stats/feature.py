@@ -1,0 +1,6 @@
+"""What this slice hands to the app. Its answers hang on the tags of other slices; it has none of its own."""
+
+from core.feature import Feature
+from features.stats.router import router
+
+feature = Feature(name="stats", router=router)

@@ -1,0 +1,129 @@
+"""`/api/v1/stats`: the published figures, as bare objects."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel
+
+from core.cache import Entry, Policy, cache_key
+from core.deps import Cache, Db
+from core.errors import Invalid, Unavailable
+from core.http.conditional import cached_response, json_entry
+from core.http.envelope import error_responses
+from features.files import api as files
+from features.files.api import FilesStats
+from features.ideas import api as ideas
+from features.ideas.api import IdeasStats
+from features.stats import service
+from features.stats.cache import ACTIVITY, ANALYTICS, DASHBOARD, FILES, HEALTH, IDEAS, SEARCH, SYSTEMS
+from features.stats.schemas import (
+    ActivityData,
+    ActivityQuery,
+    AnalyticsData,
+    DashboardStats,
+    HealthSummary,
+    Span,
+    StatsSearchQuery,
+    StatsSearchResponse,
+    Timeframe,
+)
+from features.systems import api as systems
+from features.systems.api import SystemsStats
+
+ALL: Final = "all"
+CHECKED: Final = error_responses(Invalid, Unavailable)
+UNCHECKED: Final = error_responses(Unavailable)
+AskedTimeframe = Annotated[Timeframe, Query(description="Days up to today (UTC); a year has 365")]
+
+router = APIRouter(prefix="/api/v1/stats", tags=["Stats"])
+
+
+async def _cached(
+    request: Request, cache: Cache, policy: Policy, key: str, count: Callable[[], Awaitable[BaseModel]]
+) -> Response:
+    async def load() -> Entry:
+        return json_entry(await count())
+
+    return await cached_response(request, cache, policy, key, load)
+
+
+def _key(span: Span) -> str:
+    """Figures by days change at midnight, whatever is written."""
+    return cache_key(timeframe=span.timeframe, today=span.days[-1])
+
+
+@router.get(
+    "",
+    name="get_stats",
+    summary="Get dashboard statistics (short path)",
+    response_model=DashboardStats,
+    responses=CHECKED,
+)
+@router.get(
+    "/dashboard", summary="Get dashboard statistics", response_model=DashboardStats, responses=CHECKED
+)
+async def get_dashboard(
+    request: Request, db: Db, cache: Cache, timeframe: AskedTimeframe = "30d"
+) -> Response:
+    span = service.span_of(timeframe)
+    return await _cached(request, cache, DASHBOARD, _key(span), lambda: service.dashboard(db, span))
+
+
+@router.get("/systems", summary="Get systems statistics", response_model=SystemsStats, responses=UNCHECKED)
+async def get_systems_stats(request: Request, db: Db, cache: Cache) -> Response:
+    return await _cached(request, cache, SYSTEMS, ALL, lambda: systems.statistics(db))
+
+
+@router.get("/ideas", summary="Get ideas statistics", response_model=IdeasStats, responses=UNCHECKED)
+async def get_ideas_stats(request: Request, db: Db, cache: Cache) -> Response:
+    return await _cached(request, cache, IDEAS, ALL, lambda: ideas.statistics(db))
+
+
+@router.get("/files", summary="Get files statistics", response_model=FilesStats, responses=UNCHECKED)
+async def get_files_stats(request: Request, db: Db, cache: Cache) -> Response:
+    return await _cached(request, cache, FILES, ALL, lambda: files.statistics(db))
+
+
+@router.get("/health", summary="Get health summary", response_model=HealthSummary, responses=UNCHECKED)
+async def get_health_summary(request: Request, db: Db, cache: Cache) -> Response:
+    return await _cached(request, cache, HEALTH, ALL, lambda: service.health(db))
+
+
+@router.get("/analytics", summary="Get analytics data", response_model=AnalyticsData, responses=CHECKED)
+async def get_analytics(
+    request: Request, db: Db, cache: Cache, timeframe: AskedTimeframe = "30d"
+) -> Response:
+    span = service.span_of(timeframe)
+    return await _cached(request, cache, ANALYTICS, _key(span), lambda: service.analytics(db, span))
+
+
+@router.get(
+    "/search",
+    summary="Global search across entities",
+    description="Systems, ideas and files that match, each as its own endpoints show it; a list that is not "
+    "asked for is empty.",
+    response_model=StatsSearchResponse,
+    responses=CHECKED,
+)
+async def search_everything(
+    request: Request, db: Db, cache: Cache, query: Annotated[StatsSearchQuery, Query()]
+) -> Response:
+    return await _cached(
+        request, cache, SEARCH, cache_key(**query.model_dump()), lambda: service.search(db, query)
+    )
+
+
+@router.get(
+    "/activity",
+    summary="Get recent activity",
+    description="What was created and changed lately, newest first, from the audit trail.",
+    response_model=ActivityData,
+    responses=CHECKED,
+)
+async def get_activity(
+    request: Request, db: Db, cache: Cache, query: Annotated[ActivityQuery, Query()]
+) -> Response:
+    return await _cached(
+        request, cache, ACTIVITY, cache_key(**query.model_dump()), lambda: service.activity(db, query)
+    )

@@ -1,0 +1,172 @@
+"""What the figures mean: which ideas are active, when the whole is healthy, what happened in words."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Final
+
+from core.database.client import Database
+from core.http.timestamps import now
+from features.audit import api as audit
+from features.files import api as files
+from features.ideas import api as ideas
+from features.stats.schemas import (
+    DAYS,
+    Activity,
+    ActivityData,
+    ActivityQuery,
+    ActivityType,
+    AnalyticsData,
+    DashboardStats,
+    DayCount,
+    FileTotals,
+    HealthCounts,
+    HealthSummary,
+    IdeaTotals,
+    Overall,
+    Span,
+    StatsSearchQuery,
+    StatsSearchResponse,
+    SystemTotals,
+    Timeframe,
+)
+from features.systems import api as systems
+
+CRITICAL_SHARE: Final = 4
+"""One in so many systems offline is critical."""
+
+_TYPES: Final[dict[tuple[str, audit.Action], ActivityType]] = {
+    ("system", "created"): "system_created",
+    ("system", "updated"): "system_updated",
+    ("idea", "created"): "idea_created",
+    ("idea", "updated"): "idea_updated",
+    ("file", "created"): "file_uploaded",
+}
+_LABELS: Final = ("name", "title", "originalName")
+_UNTOLD: Final = frozenset({"updatedAt"})
+"""Fields that change with every update, and so tell nothing."""
+
+
+def span_of(timeframe: Timeframe) -> Span:
+    """The days up to today, UTC."""
+    midnight = now().replace(hour=0, minute=0, second=0, microsecond=0)
+    since = midnight - timedelta(days=DAYS[timeframe] - 1)
+    days = tuple((since + timedelta(days=day)).strftime("%Y-%m-%d") for day in range(DAYS[timeframe]))
+    return Span(timeframe=timeframe, days=days, since=since)
+
+
+async def dashboard(db: Database, span: Span) -> DashboardStats:
+    """Six queries."""
+    of_systems = await systems.statistics(db)
+    of_ideas = await ideas.statistics(db)
+    of_files = await files.statistics(db)
+    created = await _series(db, span)
+    done, rejected = of_ideas.by_status.completed, of_ideas.by_status.rejected
+    return DashboardStats(
+        timeframe=span.timeframe,
+        systems=SystemTotals(
+            total=of_systems.total,
+            online=of_systems.by_status.online,
+            offline=of_systems.by_status.offline,
+            degraded=of_systems.by_status.error,
+            planned=of_systems.by_status.planned,
+            created=_total(created.systems),
+        ),
+        ideas=IdeaTotals(
+            total=of_ideas.total,
+            active=of_ideas.total - done - rejected,
+            completed=done,
+            rejected=rejected,
+            created=_total(created.ideas),
+        ),
+        files=FileTotals(total=of_files.total, total_size=of_files.total_size, created=_total(created.files)),
+        last_updated=now(),
+    )
+
+
+async def health(db: Database) -> HealthSummary:
+    """One query."""
+    found = await systems.statistics(db)
+    counts = HealthCounts(
+        total=found.total,
+        healthy=found.by_status.online,
+        degraded=found.by_status.error,
+        critical=found.by_status.offline,
+        planned=found.by_status.planned,
+    )
+    return HealthSummary(overall=overall_of(counts), systems=counts, last_checked=found.last_checked or now())
+
+
+def overall_of(counts: HealthCounts) -> Overall:
+    """The rule that `HealthSummary` states."""
+    in_operation = counts.healthy + counts.degraded + counts.critical
+    if counts.healthy == in_operation:
+        return "healthy"
+    return "critical" if counts.critical * CRITICAL_SHARE >= in_operation else "degraded"
+
+
+async def analytics(db: Database, span: Span) -> AnalyticsData:
+    """Three queries."""
+    return await _series(db, span)
+
+
+async def search(db: Database, query: StatsSearchQuery) -> StatsSearchResponse:
+    """One query for each list that is asked for, two for ideas."""
+    return StatsSearchResponse.model_construct(
+        systems=await systems.search(db, query.q, limit=query.limit) if query.systems else [],
+        ideas=await ideas.search(db, query.q, limit=query.limit) if query.ideas else [],
+        files=await files.search(db, query.q, limit=query.limit) if query.files else [],
+    )
+
+
+async def activity(db: Database, query: ActivityQuery) -> ActivityData:
+    """At most three queries: the trail, and the names of systems and of ideas that it does not tell."""
+    since = now() - timedelta(days=query.days)
+    traces = await audit.recent(db, list(_TYPES), since, labels=_LABELS, limit=query.limit)
+    names = {
+        "system": await systems.names_of(db, _unnamed(traces, "system")),
+        "idea": await ideas.titles_of(db, _unnamed(traces, "idea")),
+    }
+    return ActivityData(timeframe=f"{query.days}d", activities=[_activity(each, names) for each in traces])
+
+
+async def _series(db: Database, span: Span) -> AnalyticsData:
+    return AnalyticsData(
+        timeframe=span.timeframe,
+        systems=_dense(await systems.created_by_day(db, span.since), span),
+        ideas=_dense(await ideas.created_by_day(db, span.since), span),
+        files=_dense(await files.created_by_day(db, span.since), span),
+    )
+
+
+def _dense(counts: Mapping[str, int], span: Span) -> list[DayCount]:
+    return [DayCount(date=day, count=counts.get(day, 0)) for day in span.days]
+
+
+def _total(series: Sequence[DayCount]) -> int:
+    return sum(day.count for day in series)
+
+
+def _unnamed(traces: Sequence[audit.Trace], entity: str) -> set[str]:
+    return {trace.entity_id for trace in traces if trace.entity == entity and trace.label is None}
+
+
+def _activity(trace: audit.Trace, names: Mapping[str, Mapping[str, str]]) -> Activity:
+    kind = _TYPES[trace.entity, trace.action]
+    return Activity.model_construct(
+        id=trace.id,
+        type=kind,
+        entity=trace.entity,
+        entity_id=trace.entity_id,
+        description=_sentence(trace, kind, names.get(trace.entity, {})),
+        timestamp=trace.at,
+        user=trace.user,
+    )
+
+
+def _sentence(trace: audit.Trace, kind: ActivityType, names: Mapping[str, str]) -> str:
+    """A row that has been deleted since is not named, unless the entry itself says what it was called."""
+    name = trace.label or names.get(trace.entity_id)
+    subject = f'{trace.entity.capitalize()} "{name}"' if name else f"A former {trace.entity}"
+    _, _, verb = kind.partition("_")
+    told = [field for field in trace.fields if field not in _UNTOLD] if trace.action == "updated" else []
+    return f"{subject} was {verb}: {', '.join(told)}" if told else f"{subject} was {verb}"

@@ -1,0 +1,152 @@
+"""What happened lately, from the audit trail."""
+
+import httpx
+import pytest
+
+from features.stats.tests.factories import (
+    FILES,
+    IDEAS,
+    SYSTEMS,
+    JsonObject,
+    add_file,
+    add_idea,
+    add_system,
+    change,
+    get,
+)
+from tests.fixtures.database import Connection
+
+
+async def activities(client: httpx.AsyncClient, **parameters: int) -> list[JsonObject]:
+    rows: list[JsonObject] = (await get(client, "activity", **parameters))["activities"]
+    return rows
+
+
+async def told(client: httpx.AsyncClient) -> list[str]:
+    return [row["description"] for row in await activities(client)]
+
+
+async def test_each_published_kind_is_told_newest_first(client: httpx.AsyncClient) -> None:
+    system = await add_system(client, name="Orders API")
+    idea = await add_idea(client, title="Guide")
+    file = await add_file(client, "Résumé.txt", user="joão")
+    await change(client, f"{SYSTEMS}/{system['id']}", owner="desk", status="offline")
+    await change(client, f"{IDEAS}/{idea['id']}", title="A guide")
+    body = await get(client, "activity")
+    assert body["timeframe"] == "7d"
+    assert [
+        (row["type"], row["entity"], row["entityId"], row["description"], row["user"])
+        for row in body["activities"]
+    ] == [
+        ("idea_updated", "idea", idea["id"], 'Idea "A guide" was updated: title', "maria"),
+        (
+            "system_updated",
+            "system",
+            system["id"],
+            'System "Orders API" was updated: owner, status',
+            "maria",
+        ),
+        ("file_uploaded", "file", file["id"], 'File "Résumé.txt" was uploaded', "joão"),
+        ("idea_created", "idea", idea["id"], 'Idea "Guide" was created', "maria"),
+        ("system_created", "system", system["id"], 'System "Orders API" was created', "maria"),
+    ]
+    times = [row["timestamp"] for row in body["activities"]]
+    assert times == sorted(times, reverse=True)
+    assert len({row["id"] for row in body["activities"]}) == 5
+    audit = (await client.get("/api/v1/audit")).json()["data"]
+    assert [row["id"] for row in body["activities"]] == [entry["id"] for entry in audit]
+
+
+async def test_other_changes_are_not_activities(client: httpx.AsyncClient, connection: Connection) -> None:
+    file = await add_file(client)
+    await client.patch(f"{FILES}/{file['id']}", json={"description": "Draft"})
+    await client.delete(f"{FILES}/{file['id']}")
+    item = {"title": "Item", "description": "x", "category": "dashboard", "priority": "low"}
+    assert (await client.post("/api/items", json=item)).status_code == 201
+    await connection.execute(
+        "INSERT INTO audit_entries (entity, entity_id, action, actor, changes) "
+        "VALUES ('system', 'x', 'checked', 'ada', '{}'), ('idea', 'y', 'deleted', 'ada', '{}')"
+    )
+    assert [row["type"] for row in await activities(client)] == ["file_uploaded"]
+
+
+async def test_what_was_deleted_since_is_told_without_a_name_that_is_not_known(
+    client: httpx.AsyncClient,
+) -> None:
+    system = await add_system(client, name="Gone")
+    await change(client, f"{SYSTEMS}/{system['id']}", owner="desk")
+    await change(client, f"{SYSTEMS}/{system['id']}", owner="desk")
+    await client.delete(f"{SYSTEMS}/{system['id']}")
+    assert await told(client) == [
+        "A former system was updated",
+        "A former system was updated: owner",
+        'System "Gone" was created',
+    ]
+
+
+async def test_a_system_goes_by_its_present_name_where_the_entry_has_none(client: httpx.AsyncClient) -> None:
+    system = await add_system(client, name="Before")
+    await change(client, f"{SYSTEMS}/{system['id']}", owner="desk")
+    assert (await told(client))[0] == 'System "Before" was updated: owner'
+    await change(client, f"{SYSTEMS}/{system['id']}", name="After")
+    assert await told(client) == [
+        'System "After" was updated: name',
+        'System "After" was updated: owner',
+        'System "Before" was created',
+    ]
+
+
+async def trace(connection: Connection, count: int, hours: int, action: str = "updated") -> None:
+    await connection.execute(
+        "INSERT INTO audit_entries (entity, entity_id, action, actor, changes, at) "
+        'SELECT \'idea\', n, $3, \'ada\', \'{"tags": {"before": [], "after": ["x"]}}\', '
+        "now() - $2::int * interval '1 hour' FROM generate_series(1, $1::int) AS n",
+        count,
+        hours,
+        action,
+    )
+
+
+@pytest.mark.parametrize(("days", "count"), [(1, 1), (2, 3), (7, 3), (90, 7)])
+async def test_only_the_last_days_are_told(
+    client: httpx.AsyncClient, connection: Connection, days: int, count: int
+) -> None:
+    await trace(connection, 1, 23)
+    await trace(connection, 2, 47)
+    await trace(connection, 4, 90 * 24 - 1)
+    await trace(connection, 8, 90 * 24 + 1)
+    body = await get(client, "activity", days=days)
+    assert body["timeframe"] == f"{days}d"
+    assert len(body["activities"]) == count
+
+
+async def test_the_list_is_bounded_and_holds_the_newest_of_all_kinds(
+    client: httpx.AsyncClient, connection: Connection
+) -> None:
+    await trace(connection, 300, 2)
+    await trace(connection, 3, 3, "created")
+    await trace(connection, 2, 1, "created")
+    rows = await activities(client)
+    assert len(rows) == 100
+    assert [row["type"] for row in rows[:3]] == ["idea_created", "idea_created", "idea_updated"]
+    assert len(await activities(client, limit=302)) == 302
+    assert [row["type"] for row in (await activities(client, limit=305))[-3:]] == ["idea_created"] * 3
+
+
+@pytest.mark.parametrize("count", [1, 200])
+async def test_the_number_of_queries_does_not_depend_on_the_activities(
+    client: httpx.AsyncClient, connection: Connection, count: int
+) -> None:
+    system = await add_system(client)
+    await change(client, f"{SYSTEMS}/{system['id']}", owner="desk")
+    await trace(connection, count, 1)
+    response = await client.get("/api/v1/stats/activity?limit=500")
+    assert len(response.json()["activities"]) == count + 2
+    assert '"3 queries"' in response.headers["server-timing"]
+
+
+@pytest.mark.parametrize("query", ["days=0", "days=91", "days=x", "limit=0", "limit=501"])
+async def test_a_bad_parameter_is_refused(client: httpx.AsyncClient, query: str) -> None:
+    response = await client.get(f"/api/v1/stats/activity?{query}")
+    assert response.status_code == 400
+    assert [detail["field"] for detail in response.json()["details"]] == [query.partition("=")[0]]

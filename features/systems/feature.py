@@ -1,0 +1,8 @@
+"""What this slice hands to the app."""
+
+from core.feature import Feature
+from features.systems.cache import CACHE_TAGS
+from features.systems.jobs import CHECK_ALL
+from features.systems.router import router
+
+feature = Feature(name="systems", router=router, jobs=(CHECK_ALL,), cache_tags=CACHE_TAGS)

@@ -1,0 +1,97 @@
+"""One check: fetch the system's URL, judge what comes, store it.
+
+An answer of 2xx or 3xx is `online`, any other answer and a broken one `error` (stored as `degraded`), none
+`offline`. Without a URL the status is `unknown`, and nothing is stored.
+"""
+
+import asyncio
+from contextlib import nullcontext
+from typing import Final
+
+from core.cache import Cache
+from core.database.client import Database
+from core.database.transaction import transaction
+from core.http.timestamps import now
+from core.outbound.fetch import Broken, Fetcher, FetchError
+from core.outbound.targets import Permission
+from core.settings import Settings
+from features.audit import api as audit
+from features.systems import queries
+from features.systems.cache import tags_of
+from features.systems.errors import SystemNotFound
+from features.systems.schemas import CheckStatus, CheckTarget, Finding, HealthCheckResult, Status
+from features.systems.service import ENTITY, facts_of
+
+STORED_AS: Final[dict[CheckStatus, Status]] = {"online": "online", "error": "degraded", "offline": "offline"}
+
+_MILLISECONDS: Final = 1000
+
+
+def fetcher_of(settings: Settings) -> Fetcher:
+    return Fetcher(Permission.parse(settings.healthcheck_allow))
+
+
+async def check(
+    db: Database,
+    cache: Cache,
+    fetcher: Fetcher,
+    author: audit.Author,
+    target: CheckTarget,
+    *,
+    storing: asyncio.Lock | None = None,
+) -> HealthCheckResult:
+    """Holds no connection to the database while it fetches. `storing` lets one check after the other write.
+
+    Raises SystemNotFound when the system was deleted meanwhile.
+    """
+    if target.url is None:
+        return HealthCheckResult(
+            system_id=target.id, status="unknown", last_checked=now(), error="Has no URL to check"
+        )
+    result = await examine(fetcher, target.id, target.url)
+    async with storing or nullcontext():
+        await _store(db, cache, author, target.url, result)
+    return result
+
+
+async def examine(fetcher: Fetcher, system_id: str, url: str) -> HealthCheckResult:
+    try:
+        answer = await fetcher.get(url)
+    except FetchError as error:
+        status: CheckStatus = "error" if isinstance(error, Broken) else "offline"
+        return HealthCheckResult(system_id=system_id, status=status, last_checked=now(), error=str(error))
+    fine = 200 <= answer.status < 400
+    return HealthCheckResult(
+        system_id=system_id,
+        status="online" if fine else "error",
+        last_checked=now(),
+        response_time=round(answer.seconds * _MILLISECONDS),
+        error=None if fine else f"Answered with status {answer.status}",
+    )
+
+
+async def _store(
+    db: Database, cache: Cache, author: audit.Author, url: str, result: HealthCheckResult
+) -> None:
+    """Unless a later check has been stored, or the system has another URL by now."""
+    system_id = result.system_id
+    milliseconds = None if result.response_time is None else round(result.response_time)
+    finding = Finding(STORED_AS[result.status], result.last_checked, milliseconds)
+    async with cache.invalidating(*tags_of(system_id)), transaction(db) as tx:
+        before = await queries.lock_system(tx, system_id)
+        if before is None:
+            raise SystemNotFound(system_id)
+        latest = before.system.last_checked
+        if before.system.url != url or (latest is not None and latest > result.last_checked):
+            return
+        after = await queries.store_finding(tx, system_id, finding)
+        if after is not None and after.system.status != before.system.status:
+            await audit.record_change(
+                tx,
+                author,
+                "checked",
+                ENTITY,
+                system_id,
+                before=facts_of(before.system),
+                after=facts_of(after.system),
+            )

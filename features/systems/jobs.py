@@ -1,0 +1,91 @@
+"""The job `systems.check_all`: checks every system, several at a time, and resumes where it stopped."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from core.database.transaction import transaction
+from core.jobs import JobContext, JobKind, JsonObject
+from features.systems import queries
+from features.systems.errors import SystemNotFound
+from features.systems.health.check import check, fetcher_of
+from features.systems.schemas import CHECK_ALL_KIND, CheckedSystems, CheckTarget, HealthCheckResult
+
+AT_ONCE: Final = 8
+"""Systems that are fetched at the same time."""
+
+CHUNK: Final = 200
+"""Systems between two checkpoints."""
+
+MAX_RESULTS: Final = 2000
+"""Of more systems no list of results is kept: their number and the systems themselves tell."""
+
+
+STOP_WITHIN_S: Final = 0.2
+"""How long it may take to notice that the job has to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The one who asked for the job."""
+
+    name: str
+    request_id: str | None
+    client: str | None = None
+
+
+async def run(context: JobContext) -> JsonObject:
+    """The result counts what was found, by status. A chunk that was interrupted is checked again."""
+    state = CheckedSystems.model_validate(context.job.checkpoint or {})
+    total = await queries.count_targets(context.db)
+    await context.progress(phase="check", done=state.done, total=total)
+    while targets := await queries.targets_after(context.db, state.after, limit=CHUNK):
+        found = await _check(context, targets, state.done)
+        state = state.with_chunk(targets[-1].id, found, keep=MAX_RESULTS)
+        async with transaction(context.db) as tx:
+            await context.checkpoint(tx, state.model_dump(mode="json", by_alias=True), done=state.done)
+    return {"checked": state.done, **state.model_dump()["counts"]}
+
+
+async def _check(context: JobContext, targets: Sequence[CheckTarget], before: int) -> list[HealthCheckResult]:
+    """In the order of the targets; those that are deleted meanwhile are left out."""
+    fetcher = fetcher_of(context.settings)
+    author = _Asked(context.job.actor, context.job.request_id)
+    waiting = iter(targets)
+    found: dict[str, HealthCheckResult] = {}
+    checked = 0
+    writing = asyncio.Lock()
+
+    async def work() -> None:
+        nonlocal checked
+        for target in waiting:
+            await context.raise_if_stopping()
+            with suppress(SystemNotFound):
+                found[target.id] = await check(
+                    context.db, context.cache, fetcher, author, target, storing=writing
+                )
+            async with writing:
+                checked += 1
+                await context.progress(done=before + checked)
+
+    workers = {asyncio.create_task(work()) for _ in range(min(AT_ONCE, len(targets)))}
+    pending = workers
+    try:
+        while pending:
+            # Checks that are under way can take long: they are broken off when the job has to stop.
+            await context.raise_if_stopping()
+            done, pending = await asyncio.wait(
+                pending, timeout=STOP_WITHIN_S, return_when=asyncio.FIRST_EXCEPTION
+            )
+            for worker in done:
+                worker.result()
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+    return [found[target.id] for target in targets if target.id in found]
+
+
+CHECK_ALL: Final = JobKind(CHECK_ALL_KIND, run, exclusive=True)

@@ -1,0 +1,27 @@
+"""Many systems at once, as they are: with their ids, times and versions."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import orjson
+
+from core.database.client import Database
+from features.systems.queries.rows import COLUMNS
+from features.systems.schemas import StoredSystem
+
+_LOAD: Final = f"""
+INSERT INTO systems ({COLUMNS})
+SELECT {COLUMNS} FROM jsonb_to_recordset($1::jsonb) AS source(
+    id text, name text, description text, status text, port int, category text, tags text[], type text,
+    url text, owner text, version text, metadata jsonb, icon text, color text, host text,
+    last_checked timestamptz, response_time_ms int, created_at timestamptz, updated_at timestamptz,
+    row_version int)
+ON CONFLICT DO NOTHING
+RETURNING id
+"""
+
+
+async def load_systems(tx: Database, stored: Sequence[StoredSystem]) -> frozenset[str]:
+    """The ids of those that were not there before, nor another one of their name."""
+    rows = [{**each.system.model_dump(mode="json"), "row_version": each.row_version} for each in stored]
+    return frozenset(row["id"] for row in await tx.query_raw(_LOAD, orjson.dumps(rows).decode()))

@@ -1,0 +1,24 @@
+"""The one router of systems, their paths, and the id in them."""
+
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Path
+
+from core.http.text import fault_of
+from features.systems.errors import SystemNotFound
+from features.systems.schemas import ID_LENGTH
+
+PREFIX: Final = "/api/v1/systems"
+ONE: Final = PREFIX + "/{id}"
+
+router = APIRouter(tags=["Systems"])
+
+
+async def system_id(id: Annotated[str, Path(description="System identifier (UUID)")]) -> str:  # noqa: A002
+    """What no system's id can be (longer, or not text that can be stored) is not looked for."""
+    if len(id) > ID_LENGTH or fault_of(id) is not None:
+        raise SystemNotFound(id)
+    return id
+
+
+SystemId = Annotated[str, Depends(system_id)]

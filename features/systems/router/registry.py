@@ -1,0 +1,162 @@
+"""Reading and writing systems, with filters, orders and paging added to the published contract."""
+
+from typing import Annotated, Final
+from urllib.parse import quote
+
+from fastapi import Path, Query, Request, Response, status
+
+from core.cache import Entry, cache_key
+from core.deps import Actor, Cache, Db
+from core.errors import Invalid, TooLarge, Unavailable, UnsupportedMediaType
+from core.http.conditional import cached_response, json_entry
+from core.http.envelope import Done, Envelope, ListEnvelope, error_responses
+from features.systems import queries, service
+from features.systems.cache import LIST, SEARCH, SELECTION, STATISTICS, STATISTICS_KEY, SYSTEM
+from features.systems.errors import SystemNameTaken, SystemNotFound
+from features.systems.router.path import ONE, PREFIX, SystemId, router
+from features.systems.schemas import (
+    AnyStatus,
+    CreateSystem,
+    PageLimit,
+    SearchText,
+    System,
+    SystemArray,
+    SystemFilter,
+    SystemQuery,
+    SystemsStats,
+    SystemType,
+    UpdateSystem,
+)
+
+REFUSED_BODY: Final = (Invalid, TooLarge, UnsupportedMediaType)
+
+
+@router.get(
+    PREFIX,
+    summary="List documentation systems",
+    description="Newest first. Without parameters it holds every system.",
+    response_model=ListEnvelope[System],
+    responses=error_responses(Invalid, Unavailable),
+)
+async def list_systems(
+    request: Request, db: Db, cache: Cache, query: Annotated[SystemQuery, Query()]
+) -> Response:
+    async def load() -> Entry:
+        return json_entry(await service.list_systems(db, query))
+
+    return await cached_response(request, cache, LIST, cache_key(**query.model_dump()), load)
+
+
+@router.post(
+    PREFIX,
+    summary="Create documentation system",
+    status_code=status.HTTP_201_CREATED,
+    responses=error_responses(*REFUSED_BODY, SystemNameTaken, Unavailable),
+)
+async def create_system(
+    db: Db, cache: Cache, actor: Actor, values: CreateSystem, response: Response
+) -> Done[System]:
+    created = await service.create_system(db, cache, actor, values)
+    response.headers["Location"] = f"{PREFIX}/{quote(created.id, safe='')}"
+    return Done[System](message="System created successfully", data=created)
+
+
+@router.get(
+    PREFIX + "/status/{status}",
+    summary="Get systems by status",
+    description="Newest first. `error` is `degraded`; `unknown` means never checked.",
+    response_model=list[System],
+    responses=error_responses(Invalid, Unavailable),
+)
+async def list_systems_by_status(
+    request: Request, db: Db, cache: Cache, wanted: Annotated[AnyStatus, Path(alias="status")]
+) -> Response:
+    return await _selection(request, db, cache, SystemFilter(status=wanted))
+
+
+@router.get(
+    PREFIX + "/type/{type}",
+    summary="Get systems by type",
+    description="Newest first.",
+    response_model=list[System],
+    responses=error_responses(Invalid, Unavailable),
+)
+async def list_systems_by_type(
+    request: Request, db: Db, cache: Cache, wanted: Annotated[SystemType, Path(alias="type")]
+) -> Response:
+    return await _selection(request, db, cache, SystemFilter(type=wanted))
+
+
+@router.get(
+    PREFIX + "/search",
+    summary="Search systems",
+    description="The best matches first; words in the name count more.",
+    response_model=list[System],
+    responses=error_responses(Invalid, Unavailable),
+)
+async def search_systems(
+    request: Request,
+    db: Db,
+    cache: Cache,
+    q: Annotated[SearchText, Query()],
+    limit: Annotated[PageLimit | None, Query()] = None,
+) -> Response:
+    async def load() -> Entry:
+        return json_entry(SystemArray(await queries.search_systems(db, q, limit=limit)))
+
+    return await cached_response(request, cache, SEARCH, cache_key(q=q, limit=limit), load)
+
+
+@router.get(
+    PREFIX + "/statistics",
+    summary="Get system statistics",
+    response_model=SystemsStats,
+    responses=error_responses(Unavailable),
+)
+async def get_system_statistics(request: Request, db: Db, cache: Cache) -> Response:
+    async def load() -> Entry:
+        return json_entry(await queries.statistics(db))
+
+    return await cached_response(request, cache, STATISTICS, STATISTICS_KEY, load)
+
+
+@router.get(
+    ONE,
+    summary="Get system by ID",
+    response_model=Envelope[System],
+    responses=error_responses(SystemNotFound, Unavailable),
+)
+async def get_system(request: Request, db: Db, cache: Cache, system_id: SystemId) -> Response:
+    async def load() -> Entry:
+        stored = await service.get_system(db, system_id)
+        return json_entry(Envelope[System](data=stored.system), version=stored.row_version)
+
+    return await cached_response(request, cache, SYSTEM, system_id, load)
+
+
+@router.put(
+    ONE,
+    summary="Update system",
+    description="Changes the fields that are sent; null empties those that may be empty. Every accepted "
+    "update sets `updatedAt`.",
+    responses=error_responses(*REFUSED_BODY, SystemNotFound, SystemNameTaken, Unavailable),
+)
+async def update_system(
+    db: Db, cache: Cache, actor: Actor, system_id: SystemId, values: UpdateSystem
+) -> Done[System]:
+    updated = await service.update_system(db, cache, actor, system_id, values)
+    return Done[System](message="System updated successfully", data=updated)
+
+
+@router.delete(ONE, summary="Delete system", responses=error_responses(SystemNotFound, Unavailable))
+async def delete_system(db: Db, cache: Cache, actor: Actor, system_id: SystemId) -> Done[System]:
+    """The answer holds the system as it was. Its ideas and files stay, without their link to it."""
+    deleted = await service.delete_system(db, cache, actor, system_id)
+    return Done[System](message="System removed successfully", data=deleted)
+
+
+async def _selection(request: Request, db: Db, cache: Cache, wanted: SystemFilter) -> Response:
+    async def load() -> Entry:
+        return json_entry(SystemArray(await queries.find_systems(db, wanted)))
+
+    return await cached_response(request, cache, SELECTION, cache_key(**wanted.model_dump()), load)
