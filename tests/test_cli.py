@@ -58,7 +58,7 @@ def loading(services: TestServices) -> str:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ((), ["serve", "import", "db", "jobs"]),
+        ((), ["serve", "demo", "import", "db", "jobs"]),
         (("serve",), ["HOST", "DATABASE_URL", "--stop-with-parent"]),
         (("import", "lowdb"), ["--dry-run", "--on-conflict", "skip|overwrite|fail", "--max-rejects"]),
         (("db",), ["deploy", "new", "status", "check"]),

@@ -1,6 +1,6 @@
 """What can go wrong with an import. Messages name the file by its own name only, never by its folder."""
 
-from core.errors import Conflict, Invalid, NotFound, TooLarge, Unavailable, UnsupportedMediaType
+from core.errors import Conflict, Invalid, NotFound, TooLarge, Unavailable
 
 
 class SourceMalformed(Invalid):
@@ -32,12 +32,6 @@ class UploadInvalid(Invalid):
     """The form cannot be used: no file, an empty one, an unknown option."""
 
     code = "imports.upload_invalid"
-
-
-class NotAForm(UnsupportedMediaType):
-    """An import comes as multipart/form-data."""
-
-    code = "imports.not_a_form"
 
 
 class StorageUnavailable(Unavailable):

@@ -9,11 +9,11 @@ from core.deps import Actor, AppSettings, Db, Jobs
 from core.errors import Unavailable
 from core.http.body import allow_body
 from core.http.envelope import Envelope, error_responses
+from core.http.multipart import FORM_OVERHEAD_BYTES, NotAForm
 from core.http.text import Text
 from core.jobs import JobConflict
 from features.imports import service
-from features.imports.errors import ImportNotFound, NotAForm, UploadInvalid, UploadTooLarge
-from features.imports.storage.upload import FORM_OVERHEAD_BYTES
+from features.imports.errors import ImportNotFound, UploadInvalid, UploadTooLarge
 from features.jobs.api import Job, show
 
 NDJSON: Final = "application/x-ndjson"

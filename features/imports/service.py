@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from core.database.client import Database
 from core.database.transaction import transaction
 from core.errors import FieldError
+from core.http.multipart import FORM_OVERHEAD_BYTES
 from core.jobs import JobConflict, JobNotFound, Jobs, JobState, JobView
 from core.jobs.views import Enqueuer
 from core.settings import Settings
@@ -19,7 +20,7 @@ from features.imports import queries
 from features.imports.errors import ImportNotFound, SourceUnavailable, UploadInvalid, UploadTooLarge
 from features.imports.schemas import KIND, Arguments, Options, Reject
 from features.imports.storage.folders import Folders
-from features.imports.storage.upload import FORM_OVERHEAD_BYTES, receive
+from features.imports.storage.upload import receive
 
 UNFINISHED: Final[tuple[JobState, ...]] = ("queued", "running")
 

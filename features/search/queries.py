@@ -27,8 +27,10 @@ from features.search.schemas import (
 # long, and the result lies between 0 and 1.
 _SCORE: Final = "ts_rank_cd('{0.1, 0.2, 0.4, 1.0}', words, handover_query($1), 1 | 32)"
 
+_FIELDS: Final = ("id", "source", "type", "title", "body", "link")
+
 SEARCH: Final = f"""
-SELECT id, source, type, title, body, link, {_SCORE} AS score, (count(*) OVER ())::int AS total
+SELECT {", ".join(_FIELDS)}, {_SCORE} AS score, (count(*) OVER ())::int AS total
 FROM search_documents
 WHERE words @@ handover_query($1) AND ($2::text IS NULL OR type = $2) AND ($3::text IS NULL OR source = $3)
 ORDER BY score DESC, id LIMIT $4::int
@@ -95,7 +97,7 @@ LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('search:' || $1, 0)
 
 async def find(db: Database, wanted: SearchQuery) -> Matches:
     rows = await db.query_raw(SEARCH, wanted.q, wanted.type, wanted.source, wanted.limit)
-    best = [Match(**{name: value for name, value in row.items() if name != "total"}) for row in rows]
+    best = [Match(Document(**{name: row[name] for name in _FIELDS}), row["score"]) for row in rows]
     return Matches(best, rows[0]["total"] if rows else 0)
 
 

@@ -93,12 +93,7 @@ class Document:
 class Match:
     """A document that was found."""
 
-    id: str
-    source: Source
-    type: DocumentType
-    title: str
-    body: str
-    link: str
+    document: Document
     score: float
 
 

@@ -29,7 +29,7 @@ Answer = TypeVar("Answer")
 async def search(db: Database, query: SearchQuery) -> ListEnvelope[SearchResult]:
     """Two queries: the documents, and which of their words are to be marked."""
     found = await queries.find(db, query)
-    bodies = [match.body for match in found.best]
+    bodies = [match.document.body for match in found.best]
     words = await _aside(bodies, lambda: candidates(query.q, bodies))
     marked = await queries.matching_words(db, query.q, words) if words else frozenset[str]()
     results = await _aside(bodies, lambda: [_result(match, marked) for match in found.best])
@@ -55,14 +55,15 @@ async def get_document(db: Database, document_id: str) -> IndexedDocument:
 
 
 def _result(match: Match, marked: frozenset[str]) -> SearchResult:
+    document = match.document
     return SearchResult(
-        id=match.id,
-        title=match.title,
-        snippet=snippet(match.body, marked),
-        type=match.type,
-        source=match.source,
+        id=document.id,
+        title=document.title,
+        snippet=snippet(document.body, marked),
+        type=document.type,
+        source=document.source,
         score=match.score,
-        link=match.link,
+        link=document.link,
     )
 
 

@@ -15,14 +15,21 @@ WARM: Final = 6
 @dataclass(frozen=True)
 class Cost:
     """`rows` were looked at, thrown away or not; `pages` were touched; `scanned` tables were read from end to
-    end; `sorted_rows` had to be put in order.
+    end.
     """
 
     rows: int
     pages: int
-    sorted_rows: int
     scanned: frozenset[str]
     plan: str
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(
+            self.rows + other.rows,
+            self.pages + other.pages,
+            self.scanned | other.scanned,
+            f"{self.plan}\n{other.plan}",
+        )
 
 
 async def cost_of(connection: Connection, statement: Statement) -> Cost:
@@ -41,7 +48,6 @@ async def cost_of(connection: Connection, statement: Statement) -> Cost:
     return Cost(
         rows=sum(_rows_read(node) for node in found if "Scan" in node["Node Type"]),
         pages=root["Shared Hit Blocks"] + root["Shared Read Blocks"],
-        sorted_rows=sum(_sorted(node) for node in found),
         scanned=frozenset(node["Relation Name"] for node in found if node["Node Type"] == "Seq Scan"),
         plan=text,
     )
@@ -55,13 +61,8 @@ def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _rows_read(node: dict[str, Any]) -> int:
     removed = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
-    return round((node["Actual Rows"] + removed) * node["Actual Loops"])
-
-
-def _sorted(node: dict[str, Any]) -> int:
-    if node["Node Type"] not in ("Sort", "Incremental Sort"):
-        return 0
-    return max(round(inner["Actual Rows"] * inner["Actual Loops"]) for inner in node["Plans"])
+    read: float = (node["Actual Rows"] + removed) * node["Actual Loops"]
+    return round(read)
 
 
 def _quoted(value: str | None) -> str:

@@ -43,6 +43,7 @@ _BINARY: Final = {"type": "string", "format": "binary"}
 _ANY_TYPE: Final[dict[str, Any]] = {
     media_type: {"schema": _BINARY} for media_type in ("application/octet-stream", "*/*")
 }
+_STREAM: Final = {"application/octet-stream": {"schema": _BINARY}, "*/*": {"schema": _BINARY}}
 _REFUSED: Final = error_responses(*REFUSED_BODY, Unavailable)
 
 
@@ -90,11 +91,8 @@ async def upload_files(request: Request, work: Change, background_tasks: Backgro
     response_class=StreamingResponse,
     responses={
         **error_responses(FileNotFound, RangeNotSatisfiable, Unavailable),
-        200: {
-            "description": "Binary file stream, of the type that is stored with the file",
-            "content": _ANY_TYPE,
-        },
-        206: {"description": "A part of it", "content": _ANY_TYPE},
+        200: {"description": "The whole file, with its stored type", "content": _STREAM},
+        206: {"description": "A part of it", "content": _STREAM},
         304: {"description": "The client has it already"},
     },
 )

@@ -44,9 +44,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         content = self._content()
         if "delete" in self._query:
-            for key in re.findall(r"<Key>([^<]+)</Key>", content.decode()):
+            keys = re.findall(r"<Key>([^<]+)</Key>", content.decode())
+            for key in keys:
                 self.bucket.objects.pop(key, None)
-            self._answer(200, b"<DeleteResult></DeleteResult>")
+            deleted = "".join(f"<Deleted><Key>{key}</Key></Deleted>" for key in keys)
+            self._answer(200, f"<DeleteResult>{deleted}</DeleteResult>".encode())
             return
         if "uploadId" not in self._query:
             upload = uuid4().hex
@@ -83,7 +85,7 @@ class _Handler(BaseHTTPRequestHandler):
             206, content[int(first) : end], {"Content-Range": f"bytes {first}-{end - 1}/{len(content)}"}
         )
 
-    def do_HEAD(self) -> None:  # noqa: N802
+    def do_HEAD(self) -> None:
         self.do_GET()
 
     def _list(self) -> None:

@@ -108,8 +108,12 @@ async def find_ids(
         condition = f"AND {_AFTER[direction]}".replace("$7", "$7::timestamptz")
         arguments += [to_iso(after.created_at), after.id]
     limit, skip = len(arguments) + 1, len(arguments) + 2
+    order = _ORDERS[order_by, direction]
+    if order_by in _CONDITIONS and getattr(wanted, order_by) is not None:
+        # All have the same rank: without this the index of ranks would be read up to it.
+        order = "id DESC" if direction == "desc" else "id"
     statement = (
-        f"SELECT id {_MATCHES} {condition} ORDER BY {_ORDERS[order_by, direction]} "
+        f"SELECT id {_MATCHES} {condition} ORDER BY {order} "
         f"LIMIT ${limit}::int OFFSET ${skip}::int"
     )
     rows = await db.query_raw(statement, *arguments, take, offset)
