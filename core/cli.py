@@ -34,7 +34,7 @@ app.add_typer(jobs, name="jobs")
 @app.callback()
 def prepare() -> None:
     """Runs before every command."""
-    from core.workplace import ensure_generated
+    from core.command import ensure_generated
 
     ensure_generated()
 
@@ -104,10 +104,10 @@ def import_lowdb(
 
 async def _import(file: Path, options: "Options") -> "JobView":
     from core import console
-    from core.workplace import workplace
+    from core.command import command_context
     from features.imports.api import accept_file
 
-    async with workplace(_kinds()) as here:
+    async with command_context(_kinds()) as here:
         job = await accept_file(here.db, here.jobs, here.settings, here.actor, file, options)
         job = await console.run_shown(here.jobs, job.id)
         console.show_summary(job)
@@ -123,8 +123,8 @@ def _kinds() -> "Sequence[JobKind]":
 @database.command("deploy")
 def deploy() -> None:
     """Apply the migrations that the database lacks."""
+    from core.command import database_url
     from core.database import schema
-    from core.workplace import database_url
 
     with database_url() as url:
         applied = asyncio.run(schema.deploy(url))
@@ -142,8 +142,8 @@ def new(
     """Write the next migration from what prisma/schema has and prisma/migrations lacks. Read its SQL before
     use.
     """
+    from core.command import empty_database_url
     from core.database import schema
-    from core.workplace import empty_database_url
 
     with empty_database_url() as url:
         path = asyncio.run(schema.new(url, name))
@@ -153,8 +153,8 @@ def new(
 @database.command("status")
 def status() -> None:
     """Show which migrations the database has and lacks; exit code 1 when it is not up to date."""
+    from core.command import database_url
     from core.database import schema
-    from core.workplace import database_url
 
     with database_url() as url:
         found = asyncio.run(schema.status(url))
@@ -171,8 +171,8 @@ def check() -> None:
     """Fail when prisma/migrations does not lead to prisma/schema. Uses a database of its own, thrown away
     after.
     """
+    from core.command import empty_database_url
     from core.database import schema
-    from core.workplace import empty_database_url
 
     with empty_database_url() as url:
         sql = asyncio.run(schema.difference(url))
@@ -192,10 +192,10 @@ def list_jobs(
 ) -> None:
     """List the newest jobs."""
     from core import console
-    from core.workplace import workplace
+    from core.command import command_context
 
     async def work() -> None:
-        async with workplace(_kinds()) as here:
+        async with command_context(_kinds()) as here:
             page = await here.jobs.list(state=state, limit=limit)
             console.show_jobs(page.jobs, page.total)
 
@@ -206,10 +206,10 @@ def list_jobs(
 def show_job(job_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """Show one job with its figures, error and result."""
     from core import console
-    from core.workplace import workplace
+    from core.command import command_context
 
     async def work() -> None:
-        async with workplace(_kinds()) as here:
+        async with command_context(_kinds()) as here:
             job = await here.jobs.get(job_id)
             console.show_job(job, here.jobs.public_arguments(job))
 
@@ -219,10 +219,10 @@ def show_job(job_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
 @jobs.command("cancel")
 def cancel_job(job_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """Cancel a job: a queued one ends at once, a running one at its next batch."""
-    from core.workplace import workplace
+    from core.command import command_context
 
     async def work() -> None:
-        async with workplace(_kinds()) as here:
+        async with command_context(_kinds()) as here:
             job = await here.jobs.cancel(job_id)
             typer.echo(f"Job {job.id} is {'cancelled' if job.ended else 'being cancelled'}.")
 
@@ -244,10 +244,10 @@ def demo(
 
 
 async def _demo(*, force: bool) -> "Added":
-    from core.workplace import workplace
+    from core.command import command_context
     from features.demo.api import fill
 
-    async with workplace(_kinds()) as here:
+    async with command_context(_kinds()) as here:
         return await fill(here.db, here.cache, here.jobs, here.settings, force=force)
 
 
@@ -255,9 +255,9 @@ def main() -> None:
     """Errors that a person can do something about become one sentence; anything else is a fault and keeps its
     trace.
     """
+    from core.command import NotGenerated
     from core.local.paths import LocalServiceError
     from core.server import ServeError
-    from core.workplace import NotGenerated
 
     try:
         app()

@@ -119,7 +119,7 @@ def _app_loading(settings: Settings) -> Iterator[None]:
 
 
 def _deploy(settings: Settings) -> None:
-    from core.workplace import deploy
+    from core.command import deploy
 
     if settings.database_url is not None:
         asyncio.run(deploy(settings.database_url))

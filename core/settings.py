@@ -87,7 +87,6 @@ class Settings(BaseSettings):
     # Imports and jobs
     import_max_bytes: ByteSize = Field(ByteSize(2 * GIB), ge=1)
     import_batch_rows: int = Field(2000, ge=1, le=50_000)
-    import_stream_threshold_bytes: ByteSize = Field(ByteSize(16 * MIB), ge=0)
     job_lease_s: float = Field(15, gt=0)
     job_heartbeat_s: float = Field(3, gt=0)
 

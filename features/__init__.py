@@ -1,1 +1,1 @@
-"""One folder per feature. A slice is mounted by `core.app` and meets other slices only through their `api.py`."""
+"""One folder per feature. `core.app` mounts a slice; slices meet only through their `api.py`."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core import cli, workplace
+from core import cli, command
 from core.console import duration
 from tests.fixtures.commands import Handover, StartCommand
 from tests.fixtures.servers import StartServer
@@ -202,7 +202,7 @@ async def test_a_migration_needs_a_plain_name(handover: Handover) -> None:
 def test_missing_clients_are_one_sentence(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(workplace, "ENGINE_FOLDER", tmp_path)
+    monkeypatch.setattr(command, "ENGINE_FOLDER", tmp_path)
     monkeypatch.setattr(sys, "argv", ["handover", "jobs", "list"])
     with pytest.raises(SystemExit) as ended:
         cli.main()

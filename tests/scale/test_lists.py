@@ -135,7 +135,7 @@ async def faults_of_depth(registry: Registry, hot: Hot, query: Query) -> list[st
     _, first = await registry.page(hot, query)
     answer, deep = await registry.page(hot, {**query, "cursor": cursor})
     assert answer["count"] == int(PAGE["limit"])
-    if deep.pages <= 2 * first.pages + 50 and deep.rows <= 2 * first.rows + 200:
+    if deep.pages <= 2 * first.pages + 50 and deep.rows <= READ_AT_MOST:
         return []
     said = f"{deep.rows} rows and {deep.pages} pages instead of {first.rows} and {first.pages}"
     return [f"{hot.path} {dict(query)} costs more in the depth: {said}\n{deep.plan}"]

@@ -112,10 +112,7 @@ async def find_ids(
     if order_by in _CONDITIONS and getattr(wanted, order_by) is not None:
         # All have the same rank: without this the index of ranks would be read up to it.
         order = "id DESC" if direction == "desc" else "id"
-    statement = (
-        f"SELECT id {_MATCHES} {condition} ORDER BY {order} "
-        f"LIMIT ${limit}::int OFFSET ${skip}::int"
-    )
+    statement = f"SELECT id {_MATCHES} {condition} ORDER BY {order} LIMIT ${limit}::int OFFSET ${skip}::int"
     rows = await db.query_raw(statement, *arguments, take, offset)
     return [row["id"] for row in rows]
 

@@ -8,14 +8,13 @@ from typing import Any
 import httpx
 import pytest
 
-from core.app import create_app
 from core.settings import Settings
 from features.files import api as files
 from features.search.jobs import index_when_stale
 from features.search.schemas import Document
 from features.search.sources import uploads
 from features.search.tests.factories import ended, found_ids, put, reindex, search
-from tests.fixtures.application import RunningApp, client_of, lifespan_of
+from tests.fixtures.application import RunningApp, client_of, lifespan_of, new_app
 from tests.fixtures.database import Connection
 from tests.fixtures.waiting import wait_for
 
@@ -222,7 +221,7 @@ async def test_a_start_indexes_once(settings: Settings, docs: Path, connection: 
         return [row["state"] for row in rows]
 
     async def start(expected: int) -> None:
-        app = create_app(settings.model_copy(update={"docs_dir": docs, "search_index_on_start": True}))
+        app = new_app(settings.model_copy(update={"docs_dir": docs, "search_index_on_start": True}))
         async with lifespan_of(app), client_of(app) as client:
 
             async def settled() -> bool:

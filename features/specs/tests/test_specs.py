@@ -12,12 +12,11 @@ import pytest
 import yaml
 from fastapi import FastAPI
 
-from core.app import create_app
 from core.jobs.views import EventKind
 from core.settings import Settings
 from features.specs.api import describe
 from features.specs.documents import verdict
-from tests.fixtures.application import client_of, lifespan_of
+from tests.fixtures.application import client_of, lifespan_of, new_app
 
 Document = dict[str, Any]
 
@@ -35,7 +34,7 @@ async def described_by(
     settings: Settings, change: Callable[[Document], None]
 ) -> AsyncIterator[httpx.AsyncClient]:
     """The app, publishing another document than its own."""
-    app = create_app(settings)
+    app = new_app(settings)
     document = json.loads(json.dumps(app.openapi()))
     change(document)
     app.openapi_schema = document

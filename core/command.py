@@ -41,7 +41,7 @@ class CommandActor:
 
 
 @dataclass(frozen=True, slots=True)
-class Workplace:
+class CommandContext:
     settings: Settings
     db: "Database"
     cache: "Cache"
@@ -59,7 +59,7 @@ def ensure_generated() -> None:
 
 
 @asynccontextmanager
-async def workplace(kinds: "Sequence[JobKind]") -> AsyncIterator[Workplace]:
+async def command_context(kinds: "Sequence[JobKind]") -> AsyncIterator[CommandContext]:
     """Services, schema, database, cache and jobs, whether or not a server uses them too."""
     from core.cache import Cache
     from core.database.client import Database
@@ -81,7 +81,7 @@ async def workplace(kinds: "Sequence[JobKind]") -> AsyncIterator[Workplace]:
         stack.push_async_callback(cache.close)
         jobs = Jobs(db, cache, running, kinds)
         stack.push_async_callback(jobs.stop)
-        yield Workplace(running, db, cache, jobs, CommandActor(_user()))
+        yield CommandContext(running, db, cache, jobs, CommandActor(_user()))
 
 
 async def deploy(url: str) -> tuple[str, ...]:

@@ -1,0 +1,27 @@
+"""The README names everything that can be set and everything that can be called."""
+
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+
+from core.settings import Settings
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+
+
+@pytest.mark.parametrize("field", Settings.model_fields)
+def test_every_variable_is_listed(field: str) -> None:
+    assert f"`{field.upper()}`" in README.read_text()
+
+
+def test_every_path_is_listed(app: FastAPI) -> None:
+    """Whole, or as its end (`/status/{status}`, `analytics`) in the row of its parent."""
+    text = README.read_text()
+
+    def listed(path: str) -> bool:
+        parts = path.strip("/").split("/")
+        ends = {"/" + "/".join(parts[start:]) for start in range(len(parts))} | {parts[-1]}
+        return any(f"`{end}`" in text for end in ends)
+
+    assert [path for path in app.openapi()["paths"] if not listed(path)] == []
