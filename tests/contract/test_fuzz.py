@@ -5,16 +5,20 @@ that it promises. Requests come from the document without chance: the same docum
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, Final, TypeAlias
 
 import httpx
 import pytest
 import requests
 import schemathesis
+from fastapi import FastAPI
 from schemathesis import Case as AnyCase
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_headers_conformance,
@@ -25,6 +29,7 @@ from schemathesis.specs.openapi.checks import (
 from core.app import create_app
 from core.outbound.network import GuardedNetwork, NotReachable
 from core.settings import Settings
+from tests.contract.notation import UUID
 from tests.contract.serving import Send, serving
 from tests.fixtures.application import BASE_URL
 
@@ -113,6 +118,41 @@ def sent_as(case: Case) -> httpx.Request:
 
 def _bytes(text: str | bytes) -> bytes:
     return text if isinstance(text, bytes) else text.encode("latin-1", "replace")
+
+
+def test_the_fuzzing_itself_sees_a_wrong_answer() -> None:
+    document = {
+        "openapi": "3.1.0",
+        "info": {"title": "", "version": ""},
+        "paths": {
+            path: {"get": {"responses": {"200": {"content": {"application/json": {"schema": UUID}}}}}}
+            for path in ("/crash", "/other", "/text", "/number")
+        },
+    }
+    answers = {
+        "/crash": httpx.Response(500),
+        "/other": httpx.Response(203, json=""),
+        "/text": httpx.Response(200, text=""),
+        "/number": httpx.Response(200, json=1),
+    }
+    for path, answer in answers.items():
+        case = schemathesis.openapi.from_dict(document)[path]["GET"].Case()
+        answer.request = sent_as(case)
+        answer.elapsed = timedelta()
+        with pytest.raises(FailureGroup):
+            case.validate_response(answer, checks=CHECKS)
+
+
+def test_an_app_that_does_not_start_is_told() -> None:
+    app = FastAPI(lifespan=_broken)
+    with pytest.raises(RuntimeError, match="not today"), serving(app):
+        pass
+
+
+@asynccontextmanager
+async def _broken(_: FastAPI) -> AsyncIterator[None]:
+    raise RuntimeError("not today")
+    yield
 
 
 @schema.parametrize()
