@@ -18,12 +18,14 @@ class JobKind:
     it returns becomes the job's result. It gives up with JobFailed or any HandoverError; after
     Unavailable it is called again.
     `exclusive`: only one job of the kind may be queued or running.
+    `local`: the job needs files of the data folder it was enqueued in; only processes that share it run it.
     `public_arguments` names the arguments that the API shows; the others (paths, for example) stay inside.
     """
 
     kind: str
     run: Handler
     exclusive: bool = False
+    local: bool = False
     public_arguments: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

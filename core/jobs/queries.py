@@ -63,6 +63,7 @@ async def insert(
     actor: str,
     request_id: str | None,
     pickup_delay_s: float,
+    place: str | None,
 ) -> JobView | None:
     """None: a job with that exclusive key has not ended. The caller's transaction stays usable."""
     return await _change(
@@ -75,6 +76,7 @@ async def insert(
         actor,
         request_id,
         pickup_delay_s,
+        place,
     )
 
 
@@ -85,14 +87,16 @@ async def holder(db: Database, exclusive_key: str) -> str | None:
 
 
 async def claim(
-    db: Database, job_id: str, kinds: Sequence[str], *, owner: str, lease_s: float
+    db: Database, job_id: str, kinds: Sequence[str], *, owner: str, lease_s: float, place: str | None = None
 ) -> JobView | None:
-    return await _change(db, statements.CLAIM, owner, lease_s, list(kinds), job_id)
+    return await _change(db, statements.CLAIM, owner, lease_s, list(kinds), place, job_id)
 
 
-async def claim_next(db: Database, kinds: Sequence[str], *, owner: str, lease_s: float) -> JobView | None:
+async def claim_next(
+    db: Database, kinds: Sequence[str], *, owner: str, lease_s: float, place: str | None = None
+) -> JobView | None:
     """The job that has been without a runner for longest."""
-    return await _change(db, statements.CLAIM_NEXT, owner, lease_s, list(kinds))
+    return await _change(db, statements.CLAIM_NEXT, owner, lease_s, list(kinds), place)
 
 
 async def renew(db: Database, job_id: str, token: int, *, lease_s: float) -> JobView | None:

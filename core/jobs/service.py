@@ -19,6 +19,7 @@ from core.jobs.context import Describe
 from core.jobs.errors import JobConflict, JobEnded, JobNotFound
 from core.jobs.kinds import JobKind
 from core.jobs.pause import pause
+from core.jobs.place import place_of
 from core.jobs.runner import Lease, Runner
 from core.jobs.views import Enqueuer, JobEventView, JobPage, JobState, JobView, JsonObject
 from core.settings import Settings
@@ -64,6 +65,7 @@ class Jobs:
             if kind.kind in self._kinds:
                 raise ValueError(f"Job kind {kind.kind} is declared twice")
             self._kinds[kind.kind] = kind
+        self._place = place_of(settings.data_dir)
         self._process = f"{socket.gethostname()}:{os.getpid()}"
         self._draining = draining
         self._openapi = openapi
@@ -89,6 +91,7 @@ class Jobs:
                 actor=actor.name,
                 request_id=actor.request_id,
                 pickup_delay_s=PICKUP_DELAY_S,
+                place=self._place if declared.local else None,
             )
             if job is not None:
                 return job
@@ -111,6 +114,7 @@ class Jobs:
                 list(self._kinds),
                 owner=lease.owner,
                 lease_s=self._settings.job_lease_s,
+                place=self._place,
             )
             if job is not None:
                 metrics.CLAIMS.labels(job.kind, "request").inc()
@@ -233,7 +237,11 @@ class Jobs:
         while len(self._running) < MAX_RECOVERED_AT_ONCE and self._kinds and not self._stopping.is_set():
             lease = self._new_lease()
             job = await queries.claim_next(
-                self._db, list(self._kinds), owner=lease.owner, lease_s=self._settings.job_lease_s
+                self._db,
+                list(self._kinds),
+                owner=lease.owner,
+                lease_s=self._settings.job_lease_s,
+                place=self._place,
             )
             if job is None:
                 return

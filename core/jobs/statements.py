@@ -26,11 +26,14 @@ logged AS (
 SELECT * FROM changed"""
 
 
-# $1 id, $2 kind, $3 arguments, $4 exclusive key, $5 actor, $6 request id, $7 seconds until others may take it
+# $1 id, $2 kind, $3 arguments, $4 exclusive key, $5 actor, $6 request id, $7 seconds until others may take
+# it, $8 place
 ENQUEUE = _with_event(
     """
-    INSERT INTO jobs (id, kind, arguments, exclusive_key, actor, request_id, lease_expires_at, last_event)
-    VALUES ($1::uuid, $2, $3::jsonb, $4, $5, $6, clock_timestamp() + make_interval(secs => $7::float8), 1)
+    INSERT INTO jobs (
+        id, kind, arguments, exclusive_key, actor, request_id, place, last_event, lease_expires_at)
+    VALUES ($1::uuid, $2, $3::jsonb, $4, $5, $6, $8::uuid, 1,
+        clock_timestamp() + make_interval(secs => $7::float8))
     ON CONFLICT (exclusive_key) DO NOTHING""",
     "'state'",
 )
@@ -41,20 +44,22 @@ _CLAIM = """
         started_at = coalesce(started_at, clock_timestamp()), updated_at = clock_timestamp(),
         last_event = last_event + 1"""
 
-# $1 owner, $2 lease seconds, $3 kinds, $4 id. A queued job is free whatever its pick-up time says.
+_RUNNABLE = "kind = ANY($3::text[]) AND (place IS NULL OR place = $4::uuid)"
+
+# $1 owner, $2 lease seconds, $3 kinds, $4 place, $5 id. A queued job is free whatever its pick-up time says.
 CLAIM = _with_event(
     f"""{_CLAIM}
-    WHERE id = $4::uuid AND kind = ANY($3::text[])
+    WHERE id = $5::uuid AND {_RUNNABLE}
         AND (state = 'queued' OR (state = 'running' AND lease_expires_at < now()))""",
     "'state'",
 )
 
-# $1 owner, $2 lease seconds, $3 kinds. Waiters skip a row that another process is claiming.
+# $1 owner, $2 lease seconds, $3 kinds, $4 place. Waiters skip a row that another process is claiming.
 CLAIM_NEXT = _with_event(
     f"""{_CLAIM}
     WHERE id = (
         SELECT id FROM jobs
-        WHERE state IN ('queued', 'running') AND lease_expires_at < now() AND kind = ANY($3::text[])
+        WHERE state IN ('queued', 'running') AND lease_expires_at < now() AND {_RUNNABLE}
         ORDER BY lease_expires_at LIMIT 1 FOR UPDATE SKIP LOCKED)""",
     "'state'",
 )

@@ -125,5 +125,6 @@ LOWDB: Final = JobKind(
     KIND,
     run,
     exclusive=True,
+    local=True,
     public_arguments=("source", "filename", "onConflict", "dryRun", "maxRejects", "sha256"),
 )

@@ -201,5 +201,5 @@ def _fingerprint(openapi: Describe | None, folder: Path | None) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
 
-REINDEX: Final = JobKind(REINDEX_KIND, reindex, exclusive=True)
-INDEX_FILE: Final = JobKind(INDEX_FILE_KIND, index_file, public_arguments=("fileId",))
+REINDEX: Final = JobKind(REINDEX_KIND, reindex, exclusive=True, local=True)
+INDEX_FILE: Final = JobKind(INDEX_FILE_KIND, index_file, local=True, public_arguments=("fileId",))

@@ -33,7 +33,7 @@ COLUMNS = ("id", "title", "description", "category", "priority", "status", "tags
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One import: its own account of its phases, wall-clock seconds, and the peak of app and engine in bytes."""
+    """One import: what it says of its phases, wall-clock seconds, the peak of app and engine in bytes."""
 
     rows_per_second: dict[str, int]
     seconds: float
@@ -80,7 +80,7 @@ def copy_text(count: int) -> bytes:
 
 
 async def copy_in(url: str, text: bytes) -> float:
-    """Rows by COPY into the same table with the same indexes: what PostgreSQL itself can do. Returns seconds."""
+    """The same rows by COPY into the same table with its indexes: what PostgreSQL itself can do, in seconds."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute("TRUNCATE items")

@@ -47,7 +47,19 @@ class TestTimestamps:
 
     @pytest.mark.parametrize(
         "given",
-        ["", "tomorrow", "2025-10-23x22:45:24", "2025-02-30", 1761259524, "1761259524", "-1.5", True, None, "0001-01-01T00:00:00+14:00", LONE],
+        [
+            "",
+            "tomorrow",
+            "2025-10-23x22:45:24",
+            "2025-02-30",
+            1761259524,
+            "1761259524",
+            "-1.5",
+            True,
+            None,
+            "0001-01-01T00:00:00+14:00",
+            LONE,
+        ],
     )
     def test_anything_else_is_refused(self, given: object) -> None:
         with pytest.raises(ValidationError):

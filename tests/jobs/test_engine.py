@@ -52,6 +52,7 @@ async def test_the_job_goes_on_when_the_engine_is_back(
         os.kill(pid, signal.SIGKILL)
     ended = await run
     assert (ended.state, ended.error, ended.done) == ("succeeded", None, ROWS)
-    assert ended.fencing_token == 4
+    # A kill that falls between two requests of the job costs it no attempt.
+    assert 2 <= ended.fencing_token <= 4
     assert await written(db, job.id) == list(range(ROWS))
     assert (await watching.get(job.id)).result == ended.result

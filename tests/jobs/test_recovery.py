@@ -1,9 +1,14 @@
 """Jobs that lost their process are picked up by others."""
 
+from dataclasses import replace
+from pathlib import Path
+
 from core.database.client import Database
 from core.database.transaction import transaction
-from core.jobs import queries
+from core.jobs import Jobs, queries
+from core.jobs.place import place_of
 from core.jobs.service import PICKUP_DELAY_S
+from core.settings import Settings
 from tests.fixtures.waiting import wait_for
 from tests.jobs.conftest import MakeJobs
 from tests.jobs.handlers import COUNT, Caller, Gate, expire_lease, written
@@ -102,3 +107,20 @@ async def test_progress_between_crashes_starts_the_count_anew(make_jobs: MakeJob
         await queries.checkpoint(db, job.id, claimed.fencing_token, {"next": n}, done=n, rejected=None)
         await expire_lease(db, job.id)
     assert (await jobs.run(job.id)).state == "succeeded"
+
+
+async def test_a_job_that_needs_files_waits_for_a_process_that_has_them(
+    make_jobs: MakeJobs, db: Database, job_settings: Settings, tmp_path: Path
+) -> None:
+    here, elsewhere = place_of(job_settings.data_dir), place_of(tmp_path / "elsewhere")
+    assert here == place_of(job_settings.data_dir) != elsewhere
+    local = replace(COUNT, kind="test.local", local=True)
+    jobs = Jobs(db, make_jobs()._cache, job_settings, [local])
+    job = await jobs.enqueue(db, local.kind, {"total": 1}, Caller())
+    await expire_lease(db, job.id)
+    for place in (elsewhere, None):
+        assert await queries.claim_next(db, [local.kind], owner="other", lease_s=30.0, place=place) is None
+        assert await queries.claim(db, job.id, [local.kind], owner="x", lease_s=30.0, place=place) is None
+    claimed = await queries.claim_next(db, [local.kind], owner="own", lease_s=30.0, place=here)
+    assert claimed is not None
+    assert claimed.id == job.id

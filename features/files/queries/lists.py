@@ -76,25 +76,38 @@ class _Conditions:
         self.arguments.append(value)
         return f"${len(self.arguments)}"
 
-    def begin_after(self, order: Sequence[tuple[str, str, bool]], bound: Sequence[str]) -> None:
-        """The first comparison repeats part of the rest: it is the one that an index can jump to."""
+    def after(self, order: Sequence[tuple[str, str, bool]], bound: Sequence[str]) -> list[str]:
+        """What comes after a place in the order: the rest of its first value, and the values beyond.
+
+        Each is a range of the index. Together, joined by OR, they would be none: of a type that many files
+        have the index would be read from its first file on.
+        """
         places = [
             f"{self.argument(int(value) if kind == 'bigint' else value)}::{kind}"
             for (_, kind, _), value in zip(order, bound, strict=True)
         ]
-        beyond = ""
-        for (column, _, ascending), place in reversed(list(zip(order, places, strict=True))):
-            strictly = f"{column} {'>' if ascending else '<'} {place}"
-            beyond = f"({strictly} OR {column} = {place} AND {beyond})" if beyond else strictly
-        column, _, ascending = order[0]
-        self._texts.append(f"{column} {'>=' if ascending else '<='} {places[0]} AND {beyond}")
+        signs = [">" if ascending else "<" for _, _, ascending in order]
+        steps = [(column, *step) for (column, _, _), *step in zip(order, signs, places, strict=True)]
+        column, beyond, place = steps[0]
+        return [
+            self.where(f"{column} = {place} AND {_beyond(steps[1:])}"),
+            self.where(f"{column} {beyond} {place}"),
+        ]
 
-    def __str__(self) -> str:
-        return f"WHERE {' AND '.join(self._texts)}" if self._texts else ""
+    def where(self, *more: str) -> str:
+        texts = [*self._texts, *more]
+        return f"WHERE {' AND '.join(texts)}" if texts else ""
 
     def _compare(self, text: str, value: Argument | None) -> None:
         if value is not None:
             self._texts.append(text.format(self.argument(value)))
+
+
+def _beyond(steps: Sequence[tuple[str, str, str]]) -> str:
+    """The first comparison repeats part of the rest: it is the one that an index can jump to."""
+    (column, beyond, place), *rest = steps
+    strictly = f"{column} {beyond} {place}"
+    return f"{column} {beyond}= {place} AND ({strictly} OR {_beyond(rest)})" if rest else strictly
 
 
 async def find_files(
@@ -110,16 +123,17 @@ async def find_files(
 ) -> list[FileMetadata]:
     """`after` is the `sort_key` of a file in the same order."""
     order = _order(order_by, direction)
-    where = _Conditions(wanted, audience)
-    if after is not None:
-        where.begin_after(order, after)
+    wheres = _Conditions(wanted, audience)
+    ranges = [wheres.where()] if after is None else wheres.after(order, after)
     columns = ", ".join(f"{column} {'ASC' if ascending else 'DESC'}" for column, _, ascending in order)
-    statement = f"SELECT * FROM files {where} ORDER BY {columns}"
+    page = f"ORDER BY {columns}"
     if take is not None:
-        statement += f" LIMIT {where.argument(take)}::int"
+        page += f" LIMIT {wheres.argument(take)}::int"
     if offset:
-        statement += f" OFFSET {where.argument(offset)}::int"
-    rows = await db.query_raw(statement, *where.arguments, model=FileRow)
+        page += f" OFFSET {wheres.argument(offset)}::int"
+    statement = " UNION ALL ".join(f"(SELECT * FROM files {where} {page})" for where in ranges)
+    statement += f" {page}" if len(ranges) > 1 else ""
+    rows = await db.query_raw(statement, *wheres.arguments, model=FileRow)
     return [stored(row).file for row in rows]
 
 
@@ -137,7 +151,7 @@ def sort_key(file: FileMetadata, order_by: OrderBy) -> tuple[str, ...]:
 
 async def count_files(db: Database, wanted: FileFilter, audience: Audience) -> int:
     where = _Conditions(wanted, audience)
-    [row] = await db.query_raw(f"SELECT count(*)::int AS total FROM files {where}", *where.arguments)
+    [row] = await db.query_raw(f"SELECT count(*)::int AS total FROM files {where.where()}", *where.arguments)
     return int(row["total"])
 
 

@@ -70,7 +70,8 @@ async def test_every_page_is_found_through_its_index(db: Database, connection: C
                 assert files
                 [(statement, arguments)] = recorder.asked
                 used = await assert_found_by_index(connection, *explainable(statement, arguments))
-                assert used == [index], (values, direction, after)
+                # A later page begins in the middle of a value; another index may be the quicker one for it.
+                assert index in used if after else used == [index], (values, direction, after)
                 after = queries.sort_key(files[-1], query.order_by)
 
 

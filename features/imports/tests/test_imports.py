@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 from features.imports.tests.factories import FIVE, IMPORTS, Record, imported, lowdb, many, post, record
 
+LEGACY_FILE = Path(__file__).resolve().parents[4] / "shared" / "legacy" / "library.json"
 Folders = Callable[[], list[str]]
 
 
@@ -37,9 +37,9 @@ async def test_five_records_arrive_field_by_field(client: httpx.AsyncClient, imp
     assert import_folders() == []
 
 
-@pytest.mark.skipif("TEST_LEGACY_FILE" not in os.environ, reason="TEST_LEGACY_FILE names no real legacy file")
+@pytest.mark.skipif(not LEGACY_FILE.exists(), reason="the real legacy file does not lie beside the project")
 async def test_the_real_file_arrives_field_by_field(client: httpx.AsyncClient) -> None:
-    content = await asyncio.to_thread(Path(os.environ["TEST_LEGACY_FILE"]).read_bytes)
+    content = await asyncio.to_thread(LEGACY_FILE.read_bytes)
     records = json.loads(content)["items"]
     job = await imported(client, content)
     assert job["result"]["verified"] == len(records)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from core.jobs.place import place_of
 from features.imports.tests.conftest import Held
 from features.imports.tests.factories import Job, ended, imported, lowdb, many, post, record, write
 from tests.fixtures.application import RunningApp
@@ -22,7 +23,6 @@ from tests.fixtures.waiting import wait_for
 if TYPE_CHECKING:
     import asyncpg
 
-    from core.settings import Settings
 
 LARGE = 100_000
 QUICK_LEASE = {"JOB_LEASE_S": "2", "JOB_HEARTBEAT_S": "0.5"}
@@ -78,23 +78,25 @@ Interrupt = Callable[[], Awaitable[Interrupted]]
 
 
 @pytest.fixture
-def interrupt(
-    running_app: RunningApp, held_at: Held, settings: "Settings", sql: "asyncpg.Connection", tmp_path: Path
-) -> Interrupt:
+def interrupt(running_app: RunningApp, held_at: Held, sql: "asyncpg.Connection", tmp_path: Path) -> Interrupt:
+    """In a data folder of its own, so that no other app of this run takes the job over."""
+    data_dir = tmp_path / "data"
+
     async def stop_in_the_middle() -> Interrupted:
         records = many(100)
         source = write(tmp_path, lowdb([*records, "bad"]))
         job_id = str(uuid.uuid4())
-        folder = settings.data_dir / "imports" / job_id
+        folder = data_dir / "imports" / job_id
         arguments = {"source": "lowdb", "filename": source.name, "path": str(source)}
         async with AsyncExitStack() as app, AsyncExitStack() as release:
-            await app.enter_async_context(running_app(import_batch_rows=10))
+            await app.enter_async_context(running_app(import_batch_rows=10, data_dir=data_dir))
             waiting = await release.enter_async_context(held_at(str(records[55]["id"])))
             await sql.execute(
-                "INSERT INTO jobs (id, kind, arguments, exclusive_key, actor, lease_expires_at) "
-                "VALUES ($1, 'import.lowdb', $2, 'import.lowdb', 'test', now())",
+                "INSERT INTO jobs (id, kind, arguments, exclusive_key, place, actor, lease_expires_at) "
+                "VALUES ($1, 'import.lowdb', $2, 'import.lowdb', $3, 'test', now())",
                 job_id,
                 json.dumps(arguments),
+                place_of(data_dir),
             )
             await wait_for(waiting)
             stopping = asyncio.create_task(app.aclose())
@@ -109,7 +111,8 @@ def interrupt(
 
 
 async def resumed(running_app: RunningApp, stopped: Interrupted) -> Job:
-    async with running_app(import_batch_rows=10) as client:
+    data_dir = stopped.folder.parents[1]
+    async with running_app(import_batch_rows=10, data_dir=data_dir) as client:
         return await ended(client, stopped.job_id)
 
 

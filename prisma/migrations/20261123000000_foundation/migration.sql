@@ -51,6 +51,7 @@ CREATE TABLE "jobs" (
     "phase" TEXT,
     "arguments" JSONB NOT NULL,
     "exclusive_key" TEXT,
+    "place" UUID,
     "done" INTEGER NOT NULL DEFAULT 0,
     "total" INTEGER,
     "rejected" INTEGER NOT NULL DEFAULT 0,

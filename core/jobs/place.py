@@ -1,0 +1,25 @@
+"""Which data folder a process works in: a job that needs files of one is run only where that folder is."""
+
+import os
+import uuid
+from pathlib import Path
+from typing import Final
+
+FILE: Final = "place"
+
+
+def place_of(data_dir: Path) -> str:
+    """The UUID of the data folder, made by whoever comes first. It goes where the folder goes."""
+    path = data_dir / FILE
+    if not path.exists():
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh = data_dir / f".{FILE}-{os.getpid()}"
+        fresh.write_text(str(uuid.uuid4()), encoding="ascii")
+        try:
+            # Unlike a rename, a link leaves the winner's in place.
+            path.hardlink_to(fresh)
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    return str(uuid.UUID(path.read_text(encoding="ascii").strip()))
