@@ -80,7 +80,7 @@ def copy_text(count: int) -> bytes:
 
 
 async def copy_in(url: str, text: bytes) -> float:
-    """The same rows by COPY into the same table with its indexes: what PostgreSQL itself can do, in seconds."""
+    """Seconds for the same rows by COPY into the same table: what PostgreSQL itself can do."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute("TRUNCATE items")

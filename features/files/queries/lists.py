@@ -87,7 +87,7 @@ class _Conditions:
             for (_, kind, _), value in zip(order, bound, strict=True)
         ]
         signs = [">" if ascending else "<" for _, _, ascending in order]
-        steps = [(column, *step) for (column, _, _), *step in zip(order, signs, places, strict=True)]
+        steps = list(zip([column for column, _, _ in order], signs, places, strict=True))
         column, beyond, place = steps[0]
         return [
             self.where(f"{column} = {place} AND {_beyond(steps[1:])}"),
