@@ -6,6 +6,7 @@
     comparison.py  what a given document breaks of a promised one
     rulings.py     where the app differs from the published documents on purpose, each with its reason
     journeys.py    real answers held against the table and the app's own document
+    serving.py     the app in a thread of its own, for Schemathesis
 
 `test_comparison.py` breaks small documents on purpose: the machinery must see each fault.
 """
