@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from core.http.fields import always_there
+from core.http.pagination import CappedLimit
 from core.http.text import NotBlank
 from core.http.timestamps import Timestamp
 
@@ -30,12 +31,12 @@ class SearchQuery(BaseModel):
     q: NotBlank = Field(description=_ABOUT_Q, examples=["instalação"])
     type: DocumentType | None = None
     source: Source | None = None
-    limit: int = Field(default=10, ge=1, le=100, description="How many results at most")
+    limit: CappedLimit = 10
 
 
 class SuggestQuery(BaseModel):
     q: NotBlank = Field(description="The beginning of what somebody types", examples=["inst"])
-    limit: int = Field(default=5, ge=1, le=100, description="How many suggestions at most")
+    limit: CappedLimit = 5
 
 
 class SearchResult(BaseModel):

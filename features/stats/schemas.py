@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from core.http.pagination import CappedLimit
 from core.http.text import NotBlank
 from core.http.timestamps import Timestamp
 from features.files.api import FileMetadata
@@ -141,7 +142,7 @@ class StatsSearchQuery(BaseModel):
     systems: bool = Field(default=True, description="Whether to look among the systems")
     ideas: bool = True
     files: bool = True
-    limit: int = Field(default=20, ge=1, le=100, description="How many of each at most")
+    limit: CappedLimit = 20
 
 
 class ActivityQuery(BaseModel):

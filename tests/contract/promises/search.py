@@ -24,7 +24,7 @@ from tests.contract.notation import (
 TYPE: Final = one_of("endpoint", "guide", "adr", "template", "diagram")
 SOURCE: Final = one_of("openapi", "asyncapi", "markdown", "upload")
 WORDS: Final = bounded(TEXT, minLength=1)
-LIMIT: Final = bounded(WHOLE, minimum=1, maximum=100)
+LIMIT: Final = bounded(WHOLE, minimum=1)
 RESULT: Final = record(
     {"id": TEXT, "title": TEXT, "type": TEXT, "source": TEXT, "score": NUMBER, "link": TEXT},
     {"snippet": TEXT},

@@ -91,7 +91,7 @@ PROMISES: Final = (
             may_ask("systems", FLAG, YES),
             may_ask("ideas", FLAG, YES),
             may_ask("files", FLAG, YES),
-            may_ask("limit", bounded(WHOLE, minimum=1, maximum=100), 20),
+            may_ask("limit", bounded(WHOLE, minimum=1), 20),
         ),
     ),
     Promise(
