@@ -1,7 +1,5 @@
 """The rules of the idea bank: what a page holds, and writes that are audited in the same transaction."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Final
 from uuid import uuid4
 
@@ -53,7 +51,7 @@ async def get_item(db: Database, item_id: str) -> StoredItem:
 
 async def create_item(db: Database, cache: Cache, actor: ActorName, values: CreateItem) -> Item:
     item_id = str(uuid4())
-    async with _invalidating(cache, item_id), transaction(db) as tx:
+    async with cache.invalidating(*tags_of(item_id)), transaction(db) as tx:
         created = (await queries.create_item(tx, item_id, values, now())).item
         await _audit(tx, actor, "created", item_id, before=None, after=created)
     return created
@@ -61,7 +59,7 @@ async def create_item(db: Database, cache: Cache, actor: ActorName, values: Crea
 
 async def update_item(db: Database, cache: Cache, actor: ActorName, item_id: str, values: UpdateItem) -> Item:
     """Merges the given fields and sets `updatedAt`, even when no field is given."""
-    async with _invalidating(cache, item_id), transaction(db) as tx:
+    async with cache.invalidating(*tags_of(item_id)), transaction(db) as tx:
         before = await queries.lock_item(tx, item_id)
         after = None if before is None else await queries.update_item(tx, item_id, values, now())
         if before is None or after is None:
@@ -71,22 +69,13 @@ async def update_item(db: Database, cache: Cache, actor: ActorName, item_id: str
 
 
 async def delete_item(db: Database, cache: Cache, actor: ActorName, item_id: str) -> Item:
-    async with _invalidating(cache, item_id), transaction(db) as tx:
+    async with cache.invalidating(*tags_of(item_id)), transaction(db) as tx:
         deleted = await queries.lock_item(tx, item_id)
         if deleted is None:
             raise ItemNotFound(item_id)
         await queries.delete_item(tx, item_id)
         await _audit(tx, actor, "deleted", item_id, before=deleted.item, after=None)
     return deleted.item
-
-
-@asynccontextmanager
-async def _invalidating(cache: Cache, item_id: str) -> AsyncIterator[None]:
-    """Around the transaction. After a failed one too: a commit whose answer was lost may have happened."""
-    try:
-        yield
-    finally:
-        await cache.invalidate(*tags_of(item_id))
 
 
 async def _audit(

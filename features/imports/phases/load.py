@@ -1,6 +1,6 @@
 """Load: rows and checkpoint go into the table in the same transaction, batch by batch.
 
-PostgreSQL spends its time on the indexes, with one core for each connection. So two batches are written at
+PostgreSQL spends its time on the indexes, with one core for each connection. So three batches are under way at
 the same time, and committed in their order: a checkpoint never runs ahead of a row before it.
 """
 
@@ -22,7 +22,7 @@ from features.imports.phases.rejects import store
 from features.imports.schemas import Arguments, Checkpoint
 from features.items import api as items
 
-_LANES: Final = 2
+_LANES: Final = 3
 BATCH_TIMEOUT: Final = timedelta(seconds=60)
 
 log = structlog.get_logger(__name__)
