@@ -1,7 +1,7 @@
 """Load: rows and checkpoint go into the table in the same transaction, batch by batch.
 
-PostgreSQL spends its time on the indexes, with one core for each connection. So three batches are under way at
-the same time, and committed in their order: a checkpoint never runs ahead of a row before it.
+PostgreSQL spends its time on the indexes, with one core for each connection. So three batches are under way
+at the same time, and committed in their order: a checkpoint never runs ahead of a row before it.
 """
 
 import asyncio
