@@ -58,7 +58,7 @@ _COLLECTION: Final = re.compile(r"/api(?:/v\d+)?/([a-z][a-z-]*)")
 _DOCUMENT: Final = re.compile(r"/spec/([a-z]+)\.yaml")
 
 _DESCRIPTION: Final = """\
-The idea bank of two older services behind one door, with their paths and shapes kept.
+The idea bank and the documentation registry of two older services behind one door, paths and shapes kept.
 
 Every error has one shape (`ErrorBody`), or RFC 9457 with `Accept: application/problem+json`.
 Lists take `limit`, `offset` and `cursor`; reads carry an `ETag` and answer `If-None-Match` with 304.

@@ -67,7 +67,7 @@ async def test_a_killed_server_goes_on_from_its_checkpoint(
 
 @dataclass(frozen=True)
 class Interrupted:
-    """An import of 100 records and a reject, stopped by a shutdown when more than 50 were loaded."""
+    """An import of 100 records and a reject, stopped by a shutdown when about half of them were loaded."""
 
     job_id: str
     source: Path
@@ -103,8 +103,8 @@ def interrupt(running_app: RunningApp, held_at: Held, sql: "asyncpg.Connection",
             await release.aclose()
             await stopping
         assert await sql.fetchval("SELECT state FROM jobs") == "queued"
-        # The batch that was being written is committed or not: both are a place to go on from.
-        assert 50 <= await sql.fetchval("SELECT count(*) FROM items") < 100
+        # Batches that were being written are committed or not: all are places to go on from.
+        assert 0 < await sql.fetchval("SELECT count(*) FROM items") < 100
         assert (folder / "records.spool").exists()
         return Interrupted(job_id, source, folder)
 
