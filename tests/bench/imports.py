@@ -41,7 +41,7 @@ class Measured:
 
 
 def records(count: int) -> Iterator[dict[str, object]]:
-    """Believable ideas, the same for every run."""
+    """Ideas of the length that an idea bank holds: a sentence each, the same for every run."""
     chance = random.Random(count)
     start = datetime(2025, 1, 1, tzinfo=UTC)
     for number in range(count):
@@ -49,7 +49,7 @@ def records(count: int) -> Iterator[dict[str, object]]:
         yield {
             "id": f"{chance.getrandbits(128):032x}",
             "title": f"{chance.choice(WORDS)} {chance.choice(WORDS)} {number}",
-            "description": " ".join(chance.choices(WORDS, k=20)),
+            "description": " ".join(chance.choices(WORDS, k=chance.randrange(2, 15))),
             "category": chance.choice(CATEGORIES),
             "priority": chance.choice(PRIORITIES),
             "status": chance.choice(STATUSES),
