@@ -18,11 +18,6 @@ if TYPE_CHECKING:
 REVALIDATE: Final = "no-cache"
 
 
-def version_etag(version: int) -> str:
-    """Strong: one version of a row has one representation."""
-    return f'"{version}"'
-
-
 def body_etag(body: bytes) -> str:
     """Weak: equal bytes, for answers that no single version number describes."""
     return f'W/"{blake2b(body, digest_size=12).hexdigest()}"'

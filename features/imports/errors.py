@@ -56,11 +56,5 @@ class ItemsExist(Conflict):
     code = "imports.items_exist"
 
 
-class VerificationFailed(Conflict):
-    """The table differs from the source after the load."""
-
-    code = "imports.verification_failed"
-
-
 class ImportNotFound(NotFound):
     code = "imports.not_found"
