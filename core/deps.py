@@ -9,6 +9,7 @@ from pydantic import WithJsonSchema
 from core.cache import Cache as CacheService
 from core.database.client import Database
 from core.errors import FieldError, Invalid
+from core.http.conditional import Precondition, entity_tags
 from core.http.context import context_of
 from core.jobs import Jobs as JobsService
 from core.platform import Platform
@@ -67,6 +68,21 @@ async def _actor(
     return ActorName(name or ANONYMOUS, context.request_id, context.client)
 
 
+async def _precondition(
+    request: Request,
+    if_match: Annotated[
+        str | None,
+        Header(
+            description="Only if this is still the `ETag` of what is changed; absent: the last write wins"
+        ),
+    ] = None,
+) -> Precondition:
+    if if_match is None:
+        return Precondition()
+    # A list may come as several headers; the parameter above holds but one of them.
+    return Precondition(entity_tags(",".join(request.headers.getlist("if-match"))))
+
+
 def _readable(header: str) -> str:
     """Headers arrive as Latin-1; clients that send other letters send UTF-8."""
     try:
@@ -80,3 +96,4 @@ Cache = Annotated[CacheService, Depends(_cache)]
 Jobs = Annotated[JobsService, Depends(_jobs)]
 AppSettings = Annotated[Settings, Depends(_settings)]
 Actor = Annotated[ActorName, Depends(_actor)]
+IfMatch = Annotated[Precondition, Depends(_precondition)]

@@ -1,7 +1,10 @@
-"""Conditional reads: an ETag on every cached answer, and 304 for a client that has it already."""
+"""Conditional requests: an ETag on every cached answer, 304 for a client that has it already, 412 for one that
+would change what it has not seen.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
-from hashlib import blake2b
+from dataclasses import dataclass
+from hashlib import blake2b, sha256
 from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel
@@ -9,7 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core.cache import Entry
+from core.errors import PreconditionFailed
 from core.http.context import header_of
+from core.http.envelope import Envelope
 
 if TYPE_CHECKING:
     from core.cache import Cache, Policy
@@ -23,29 +28,57 @@ def body_etag(body: bytes) -> str:
     return f'W/"{blake2b(body, digest_size=12).hexdigest()}"'
 
 
-def json_entry(answer: BaseModel, *, version: int | None = None) -> Entry:
-    """The finished bytes of an answer. With the version of the one row that it shows its tag is strong, and
-    holds a digest too: the version alone would repeat when a row is deleted and imported again.
+def row_etag(version: int, data: bytes) -> str:
+    """Strong: the version of one row, and a digest of its JSON (`data`, as the API shows it, in UTF-8), because
+    the version alone would repeat when a row is deleted and imported again. PostgreSQL can compute it too.
     """
-    body = answer.model_dump_json(by_alias=True).encode()
+    return f'"{version}-{sha256(data).hexdigest()[:16]}"'
+
+
+def row_entry(version: int, data: bytes) -> Entry:
+    """The finished answer that shows one row, from the row's finished JSON."""
+    return Entry(b'{"success":true,"data":%b}' % data, row_etag(version, data))
+
+
+def json_entry(answer: BaseModel, *, version: int | None = None) -> Entry:
+    """The finished bytes of an answer. With the `version` of the one row in its envelope the tag is strong."""
     if version is None:
+        body = answer.model_dump_json(by_alias=True).encode()
         return Entry(body, body_etag(body))
-    return Entry(body, f'"{version}-{blake2b(body, digest_size=8).hexdigest()}"')
+    if not isinstance(answer, Envelope) or not isinstance(answer.data, BaseModel):
+        raise TypeError("a version belongs to the one row of an Envelope")
+    return row_entry(version, answer.data.model_dump_json(by_alias=True).encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Precondition:
+    """What `If-Match` said. `tags` is None without the header; `"*"` stands for itself. Weak marks are removed,
+    for compression marks our tags as weak and their meaning stays the same.
+    """
+
+    tags: tuple[str, ...] | None = None
+
+    def check(self, etag: str, what: str) -> None:
+        """Raises PreconditionFailed when the client has seen another state of `what` (`Item with id 7`)."""
+        if self.tags is None or "*" in self.tags or etag.removeprefix("W/") in self.tags:
+            return
+        raise PreconditionFailed(f"{what} was changed meanwhile: read it again")
+
+
+def entity_tags(header: str) -> tuple[str, ...]:
+    """The tags of an `If-Match` or `If-None-Match`, without weak marks (RFC 9110, 13.1).
+
+    Our tags hold no commas, so splitting a foreign one in two cannot make it equal to ours.
+    """
+    return tuple(entry.strip().removeprefix("W/") for entry in header.split(",") if entry.strip())
 
 
 def matches(header: bytes | str | None, etag: str) -> bool:
-    """Whether an `If-None-Match` (or `If-Match`) names this tag: a list, or `*` (RFC 9110, 13.1).
-
-    Compared weakly, for If-Match too: compression marks our version tags as weak, their meaning is the same.
-    """
+    """Whether an `If-None-Match` (or `If-Match`) names this tag, compared weakly: a list, or `*`."""
     if header is None:
         return False
-    text = header.decode("latin-1") if isinstance(header, bytes) else header
-    if text.strip() == "*":
-        return True
-    wanted = etag.removeprefix("W/")
-    # Our tags hold no commas, so splitting a foreign one in two cannot make it equal to ours.
-    return any(entry.strip().removeprefix("W/") == wanted for entry in text.split(","))
+    tags = entity_tags(header.decode("latin-1") if isinstance(header, bytes) else header)
+    return tags == ("*",) or etag.removeprefix("W/") in tags
 
 
 async def cached_response(

@@ -11,6 +11,7 @@ from core.http.envelope import ErrorBody, ErrorDetail
 _REF: Final = "#/components/schemas/{model}"
 _ERRORS: Final = {
     "400": ("Invalid", "The input is not valid"),
+    "412": ("PreconditionFailed", "It was changed since it was read; see If-Match"),
     "413": ("TooLarge", "The request body is too large"),
     "415": ("UnsupportedMediaType", "The request body is of another media type"),
     "429": ("RateLimited", "Too many requests; see Retry-After"),
@@ -72,6 +73,8 @@ def _correct(operation: dict[str, Any], *, probe: bool) -> None:
     wanted = ["500"]
     if checked:
         wanted.append("400")
+    if any(parameter["name"] == "if-match" for parameter in operation.get("parameters", ())):
+        wanted.append("412")
     if "requestBody" in operation:
         wanted += ["413", "415"]
     if not probe:

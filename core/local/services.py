@@ -172,7 +172,7 @@ def ensure_writable(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         probe = folder / f".writable-{os.getpid()}"
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)
     except OSError as error:
         raise _unwritable(folder, error) from None
 

@@ -5,6 +5,7 @@ process) calls `prepare` before it imports anything that counts; workers inherit
 """
 
 import atexit
+import fcntl
 import os
 import shutil
 import tempfile
@@ -13,17 +14,44 @@ from typing import Final
 
 VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 _PREFIX: Final = "metrics-"
+_LOCK: Final = "in-use.lock"
 
 
 def prepare(data_dir: Path) -> Path:
-    """Make `data_dir/run/metrics-<pid>`, the folder of this server, and drop those of servers that ended."""
+    """Make `data_dir/run/metrics-<random>`, the folder of this server, and drop those of servers that ended.
+
+    Servers in several containers may share a data folder, so no process number tells whether a server lives:
+    each holds a lock for as long as it does.
+    """
     run = data_dir / "run"
     run.mkdir(parents=True, exist_ok=True)
-    for old in run.glob(f"{_PREFIX}*"):
-        pid = old.name.removeprefix(_PREFIX)
-        if not pid.isdecimal() or int(pid) == os.getpid() or not is_alive(int(pid)):
-            shutil.rmtree(old, ignore_errors=True)
-    return _use(run / f"{_PREFIX}{os.getpid()}")
+    starting = _open(run / "metrics.lock")
+    try:
+        fcntl.flock(starting, fcntl.LOCK_EX)
+        for old in run.glob(f"{_PREFIX}*"):
+            if not _in_use(old):
+                shutil.rmtree(old, ignore_errors=True)
+        mine = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=run))
+        # Never closed: the kernel drops the lock when this process ends, however that happens.
+        fcntl.flock(_open(mine / _LOCK), fcntl.LOCK_SH)
+    finally:
+        os.close(starting)
+    return _use(mine)
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def _in_use(directory: Path) -> bool:
+    lock = _open(directory / _LOCK)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
 
 
 def ensure() -> Path:
