@@ -68,6 +68,8 @@ class Settings(BaseSettings):
     db_transaction_max_wait_s: float = Field(2, gt=0)
     db_transaction_timeout_s: float = Field(5, gt=0)
     db_statement_timeout_s: float = Field(30, gt=0)
+    db_lock_timeout_s: float = Field(2, gt=0)
+    db_max_waiting: int = Field(200, ge=0)
     slow_query_ms: int = Field(200, ge=0)
 
     # Redis and the cache

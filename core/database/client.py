@@ -7,7 +7,7 @@ from prisma import Prisma, PrismaMethod
 from prisma._base_client import AsyncBasePrisma
 from pydantic import BaseModel
 
-from core.database.arguments import OPERATIONS, call_arguments, raw_rows
+from core.database.arguments import OPERATIONS, Encoder, call_arguments, raw_rows
 from core.database.engine import Engine, EngineOptions, EngineStatus
 from core.database.errors import NotSupported
 
@@ -34,6 +34,19 @@ class EngineClient(AsyncBasePrisma):
         if self._internal_engine is None:
             return EngineStatus(alive=False, pid=None, in_flight=0, restarts=0)
         return self.engine.status
+
+    async def query_text(self, sql: str, *parameters: object) -> bytes | None:
+        """Run a query that gives at most one row of one text column, such as JSON that PostgreSQL built, and
+        return that text as UTF-8: it is neither parsed nor escaped on the way. None: no row, or NULL.
+
+        PostgreSQL infers the parameters' types from the statement, so write a cast where it cannot
+        (`$1::int`, `$1::jsonb` for JSON text, `$1::timestamptz` for `isoformat()` text, `$1::uuid`,
+        `$1::text[]` for a list of texts); None is NULL. `json_build_object(...)::text` casts the result.
+        """
+        encoder = Encoder()
+        return await self.engine.query_text(
+            sql, encoder.encode(parameters), tagged=encoder.tagged, tx=self._tx_id
+        )
 
     def bound_to(self, transaction: str) -> Self:
         """This client inside an open transaction."""
@@ -91,6 +104,8 @@ class Database(EngineClient, Prisma):
                 pool_size=settings.db_pool_size,
                 pool_timeout_s=settings.db_pool_timeout_s,
                 statement_timeout_s=settings.db_statement_timeout_s,
+                lock_timeout_s=settings.db_lock_timeout_s,
+                max_waiting=settings.db_max_waiting,
                 transaction_timeout_s=settings.db_transaction_timeout_s,
                 transaction_max_wait_s=settings.db_transaction_max_wait_s,
                 slow_query_ms=settings.slow_query_ms,

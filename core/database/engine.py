@@ -44,6 +44,8 @@ class EngineOptions:
     pool_size: int = 10
     pool_timeout_s: float = 5.0
     statement_timeout_s: float = 30.0
+    lock_timeout_s: float = 2.0
+    max_waiting: int = 200
     transaction_timeout_s: float = 5.0
     transaction_max_wait_s: float = 2.0
     slow_query_ms: float = 200.0
@@ -56,6 +58,7 @@ class EngineOptions:
             "poolSize": self.pool_size,
             "poolTimeout": round(self.pool_timeout_s * 1000),
             "statementTimeout": round(self.statement_timeout_s * 1000),
+            "lockTimeout": round(self.lock_timeout_s * 1000),
             "client": self.client,
         }
 
@@ -137,11 +140,19 @@ class Engine(AsyncAbstractEngine):
 
         Raises the classes of `prisma.errors` and of `core.database.errors`.
         """
+        request = {"op": operation, "model": model, "args": arguments, "tx": tx}
+        return orjson.loads(await self._measured(request, TAGGED if tagged else PLAIN))
+
+    async def query_text(self, sql: str, parameters: Any, *, tagged: bool, tx: str | None) -> bytes | None:
+        """The only column of the only row, as it is. Raises as `execute`."""
+        request = {"op": "queryText", "args": {"query": sql, "parameters": parameters}, "tx": tx}
+        return await self._measured(request, TAGGED if tagged else PLAIN) or None
+
+    async def _measured(self, request: dict[str, Any], kind: int) -> bytes:
+        model, operation = request.get("model"), request["op"]
         started = time.perf_counter()
         try:
-            return await self._request(
-                {"op": operation, "model": model, "args": arguments, "tx": tx}, TAGGED if tagged else PLAIN
-            )
+            return await self._send(request, kind)
         except Exception as error:
             metrics.QUERY_ERRORS.labels(type(error).__name__).inc()
             raise
@@ -196,7 +207,11 @@ class Engine(AsyncAbstractEngine):
             task = asyncio.ensure_future(self.rollback_transaction(opening.result()))
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
-    async def _request(self, request: dict[str, Any], kind: int = PLAIN) -> Any:
+    async def _request(self, request: dict[str, Any]) -> Any:
+        return orjson.loads(await self._send(request, PLAIN))
+
+    async def _send(self, request: dict[str, Any], kind: int) -> bytes:
+        """The result, as JSON or, of `queryText`, as it is."""
         process = self._process
         if process is None or not process.connection.is_open:
             process = await self._wait_for_process()
@@ -206,7 +221,7 @@ class Engine(AsyncAbstractEngine):
         finally:
             metrics.IN_FLIGHT.dec()
         if ok:
-            return orjson.loads(payload)
+            return payload
         raise engine_error(orjson.loads(payload))
 
     async def _wait_for_process(self) -> EngineProcess:

@@ -45,6 +45,22 @@ class WriteConflict(DatabaseProblem):
     code = "database.write_conflict"
 
 
+class Deadlock(WriteConflict):
+    """Two transactions waited for each other; this one was chosen to give way."""
+
+
+class SerializationFailure(WriteConflict):
+    """Another transaction changed what this one had read or was about to change."""
+
+
+class LockTimeout(DatabaseProblem):
+    """Another transaction has held the row for longer than DB_LOCK_TIMEOUT_S; waiting again would only take
+    as long again.
+    """
+
+    code = "database.lock_timeout"
+
+
 class StatementTimeout(DatabaseProblem):
     """The statement ran longer than the limit and was cancelled."""
 
@@ -69,10 +85,12 @@ PROBLEMS: Final[Mapping[str, tuple[type[DatabaseProblem], str]]] = {
     "P1017": (DatabaseUnavailable, "The database closed the connection; try again in a moment."),
     "P2024": (PoolExhausted, "All database connections are busy; try again in a moment."),
     "P2034": (WriteConflict, "Another transaction was in the way; try again."),
-    "55P03": (WriteConflict, "Somebody else is changing this; try again in a moment."),
+    "40P01": (Deadlock, "Another transaction was in the way; try again."),
+    "40001": (SerializationFailure, "Another transaction was in the way; try again."),
+    "55P03": (LockTimeout, "Somebody else is changing this; try again in a moment."),
     "57014": (StatementTimeout, "The database took too long over this; try again later."),
 }
-"""By Prisma's code, or by SQLSTATE where Prisma has none."""
+"""By SQLSTATE, or by Prisma's code where PostgreSQL did not speak."""
 
 BY_STATE: Final[Mapping[str, type[prisma_errors.DataError]]] = {
     "23502": ConstraintViolation,
@@ -91,7 +109,7 @@ def engine_error(error: Mapping[str, Any]) -> Exception:
     code: str = error.get("code") or ""
     state: str = error.get("state") or ""
     message: str = error["message"]
-    problem = PROBLEMS.get(code) or PROBLEMS.get(state)
+    problem = PROBLEMS.get(state) or PROBLEMS.get(code)
     if problem is not None:
         return problem[0](problem[1])
     if code == TRANSACTION_API:

@@ -11,6 +11,14 @@ QUERY_SECONDS = Histogram(
     buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
 QUERY_ERRORS = Counter("handover_database_query_errors_total", "Queries that failed, by error", ["error"])
+RETRIES = Counter(
+    "handover_database_retries_total", "Attempts at a unit of work that were repeated, by error", ["reason"]
+)
+RETRIED_UNITS = Counter(
+    "handover_database_retried_units_total",
+    "Units of work that met a conflict or lost their connection, by how they ended",
+    ["outcome"],
+)
 RESTARTS = Counter("handover_engine_restarts_total", "Engine processes that ended unasked and were replaced")
 IN_FLIGHT = Gauge(
     "handover_engine_in_flight", "Requests sent to the engine and not answered", multiprocess_mode="livesum"

@@ -1,19 +1,113 @@
-"""One unit of work in one database transaction, with explicit limits."""
+"""Units of work: everything or nothing, within explicit limits, and run again when others were in the way."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 import structlog
 from prisma.errors import PrismaError
 
+from core.database import metrics
 from core.database.client import EngineClient
+from core.database.errors import DatabaseProblem, DatabaseUnavailable, EngineUnavailable, WriteConflict
 
 Isolation = Literal["ReadCommitted", "RepeatableRead", "Serializable"]
 Client = TypeVar("Client", bound=EngineClient)
+Result = TypeVar("Result")
+
+MAX_ATTEMPTS: Final = 5
+FIRST_PAUSE_S: Final = 0.02
+"""The most that the first pause can take; the next ones can take twice as long each."""
+RETRY_LIMIT: Final = timedelta(seconds=5)
+"""For a unit that is one statement: no attempt begins later than this."""
 
 log = structlog.get_logger("database.transaction")
+
+
+async def unit_of_work(
+    db: Client,
+    work: Callable[[Client], Awaitable[Result]],
+    *,
+    timeout: timedelta | None = None,
+    max_wait: timedelta | None = None,
+    isolation: Isolation | None = None,
+) -> Result:
+    """Run `work(tx)` in one transaction, commit, and return what it returned; any exception rolls back.
+
+    `work` may run several times, each time from the start and with a new `tx`, so what it changes outside of
+    the database has to bear that. It runs again, after a short random pause, when PostgreSQL rolled it back
+    for a deadlock or a serialization failure, and when the engine or the connection was lost before COMMIT
+    was sent: until then nothing can have been committed. A COMMIT that got no answer may have happened, so
+    that is never repeated and passes as EngineUnavailable or DatabaseUnavailable, as does everything after
+    the last attempt.
+
+    `timeout` (DB_TRANSACTION_TIMEOUT_S) bounds all attempts together: beyond it the transaction rolls back by
+    itself and calls raise TransactionExpiredError. `max_wait` (DB_TRANSACTION_MAX_WAIT_S) bounds the wait for
+    a connection of each attempt (PoolExhausted). With a client that is in a transaction already it raises
+    RuntimeError: pass that client on instead.
+    """
+    limit = timeout or timedelta(seconds=db.engine.options.transaction_timeout_s)
+    ends = time.monotonic() + limit.total_seconds()
+    committing = False
+
+    async def attempt() -> Result:
+        nonlocal committing
+        committing = False
+        left = timedelta(seconds=max(ends - time.monotonic(), 0.001))
+        async with transaction(db, timeout=left, max_wait=max_wait, isolation=isolation) as tx:
+            result = await work(tx)
+            committing = True
+        return result
+
+    def may_run_again(error: DatabaseProblem) -> bool:
+        if isinstance(error, EngineUnavailable | DatabaseUnavailable):
+            return not committing
+        return isinstance(error, WriteConflict)
+
+    return await _repeated(attempt, may_run_again, ends)
+
+
+async def retried(work: Callable[[], Awaitable[Result]]) -> Result:
+    """Run `work()`, one statement outside of a transaction, again as long as it meets write conflicts.
+
+    A lost engine or connection is not a reason: the statement may have been done.
+    """
+
+    def may_run_again(error: DatabaseProblem) -> bool:
+        return isinstance(error, WriteConflict)
+
+    return await _repeated(work, may_run_again, time.monotonic() + RETRY_LIMIT.total_seconds())
+
+
+async def _repeated(
+    attempt: Callable[[], Awaitable[Result]], may_run_again: Callable[[DatabaseProblem], bool], ends: float
+) -> Result:
+    """Full jitter: a pause is anything between nothing and its bound, so that two units that met do not meet
+    again.
+    """
+    number = 1
+    while True:
+        try:
+            result = await attempt()
+        except DatabaseProblem as error:
+            pause = random.uniform(0, FIRST_PAUSE_S * 2 ** (number - 1))
+            again = may_run_again(error)
+            if not again or number == MAX_ATTEMPTS or time.monotonic() + pause >= ends:
+                if again or number > 1:
+                    metrics.RETRIED_UNITS.labels("failed").inc()
+                raise
+            metrics.RETRIES.labels(type(error).__name__).inc()
+            log.info("database.retried", reason=type(error).__name__, attempt=number, pause_s=round(pause, 3))
+            await asyncio.sleep(pause)
+            number += 1
+        else:
+            if number > 1:
+                metrics.RETRIED_UNITS.labels("succeeded").inc()
+            return result
 
 
 @asynccontextmanager

@@ -1,6 +1,5 @@
 """Which data folder a process works in: a job that needs files of one is run only where that folder is."""
 
-import os
 import uuid
 from pathlib import Path
 from typing import Final
@@ -13,8 +12,9 @@ def place_of(data_dir: Path) -> str:
     path = data_dir / FILE
     if not path.exists():
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = data_dir / f".{FILE}-{os.getpid()}"
-        fresh.write_text(str(uuid.uuid4()), encoding="ascii")
+        mine = str(uuid.uuid4())
+        fresh = data_dir / f".{FILE}-{mine}"
+        fresh.write_text(mine, encoding="ascii")
         try:
             # Unlike a rename, a link leaves the winner's in place.
             path.hardlink_to(fresh)

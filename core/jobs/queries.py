@@ -10,6 +10,7 @@ from prisma.models import Job, JobEvent
 from prisma.types import JobWhereInput
 
 from core.database.client import Database
+from core.database.transaction import retried
 from core.jobs import statements
 from core.jobs.views import Counts, EventKind, JobEventView, JobPage, JobState, JobView, JsonObject, Snapshot
 
@@ -44,13 +45,15 @@ def _view(row: Job) -> JobView:
 
 
 def _event_view(row: JobEvent) -> JobEventView:
-    snapshot = Snapshot.model_validate(row.data)
-    return JobEventView(row.sequence, cast(EventKind, row.kind), snapshot, row.at)
+    return JobEventView(row.sequence, cast(EventKind, row.kind), Snapshot.model_validate(row.data), row.at)
 
 
 async def _change(db: Database, statement: str, *values: object) -> JobView | None:
-    rows = await db.query_raw(statement, *values, model=Job)
-    return _view(rows[0]) if rows else None
+    async def run() -> Job | None:
+        return await db.query_first(statement, *values, model=Job)
+
+    row = await (run() if db.is_transaction() else retried(run))
+    return _view(row) if row else None
 
 
 async def insert(
@@ -66,17 +69,9 @@ async def insert(
     place: str | None,
 ) -> JobView | None:
     """None: a job with that exclusive key has not ended. The caller's transaction stays usable."""
+    stored = _json(arguments)
     return await _change(
-        db,
-        statements.ENQUEUE,
-        job_id,
-        kind,
-        _json(arguments),
-        exclusive_key,
-        actor,
-        request_id,
-        pickup_delay_s,
-        place,
+        db, statements.ENQUEUE, job_id, kind, stored, exclusive_key, actor, request_id, pickup_delay_s, place
     )
 
 

@@ -66,6 +66,7 @@ async function configure(settings) {
     max: settings.poolSize,
     connectionTimeoutMillis: settings.poolTimeout,
     statement_timeout: settings.statementTimeout,
+    lock_timeout: settings.lockTimeout,
     idleTimeoutMillis: 60_000,
     keepAlive: true,
     application_name: "handover",
@@ -89,6 +90,14 @@ function statementName({ sql }) {
     statements.set(sql, name);
   }
   return name;
+}
+
+/** A result that is sent as it is, not as JSON. */
+class Text {
+  /** @param {string} text */
+  constructor(text) {
+    this.text = text;
+  }
 }
 
 /** @param {{ op: string, model?: string, args?: any, tx?: string }} request */
@@ -120,6 +129,10 @@ async function execute(request) {
       return finish(tx, (transaction) => transaction.rollback());
   }
   const client = tx ? open(tx).client : engine.client;
+  if (op === "queryText") {
+    const [row] = await client.$queryRawUnsafe(args.query, ...args.parameters);
+    return new Text(row === undefined ? "" : (Object.values(row)[0] ?? ""));
+  }
   if (op === "queryRaw") return client.$queryRawUnsafe(args.query, ...args.parameters);
   if (op === "executeRaw") return client.$executeRawUnsafe(args.query, ...args.parameters);
   const table = engine.models.get(model);
@@ -155,7 +168,8 @@ async function answer(id, kind, payload) {
   try {
     const request = JSON.parse(payload);
     if (kind === TAGGED) request.args = decode(request.args, request.op);
-    text = JSON.stringify((await execute(request)) ?? null);
+    const result = await execute(request);
+    text = result instanceof Text ? result.text : JSON.stringify(result ?? null);
   } catch (error) {
     reply = REPLY_ERROR;
     text = JSON.stringify(describe(error));

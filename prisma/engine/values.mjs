@@ -31,7 +31,7 @@ export function decode(node, op) {
   if ("$bytes" in node) return Buffer.from(node.$bytes, "base64");
   if ("$bigint" in node) return BigInt(node.$bigint);
   if ("$json" in node) {
-    if (op === "queryRaw" || op === "executeRaw") return JSON.stringify(node.$json);
+    if (op.startsWith("query") || op === "executeRaw") return JSON.stringify(node.$json);
     return node.$json === null ? JSON_NULL : new JsonValue(node.$json);
   }
   return Object.fromEntries(Object.entries(node).map(([key, value]) => [key, decode(value, op)]));

@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 from prisma import errors
 
-from core.database.errors import ConstraintViolation, PoolExhausted, StatementTimeout, WriteConflict
+from core.database.errors import (
+    ConstraintViolation,
+    Deadlock,
+    PoolExhausted,
+    SerializationFailure,
+    StatementTimeout,
+)
 from core.database.meter import measure
 from core.database.transaction import transaction
 from tests.database.values import json
@@ -185,7 +191,7 @@ async def test_a_deadlock_is_an_error_of_its_own_and_one_of_both_commits(showcas
                     await both_hold_one.wait()
 
     outcomes = await asyncio.gather(rename("a", "b"), rename("b", "a"), return_exceptions=True)
-    assert [type(outcome) for outcome in outcomes if outcome is not None] == [WriteConflict]
+    assert [type(outcome) for outcome in outcomes if outcome is not None] == [Deadlock]
     assert outcomes.count(None) == 1
 
 
@@ -198,7 +204,7 @@ async def test_a_serialization_failure_is_a_write_conflict(showcase: Any) -> Non
             await showcase.execute_raw("UPDATE \"Label\" SET name = 'b'")
             await tx.execute_raw("UPDATE \"Label\" SET name = 'c'")
 
-    with pytest.raises(WriteConflict):
+    with pytest.raises(SerializationFailure):
         await overtaken()
 
 
