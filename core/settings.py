@@ -57,6 +57,12 @@ class Settings(BaseSettings):
     shutdown_grace_s: int = Field(10, ge=0, le=600)
     trusted_proxies: Words = ()
 
+    # Who may do what
+    auth: Literal["off", "keys"] = "off"
+    allow_open: bool = False
+    admin_host: str = Field("127.0.0.1", min_length=1)
+    admin_port: int | None = Field(None, ge=1, le=65535)
+
     # Logging
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "text", "json"] = "auto"
@@ -138,7 +144,7 @@ class Settings(BaseSettings):
                 ) from None
         return value
 
-    @field_validator("log_level", "log_format", mode="before")
+    @field_validator("log_level", "log_format", "auth", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
@@ -187,6 +193,12 @@ class Settings(BaseSettings):
     def _heartbeat_within_lease(self) -> Self:
         if self.job_heartbeat_s * 2 > self.job_lease_s:
             raise ValueError("JOB_HEARTBEAT_S must be at most half of JOB_LEASE_S")
+        return self
+
+    @model_validator(mode="after")
+    def _two_ports(self) -> Self:
+        if self.admin_port == self.port:
+            raise ValueError("ADMIN_PORT must be another port than PORT")
         return self
 
     @property

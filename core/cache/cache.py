@@ -14,7 +14,7 @@ from core.cache.delivery import Delivery
 from core.cache.flight import SingleFlight
 from core.cache.home import stamps_folder
 from core.cache.memory import MemoryTier
-from core.cache.policy import Entry, Outcome, Policy, tag_digest, tag_family
+from core.cache.policy import Address, Entry, Outcome, Policy, tag_digest, tag_family
 from core.cache.redis import RedisTier
 from core.cache.stamps import Stamps
 from core.cache.tier import Tier, UnreachableError
@@ -131,6 +131,10 @@ class Cache:
         if joined:
             metrics.count_joined(policy.name)
         return entry, outcome
+
+    def peek(self, address: Address) -> Entry | None:
+        """The entry, if this process has it in memory and may use it; never waits."""
+        return None
 
     async def invalidate(self, *tags: str) -> None:
         """Call after the commit and before the answer. Never raises because of Redis.

@@ -52,12 +52,18 @@ class Policy:
     stands for the key of the read: `("items", "item:{key}")` is left behind by `invalidate("item:42")` for
     one key and by `invalidate("items")` for all. An answer that depends on rows of another slice carries that
     slice's tag too.
+
+    `by_url` promises that the answer, and its key, follow from path and query of a GET alone: not from who asks,
+    not from other headers, not from the date. `stale_s`: for so many seconds after its time to live an entry whose
+    tags nobody has invalidated is still served while one load fetches it anew.
     """
 
     name: str
     ttl_s: float | None = None
     tags: tuple[str, ...] = ()
     version: int = 1
+    by_url: bool = False
+    stale_s: float = 0
     _prefix: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -65,6 +71,8 @@ class Policy:
             raise ValueError("a cache policy needs a name")
         if self.ttl_s is not None and self.ttl_s <= 0:
             raise ValueError(f"cache policy {self.name}: ttl_s must be more than 0 seconds")
+        if self.stale_s < 0:
+            raise ValueError(f"cache policy {self.name}: stale_s must be 0 seconds or more")
         object.__setattr__(self, "_prefix", json.dumps([self.name, self.version]).encode() + b"\0")
 
     def address(self, key: str) -> Address:

@@ -13,6 +13,7 @@ from prisma.errors import PrismaError
 
 from core.database import metrics
 from core.database.client import EngineClient
+from core.database.companion import companion
 from core.database.errors import DatabaseProblem, DatabaseUnavailable, EngineUnavailable, WriteConflict
 
 Isolation = Literal["ReadCommitted", "RepeatableRead", "Serializable"]
@@ -71,16 +72,23 @@ async def unit_of_work(
     return await _repeated(attempt, may_run_again, ends)
 
 
-async def retried(work: Callable[[], Awaitable[Result]]) -> Result:
-    """Run `work()`, one statement outside of a transaction, again as long as it meets write conflicts.
+async def retried(db: Client, work: Callable[[Client], Awaitable[Result]]) -> Result:
+    """Run `work(db)`, one statement, again as long as it meets write conflicts. It gets a transaction only when
+    something else has to be committed with it, and none of its own inside another.
 
-    A lost engine or connection is not a reason: the statement may have been done.
+    A lost engine or connection is not a reason to run it again: the statement may have been done.
     """
+    if db.is_transaction():
+        return await work(db)
+    if companion() is not None:
+        return await unit_of_work(db, work)
 
     def may_run_again(error: DatabaseProblem) -> bool:
         return isinstance(error, WriteConflict)
 
-    return await _repeated(work, may_run_again, time.monotonic() + RETRY_LIMIT.total_seconds())
+    return await _repeated(
+        lambda: work(db), may_run_again, time.monotonic() + RETRY_LIMIT.total_seconds()
+    )
 
 
 async def _repeated(
@@ -135,8 +143,11 @@ async def transaction(
         max_wait_ms=_milliseconds(max_wait, engine.options.transaction_max_wait_s),
         isolation=isolation,
     )
+    tx = db.bound_to(identifier)
     try:
-        yield db.bound_to(identifier)
+        yield tx
+        if (together := companion()) is not None:
+            await together(tx)
     except BaseException:
         try:
             await engine.rollback_transaction(identifier)

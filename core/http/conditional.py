@@ -1,5 +1,5 @@
-"""Conditional requests: an ETag on every cached answer, 304 for a client that has it already, 412 for one that
-would change what it has not seen.
+"""Conditional requests: an ETag on every cached answer, 304 for a client that has it already, 412 for one
+that would change what it has not seen.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -29,8 +29,8 @@ def body_etag(body: bytes) -> str:
 
 
 def row_etag(version: int, data: bytes) -> str:
-    """Strong: the version of one row, and a digest of its JSON (`data`, as the API shows it, in UTF-8), because
-    the version alone would repeat when a row is deleted and imported again. PostgreSQL can compute it too.
+    """Strong: the version of one row and a digest of its JSON (`data`, as the API shows it, in UTF-8). The
+    version alone would repeat when a row is deleted and imported again. PostgreSQL can compute it too.
     """
     return f'"{version}-{sha256(data).hexdigest()[:16]}"'
 
@@ -41,7 +41,7 @@ def row_entry(version: int, data: bytes) -> Entry:
 
 
 def json_entry(answer: BaseModel, *, version: int | None = None) -> Entry:
-    """The finished bytes of an answer. With the `version` of the one row in its envelope the tag is strong."""
+    """The finished bytes of an answer. With the `version` of the row in its envelope the tag is strong."""
     if version is None:
         body = answer.model_dump_json(by_alias=True).encode()
         return Entry(body, body_etag(body))
@@ -52,8 +52,8 @@ def json_entry(answer: BaseModel, *, version: int | None = None) -> Entry:
 
 @dataclass(frozen=True, slots=True)
 class Precondition:
-    """What `If-Match` said. `tags` is None without the header; `"*"` stands for itself. Weak marks are removed,
-    for compression marks our tags as weak and their meaning stays the same.
+    """What `If-Match` said. `tags` is None without the header; `"*"` stands for itself. Weak marks are
+    removed, for compression marks our tags as weak and their meaning stays the same.
     """
 
     tags: tuple[str, ...] | None = None

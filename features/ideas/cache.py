@@ -13,9 +13,9 @@ from features.systems.api import SYSTEM_TAGS
 IDEA_TAGS: Final = ("ideas",)
 BULK_TAGS: Final = (*IDEA_TAGS, "idea")
 
-IDEA: Final = Policy("ideas.idea", tags=("idea", "idea:{key}", *SYSTEM_TAGS))
-LIST: Final = Policy("ideas.list", tags=(*IDEA_TAGS, *SYSTEM_TAGS))
-KANBAN: Final = Policy("ideas.kanban", tags=(*IDEA_TAGS, *SYSTEM_TAGS))
+IDEA: Final = Policy("ideas.idea", tags=("idea", "idea:{key}", *SYSTEM_TAGS), by_url=True)
+LIST: Final = Policy("ideas.list", tags=(*IDEA_TAGS, *SYSTEM_TAGS), by_url=True)
+KANBAN: Final = Policy("ideas.kanban", tags=(*IDEA_TAGS, *SYSTEM_TAGS), by_url=True)
 KANBAN_KEY: Final = "board"
 
 CACHE_TAGS: Final = BULK_TAGS

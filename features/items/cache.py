@@ -9,8 +9,8 @@ from typing import Final
 from core.cache import Policy
 
 ITEM_TAGS: Final = ("items",)
-ITEM: Final = Policy("items.item", tags=("items", "item:{key}"))
-LIST: Final = Policy("items.list", tags=("items", "items.list"))
+ITEM: Final = Policy("items.item", tags=("items", "item:{key}"), by_url=True)
+LIST: Final = Policy("items.list", tags=("items", "items.list"), by_url=True)
 
 CACHE_TAGS: Final = ("items", "items.list", "item")
 

@@ -12,11 +12,11 @@ from core.cache import Policy
 SYSTEM_TAGS: Final = ("systems",)
 LIST_TAGS: Final = (*SYSTEM_TAGS, "systems.list")
 
-SYSTEM: Final = Policy("systems.system", tags=(*SYSTEM_TAGS, "system:{key}"))
-LIST: Final = Policy("systems.list", tags=LIST_TAGS)
-SELECTION: Final = Policy("systems.selection", tags=LIST_TAGS)
-SEARCH: Final = Policy("systems.search", tags=LIST_TAGS)
-STATISTICS: Final = Policy("systems.statistics", tags=LIST_TAGS)
+SYSTEM: Final = Policy("systems.system", tags=(*SYSTEM_TAGS, "system:{key}"), by_url=True)
+LIST: Final = Policy("systems.list", tags=LIST_TAGS, by_url=True)
+SELECTION: Final = Policy("systems.selection", tags=LIST_TAGS, by_url=True)
+SEARCH: Final = Policy("systems.search", tags=LIST_TAGS, by_url=True)
+STATISTICS: Final = Policy("systems.statistics", tags=LIST_TAGS, by_url=True)
 STATISTICS_KEY: Final = "all"
 
 CACHE_TAGS: Final = (*LIST_TAGS, "system")
