@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from core.cache import Entry
 from core.errors import PreconditionFailed
-from core.http.context import header_of
+from core.http.context import context_of, header_of
 from core.http.envelope import Envelope
 
 if TYPE_CHECKING:
@@ -81,6 +81,16 @@ def matches(header: bytes | str | None, etag: str) -> bool:
     return tags == ("*",) or etag.removeprefix("W/") in tags
 
 
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What routing and validation made of a URL: enough to answer it again without them."""
+
+    policy: "Policy"
+    key: str
+    load: Callable[[], Awaitable[Entry]]
+    media_type: str
+
+
 async def cached_response(
     request: Request,
     cache: "Cache",
@@ -90,8 +100,13 @@ async def cached_response(
     *,
     media_type: str = "application/json",
 ) -> Response:
-    """The finished bytes from the cache or from `load`, as 200 or 304; `X-Cache` says which it was."""
+    """The finished bytes from the cache or from `load`, as 200 or 304; `X-Cache` says which it was.
+
+    With a `by_url` policy later requests for the same URL are answered by `core.http.front`, which calls
+    `load` again: it must hold on to nothing of this request.
+    """
     entry, outcome = await cache.get_or_load(policy, key, load)
+    context_of(request.scope).resolved = Resolved(policy, key, load, media_type)
     headers = {"ETag": entry.etag, "Cache-Control": REVALIDATE, "X-Cache": outcome.value}
     if entry.status == 200 and matches(header_of(request.scope, b"if-none-match"), entry.etag):
         return Response(status_code=304, headers=headers)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 from starlette.types import Scope
 
 if TYPE_CHECKING:
+    from core.http.conditional import Resolved
     from core.platform import Platform
 
 KEY: Final = "handover.request"
@@ -20,10 +21,11 @@ PROBES: Final = frozenset({"/health", "/health/live", "/health/ready", "/metrics
 
 class RequestContext:
     """`method` is the one that was sent: the routes see GET for HEAD. `status` is 0 until the response
-    starts; `started_at` is on the monotonic clock, in seconds.
+    starts; `started_at` is on the monotonic clock, in seconds. `resolved` is what a cached answer was found
+    with, for the layer that remembers it.
     """
 
-    __slots__ = ("client", "headers", "method", "request_id", "started_at", "status")
+    __slots__ = ("client", "headers", "method", "request_id", "resolved", "started_at", "status")
 
     def __init__(self, request_id: str, method: str = "GET") -> None:
         self.request_id = request_id
@@ -32,6 +34,7 @@ class RequestContext:
         self.status = 0
         self.headers: list[Header] = []
         self.client: str | None = None
+        self.resolved: Resolved | None = None
 
 
 def context_of(scope: Scope) -> RequestContext:

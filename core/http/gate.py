@@ -5,7 +5,7 @@ from typing import Final
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.errors import RateLimited, Unavailable
-from core.http.context import PROBES, context_of, platform_of
+from core.http.context import PROBES, Header, context_of, platform_of
 from core.http.errors import error_response
 from core.http.rate_limit import RateLimiter
 
@@ -26,6 +26,7 @@ class Gate:
     def __init__(self, app: ASGIApp, *, limiter: RateLimiter | None) -> None:
         self.app = app
         self.limiter = limiter
+        self.limit: Header = (b"ratelimit-limit", b"%d" % (limiter.capacity if limiter else 0))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in PROBES:
@@ -39,10 +40,14 @@ class Gate:
             await error_response(scope, closing)(scope, receive, send)
             return
         if self.limiter is not None:
-            redis = platform.cache.redis if platform is not None and platform.cache.redis_available else None
-            verdict = await self.limiter.take(context.client or "unknown", redis)
+            client = context.client or "unknown"
+            verdict = self.limiter.take_leased(client)
+            if verdict is None:
+                cache = platform.cache if platform is not None else None
+                redis = cache.redis if cache is not None and cache.redis_available else None
+                verdict = await self.limiter.take(client, redis)
             context.headers += (
-                (b"ratelimit-limit", b"%d" % self.limiter.capacity),
+                self.limit,
                 (b"ratelimit-remaining", b"%d" % verdict.remaining),
                 (b"ratelimit-reset", b"%d" % verdict.reset_s),
             )

@@ -49,10 +49,7 @@ def _event_view(row: JobEvent) -> JobEventView:
 
 
 async def _change(db: Database, statement: str, *values: object) -> JobView | None:
-    async def run() -> Job | None:
-        return await db.query_first(statement, *values, model=Job)
-
-    row = await (run() if db.is_transaction() else retried(run))
+    row = await retried(db, lambda client: client.query_first(statement, *values, model=Job))
     return _view(row) if row else None
 
 

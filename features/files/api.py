@@ -1,34 +1,48 @@
 """What other slices may use of files: figures, searches, uploads, and what is needed to index their texts.
 
 Whoever shows or counts files carries `FILE_TAGS` in its cache policy. `subscribe` tells of each change, in
-the transaction that makes it.
+the transaction that makes it. `TAKEOVER` writes and proves whole batches of an import, whose bytes are stored
+before with `store`; it tells no listeners.
 """
 
 import codecs
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
+from typing import Final
 
 from core.database.client import Database
 from core.settings import Settings
 from features.files import queries
 from features.files.cache import FILE_TAGS
 from features.files.changes import record
-from features.files.changes.record import Work
+from features.files.changes.record import ENTITY, Work
+from features.files.changes.takeover import LARGEST_FILE, discard, holds, identify, key_for, store
 from features.files.changes.upload import Outcome, upload
 from features.files.errors import ContentMissing
 from features.files.schemas import (
+    DESCRIPTION_LENGTH,
+    ID_LENGTH,
     Audience,
     FileChange,
     FileMetadata,
     FilesStats,
     IndexedFile,
     Listener,
+    LocalContent,
+    StoredContent,
 )
 from features.files.storage.formats import TEXT_TYPES
+from features.files.storage.names import ORIGINAL_LENGTH, safe_name, shown_name
 from features.files.storage.objects import Objects
 
 __all__ = [
+    "DESCRIPTION_LENGTH",
+    "ENTITY",
     "FILE_TAGS",
+    "ID_LENGTH",
+    "LARGEST_FILE",
+    "ORIGINAL_LENGTH",
+    "TAKEOVER",
     "TEXT_TYPES",
     "ContentMissing",
     "FileChange",
@@ -36,17 +50,36 @@ __all__ = [
     "FilesStats",
     "IndexedFile",
     "Listener",
+    "LocalContent",
     "Outcome",
+    "StoredContent",
     "Work",
+    "contents_of",
     "created_by_day",
+    "discard",
     "find_text",
+    "holds",
+    "identify",
+    "key_for",
     "open_text",
+    "safe_name",
     "search",
+    "shown_name",
     "statistics",
+    "store",
     "subscribe",
     "texts_after",
     "upload",
 ]
+
+
+TAKEOVER: Final = queries.TAKEOVER
+"""An overwritten row keeps its object when the checksum is the same; its count of downloads never falls."""
+
+
+async def contents_of(db: Database, ids: Sequence[str]) -> dict[str, StoredContent]:
+    """What those of the files hold that are stored, by id."""
+    return await queries.contents_of(db, ids) if ids else {}
 
 
 def subscribe(listener: Listener) -> None:

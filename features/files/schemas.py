@@ -188,6 +188,24 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
+class LocalContent:
+    """What a file on this machine holds. `mime_type` is that of its extension if the content agrees."""
+
+    checksum: str
+    size: int
+    mime_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredContent:
+    """What an object holds, and where it is."""
+
+    checksum: str
+    object_key: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Audience:
     """Whose files somebody may see: the public ones and those of `name`; None is everybody's."""
 

@@ -3,22 +3,43 @@ taking ideas over as they are.
 
 Whoever shows or counts ideas carries `IDEA_TAGS` in its cache policy. Ideas show the names of their systems:
 who shows whole ideas carries the tags of systems too. Whoever loads ideas invalidates `BULK_TAGS` after the
-commit.
+commit. `TAKEOVER` writes and proves whole batches of an import.
 """
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Final
 
 from core.database.client import Database
 from features.ideas import queries
 from features.ideas.cache import BULK_TAGS, IDEA_TAGS
-from features.ideas.schemas import Category, Idea, IdeasStats, Priority, Status, StoredIdea
+from features.ideas.schemas import (
+    DESCRIPTION_LENGTH,
+    ID_LENGTH,
+    PERSON_LENGTH,
+    TAG_LENGTH,
+    TAGS_PER_IDEA,
+    TITLE_LENGTH,
+    Category,
+    Idea,
+    IdeasStats,
+    Priority,
+    Status,
+    StoredIdea,
+)
 from features.ideas.service import ENTITY, facts_of
 
 __all__ = [
     "BULK_TAGS",
+    "DESCRIPTION_LENGTH",
     "ENTITY",
     "IDEA_TAGS",
+    "ID_LENGTH",
+    "PERSON_LENGTH",
+    "TAGS_PER_IDEA",
+    "TAG_LENGTH",
+    "TAKEOVER",
+    "TITLE_LENGTH",
     "Category",
     "Idea",
     "IdeasStats",
@@ -33,6 +54,9 @@ __all__ = [
     "statistics",
     "titles_of",
 ]
+
+
+TAKEOVER: Final = queries.TAKEOVER
 
 
 async def exists(db: Database, idea_id: str) -> bool:

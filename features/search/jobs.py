@@ -15,13 +15,11 @@ from typing import Final
 import structlog
 
 from core.database.client import Database
-from core.database.transaction import transaction
 from core.deps import ActorName
 from core.jobs import Describe, JobConflict, JobContext, JobKind, Jobs, JobView, JsonObject
 from core.platform import Platform
-from core.settings import Settings
 from features.files import api as files
-from features.search import queries
+from features.search import queries, service
 from features.search.cache import INDEX_TAGS
 from features.search.schemas import REINDEX_KIND, Document, Source
 from features.search.sources import markdown, uploads
@@ -82,7 +80,7 @@ async def reindex(context: JobContext) -> JsonObject:
 
 async def index_file(context: JobContext) -> JsonObject:
     file_id = str(context.job.arguments["fileId"])
-    changed = await _index_file(context.db, context.settings, file_id)
+    changed = await service.index_file(context.db, context.settings, file_id)
     if changed:
         await context.cache.invalidate(*INDEX_TAGS)
     return {"changed": changed}
@@ -137,7 +135,7 @@ async def _uploads(context: JobContext, tally: Tally) -> None:
         different = await queries.different(context.db, hashes)
         for file in batch:
             if uploads.document_id(file.id) in different:
-                tally.changed += await _index_file(context.db, context.settings, file.id)
+                tally.changed += await service.index_file(context.db, context.settings, file.id)
                 await context.raise_if_stopping()
         await _count(context, tally, "upload", len(batch))
         if different:
@@ -171,26 +169,6 @@ async def _remove_others(context: JobContext, tally: Tally, source: Source, seen
     if removed:
         await context.cache.invalidate(*INDEX_TAGS)
     tally.removed += removed
-
-
-async def _index_file(db: Database, settings: Settings, file_id: str) -> bool:
-    """Make the document of one file what the file is now; whether that changed anything.
-
-    The file is looked at again under the document's lock: what was read before may be the past by then, and
-    whoever made it so has enqueued a job that comes after this one.
-    """
-    read = await files.find_text(db, file_id)
-    document = None if read is None else await uploads.read(settings, read)
-    document_id = uploads.document_id(file_id)
-    async with transaction(db) as tx:
-        await queries.lock(tx, document_id)
-        current = await files.find_text(tx, file_id)
-        if current is None:
-            return bool(await queries.remove(tx, document_id))
-        content_hash = uploads.content_hash(current)
-        if document is None or read is None or uploads.content_hash(read) != content_hash:
-            return False
-        return bool(await queries.write(tx, [(document, content_hash)]))
 
 
 def _fingerprint(openapi: Describe | None, folder: Path | None) -> str:

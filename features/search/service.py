@@ -1,11 +1,16 @@
-"""Answers from the index: results with highlighted passages, suggestions, one document."""
+"""Answers from the index: results with highlighted passages, suggestions, one document. And what brings an
+uploaded file into it.
+"""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeVar
 
 from core.database.client import Database
+from core.database.transaction import transaction
 from core.http.envelope import ListEnvelope, listed
+from core.settings import Settings
+from features.files import api as files
 from features.search import queries
 from features.search.errors import DocumentNotFound
 from features.search.schemas import (
@@ -16,6 +21,7 @@ from features.search.schemas import (
     SuggestQuery,
     SuggestResponse,
 )
+from features.search.sources import uploads
 from features.search.text.completion import completions
 from features.search.text.snippet import snippet
 from features.search.text.words import candidates, fold
@@ -52,6 +58,26 @@ async def get_document(db: Database, document_id: str) -> IndexedDocument:
     if document is None:
         raise DocumentNotFound(document_id)
     return document
+
+
+async def index_file(db: Database, settings: Settings, file_id: str) -> bool:
+    """Make the document of one file what the file is now; whether that changed anything.
+
+    The file is looked at again under the document's lock: what was read before may be the past by then, and
+    whoever made it so has enqueued a job that comes after this one.
+    """
+    read = await files.find_text(db, file_id)
+    document = None if read is None else await uploads.read(settings, read)
+    document_id = uploads.document_id(file_id)
+    async with transaction(db) as tx:
+        await queries.lock(tx, document_id)
+        current = await files.find_text(tx, file_id)
+        if current is None:
+            return bool(await queries.remove(tx, document_id))
+        content_hash = uploads.content_hash(current)
+        if document is None or read is None or uploads.content_hash(read) != content_hash:
+            return False
+        return bool(await queries.write(tx, [(document, content_hash)]))
 
 
 def _result(match: Match, marked: frozenset[str]) -> SearchResult:

@@ -3,25 +3,49 @@ taking systems over as they are.
 
 An answer that shows the name of a system, or that something belongs to one, carries `SYSTEM_TAGS` in its
 cache policy; one that shows or counts systems carries `LIST_TAGS`. Whoever writes the table in bulk
-invalidates `SYSTEM_TAGS`.
+invalidates `SYSTEM_TAGS`. `TAKEOVER` writes and proves whole batches of an import.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
 from core.database.client import Database
 from features.systems import queries
 from features.systems.cache import LIST_TAGS, SYSTEM_TAGS
-from features.systems.schemas import StatusCounts, StoredSystem, System, SystemsStats, TypeCounts
+from features.systems.schemas import (
+    DESCRIPTION_LENGTH,
+    ID_LENGTH,
+    NAME_LENGTH,
+    TAGS_PER_SYSTEM,
+    URL_LENGTH,
+    WORD_LENGTH,
+    Status,
+    StatusCounts,
+    StoredSystem,
+    System,
+    SystemsStats,
+    SystemType,
+    TypeCounts,
+)
 from features.systems.service import ENTITY, facts_of
 
 __all__ = [
+    "DESCRIPTION_LENGTH",
     "ENTITY",
+    "ID_LENGTH",
     "LIST_TAGS",
+    "NAME_LENGTH",
     "SYSTEM_TAGS",
+    "TAGS_PER_SYSTEM",
+    "TAKEOVER",
+    "URL_LENGTH",
+    "WORD_LENGTH",
+    "Status",
     "StatusCounts",
     "StoredSystem",
     "System",
+    "SystemType",
     "SystemsStats",
     "TypeCounts",
     "created_by_day",
@@ -29,9 +53,14 @@ __all__ = [
     "facts_of",
     "load",
     "names_of",
+    "names_taken",
     "search",
     "statistics",
 ]
+
+
+TAKEOVER: Final = queries.TAKEOVER
+"""Columns that the old registry did not have are left as they are."""
 
 
 async def exists(db: Database, system_id: str) -> bool:
@@ -42,6 +71,11 @@ async def exists(db: Database, system_id: str) -> bool:
 async def names_of(db: Database, ids: Collection[str]) -> dict[str, str]:
     """The names of those systems that exist, by id; one query, none for no ids."""
     return await queries.names_of(db, ids) if ids else {}
+
+
+async def names_taken(db: Database, names: Mapping[str, str]) -> dict[str, str]:
+    """Of names by the id of the system that wants them: those that another system has, with its id."""
+    return await queries.names_taken(db, names) if names else {}
 
 
 async def statistics(db: Database) -> SystemsStats:

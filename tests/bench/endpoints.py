@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import cycle
-from typing import Final
+from typing import Final, TypeAlias
 
 from tests.bench.data import STATUSES, records
 from tests.bench.load import Request
@@ -12,18 +11,21 @@ from tests.bench.load import Request
 KNOWN_IDS: Final = 1_000
 """Single items are drawn at random from so many."""
 BODIES: Final = 1_000
+SHOWN: Final = {
+    "E1": "GET /api/items?limit=100",
+    "E2": "GET /api/items/{id}",
+    "E3": "GET /api/v1/ideas?limit=20&status=new",
+    "E4": "POST /api/items",
+    "E5": "PUT /api/items/{id}",
+}
 READS: Final = ("E1", "E2", "E3")
 WRITES: Final = ("E4", "E5")
 
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    code: str
-    shown: str
-    requests: tuple[Request, ...]
+Endpoints: TypeAlias = dict[str, tuple[Request, ...]]
+"""What is drawn from for each code."""
 
 
-def endpoints(ids: Sequence[str]) -> dict[str, Endpoint]:
+def endpoints(ids: Sequence[str]) -> Endpoints:
     bodies = [
         {name: record[name] for name in ("title", "description", "category", "priority", "tags")}
         for record in records(BODIES)
@@ -32,26 +34,17 @@ def endpoints(ids: Sequence[str]) -> dict[str, Endpoint]:
         {"title": body["title"], "status": status, "tags": body["tags"]}
         for body, status in zip(bodies, cycle(STATUSES), strict=False)
     ]
-    made = (
-        Endpoint("E1", "GET /api/items?limit=100", (Request("GET", "/api/items?limit=100"),)),
-        Endpoint("E2", "GET /api/items/{id}", tuple(Request("GET", f"/api/items/{each}") for each in ids)),
-        Endpoint(
-            "E3",
-            "GET /api/v1/ideas?limit=20&status=new",
-            (Request("GET", "/api/v1/ideas?limit=20&status=new"),),
+    return {
+        "E1": (Request("GET", "/api/items?limit=100"),),
+        "E2": tuple(Request("GET", f"/api/items/{each}") for each in ids),
+        "E3": (Request("GET", "/api/v1/ideas?limit=20&status=new"),),
+        "E4": tuple(Request("POST", "/api/items", _text(body)) for body in bodies),
+        "E5": tuple(
+            Request("PUT", f"/api/items/{each}", _text(change))
+            for each, change in zip(ids, cycle(changes), strict=False)
         ),
-        Endpoint(
-            "E4",
-            "POST /api/items",
-            tuple(Request("POST", "/api/items", json.dumps(body, ensure_ascii=False)) for body in bodies),
-        ),
-        Endpoint(
-            "E5",
-            "PUT /api/items/{id}",
-            tuple(
-                Request("PUT", f"/api/items/{each}", json.dumps(change, ensure_ascii=False))
-                for each, change in zip(ids, cycle(changes), strict=False)
-            ),
-        ),
-    )
-    return {endpoint.code: endpoint for endpoint in made}
+    }
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)

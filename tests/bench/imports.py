@@ -6,28 +6,27 @@ import asyncio
 import io
 import json
 import os
-import random
 import statistics
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
+from rich.console import Console
+from rich.table import Table
 
+from core.database import schema
 from core.local.services import local_services
 from core.settings import Settings
+from tests.bench import processes
+from tests.bench.data import records
 
 ROUNDS = 3
 SMALL, LARGE = 100_000, 1_000_000
 SAMPLE_S = 0.05
-CATEGORIES = ("documentacao", "coleta-dados", "banco-dados", "analise-dados", "gestao-riscos", "dashboard")
-PRIORITIES = ("low", "medium", "high", "critical")
-STATUSES = ("new", "review", "in-progress", "completed", "rejected")
-WORDS = ("análise", "dados", "painel", "risco", "coleta", "índice", "relatório", "ordem", "sessão", "gráfico")
 COLUMNS = ("id", "title", "description", "category", "priority", "status", "tags", "created_at")
 
 
@@ -40,23 +39,24 @@ class Measured:
     memory: int
 
 
-def records(count: int) -> Iterator[dict[str, object]]:
-    """Ideas of the length that an idea bank holds: a sentence each, the same for every run."""
-    chance = random.Random(count)
-    start = datetime(2025, 1, 1, tzinfo=UTC)
-    for number in range(count):
-        moment = start + timedelta(milliseconds=number * 1_009)
-        yield {
-            "id": f"{chance.getrandbits(128):032x}",
-            "title": f"{chance.choice(WORDS)} {chance.choice(WORDS)} {number}",
-            "description": " ".join(chance.choices(WORDS, k=chance.randrange(2, 15))),
-            "category": chance.choice(CATEGORIES),
-            "priority": chance.choice(PRIORITIES),
-            "status": chance.choice(STATUSES),
-            "tags": chance.sample(WORDS, k=chance.randrange(3)),
-            "createdAt": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "updatedAt": None,
-        }
+@dataclass(frozen=True, slots=True)
+class Imports:
+    """Rounds of `SMALL` records with the seconds of a COPY beside each, and one import of `LARGE`."""
+
+    small: list[Measured]
+    copies: list[float]
+    large: Measured
+
+    @property
+    def ratio(self) -> float:
+        """Of COPY's speed: from the command's start to its exit, verification included."""
+        pairs = zip(self.copies, self.small, strict=True)
+        return statistics.median(copy / run.seconds for copy, run in pairs)
+
+    @property
+    def linearity(self) -> float:
+        """Rows per second of the large import for each of the small one."""
+        return (LARGE / self.large.seconds) / (SMALL / statistics.median(run.seconds for run in self.small))
 
 
 def write_source(path: Path, count: int) -> None:
@@ -106,7 +106,7 @@ async def import_file(url: str, source: Path, environment: dict[str, str]) -> Me
         ended = asyncio.create_task(process.wait())
         memory = 0
         while not ended.done():
-            memory = max(memory, resident_memory(process.pid))
+            memory = max(memory, processes.resident(processes.family(process.pid)))
             await asyncio.wait([ended], timeout=SAMPLE_S)
         seconds = time.perf_counter() - started
         row = await connection.fetchrow("SELECT state, error, result FROM jobs")
@@ -117,54 +117,46 @@ async def import_file(url: str, source: Path, environment: dict[str, str]) -> Me
         await connection.close()
 
 
-def resident_memory(pid: int) -> int:
-    """Bytes of a process and of everything below it."""
-    try:
-        resident = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    return resident + sum(resident_memory(int(child)) for child in children)
-
-
-async def measure(folder: Path) -> None:
+async def measure(folder: Path, step: Callable[[str], None]) -> Imports:
+    await asyncio.to_thread(folder.mkdir)
     # The services outlive each command, so that starting them is not measured.
-    with local_services(Settings.model_validate({"data_dir": folder})) as settings:
+    with ExitStack() as stack:
+        services = local_services(Settings.model_validate({"data_dir": folder}))
+        settings = await asyncio.to_thread(stack.enter_context, services)
         url, redis = settings.database_url, settings.redis_url
         assert url is not None
         assert redis is not None
         environment = {**os.environ, "DATA_DIR": str(folder), "DATABASE_URL": url, "REDIS_URL": redis}
-        from core.database import schema
-
         await schema.deploy(url)
-        small, text = folder / "small.json", copy_text(SMALL)
-        write_source(small, SMALL)
+        source, text = folder / "source.json", copy_text(SMALL)
+        write_source(source, SMALL)
         runs, copies = [], []
-        for _ in range(ROUNDS):
+        for number in range(ROUNDS):
+            step(f"round {number + 1}: COPY of {SMALL:,} rows and import of the same records")
             copies.append(await copy_in(url, text))
-            runs.append(await import_file(url, small, environment))
-        report(SMALL, runs, copies)
-        large = folder / "large.json"
-        write_source(large, LARGE)
-        report(LARGE, [await import_file(url, large, environment)], [])
+            runs.append(await import_file(url, source, environment))
+        step(f"import of {LARGE:,} records")
+        write_source(source, LARGE)
+        return Imports(runs, copies, await import_file(url, source, environment))
 
 
-def report(count: int, runs: list[Measured], copies: list[float]) -> None:
-    sys.stdout.write(f"\nImport of {count:,} records, median of {len(runs)}\n")
-    for phase in ("preflight", "load", "verify"):
-        rate = statistics.median(run.rows_per_second[phase] for run in runs)
-        sys.stdout.write(f"  {phase:<10}{rate:>10,.0f} rows/s\n")
-    whole = statistics.median(run.seconds for run in runs)
-    sys.stdout.write(f"  {'command':<10}{count / whole:>10,.0f} rows/s ({whole:.1f} s from start to exit)\n")
-    if copies:
-        ratio = statistics.median(copy / run.seconds for copy, run in zip(copies, runs, strict=True))
-        copied = count / statistics.median(copies)
-        sys.stdout.write(f"  {'COPY':<10}{copied:>10,.0f} rows/s; the command reaches {ratio:.2f} of it\n")
-    peak = max(run.memory for run in runs) / 1_000_000
-    sys.stdout.write(f"  {'memory':<10}{peak:>10,.0f} MB at most, app and engine together\n")
-    sys.stdout.flush()
-
-
-def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="handover-bench-") as folder:
-        asyncio.run(measure(Path(folder)))
+def show(console: Console, imports: Imports) -> None:
+    table = Table(title="Import, rows/s", title_justify="left", title_style="bold")
+    for column in ("records", "preflight", "load", "verify", "start to exit", "COPY alone", "memory MB"):
+        table.add_column(column, justify="right")
+    for count, runs, copies in (
+        (SMALL, imports.small, imports.copies),
+        (LARGE, [imports.large], None),
+    ):
+        phases = (
+            statistics.median(run.rows_per_second[phase] for run in runs)
+            for phase in ("preflight", "load", "verify")
+        )
+        table.add_row(
+            f"{count:,}",
+            *(f"{rate:,.0f}" for rate in phases),
+            f"{count / statistics.median(run.seconds for run in runs):,.0f}",
+            "-" if copies is None else f"{count / statistics.median(copies):,.0f}",
+            f"{max(run.memory for run in runs) / 1_000_000:,.0f}",
+        )
+    console.print(table)

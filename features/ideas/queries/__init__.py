@@ -1,6 +1,6 @@
 """The only place that asks the database for ideas. Functions take `db` first and open no transaction."""
 
-from features.ideas.queries.bulk import load_ideas
+from features.ideas.queries.bulk import TAKEOVER, load_ideas
 from features.ideas.queries.lists import count_ideas, find_ideas
 from features.ideas.queries.overview import created_by_day, search_ideas, statistics, titles_of
 from features.ideas.queries.rows import (
@@ -14,6 +14,7 @@ from features.ideas.queries.rows import (
 )
 
 __all__ = [
+    "TAKEOVER",
     "Completion",
     "count_ideas",
     "create_idea",

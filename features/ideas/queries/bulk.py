@@ -5,8 +5,32 @@ from typing import Final
 
 import orjson
 
+from core.database.bulk import BulkTable
 from core.database.client import Database
 from features.ideas.schemas import StoredIdea
+
+TAKEOVER: Final = BulkTable(
+    "ideas",
+    {
+        "id": "text",
+        "title": "text",
+        "description": "text",
+        "status": "text",
+        "category": "text",
+        "priority": "text",
+        "tags": "texts",
+        "system_id": "text",
+        "assigned_to": "text",
+        "created_by": "text",
+        "estimated_hours": "real",
+        "actual_hours": "real",
+        "due_date": "moment",
+        "completed_at": "moment",
+        "created_at": "moment",
+        "updated_at": "moment",
+        "legacy": "verbatim",
+    },
+)
 
 _COLUMNS: Final = (
     "id, title, description, status, category, priority, tags, system_id, assigned_to, created_by, "

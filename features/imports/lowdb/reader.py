@@ -7,26 +7,22 @@ keeps only the last of two equal keys, names no byte offset, and gives up the wh
 is too large.
 """
 
-import codecs
-import hashlib
 import json
-import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO, Final, NamedTuple
 
 from features.imports.errors import SourceMalformed
+from features.imports.lowdb.values import ValueDecoder
+from features.imports.lowdb.window import LARGEST_VALUE, Window
 
 CHUNK_BYTES: Final = 1 << 20
-LARGEST_VALUE: Final = 16 << 20
-"""Characters that one record may take; what is longer would not fit a batch."""
 LIST_NAMES: Final = ("items", "ideas")
 IGNORED_NAMES: Final = 20
 """How many other top-level keys are reported by name."""
 
 _SCAN_MARGIN: Final = 16
 """An error this close to the end of the window may be a value cut in two (`tru|e`, `\\ud83d\\u|de00`)."""
-_space = re.compile(r"[ \t\n\r]*").match
 _comma_or_end = re.compile(r"[ \t\n\r]*([,\]])[ \t\n\r]*").match
 
 
@@ -38,44 +34,33 @@ class Record(NamedTuple):
     flaws: tuple[str, ...]
 
 
-class LowDbReader:
+class LowDbReader(Window):
     """Iterates over the records of a LowDB file once.
 
     After the last record `sha256` covers the whole file, `ignored` names the other top-level keys and
     `list_name` the list that was read ("" for a bare array). Raises `SourceMalformed` as soon as the file is
     not one whole JSON document of a known form.
+
+    `outside` is called, piece by piece, with all text up to the list's bracket and, once `entered` is true,
+    with all text after the last record; a record's own text is `source_text()`, and `lead` what stands before
+    it.
     """
 
-    def __init__(self, file: BinaryIO, *, chunk_bytes: int = CHUNK_BYTES) -> None:
-        self._file = file
-        self._chunk_bytes = chunk_bytes
-        self._hash = hashlib.sha256()
-        self._utf8 = codecs.getincrementaldecoder("utf-8")("strict")
-        self._window = ""
-        self._at = 0
+    def __init__(
+        self,
+        file: BinaryIO,
+        *,
+        chunk_bytes: int = CHUNK_BYTES,
+        outside: Callable[[str], None] | None = None,
+    ) -> None:
+        super().__init__(file, chunk_bytes, outside)
         self._started_at = 0
-        self._window_byte = 0
-        self._exhausted = False
-        self._path: str | None = None
-        self._flaws: list[str] = []
-        self._decode = json.JSONDecoder(
-            object_pairs_hook=self._object,
-            parse_int=self._int,
-            parse_float=self._float,
-            parse_constant=self._constant,
-        ).raw_decode
-        self.bytes_read = 0
+        self._decoder = ValueDecoder()
+        self._flaws = self._decoder.flaws
+        self.lead = ""
+        self.entered = False
         self.list_name: str | None = None
         self.ignored: list[str] = []
-
-    @property
-    def sha256(self) -> str:
-        return self._hash.hexdigest()
-
-    @property
-    def consumed(self) -> int:
-        """About how many bytes the records so far took."""
-        return self._window_byte + self._at
 
     def path(self, position: int) -> str:
         """`items[12]`, or `[12]` when the file is a bare array."""
@@ -100,6 +85,7 @@ class LowDbReader:
         self._path = None
         if self._peek() != "":
             raise self._malformed("Data after the end of the JSON document")
+        self._tell()
 
     def _members(self) -> Iterator[Record]:
         self._at += 1
@@ -143,9 +129,13 @@ class LowDbReader:
     def _records(self) -> Iterator[Record]:
         position = 0
         self._at += 1
-        if self._peek() == "]":
-            self._at += 1
+        self._tell()
+        self.entered = True
+        start = self._ahead()
+        if self._window[start : start + 1] == "]":
+            self._at = start + 1
             return
+        self.lead, self._at, self._inside = self._window[self._at : start], start, True
         flaws = self._flaws
         while True:
             self._path = self.path(position)
@@ -161,12 +151,21 @@ class LowDbReader:
         while True:
             found = _comma_or_end(self._window, self._at)
             if found is not None and (found.end() < len(self._window) or self._exhausted):
+                self.lead = found[0]
+                if found[1] == "]":
+                    self._inside, self._outside_from = False, self._at
                 self._at = found.end()
-                return found[1] == "]"
-            if found is None and self._peek() not in ("", ",", "]"):
-                raise self._malformed("Expected ',' or ']'")
-            if not self._more() and found is None:
-                raise self._malformed("The file ends in the middle of the list")
+                return not self._inside
+            if found is None:
+                start = self._ahead()
+                if start == len(self._window):
+                    self._at = start
+                    raise self._malformed("The file ends in the middle of the list")
+                if self._window[start] not in (",", "]"):
+                    raise self._malformed("Expected ',' or ']'", start)
+            if len(self._window) - self._at > LARGEST_VALUE:
+                raise self._malformed(f"More than {LARGEST_VALUE >> 20} MiB of white space")
+            self._more()
 
     def _skip(self, depth: int) -> None:
         """Step over a value of no interest, container by container, so that its size does not matter."""
@@ -201,7 +200,7 @@ class LowDbReader:
         while True:
             window, flaws_before = self._window, len(self._flaws)
             try:
-                value, end = self._decode(window, self._at)
+                value, end = self._decoder.decode(window, self._at)
             except json.JSONDecodeError as error:
                 position, message = error.pos, error.msg
             except RecursionError:
@@ -224,72 +223,3 @@ class LowDbReader:
                 raise self._malformed(f"A value is longer than {LARGEST_VALUE >> 20} MiB")
             del self._flaws[flaws_before:]
             self._more()
-
-    def _peek(self) -> str:
-        """The next character that is not white space, with the cursor on it; "" at the end of the file."""
-        while True:
-            found = _space(self._window, self._at)
-            assert found is not None
-            self._at = found.end()
-            if self._at < len(self._window):
-                return self._window[self._at]
-            if not self._more():
-                return ""
-
-    def _more(self) -> bool:
-        """Slide the window: drop what was consumed, append at least as much as is kept. False at the end."""
-        if self._exhausted:
-            return False
-        consumed, kept = self._window[: self._at], self._window[self._at :]
-        self._window_byte += len(consumed) if consumed.isascii() else len(consumed.encode())
-        self._window, self._at = kept, 0
-        data = self._file.read(max(self._chunk_bytes, len(kept)))
-        undecoded = len(self._utf8.getstate()[0])
-        self._hash.update(data)
-        try:
-            self._window += self._utf8.decode(data, final=not data)
-        except UnicodeDecodeError as error:
-            offset = self.bytes_read - undecoded + error.start
-            raise SourceMalformed("The file is not UTF-8", offset=offset, path=self._path) from None
-        self.bytes_read += len(data)
-        self._exhausted = not data
-        return True
-
-    def _skip_byte_order_mark(self) -> None:
-        self._more()
-        while not self._window and self._more():
-            continue
-        if self._window.startswith("\ufeff"):
-            self._at = 1
-
-    def _malformed(self, problem: str, position: int | None = None) -> SourceMalformed:
-        offset = self._offset(self._at if position is None else position)
-        return SourceMalformed(problem, offset=offset, path=self._path)
-
-    def _offset(self, position: int) -> int:
-        return self._window_byte + len(self._window[:position].encode())
-
-    def _object(self, pairs: list[tuple[str, object]]) -> dict[str, object]:
-        value = dict(pairs)
-        if len(value) != len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in value if names.count(name) > 1)
-            self._flaws.append(f"The key {json.dumps(twice[:100])} is present twice")
-        return value
-
-    def _int(self, text: str) -> int:
-        try:
-            return int(text)
-        except ValueError:
-            self._flaws.append(f"The number {text[:40]}... has too many digits")
-            return 0
-
-    def _float(self, text: str) -> float:
-        value = float(text)
-        if math.isinf(value):
-            self._flaws.append(f"The number {text[:40]} is too large")
-        return value
-
-    def _constant(self, text: str) -> float:
-        self._flaws.append(f"{text} is not a JSON number")
-        return float(text.replace("Infinity", "inf"))

@@ -1,6 +1,6 @@
 """The only place that asks the database for systems. Functions take `db` first and open no transaction."""
 
-from features.systems.queries.bulk import load_systems
+from features.systems.queries.bulk import TAKEOVER, load_systems, names_taken
 from features.systems.queries.lists import (
     count_systems,
     created_by_day,
@@ -22,6 +22,7 @@ from features.systems.queries.rows import (
 )
 
 __all__ = [
+    "TAKEOVER",
     "count_systems",
     "count_targets",
     "create_system",
@@ -33,6 +34,7 @@ __all__ = [
     "load_systems",
     "lock_system",
     "names_of",
+    "names_taken",
     "search_systems",
     "statistics",
     "store_finding",

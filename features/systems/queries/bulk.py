@@ -1,13 +1,40 @@
 """Many systems at once, as they are: with their ids, times and versions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import orjson
 
+from core.database.bulk import BulkTable
 from core.database.client import Database
 from features.systems.queries.rows import COLUMNS
 from features.systems.schemas import StoredSystem
+
+TAKEOVER: Final = BulkTable(
+    "systems",
+    {
+        "id": "text",
+        "name": "text",
+        "description": "text",
+        "status": "text",
+        "tags": "texts",
+        "type": "text",
+        "url": "text",
+        "owner": "text",
+        "version": "text",
+        "metadata": "object",
+        "last_checked": "moment",
+        "response_time_ms": "integer",
+        "created_at": "moment",
+        "updated_at": "moment",
+        "legacy": "verbatim",
+    },
+)
+
+_NAMES_TAKEN: Final = """
+SELECT systems.name, systems.id FROM jsonb_to_recordset($1::jsonb) AS source(id text, name text)
+JOIN systems ON systems.name = source.name AND systems.id <> source.id
+"""
 
 _LOAD: Final = f"""
 INSERT INTO systems ({COLUMNS})
@@ -25,3 +52,9 @@ async def load_systems(tx: Database, stored: Sequence[StoredSystem]) -> frozense
     """The ids of those that were not there before, nor another one of their name."""
     rows = [{**each.system.model_dump(mode="json"), "row_version": each.row_version} for each in stored]
     return frozenset(row["id"] for row in await tx.query_raw(_LOAD, orjson.dumps(rows).decode()))
+
+
+async def names_taken(db: Database, names: Mapping[str, str]) -> dict[str, str]:
+    """Of names by the id of the system that wants them: those that another system has, with its id."""
+    wanted = orjson.dumps([{"id": system_id, "name": name} for system_id, name in names.items()])
+    return {row["name"]: row["id"] for row in await db.query_raw(_NAMES_TAKEN, wanted.decode())}

@@ -1,7 +1,7 @@
 """(b) FastAPI with asyncpg and orjson by hand: one statement for each request, no models on the way out."""
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 from uuid import uuid4
@@ -27,7 +27,7 @@ INSERT INTO items (id, title, description, category, priority, tags, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING {COLUMNS}
 """
 
-Row = Mapping[str, Any]
+Row = asyncpg.Record
 pool: "asyncpg.Pool[asyncpg.Record]"
 
 

@@ -1,16 +1,10 @@
-"""What other slices may use of items: taking over records of the old service, in bulk and provably unchanged.
-
-An import reads each source record with `LegacyItem.parse`, hands batches of `LegacyItem.row` to `load_rows`,
-and afterwards proves with `compare` that the table holds what the source said. A digest is the SHA-256 of
-every field, written as `length:text` (length in Unicode code points, `-` for null, tags preceded by their
-number), so that no two different items share a text; PostgreSQL computes the same from its columns.
-"""
+"""Records of the old service: what one must look like, and what its columns cannot hold."""
 
 import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -21,14 +15,11 @@ from pydantic import Field, TypeAdapter, ValidationError, with_config
 from pydantic_core import ErrorDetails
 from typing_extensions import TypedDict
 
-from core.database.client import Database
 from core.errors import FieldError
 from core.http.text import fault_of
 from core.http.timestamps import from_iso, to_iso
 from core.http.validation import field_errors
-from features.items import queries
-from features.items.cache import ITEM_TAGS
-from features.items.errors import InvalidLegacyItem, ItemExists
+from features.items.errors import InvalidLegacyItem
 from features.items.schemas import (
     DESCRIPTION_LENGTH,
     ID_LENGTH,
@@ -36,28 +27,9 @@ from features.items.schemas import (
     TAGS_PER_ITEM,
     TITLE_LENGTH,
     Category,
-    ItemFilter,
-    LoadCounts,
-    Mismatch,
-    OnConflict,
     Priority,
     Status,
 )
-
-__all__ = [
-    "ITEM_TAGS",
-    "InvalidLegacyItem",
-    "ItemExists",
-    "LegacyItem",
-    "LoadCounts",
-    "Mismatch",
-    "OnConflict",
-    "canonical_digest",
-    "compare",
-    "count",
-    "existing_ids",
-    "load_rows",
-]
 
 _NUL_FREE: Final = r"^[^\x00]*$"
 _NOT_BLANK: Final = r"^[^\x00]*[^\x00\s][^\x00]*$"
@@ -153,36 +125,6 @@ def canonical_digest(item: LegacyItem) -> str:
         f"{len(item.tags)}[{tags}{len(item.created_at)}:{item.created_at}{updated_at}{legacy}"
     )
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-async def load_rows(tx: Database, rows_json: str, job_id: str, on_conflict: OnConflict) -> LoadCounts:
-    """Writes a batch, the text of a JSON array of `LegacyItem.row`, in one statement; ids within it must be
-    unique.
-
-    `skip` keeps stored rows, `overwrite` makes those that differ equal to the source (identical ones are not
-    touched), `fail` raises `ItemExists` if one is stored that this job did not write itself; the caller's
-    transaction is then rolled back.
-    """
-    counts = await queries.load_rows(tx, rows_json, job_id, overwrite=on_conflict == "overwrite")
-    if on_conflict == "fail" and counts.kept:
-        ids = [row["id"] for row in orjson.loads(rows_json)]
-        if stored := await queries.existing_ids(tx, ids, other_than_job=job_id):
-            raise ItemExists(stored[:5])
-    return counts
-
-
-async def compare(db: Database, digests: Sequence[tuple[str, str]]) -> list[Mismatch]:
-    """The items, of the given (id, `canonical_digest`), that are missing or different in the table."""
-    return await queries.compare(db, [item_id for item_id, _ in digests], [digest for _, digest in digests])
-
-
-async def count(db: Database) -> int:
-    return await queries.count_items(db, ItemFilter())
-
-
-async def existing_ids(db: Database, ids: Sequence[str]) -> list[str]:
-    """Those of the ids that are stored."""
-    return await queries.existing_ids(db, ids)
 
 
 def _to_milliseconds(field: str, text: object) -> str:

@@ -1,0 +1,168 @@
+"""Answers known URLs from the cache: no routing, no validation, no serialization, and on a hit no waiting.
+
+A URL is parsed and validated once. When its route answered it through `cached_response` under a `by_url`
+policy (whose promise is that path and query alone decide the answer), what that resolved to is remembered,
+and later requests for the same bytes of URL are answered here: same body, same headers. The memory says
+where an answer is, never what it is: whether an entry may still be used is the cache's decision each time.
+
+URLs are told apart byte by byte, so an unusual spelling only takes the long way. Errors are not remembered,
+which keeps unknown ids out; a request with a body takes the long way, where its size is checked.
+"""
+
+import asyncio
+import zlib
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from typing import Final
+
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from core.cache import Address, Cache, Entry, Outcome, Policy
+from core.errors import HandoverError
+from core.http.compression import LEVEL, Compression, takes_gzip
+from core.http.conditional import REVALIDATE, Resolved, matches
+from core.http.context import Header, context_of, platform_of
+from core.http.errors import error_response
+from core.platform import Platform
+
+MAX_URLS: Final = 4096
+MAX_URL_BYTES: Final = 1024
+
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+# Compressing more than this would hold up the event loop, so a thread does it.
+_THREAD_BYTES: Final = 128 * 1024
+_BODY_HEADERS: Final = frozenset({b"content-length", b"transfer-encoding"})
+_REVALIDATE: Final[Header] = (b"cache-control", REVALIDATE.encode())
+_VARY: Final[Header] = (b"vary", b"Accept-Encoding")
+_GZIP: Final[Header] = (b"content-encoding", b"gzip")
+_X_CACHE: Final[dict[Outcome, Header]] = {
+    outcome: (b"x-cache", outcome.value.encode()) for outcome in Outcome
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Variant:
+    """One of an answer's two forms: as it is, or compressed. Each is an entry of its own, with equal tags."""
+
+    policy: Policy
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    resolved: Resolved
+    route: BaseRoute
+    content_type: Header
+    plain: _Variant
+    gzip: _Variant
+
+
+class Front:
+    def __init__(self, app: ASGIApp, *, minimum_size: int) -> None:
+        self.app = app
+        self.minimum_size = minimum_size
+        self._platform: Platform | None = None
+        self._known: OrderedDict[tuple[bytes, bytes], _Known] = OrderedDict()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        platform = platform_of(scope)
+        if scope["type"] != "http" or scope["method"] != "GET" or platform is None:
+            await self.app(scope, receive, send)
+            return
+        if_none_match: bytes | None = None
+        accept_encoding: bytes | None = None
+        for name, value in scope["headers"]:
+            if name == b"if-none-match" and if_none_match is None:
+                if_none_match = value
+            elif name == b"accept-encoding" and accept_encoding is None:
+                accept_encoding = value
+            elif name in _BODY_HEADERS:
+                await self.app(scope, receive, send)
+                return
+        if platform is not self._platform:  # the app was started again: what was resolved belongs to the past
+            self._platform = platform
+            self._known.clear()
+        url = (scope.get("raw_path", b""), scope["query_string"])
+        known = self._known.get(url)
+        if known is None:
+            await self.app(scope, receive, send)
+            self._remember(url, scope)
+            return
+        self._known.move_to_end(url)
+        scope["route"] = known.route  # for the figures and the log
+        compressed = takes_gzip(accept_encoding)
+        entry = platform.cache.peek((known.gzip if compressed else known.plain).address)
+        outcome = Outcome.HIT
+        if entry is None:
+            try:
+                entry, outcome = await self._load(platform.cache, known, compressed=compressed)
+            except HandoverError as error:
+                self._known.pop(url, None)
+                failed = Compression(error_response(scope, error), minimum_size=self.minimum_size)
+                await failed(scope, receive, send)
+                return
+        headers = [(b"etag", entry.etag.encode("latin-1")), _REVALIDATE, _X_CACHE[outcome]]
+        if if_none_match is not None and matches(if_none_match, entry.etag):
+            await send({"type": "http.response.start", "status": 304, "headers": headers})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        body = entry.body
+        if compressed and body.startswith(_GZIP_MAGIC):
+            # Other bytes under the same strong tag would be a lie, so the tag becomes weak.
+            headers[0] = (b"etag", _weak(entry.etag).encode("latin-1"))
+            headers += (_GZIP, _VARY)
+        elif len(body) >= self.minimum_size:
+            headers.append(_VARY)
+        headers += ((b"content-length", b"%d" % len(body)), known.content_type)
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    def _remember(self, url: tuple[bytes, bytes], scope: Scope) -> None:
+        """After the long way: only what it answered with success."""
+        context = context_of(scope)
+        resolved, route = context.resolved, scope.get("route")
+        if resolved is None or not resolved.policy.by_url or route is None:
+            return
+        if context.status not in (200, 304) or not url[0] or len(url[0]) + len(url[1]) > MAX_URL_BYTES:
+            return
+        policy, key = resolved.policy, resolved.key
+        zipped = replace(policy, name=f"{policy.name}.gzip")
+        content_type = Response(media_type=resolved.media_type).headers["content-type"].encode()
+        self._known[url] = _Known(
+            resolved,
+            route,
+            (b"content-type", content_type),
+            _Variant(policy, policy.address(key)),
+            _Variant(zipped, zipped.address(key)),
+        )
+        if len(self._known) > MAX_URLS:
+            self._known.popitem(last=False)
+
+    async def _load(self, cache: Cache, known: _Known, *, compressed: bool) -> tuple[Entry, Outcome]:
+        resolved = known.resolved
+        if not compressed:
+            return await cache.get_or_load(resolved.policy, resolved.key, resolved.load)
+        found: Outcome | None = None
+
+        async def compress() -> Entry:
+            """From the plain entry, which the cache looks for after it noted the stamps for this one."""
+            nonlocal found
+            entry, found = await cache.get_or_load(resolved.policy, resolved.key, resolved.load)
+            if len(entry.body) < self.minimum_size:
+                return entry
+            if len(entry.body) < _THREAD_BYTES:
+                return replace(entry, body=_compress(entry.body))
+            return replace(entry, body=await asyncio.to_thread(_compress, entry.body))
+
+        entry, outcome = await cache.get_or_load(known.gzip.policy, resolved.key, compress)
+        return entry, found or outcome
+
+
+def _compress(body: bytes) -> bytes:
+    return zlib.compress(body, LEVEL, 16 + zlib.MAX_WBITS)
+
+
+def _weak(etag: str) -> str:
+    return etag if etag.startswith("W/") else f"W/{etag}"

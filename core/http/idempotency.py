@@ -1,0 +1,192 @@
+"""`Idempotency-Key` on POST: sent again, the request is answered again instead of being carried out again.
+
+What is promised, and why it holds: `core.idempotency`. This layer stands inside the compression, so answers are
+kept uncompressed, and outside the body's limit, which the routes still set for themselves.
+"""
+
+import asyncio
+import hashlib
+import re
+from typing import Final
+
+from python_multipart.multipart import parse_options_header
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core.database.companion import accompanied_by
+from core.errors import FieldError, HandoverError, Invalid
+from core.http.access import principal_of
+from core.http.context import header_of, platform_of
+from core.http.errors import error_response
+from core.idempotency import Answer, Claim, KeyHeld
+
+HEADER: Final = "Idempotency-Key"
+REPLAYED: Final = "Idempotency-Replayed"
+LONGEST_KEY: Final = 255
+
+_NAME: Final = HEADER.lower().encode()
+_KEY: Final = re.compile(rb"[\x21-\x7e]{1,%d}" % LONGEST_KEY)
+_KEPT_HEADERS: Final = frozenset({b"content-type", b"etag", b"location"})
+_UNREAD_BYTES: Final = 1024 * 1024
+_UNREAD_S: Final = 5.0
+
+
+class Idempotency:
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        key = header_of(scope, _NAME) if scope["type"] == "http" and scope["method"] == "POST" else None
+        platform = platform_of(scope)
+        if key is None or platform is None:
+            await self.app(scope, receive, send)
+            return
+        body = _Body(scope, receive)
+        try:
+            if not _KEY.fullmatch(key):
+                wrong = FieldError(HEADER, f"must have 1 to {LONGEST_KEY} visible ASCII characters")
+                raise Invalid("Validation failed", details=[wrong])
+            claim = Claim(platform.db, _identity(scope, key))
+            held = await claim.take()
+            if held is not None and held.answer is not None:
+                if not await body.is_the_same(held.body_hash, held.body_bytes):
+                    raise KeyHeld(f"This {HEADER} was used for another request")
+                await _response(held.answer)(scope, receive, send)
+                return
+        except HandoverError as error:
+            await error_response(scope, error)(scope, receive, send)
+            return
+        answering = _Answering(claim, body, send)
+        try:
+            with accompanied_by(claim.mark):
+                await self.app(scope, body.receive, answering.send)
+        except Exception:
+            await claim.give_up(changed_nothing=False)
+            raise
+        finally:
+            claim.end()
+
+
+def _identity(scope: Scope, key: bytes) -> str:
+    """Whose key it is, for which route, and the key. Lengths keep what is joined apart."""
+    principal = principal_of(scope)
+    holder = b"" if principal is None else principal.name.encode()
+    label = header_of(scope, b"x-user-id") or b""
+    path: str = scope["path"]
+    route = path.encode("utf-8", "surrogatepass")
+    parts = (holder, label, route, scope.get("query_string", b""), key)
+    return hashlib.sha256(b"".join(b"%d:%b" % (len(part), part) for part in parts)).hexdigest()
+
+
+def _response(answer: Answer) -> Response:
+    response = Response(answer.body, answer.status)
+    for name, value in answer.headers:
+        response.headers[name] = value
+    response.headers[REPLAYED] = "true"
+    return response
+
+
+class _Body:
+    """The request's body on its way to the route, hashed as it passes.
+
+    A form's boundary is left out of the hash: clients that send a form again choose another one.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        media_type, options = parse_options_header(header_of(scope, b"content-type"))
+        self._server_receive = receive
+        self._boundary = options.get(b"boundary", b"") if media_type == b"multipart/form-data" else b""
+        self._hash = hashlib.sha256(media_type + b"\0")
+        self._hashed = 0
+        self._tail = b""
+        self._whole = False
+
+    @property
+    def size(self) -> int:
+        """Bytes so far, boundaries aside."""
+        return self._hashed + len(self._tail)
+
+    async def receive(self) -> Message:
+        message = await self._server_receive()
+        if message["type"] == "http.request":
+            self._add(message.get("body", b""))
+            self._whole = not message.get("more_body", False)
+        else:
+            self._whole = True
+        return message
+
+    async def is_the_same(self, body_hash: str, size: int) -> bool:
+        """Reads no more of it than the other one had."""
+        while not self._whole and self.size <= size:
+            await self.receive()
+        return self.size == size and self.digest() == body_hash
+
+    async def read_rest(self) -> None:
+        """What the route had no use for; no more than a little of it."""
+        try:
+            async with asyncio.timeout(_UNREAD_S):
+                unread = self.size + _UNREAD_BYTES
+                while not self._whole and self.size < unread:
+                    await self.receive()
+        except TimeoutError:
+            self._whole = True
+
+    def digest(self) -> str:
+        whole = self._hash.copy()
+        whole.update(self._tail)
+        return whole.hexdigest()
+
+    def _add(self, data: bytes) -> None:
+        if not self._boundary:
+            self._take(data)
+            return
+        *pieces, last = (self._tail + data).split(self._boundary)
+        for piece in pieces:
+            self._take(piece)
+        # It may end with the beginning of a boundary.
+        sure = max(0, len(last) - len(self._boundary) + 1)
+        self._take(last[:sure])
+        self._tail = last[sure:]
+
+    def _take(self, data: bytes) -> None:
+        self._hash.update(data)
+        self._hashed += len(data)
+
+
+class _Answering:
+    """Keeps an answer before it is sent; gives the key up when there is none to keep."""
+
+    def __init__(self, claim: Claim, body: _Body, send: Send) -> None:
+        self._claim = claim
+        self._body = body
+        self._server_send = send
+        self._start: Message | None = None
+        self._content: list[bytes] = []
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] >= 400:
+            await self._claim.give_up(changed_nothing=message["status"] < 500)
+        elif message["type"] == "http.response.start":
+            self._start = message
+            return
+        elif message["type"] == "http.response.body" and self._start is not None:
+            self._content.append(message.get("body", b""))
+            if message.get("more_body"):
+                return
+            message = await self._kept(self._start)
+        await self._server_send(message)
+
+    async def _kept(self, start: Message) -> Message:
+        """Store the whole answer, then begin to send it; what is left to send comes back."""
+        body = b"".join(self._content)
+        self._start, self._content = None, []
+        await self._body.read_rest()
+        headers = tuple(
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in start.get("headers", ())
+            if name in _KEPT_HEADERS
+        )
+        answer = Answer(start["status"], headers, body)
+        await self._claim.store(answer, body_hash=self._body.digest(), body_bytes=self._body.size)
+        await self._server_send(start)
+        return {"type": "http.response.body", "body": body}

@@ -1,0 +1,91 @@
+"""The bytes of files that an old registry kept: taken whatever they are, told for what they are.
+
+What upload would refuse must not be lost here: an unknown extension, a content that disagrees with it, an
+empty or a very large file. Such a file gets the type of plain bytes, and every file is handed out as an
+attachment.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Iterator
+from typing import BinaryIO, Final
+from uuid import UUID, uuid5
+
+from core.settings import Settings
+from features.files.errors import FileRefused
+from features.files.schemas import LocalContent, StoredContent
+from features.files.storage.formats import FORMATS
+from features.files.storage.inspection import Inspector
+from features.files.storage.names import extension_of
+from features.files.storage.objects import Objects
+
+PLAIN_BYTES: Final = "application/octet-stream"
+LARGEST_FILE: Final = 2**31 - 1
+"""What the column of sizes holds."""
+
+_BLOCK_BYTES: Final = 256 * 1024
+
+
+def identify(name: str, file: BinaryIO) -> LocalContent:
+    """Reads the whole file: blocking."""
+    extension = extension_of(name)
+    wanted = FORMATS.get(extension)
+    inspector = None if wanted is None else Inspector(extension, wanted)
+    checksum = hashlib.sha256()
+    size = 0
+    for block in _blocks(file):
+        checksum.update(block)
+        size += len(block)
+        if inspector is not None and not _agrees(inspector, block):
+            inspector = None
+    if inspector is not None and not _agrees(inspector, None):
+        inspector = None
+    mime_type = PLAIN_BYTES if inspector is None or wanted is None else wanted.mime_type
+    return LocalContent(checksum.hexdigest(), size, mime_type)
+
+
+def key_for(job_id: str, file_id: str) -> str:
+    """The object's key: the same when an interrupted import comes by again: nothing is stored twice."""
+    key = str(uuid5(UUID(job_id), file_id))
+    return f"{key[:2]}/{key}"
+
+
+async def store(settings: Settings, key: str, file: BinaryIO) -> str:
+    """Copy the file's bytes; the SHA-256 of what was stored. Raises StorageUnavailable."""
+    checksum = hashlib.sha256()
+    async with Objects(settings).writing(key) as write:
+        while block := await asyncio.to_thread(file.read, _BLOCK_BYTES):
+            checksum.update(block)
+            await write(block)
+    return checksum.hexdigest()
+
+
+async def holds(settings: Settings, content: StoredContent) -> bool:
+    """Whether the store has these bytes, all of them read again."""
+    if content.size == 0:
+        return await Objects(settings).size_of(content.object_key) == 0
+    blocks = await Objects(settings).read(content.object_key, content.size, 0, content.size)
+    if blocks is None:
+        return False
+    checksum = hashlib.sha256()
+    async for block in blocks:
+        checksum.update(block)
+    return checksum.hexdigest() == content.checksum
+
+
+async def discard(settings: Settings, key: str) -> None:
+    """One that is not there is not missed."""
+    await Objects(settings).remove(key)
+
+
+def _blocks(file: BinaryIO) -> Iterator[bytes]:
+    while block := file.read(_BLOCK_BYTES):
+        yield block
+
+
+def _agrees(inspector: Inspector, block: bytes | None) -> bool:
+    try:
+        inspector.finish() if block is None else inspector.feed(block)
+    except FileRefused:
+        return False
+    return True

@@ -1,0 +1,45 @@
+"""Many files at once, as an import has them: rows whose objects are complete."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from core.database.bulk import BulkTable
+from core.database.client import Database
+from features.files.schemas import StoredContent
+
+TAKEOVER: Final = BulkTable(
+    "files",
+    {
+        "id": "text",
+        "filename": "text",
+        "original_name": "text",
+        "mime_type": "text",
+        "size_bytes": "integer",
+        "checksum": "text",
+        "object_key": "key",
+        "description": "text",
+        "idea_id": "text",
+        "system_id": "text",
+        "uploaded_by": "text",
+        "is_public": "flag",
+        "download_count": "counter",
+        "created_at": "moment",
+        "updated_at": "moment",
+        "legacy": "verbatim",
+    },
+    merged={
+        "object_key": "CASE WHEN files.checksum = excluded.checksum THEN files.object_key "
+        "ELSE excluded.object_key END",
+        "download_count": "greatest(files.download_count, excluded.download_count)",
+    },
+)
+
+_CONTENTS: Final = """
+SELECT files.id, checksum, object_key, size_bytes
+FROM unnest($1::text[]) AS source(id) JOIN files ON files.id = source.id
+"""
+
+
+async def contents_of(db: Database, ids: Sequence[str]) -> dict[str, StoredContent]:
+    rows = await db.query_raw(_CONTENTS, list(ids))
+    return {row["id"]: StoredContent(row["checksum"], row["object_key"], row["size_bytes"]) for row in rows}

@@ -1,0 +1,98 @@
+"""Writes items as the old server did: `JSON.stringify(data, null, 2)` of the whole file.
+
+What a record's text was, is remembered only where these functions would write something else.
+"""
+
+import json
+import math
+import re
+from typing import Final
+
+import orjson
+
+from features.items.api import LegacyItem
+
+KEYS: Final = ("id", "title", "description", "category", "priority", "status", "tags", "createdAt", "updatedAt")
+EMPTY_HEAD: Final = '{\n  "items": ['
+EMPTY_TAIL: Final = "]\n}"
+
+_exponent = re.compile(r"e([+-]?)0*(\d+)$")
+_bare = re.compile("\ufeff?[ \t\n\r]*\\[").match
+
+
+def margin_of(head: str) -> str:
+    """How far records are indented in a file that begins so: less when the list is the whole file."""
+    return "  " if _bare(head) else "    "
+
+
+def lead_of(margin: str, *, first: bool) -> str:
+    """What stands before a record."""
+    return f"\n{margin}" if first else f",\n{margin}"
+
+
+def is_written_alike(item: LegacyItem, record: object, text: str, margin: str) -> bool:
+    """Whether `text` is what `written` makes of the item. Answers no when finding out would take long."""
+    if item.legacy is not None or not isinstance(record, dict) or tuple(record) != KEYS:
+        return False
+    return _plain(record, margin) == text
+
+
+def written(item: LegacyItem, margin: str, source: str | None = None) -> str:
+    """The item as the old server would write it. Keys keep the order of `source`, its text when it came."""
+    record = _record(item)
+    if source is not None:
+        order = [key for key in json.loads(source) if key in record]
+        record = {**dict.fromkeys(order), **record}
+    elif item.legacy is None:
+        return _plain(record, margin)
+    return _stringified(record, f"\n{margin}")
+
+
+def _plain(record: dict[str, object], margin: str) -> str:
+    """Of texts, lists of them and null only."""
+    return orjson.dumps(record, option=orjson.OPT_INDENT_2).decode().replace("\n", f"\n{margin}")
+
+
+def _record(item: LegacyItem) -> dict[str, object]:
+    """The record that `LegacyItem.parse` read, with the columns' newer values where they have changed."""
+    values = (*item[:7], item.created_at, item.updated_at)
+    record: dict[str, object] = dict(zip(KEYS, values, strict=True))
+    if item.legacy is None:
+        return record
+    legacy = json.loads(item.legacy)
+    for key, spelling in legacy.get("spelling", {}).items():
+        if record[key] is not None and LegacyItem.moment(spelling) == record[key]:
+            record[key] = spelling
+    for key in legacy.get("absent", ()):
+        if not record[key]:
+            del record[key]
+    return record | legacy.get("fields", {})
+
+
+def _stringified(value: object, indent: str) -> str:
+    """`JSON.stringify` with two spaces; `indent` is the line break and margin of the value itself."""
+    if isinstance(value, dict):
+        members = [f"{json.dumps(k, ensure_ascii=False)}: {_stringified(v, indent + '  ')}" for k, v in value.items()]
+        return _enclosed("{", members, "}", indent)
+    if isinstance(value, list):
+        return _enclosed("[", [_stringified(each, indent + "  ") for each in value], "]", indent)
+    if isinstance(value, float):
+        return _number(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _enclosed(opening: str, members: list[str], closing: str, indent: str) -> str:
+    if not members:
+        return opening + closing
+    return f"{opening}{indent}  {f',{indent}  '.join(members)}{indent}{closing}"
+
+
+def _number(value: float) -> str:
+    """As JavaScript writes numbers: no fraction that says nothing, exponents from 1e21 and below 1e-6."""
+    if value.is_integer() and math.fabs(value) < 1e21:
+        return str(int(value))
+    if 1e-6 <= math.fabs(value) < 1e-4:
+        digits = f"{value:.25f}".rstrip("0")
+        exact = next(text for places in range(5, 26) if float(text := f"{value:.{places}f}") == value)
+        return exact if len(exact) <= len(digits) else digits
+    return _exponent.sub(lambda found: f"e{found[1] or '+'}{found[2]}", repr(value))

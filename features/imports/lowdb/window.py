@@ -1,0 +1,109 @@
+"""A window that slides over a file of UTF-8 text: as much of it as one value needs, hashed on the way."""
+
+import codecs
+import hashlib
+import re
+from collections.abc import Callable
+from typing import BinaryIO, Final
+
+from features.imports.errors import SourceMalformed
+
+LARGEST_VALUE: Final = 16 << 20
+"""Characters that one record may take; what is longer would not fit a batch."""
+
+_space = re.compile(r"[ \t\n\r]*").match
+
+
+class Window:
+    """`_window` is the text from somewhere before the cursor `_at` on. `_more` drops what was consumed.
+
+    What is consumed while `_inside` is false goes to `outside`.
+    """
+
+    def __init__(self, file: BinaryIO, chunk_bytes: int, outside: Callable[[str], None] | None) -> None:
+        self._file = file
+        self._chunk_bytes = chunk_bytes
+        self._outside = outside
+        self._outside_from = 0
+        self._inside = False
+        self._hash = hashlib.sha256()
+        self._utf8 = codecs.getincrementaldecoder("utf-8")("strict")
+        self._window = ""
+        self._at = 0
+        self._window_byte = 0
+        self._exhausted = False
+        self._path: str | None = None
+        self.bytes_read = 0
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+    @property
+    def consumed(self) -> int:
+        """About how many bytes the records so far took."""
+        return self._window_byte + self._at
+
+    def _peek(self) -> str:
+        """The next character that is not white space, with the cursor on it; "" at the end of the file."""
+        while True:
+            found = _space(self._window, self._at)
+            assert found is not None
+            self._at = found.end()
+            if self._at < len(self._window):
+                return self._window[self._at]
+            if not self._more():
+                return ""
+
+    def _more(self) -> bool:
+        """Slide the window: drop what was consumed, append at least as much as is kept. False at the end."""
+        if self._exhausted:
+            return False
+        if not self._inside:
+            self._tell()
+        consumed, kept = self._window[: self._at], self._window[self._at :]
+        self._window_byte += len(consumed) if consumed.isascii() else len(consumed.encode())
+        self._window, self._at, self._outside_from = kept, 0, 0
+        data = self._file.read(max(self._chunk_bytes, len(kept)))
+        undecoded = len(self._utf8.getstate()[0])
+        self._hash.update(data)
+        try:
+            self._window += self._utf8.decode(data, final=not data)
+        except UnicodeDecodeError as error:
+            offset = self.bytes_read - undecoded + error.start
+            raise SourceMalformed("The file is not UTF-8", offset=offset, path=self._path) from None
+        self.bytes_read += len(data)
+        self._exhausted = not data
+        return True
+
+    def _ahead(self) -> int:
+        """Where the next character that is not white space stands in the window, or its end at the end of the
+        file; the cursor stays where it is.
+        """
+        while True:
+            found = _space(self._window, self._at)
+            assert found is not None
+            if found.end() - self._at > LARGEST_VALUE:
+                raise self._malformed(f"More than {LARGEST_VALUE >> 20} MiB of white space")
+            if found.end() < len(self._window) or not self._more():
+                return found.end()
+
+    def _tell(self) -> None:
+        """Hand on what was consumed outside of the list."""
+        if self._outside is not None and self._at > self._outside_from:
+            self._outside(self._window[self._outside_from : self._at])
+        self._outside_from = self._at
+
+    def _skip_byte_order_mark(self) -> None:
+        self._more()
+        while not self._window and self._more():
+            continue
+        if self._window.startswith("\ufeff"):
+            self._at = 1
+
+    def _malformed(self, problem: str, position: int | None = None) -> SourceMalformed:
+        offset = self._offset(self._at if position is None else position)
+        return SourceMalformed(problem, offset=offset, path=self._path)
+
+    def _offset(self, position: int) -> int:
+        return self._window_byte + len(self._window[:position].encode())

@@ -1,0 +1,23 @@
+"""What other slices may use of search: bringing files into the index that were written in bulk."""
+
+from collections.abc import Collection
+
+from core.cache import Cache
+from core.database.client import Database
+from core.settings import Settings
+from features.search import service
+from features.search.cache import INDEX_TAGS
+
+__all__ = ["index_files"]
+
+
+async def index_files(db: Database, cache: Cache, settings: Settings, file_ids: Collection[str]) -> int:
+    """Make the documents of these files what the files are now; how many changed. Files without text have
+    none.
+    """
+    changed = 0
+    for file_id in file_ids:
+        changed += await service.index_file(db, settings, file_id)
+    if changed:
+        await cache.invalidate(*INDEX_TAGS)
+    return changed
