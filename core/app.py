@@ -14,13 +14,17 @@ from core.cache import Cache
 from core.database.client import Database
 from core.feature import Feature
 from core.http import docs, errors, openapi, system
+from core.http.access import Access
+from core.http.admin_port import AdminPort
 from core.http.body import BodyLimit
 from core.http.client import ClientResolver
 from core.http.compression import Compression
 from core.http.cors import Cors
 from core.http.edge import Edge
+from core.http.front import Front
 from core.http.gate import Gate
-from core.http.lifecycle import drain_on_signal, end_with_parent
+from core.http.idempotency import Idempotency
+from core.http.lifecycle import drain_on_signal, end_with_parent, settled
 from core.http.rate_limit import RateLimiter
 from core.jobs import Jobs
 from core.observability import logging
@@ -33,6 +37,7 @@ from features.ideas.feature import feature as ideas
 from features.imports.feature import feature as imports
 from features.items.feature import feature as items
 from features.jobs.feature import feature as jobs_view
+from features.keys.feature import feature as keys
 from features.search.feature import feature as search
 from features.specs.feature import feature as specs
 from features.stats.feature import feature as stats
@@ -46,6 +51,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
     stats,
     audit,
     jobs_view,
+    keys,
     imports,
     search,
     specs,
@@ -73,6 +79,7 @@ _TAGS: Final = [
     {"name": "Stats", "description": "Figures about systems, ideas and files, and what happened lately"},
     {"name": "Imports", "description": "Legacy data comes in"},
     {"name": "Jobs", "description": "Work in the background: state, progress, cancelling"},
+    {"name": "Keys", "description": "Who may use the service, with AUTH=keys"},
     {"name": "Audit", "description": "Who changed what, and when"},
     {"name": "Health", "description": "Is it there, does it work"},
     {"name": "Observability", "description": "Figures"},
@@ -92,15 +99,21 @@ def create_app(settings: Settings | None = None, features: Sequence[Feature] = F
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        # Requests are counted and logged by our own layers.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         generate_unique_id_function=openapi.operation_id,
         lifespan=_lifespan,
     )
     app.state.settings = settings
+    limit = settings.rate_limit_max
+    app.state.limiter = RateLimiter(limit, settings.rate_limit_window_s) if limit else None
     app.state.features = tuple(features)
     # Routes are tried in turn: those that are asked most come first.
     for router in (*(feature.router for feature in features if feature.router), system.router, docs.router):
         app.include_router(router)
-    app.state.collections = _named_by(features, _COLLECTION)
+    app.state.admin_paths = _first_parts([feature for feature in features if feature.admin])
+    usable = [feature for feature in features if settings.auth == "keys" or not feature.authenticate]
+    app.state.collections = _named_by(usable, _COLLECTION)
     app.state.documents = _named_by(features, _DOCUMENT)
     errors.install(app)
     openapi.install(app)
@@ -109,15 +122,32 @@ def create_app(settings: Settings | None = None, features: Sequence[Feature] = F
 
 
 def _install_layers(app: FastAPI, settings: Settings) -> None:
-    """Added from the inside out: the last is the first that a request meets."""
+    """Added from the inside out: the last is the first that a request meets.
+
+    Who must be refused is refused before `Front`, which answers what is cached; what only concerns requests
+    that a route will see comes after it.
+    """
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
+    app.add_middleware(Idempotency)
     app.add_middleware(Compression, minimum_size=settings.gzip_min_bytes)
-    limit = settings.rate_limit_max
-    limiter = RateLimiter(limit, settings.rate_limit_window_s) if limit else None
-    app.add_middleware(Gate, limiter=limiter)
+    app.add_middleware(Front, minimum_size=settings.gzip_min_bytes)
+    if settings.auth == "keys":
+        [authenticate] = [each.authenticate for each in app.state.features if each.authenticate]
+        app.add_middleware(Access, authenticate=authenticate, admin_paths=app.state.admin_paths)
+    app.add_middleware(Gate, limiter=app.state.limiter)
+    if settings.admin_port is not None:
+        app.add_middleware(AdminPort, port=settings.admin_port)
     if settings.cors_origins:
         app.add_middleware(Cors, origins=settings.cors_origins)
     app.add_middleware(Edge, clients=ClientResolver(settings.trusted_proxies))
+
+
+def _first_parts(features: Sequence[Feature]) -> frozenset[str]:
+    """Of the paths of these features: what comes before the first parameter."""
+    routes = [route for feature in features if feature.router for route in feature.router.routes]
+    return frozenset(
+        route.path.partition("{")[0].rstrip("/") for route in routes if isinstance(route, APIRoute)
+    )
 
 
 def _named_by(features: Sequence[Feature], pattern: re.Pattern[str]) -> dict[str, str]:
@@ -160,6 +190,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         cache = Cache.from_settings(settings)
         await cache.start()
         stack.push_async_callback(cache.close)
+        if app.state.limiter is not None:
+            stack.push_async_callback(app.state.limiter.close)
         draining = asyncio.Event()
         jobs = Jobs(db, cache, settings, kinds, draining=draining, openapi=app.openapi)
         await jobs.start()
@@ -170,5 +202,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         stack.callback(draining.set)
         log.info("app.started", features=[feature.name for feature in features])
         await stack.enter_async_context(_begun(features, platform))
+        stack.enter_context(settled())
         yield
         log.info("app.stopping")

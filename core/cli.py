@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from core.commands.keys import keys
 from core.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ jobs = typer.Typer(help="Look at background jobs and cancel them.", no_args_is_h
 app.add_typer(imports, name="import")
 app.add_typer(database, name="db")
 app.add_typer(jobs, name="jobs")
+app.add_typer(keys, name="keys")
 
 
 @app.callback()
@@ -68,6 +70,8 @@ def _announce(url: str, settings: Settings) -> None:
         f"  Docs    {url}/docs",
         f"  Health  {url}/health",
     ]
+    if settings.admin_port is not None:
+        lines[-1:] = [f"  Health  http://{settings.admin_host}:{settings.admin_port}/health, and /metrics"]
     if embedded:
         lines.append(f"  Data    {settings.data_dir} (embedded {' and '.join(embedded)})")
     typer.echo("\n".join([*lines, "Ctrl-C stops it."]))

@@ -157,7 +157,7 @@ def show_summary(job: JobView) -> None:
             rows.append((label, ", ".join(f"{phase} {value:,}" for phase, value in known)))
     if "sha256" in result:
         rows.append(("SHA-256", str(result["sha256"])))
-    _say_columns([*rows, ("job", job.id)])
+    say_columns([*rows, ("job", job.id)])
     _show_rejects(result.get("rejects"))
 
 
@@ -169,9 +169,9 @@ def _show_rejects(rejects: object) -> None:
 
 def show_jobs(jobs: Sequence[JobView], total: int) -> None:
     rows = [
-        (job.id, job.kind, job.state, job.phase or "", _rows(job), _moment(job.created_at)) for job in jobs
+        (job.id, job.kind, job.state, job.phase or "", _rows(job), moment(job.created_at)) for job in jobs
     ]
-    _say_columns([("id", "kind", "state", "phase", "rows", "created"), *rows])
+    say_columns([("id", "kind", "state", "phase", "rows", "created"), *rows])
     say(f"{len(jobs)} of {total} jobs")
 
 
@@ -184,18 +184,18 @@ def show_job(job: JobView, arguments: JsonObject) -> None:
         "rows": _rows(job),
         "rejected": f"{job.rejected:,}",
         "actor": job.actor,
-        "created": _moment(job.created_at),
-        "started": _moment(job.started_at),
-        "finished": _moment(job.finished_at),
+        "created": moment(job.created_at),
+        "started": moment(job.started_at),
+        "finished": moment(job.finished_at),
         "attempts": str(job.attempts),
         "error": job.error,
         **{f"argument {name}": str(value) for name, value in arguments.items()},
         **{f"result {name}": str(value) for name, value in (job.result or {}).items()},
     }
-    _say_columns([(name, value) for name, value in facts.items() if value])
+    say_columns([(name, value) for name, value in facts.items() if value])
 
 
-def _say_columns(rows: Sequence[tuple[str, ...]]) -> None:
+def say_columns(rows: Sequence[tuple[str, ...]]) -> None:
     """Aligned, and never cut or wrapped: ids are there to be copied."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
@@ -216,7 +216,7 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes.zfill(5)}" if hours else minutes
 
 
-def _moment(moment: datetime | None) -> str:
+def moment(moment: datetime | None) -> str:
     return "" if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 

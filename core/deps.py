@@ -10,6 +10,7 @@ from core.cache import Cache as CacheService
 from core.database.client import Database
 from core.errors import FieldError, Invalid
 from core.http.conditional import Precondition, entity_tags
+from core.http.access import Principal, principal_of
 from core.http.context import context_of
 from core.jobs import Jobs as JobsService
 from core.platform import Platform
@@ -21,14 +22,21 @@ _MAX_NAME: Final = 128
 
 @dataclass(frozen=True, slots=True)
 class ActorName:
-    """Who the audit trail names. A label that the client chose, not a proof of identity.
+    """Who the audit trail names: with AUTH=off a label that the client chose, not a proof of identity.
 
-    `client` is the address that the request came from.
+    With AUTH=keys `principal` holds the key, and `name` is its name, with the label behind it if there is one:
+    `dashboard (ada)`. `client` is the address that the request came from.
     """
 
     name: str
     request_id: str
     client: str | None
+    principal: Principal | None = None
+
+    @property
+    def owner(self) -> str:
+        """Whom what he makes belongs to: nobody can choose it who has to show a key."""
+        return self.name if self.principal is None else self.principal.name
 
 
 def platform_of(request: Request) -> Platform:
@@ -60,12 +68,17 @@ async def _actor(
         Header(description=f"Who is named in the audit trail; `{ANONYMOUS}` when absent"),
     ] = None,
 ) -> ActorName:
-    name = _readable(x_user_id or "").strip()
-    if len(name) > _MAX_NAME or not name.isprintable():
-        message = f"must have at most {_MAX_NAME} printable characters"
-        raise Invalid("Validation failed", details=[FieldError("x-user-id", message, name)])
+    label = _readable(x_user_id or "").strip()
+    principal = principal_of(request.scope)
+    longest = _MAX_NAME if principal is None else _MAX_NAME - len(f"{principal.name} ()")
+    if len(label) > longest or not label.isprintable():
+        message = f"must have at most {longest} printable characters"
+        raise Invalid("Validation failed", details=[FieldError("x-user-id", message, label)])
+    name = label or ANONYMOUS
+    if principal is not None:
+        name = f"{principal.name} ({label})" if label else principal.name
     context = context_of(request.scope)
-    return ActorName(name or ANONYMOUS, context.request_id, context.client)
+    return ActorName(name, context.request_id, context.client, principal)
 
 
 async def _precondition(

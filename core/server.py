@@ -16,7 +16,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from ipaddress import ip_address
 from types import FrameType
 
 import uvicorn
@@ -52,13 +53,34 @@ def serve(settings: Settings, announce: Callable[[str], None], *, stop_with_pare
     with suppress(StopRequested), stop_signals():
         if stop_with_parent:
             die_with_parent(signal.SIGTERM, os.getppid())
+        _refuse_openness(settings)
         ensure_writable(settings.data_dir)
-        with bound_socket(settings) as listener, _app_loading(settings), local_services(settings) as running:
+        with (
+            bound_sockets(settings) as listeners,
+            _app_loading(settings),
+            local_services(settings) as running,
+        ):
             _deploy(running)
             _export(running)
             watch = threading.Thread(target=_announce, args=(running, announce), daemon=True)
             watch.start()
-            _serve(running, listener)
+            _serve(running, listeners)
+
+
+def _refuse_openness(settings: Settings) -> None:
+    """Nobody opens a registry to a network by forgetting something."""
+    if settings.auth == "off" and not settings.allow_open and not _is_loopback(settings.host):
+        raise ServeError(
+            f"HOST={settings.host} would let everybody who reaches this machine read and change everything, because "
+            "AUTH is off; set AUTH=keys, or ALLOW_OPEN=true when something else guards it."
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 @contextmanager
@@ -82,28 +104,38 @@ def stop_signals() -> Iterator[None]:
 
 
 @contextmanager
-def bound_socket(settings: Settings) -> Iterator[socket.socket]:
-    """Take the port first: when it is taken nothing else has been started yet."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    with listener:
+def bound_sockets(settings: Settings) -> Iterator[list[socket.socket]]:
+    """Take the ports first: when one is taken nothing else has been started yet."""
+    with ExitStack() as stack:
+        listeners = [stack.enter_context(_bound("PORT", settings.host, settings.port))]
+        if settings.admin_port is not None:
+            listeners.append(
+                stack.enter_context(_bound("ADMIN_PORT", settings.admin_host, settings.admin_port))
+            )
+        yield listeners
+
+
+def _bound(variable: str, host: str, port: int) -> socket.socket:
+    """`variable` is where the port was set."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((settings.host, settings.port))
-            # SO_REUSEADDR lets two sockets bind as long as neither listens: this settles whose port it is.
-            listener.listen(BACKLOG)
-        except OSError as error:
-            raise ServeError(_bind_sentence(settings, error)) from None
-        yield listener
+        listener.bind((host, port))
+        # SO_REUSEADDR lets two sockets bind as long as neither listens: this settles whose port it is.
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ServeError(_bind_sentence(variable, host, port, error)) from None
+    return listener
 
 
-def _bind_sentence(settings: Settings, error: OSError) -> str:
+def _bind_sentence(variable: str, host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"Port {settings.port} is taken by another program; stop that one or set PORT to a free port."
+        return f"Port {port} is taken by another program; stop that one or set {variable} to a free port."
     if error.errno == errno.EACCES:
-        return f"Port {settings.port} may not be used by this user; set PORT to one above 1023."
+        return f"Port {port} may not be used by this user; set {variable} to one above 1023."
     reason = error.strerror or error
-    return f"Cannot listen on {settings.host}:{settings.port} ({reason}); correct HOST and PORT."
+    return f"Cannot listen on {host}:{port} ({reason}); correct {variable.replace('PORT', 'HOST')} and {variable}."
 
 
 @contextmanager
@@ -134,7 +166,7 @@ def _export(settings: Settings) -> None:
         os.environ[name.upper()] = str(getattr(settings, name))
 
 
-def _serve(settings: Settings, listener: socket.socket) -> None:
+def _serve(settings: Settings, listeners: list[socket.socket]) -> None:
     logging.configure(settings)
     config = uvicorn.Config(
         APP,
@@ -151,21 +183,21 @@ def _serve(settings: Settings, listener: socket.socket) -> None:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=settings.shutdown_grace_s,
     )
-    failed = _serve_here(config, listener) if settings.workers == 1 else _supervise(config, listener)
+    failed = _serve_here(config, listeners) if settings.workers == 1 else _supervise(config, listeners)
     if failed:
         raise ServeError("The app did not start; the log above says why.")
 
 
-def _serve_here(config: uvicorn.Config, listener: socket.socket) -> bool:
+def _serve_here(config: uvicorn.Config, listeners: list[socket.socket]) -> bool:
     try:
-        uvicorn.Server(config).run([listener])
+        uvicorn.Server(config).run(listeners)
     except SystemExit as end:
         return end.code not in (None, 0)
     return False
 
 
 class Supervisor(Multiprocess):
-    """uvicorn's, but it lets go of the port first when it stops: new connections are refused, not left
+    """uvicorn's, but it lets go of the ports first when it stops: new connections are refused, not left
     waiting.
     """
 
@@ -175,8 +207,8 @@ class Supervisor(Multiprocess):
         super().terminate_all()
 
 
-def _supervise(config: uvicorn.Config, listener: socket.socket) -> bool:
-    supervisor = Supervisor(config, sockets=[listener])
+def _supervise(config: uvicorn.Config, listeners: list[socket.socket]) -> bool:
+    supervisor = Supervisor(config, sockets=listeners)
     supervisor.run()
     return any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes)
 

@@ -84,6 +84,8 @@ class Settings(BaseSettings):
     cache_ttl_s: float = Field(60, gt=0)
     cache_max_entries: int = Field(2000, ge=1)
     cache_max_bytes: ByteSize = Field(ByteSize(64 * MIB), ge=0)
+    cache_hosts_bound_ms: int = Field(50, ge=5, le=60_000)
+    cache_strict: bool = False
 
     # HTTP
     rate_limit_max: int = Field(300, ge=0)

@@ -136,6 +136,10 @@ class Cache:
         """The entry, if this process has it in memory and may use it; never waits."""
         return None
 
+    def stamps_of(self, *tags: str) -> bytes:
+        """Others after each invalidation of one of these tags: for what a process must not keep as an entry."""
+        return self._stamps.read([tag_digest(tag) for tag in tags])
+
     async def invalidate(self, *tags: str) -> None:
         """Call after the commit and before the answer. Never raises because of Redis.
 

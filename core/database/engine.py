@@ -19,9 +19,10 @@ from prisma._types import TransactionId
 from prisma.engine import AsyncAbstractEngine
 
 from core.database import metrics
-from core.database.errors import EngineUnavailable, NotSupported, engine_error
+from core.database.errors import EngineUnavailable, NotSupported, PoolExhausted, engine_error
 from core.database.meter import current_meter
-from core.database.process import PLAIN, TAGGED, EngineProcess
+from core.database.pool import Admission, refused
+from core.database.process import ERROR, NOTHING, PLAIN, TAGGED, EngineProcess
 
 RESTART_WAIT_S: Final = 3.0
 """How long a request waits for an engine that is being started."""
@@ -30,7 +31,7 @@ PROBE_INTERVAL_S: Final = 1.0
 PROBE_TIMEOUT_S: Final = 15.0
 """An engine that has not answered for so long hangs, and is killed."""
 STABLE_AFTER_S: Final = 10.0
-BACK_OFF_S: Final = (0.0, 0.0, 0.1, 0.2, 0.4, 0.8, 1.0)
+BACK_OFF_S: Final = (0.0, 0.0, 0.05, 0.1, 0.2, 0.4)
 """The pause before the n-th start in a row; the last one repeats."""
 
 log = structlog.get_logger("database.engine")
@@ -46,6 +47,7 @@ class EngineOptions:
     statement_timeout_s: float = 30.0
     lock_timeout_s: float = 2.0
     max_waiting: int = 200
+    """Calls and transactions that may wait for a connection; the next is refused at once."""
     transaction_timeout_s: float = 5.0
     transaction_max_wait_s: float = 2.0
     slow_query_ms: float = 200.0
@@ -59,6 +61,8 @@ class EngineOptions:
             "poolTimeout": round(self.pool_timeout_s * 1000),
             "statementTimeout": round(self.statement_timeout_s * 1000),
             "lockTimeout": round(self.lock_timeout_s * 1000),
+            # For an engine that stopped without its connections being closed: nobody shall wait for its locks.
+            "idleTimeout": round(self.statement_timeout_s * 1000),
             "client": self.client,
         }
 
@@ -86,7 +90,9 @@ class Engine(AsyncAbstractEngine):
         self._supervisor: asyncio.Task[None] | None = None
         self._last_failure: str | None = None
         self._restarts = 0
-        self._pool: dict[str, int] = {}
+        self._pool: dict[str, Any] = {}
+        self._admission = Admission(options.pool_size, options.max_waiting)
+        self._transactions: set[str] = set()
 
     @property
     def status(self) -> EngineStatus:
@@ -98,7 +104,7 @@ class Engine(AsyncAbstractEngine):
             restarts=self._restarts,
             pool_total=self._pool.get("poolTotal", 0),
             pool_idle=self._pool.get("poolIdle", 0),
-            pool_waiting=self._pool.get("poolWaiting", 0),
+            pool_waiting=self._pool.get("poolWaiting", 0) + self._admission.waiting,
         )
 
     async def ping(self) -> None:
@@ -141,24 +147,29 @@ class Engine(AsyncAbstractEngine):
         Raises the classes of `prisma.errors` and of `core.database.errors`.
         """
         request = {"op": operation, "model": model, "args": arguments, "tx": tx}
-        return orjson.loads(await self._measured(request, TAGGED if tagged else PLAIN))
+        _, payload = await self._measured(request, TAGGED if tagged else PLAIN)
+        return orjson.loads(payload)
 
     async def query_text(self, sql: str, parameters: Any, *, tagged: bool, tx: str | None) -> bytes | None:
         """The only column of the only row, as it is. Raises as `execute`."""
         request = {"op": "queryText", "args": {"query": sql, "parameters": parameters}, "tx": tx}
-        return await self._measured(request, TAGGED if tagged else PLAIN) or None
+        kind, payload = await self._measured(request, TAGGED if tagged else PLAIN)
+        return None if kind == NOTHING else payload
 
-    async def _measured(self, request: dict[str, Any], kind: int) -> bytes:
+    async def _measured(self, request: dict[str, Any], kind: int) -> tuple[int, bytes]:
         model, operation = request.get("model"), request["op"]
         started = time.perf_counter()
         try:
-            return await self._send(request, kind)
+            if request["tx"] is not None:
+                return await self._send(request, kind)
+            with self._admission.single_call():
+                return await self._send(request, kind)
         except Exception as error:
             metrics.QUERY_ERRORS.labels(type(error).__name__).inc()
             raise
         finally:
             seconds = time.perf_counter() - started
-            metrics.QUERY_SECONDS.labels(model or "raw", operation).observe(seconds)
+            metrics.query_seconds(model or "raw", operation).observe(seconds)
             meter = current_meter.get()
             if meter is not None:
                 meter.queries += 1
@@ -179,22 +190,36 @@ class Engine(AsyncAbstractEngine):
 
         Raises PoolExhausted when no connection was free within `max_wait_ms`.
         """
-        options: dict[str, Any] = {"timeout": timeout_ms, "maxWait": max_wait_ms}
+        started = time.perf_counter()
+        await self._admission.begin(max_wait_ms / 1000)
+        left_ms = max(max_wait_ms - round((time.perf_counter() - started) * 1000), 1)
+        options: dict[str, Any] = {"timeout": timeout_ms, "maxWait": left_ms}
         if isolation is not None:
             options["isolationLevel"] = isolation
         # A caller that gives up while the transaction is being opened must not leave it open.
         opening = asyncio.ensure_future(self._request({"op": "begin", "args": options}))
+        opening.add_done_callback(self._opened)
         try:
-            return TransactionId(await asyncio.shield(opening))
+            identifier = TransactionId(await asyncio.shield(opening))
         except asyncio.CancelledError:
             opening.add_done_callback(self._abandon)
             raise
+        metrics.BEGIN_SECONDS.observe(time.perf_counter() - started)
+        return identifier
 
     async def commit_transaction(self, tx_id: TransactionId) -> None:
-        await self._request({"op": "commit", "tx": tx_id})
+        await self._end(tx_id, "commit")
 
     async def rollback_transaction(self, tx_id: TransactionId) -> None:
-        await self._request({"op": "rollback", "tx": tx_id})
+        await self._end(tx_id, "rollback")
+
+    async def _end(self, tx_id: str, how: str) -> None:
+        try:
+            await self._request({"op": how, "tx": tx_id})
+        finally:
+            if tx_id in self._transactions:
+                self._transactions.remove(tx_id)
+                self._admission.end()
 
     async def query(self, content: str, *, tx_id: TransactionId | None) -> NoReturn:
         raise NotSupported("Queries reach this engine through the typed client only, not as GraphQL text.")
@@ -202,27 +227,32 @@ class Engine(AsyncAbstractEngine):
     async def metrics(self, **options: object) -> NoReturn:
         raise NotSupported("The engine's figures are part of GET /metrics.")
 
+    def _opened(self, opening: "asyncio.Future[Any]") -> None:
+        """The turn lasts until the transaction ends; at once where it did not begin."""
+        if opening.cancelled() or opening.exception() is not None:
+            self._admission.end()
+        else:
+            self._transactions.add(opening.result())
+
     def _abandon(self, opening: "asyncio.Future[Any]") -> None:
         if not opening.cancelled() and opening.exception() is None:
             task = asyncio.ensure_future(self.rollback_transaction(opening.result()))
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     async def _request(self, request: dict[str, Any]) -> Any:
-        return orjson.loads(await self._send(request, PLAIN))
+        _, payload = await self._send(request, PLAIN)
+        return orjson.loads(payload)
 
-    async def _send(self, request: dict[str, Any], kind: int) -> bytes:
-        """The result, as JSON or, of `queryText`, as it is."""
+    async def _send(self, request: dict[str, Any], kind: int) -> tuple[int, bytes]:
+        """The reply's kind and its payload. Raises what an error reply tells."""
         process = self._process
         if process is None or not process.connection.is_open:
             process = await self._wait_for_process()
-        metrics.IN_FLIGHT.inc()
-        try:
-            ok, payload = await process.connection.send(orjson.dumps(request), kind)
-        finally:
-            metrics.IN_FLIGHT.dec()
-        if ok:
-            return payload
-        raise engine_error(orjson.loads(payload))
+        reply, payload = await process.connection.send(orjson.dumps(request), kind)
+        if reply == ERROR:
+            error = engine_error(orjson.loads(payload))
+            raise refused("timeout") if isinstance(error, PoolExhausted) else error
+        return reply, payload
 
     async def _wait_for_process(self) -> EngineProcess:
         if self._supervisor is None:
@@ -272,7 +302,7 @@ class Engine(AsyncAbstractEngine):
         while not closed.done():
             try:
                 async with asyncio.timeout(PROBE_TIMEOUT_S):
-                    ok, payload = await process.connection.send(orjson.dumps({"op": "stats"}))
+                    _, payload = await process.connection.send(orjson.dumps({"op": "stats"}))
             except TimeoutError:
                 log.error("engine.hangs", pid=process.pid, seconds=PROBE_TIMEOUT_S)
                 process.kill()
@@ -280,7 +310,11 @@ class Engine(AsyncAbstractEngine):
                 return
             except EngineUnavailable:
                 return
-            if ok:
-                self._pool = orjson.loads(payload)
-                metrics.record_pool(self._pool)
+            before, self._pool = self._pool, orjson.loads(payload)
+            metrics.record_pool(
+                self._pool,
+                before if before.get("pid") == process.pid else {},
+                in_flight=process.connection.in_flight,
+                waiting=self._admission.waiting,
+            )
             await asyncio.wait([closed], timeout=PROBE_INTERVAL_S)

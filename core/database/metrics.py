@@ -1,6 +1,7 @@
 """The database's figures in `/metrics`. Gauges are added up over the workers that live."""
 
 from collections.abc import Mapping
+from functools import cache
 
 from core.observability.metrics import Counter, Gauge, Histogram
 
@@ -36,14 +37,39 @@ POOL = Gauge(
     multiprocess_mode="livesum",
 )
 POOL_WAITING = Gauge(
-    "handover_database_pool_waiting", "Queries waiting for a connection", multiprocess_mode="livesum"
+    "handover_database_pool_waiting",
+    "Queries and transactions waiting for a connection",
+    multiprocess_mode="livesum",
+)
+POOL_WAITS = Counter("handover_database_pool_waits_total", "Times that no connection was free at once")
+POOL_WAIT_SECONDS = Counter("handover_database_pool_wait_seconds_total", "Time spent waiting for connections")
+REFUSED = Counter(
+    "handover_database_pool_refused_total",
+    "Queries and transactions refused because too many waited already (full) or they waited too long (timeout)",
+    ["reason"],
+)
+BEGIN_SECONDS = Histogram(
+    "handover_database_transaction_begin_seconds",
+    "Time from asking for a transaction until it is open: nearly all of it is waiting for a connection",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
 
 
-def record_pool(stats: Mapping[str, int]) -> None:
-    """Take over what the engine said about itself."""
+@cache
+def query_seconds(model: str, operation: str) -> Histogram:
+    return QUERY_SECONDS.labels(model, operation)
+
+
+def record_pool(
+    stats: Mapping[str, float], before: Mapping[str, float], *, in_flight: int, waiting: int
+) -> None:
+    """Take over what the engine says about itself, and what it said before; and what was counted here."""
+    IN_FLIGHT.set(in_flight)
     POOL.labels("total").set(stats["poolTotal"])
     POOL.labels("idle").set(stats["poolIdle"])
-    POOL_WAITING.set(stats["poolWaiting"])
+    POOL.labels("in_use").set(stats["poolTotal"] - stats["poolIdle"])
+    POOL_WAITING.set(stats["poolWaiting"] + waiting)
+    POOL_WAITS.inc(stats["poolWaits"] - before.get("poolWaits", 0))
+    POOL_WAIT_SECONDS.inc(stats["poolWaitSeconds"] - before.get("poolWaitSeconds", 0))
     TRANSACTIONS.set(stats["transactions"])
     MEMORY.set(stats["memoryBytes"])

@@ -2,7 +2,7 @@
 
 The process is a child that inherits one end of a unix socket pair: there is no path and no port that anybody
 else could open, and it ends by itself when this process ends, however that happens. Frames are described in
-`prisma/engine/host.mjs`.
+`prisma/engine/frames.mjs`.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ MEMORY_FLAGS: Final = ("--max-semi-space-size=8", "--heap-growing-percent=30")
 HEADER: Final = struct.Struct(">IIB")
 LENGTH: Final = struct.Struct(">I")
 PLAIN, TAGGED = 0, 1
-RESULT: Final = 0
+RESULT, ERROR, NOTHING = 0, 1, 2
 
 STOP_TIMEOUT_S: Final = 5.0
 DIED: Final = "The database engine stopped before it answered; try again in a moment."
@@ -43,9 +43,11 @@ class Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._pending: dict[int, asyncio.Future[tuple[bool, bytes]]] = {}
+        self._pending: dict[int, asyncio.Future[tuple[int, bytes]]] = {}
         self._last_id = 0
         self._buffer = bytearray()
+        """The beginning of a frame of which `_wanted` bytes have to be there."""
+        self._wanted = HEADER.size
         self._transport: asyncio.Transport | None = None
 
     @property
@@ -56,12 +58,12 @@ class Connection(asyncio.Protocol):
     def is_open(self) -> bool:
         return self._transport is not None and not self._transport.is_closing()
 
-    def send(self, payload: bytes, kind: int = PLAIN) -> asyncio.Future[tuple[bool, bytes]]:
-        """Send a request; the future holds (ok, JSON) or raises EngineUnavailable."""
+    def send(self, payload: bytes, kind: int = PLAIN) -> asyncio.Future[tuple[int, bytes]]:
+        """Send a request; the future holds the reply's kind and payload, or raises EngineUnavailable."""
         if self._transport is None or self._transport.is_closing():
             raise EngineUnavailable(DIED)
         self._last_id = request_id = (self._last_id + 1) & 0xFFFFFFFF
-        reply: asyncio.Future[tuple[bool, bytes]] = asyncio.get_running_loop().create_future()
+        reply: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
         self._pending[request_id] = reply
         self._transport.write(
             HEADER.pack(len(payload) + HEADER.size - LENGTH.size, request_id, kind) + payload
@@ -77,19 +79,26 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        buffer = self._buffer
-        buffer += data
-        start, end = 0, len(buffer)
+        if self._buffer:
+            self._buffer += data
+            if len(self._buffer) < self._wanted:
+                return
+            data = bytes(self._buffer)
+            self._buffer.clear()
+        start, end = 0, len(data)
+        self._wanted = HEADER.size
         while end - start >= HEADER.size:
-            size, request_id, kind = HEADER.unpack_from(buffer, start)
-            if end - start < size + LENGTH.size:
+            size, request_id, kind = HEADER.unpack_from(data, start)
+            after = start + LENGTH.size + size
+            if after > end:
+                self._wanted = after - start
                 break
-            payload = bytes(memoryview(buffer)[start + HEADER.size : start + LENGTH.size + size])
-            start += size + LENGTH.size
             reply = self._pending.pop(request_id, None)
             if reply is not None and not reply.done():
-                reply.set_result((kind == RESULT, payload))
-        del buffer[:start]
+                reply.set_result((kind, data[start + HEADER.size : after]))
+            start = after
+        if start < end:
+            self._buffer += data[start:]
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
@@ -139,8 +148,8 @@ class EngineProcess:
         _, connection = await asyncio.get_running_loop().create_unix_connection(Connection, sock=ours)
         engine = cls(process, connection)
         try:
-            ok, payload = await connection.send(orjson.dumps({"op": "configure", "args": configuration}))
-            if not ok:
+            kind, payload = await connection.send(orjson.dumps({"op": "configure", "args": configuration}))
+            if kind == ERROR:
                 raise EngineUnavailable(
                     f"The database engine did not start: {orjson.loads(payload)['message']}"
                 )

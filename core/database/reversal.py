@@ -44,7 +44,8 @@ class ReversibleTable:
                 WHEN held.import_job_id IS DISTINCT FROM $1::uuid
                     THEN 'was overwritten by import ' || coalesce(held.import_job_id::text, '?')
                 ELSE 'was changed' END AS what
-            FROM unnest($2::text[]) AS source(id) LEFT JOIN ({held.format("$2")}) AS held ON held.id = source.id
+            FROM unnest($2::text[]) AS source(id)
+            LEFT JOIN ({held.format("$2")}) AS held ON held.id = source.id
             WHERE held.id IS NULL OR held.import_job_id IS DISTINCT FROM $1::uuid
                 OR held.{version} <> held.import_version"""
         names = [name for name in columns if name != "id"]

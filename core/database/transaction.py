@@ -86,9 +86,7 @@ async def retried(db: Client, work: Callable[[Client], Awaitable[Result]]) -> Re
     def may_run_again(error: DatabaseProblem) -> bool:
         return isinstance(error, WriteConflict)
 
-    return await _repeated(
-        lambda: work(db), may_run_again, time.monotonic() + RETRY_LIMIT.total_seconds()
-    )
+    return await _repeated(lambda: work(db), may_run_again, time.monotonic() + RETRY_LIMIT.total_seconds())
 
 
 async def _repeated(

@@ -15,11 +15,12 @@ from core.http.errors import error_response
 
 _METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE"
 _REQUEST_HEADERS: Final = (
-    "Accept, Content-Type, If-Match, If-None-Match, Idempotency-Key, Last-Event-ID, X-Request-Id, X-User-Id"
+    "Accept, Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, Last-Event-ID, "
+    "X-Request-Id, X-User-Id"
 )
 _EXPOSED: Final = (
-    b"ETag, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, Server-Timing, "
-    b"X-Cache, X-Request-Id"
+    b"ETag, Idempotency-Replayed, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, "
+    b"Retry-After, Server-Timing, X-Cache, X-Request-Id"
 )
 _MAX_AGE_S: Final = "600"
 

@@ -86,6 +86,11 @@ def _response(answer: Answer) -> Response:
     return response
 
 
+def _is_secret(start: Message) -> bool:
+    """An answer that must not be stored is not stored here either: repeating its request is refused."""
+    return any(name == b"cache-control" and b"no-store" in value for name, value in start.get("headers", ()))
+
+
 class _Body:
     """The request's body on its way to the route, hashed as it passes.
 
@@ -186,7 +191,10 @@ class _Answering:
             for name, value in start.get("headers", ())
             if name in _KEPT_HEADERS
         )
-        answer = Answer(start["status"], headers, body)
-        await self._claim.store(answer, body_hash=self._body.digest(), body_bytes=self._body.size)
+        if _is_secret(start):
+            await self._claim.give_up(changed_nothing=False)
+        else:
+            answer = Answer(start["status"], headers, body)
+            await self._claim.store(answer, body_hash=self._body.digest(), body_bytes=self._body.size)
         await self._server_send(start)
         return {"type": "http.response.body", "body": body}

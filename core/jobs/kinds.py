@@ -17,14 +17,15 @@ class JobKind:
     `run` may be called again for the same job after a crash and goes on from `context.job.checkpoint`; what
     it returns becomes the job's result. It gives up with JobFailed or any HandoverError; after
     Unavailable it is called again.
-    `exclusive`: only one job of the kind may be queued or running.
+    `exclusive`: only one job of the kind may be queued or running; a name instead: one of all kinds that give
+    the same name.
     `local`: the job needs files of the data folder it was enqueued in; only processes that share it run it.
     `public_arguments` names the arguments that the API shows; the others (paths, for example) stay inside.
     """
 
     kind: str
     run: Handler
-    exclusive: bool = False
+    exclusive: bool | str = False
     local: bool = False
     public_arguments: tuple[str, ...] = ()
 

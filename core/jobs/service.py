@@ -80,7 +80,7 @@ class Jobs:
         Raises JobConflict while a job of the same exclusive kind has not ended; the transaction stays usable.
         """
         declared = self._kinds[kind]
-        exclusive_key = kind if declared.exclusive else None
+        exclusive_key = kind if declared.exclusive is True else declared.exclusive or None
         for _ in range(ENQUEUE_TRIES):
             job = await queries.insert(
                 db,
@@ -95,7 +95,7 @@ class Jobs:
             )
             if job is not None:
                 return job
-            holder = await queries.holder(db, kind)
+            holder = await queries.holder(db, exclusive_key) if exclusive_key is not None else None
             if holder is not None:
                 raise JobConflict(kind, holder)
         raise Unavailable(f"Jobs of kind {kind} begin and end too fast; try again")

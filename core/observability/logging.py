@@ -10,7 +10,9 @@ import atexit
 import json
 import logging
 import sys
+from collections import deque
 from collections.abc import MutableMapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -76,8 +78,8 @@ class _Handler(logging.StreamHandler[Any]):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.stream = sys.stderr
-        if _frequent.lines:
-            _frequent.flush()  # so that the log keeps the order of events
+        if frequent.waiting:
+            frequent.flush()  # so that the log keeps the order of events
         super().emit(record)
 
 
@@ -115,7 +117,7 @@ class FrequentEvents:
     """
 
     def __init__(self) -> None:
-        self.lines: list[str] = []
+        self.waiting: deque[str] = deque()
         self._usual = structlog.get_logger("handover")
         self._handler: _Handler | None = None
         self._finish: Processor | None = None
@@ -135,7 +137,7 @@ class FrequentEvents:
         fields["event"] = event
         fields["level"] = "info"
         fields["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-        self.lines.append(_json(None, "info", fields))
+        self.waiting.append(_json(None, "info", fields))
         loop = asyncio.get_running_loop()
         if self._due_on is not loop:  # nothing is due yet, or on a loop that has ended since
             self._due_on = loop
@@ -144,19 +146,17 @@ class FrequentEvents:
     def flush(self) -> None:
         """Write what waits, now. Called by a timer, before any other event, and when the process ends."""
         self._due_on = None
-        if self.lines and self._handler is not None:
-            text = _Rendered("\n".join(self.lines))
-            self.lines.clear()
-            self._handler.handle(logging.makeLogRecord({"msg": text}))
+        lines = []
+        while self.waiting:  # one by one: a thread that logs may come here too, and none may be lost
+            with suppress(IndexError):
+                lines.append(self.waiting.popleft())
+        if lines and self._handler is not None:
+            self._handler.handle(logging.makeLogRecord({"msg": _Rendered("\n".join(lines))}))
 
 
 _WRITE_S: Final = 0.05
-_frequent: Final = FrequentEvents()
-atexit.register(_frequent.flush)
-
-
-def frequent() -> FrequentEvents:
-    return _frequent
+frequent: Final = FrequentEvents()
+atexit.register(frequent.flush)
 
 
 def configure(settings: "Settings") -> None:
@@ -176,7 +176,7 @@ def configure(settings: "Settings") -> None:
 
     handler = _Handler()
     handler.setFormatter(_Formatter(renderer))
-    _frequent.configure(handler if not text and level <= logging.INFO else None, finish)
+    frequent.configure(handler if not text and level <= logging.INFO else None, finish)
     root = logging.getLogger()
     root.handlers[:] = [other for other in root.handlers if not isinstance(other, _Handler)] + [handler]
     root.setLevel(level)

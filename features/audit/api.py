@@ -8,6 +8,7 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from core.database.client import Database
+from core.database.json import Arguments
 from features.audit import queries
 from features.audit.cache import AUDIT_TAGS
 from features.audit.schemas import Action, AuditEntry, Author, Trace
@@ -20,6 +21,7 @@ __all__ = [
     "JsonValue",
     "Trace",
     "differences",
+    "entries_of",
     "recent",
     "record",
     "record_change",
@@ -51,6 +53,17 @@ async def record_change(
     changes = differences(before or {}, after or {})
     entry = AuditEntry(entity, entity_id, action, author.name, author.request_id, changes, author.client, at)
     await record(tx, entry)
+
+
+def entries_of(changed: str, entity: str, action: Action, author: Author, arguments: Arguments) -> str:
+    """SQL that leaves an entry for each row of `changed`, for a statement that changes rows and so is its own
+    transaction: `WITH ..., audited AS ({entries_of(...)}) SELECT ...`.
+
+    `changed` names a query of that statement with the columns `id` (text), `before` and `after` (jsonb: the row
+    as the API shows it, NULL when it was made or is gone). The entry is what `record_change` would leave. The
+    author is added to the `arguments` of the statement.
+    """
+    return queries.entries_of(changed, entity, action, author, arguments)
 
 
 async def recent(

@@ -5,4 +5,4 @@ from features.audit.cache import AUDIT_TAGS
 from features.audit.jobs import RETENTION
 from features.audit.router import router
 
-feature = Feature(name="audit", router=router, jobs=(RETENTION,), cache_tags=AUDIT_TAGS)
+feature = Feature(name="audit", router=router, jobs=(RETENTION,), cache_tags=AUDIT_TAGS, admin=True)

@@ -10,8 +10,9 @@ from prisma.types import AuditEntryCreateInput, AuditEntryWhereInput, DateTimeFi
 from pydantic import JsonValue
 
 from core.database.client import Database
+from core.database.json import Arguments
 from core.http.timestamps import to_iso
-from features.audit.schemas import Action, AuditEntry, AuditQuery, AuditRecord, Place, Trace
+from features.audit.schemas import Action, AuditEntry, AuditQuery, AuditRecord, Author, Place, Trace
 
 # Each kind is a branch of its own, for which the planner can choose an index by how frequent the kind is. The
 # entries' values, which may be long, stay where they are.
@@ -27,6 +28,17 @@ SELECT id::text AS id, entity, entity_id, action, actor, at,
         WHERE key = ANY($3::text[]) AND jsonb_typeof(value) = 'object' LIMIT 1) AS label
 FROM (SELECT * FROM ({}) AS every ORDER BY at DESC, every.id DESC LIMIT $2::int) AS newest
 ORDER BY at DESC, newest.id DESC
+"""
+
+# The differences of two rows: NULL for a row that there is not, a side that lacks a field says null.
+_OF_CHANGED: Final = """
+INSERT INTO audit_entries (entity, entity_id, action, actor, request_id, client, changes)
+SELECT {entity}, changed.id, {action}, {actor}, {request_id}, {client}, coalesce((
+    SELECT jsonb_object_agg(field, jsonb_build_object('before', old.value, 'after', new.value))
+    FROM jsonb_each(changed.before) AS old(field, value)
+        FULL JOIN jsonb_each(changed.after) AS new(field, value) USING (field)
+    WHERE old.value IS DISTINCT FROM new.value), '{{}}')
+FROM {changed} AS changed
 """
 
 _ALLOW_DELETION: Final = "SELECT set_config('handover.audit_retention', 'on', true)"
@@ -49,6 +61,19 @@ async def create(tx: Database, entry: AuditEntry) -> None:
     if entry.at is not None:
         data["at"] = entry.at
     await tx.auditentry.create(data=data)
+
+
+def entries_of(changed: str, entity: str, action: Action, author: Author, arguments: Arguments) -> str:
+    """The statement that `features.audit.api.entries_of` describes."""
+    values = {
+        "entity": entity,
+        "action": action,
+        "actor": author.name,
+        "request_id": author.request_id,
+        "client": author.client,
+    }
+    placeholders = {name: f"{arguments.add(value)}::text" for name, value in values.items()}
+    return _OF_CHANGED.format(changed=changed, **placeholders)
 
 
 async def find_entries(

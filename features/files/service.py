@@ -26,11 +26,14 @@ log = structlog.get_logger(__name__)
 def audience_of(actor: ActorName) -> Audience:
     """Whose files this caller may see. The one place that decides it: every read and every change asks here.
 
-    A file that is not public is for its uploader and for administrators. Until there is authentication an
-    actor is a label that anybody can choose, and hiding files behind it would protect nothing, so everybody
-    sees everything. From then on: `Audience()` for an administrator, `Audience(actor.name)` for others.
+    A file that is not public is for the holder of the key that uploaded it, and for administrators. With
+    AUTH=off an actor is a label that anybody can choose, and hiding files behind it would protect nothing, so
+    everybody sees everything.
     """
-    return Audience()
+    principal = actor.principal
+    if principal is None or principal.may("admin"):
+        return Audience()
+    return Audience(principal.name)
 
 
 async def list_files(db: Database, actor: ActorName, query: FileQuery) -> ListEnvelope[FileMetadata]:

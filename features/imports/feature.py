@@ -4,4 +4,4 @@ from core.feature import Feature
 from features.imports.jobs import LOWDB
 from features.imports.router import router
 
-feature = Feature(name="imports", router=router, jobs=(LOWDB,))
+feature = Feature(name="imports", router=router, jobs=(LOWDB,), admin=True)

@@ -1,8 +1,8 @@
 """Options, arguments, checkpoints and results of imports."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from features.items.api import OnConflict
@@ -13,7 +13,11 @@ Phase = Literal["preflight", "load", "verify", "report"]
 
 
 class Options(BaseModel):
-    """What the caller chooses. `max_rejects`: how many records may be unusable before nothing is loaded."""
+    """What the caller chooses. `max_rejects`: how many records may be unusable before nothing is loaded.
+
+    `since_last`: only what has changed in the source since the newest finished import; what somebody has
+    changed here as well is a conflict, told and left alone.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -21,6 +25,13 @@ class Options(BaseModel):
     on_conflict: OnConflict = "skip"
     dry_run: bool = False
     max_rejects: Annotated[int, Field(ge=0)] | None = None
+    since_last: bool = False
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.since_last and self.on_conflict != "skip":
+            raise ValueError("on_conflict cannot be chosen together with since_last")
+        return self
 
 
 class Arguments(Options):
@@ -34,6 +45,32 @@ class Arguments(Options):
     filename: str
     path: str | None = None
     sha256: str | None = None
+
+
+class Told(BaseModel):
+    """Something about one record or row, for people."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    reason: str
+
+
+class Changes(BaseModel):
+    """What became of the source since the import `previous`. `conflicts` were left alone, `vanished` records
+    are still here; the first of both are named.
+    """
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+    previous: str
+    new: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    conflicts: int = 0
+    vanished: int = 0
+    first_conflicts: list[Told] = []
+    first_vanished: list[str] = []
 
 
 class Findings(BaseModel):
@@ -51,6 +88,7 @@ class Findings(BaseModel):
     spool_sha256: str = ""
     rejects_sha256: str = ""
     existing: int = 0
+    changes: Changes | None = None
 
     @property
     def accepted(self) -> int:
@@ -58,13 +96,19 @@ class Findings(BaseModel):
 
 
 class Checkpoint(BaseModel):
-    """Where a load goes on: offsets into the spools, and what has become of the rows before them."""
+    """Where a load goes on: offsets into the spools, and what has become of the rows before them.
+
+    `position` counts the records before the offset, usable or not, `pieces` those of the text around them.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     findings: Findings
     rejects_offset: int = 0
     offset: int = 0
+    position: int = 0
+    pieces: int = 0
+    changes: Changes | None = None
     done: int = 0
     imported: int = 0
     updated: int = 0
@@ -101,6 +145,12 @@ class Reject(BaseModel):
     record: str
 
 
+Entry = tuple[str | None, str | None, str | None, str | None]
+"""A record of a page: its id and digest (none: it could not be taken over), its text if that is not what the
+old server would write, and what stands before it if that is not what the old server would put there.
+"""
+
+
 class Sample(BaseModel):
     """A reject in short."""
 
@@ -132,6 +182,7 @@ class Result(BaseModel):
     changed_since: int = 0
     existing: int | None = None
     ignored: list[str] = []
+    since_last: Changes | None = None
     rejects: list[Sample] | None = None
     seconds: dict[Phase, float] = {}
     rows_per_second: dict[Phase, int] = {}

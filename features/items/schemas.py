@@ -129,12 +129,24 @@ class StoredItem:
 
 @dataclass(frozen=True, slots=True)
 class LoadCounts:
-    """What became of the rows of a batch. `kept` were stored already and were not compared."""
+    """What became of the rows of a batch. `kept` were stored already and were not compared; `written` are the
+    ids of the inserted and updated ones, None when that is all of the batch.
+    """
 
     inserted: int
     updated: int
     unchanged: int
     kept: int
+    written: list[str] | None
+
+
+Verdict = Literal["new", "changed", "same", "deleted", "edited", "taken"]
+"""How the row of a source record stands to what the source said the last time and says now.
+
+new: neither the source nor the table had it. changed: only the source has changed. same: the table holds
+already what the source says now. The others are conflicts, deleted: the row is gone, and the source has
+changed. edited: both have changed. taken: new to the source, but the table has another one of that id.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,4 +3,4 @@
 from core.feature import Feature
 from features.jobs.router import router
 
-feature = Feature(name="jobs", router=router)
+feature = Feature(name="jobs", router=router, admin=True)

@@ -1,36 +1,22 @@
-/**
- * The engine host: runs Prisma's client for one Python process and exits with it.
- *
- * The file descriptor that HANDOVER_ENGINE_SOCKET names is one end of a private unix socket pair; nobody else can reach it. Every frame is
- *   u32 length of what follows | u32 request id | u8 kind | JSON
- * with big-endian numbers. Requests: 0 = plain arguments, 1 = arguments that hold tagged values.
- * Replies: 0 = result, 1 = error. The first request configures the host and is answered once queries can run.
- */
-import net from "node:net";
+/** The engine host: runs Prisma's client for one Python process, over the socket that HANDOVER_ENGINE_SOCKET names. */
+import { randomUUID } from "node:crypto";
 
 import { PrismaPg } from "@prisma/adapter-pg";
 import pg from "pg";
 
 import { describe } from "./errors.mjs";
+import { REPLY_ERROR, REPLY_NOTHING, REPLY_RESULT, serve, TAGGED } from "./frames.mjs";
 import { decode, shape } from "./values.mjs";
 
-const HEADER = 9;
-const REPLY_RESULT = 0;
-const REPLY_ERROR = 1;
-const TAGGED = 1;
-
-const socket = new net.Socket({ fd: Number(process.env.HANDOVER_ENGINE_SOCKET), readable: true, writable: true });
-// The parent holds the other end: whatever way it dies, this end closes and the host goes with it.
-socket.on("close", () => process.exit(0));
-socket.on("error", () => process.exit(0));
 process.on("SIGINT", () => {});
 
-/** @type {{ client: any, pool: pg.Pool, fields: Map<string, any>, sql: any, models: any } | undefined} */
+/** @type {{ client: any, pool: Pool, fields: Map<string, any>, sql: any, models: any } | undefined} */
 let engine;
 /** Open interactive transactions by id. @type {Map<string, Transaction>} */
 const transactions = new Map();
 let lastTransaction = 0;
-
+/** A transaction of an earlier engine must never be taken for one of this engine. */
+const PREFIX = `${randomUUID()}/`;
 
 class RolledBack extends Error {}
 
@@ -58,15 +44,36 @@ class Transaction {
   }
 }
 
+/** Counts who had to wait for a connection, and for how long. */
+class Pool extends pg.Pool {
+  waits = 0;
+  waitSeconds = 0;
+
+  connect(callback) {
+    if (this.idleCount > 0 || this.totalCount < this.options.max) return super.connect(callback);
+    const started = performance.now();
+    const waited = () => {
+      this.waits += 1;
+      this.waitSeconds += (performance.now() - started) / 1000;
+    };
+    if (callback === undefined) return super.connect().finally(waited);
+    return super.connect((...result) => {
+      waited();
+      callback(...result);
+    });
+  }
+}
+
 /** @param {any} settings what the Python side knows: url, pool size and the wait for a connection in milliseconds */
 async function configure(settings) {
   const { PrismaClient, Prisma } = await import(settings.client ?? "./generated/client.ts");
-  const pool = new pg.Pool({
+  const pool = new Pool({
     connectionString: settings.url,
     max: settings.poolSize,
     connectionTimeoutMillis: settings.poolTimeout,
     statement_timeout: settings.statementTimeout,
     lock_timeout: settings.lockTimeout,
+    idle_in_transaction_session_timeout: settings.idleTimeout,
     idleTimeoutMillis: 60_000,
     keepAlive: true,
     application_name: "handover",
@@ -92,14 +99,6 @@ function statementName({ sql }) {
   return name;
 }
 
-/** A result that is sent as it is, not as JSON. */
-class Text {
-  /** @param {string} text */
-  constructor(text) {
-    this.text = text;
-  }
-}
-
 /** @param {{ op: string, model?: string, args?: any, tx?: string }} request */
 async function execute(request) {
   const { op, model, args, tx } = request;
@@ -108,16 +107,19 @@ async function execute(request) {
       return configure(args);
     case "stats":
       return {
+        pid: process.pid,
         poolTotal: engine.pool.totalCount,
         poolIdle: engine.pool.idleCount,
         poolWaiting: engine.pool.waitingCount,
+        poolWaits: engine.pool.waits,
+        poolWaitSeconds: engine.pool.waitSeconds,
         transactions: transactions.size,
         memoryBytes: process.memoryUsage.rss(),
       };
     case "begin": {
       const transaction = new Transaction(args);
       await transaction.opened;
-      const id = String(++lastTransaction);
+      const id = PREFIX + ++lastTransaction;
       transactions.set(id, transaction);
       // An expired transaction is kept until the client asks, so that it hears why.
       transaction.ended.catch(() => {});
@@ -129,11 +131,7 @@ async function execute(request) {
       return finish(tx, (transaction) => transaction.rollback());
   }
   const client = tx ? open(tx).client : engine.client;
-  if (op === "queryText") {
-    const [row] = await client.$queryRawUnsafe(args.query, ...args.parameters);
-    return new Text(row === undefined ? "" : (Object.values(row)[0] ?? ""));
-  }
-  if (op === "queryRaw") return client.$queryRawUnsafe(args.query, ...args.parameters);
+  if (op === "queryRaw" || op === "queryText") return client.$queryRawUnsafe(args.query, ...args.parameters);
   if (op === "executeRaw") return client.$executeRawUnsafe(args.query, ...args.parameters);
   const table = engine.models.get(model);
   const result = await client[table.delegate][op](table.input(args, engine.sql));
@@ -143,7 +141,10 @@ async function execute(request) {
 /** @param {string} id */
 function open(id) {
   const transaction = transactions.get(id);
-  if (transaction === undefined) throw Object.assign(new Error("Transaction already closed: it was not found."), { code: "P2028" });
+  if (transaction === undefined) {
+    const code = id.startsWith(PREFIX) ? "P2028" : "P1017";
+    throw Object.assign(new Error("Transaction already closed: it was not found."), { code });
+  }
   if (transaction.failure) throw transaction.failure;
   return transaction;
 }
@@ -162,51 +163,20 @@ async function finish(id, end) {
   return null;
 }
 
-async function answer(id, kind, payload) {
-  let reply = REPLY_RESULT;
-  let text;
+/** @param {number} kind @param {string} payload @returns {Promise<[kind: number, text: string]>} */
+async function answer(kind, payload) {
   try {
     const request = JSON.parse(payload);
     if (kind === TAGGED) request.args = decode(request.args, request.op);
     const result = await execute(request);
-    text = result instanceof Text ? result.text : JSON.stringify(result ?? null);
+    if (request.op !== "queryText") return [REPLY_RESULT, JSON.stringify(result ?? null)];
+    const text = result.length ? Object.values(result[0])[0] : null;
+    if (text === null) return [REPLY_NOTHING, ""];
+    if (typeof text !== "string") throw new TypeError("query_text() wants one column of type text; cast it with ::text.");
+    return [REPLY_RESULT, text];
   } catch (error) {
-    reply = REPLY_ERROR;
-    text = JSON.stringify(describe(error));
+    return [REPLY_ERROR, JSON.stringify(describe(error))];
   }
-  const body = Buffer.from(text);
-  const header = Buffer.allocUnsafe(HEADER);
-  header.writeUInt32BE(body.length + HEADER - 4, 0);
-  header.writeUInt32BE(id, 4);
-  header[8] = reply;
-  socket.cork();
-  socket.write(header);
-  socket.write(body);
-  process.nextTick(() => socket.uncork());
 }
 
-/** Bytes received and not yet read as a frame. @type {Buffer[]} */
-let chunks = [];
-let received = 0;
-let wanted = HEADER;
-
-socket.on("data", (chunk) => {
-  chunks.push(chunk);
-  received += chunk.length;
-  if (received < wanted) return;
-  let buffer = chunks.length === 1 ? chunk : Buffer.concat(chunks, received);
-  let start = 0;
-  wanted = HEADER;
-  while (buffer.length - start >= HEADER) {
-    const size = buffer.readUInt32BE(start) + 4;
-    if (buffer.length - start < size) {
-      wanted = size;
-      break;
-    }
-    answer(buffer.readUInt32BE(start + 4), buffer[start + 8], buffer.toString("utf8", start + HEADER, start + size));
-    start += size;
-  }
-  buffer = buffer.subarray(start);
-  chunks = buffer.length ? [buffer] : [];
-  received = buffer.length;
-});
+serve(Number(process.env.HANDOVER_ENGINE_SOCKET), answer);

@@ -24,6 +24,29 @@ const NO_FILTERS = { externalTables: [], externalEnums: [] };
 /** Any number that all processes of this project agree on. */
 const DEPLOY_LOCK = 4_711_290_517n;
 
+/** Held by the transaction in which a migration runs, also when the process that sent it has been killed. */
+const SCRIPT_LOCK = 4_711_290_518n;
+const INTERRUPTED = "finished_at IS NULL AND rolled_back_at IS NULL AND logs IS NULL";
+
+/** Runs in the migration's own transaction, so a migration that is applied is also marked as finished. */
+const MARK = `
+DO $mark$ BEGIN
+  IF to_regclass('_prisma_migrations') IS NOT NULL THEN
+    UPDATE _prisma_migrations SET finished_at = now() WHERE ${INTERRUPTED};
+  END IF;
+END $mark$`;
+
+/** What is still open afterwards was never applied: its process was killed, and it may run again. */
+const REOPEN = `
+BEGIN;
+SELECT pg_advisory_xact_lock(${SCRIPT_LOCK});
+DO $reopen$ BEGIN
+  IF to_regclass('_prisma_migrations') IS NOT NULL THEN
+    UPDATE _prisma_migrations SET rolled_back_at = now() WHERE ${INTERRUPTED};
+  END IF;
+END $reopen$;
+COMMIT`;
+
 const CONNECT_TIMEOUT_MS = 10_000;
 
 const OID_CHAR = 18;
@@ -60,7 +83,7 @@ function readingCatalogs(adapter) {
   // The adapter would cut a script at every semicolon, also inside functions; the server takes it whole.
   adapter.executeScript = async (script) => {
     try {
-      await query(script);
+      await query(`SELECT pg_advisory_xact_lock(${SCRIPT_LOCK});\n${script}\n;${MARK}`);
     } catch (error) {
       adapter.onError(error);
     }
@@ -117,7 +140,7 @@ async function alone(config, work) {
   await client.connect();
   try {
     await client.query("SELECT pg_advisory_lock($1)", [DEPLOY_LOCK]);
-    return await work();
+    return await work(client);
   } finally {
     await client.end();
   }
@@ -125,7 +148,10 @@ async function alone(config, work) {
 
 async function run({ command, url, schema, migrations }) {
   const config = toClientConfig(parse(url));
-  return alone(config, async () => dispatch(command, config, schema, migrations));
+  return alone(config, async (client) => {
+    if (command === "deploy") await client.query(REOPEN);
+    return dispatch(command, config, schema, migrations);
+  });
 }
 
 async function dispatch(command, config, schema, migrations) {

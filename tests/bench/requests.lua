@@ -3,7 +3,6 @@
 local prepared = {}
 
 function init(args)
-  wrk.init(args)
   math.randomseed(1)
   for line in io.lines(args[1]) do
     local method, path, body = line:match("^(%u+)\t([^\t]+)\t(.*)$")

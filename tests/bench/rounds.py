@@ -5,9 +5,9 @@ time.
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tests.bench import processes
 from tests.bench.data import drop_created
@@ -40,9 +40,12 @@ class Figures:
 
     def median(self, server: str, code: str) -> Measured:
         rounds = self.rounds[server, code]
-        medians = [statistics.median(values) for values in zip(*map(astuple, rounds), strict=True)]
+        values: dict[str, Any] = {
+            each.name: statistics.median(getattr(one, each.name) for one in rounds)
+            for each in fields(Measured)
+        }
         # Not a median: whatever failed is shown.
-        return Measured(*medians[:-1], failed=sum(one.failed for one in rounds))
+        return Measured(**{**values, "failed": sum(one.failed for one in rounds)})
 
     def ratio(self, server: str, other: str, code: str) -> float:
         """How often `server` answers for each answer of `other`: the median of the rounds' ratios."""

@@ -67,7 +67,7 @@ def own_redis(tmp_path: Path) -> Iterator[Breakable]:
 
 @pytest.fixture
 def count(request: pytest.FixtureRequest) -> Count:
-    """`count("PostgreSQL stopped", load, lost, recoveries)`: nothing wrong, nothing lost, and a line in the table."""
+    """`count("PostgreSQL stopped", load, lost, recoveries)`: nothing wrong or lost, a line of figures."""
 
     def keep(fault: str, load: Load, lost: list[str], recoveries: list[float]) -> None:
         figures = (

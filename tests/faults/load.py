@@ -23,7 +23,7 @@ ITEM = {"description": "Written under load", "category": "dashboard", "priority"
 class Load:
     """Clients of one or more servers, from `async with` to its end.
 
-    `titles` holds for each acknowledged item every title that it may have now: one, or several after an update
+    `titles` holds for each acknowledged item every title that it may have now: one, or two after an update
     whose answer never came.
     """
 

@@ -59,7 +59,7 @@ async def _write(work: Work, form: Form, fields: UploadFields) -> Outcome:
     async with invalidating(work), transaction(work.db) as tx:
         await check_links(tx, idea_id=fields.idea_id, system_id=fields.system_id)
         for received in form.received:
-            created = await queries.create_file(tx, str(uuid4()), received, fields, work.actor.name, now())
+            created = await queries.create_file(tx, str(uuid4()), received, fields, work.actor.owner, now())
             job_ids += await record(tx, work, before=None, after=created)
             files.append(created.file)
         form.committing = True

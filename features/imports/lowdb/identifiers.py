@@ -26,22 +26,38 @@ class SeenIds:
     def __len__(self) -> int:
         return len(self._first)
 
+    def __contains__(self, identifier: str) -> bool:
+        return self.find(identifier) is not None
+
+    def find(self, identifier: str) -> int | None:
+        """Where the id was seen first."""
+        entry = self._slots[self._slot_of(identifier)]
+        return self._positions[entry - 1] if entry else None
+
     def add(self, identifier: str, position: int) -> int | None:
         """Remember the id. When it was seen before, nothing changes and the answer is where."""
-        first = hash(identifier)
         slots, mask = self._slots, self._mask
-        slot = first & mask
-        while entry := slots[slot]:
-            if self._first[entry - 1] == first and self._second[entry - 1] == hash(self._salt + identifier):
-                return self._positions[entry - 1]
-            slot = (slot + 1) & mask
-        self._first.append(first)
+        slot = self._slot_of(identifier)
+        if entry := slots[slot]:
+            return self._positions[entry - 1]
+        self._first.append(hash(identifier))
         self._second.append(hash(self._salt + identifier))
         self._positions.append(position)
         slots[slot] = len(self._first)
         if len(self._first) * 2 > mask:
             self._grow()
         return None
+
+    def _slot_of(self, identifier: str) -> int:
+        """The slot that the id has, or would get."""
+        first = hash(identifier)
+        slots, mask = self._slots, self._mask
+        slot = first & mask
+        while entry := slots[slot]:
+            if self._first[entry - 1] == first and self._second[entry - 1] == hash(self._salt + identifier):
+                break
+            slot = (slot + 1) & mask
+        return slot
 
     def _grow(self) -> None:
         mask = (self._mask + 1) * 4 - 1

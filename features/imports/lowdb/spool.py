@@ -1,22 +1,37 @@
 """The spool: what preflight found, in the form that load and verify want. The source is parsed only once.
 
-`records.spool` has a line for each good record: its digest, a space, and its row as JSON. `rejects.spool`
-has a line of JSON for each bad one. A position in a spool is a byte offset at the start of a line.
+`records.spool` has the whole source in its order, a line for each record or piece of text around them, in
+columns that tabs separate (JSON holds none):
+
+    new        digest  id  rest  row          a record to be loaded
+    changed    digest  id  rest  row  base    the same, with its digest of the last time
+    unchanged  digest  id  rest               a record that is as the last time
+    unusable   rest                           a record that cannot be taken over
+    head, tail text                           what stands before and after the records
+
+`id`, `row` and `text` are JSON; `rest` are the last two fields of an `Entry`, each with a comma before it.
+`rejects.spool` has a line of JSON for each bad record. A position in a spool is a byte offset at the start of
+a line.
 """
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 from features.imports.storage.folders import private
 
 RECORDS: Final = "records.spool"
 REJECTS: Final = "rejects.spool"
 _LARGEST_BATCH_BYTES: Final = 4 << 20
-_DIGEST_CHARACTERS: Final = 64
+NEW: Final = b"new"
+CHANGED: Final = b"changed"
+UNCHANGED: Final = b"unchanged"
+UNUSABLE: Final = b"unusable"
+HEAD: Final = b"head"
+TAIL: Final = b"tail"
 _HASH_BYTES: Final = 1 << 20
 
 
@@ -75,18 +90,51 @@ def batches(path: Path, start: int, *, rows: int) -> Iterator[Batch]:
             yield Batch(lines, end)
 
 
-def line_of(digest: str, row: bytes) -> bytes:
-    return b"%b %b\n" % (digest.encode(), row)
+class Line(NamedTuple):
+    """A line of `records.spool`; what its kind does not have is empty."""
+
+    kind: bytes
+    digest: bytes = b""
+    id: bytes = b""
+    rest: bytes = b""
+    row: bytes = b""
+    base: bytes = b""
+
+    @classmethod
+    def read(cls, line: bytes) -> "Line":
+        kind, *columns = line.split(b"\t")
+        return cls(kind, b"", b"", *columns) if kind == UNUSABLE else cls(kind, *columns)
+
+    @property
+    def proof(self) -> bytes:
+        """The record's id and digest as a JSON object."""
+        return b'{"id":%b,"digest":"%b"}' % (self.id, self.digest)
+
+    @property
+    def entry(self) -> bytes:
+        """The record as JSON of an `Entry`, its last fields left out when they are null."""
+        if self.kind == UNUSABLE:
+            return b"[null,null%b]" % self.rest
+        return b'[%b,"%b"%b]' % (self.id, self.digest, self.rest)
 
 
-def digest_of(line: bytes) -> str:
-    return line[:_DIGEST_CHARACTERS].decode()
-
-
-def row_of(line: bytes) -> bytes:
-    return line[_DIGEST_CHARACTERS + 1 :]
+def joined(objects: Iterable[bytes]) -> str:
+    """The text of a JSON array."""
+    return f"[{b','.join(objects).decode()}]"
 
 
 def sha256_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def line_of(digest: str, row: bytes) -> bytes:
+    return b"%b %b\n" % (digest.encode(), row)
+
+
+def digest_of(line: bytes) -> str:
+    return line[:64].decode()
+
+
+def row_of(line: bytes) -> bytes:
+    return line[65:]

@@ -6,13 +6,24 @@ What a record's text was, is remembered only where these functions would write s
 import json
 import math
 import re
+from decimal import Decimal
 from typing import Final
 
 import orjson
 
 from features.items.api import LegacyItem
 
-KEYS: Final = ("id", "title", "description", "category", "priority", "status", "tags", "createdAt", "updatedAt")
+KEYS: Final = (
+    "id",
+    "title",
+    "description",
+    "category",
+    "priority",
+    "status",
+    "tags",
+    "createdAt",
+    "updatedAt",
+)
 EMPTY_HEAD: Final = '{\n  "items": ['
 EMPTY_TAIL: Final = "]\n}"
 
@@ -66,13 +77,16 @@ def _record(item: LegacyItem) -> dict[str, object]:
     for key in legacy.get("absent", ()):
         if not record[key]:
             del record[key]
-    return record | legacy.get("fields", {})
+    record.update(legacy.get("fields", {}))
+    return record
 
 
 def _stringified(value: object, indent: str) -> str:
     """`JSON.stringify` with two spaces; `indent` is the line break and margin of the value itself."""
     if isinstance(value, dict):
-        members = [f"{json.dumps(k, ensure_ascii=False)}: {_stringified(v, indent + '  ')}" for k, v in value.items()]
+        members = [
+            f"{json.dumps(k, ensure_ascii=False)}: {_stringified(v, indent + '  ')}" for k, v in value.items()
+        ]
         return _enclosed("{", members, "}", indent)
     if isinstance(value, list):
         return _enclosed("[", [_stringified(each, indent + "  ") for each in value], "]", indent)
@@ -92,7 +106,5 @@ def _number(value: float) -> str:
     if value.is_integer() and math.fabs(value) < 1e21:
         return str(int(value))
     if 1e-6 <= math.fabs(value) < 1e-4:
-        digits = f"{value:.25f}".rstrip("0")
-        exact = next(text for places in range(5, 26) if float(text := f"{value:.{places}f}") == value)
-        return exact if len(exact) <= len(digits) else digits
+        return format(Decimal(repr(value)), "f")
     return _exponent.sub(lambda found: f"e{found[1] or '+'}{found[2]}", repr(value))

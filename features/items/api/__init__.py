@@ -6,7 +6,8 @@ every field, written as `length:text` (length in Unicode code points, `-` for nu
 number), so that no two different items share a text; PostgreSQL computes the same from its columns.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
 
 import orjson
 
@@ -15,22 +16,32 @@ from features.items import queries
 from features.items.api.legacy import LegacyItem, canonical_digest
 from features.items.cache import ITEM_TAGS
 from features.items.errors import InvalidLegacyItem, ItemExists
-from features.items.schemas import ItemFilter, LoadCounts, Mismatch, OnConflict
+from features.items.schemas import ItemFilter, LoadCounts, Mismatch, OnConflict, Verdict
 
 __all__ = [
     "ITEM_TAGS",
+    "REVERSAL",
     "InvalidLegacyItem",
     "ItemExists",
     "LegacyItem",
     "LoadCounts",
     "Mismatch",
     "OnConflict",
+    "Verdict",
     "canonical_digest",
     "compare",
     "count",
+    "every_id",
     "existing_ids",
     "load_rows",
+    "records",
+    "verdicts",
 ]
+
+REVERSAL: Final = queries.REVERSAL
+"""Takes imports of items back."""
+
+_IDS_AT_ONCE: Final = 10_000
 
 
 async def load_rows(tx: Database, rows_json: str, job_id: str, on_conflict: OnConflict) -> LoadCounts:
@@ -61,3 +72,24 @@ async def count(db: Database) -> int:
 async def existing_ids(db: Database, ids: Sequence[str]) -> list[str]:
     """Those of the ids that are stored."""
     return await queries.existing_ids(db, ids)
+
+
+async def verdicts(tx: Database, entries_json: str) -> dict[str, Verdict]:
+    """How rows stand to a source that has changed. `entries_json` is the text of a JSON array of `{"id",
+    "digest", "base"}`: the `canonical_digest` of now and that of the last time, null if there was none.
+    Rows that exist are held until the transaction ends.
+    """
+    return await queries.verdicts(tx, entries_json)
+
+
+async def records(db: Database, ids: Sequence[str]) -> dict[str, LegacyItem]:
+    """The items as the old service would tell of them, by id; those that do not exist are left out."""
+    return {item.id: item for item in (LegacyItem._make(row) for row in await queries.records(db, ids))}
+
+
+async def every_id(db: Database) -> AsyncIterator[list[str]]:
+    """All ids, oldest item first, some thousands at a time."""
+    moment, item_id = "-infinity", ""
+    while page := await queries.ids_after(db, moment, item_id, _IDS_AT_ONCE):
+        yield [item_id for _, item_id in page]
+        moment, item_id = page[-1]

@@ -109,6 +109,11 @@ class LegacyItem(NamedTuple):
             legacy,
         )
 
+    @staticmethod
+    def moment(text: str) -> str:
+        """A timestamp as the columns hold it, of any spelling that `parse` takes."""
+        return _to_milliseconds("timestamp", text)
+
     def row(self) -> bytes:
         """The JSON object that `load_rows` takes in its array; one line, UTF-8."""
         return orjson.dumps(self._asdict())

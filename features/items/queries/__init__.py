@@ -10,8 +10,10 @@ from features.items.queries.rows import (
     lock_item,
     update_item,
 )
+from features.items.queries.takeover import REVERSAL, ids_after, records, verdicts
 
 __all__ = [
+    "REVERSAL",
     "compare",
     "count_items",
     "create_item",
@@ -19,7 +21,10 @@ __all__ = [
     "existing_ids",
     "find_item",
     "find_items",
+    "ids_after",
     "load_rows",
     "lock_item",
+    "records",
     "update_item",
+    "verdicts",
 ]

@@ -18,9 +18,14 @@ FROM jsonb_to_recordset($1::jsonb) AS source(
     created_at timestamptz, updated_at timestamptz, legacy text)
 """
 
+# Mostly it is all of them: then their ids need not travel.
+_WRITTEN: Final = """CASE WHEN count(*) < jsonb_array_length($1::jsonb)
+    THEN coalesce(json_agg(id), '[]')::text END AS written"""
+
 _LOAD_KEEPING: Final = f"""
-WITH written AS ({_INSERT} ON CONFLICT (id) DO NOTHING RETURNING 1)
-SELECT jsonb_array_length($1::jsonb) AS total, count(*)::int AS inserted, 0 AS updated FROM written
+WITH written AS ({_INSERT} ON CONFLICT (id) DO NOTHING RETURNING id)
+SELECT jsonb_array_length($1::jsonb) AS total, count(*)::int AS inserted, 0 AS updated, {_WRITTEN}
+FROM written
 """
 
 _LOAD_OVERWRITING: Final = f"""
@@ -36,9 +41,10 @@ WITH written AS ({_INSERT}
         IS DISTINCT FROM
           (excluded.title, excluded.description, excluded.category, excluded.priority, excluded.status,
            excluded.tags, excluded.created_at, excluded.updated_at, excluded.legacy::text)
-    RETURNING xmax = 0 AS inserted)
+    RETURNING id, xmax = 0 AS inserted)
 SELECT jsonb_array_length($1::jsonb) AS total,
-    count(*) FILTER (WHERE inserted)::int AS inserted, count(*) FILTER (WHERE NOT inserted)::int AS updated
+    count(*) FILTER (WHERE inserted)::int AS inserted, count(*) FILTER (WHERE NOT inserted)::int AS updated,
+    {_WRITTEN}
 FROM written
 """
 
@@ -47,18 +53,18 @@ def _measured(text: str) -> str:
     return f"length({text}) || ':' || {text}"
 
 
-def _moment(column: str) -> str:
+def moment(column: str) -> str:
     return f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
 
 
-_DIGEST: Final = f"""encode(sha256(convert_to(
+DIGEST: Final = f"""encode(sha256(convert_to(
     {" || ".join(_measured(f"items.{name}") for name in ("id", "title", "description"))}
     || {" || ".join(_measured(f"items.{name}") for name in ("category", "priority", "status"))}
     || cardinality(items.tags) || '['
     || coalesce((SELECT string_agg({_measured("tag")}, '' ORDER BY place)
         FROM unnest(items.tags) WITH ORDINALITY AS each(tag, place)), '')
-    || {_measured(_moment("items.created_at"))}
-    || coalesce({_measured(_moment("items.updated_at"))}, '-')
+    || {_measured(moment("items.created_at"))}
+    || coalesce({_measured(moment("items.updated_at"))}, '-')
     || coalesce({_measured("items.legacy::text")}, '-'), 'UTF8')), 'hex')"""
 
 _COMPARE: Final = f"""
@@ -66,7 +72,7 @@ SELECT source.id, items.id IS NULL AS missing, items.import_job_id::text AS impo
     items.version, items.import_version
 FROM jsonb_to_recordset($1::jsonb) AS source(id text, digest text)
 LEFT JOIN items ON items.id = source.id
-WHERE items.id IS NULL OR {_DIGEST} <> source.digest
+WHERE items.id IS NULL OR {DIGEST} <> source.digest
 """
 
 _EXISTING: Final = """
@@ -81,7 +87,13 @@ async def load_rows(tx: Database, rows_json: str, job_id: str, *, overwrite: boo
     [row] = await tx.query_raw(statement, rows_json, job_id)
     inserted, updated = int(row["inserted"]), int(row["updated"])
     rest = int(row["total"]) - inserted - updated
-    return LoadCounts(inserted, updated, unchanged=rest if overwrite else 0, kept=0 if overwrite else rest)
+    return LoadCounts(
+        inserted,
+        updated,
+        unchanged=rest if overwrite else 0,
+        kept=0 if overwrite else rest,
+        written=None if row["written"] is None else orjson.loads(row["written"]),
+    )
 
 
 async def compare(db: Database, ids: Sequence[str], digests: Sequence[str]) -> list[Mismatch]:

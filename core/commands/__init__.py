@@ -1,0 +1,1 @@
+"""Groups of commands of `handover`, one module each; `core.cli` puts them together."""

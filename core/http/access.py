@@ -1,0 +1,200 @@
+"""Who may do what, with `AUTH=keys`: `Authorization: Bearer <key>`, and a scope that suffices.
+
+GET needs `read`, every other method `write`, the routes of features that say so `admin`; a scope includes those
+before it. Probes and the page of the documentation need no key: they hold no data.
+
+A key that was found valid is remembered for LIFETIME_S at most, and no longer than nobody on this host changes a
+key: revoking takes effect at once here, and within LIFETIME_S on other hosts. What is remembered is the SHA-256 of
+the key, never the key, and never outside of the process.
+"""
+
+import hashlib
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, Literal, cast
+
+import structlog
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from core.errors import Forbidden, HandoverError, RateLimited, Unauthorized, Unavailable
+from core.http.client import limit_key
+from core.http.context import PROBES, context_of, header_of, platform_of
+from core.http.errors import error_response
+from core.http.rate_limit import RateLimiter
+from core.http.timestamps import now
+
+if TYPE_CHECKING:
+    from core.database.client import Database
+
+AccessScope = Literal["read", "write", "admin"]
+
+LIFETIME_S: Final = 5.0
+KEY_TAG: Final = "keys"
+"""The cache tag that every change of a key renews."""
+
+FAILURES: Final = 20
+FAILURES_WINDOW_S: Final = 60.0
+"""So many wrong keys in so many seconds, of one client in one process; then it has to wait."""
+
+_SCOPE_KEY: Final = "handover.principal"
+_OPEN_DOOR: Final = "handover.admin_port"
+_OPEN: Final = (PROBES - {"/metrics"}) | {"/docs", "/openapi.json"}
+_OPEN_BELOW: Final = "/docs/"
+_RANK: Final[dict[AccessScope, int]] = {"read": 1, "write": 2, "admin": 3}
+_SCHEME: Final = b"bearer "
+_MOST_BARRED: Final = 10_000
+_REALM: Final = b'Bearer realm="handover"'
+
+log = structlog.get_logger("handover.access")
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The holder of a valid key."""
+
+    key_id: str
+    name: str
+    scope: AccessScope
+    expires_at: datetime | None = None
+
+    def may(self, scope: AccessScope) -> bool:
+        return _RANK[self.scope] >= _RANK[scope]
+
+
+Authenticate = Callable[["Database", str], Awaitable[Principal | None]]
+
+
+class KeyRequired(Unauthorized):
+    """The same for a missing, unknown, wrong, expired and revoked key."""
+
+    code = "access.key_required"
+
+
+class ScopeTooSmall(Forbidden):
+    code = "access.scope_too_small"
+
+
+class TooManyFailures(RateLimited):
+    code = "access.too_many_failures"
+
+
+def principal_of(scope: Scope) -> Principal | None:
+    """None with AUTH=off."""
+    return cast("Principal | None", scope.get(_SCOPE_KEY))
+
+
+def open_door(scope: Scope) -> None:
+    """Let this request in without a key: it came through a door that is guarded otherwise."""
+    scope[_OPEN_DOOR] = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """`until` is on the monotonic clock; `stamps` are those of KEY_TAG when the key was looked up."""
+
+    principal: Principal
+    until: float
+    stamps: bytes
+
+
+class Access:
+    """`admin_paths` are the first parts of paths below which everything needs `admin`."""
+
+    def __init__(self, app: ASGIApp, *, authenticate: Authenticate, admin_paths: Iterable[str]) -> None:
+        self.app = app
+        self._authenticate = authenticate
+        self._admin = frozenset(admin_paths)
+        self._admin_below = tuple(f"{path}/" for path in self._admin)
+        # Only keys that were valid once get in here, so it is bounded by their number.
+        self._known: dict[bytes, _Known] = {}
+        self._failures = RateLimiter(FAILURES, FAILURES_WINDOW_S)
+        self._barred: dict[str, float] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or _is_open(scope):
+            await self.app(scope, receive, send)
+            return
+        try:
+            principal = await self._principal(scope)
+            needed = self.needed(scope["method"], scope["path"])
+            if not principal.may(needed):
+                _challenge(scope, b'error="insufficient_scope", scope="%b"' % needed.encode())
+                raise ScopeTooSmall(f"This needs a key with the scope {needed}")
+        except HandoverError as error:
+            await error_response(scope, error)(scope, receive, send)
+            return
+        scope[_SCOPE_KEY] = principal
+        await self.app(scope, receive, send)
+
+    def needed(self, method: str, path: str) -> AccessScope:
+        if path in self._admin or path.startswith(self._admin_below):
+            return "admin"
+        return "read" if method in {"GET", "HEAD"} else "write"
+
+    async def _principal(self, scope: Scope) -> Principal:
+        given = header_of(scope, b"authorization")
+        if given is None:
+            _challenge(scope)
+            raise KeyRequired("An API key is required")
+        token = given[len(_SCHEME) :].strip() if given[: len(_SCHEME)].lower() == _SCHEME else b""
+        platform = platform_of(scope)
+        if platform is None:
+            raise Unavailable("The service is being started")
+        digest = hashlib.sha256(token).digest()
+        known = self._known.get(digest)
+        stamps = platform.cache.stamps_of(KEY_TAG)
+        if known is not None and known.stamps == stamps and time.monotonic() < known.until:
+            return known.principal
+        client = limit_key(context_of(scope).client or "unknown")
+        if known is None:
+            self._raise_if_barred(client)
+        principal = await self._authenticate(platform.db, token.decode("latin-1"))
+        if principal is None:
+            self._known.pop(digest, None)
+            _challenge(scope, b'error="invalid_token"')
+            await self._count_failure(client)
+            raise KeyRequired("A valid API key is required")
+        self._known[digest] = _Known(principal, time.monotonic() + _lifetime_s(principal), stamps)
+        return principal
+
+    async def _count_failure(self, client: str) -> None:
+        verdict = await self._failures.take(client, None)
+        if verdict.remaining:
+            return
+        if len(self._barred) >= _MOST_BARRED:
+            self._barred.clear()
+        self._barred[client] = time.monotonic() + FAILURES_WINDOW_S / FAILURES
+        log.warning("access.client_barred", client=client)
+
+    def _raise_if_barred(self, client: str) -> None:
+        """Before anything is looked up. A key that was valid a moment ago is let through: whoever holds one is not
+        locked out by somebody else behind the same address.
+        """
+        until = self._barred.get(client)
+        if until is None:
+            return
+        left = until - time.monotonic()
+        if left > 0:
+            raise TooManyFailures(
+                "Too many requests with wrong keys, please try again later", retry_after=left
+            )
+        del self._barred[client]
+
+
+def _is_open(scope: Scope) -> bool:
+    path: str = scope["path"]
+    return path in _OPEN or path.startswith(_OPEN_BELOW) or _OPEN_DOOR in scope
+
+
+def _lifetime_s(principal: Principal) -> float:
+    if principal.expires_at is None:
+        return LIFETIME_S
+    return min(LIFETIME_S, (principal.expires_at - now()).total_seconds())
+
+
+def _challenge(scope: Scope, about: bytes = b"") -> None:
+    value = _REALM + (b", " + about if about else b"")
+    context_of(scope).headers.append((b"www-authenticate", value))

@@ -1,0 +1,38 @@
+"""With ADMIN_PORT: which port answers what. Health and metrics there, everything but metrics on the main port.
+
+`/health` and its two neighbours are answered on both: the published contract has them on the main port, and
+whoever balances load asks there.
+"""
+
+from typing import Final
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from core.errors import NotFound
+from core.http.access import open_door
+from core.http.context import PROBES
+from core.http.errors import error_response
+
+METRICS: Final = "/metrics"
+
+
+class AdminPort:
+    """What came through the second port is known by the socket it came through, which no client can forge."""
+
+    def __init__(self, app: ASGIApp, *, port: int) -> None:
+        self.app = app
+        self._port = port
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        server = scope.get("server")
+        admin = server is not None and server[1] == self._port
+        path = scope["path"]
+        if path not in PROBES if admin else path == METRICS:
+            await error_response(scope, NotFound("Route not found"))(scope, receive, send)
+            return
+        if admin:
+            open_door(scope)
+        await self.app(scope, receive, send)

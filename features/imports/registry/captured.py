@@ -1,0 +1,72 @@
+"""What was captured of a source: its rows in their order, one line of JSON for each, before any judgement.
+
+A line is `[fault, row]`: the row by column, or what could not be read as one together with the reason.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from features.imports.lowdb.spool import SpoolWriter
+from features.imports.registry.schemas import Table
+from features.imports.storage.folders import storing
+
+LARGEST_ROW: Final = 8 << 20
+"""Bytes of a row as JSON; what is longer would not fit a batch."""
+
+_WRITER: Final = 0
+
+
+class Row(NamedTuple):
+    """`values` by column when `fault` is None, else the source's text."""
+
+    position: int
+    fault: str | None
+    values: object
+
+
+class Capture:
+    """Writes what comes from a source; `finish` gives the SHA-256 of the file, which has its name from then
+    on.
+    """
+
+    def __init__(self, folder: Path, table: Table) -> None:
+        self.rows = 0
+        self._spool = storing(lambda: SpoolWriter(path_of(folder, table), _WRITER))
+
+    def add(self, row: Mapping[str, object]) -> None:
+        self.add_json(json.dumps(row, separators=(",", ":"), default=str))
+
+    def add_json(self, row: str) -> None:
+        """A JSON object on one line."""
+        if len(row) > LARGEST_ROW:
+            self.add_fault(f"the row has more than {LARGEST_ROW} bytes", row[:1000])
+            return
+        self._write(f"[null,{row}]\n")
+
+    def add_fault(self, fault: str, text: str) -> None:
+        self._write(f"[{json.dumps(fault)},{json.dumps(text)}]\n")
+
+    def finish(self) -> str:
+        return storing(self._spool.finish)
+
+    def close(self) -> None:
+        """Give up, unless finished."""
+        self._spool.close()
+
+    def _write(self, line: str) -> None:
+        self.rows += 1
+        storing(lambda: self._spool.write(line.encode()))
+
+
+def path_of(folder: Path, table: Table) -> Path:
+    return folder / f"{table}.captured"
+
+
+def read(folder: Path, table: Table) -> Iterator[Row]:
+    """The rows in the source's order."""
+    with path_of(folder, table).open("rb") as lines:
+        for position, line in enumerate(lines):
+            fault, values = json.loads(line)
+            yield Row(position, fault, values)

@@ -1,0 +1,82 @@
+"""Finds the bytes of old files in a folder, and never leaves it.
+
+The old registry knows paths of its own machine (`/srv/app/uploads/2024/a.pdf`); the folder that is given may
+be any part of that tree. So the longest end of the path that is in the folder is the file. Every part is
+opened from the folder before it, and a symbolic link is never followed.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from features.imports.errors import SourceUnavailable
+
+_UNUSABLE: Final = frozenset({"", "."})
+
+
+class NoContent(Exception):
+    """Why there are no bytes for a file."""
+
+
+class ContentFolder:
+    """Close it in the end."""
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            self._folder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise SourceUnavailable(f"The folder of files cannot be read: {error.strerror}") from error
+
+    def open(self, path: str | None, filename: str | None) -> BinaryIO:
+        """The file that `path` names, or else the one called `filename`. Blocking. Raises NoContent."""
+        problem = "is not in the folder of files"
+        for parts in _candidates(path, filename):
+            try:
+                return self._open(parts)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except NoContent as error:
+                problem = str(error)
+            except (OSError, ValueError) as error:
+                problem = f"cannot be read: {getattr(error, 'strerror', None) or 'not a file name'}"
+        raise NoContent(problem)
+
+    def close(self) -> None:
+        os.close(self._folder)
+
+    def _open(self, parts: list[str]) -> BinaryIO:
+        folder = os.dup(self._folder)
+        try:
+            for part in parts[:-1]:
+                below = _open_at(folder, part, os.O_DIRECTORY)
+                os.close(folder)
+                folder = below
+            # Without O_NONBLOCK, opening a pipe would wait for ever.
+            file = _open_at(folder, parts[-1], os.O_NONBLOCK)
+        finally:
+            os.close(folder)
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            os.close(file)
+            raise NoContent("is not a regular file")
+        return os.fdopen(file, "rb")
+
+
+def _open_at(folder: int, name: str, flags: int) -> int:
+    if stat.S_ISLNK(os.lstat(name, dir_fd=folder).st_mode):
+        raise NoContent("is a symbolic link, which is not followed")
+    return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | flags, dir_fd=folder)
+
+
+def _candidates(path: str | None, filename: str | None) -> Iterator[list[str]]:
+    """Longer ends first. What stands before the last `..` cannot be part of any of them."""
+    parts = [part for part in re.split(r"[/\\]", path or "") if part not in _UNUSABLE]
+    while ".." in parts:
+        parts = parts[parts.index("..") + 1 :]
+    for start in range(len(parts)):
+        yield parts[start:]
+    name = [part for part in re.split(r"[/\\]", filename or "") if part not in _UNUSABLE][-1:]
+    if name and name != [".."] and name != parts[-1:]:
+        yield name

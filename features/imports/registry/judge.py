@@ -1,0 +1,237 @@
+"""Judges the captured rows of one table after the other and sorts them into the spools."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from core.database.bulk import BulkTable, line_of_json
+from features.files import api as files
+from features.ideas import api as ideas
+from features.imports.lowdb.spool import REJECTS, SpoolWriter, line_of
+from features.imports.registry import captured
+from features.imports.registry.contents import ContentFolder, NoContent
+from features.imports.registry.schemas import (
+    FILES,
+    IDEAS,
+    SYSTEMS,
+    Reject,
+    RejectedField,
+    Sample,
+    Table,
+    TableFindings,
+)
+from features.imports.registry.translate import Candidate, translate
+from features.imports.registry.versions import Versions
+from features.imports.storage.folders import storing
+from features.systems import api as systems
+
+SAMPLES: Final = 20
+TAKEOVERS: Final[dict[Table, BulkTable]] = {
+    SYSTEMS: systems.TAKEOVER,
+    IDEAS: ideas.TAKEOVER,
+    FILES: files.TAKEOVER,
+}
+_ROWS_AT_ONCE: Final = 500
+_MESSAGE_CHARACTERS: Final = 1000
+
+
+def spool_of(folder: Path, table: Table) -> Path:
+    return folder / f"{table}.spool"
+
+
+class Rejects:
+    """What is not taken, of all tables. Without a spool (a dry run) it only counts.
+
+    Versions that a newer one supersedes are kept here too, but are no faults.
+    """
+
+    def __init__(self, folder: Path | None, token: int) -> None:
+        self.faulty = 0
+        self.samples: list[Sample] = []
+        self._spool = None if folder is None else storing(lambda: SpoolWriter(folder / REJECTS, token))
+
+    def add(
+        self, table: Table, row: int, position: int, record: object, faults: Sequence[tuple[str, str]]
+    ) -> None:
+        """A row of the source with its faults. `position` counts over all tables."""
+        errors = [RejectedField(field=_shown(field), message=_shown(message)) for field, message in faults]
+        reason = "; ".join(f"{each.field}: {each.message}" for each in errors)[:_MESSAGE_CHARACTERS]
+        self.faulty += 1
+        if len(self.samples) < SAMPLES:
+            self.samples.append(Sample(path=f"{table}[{row}]", reason=reason))
+        self._write(table, row, position, record, reason, errors)
+
+    def add_superseded(self, table: Table, row: int, position: int, record: object, newest: int) -> None:
+        self._write(table, row, position, record, f"superseded by the newer version {table}[{newest}]", [])
+
+    def finish(self) -> str:
+        return "" if self._spool is None else storing(self._spool.finish)
+
+    def close(self) -> None:
+        if self._spool is not None:
+            self._spool.close()
+
+    def _write(
+        self,
+        table: Table,
+        row: int,
+        position: int,
+        record: object,
+        reason: str,
+        errors: list[RejectedField],
+    ) -> None:
+        if self._spool is None:
+            return
+        spool, path = self._spool, f"{table}[{row}]"
+        reject = Reject(
+            position=position, path=path, reason=reason, errors=errors, record=json.dumps(record)
+        )
+        storing(lambda: spool.write(reject.model_dump_json().encode() + b"\n"))
+
+
+class TableJudge:
+    """Reads one table twice: `index_some` until it is false, then `some` and `accept` until there are none.
+
+    `before`: how many rows the tables before it have. Not safe for use by two threads at once.
+    """
+
+    def __init__(
+        self, folder: Path, table: Table, rejects: Rejects, *, before: int, token: int, spooled: bool
+    ) -> None:
+        self.table = table
+        self.rows = 0
+        self.judged = 0
+        self.superseded = 0
+        self.rejected = 0
+        self.accepted_ids: set[str] = set()
+        self._folder = folder
+        self._rejects = rejects
+        self._before = before
+        self._versions = Versions()
+        self._indexed = captured.read(folder, table)
+        self._remaining: Iterator[captured.Row] = captured.read(folder, table)
+        self._names: dict[str, int] = {}
+        self._translated: Counter[str] = Counter()
+        self._adapted: Counter[str] = Counter()
+        self._spool = (
+            storing(lambda: SpoolWriter(spool_of(folder, table), token)) if spooled else None
+        )
+
+    def index_some(self) -> bool:
+        """Find the newest versions in the next rows; false at the end."""
+        some = list(islice(self._indexed, _ROWS_AT_ONCE))
+        for row in some:
+            if isinstance(row.values, dict) and row.fault is None:
+                self._versions.add(row.position, row.values)
+        self.rows += len(some)
+        return bool(some)
+
+    def some(self) -> list[Candidate] | None:
+        """Those of the next rows that can be rows of ours, as far as they themselves can tell."""
+        rows = list(islice(self._remaining, _ROWS_AT_ONCE))
+        self.judged += len(rows)
+        candidates = [candidate for row in rows if (candidate := self._candidate(row)) is not None]
+        return candidates if rows else None
+
+    def reject(self, candidate: Candidate, field: str, message: str) -> None:
+        self._reject(candidate.position, candidate.values, [(field, message)])
+
+    def add_content(self, candidate: Candidate, folder: ContentFolder | None) -> bool:
+        """Complete the row of a file by what its bytes say; false when it has none. Reads the file."""
+        if folder is None:
+            self.reject(candidate, "file_path", "its bytes are needed: name their folder with --files")
+            return False
+        old, row = candidate.old, candidate.row
+        try:
+            with open_content(folder, candidate.values) as file:
+                content = files.identify(str(row["filename"]), file)
+        except NoContent as error:
+            self.reject(candidate, "file_path", str(error))
+            return False
+        except OSError as error:
+            self.reject(candidate, "file_path", f"cannot be read: {error.strerror}")
+            return False
+        said = old.integer("size_bytes")
+        if said is not None and said != content.size:
+            self.reject(candidate, "size_bytes", f"is {said}, but the file has {content.size} bytes")
+            return False
+        if content.size > files.LARGEST_FILE:
+            self.reject(candidate, "size_bytes", "is more than 2 GiB")
+            return False
+        if old.text("mime_type", most=_MESSAGE_CHARACTERS) != content.mime_type:
+            old.adapt("mime_type")
+        row |= {
+            "mime_type": content.mime_type,
+            "size_bytes": content.size,
+            "checksum": content.checksum,
+            "object_key": "",
+        }
+        return True
+
+    def accept(self, candidates: Sequence[Candidate]) -> None:
+        lines: list[bytes] = []
+        for candidate in candidates:
+            self.accepted_ids.add(candidate.id)
+            self._translated.update(candidate.old.translated)
+            self._adapted.update(candidate.old.adapted)
+            row = candidate.finished()
+            lines.append(line_of(TAKEOVERS[self.table].digest(row), line_of_json(row)))
+        if self._spool is not None:
+            spool = self._spool
+            storing(lambda: spool.write(b"".join(lines)))
+
+    def findings(self, existing: int) -> TableFindings:
+        """After the last row: closes the spool for good."""
+        return TableFindings(
+            rows=self.rows,
+            superseded=self.superseded,
+            rejected=self.rejected,
+            existing=existing,
+            translated=dict(self._translated),
+            adapted=dict(self._adapted),
+            spool_sha256="" if self._spool is None else storing(self._spool.finish),
+        )
+
+    def close(self) -> None:
+        if self._spool is not None:
+            self._spool.close()
+
+    def _candidate(self, row: captured.Row) -> Candidate | None:
+        if row.fault is not None or not isinstance(row.values, dict):
+            self._reject(row.position, row.values, [("row", row.fault or "is not an object")])
+            return None
+        newest = self._versions.newest(row.values)
+        if newest is not None and newest != row.position:
+            self.superseded += 1
+            self._rejects.add_superseded(
+                self.table, row.position, self._before + row.position, row.values, newest
+            )
+            return None
+        candidate = translate(self.table, row.position, row.values)
+        if candidate.old.faults:
+            self._reject(row.position, row.values, candidate.old.faults)
+            return None
+        if self.table == SYSTEMS:
+            first = self._names.setdefault(str(candidate.row["name"]), row.position)
+            if first != row.position:
+                self.reject(candidate, "name", f"is already used by {self.table}[{first}]")
+                return None
+        return candidate
+
+    def _reject(self, position: int, record: object, faults: Sequence[tuple[str, str]]) -> None:
+        self.rejected += 1
+        self._rejects.add(self.table, position, self._before + position, record, faults)
+
+
+def open_content(folder: ContentFolder, values: dict[str, object]) -> "files.BinaryIO":
+    """The bytes of a file by what the old row says of them."""
+    path, name = (values.get(column) for column in ("file_path", "filename"))
+    return folder.open(None if path is None else str(path), None if name is None else str(name))
+
+
+def _shown(text: str) -> str:
+    """Fit to be stored: PostgreSQL knows neither NUL nor lone surrogates."""
+    return text[:_MESSAGE_CHARACTERS].replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()

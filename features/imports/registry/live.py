@@ -1,0 +1,202 @@
+"""The old registry while it runs, read with asyncpg: PostgreSQL in one snapshot, QuestDB page by page.
+
+QuestDB speaks PostgreSQL's protocol but has neither transactions nor cursors that can be relied on. Its
+tables only grow, so pages in the order of `designated_timestamp` are whole, and files are read before ideas
+and ideas before systems, so that whatever a row refers to is there. Errors never repeat the URL: it may hold
+a password.
+"""
+
+import math
+import os
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, urlsplit
+
+import asyncpg
+
+from features.imports.errors import SourceMalformed, SourceUnavailable
+from features.imports.registry.captured import Capture
+from features.imports.registry.schemas import TABLES, Source, Table
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
+else:
+    Connection = asyncpg.Connection
+
+PAGE_ROWS: Final = 1000
+CONNECT_S: Final = 10.0
+QUERY_S: Final = 300.0
+_DESIGNATED: Final = "designated_timestamp"
+_ABSENT: Final = re.compile(r"does not exist")
+
+Begin = Callable[[Table], Capture]
+Tell = Callable[[Table, int], None]
+
+
+def is_url(source: str) -> bool:
+    return source.startswith(("postgresql://", "postgres://"))
+
+
+def label_of(url: str) -> str:
+    """Host, port and database: what may be shown and stored. Raises SourceUnavailable."""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+        host = parts.hostname or ""
+    except ValueError:
+        raise _unusable() from None
+    return f"{host}{port}{parts.path}"[:200] or "PostgreSQL"
+
+
+async def capture_live(source: Source, url: str, begin: Begin, tell: Tell) -> list[Table]:
+    """Capture the tables that are there and return those that are not. Raises SourceUnavailable."""
+    async with _connected(source, url) as connection:
+        if source == "postgres":
+            return await _capture_snapshot(connection, begin, tell)
+        return await _capture_pages(connection, begin, tell)
+
+
+async def _capture_snapshot(connection: Connection, begin: Begin, tell: Tell) -> list[Table]:
+    """PostgreSQL writes the rows as JSON itself, so that no type needs to be known here."""
+    absent: list[Table] = []
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        for table in TABLES:
+            if await connection.fetchval("SELECT to_regclass($1)::text", table) is None:
+                absent.append(table)
+                continue
+            capture = begin(table)
+            query = f"SELECT row_to_json(source)::text FROM {table} AS source"
+            async for record in connection.cursor(query, prefetch=PAGE_ROWS):
+                # Between tokens of a JSON column there may be line breaks; inside of strings there are none.
+                capture.add_json(record[0].replace("\n", " ").replace("\r", " "))
+                if not capture.rows % PAGE_ROWS:
+                    tell(table, capture.rows)
+    return absent
+
+
+async def _capture_pages(connection: Connection, begin: Begin, tell: Tell) -> list[Table]:
+    absent: list[Table] = []
+    for table in reversed(TABLES):
+        try:
+            known = await connection.fetchval(f"SELECT count(*) FROM {table}")
+        except asyncpg.PostgresError as error:
+            if not _ABSENT.search(str(error)):
+                raise
+            absent.append(table)
+            continue
+        capture = begin(table)
+        async for page in _pages(connection, table):
+            for record in page:
+                capture.add({name: _plain(value) for name, value in record.items()})
+            tell(table, capture.rows)
+        if capture.rows < known:
+            raise SourceMalformed(
+                f"{table} gave {capture.rows} of its {known} rows: {_DESIGNATED} is null in the others; "
+                "export it with /exp instead",
+                offset=0,
+            )
+    return absent
+
+
+async def _pages(connection: Connection, table: Table) -> AsyncIterator[list[asyncpg.Record]]:
+    """Rows of one moment are never torn apart: the last moment of a full page is left to the next page."""
+    after: datetime | None = None
+    limit = PAGE_ROWS
+    while True:
+        where = "" if after is None else f" WHERE {_DESIGNATED} > '{after:%Y-%m-%dT%H:%M:%S.%f}Z'"
+        page = await connection.fetch(f"SELECT * FROM {table}{where} ORDER BY {_DESIGNATED} LIMIT {limit}")
+        if len(page) < limit:
+            yield page
+            return
+        last = _moment(page[-1], table)
+        whole = [record for record in page if _moment(record, table) < last]
+        if whole:
+            newest = _moment(whole[-1], table)
+            if after is not None and newest <= after:
+                raise SourceMalformed(f"{table} cannot be read in the order of {_DESIGNATED}", offset=0)
+            yield whole
+            after, limit = newest, PAGE_ROWS
+        else:
+            limit *= 2
+
+
+def _moment(record: asyncpg.Record, table: Table) -> datetime:
+    moment = record.get(_DESIGNATED)
+    if not isinstance(moment, datetime):
+        raise SourceMalformed(
+            f"{table} has no timestamp {_DESIGNATED}; export it with /exp instead", offset=0
+        )
+    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _plain(value: object) -> object:
+    """As JSON can carry it. QuestDB's timestamps have no zone and are UTC."""
+    if isinstance(value, datetime):
+        moment = value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
+        return f"{moment.isoformat(timespec='microseconds')}Z"
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if value is None or isinstance(value, str | bool | int | float | list | dict):
+        return value
+    return str(value)
+
+
+@asynccontextmanager
+async def _connected(source: Source, url: str) -> AsyncIterator[Connection]:
+    label = label_of(url)
+    settings = {"server_settings": {"TimeZone": "UTC"}} if source == "postgres" else {}
+    try:
+        connection = await asyncpg.connect(
+            url if source == "postgres" else _for_questdb(url),
+            timeout=CONNECT_S,
+            command_timeout=QUERY_S,
+            statement_cache_size=0,
+            **settings,
+        )
+    except (ValueError, TypeError, asyncpg.InterfaceError):
+        raise _unusable() from None
+    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+        raise SourceUnavailable(f"{label} cannot be reached: {_reason(error)}") from None
+    try:
+        yield connection
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise SourceUnavailable(f"{label} cannot be read: {_reason(error)}") from None
+    finally:
+        connection.terminate()
+
+
+def _for_questdb(url: str) -> str:
+    """With what QuestDB has unless it was configured: its port, its user, no encryption."""
+    parts = urlsplit(url)
+    credentials, at, _ = parts.netloc.rpartition("@")
+    if not at:
+        password = ":quest" if "PGPASSWORD" not in os.environ else ""
+        credentials = f"admin{password}"
+    host = parts.hostname or "localhost"
+    host = f"[{host}]" if ":" in host else quote(host)
+    netloc = f"{credentials}@{host}:{parts.port or 8812}"
+    query = (
+        parts.query if "sslmode=" in parts.query else "&".join(filter(None, (parts.query, "sslmode=disable")))
+    )
+    return parts._replace(netloc=netloc, path=parts.path.rstrip("/") or "/qdb", query=query).geturl()
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, asyncpg.InvalidPasswordError | asyncpg.InvalidAuthorizationSpecificationError):
+        return "the user or the password is wrong"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, asyncpg.PostgresError):
+        return str(error).split("\n", 1)[0][:200]
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    return "the connection failed"
+
+
+def _unusable() -> SourceUnavailable:
+    return SourceUnavailable("The address is no usable postgresql:// URL")

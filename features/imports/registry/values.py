@@ -1,0 +1,265 @@
+"""Reads the columns of one old row: what can be taken as it is, what is adapted, and what is a fault.
+
+Nothing is lost: a value that becomes another one, or none, stays in the row's `legacy` JSON in the source's
+own words. Only what a row cannot be without is a fault, and so is text that PostgreSQL cannot hold.
+"""
+
+import json
+import math
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Final, NoReturn
+
+from core.http.text import fault_of
+from core.http.timestamps import from_iso, to_iso
+
+_LARGEST_INTEGER: Final = 2**31 - 1
+_DEEPEST: Final = 64
+_TRUE: Final = frozenset({"true", "t", "1", "yes"})
+_FALSE: Final = frozenset({"false", "f", "0", "no"})
+_NO_NUMBER: Final = frozenset({"", "nan", "null"})
+
+
+class Old:
+    """One row of the source. Each column is asked for once; `legacy` tells what is left in the end."""
+
+    def __init__(self, values: Mapping[str, object]) -> None:
+        self._values = values
+        self._asked: set[str] = set()
+        self._original: dict[str, object] = {}
+        self.faults: list[tuple[str, str]] = []
+        self.translated: set[str] = set()
+        self.adapted: set[str] = set()
+        for column, value in values.items():
+            if (fault := fault_of(column) or _fault_inside(value, _DEEPEST)) is not None:
+                self.faults.append((column, fault))
+
+    def text(self, column: str, *, most: int, required: bool = False) -> str | None:
+        """To the character. An empty one that is not required is none."""
+        value = self._take(column)
+        if value is None:
+            if required:
+                self.faults.append((column, "is required"))
+            return None
+        text = value if isinstance(value, str) else _as_text(value)
+        if required and not text.strip():
+            self.faults.append((column, "must not be empty"))
+        elif len(text) > most:
+            if required:
+                self.faults.append((column, f"must have at most {most} characters"))
+            self.adapt(column)
+        elif text.strip():
+            if text is not value and not isinstance(value, int):
+                self.keep(column)
+            return text
+        else:
+            self.keep(column)
+        return None
+
+    def word(
+        self, column: str, words: Collection[str], old: Mapping[str, str], *, default: str | None = None
+    ) -> str | None:
+        """One of the words, or what one of the old words means."""
+        value = self._take(column)
+        if value is None or value == "":
+            if default is None:
+                self.faults.append((column, "is required"))
+            else:
+                self.adapt(column)
+            return default
+        if isinstance(value, str) and value in words:
+            return value
+        if isinstance(value, str) and value in old:
+            self.translated.add(column)
+            self.keep(column)
+            return old[value]
+        known = ", ".join([*words, *(word for word in old if word not in words)])
+        self.faults.append((column, f"must be one of {known}"))
+        return None
+
+    def optional_word(self, column: str, words: Collection[str]) -> str | None:
+        value = self._take(column)
+        if value is None or (isinstance(value, str) and value in words):
+            return value
+        self.keep(column) if value == "" else self.adapt(column)
+        return None
+
+    def moment(self, column: str) -> str | None:
+        """In UTC with milliseconds; what is finer is cut, as everywhere, and kept."""
+        value = self._take(column)
+        if value is None or value == "":
+            return None
+        moment = as_moment(value)
+        if moment is None:
+            self.adapt(column)
+            return None
+        if moment.microsecond % 1000 or _finer_than_microseconds(value):
+            self.keep(column)
+        return to_iso(moment)
+
+    def moment_beside(self, column: str) -> str | None:
+        """A moment of a column that itself stays among the fields."""
+        moment = as_moment(self._values.get(column))
+        return None if moment is None else to_iso(moment)
+
+    def integer(self, column: str, *, least: int = 0, most: int = _LARGEST_INTEGER) -> int | None:
+        number = self._number(column)
+        if number is None:
+            return None
+        whole = round(number)
+        if not least <= whole <= most:
+            self.adapt(column)
+            return None
+        if whole != number:
+            self.adapt(column)
+        return whole
+
+    def real(self, column: str, *, least: float, most: float) -> float | None:
+        number = self._number(column)
+        if number is None:
+            return None
+        if not least <= number <= most:
+            self.adapt(column)
+            return None
+        return float(number) + 0.0
+
+    def flag(self, column: str) -> bool:
+        value = self._take(column)
+        if isinstance(value, bool):
+            return value
+        word = str(value).strip().lower()
+        if word in _TRUE or word in _FALSE:
+            return word in _TRUE
+        self.keep(column) if value in (None, "") else self.adapt(column)
+        return False
+
+    def texts(self, column: str, *, most: int, longest: int) -> list[str]:
+        """A list of texts, as JSON text or as a list of the source's own."""
+        found = self._json(column)
+        if found is None:
+            return []
+        good = isinstance(found, list) and len(found) <= most
+        if good and all(isinstance(each, str) and len(each) <= longest for each in found):
+            return [*found]
+        self.adapt(column)
+        return []
+
+    def object(self, column: str) -> dict[str, object] | None:
+        found = self._json(column)
+        if found is None or isinstance(found, dict):
+            return found
+        self.adapt(column)
+        return None
+
+    def keep(self, column: str) -> None:
+        """Remember what the source said, to the letter."""
+        self._original[column] = self._values.get(column)
+
+    def adapt(self, column: str) -> None:
+        """The same, for what the new registry cannot hold."""
+        self.keep(column)
+        self.adapted.add(column)
+
+    def fault(self, column: str, message: str) -> None:
+        self.faults.append((column, message))
+
+    def legacy(self) -> str | None:
+        """JSON of what the columns do not hold: `fields` that they do not know, and `original` values."""
+        rest = {
+            name: value
+            for name, value in self._values.items()
+            if name not in self._asked and value is not None
+        }
+        left = {name: value for name, value in (("fields", rest), ("original", self._original)) if value}
+        return json.dumps(left, ensure_ascii=False, separators=(",", ":")) if left else None
+
+    def _take(self, column: str) -> object:
+        self._asked.add(column)
+        return self._values.get(column)
+
+    def _number(self, column: str) -> float | int | None:
+        value = self._take(column)
+        if value is None or isinstance(value, bool):
+            return self._adapted_none(column, value)
+        if isinstance(value, str):
+            if value.strip().lower() in _NO_NUMBER:
+                return None
+            try:
+                value = int(value) if len(value) < 20 and value.strip("-").isdecimal() else float(value)
+            except ValueError:
+                return self._adapted_none(column, value)
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            return self._adapted_none(column, value)
+        return value
+
+    def _adapted_none(self, column: str, value: object) -> None:
+        if value is not None:
+            self.adapt(column)
+
+    def _json(self, column: str) -> object:
+        value = self._take(column)
+        if value is None or isinstance(value, list | dict):
+            return value
+        if value == "":
+            self.keep(column)
+            return None
+        try:
+            found = json.loads(str(value), parse_constant=_refuse)
+        except (ValueError, RecursionError):
+            self.adapt(column)
+            return None
+        if _fault_inside(found, _DEEPEST) is not None:
+            self.adapt(column)
+            return None
+        if value not in _spellings(found):
+            self.keep(column)
+        return found
+
+
+def as_moment(value: object) -> datetime | None:
+    """The moment that an ISO 8601 text names, in UTC; None for anything else."""
+    if not isinstance(value, str):
+        return None
+    try:
+        return from_iso(value.strip())
+    except (ValueError, OverflowError):
+        return None
+
+
+def _spellings(value: object) -> tuple[str, ...]:
+    """How the usual writers put it: what reads otherwise (a number as 1.50, a key twice) has to be kept."""
+    return (
+        json.dumps(value, ensure_ascii=False, separators=(",", ":")),
+        json.dumps(value, ensure_ascii=False),
+        json.dumps(value),
+    )
+
+
+def _finer_than_microseconds(value: object) -> bool:
+    fraction = str(value).partition(".")[2]
+    digits = fraction[: len(fraction) - len(fraction.lstrip("0123456789"))]
+    return bool(digits[6:].strip("0"))
+
+
+def _as_text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict | bool) else str(value)
+
+
+def _fault_inside(value: object, depth: int) -> str | None:
+    """Why PostgreSQL could not hold this value or something in it."""
+    if isinstance(value, str):
+        return fault_of(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return "is a number out of range"
+    if isinstance(value, int) and abs(value) > 10**300:
+        return "is a number out of range"
+    if not isinstance(value, list | dict) or not value:
+        return None
+    if depth == 0:
+        return f"is nested deeper than {_DEEPEST} levels"
+    parts = [*value, *value.values()] if isinstance(value, dict) else value
+    return next((fault for part in parts if (fault := _fault_inside(part, depth - 1))), None)
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(constant)

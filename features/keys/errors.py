@@ -1,0 +1,21 @@
+"""What can go wrong with keys."""
+
+from core.errors import Forbidden, NotFound
+
+
+class KeyNotFound(NotFound):
+    code = "keys.not_found"
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"API key with id {key_id} not found")
+
+
+class KeysOff(Forbidden):
+    """With AUTH=off nobody has proved to be an administrator."""
+
+    code = "keys.off"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "API keys are managed over HTTP only with AUTH=keys; until then use the command `handover keys`"
+        )

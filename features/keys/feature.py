@@ -1,0 +1,15 @@
+"""What this slice hands to the app."""
+
+from core.feature import Feature
+from core.http.access import KEY_TAG
+from features.keys.router import router
+from features.keys.service import authenticate, tell_when_there_is_none
+
+feature = Feature(
+    name="keys",
+    router=router,
+    cache_tags=(KEY_TAG,),
+    admin=True,
+    authenticate=authenticate,
+    on_start=tell_when_there_is_none,
+)

@@ -1,0 +1,59 @@
+"""The only place that asks the database for API keys."""
+
+from datetime import datetime
+from typing import cast
+
+from prisma.models import ApiKey as ApiKeyRow
+
+from core.database.client import Database
+from core.http.access import AccessScope
+from features.keys.schemas import ApiKey, StoredKey
+
+
+async def create(tx: Database, key: StoredKey) -> None:
+    about = key.about
+    await tx.apikey.create(
+        data={
+            "id": about.id,
+            "name": about.name,
+            "scope": about.scope,
+            "secret_hash": key.secret_hash,
+            "created_by": about.created_by,
+            "created_at": about.created_at,
+            "expires_at": about.expires_at,
+        }
+    )
+
+
+async def find(db: Database, key_id: str) -> StoredKey | None:
+    row = await db.apikey.find_unique(where={"id": key_id})
+    return None if row is None else StoredKey(_about(row), row.secret_hash)
+
+
+async def all_keys(db: Database) -> list[ApiKey]:
+    """Newest first."""
+    rows = await db.apikey.find_many(order=[{"created_at": "desc"}, {"id": "asc"}])
+    return [_about(row) for row in rows]
+
+
+async def revoke(tx: Database, key_id: str, moment: datetime) -> bool:
+    """Whether it was not revoked before."""
+    where = {"id": key_id, "revoked_at": None}
+    return bool(await tx.apikey.update_many(where=where, data={"revoked_at": moment}))  # type: ignore[arg-type]
+
+
+async def used(db: Database, key_id: str, moment: datetime) -> None:
+    await db.apikey.update_many(where={"id": key_id}, data={"last_used_at": moment})
+
+
+def _about(row: ApiKeyRow) -> ApiKey:
+    return ApiKey.model_construct(
+        id=row.id,
+        name=row.name,
+        scope=cast(AccessScope, row.scope),
+        created_by=row.created_by,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+        last_used_at=row.last_used_at,
+    )

@@ -1,0 +1,51 @@
+"""`/api/v1/keys`: for administrators, with `AUTH=keys` only."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Response, status
+
+from core.deps import Actor, AppSettings, Cache, Db
+from core.errors import Invalid, TooLarge, Unavailable, UnsupportedMediaType
+from core.http.envelope import Done, ListEnvelope, error_responses, listed
+from core.http.text import Text
+from features.keys import queries, service
+from features.keys.errors import KeyNotFound, KeysOff
+from features.keys.schemas import ApiKey, CreatedKey, CreateKey
+
+
+async def _keys_on(settings: AppSettings) -> None:
+    """Otherwise anybody could make himself a key, for the day on which keys are asked for."""
+    if settings.auth != "keys":
+        raise KeysOff
+
+
+router = APIRouter(prefix="/api/v1/keys", tags=["Keys"], dependencies=[Depends(_keys_on)])
+
+
+@router.get("", summary="List API keys, newest first", responses=error_responses(KeysOff, Unavailable))
+async def list_keys(db: Db) -> ListEnvelope[ApiKey]:
+    """Revoked and expired ones too. The keys themselves are stored nowhere."""
+    keys = await queries.all_keys(db)
+    return listed(keys, total=len(keys))
+
+
+@router.post(
+    "",
+    summary="Create an API key",
+    description="The answer holds the key, this once.",
+    status_code=status.HTTP_201_CREATED,
+    responses=error_responses(Invalid, TooLarge, UnsupportedMediaType, KeysOff, Unavailable),
+)
+async def create_key(db: Db, actor: Actor, values: CreateKey, response: Response) -> Done[CreatedKey]:
+    created = await service.create_key(db, actor, values)
+    response.headers["Cache-Control"] = "no-store"
+    return Done[CreatedKey](message="API key created successfully", data=created)
+
+
+@router.delete("/{key_id}", summary="Revoke an API key", responses=error_responses(KeysOff, KeyNotFound))
+async def revoke_key(
+    db: Db, cache: Cache, actor: Actor, key_id: Annotated[Text, Path(description="The id of the key")]
+) -> Done[ApiKey]:
+    """At once on the host that answers, within five seconds on others. It stays in the list."""
+    revoked = await service.revoke_key(db, cache, actor, key_id)
+    return Done[ApiKey](message="API key revoked successfully", data=revoked)

@@ -1,0 +1,117 @@
+"""Keys are made, revoked and recognised."""
+
+import hashlib
+import hmac
+import secrets
+from datetime import timedelta
+from typing import Final
+
+import structlog
+from pydantic import JsonValue
+
+from core.cache import Cache
+from core.database.client import Database
+from core.database.transaction import unit_of_work
+from core.errors import FieldError, Invalid, Unavailable
+from core.http.access import KEY_TAG, Principal
+from core.http.timestamps import now
+from core.platform import Platform
+from features.audit import api as audit
+from features.keys import queries
+from features.keys.errors import KeyNotFound
+from features.keys.schemas import KEY, ApiKey, CreatedKey, CreateKey, StoredKey
+
+ENTITY: Final = "key"
+USE_NOTED_EVERY: Final = timedelta(minutes=5)
+"""The time of the last use is written no more often than this, for each key."""
+
+_NOBODYS_HASH: Final = hashlib.sha256().hexdigest()
+
+log = structlog.get_logger(__name__)
+
+
+async def create_key(db: Database, author: audit.Author, values: CreateKey) -> CreatedKey:
+    """The only time that the key itself is seen."""
+    moment = now()
+    if values.expires_at is not None and values.expires_at <= moment:
+        wrong = FieldError("expiresAt", "must be in the future", values.expires_at.isoformat())
+        raise Invalid("Validation failed", details=[wrong])
+    key_id, secret = secrets.token_hex(6), secrets.token_hex(32)
+    about = ApiKey(
+        id=key_id,
+        name=values.name,
+        scope=values.scope,
+        created_by=author.name,
+        created_at=moment,
+        expires_at=values.expires_at,
+    )
+
+    async def work(tx: Database) -> None:
+        await queries.create(tx, StoredKey(about, _hash(secret)))
+        await audit.record_change(tx, author, "created", ENTITY, key_id, before=None, after=_facts(about))
+
+    await unit_of_work(db, work)
+    log.info("keys.created", key_id=key_id, name=about.name, scope=about.scope)
+    return CreatedKey(**about.model_dump(), key=f"hv_{key_id}_{secret}")
+
+
+async def revoke_key(db: Database, cache: Cache, author: audit.Author, key_id: str) -> ApiKey:
+    """From now on it opens nothing on this host, and within seconds nothing anywhere. Once more changes nothing."""
+    moment = now()
+
+    async def work(tx: Database) -> ApiKey:
+        before = await queries.find(tx, key_id)
+        if before is None:
+            raise KeyNotFound(key_id)
+        if not await queries.revoke(tx, key_id, moment):
+            return before.about
+        after = before.about.model_copy(update={"revoked_at": moment})
+        await audit.record_change(
+            tx, author, "updated", ENTITY, key_id, before=_facts(before.about), after=_facts(after)
+        )
+        return after
+
+    async with cache.invalidating(KEY_TAG):
+        revoked = await unit_of_work(db, work)
+    log.info("keys.revoked", key_id=key_id, name=revoked.name)
+    return revoked
+
+
+async def authenticate(db: Database, given: str) -> Principal | None:
+    """The holder of the key; None for what is no key, unknown, expired or revoked. The log says which."""
+    found = KEY.fullmatch(given)
+    if found is None:
+        log.warning("access.refused", reason="malformed")
+        return None
+    key_id, secret = found.groups()
+    stored = await queries.find(db, key_id)
+    # Compared also when there is no such id, and in constant time: how long it takes tells nothing.
+    genuine = hmac.compare_digest(_hash(secret), _NOBODYS_HASH if stored is None else stored.secret_hash)
+    moment = now()
+    if stored is None or not genuine or not stored.about.valid_at(moment):
+        reason = "unknown" if stored is None else "wrong" if not genuine else "not valid any more"
+        log.warning("access.refused", reason=reason, key_id=key_id)
+        return None
+    about = stored.about
+    if about.last_used_at is None or moment - about.last_used_at > USE_NOTED_EVERY:
+        try:
+            await queries.used(db, key_id, moment)
+        except Unavailable as error:
+            log.warning("keys.use_not_noted", key_id=key_id, error=type(error).__name__)
+    return Principal(key_id, about.name, about.scope, about.expires_at)
+
+
+async def tell_when_there_is_none(platform: Platform) -> None:
+    """With AUTH=keys nobody could do anything then, and the first key cannot be made over HTTP."""
+    if platform.settings.auth == "keys":
+        moment = now()
+        if not any(key.valid_at(moment) for key in await queries.all_keys(platform.db)):
+            log.warning("keys.none", hint="make the first one: handover keys create NAME --scope admin")
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _facts(about: ApiKey) -> dict[str, JsonValue]:
+    return about.model_dump(mode="json", by_alias=True, exclude={"last_used_at"})
