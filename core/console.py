@@ -216,8 +216,8 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes.zfill(5)}" if hours else minutes
 
 
-def moment(moment: datetime | None) -> str:
-    return "" if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+def moment(at: datetime | None) -> str:
+    return "" if at is None else at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def _words(name: str) -> str:

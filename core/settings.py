@@ -97,7 +97,7 @@ class Settings(BaseSettings):
     # Imports and jobs
     import_max_bytes: ByteSize = Field(ByteSize(2 * GIB), ge=1)
     import_batch_rows: int = Field(2000, ge=1, le=50_000)
-    job_lease_s: float = Field(15, gt=0)
+    job_lease_s: float = Field(15, gt=0, le=600)
     job_heartbeat_s: float = Field(3, gt=0)
 
     # Health checks of systems

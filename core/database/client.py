@@ -8,8 +8,9 @@ from prisma._base_client import AsyncBasePrisma
 from pydantic import BaseModel
 
 from core.database.arguments import OPERATIONS, Encoder, call_arguments, raw_rows
-from core.database.engine import Engine, EngineOptions, EngineStatus
+from core.database.engine import Engine
 from core.database.errors import NotSupported
+from core.database.options import EngineOptions, EngineStatus
 
 if TYPE_CHECKING:
     from core.settings import Settings

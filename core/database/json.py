@@ -8,8 +8,8 @@ The arguments are SQL expressions; none of them may come from a request.
 from dataclasses import dataclass
 from typing import Final
 
-CLOCK: Final = "SELECT date_trunc('milliseconds', clock_timestamp()) AS now"
-"""The present in the precision that is stored; as a query of its own, to be read once."""
+NOW: Final = "date_trunc('milliseconds', clock_timestamp())"
+"""The present in the precision that is stored, when it is asked for: after what was waited for."""
 
 
 class Arguments(list[object]):
@@ -66,6 +66,17 @@ def json_object(first: Field, *others: Field) -> str:
         name = f"""',"{field.name}":'"""
         parts.append(f"{name} || ({field.value})" if field.optional else f"{name}, {field.value}")
     return f"concat({', '.join(parts)}, '}}')"
+
+
+def row_answer(version: str, json: str) -> str:
+    """`<version> <json>`: the form in which `core.http.rows.Row` takes a row."""
+    return f"concat({version}, ' ', {json})"
+
+
+def row_tag(version: str, json: str) -> str:
+    """The ETag of a row: `core.http.conditional.row_etag`."""
+    digest = f"substr(encode(sha256(convert_to({json}, 'UTF8')), 'hex'), 1, 16)"
+    return f"""concat('"', {version}, '-', {digest}, '"')"""
 
 
 def list_answer(

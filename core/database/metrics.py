@@ -45,7 +45,7 @@ POOL_WAITS = Counter("handover_database_pool_waits_total", "Times that no connec
 POOL_WAIT_SECONDS = Counter("handover_database_pool_wait_seconds_total", "Time spent waiting for connections")
 REFUSED = Counter(
     "handover_database_pool_refused_total",
-    "Queries and transactions refused because too many waited already (full) or they waited too long (timeout)",
+    "Queries and transactions refused: too many waited already (full), or they waited too long (timeout)",
     ["reason"],
 )
 BEGIN_SECONDS = Histogram(

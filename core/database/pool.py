@@ -1,6 +1,4 @@
-"""Who may wait for one of the engine's connections, so that overload becomes a quick refusal instead of a queue
-without end.
-"""
+"""Who may wait for one of the engine's connections, so that overload becomes a quick refusal, not a queue."""
 
 import asyncio
 import contextlib
@@ -16,8 +14,9 @@ class Admission:
     """Counts what holds or waits for a connection: single calls, and transactions from before they open until
     they have ended. What runs inside a transaction has its connection and is not asked.
 
-    Transactions hold their connection while Python works, so they may have all of the pool but a fifth (but one
-    of a pool of less than ten): however many there are, single calls find connections that soon become free.
+    Transactions hold their connection while Python works, so they may have all of the pool but a fifth (but
+    one of a pool of less than ten): however many there are, single calls find connections that soon become
+    free.
     """
 
     def __init__(self, size: int, max_waiting: int) -> None:

@@ -73,8 +73,8 @@ async def unit_of_work(
 
 
 async def retried(db: Client, work: Callable[[Client], Awaitable[Result]]) -> Result:
-    """Run `work(db)`, one statement, again as long as it meets write conflicts. It gets a transaction only when
-    something else has to be committed with it, and none of its own inside another.
+    """Run `work(db)`, one statement, again as long as it meets write conflicts. It gets a transaction only
+    when something else has to be committed with it, and none of its own inside another.
 
     A lost engine or connection is not a reason to run it again: the statement may have been done.
     """

@@ -7,7 +7,7 @@ from typing import Self
 
 from starlette.responses import Response
 
-from core.http.conditional import row_etag
+from core.http.conditional import Precondition, row_etag
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,12 @@ class Row:
     @property
     def etag(self) -> str:
         return row_etag(self.version, self.data)
+
+
+def wanted_tags(precondition: Precondition) -> list[str] | None:
+    """The ETags of which a row must have one to be changed; None: any will do."""
+    tags = precondition.tags
+    return None if tags is None or "*" in tags else list(tags)
 
 
 def done(message: str, row: Row, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -44,13 +44,16 @@ _CLAIM = """
         started_at = coalesce(started_at, clock_timestamp()), updated_at = clock_timestamp(),
         last_event = last_event + 1"""
 
+# No lease is ever so long: one that ends later was written before the database's clock was set back.
+_EXPIRED = "(lease_expires_at < now() OR lease_expires_at > now() + interval '1 hour')"
+
 _RUNNABLE = "kind = ANY($3::text[]) AND (place IS NULL OR place = $4::uuid)"
 
 # $1 owner, $2 lease seconds, $3 kinds, $4 place, $5 id. A queued job is free whatever its pick-up time says.
 CLAIM = _with_event(
     f"""{_CLAIM}
     WHERE id = $5::uuid AND {_RUNNABLE}
-        AND (state = 'queued' OR (state = 'running' AND lease_expires_at < now()))""",
+        AND (state = 'queued' OR (state = 'running' AND {_EXPIRED}))""",
     "'state'",
 )
 
@@ -59,7 +62,7 @@ CLAIM_NEXT = _with_event(
     f"""{_CLAIM}
     WHERE id = (
         SELECT id FROM jobs
-        WHERE state IN ('queued', 'running') AND lease_expires_at < now() AND {_RUNNABLE}
+        WHERE state IN ('queued', 'running') AND {_EXPIRED} AND {_RUNNABLE}
         ORDER BY lease_expires_at LIMIT 1 FOR UPDATE SKIP LOCKED)""",
     "'state'",
 )

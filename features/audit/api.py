@@ -8,7 +8,6 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from core.database.client import Database
-from core.database.json import Arguments
 from features.audit import queries
 from features.audit.cache import AUDIT_TAGS
 from features.audit.schemas import Action, AuditEntry, Author, Trace
@@ -55,15 +54,15 @@ async def record_change(
     await record(tx, entry)
 
 
-def entries_of(changed: str, entity: str, action: Action, author: Author, arguments: Arguments) -> str:
-    """SQL that leaves an entry for each row of `changed`, for a statement that changes rows and so is its own
-    transaction: `WITH ..., audited AS ({entries_of(...)}) SELECT ...`.
+def entries_of(changed: str, entity: str, action: Action, *, author: int) -> str:
+    """SQL that leaves an entry for each row of `changed`: for a statement that changes rows and so is its own
+    transaction, as `WITH ..., audited AS ({entries_of(...)}) SELECT ...`. `record_change` would leave the same.
 
     `changed` names a query of that statement with the columns `id` (text), `before` and `after` (jsonb: the row
-    as the API shows it, NULL when it was made or is gone). The entry is what `record_change` would leave. The
-    author is added to the `arguments` of the statement.
+    as the API shows it, NULL when it was made or is gone). `author` is the number of the first of three
+    parameters of that statement: the author's name, request id and client.
     """
-    return queries.entries_of(changed, entity, action, author, arguments)
+    return queries.entries_of(changed, entity, action, author=author)
 
 
 async def recent(

@@ -10,9 +10,8 @@ from prisma.types import AuditEntryCreateInput, AuditEntryWhereInput, DateTimeFi
 from pydantic import JsonValue
 
 from core.database.client import Database
-from core.database.json import Arguments
 from core.http.timestamps import to_iso
-from features.audit.schemas import Action, AuditEntry, AuditQuery, AuditRecord, Author, Place, Trace
+from features.audit.schemas import Action, AuditEntry, AuditQuery, AuditRecord, Place, Trace
 
 # Each kind is a branch of its own, for which the planner can choose an index by how frequent the kind is. The
 # entries' values, which may be long, stay where they are.
@@ -30,10 +29,9 @@ FROM (SELECT * FROM ({}) AS every ORDER BY at DESC, every.id DESC LIMIT $2::int)
 ORDER BY at DESC, newest.id DESC
 """
 
-# The differences of two rows: NULL for a row that there is not, a side that lacks a field says null.
-_OF_CHANGED: Final = """
+_ENTRIES: Final = """
 INSERT INTO audit_entries (entity, entity_id, action, actor, request_id, client, changes)
-SELECT {entity}, changed.id, {action}, {actor}, {request_id}, {client}, coalesce((
+SELECT '{entity}', changed.id, '{action}', {author}, coalesce((
     SELECT jsonb_object_agg(field, jsonb_build_object('before', old.value, 'after', new.value))
     FROM jsonb_each(changed.before) AS old(field, value)
         FULL JOIN jsonb_each(changed.after) AS new(field, value) USING (field)
@@ -63,17 +61,10 @@ async def create(tx: Database, entry: AuditEntry) -> None:
     await tx.auditentry.create(data=data)
 
 
-def entries_of(changed: str, entity: str, action: Action, author: Author, arguments: Arguments) -> str:
+def entries_of(changed: str, entity: str, action: Action, *, author: int) -> str:
     """The statement that `features.audit.api.entries_of` describes."""
-    values = {
-        "entity": entity,
-        "action": action,
-        "actor": author.name,
-        "request_id": author.request_id,
-        "client": author.client,
-    }
-    placeholders = {name: f"{arguments.add(value)}::text" for name, value in values.items()}
-    return _OF_CHANGED.format(changed=changed, **placeholders)
+    placeholders = ", ".join(f"${number}::text" for number in range(author, author + 3))
+    return _ENTRIES.format(changed=changed, entity=entity, action=action, author=placeholders)
 
 
 async def find_entries(

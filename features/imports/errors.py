@@ -56,5 +56,11 @@ class ItemsExist(Conflict):
     code = "imports.items_exist"
 
 
+class RowsExist(Conflict):
+    """`on_conflict=fail` and at least one row of the registry is already there."""
+
+    code = "imports.rows_exist"
+
+
 class ImportNotFound(NotFound):
     code = "imports.not_found"

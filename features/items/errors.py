@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from core.errors import Conflict, FieldError, Invalid, NotFound
+from core.errors import Conflict, FieldError, Invalid, NotFound, PreconditionFailed
 
 
 class ItemNotFound(NotFound):
@@ -10,6 +10,15 @@ class ItemNotFound(NotFound):
 
     def __init__(self, item_id: str) -> None:
         super().__init__(f"Item with id {item_id} not found")
+
+
+class ItemChanged(PreconditionFailed):
+    """Its writer has seen another state of it."""
+
+    code = "items.changed"
+
+    def __init__(self, item_id: str) -> None:
+        super().__init__(f"Item with id {item_id} was changed meanwhile: read it again")
 
 
 class ItemExists(Conflict):

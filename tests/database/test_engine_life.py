@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from core.database import engine as engine_module
+from core.database import supervisor
 from core.database.client import Database
-from core.database.engine import EngineOptions
+from core.database.options import EngineOptions
 from core.database.errors import DatabaseProblem, DatabaseUnavailable, EngineUnavailable
 from core.database.transaction import transaction
 from core.local.paths import ServicePaths
@@ -84,8 +84,8 @@ async def test_killed_ten_times_under_load_it_comes_back_and_nobody_waits_or_get
     assert wrong == 0
     assert refused > 0
     assert answered > 400
-    assert max(recoveries) < 2 + 1.2 * engine_module.BACK_OFF_S[-1]
-    assert slowest < engine_module.RESTART_WAIT_S + 2
+    assert max(recoveries) < 2 + 1.2 * supervisor.BACK_OFF_S[-1]
+    assert slowest < supervisor.RESTART_WAIT_S + 2
 
 
 async def test_a_transaction_of_a_killed_engine_is_not_committed(services: TestServices) -> None:
@@ -106,7 +106,7 @@ async def test_a_transaction_of_a_killed_engine_is_not_committed(services: TestS
 async def test_an_engine_that_hangs_is_killed_and_replaced(
     services: TestServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "PROBE_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(supervisor, "PROBE_TIMEOUT_S", 0.5)
     async with connected(services.database_url) as db:
         pid = db.engine_status().pid
         assert pid is not None
@@ -161,7 +161,7 @@ async def test_the_engine_goes_with_its_parent_even_when_that_is_killed(services
         """
         import asyncio, sys
         from core.database.client import Database
-        from core.database.engine import EngineOptions
+        from core.database.options import EngineOptions
 
         async def main():
             db = Database(EngineOptions(url=sys.argv[1]))

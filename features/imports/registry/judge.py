@@ -2,10 +2,10 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from core.database.bulk import BulkTable, line_of_json
 from features.files import api as files
@@ -109,7 +109,7 @@ class TableJudge:
         self.accepted_ids: set[str] = set()
         self._folder = folder
         self._rejects = rejects
-        self._before = before
+        self.before = before
         self._versions = Versions()
         self._indexed = captured.read(folder, table)
         self._remaining: Iterator[captured.Row] = captured.read(folder, table)
@@ -207,7 +207,7 @@ class TableJudge:
         if newest is not None and newest != row.position:
             self.superseded += 1
             self._rejects.add_superseded(
-                self.table, row.position, self._before + row.position, row.values, newest
+                self.table, row.position, self.before + row.position, row.values, newest
             )
             return None
         candidate = translate(self.table, row.position, row.values)
@@ -223,10 +223,10 @@ class TableJudge:
 
     def _reject(self, position: int, record: object, faults: Sequence[tuple[str, str]]) -> None:
         self.rejected += 1
-        self._rejects.add(self.table, position, self._before + position, record, faults)
+        self._rejects.add(self.table, position, self.before + position, record, faults)
 
 
-def open_content(folder: ContentFolder, values: dict[str, object]) -> "files.BinaryIO":
+def open_content(folder: ContentFolder, values: Mapping[str, object]) -> BinaryIO:
     """The bytes of a file by what the old row says of them."""
     path, name = (values.get(column) for column in ("file_path", "filename"))
     return folder.open(None if path is None else str(path), None if name is None else str(name))

@@ -18,5 +18,3 @@ def item_json(row: str) -> str:
         Field("createdAt", moment(f"{row}.created_at")),
         Field("updatedAt", nullable(moment(f"{row}.updated_at"))),
     )
-
-

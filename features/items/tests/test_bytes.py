@@ -9,19 +9,31 @@ from hypothesis import strategies as st
 
 from core.database.client import Database
 from core.http.pagination import Position, decode_position
-from features.items import queries
+from features.items.queries import reads as queries
 from features.items.schemas import Category, ItemFilter, Priority, Status
 from features.items.tests import typed
 from tests.fixtures.database import Connection
 
 TEXT: Final = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 HOSTILE: Final = st.sampled_from(
-    ["\x01\x1f\x7f", "\b\f\n\r\t", '"\\/', "\u2028\u2029\ufeff", "é🚀", "NULL", "null", "", "{}", "'; --", "%s"]
+    [
+        "\x01\x1f\x7f",
+        "\b\f\n\r\t",
+        '"\\/',
+        "\u2028\u2029\ufeff",
+        "é🚀",
+        "NULL",
+        "null",
+        "",
+        "{}",
+        "'; --",
+        "%s",
+    ]
 )
 ANY_TEXT: Final = st.one_of(TEXT, HOSTILE)
-MOMENT: Final = st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59), timezones=st.just(UTC)).map(
-    lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-)
+MOMENT: Final = st.datetimes(
+    datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59), timezones=st.just(UTC)
+).map(lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000))
 ROW: Final = st.fixed_dictionaries(
     {
         "id": ANY_TEXT.filter(bool),
@@ -58,7 +70,9 @@ async def test_lists_and_single_rows_have_the_bytes_of_the_typed_way(
 ) -> None:
     await connection.execute("TRUNCATE items")
     await connection.executemany(INSERT, [tuple(row.values()) for row in rows])
-    values = {name: st.none() | st.sampled_from([row[name] for row in rows]) for name in queries.COUNTED if rows}
+    values = {
+        name: st.none() | st.sampled_from([row[name] for row in rows]) for name in queries.COUNTED if rows
+    }
     wanted = ItemFilter(**data.draw(st.fixed_dictionaries(values)))  # type: ignore[arg-type]
     tags = [tag for row in rows for tag in row["tags"] if len(tag) <= 200]  # type: ignore[attr-defined]
     if tags:

@@ -12,9 +12,16 @@ from features.items.schemas import Category, Item, ItemFilter, Priority, Status
 
 
 async def list_items(
-    db: Database, wanted: ItemFilter, *, after: Position | None = None, offset: int = 0, size: int | None = None
+    db: Database,
+    wanted: ItemFilter,
+    *,
+    after: Position | None = None,
+    offset: int = 0,
+    size: int | None = None,
 ) -> bytes:
-    where = cast(ItemWhereInput, wanted.model_dump(include={"status", "category", "priority"}, exclude_none=True))
+    where = cast(
+        ItemWhereInput, wanted.model_dump(include={"status", "category", "priority"}, exclude_none=True)
+    )
     if wanted.tag is not None:
         where["tags"] = {"has": wanted.tag}
     total = await db.item.count(where=where)

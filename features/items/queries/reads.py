@@ -1,15 +1,17 @@
-"""Pages of the list, as finished answers: rows, total and cursor in one statement."""
+"""Reads as finished JSON: an item, and pages of the list with total and cursor in one statement."""
 
 from typing import Final
 
 from core.database.client import Database
-from core.database.json import Arguments, list_answer
+from core.database.json import Arguments, list_answer, row_answer
 from core.http.pagination import MAX_LIMIT, Position
+from core.http.rows import Row
 from core.http.timestamps import to_iso
 from features.items.queries.shape import item_json
 from features.items.schemas import ItemFilter
 
 _ITEM: Final = item_json("row")
+_FIND: Final = f"SELECT {row_answer('row.version', _ITEM)} FROM items AS row WHERE id = $1"
 _SHOWN: Final = "id, title, description, category, priority, status, tags, created_at, updated_at"
 
 COUNTED: Final = ("status", "category", "priority")
@@ -20,13 +22,23 @@ _WORDS: Final = "to_tsvector('simple'::regconfig, left(title || ' ' || descripti
 
 
 async def list_items(
-    db: Database, wanted: ItemFilter, *, after: Position | None = None, offset: int = 0, size: int | None = None
+    db: Database,
+    wanted: ItemFilter,
+    *,
+    after: Position | None = None,
+    offset: int = 0,
+    size: int | None = None,
 ) -> bytes:
     """The whole answer, newest first, ties by id; without `size` it holds all that match."""
     sql, arguments = list_statement(wanted, after=after, offset=offset, size=size)
     answer = await db.query_text(sql, *arguments)
     assert answer is not None  # an aggregate gives a row
     return answer
+
+
+async def find_item(db: Database, item_id: str) -> Row | None:
+    found = await db.query_text(_FIND, item_id)
+    return None if found is None else Row.parse(found)
 
 
 async def count_items(db: Database) -> int:

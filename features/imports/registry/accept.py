@@ -1,0 +1,101 @@
+"""Takes a source in: captures it, and enqueues the job that needs nothing but what was captured."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from core.database.client import Database
+from core.database.transaction import unit_of_work
+from core.jobs import JobConflict, Jobs, JobView
+from core.jobs.views import Enqueuer
+from core.settings import Settings
+from features.imports.errors import SourceUnavailable
+from features.imports.registry.captured import Capture
+from features.imports.registry.exported import capture_csv, tables_in
+from features.imports.registry.live import capture_live, is_url, label_of
+from features.imports.registry.schemas import KINDS, TABLES, Arguments, Options, Table
+from features.imports.service import UNFINISHED, sweep
+from features.imports.storage.folders import Folders
+
+Tell = Callable[[Table, int], None]
+"""Called from time to time, from any thread, with a table and how many of its rows were captured so far."""
+
+log = structlog.get_logger(__name__)
+
+
+async def accept_registry(
+    db: Database,
+    jobs: Jobs,
+    settings: Settings,
+    actor: Enqueuer,
+    source: str,
+    options: Options,
+    tell: Tell = lambda table, rows: None,
+) -> JobView:
+    """Capture `source`, a folder of CSV files or a postgresql:// URL, and enqueue its import. Whatever goes
+    wrong leaves no file behind.
+
+    Only a person at a terminal may name a source: the URL is connected to from here, wherever it leads. It is
+    not stored. Raises JobConflict while another import of the kind has not ended.
+    """
+    kind = KINDS[options.source]
+    for state in UNFINISHED:
+        for job in (await jobs.list(kind=kind, state=state, limit=1)).jobs:
+            raise JobConflict(kind, job.id)
+    await sweep(jobs, settings)
+    if options.files is not None:
+        options = options.model_copy(update={"files": str(_existing_folder(Path(options.files)))})
+    folders = Folders(settings.data_dir)
+    async with folders.incoming() as folder:
+        captures: dict[Table, Capture] = {}
+
+        def begin(table: Table) -> Capture:
+            captures[table] = Capture(folder, table)
+            return captures[table]
+
+        try:
+            filename, absent = await _capture(source, options, begin, tell)
+            digests = {
+                table: await asyncio.to_thread(captures[table].finish) for table in TABLES if table in captures
+            }
+        finally:
+            for capture in captures.values():
+                capture.close()
+        arguments = Arguments(
+            **options.model_dump(), filename=filename, captured=digests, absent=absent
+        ).model_dump(by_alias=True, exclude_none=True, mode="json")
+
+        async def enqueue(tx: Database) -> JobView:
+            return await jobs.enqueue(tx, kind, arguments, actor)
+
+        # Before the folder has the job's name nobody may run it: nobody does, for some seconds after.
+        job = await unit_of_work(db, enqueue)
+        await asyncio.to_thread(folders.adopt, folder, job.id)
+    log.info("import.accepted", job_id=job.id, rows=sum(each.rows for each in captures.values()))
+    return job
+
+
+async def _capture(
+    source: str, options: Options, begin: Callable[[Table], Capture], tell: Tell
+) -> tuple[str, list[Table]]:
+    """The source's name for people, and the tables that it lacks."""
+    if is_url(source):
+        absent = await capture_live(options.source, source, begin, tell)
+        if len(absent) == len(TABLES):
+            raise SourceUnavailable(f"{label_of(source)} has none of {', '.join(TABLES)}")
+        return label_of(source), absent
+    if options.source == "postgres":
+        raise SourceUnavailable("An old PostgreSQL is named by a postgresql:// URL")
+    folder = Path(source)
+    found = await asyncio.to_thread(tables_in, folder)
+    for table, path in found.items():
+        await asyncio.to_thread(capture_csv, path, begin(table), lambda rows: tell(table, rows))  # noqa: B023
+    return folder.absolute().name, [table for table in TABLES if table not in found]
+
+
+def _existing_folder(path: Path) -> Path:
+    if not path.is_dir():
+        raise SourceUnavailable(f"{path} {'is not a folder' if path.exists() else 'does not exist'}")
+    return path.absolute()

@@ -1,0 +1,227 @@
+"""Load: rows, checkpoint and audit entry in one transaction for each batch, table after table.
+
+The objects of files are stored before their rows, under keys that a repetition finds again; what an
+interruption leaves without a row is removed by `files.reconcile`.
+"""
+
+import asyncio
+import json
+import time
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from core.database.bulk import Written, line_of_json
+from core.database.client import Database
+from core.database.transaction import unit_of_work
+from core.jobs import JobContext
+from features.audit import api as audit
+from features.files import api as files
+from features.ideas import api as ideas
+from features.imports.errors import RowsExist, SourceChanged, StorageUnavailable
+from features.imports.lowdb.spool import REJECTS, Batch, batches, row_of
+from features.imports.phases.rejects import store
+from features.imports.registry.contents import ContentFolder, NoContent
+from features.imports.registry.judge import TAKEOVERS, open_content, spool_of
+from features.imports.registry.schemas import FILES, IDEAS, SYSTEMS, TABLES, Arguments, Checkpoint, Table
+from features.search import api as search
+from features.systems import api as systems
+
+BATCH_TIMEOUT: Final = timedelta(seconds=60)
+ENTITIES: Final[dict[Table, str]] = {
+    SYSTEMS: systems.ENTITY,
+    IDEAS: ideas.ENTITY,
+    FILES: files.ENTITY,
+}
+TAGS: Final[dict[Table, tuple[str, ...]]] = {
+    SYSTEMS: (*systems.SYSTEM_TAGS, *systems.LIST_TAGS),
+    IDEAS: ideas.BULK_TAGS,
+    FILES: files.FILE_TAGS,
+}
+
+log = structlog.get_logger(__name__)
+
+
+async def load(context: JobContext, arguments: Arguments, folder: Path, checkpoint: Checkpoint) -> Checkpoint:
+    """Load what the spools hold beyond the checkpoint: each row exactly once, however often interrupted."""
+    rows = context.settings.import_batch_rows
+    findings = checkpoint.findings
+    await context.progress(
+        phase="load", done=checkpoint.done, total=findings.accepted, rejected=findings.rejected
+    )
+    for batch in batches(folder / REJECTS, checkpoint.rejects_offset, rows=rows):
+        await context.raise_if_stopping()
+        checkpoint = await _store_rejects(context, batch, checkpoint)
+    began_at = time.perf_counter() - checkpoint.seconds
+    for table in TABLES:
+        if table not in findings.tables:
+            continue
+        if table == FILES and checkpoint.tally(table).offset:
+            await _index_again(context, folder, checkpoint)
+        remaining = batches(spool_of(folder, table), checkpoint.tally(table).offset, rows=rows)
+        while (batch_or_none := await asyncio.to_thread(partial(next, remaining, None))) is not None:
+            await context.raise_if_stopping()
+            checkpoint = await _load_batch(context, arguments, table, batch_or_none, checkpoint, began_at)
+            await context.progress(done=checkpoint.done)
+    log.info("import.loaded", **{table: tally.imported for table, tally in checkpoint.tables.items()})
+    return checkpoint
+
+
+async def _store_rejects(context: JobContext, batch: Batch, checkpoint: Checkpoint) -> Checkpoint:
+    reached = checkpoint.model_copy(update={"rejects_offset": batch.end})
+
+    async def work(tx: Database) -> None:
+        await store(tx, context.job.id, batch)
+        await context.checkpoint(tx, reached.model_dump())
+
+    await unit_of_work(context.db, work, timeout=BATCH_TIMEOUT)
+    return reached
+
+
+async def _load_batch(
+    context: JobContext,
+    arguments: Arguments,
+    table: Table,
+    batch: Batch,
+    before: Checkpoint,
+    began_at: float,
+) -> Checkpoint:
+    rows = [json.loads(row_of(line)) for line in batch.lines]
+    takeover, job_id = TAKEOVERS[table], context.job.id
+    copied: set[str] = set()
+    replaced: dict[str, files.StoredContent] = {}
+    if table == FILES:
+        replaced = await files.contents_of(context.db, [row["id"] for row in rows])
+        copied = await _copy(context, arguments, rows, replaced)
+    rows_json = f"[{b','.join(line_of_json(row) for row in rows).decode()}]"
+
+    async def work(tx: Database) -> tuple[Written, Checkpoint]:
+        written = await takeover.load(
+            tx, rows_json, job_id, overwrite=arguments.on_conflict == "overwrite"
+        )
+        if arguments.on_conflict == "fail" and written.kept:
+            if stored := await takeover.existing(tx, [row["id"] for row in rows], job_id):
+                raise RowsExist(f"Rows of {table} came in between, for example {', '.join(stored[:5])}")
+        if table == FILES:
+            await _raise_if_uncopied(context, tx, [*written.inserted, *written.updated], copied)
+        if written.inserted or written.updated:
+            await audit.record(tx, _entry(context, arguments, table, written))
+        tally = before.tally(table)
+        counted = tally.model_copy(
+            update={
+                "offset": batch.end,
+                "done": tally.done + len(rows),
+                "imported": tally.imported + len(written.inserted),
+                "updated": tally.updated + len(written.updated),
+                "unchanged": tally.unchanged + written.unchanged,
+                "kept": tally.kept + written.kept,
+            }
+        )
+        reached = before.model_copy(
+            update={
+                "tables": {**before.tables, table: counted},
+                "seconds": time.perf_counter() - began_at,
+            }
+        )
+        await context.checkpoint(tx, reached.model_dump(), done=reached.done)
+        return written, reached
+
+    async with context.cache.invalidating(*TAGS[table]):
+        written, checkpoint = await unit_of_work(context.db, work, timeout=BATCH_TIMEOUT)
+    if table == FILES:
+        await _discard(context, written.updated, replaced, copied)
+        texts = {row["id"] for row in rows if row["mime_type"] in files.TEXT_TYPES}
+        changed = [*(file_id for file_id in written.inserted if file_id in texts), *written.updated]
+        await search.index_files(context.db, context.cache, context.settings, changed)
+    return checkpoint
+
+
+async def _copy(
+    context: JobContext,
+    arguments: Arguments,
+    rows: list[dict[str, object]],
+    stored: dict[str, files.StoredContent],
+) -> set[str]:
+    """Give each row the key of its object; store those bytes that will be needed. The keys of these."""
+    folder = await asyncio.to_thread(ContentFolder, Path(arguments.files or ""))
+    copied: set[str] = set()
+    try:
+        for row in rows:
+            key = row["object_key"] = files.key_for(context.job.id, str(row["id"]))
+            there = stored.get(str(row["id"]))
+            if there is not None and there.checksum == row["checksum"]:
+                continue
+            if there is not None and arguments.on_conflict == "skip":
+                continue
+            await context.raise_if_stopping()
+            await _copy_one(context, folder, row, key)
+            copied.add(key)
+    finally:
+        folder.close()
+    return copied
+
+
+async def _copy_one(context: JobContext, folder: ContentFolder, row: dict[str, object], key: str) -> None:
+    legacy = json.loads(str(row["legacy"] or "{}"))
+    values = {
+        "file_path": legacy.get("fields", {}).get("file_path"),
+        "filename": legacy.get("original", {}).get("filename", row["filename"]),
+    }
+    try:
+        with await asyncio.to_thread(open_content, folder, values) as file:
+            checksum = await files.store(context.settings, key, file)
+    except NoContent as error:
+        raise SourceChanged(f"The bytes of file {row['id']} are gone since preflight: it {error}") from None
+    if checksum != row["checksum"]:
+        await files.discard(context.settings, key)
+        raise SourceChanged(f"The bytes of file {row['id']} have changed since preflight")
+
+
+async def _raise_if_uncopied(
+    context: JobContext, tx: Database, written: list[str], copied: set[str]
+) -> None:
+    """Somebody deleted or replaced a file since it was looked at: the job is picked up again and copies it."""
+    for file_id, content in (await files.contents_of(tx, written)).items():
+        if content.object_key == files.key_for(context.job.id, file_id) and content.object_key not in copied:
+            raise StorageUnavailable(f"File {file_id} was changed while it was imported")
+
+
+async def _discard(
+    context: JobContext, updated: list[str], replaced: dict[str, files.StoredContent], copied: set[str]
+) -> None:
+    """The objects that overwritten rows had, where they got another one."""
+    for file_id in updated:
+        if files.key_for(context.job.id, file_id) in copied and file_id in replaced:
+            await files.discard(context.settings, replaced[file_id].object_key)
+
+
+async def _index_again(context: JobContext, folder: Path, checkpoint: Checkpoint) -> None:
+    """The batch before an interruption may not have come that far. What is indexed already is not touched."""
+    end = checkpoint.tally(FILES).offset
+    for batch in batches(spool_of(folder, FILES), 0, rows=context.settings.import_batch_rows):
+        rows = [json.loads(row_of(line)) for line in batch.lines]
+        ids = [row["id"] for row in rows if row["mime_type"] in files.TEXT_TYPES]
+        await search.index_files(context.db, context.cache, context.settings, ids)
+        await context.raise_if_stopping()
+        if batch.end >= end:
+            return
+
+
+def _entry(
+    context: JobContext, arguments: Arguments, table: Table, written: Written
+) -> audit.AuditEntry:
+    return audit.AuditEntry(
+        entity=ENTITIES[table],
+        entity_id=context.job.id,
+        action="imported",
+        actor=context.job.actor,
+        request_id=context.job.request_id,
+        changes={
+            "source": arguments.source,
+            "inserted": len(written.inserted),
+            "updated": len(written.updated),
+        },
+    )

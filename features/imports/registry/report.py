@@ -1,0 +1,73 @@
+"""The books of one import: all tables together, and each."""
+
+from typing import Final
+
+from core.jobs import JsonObject
+from features.imports.registry.preflight import sha256_of_all
+from features.imports.registry.schemas import (
+    Arguments,
+    Checked,
+    Checkpoint,
+    Phase,
+    Result,
+    Sample,
+    Table,
+    TableResult,
+)
+
+_SUMS: Final = (
+    "records",
+    "superseded",
+    "rejected",
+    "imported",
+    "updated",
+    "unchanged",
+    "kept",
+    "verified",
+    "changed_since",
+)
+
+
+def report(
+    arguments: Arguments,
+    checkpoint: Checkpoint,
+    checked: tuple[dict[Table, Checked], float] | None,
+    samples: list[Sample] | None,
+) -> JsonObject:
+    """`samples` and what exists already are told for dry runs."""
+    findings = checkpoint.findings
+    proved, verify_s = checked or ({}, 0.0)
+    tables = {
+        table: TableResult(
+            records=each.rows,
+            superseded=each.superseded,
+            rejected=each.rejected,
+            **checkpoint.tally(table).model_dump(include={"imported", "updated", "unchanged", "kept"}),
+            verified=proved.get(table, Checked()).verified,
+            changed_since=proved.get(table, Checked()).changed_since,
+            existing=each.existing if arguments.dry_run else None,
+            translated=each.translated,
+            adapted=each.adapted,
+        )
+        for table, each in findings.tables.items()
+    }
+    seconds: dict[Phase, float] = {"preflight": round(findings.seconds, 3)}
+    rows: dict[Phase, int] = {"preflight": findings.rows}
+    if checked is not None:
+        seconds |= {"load": round(checkpoint.seconds, 3), "verify": round(verify_s, 3)}
+        rows |= {"load": checkpoint.done, "verify": checkpoint.done}
+    result = Result(
+        dry_run=arguments.dry_run,
+        on_conflict=arguments.on_conflict,
+        filename=arguments.filename,
+        sha256=sha256_of_all(arguments),
+        bytes=findings.bytes,
+        absent=arguments.absent,
+        tables=tables,
+        **{name: sum(getattr(each, name) for each in tables.values()) for name in _SUMS},
+        existing=sum(each.existing or 0 for each in tables.values()) if arguments.dry_run else None,
+        rejects=samples,
+        seconds=seconds,
+        rows_per_second={phase: round(rows[phase] / max(seconds[phase], 0.001)) for phase in rows},
+    )
+    return result.model_dump(by_alias=True, exclude_none=True, mode="json")
