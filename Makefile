@@ -47,8 +47,8 @@ format: setup ## write the format and the fixes that ruff knows
 bench: setup $(BENCH_STAMPS) ## measure requests and imports beside other ways to build them, and against the targets
 	@$(BIN)/python -m tests.bench
 
-soak: setup ## ten minutes of mixed load, and what memory does meanwhile
-	@$(BIN)/python -m tests.bench --soak
+soak: setup ## mixed load for MINUTES (10), and what memory does meanwhile
+	@$(BIN)/python -m tests.bench --soak $(MINUTES)
 
 setup: $(CLIENTS_STAMP) ## everything that run, test and check need
 	@:
@@ -101,6 +101,6 @@ lock: ## write requirements.lock anew from the ranges in pyproject.toml
 	@mv build/requirements.lock requirements.lock && rm -rf build/lock
 
 clean: ## remove what set-up made; the data in .data stays
-	@rm -rf $(VENV) $(ENGINE)/node_modules $(ENGINE)/generated build \
-		$(YARDSTICKS)/express/node_modules .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf $(VENV) $(ENGINE)/node_modules $(ENGINE)/generated $(YARDSTICKS)/express/node_modules build \
+		.coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find core features tests prisma -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from core.commands import registry
 from core.commands.keys import keys
 from core.settings import Settings, SettingsError, load_settings
 
@@ -27,6 +28,8 @@ app = typer.Typer(
 imports = typer.Typer(help="Bring legacy data in.", no_args_is_help=True)
 database = typer.Typer(help="Deploy, compare and extend the database's schema.", no_args_is_help=True)
 jobs = typer.Typer(help="Look at background jobs and cancel them.", no_args_is_help=True)
+imports.command("questdb")(registry.questdb)
+imports.command("postgres")(registry.postgres)
 app.add_typer(imports, name="import")
 app.add_typer(database, name="db")
 app.add_typer(jobs, name="jobs")

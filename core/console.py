@@ -26,6 +26,7 @@ COLOURS: dict[JobState, str] = {
 }
 RESULT_ROWS = (
     "records",
+    "superseded",
     "imported",
     "updated",
     "unchanged",

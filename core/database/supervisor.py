@@ -23,8 +23,9 @@ PROBE_TIMEOUT_S: Final = 15.0
 """An engine that has not answered for so long hangs, and is killed."""
 STABLE_AFTER_S: Final = 10.0
 BACK_OFF_S: Final = (0.0, 0.0, 0.05, 0.1, 0.2, 0.4)
-"""The pause before the n-th start in a row; the last one repeats. With the start itself, which takes less than
-half a second on an idle machine, an engine that dies again and again is back within two."""
+"""The pause before the n-th start in a row; the last one repeats. With the start itself, which takes about
+half a second, an engine that dies again and again is back within two.
+"""
 
 Report = Callable[[Mapping[str, Any]], None]
 """Gets what the engine says about itself, about once a second."""

@@ -19,6 +19,7 @@ __all__ = [
     "Author",
     "JsonValue",
     "Trace",
+    "deleted_since",
     "differences",
     "entries_of",
     "recent",
@@ -79,6 +80,11 @@ async def recent(
     A cached answer made of them hangs on `AUDIT_TAGS`, and on the tags of the slices whose rows they are.
     """
     return await queries.find_recent(db, kinds, since, labels=labels, limit=limit)
+
+
+async def deleted_since(db: Database, entity: str, ids: Sequence[str], since: datetime) -> frozenset[str]:
+    """Those of the rows that somebody has deleted since then."""
+    return await queries.deleted_since(db, entity, ids, since)
 
 
 def differences(before: Facts, after: Facts) -> dict[str, JsonValue]:

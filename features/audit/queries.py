@@ -121,6 +121,13 @@ async def find_recent(
     ]
 
 
+async def deleted_since(db: Database, entity: str, ids: Sequence[str], since: datetime) -> frozenset[str]:
+    rows = await db.auditentry.find_many(
+        where={"entity": entity, "entity_id": {"in": list(ids)}, "action": "deleted", "at": {"gte": since}}
+    )
+    return frozenset(row.entity_id for row in rows)
+
+
 async def count_older(db: Database, than: datetime) -> int:
     return await db.auditentry.count(where={"at": {"lt": than}})
 

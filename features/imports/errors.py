@@ -64,3 +64,14 @@ class RowsExist(Conflict):
 
 class ImportNotFound(NotFound):
     code = "imports.not_found"
+
+
+class NoEarlierImport(Conflict):
+    """There is nothing to compare the source with."""
+
+    code = "imports.no_earlier_import"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No LowDB file has been imported yet, so there is no last time; import it as a whole"
+        )

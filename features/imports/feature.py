@@ -2,6 +2,7 @@
 
 from core.feature import Feature
 from features.imports.jobs import LOWDB
+from features.imports.registry.run import REGISTRY
 from features.imports.router import router
 
-feature = Feature(name="imports", router=router, jobs=(LOWDB,), admin=True)
+feature = Feature(name="imports", router=router, jobs=(LOWDB, *REGISTRY), admin=True)

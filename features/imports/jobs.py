@@ -12,6 +12,7 @@ from features.imports.lowdb.spool import RECORDS, REJECTS, sha256_of
 from features.imports.phases.load import load
 from features.imports.phases.preflight import examine
 from features.imports.phases.verify import verify
+from features.imports.queries import memory
 from features.imports.schemas import KIND, Arguments, Checked, Checkpoint, Phase, Result, Sample
 from features.imports.storage.folders import SOURCE, Folders
 
@@ -43,13 +44,14 @@ async def _import(context: JobContext, arguments: Arguments, folder: Path) -> Js
     if arguments.dry_run:
         findings, samples = await examine(context, arguments, source, folder, first=True)
         await context.progress(phase="report", done=findings.accepted, total=findings.accepted)
-        return _report(arguments, Checkpoint(findings=findings), None, samples)
+        return _report(arguments, Checkpoint(findings=findings, changes=findings.changes), None, samples)
     checkpoint = await _prepare(context, arguments, source, folder)
     checkpoint = await load(context, arguments, folder, checkpoint)
     checked = await verify(context, arguments, folder, checkpoint)
     await context.progress(phase="report", done=checkpoint.done)
     result = _report(arguments, checkpoint, checked, None)
     async with transaction(context.db) as tx:
+        await memory.finish_run(tx, context.job.id)
         await context.checkpoint(tx, {_RESULT: result})
     return result
 
@@ -58,7 +60,7 @@ async def _prepare(context: JobContext, arguments: Arguments, source: Path, fold
     """The checkpoint to go on from, with its spools. A resumed job makes sure of its source first."""
     if context.job.checkpoint is None:
         findings, _ = await examine(context, arguments, source, folder, first=True)
-        return Checkpoint(findings=findings)
+        return Checkpoint(findings=findings, changes=findings.changes)
     checkpoint = Checkpoint.model_validate(context.job.checkpoint)
     known = checkpoint.findings
     await context.progress(
@@ -114,6 +116,7 @@ def _report(
         changed_since=checked.changed_since if checked else 0,
         existing=findings.existing if arguments.dry_run else None,
         ignored=findings.ignored,
+        since_last=checkpoint.changes,
         rejects=samples,
         seconds=seconds,
         rows_per_second={phase: round(rows[phase] / max(seconds[phase], 0.001)) for phase in rows},
@@ -126,5 +129,5 @@ LOWDB: Final = JobKind(
     run,
     exclusive=True,
     local=True,
-    public_arguments=("source", "filename", "onConflict", "dryRun", "maxRejects", "sha256"),
+    public_arguments=("source", "filename", "onConflict", "dryRun", "maxRejects", "sinceLast", "sha256"),
 )

@@ -1,5 +1,6 @@
 """Options, arguments, checkpoints and results of imports."""
 
+from collections.abc import Sequence
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -8,6 +9,15 @@ from pydantic.alias_generators import to_camel
 from features.items.api import OnConflict
 
 KIND: Final = "import.lowdb"
+ENTITY: Final = "item"
+"""What the rows are called that a LowDB file brings."""
+
+SAMPLES: Final = 20
+"""How many conflicts and vanished records are named."""
+
+KINDS: Final = (KIND, "import.questdb", "import.postgres")
+"""Of all jobs that may reject records."""
+
 Source = Literal["lowdb"]
 Phase = Literal["preflight", "load", "verify", "report"]
 
@@ -71,6 +81,12 @@ class Changes(BaseModel):
     vanished: int = 0
     first_conflicts: list[Told] = []
     first_vanished: list[str] = []
+
+    def with_conflicts(self, conflicts: Sequence[Told]) -> "Changes":
+        first = [*self.first_conflicts, *conflicts][:SAMPLES]
+        return self.model_copy(
+            update={"conflicts": self.conflicts + len(conflicts), "first_conflicts": first}
+        )
 
 
 class Findings(BaseModel):

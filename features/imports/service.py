@@ -18,7 +18,7 @@ from core.jobs.views import Enqueuer
 from core.settings import Settings
 from features.imports import queries
 from features.imports.errors import ImportNotFound, SourceUnavailable, UploadInvalid, UploadTooLarge
-from features.imports.schemas import KIND, Arguments, Options, Reject
+from features.imports.schemas import KIND, KINDS, Arguments, Options, Reject
 from features.imports.storage.folders import Folders
 from features.imports.storage.upload import receive
 
@@ -76,7 +76,7 @@ async def sweep(jobs: Jobs, settings: Settings) -> None:
         return
     live: set[str] = set()
     for state in UNFINISHED:
-        live |= {job.id for job in (await jobs.list(kind=KIND, state=state)).jobs}
+        live |= {job.id for job in (await jobs.list(state=state)).jobs}
     if removed := await asyncio.to_thread(folders.sweep, candidates, live):
         log.info("import.folders_swept", removed=removed)
 
@@ -87,7 +87,7 @@ async def rejects_of(db: Database, jobs: Jobs, job_id: str) -> AsyncIterator[byt
         job = await jobs.get(job_id)
     except JobNotFound:
         raise ImportNotFound(f"Import with id {job_id} not found") from None
-    if job.kind != KIND:
+    if job.kind not in KINDS:
         raise ImportNotFound(f"Import with id {job_id} not found")
     return _lines(db, job.id, await queries.rejects_after(db, job.id, -1))
 

@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -25,14 +25,19 @@ def family(pid: int) -> list[int]:
     return found
 
 
-def cpu_seconds(pids: Iterable[int]) -> float:
+def cpu_seconds(pids: Iterable[int]) -> dict[int, float]:
     """Of user and system, since each process began."""
-    ticks = 0
+    seconds = {}
     for pid in pids:
         with suppress(*GONE):
             fields = _fields(Path(f"/proc/{pid}"))
-            ticks += int(fields[11]) + int(fields[12])
-    return ticks / TICKS
+            seconds[pid] = (int(fields[11]) + int(fields[12])) / TICKS
+    return seconds
+
+
+def cpu_used(before: Mapping[int, float], after: Mapping[int, float]) -> float:
+    """Seconds between two looks; what a process used that has ended since is not known."""
+    return sum(seconds - before.get(pid, 0) for pid, seconds in after.items())
 
 
 def resident(pids: Iterable[int]) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
-from tests.bench import processes
+from tests.bench import answers, processes
 from tests.bench.data import drop_created
 from tests.bench.endpoints import WRITES, Endpoints
 from tests.bench.load import Generator, Load, Request
@@ -20,7 +20,8 @@ CONNECTIONS: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One endpoint of one server in one round. Latencies and CPU are milliseconds, CPU is per request."""
+    """One endpoint of one server in one round. Latencies and CPU are milliseconds; CPU and
+    queries are per request."""
 
     rate: float
     p50: float
@@ -28,12 +29,13 @@ class Measured:
     app: float
     engine: float
     database: float
+    queries: float
     failed: int
 
 
 @dataclass
 class Figures:
-    """By server and endpoint: what each round measured, and the queries that one request takes."""
+    """By server and endpoint: what each round measured, and the queries of a request that comes alone."""
 
     rounds: dict[tuple[str, str], list[Measured]] = field(default_factory=lambda: defaultdict(list))
     queries: dict[tuple[str, str], float | None] = field(default_factory=dict)
@@ -80,16 +82,23 @@ class Rounds:
     async def _one(self, server: Server, requests: Sequence[Request]) -> Measured:
         if self.warm_up_s:
             await self._load(server, requests, self.warm_up_s)
-        parts = (server.pids("app"), server.pids("engine"), service_pids("postgres", self.data_dir))
-        before = [processes.cpu_seconds(pids) for pids in parts]
+        queried, before = await answers.queries_so_far(server), self._cpu(server)
         load = await self._load(server, requests, self.seconds)
-        after = [processes.cpu_seconds(pids) for pids in parts]
+        after = self._cpu(server)
+        queries = await answers.queries_so_far(server) - queried
         server.forget_log()
-        used = (
-            1000 * (end - start) / max(1, load.requests) for start, end in zip(before, after, strict=True)
+        answered = max(1, load.requests)
+        used = (processes.cpu_used(*looks) for looks in zip(before, after, strict=True))
+        app, engine, database = (1000 * seconds / answered for seconds in used)
+        return Measured(
+            *(load.rate, load.p50, load.p99, app, engine, database),
+            queries=queries / answered,
+            failed=load.failed,
         )
-        app, engine, database = used
-        return Measured(load.rate, load.p50, load.p99, app, engine, database, load.failed)
+
+    def _cpu(self, server: Server) -> list[dict[int, float]]:
+        parts = (server.pids("app"), server.pids("engine"), service_pids("postgres", self.data_dir))
+        return [processes.cpu_seconds(pids) for pids in parts]
 
     async def _load(self, server: Server, requests: Sequence[Request], seconds: float) -> Load:
         return await self.generator.run(server.port, requests, seconds=seconds, connections=CONNECTIONS)

@@ -40,7 +40,17 @@ class Target:
 
 def show_app(console: Console, figures: Figures) -> None:
     table = _table("Handover, 1 worker, 32 connections (CPU: milliseconds per request)", "", "cache")
-    for column in ("requests/s", "p50 ms", "p99 ms", "app", "engine", "PostgreSQL", "queries", "failed"):
+    for column in (
+        "requests/s",
+        "p50 ms",
+        "p99 ms",
+        "app",
+        "engine",
+        "PostgreSQL",
+        "queries",
+        "loaded",
+        "failed",
+    ):
         table.add_column(column, justify="right")
     for code, name in SHOWN.items():
         for server in (CACHED, UNCACHED):
@@ -50,9 +60,13 @@ def show_app(console: Console, figures: Figures) -> None:
                 *(f"{code} {name}", "on" if server == CACHED else "off", f"{one.rate:,.0f}"),
                 *(f"{one.p50:.2f}", f"{one.p99:.2f}"),
                 *(f"{one.app:.3f}", f"{one.engine:.3f}", f"{one.database:.3f}"),
-                *("-" if queries is None else f"{queries:.1f}", str(one.failed)),
+                *("-" if queries is None else f"{queries:.1f}", f"{one.queries:.2f}", str(one.failed)),
             )
     console.print(table)
+    console.print(
+        "Queries: of a request that comes alone, and per request under load. Reads of the same that meet share "
+        "one query, with the cache off too."
+    )
 
 
 def show_yardsticks(console: Console, figures: Figures) -> None:

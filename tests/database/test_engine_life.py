@@ -16,8 +16,8 @@ import pytest
 
 from core.database import supervisor
 from core.database.client import Database
-from core.database.options import EngineOptions
 from core.database.errors import DatabaseProblem, DatabaseUnavailable, EngineUnavailable
+from core.database.options import EngineOptions
 from core.database.transaction import transaction
 from core.local.paths import ServicePaths
 from core.local.postgres import Postgres

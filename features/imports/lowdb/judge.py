@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import orjson
+
 from features.imports.errors import SourceUnavailable
 from features.imports.lowdb.identifiers import SeenIds
+from features.imports.lowdb.previous import Previous
 from features.imports.lowdb.reader import LowDbReader, Record
-from features.imports.lowdb.spool import SpoolWriter, line_of
-from features.imports.schemas import Findings, Reject, RejectedField, Sample
+from features.imports.lowdb.spool import CHANGED, HEAD, NEW, TAIL, UNCHANGED, UNUSABLE, SpoolWriter
+from features.imports.lowdb.text import is_written_alike, lead_of, margin_of
+from features.imports.schemas import Changes, Findings, Reject, RejectedField, Sample
 from features.items.api import InvalidLegacyItem, LegacyItem, canonical_digest
 
 SLICE_S: Final = 0.05
@@ -24,9 +28,12 @@ _beyond_ascii = re.compile(r"[^\x00-\x7f]")
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """What one step did; `ids` are those of the good records in it."""
+    """What one step did; `ids` are those of the good records in it, `changes` the ones that the last import
+    did not find so, as JSON objects of id, digest and base.
+    """
 
     ids: list[str]
+    changes: list[bytes]
     ended: bool
 
 
@@ -43,6 +50,7 @@ class Judge:
         records: SpoolWriter | None = None,
         rejects: SpoolWriter | None = None,
         max_rejects: int | None = None,
+        previous: Previous | None = None,
     ) -> None:
         try:
             if not source.is_file():  # opening a pipe could wait for ever, and could not be resumed
@@ -55,8 +63,12 @@ class Judge:
         self.bytes = source.stat().st_size
         self.records = 0
         self.rejected = 0
+        self.unchanged = 0
         self.samples: list[Sample] = []
-        self._reader = LowDbReader(self._file)
+        self._reader = LowDbReader(self._file, outside=self._tell if records is not None else None)
+        self._lines: list[bytes] = []
+        self._margin = ""
+        self._previous = previous
         self._remaining = iter(self._reader)
         self._records_spool = records
         self._rejects_spool = rejects
@@ -76,8 +88,8 @@ class Judge:
     def step(self) -> Slice:
         """About 50 ms of work. Raises SourceMalformed as soon as the file turns out not to be whole."""
         until = time.perf_counter() + SLICE_S
-        lines: list[bytes] = []
         ids: list[str] = []
+        changes: list[bytes] = []
         ended = True
         for record in self._remaining:
             position = self.records
@@ -93,16 +105,14 @@ class Judge:
                     self._reject(record, [("id", f"is already used by {self._reader.path(first)}")])
                 else:
                     ids.append(item.id)
-                    if self._records_spool is not None:
-                        lines.append(line_of(canonical_digest(item), item.row()))
+                    self._accept(record, item, changes)
             if self.too_many or (not self.records % _RECORDS_BETWEEN_CLOCKS and time.perf_counter() > until):
                 ended = self.too_many
                 break
-        if self._records_spool is not None:
-            self._records_spool.write(b"".join(lines))
-        return Slice(ids, ended)
+        self._flush()
+        return Slice(ids, changes, ended)
 
-    def findings(self, existing: int) -> Findings:
+    def findings(self, existing: int, changes: Changes | None) -> Findings:
         """After the last slice: closes the spools for good."""
         return Findings(
             sha256=self._reader.sha256,
@@ -114,6 +124,7 @@ class Judge:
             spool_sha256=self._records_spool.finish() if self._records_spool else "",
             rejects_sha256=self._rejects_spool.finish() if self._rejects_spool else "",
             existing=existing,
+            changes=changes,
             seconds=time.perf_counter() - self._started_at,
         )
 
@@ -123,6 +134,50 @@ class Judge:
         for spool in (self._records_spool, self._rejects_spool):
             if spool is not None:
                 spool.close()
+
+    def _accept(self, record: Record, item: LegacyItem, changes: list[bytes]) -> None:
+        if self._records_spool is None and self._previous is None:
+            return
+        digest = canonical_digest(item).encode()
+        kind, base, identifier = NEW, b"", orjson.dumps(item.id)
+        if self._previous is not None and (last := self._previous.digest_of(item.id)) is not None:
+            base = last.encode()
+            kind = UNCHANGED if base == digest else CHANGED
+        if kind is UNCHANGED:
+            self.unchanged += 1
+        elif self._previous is not None:
+            known = b'"%b"' % base if base else b"null"
+            changes.append(b'{"id":%b,"digest":"%b","base":%b}' % (identifier, digest, known))
+        if self._records_spool is None:
+            return
+        alike = is_written_alike(item, record.value, self._reader.source_text(), self._margin)
+        columns = [kind, digest, identifier, self._rest(record, alike=alike)]
+        if kind is not UNCHANGED:
+            columns.append(item.row())
+        if kind is CHANGED:
+            columns.append(base)
+        self._lines.append(b"\t".join(columns))
+
+    def _rest(self, record: Record, *, alike: bool) -> bytes:
+        """What an `Entry` remembers of the record's text."""
+        lead = self._reader.lead
+        usual = lead == lead_of(self._margin, first=record.position == 0)
+        if alike and usual:
+            return b""
+        text = b",null" if alike else b"," + orjson.dumps(self._reader.source_text())
+        return text if usual else b"%b,%b" % (text, orjson.dumps(lead))
+
+    def _tell(self, text: str) -> None:
+        """What stands around the list may be longer than memory."""
+        if not self._margin:
+            self._margin = margin_of(text)
+        self._lines.append(b"%b\t%b" % (TAIL if self._reader.entered else HEAD, orjson.dumps(text)))
+        self._flush()
+
+    def _flush(self) -> None:
+        if self._records_spool is not None and self._lines:
+            self._records_spool.write(b"\n".join([*self._lines, b""]))
+        self._lines.clear()
 
     def _reject(self, record: Record, faults: list[tuple[str, str]]) -> None:
         self.rejected += 1
@@ -142,6 +197,7 @@ class Judge:
             record=as_ascii_line(self._reader.source_text()),
         )
         self._rejects_spool.write(reject.model_dump_json().encode() + b"\n")
+        self._lines.append(b"%b\t%b" % (UNUSABLE, self._rest(record, alike=False)))
 
 
 def as_ascii_line(text: str) -> str:

@@ -26,6 +26,8 @@ from features.imports.storage.folders import private
 RECORDS: Final = "records.spool"
 REJECTS: Final = "rejects.spool"
 _LARGEST_BATCH_BYTES: Final = 4 << 20
+_DIGEST_CHARACTERS: Final = 64
+
 NEW: Final = b"new"
 CHANGED: Final = b"changed"
 UNCHANGED: Final = b"unchanged"
@@ -71,18 +73,19 @@ class SpoolWriter:
 
 
 def batches(path: Path, start: int, *, rows: int) -> Iterator[Batch]:
-    """The lines from `start` on, at most `rows` and about 4 MiB at a time."""
+    """The lines from `start` on, at most `rows` and about 4 MiB at a time; text around records is no row."""
     with path.open("rb") as file:
         file.seek(start)
         end = start
         while True:
             lines: list[bytes] = []
-            size = 0
-            while len(lines) < rows and size < _LARGEST_BATCH_BYTES:
+            size = count = 0
+            while count < rows and size < _LARGEST_BATCH_BYTES:
                 line = file.readline()
                 if not line:
                     break
                 size += len(line)
+                count += not line.startswith((HEAD, TAIL))
                 lines.append(line[:-1])
             if not lines:
                 return
@@ -129,12 +132,13 @@ def sha256_of(path: Path) -> str:
 
 
 def line_of(digest: str, row: bytes) -> bytes:
+    """A line of a spool whose source need not be written out again: only digest and row."""
     return b"%b %b\n" % (digest.encode(), row)
 
 
 def digest_of(line: bytes) -> str:
-    return line[:64].decode()
+    return line[:_DIGEST_CHARACTERS].decode()
 
 
 def row_of(line: bytes) -> bytes:
-    return line[65:]
+    return line[_DIGEST_CHARACTERS + 1 :]

@@ -17,9 +17,12 @@ import structlog
 from core.database.transaction import transaction
 from core.jobs import JobContext
 from features.audit import api as audit
-from features.imports.lowdb.spool import RECORDS, REJECTS, Batch, batches, row_of
+from features.imports.lowdb.spool import RECORDS, REJECTS, batches
+from features.imports.phases.pages import PageBatch, page_batches
 from features.imports.phases.rejects import store
-from features.imports.schemas import Arguments, Checkpoint
+from features.imports.phases.rows import Outcome, write
+from features.imports.queries import memory
+from features.imports.schemas import KIND, Arguments, Changes, Checkpoint
 from features.items import api as items
 
 _LANES: Final = 3
@@ -35,6 +38,7 @@ async def load(context: JobContext, arguments: Arguments, folder: Path, checkpoi
     await context.progress(
         phase="load", done=checkpoint.done, total=total, rejected=checkpoint.findings.rejected
     )
+    await memory.begin_run(context.db, context.job.id, KIND)
     for batch in batches(folder / REJECTS, checkpoint.rejects_offset, rows=batch_rows):
         await context.raise_if_stopping()
         async with transaction(context.db, timeout=BATCH_TIMEOUT) as tx:
@@ -48,6 +52,7 @@ async def load(context: JobContext, arguments: Arguments, folder: Path, checkpoi
         updated=checkpoint.updated,
         unchanged=checkpoint.unchanged,
         kept=checkpoint.kept,
+        conflicts=checkpoint.changes.conflicts if checkpoint.changes else 0,
     )
     return checkpoint
 
@@ -56,7 +61,7 @@ async def _load_records(
     context: JobContext, arguments: Arguments, spool: Path, checkpoint: Checkpoint
 ) -> Checkpoint:
     begun_at = time.perf_counter() - checkpoint.seconds
-    remaining = batches(spool, checkpoint.offset, rows=context.settings.import_batch_rows)
+    remaining = page_batches(spool, checkpoint, rows=context.settings.import_batch_rows)
     lanes: deque[asyncio.Future[Checkpoint]] = deque()
     newest: asyncio.Future[Checkpoint] = asyncio.get_running_loop().create_future()
     newest.set_result(checkpoint)
@@ -81,14 +86,14 @@ async def _load_records(
 async def _load_batch(
     context: JobContext,
     arguments: Arguments,
-    batch: Batch,
+    batch: PageBatch,
     before: asyncio.Future[Checkpoint],
     begun_at: float,
 ) -> Checkpoint:
     """The rows are written at once; the checkpoint, and with it the commit, waits for the batch `before`."""
-    rows_json = f"[{b','.join([row_of(line) for line in batch.lines]).decode()}]"
     async with transaction(context.db, timeout=BATCH_TIMEOUT) as tx:
-        counts = await items.load_rows(tx, rows_json, context.job.id, arguments.on_conflict)
+        outcome = await write(tx, context.job.id, arguments, batch)
+        counts = outcome.counts
         written = counts.inserted + counts.updated
         if written:
             await audit.record(tx, _entry(context, arguments, counts))
@@ -96,11 +101,14 @@ async def _load_batch(
         checkpoint = reached.model_copy(
             update={
                 "offset": batch.end,
-                "done": reached.done + len(batch.lines),
+                "position": batch.position + len(batch.records),
+                "pieces": batch.pieces + len(batch.frame),
+                "done": reached.done + batch.accepted,
                 "imported": reached.imported + counts.inserted,
                 "updated": reached.updated + counts.updated,
                 "unchanged": reached.unchanged + counts.unchanged,
                 "kept": reached.kept + counts.kept,
+                "changes": _changed(reached.changes, outcome),
                 "seconds": time.perf_counter() - begun_at,
             }
         )
@@ -108,6 +116,19 @@ async def _load_batch(
     if written:
         await context.cache.invalidate(*items.ITEM_TAGS)
     return checkpoint
+
+
+def _changed(before: Changes | None, outcome: Outcome) -> Changes | None:
+    if before is None:
+        return None
+    counts = outcome.counts
+    return before.model_copy(
+        update={
+            "new": before.new + counts.inserted,
+            "changed": before.changed + counts.updated,
+            "unchanged": before.unchanged + counts.unchanged,
+        }
+    ).with_conflicts(outcome.conflicts)
 
 
 def _entry(context: JobContext, arguments: Arguments, counts: items.LoadCounts) -> audit.AuditEntry:

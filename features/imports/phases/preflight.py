@@ -9,9 +9,11 @@ import structlog
 from core.jobs import JobContext
 from features.imports.errors import ItemsExist, SourceChanged, TooManyRejects
 from features.imports.lowdb.judge import Judge
+from features.imports.lowdb.previous import Previous
 from features.imports.lowdb.spool import RECORDS, REJECTS, SpoolWriter, batches
+from features.imports.phases.changes import foreseen, recall
 from features.imports.phases.rejects import store
-from features.imports.schemas import Arguments, Findings, Sample
+from features.imports.schemas import Arguments, Changes, Findings, Sample
 from features.imports.storage.folders import storing
 from features.items import api as items
 
@@ -29,7 +31,10 @@ async def examine(
     Raises SourceMalformed, TooManyRejects, or ItemsExist for `on_conflict=fail`. `first` is false when rows
     of this very job may be stored already.
     """
-    judge = await asyncio.to_thread(_open, arguments, source, folder, context.job.fencing_token)
+    before = await recall(context.db) if arguments.since_last else None
+    changes = None if before is None else Changes(previous=before.job_id)
+    previous = None if before is None else before.records
+    judge = await asyncio.to_thread(_open, arguments, source, folder, context.job.fencing_token, previous)
     ask = first and (arguments.dry_run or arguments.on_conflict == "fail")
     existing = 0
     conflicts: list[str] = []
@@ -43,11 +48,16 @@ async def examine(
                 stored = await _stored(context, found.ids)
                 existing += len(stored)
                 conflicts = (conflicts + stored)[:_NAMED_IDS]
+            if arguments.dry_run and changes is not None:
+                changes = await foreseen(context.db, changes, found.changes)
             await context.progress(
                 phase="preflight", done=judge.records, total=judge.expected_records, rejected=judge.rejected
             )
             await context.raise_if_stopping()
-        findings = await asyncio.to_thread(storing, lambda: judge.findings(existing))
+        if before is not None and changes is not None:
+            unchanged = changes.unchanged + (judge.unchanged if arguments.dry_run else 0)
+            changes = changes.model_copy(update={"unchanged": unchanged, **await before.vanished(context.db)})
+        findings = await asyncio.to_thread(storing, lambda: judge.findings(existing, changes))
     finally:
         await asyncio.to_thread(judge.close)
     if judge.too_many:
@@ -64,14 +74,15 @@ async def examine(
     return findings, judge.samples
 
 
-def _open(arguments: Arguments, source: Path, folder: Path, token: int) -> Judge:
+def _open(arguments: Arguments, source: Path, folder: Path, token: int, previous: Previous | None) -> Judge:
     if arguments.dry_run:
-        return Judge(source, max_rejects=arguments.max_rejects)
+        return Judge(source, max_rejects=arguments.max_rejects, previous=previous)
     return Judge(
         source,
         records=storing(lambda: SpoolWriter(folder / RECORDS, token)),
         rejects=storing(lambda: SpoolWriter(folder / REJECTS, token)),
         max_rejects=arguments.max_rejects,
+        previous=previous,
     )
 
 

@@ -10,8 +10,10 @@ import orjson
 import structlog
 
 from core.jobs import JobContext, JobFailed
-from features.imports.lowdb.spool import RECORDS, Batch, batches, digest_of, row_of
-from features.imports.schemas import Arguments, Checked, Checkpoint
+from features.audit import api as audit
+from features.imports.lowdb.spool import NEW, RECORDS
+from features.imports.phases.pages import PageBatch, page_batches
+from features.imports.schemas import ENTITY, Arguments, Checked, Checkpoint
 from features.items import api as items
 
 _AT_ONCE: Final = 2
@@ -24,7 +26,8 @@ log = structlog.get_logger(__name__)
 async def verify(context: JobContext, arguments: Arguments, folder: Path, checkpoint: Checkpoint) -> Checked:
     """Compare all rows. Raises JobFailed if any is missing or differs without a reason.
 
-    A row differs with a reason when `skip` kept what was there, or when somebody changed it since.
+    A row differs with a reason when this import left it as it was, or when somebody changed or deleted it
+    since.
     """
     started_at = time.perf_counter()
     total = checkpoint.findings.accepted
@@ -32,19 +35,26 @@ async def verify(context: JobContext, arguments: Arguments, folder: Path, checkp
     wrong: list[str] = []
     wrong_count = 0
     await context.progress(phase="verify", done=0, total=total)
-    remaining = batches(folder / RECORDS, 0, rows=context.settings.import_batch_rows)
-    while some := list(islice(remaining, _AT_ONCE)):
+    start = Checkpoint(findings=checkpoint.findings)
+    remaining = page_batches(folder / RECORDS, start, rows=context.settings.import_batch_rows)
+    while some := await asyncio.to_thread(lambda: list(islice(remaining, _AT_ONCE))):
         await context.raise_if_stopping()
-        for mismatches in await asyncio.gather(*(_differences(context, batch) for batch in some)):
-            for each in mismatches:
-                if not each.missing and _was_kept(each, context.job.id, arguments):
-                    kept += 1
-                elif not each.missing and (each.version or 0) > (each.import_version or 0):
+        for batch, mismatches in zip(
+            some,
+            await asyncio.gather(*(items.compare(context.db, each.proofs) for each in some)),
+            strict=True,
+        ):
+            left_alone = _left_alone(context, arguments, batch, mismatches)
+            rest = [each for each in mismatches if each.id not in left_alone]
+            deleted = await _deleted_since(context, rest)
+            kept += len(left_alone)
+            for each in rest:
+                if each.id in deleted or (each.version or 0) > (each.import_version or 0):
                     changed_since += 1
                 else:
                     wrong_count += 1
                     wrong = [*wrong, f"{each.id} ({'missing' if each.missing else 'different'})"][:_NAMED_IDS]
-        done += sum(len(batch.lines) for batch in some)
+            done += batch.accepted
         await context.progress(done=done)
     seconds = time.perf_counter() - started_at
     if wrong_count or done != total:
@@ -58,11 +68,24 @@ async def verify(context: JobContext, arguments: Arguments, folder: Path, checkp
     return Checked(verified=verified, kept=kept, changed_since=changed_since, seconds=seconds)
 
 
-async def _differences(context: JobContext, batch: Batch) -> list[items.Mismatch]:
-    return await items.compare(
-        context.db, [(orjson.loads(row_of(line))["id"], digest_of(line)) for line in batch.lines]
-    )
+def _left_alone(
+    context: JobContext, arguments: Arguments, batch: PageBatch, mismatches: list[items.Mismatch]
+) -> set[str]:
+    """Those whose rows this import had no reason to write: they were stored before, or the source has not
+    changed, or both sides have.
+    """
+    if not mismatches or not (arguments.since_last or arguments.on_conflict == "skip"):
+        return set()
+    others = {each.id for each in mismatches if not each.missing and each.import_job_id != context.job.id}
+    if not arguments.since_last:
+        return others
+    new = {orjson.loads(line.id) for line in batch.records if line.kind == NEW}
+    return others | {each.id for each in mismatches if each.missing and each.id not in new}
 
 
-def _was_kept(each: items.Mismatch, job_id: str, arguments: Arguments) -> bool:
-    return arguments.on_conflict == "skip" and each.import_job_id != job_id
+async def _deleted_since(context: JobContext, mismatches: list[items.Mismatch]) -> frozenset[str]:
+    """The audit trail tells a row that somebody deleted from one that was never written."""
+    missing = [each.id for each in mismatches if each.missing]
+    if not missing:
+        return frozenset()
+    return await audit.deleted_since(context.db, ENTITY, missing, context.job.created_at)

@@ -58,7 +58,9 @@ async def accept_registry(
         try:
             filename, absent = await _capture(source, options, begin, tell)
             digests = {
-                table: await asyncio.to_thread(captures[table].finish) for table in TABLES if table in captures
+                table: await asyncio.to_thread(captures[table].finish)
+                for table in TABLES
+                if table in captures
             }
         finally:
             for capture in captures.values():
@@ -70,7 +72,8 @@ async def accept_registry(
         async def enqueue(tx: Database) -> JobView:
             return await jobs.enqueue(tx, kind, arguments, actor)
 
-        # Before the folder has the job's name nobody may run it: nobody does, for some seconds after.
+        # Nobody else runs a new job for some seconds; should we die before the folder has its name, the job
+        # says that what was captured is lost.
         job = await unit_of_work(db, enqueue)
         await asyncio.to_thread(folders.adopt, folder, job.id)
     log.info("import.accepted", job_id=job.id, rows=sum(each.rows for each in captures.values()))
@@ -88,11 +91,11 @@ async def _capture(
         return label_of(source), absent
     if options.source == "postgres":
         raise SourceUnavailable("An old PostgreSQL is named by a postgresql:// URL")
-    folder = Path(source)
+    folder = await asyncio.to_thread(Path(source).absolute)
     found = await asyncio.to_thread(tables_in, folder)
     for table, path in found.items():
         await asyncio.to_thread(capture_csv, path, begin(table), lambda rows: tell(table, rows))  # noqa: B023
-    return folder.absolute().name, [table for table in TABLES if table not in found]
+    return folder.name, [table for table in TABLES if table not in found]
 
 
 def _existing_folder(path: Path) -> Path:

@@ -34,9 +34,7 @@ def tables_in(folder: Path) -> dict[Table, Path]:
 
 
 def capture_csv(path: Path, capture: Capture, tell: Tell) -> None:
-    """Blocking. Raises SourceMalformed when the file is not such a CSV; a single bad line becomes a row with a
-    fault.
-    """
+    """Blocking. Raises SourceMalformed when it is no such CSV; a bad line becomes a row with a fault."""
     try:
         with path.open("rb") as file:
             _capture(file, path.name, capture, tell)

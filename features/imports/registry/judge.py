@@ -86,9 +86,7 @@ class Rejects:
         if self._spool is None:
             return
         spool, path = self._spool, f"{table}[{row}]"
-        reject = Reject(
-            position=position, path=path, reason=reason, errors=errors, record=json.dumps(record)
-        )
+        reject = Reject(position=position, path=path, reason=reason, errors=errors, record=json.dumps(record))
         storing(lambda: spool.write(reject.model_dump_json().encode() + b"\n"))
 
 
@@ -116,9 +114,7 @@ class TableJudge:
         self._names: dict[str, int] = {}
         self._translated: Counter[str] = Counter()
         self._adapted: Counter[str] = Counter()
-        self._spool = (
-            storing(lambda: SpoolWriter(spool_of(folder, table), token)) if spooled else None
-        )
+        self._spool = storing(lambda: SpoolWriter(spool_of(folder, table), token)) if spooled else None
 
     def index_some(self) -> bool:
         """Find the newest versions in the next rows; false at the end."""

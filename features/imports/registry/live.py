@@ -149,14 +149,13 @@ def _plain(value: object) -> object:
 @asynccontextmanager
 async def _connected(source: Source, url: str) -> AsyncIterator[Connection]:
     label = label_of(url)
-    settings = {"server_settings": {"TimeZone": "UTC"}} if source == "postgres" else {}
     try:
         connection = await asyncpg.connect(
             url if source == "postgres" else _for_questdb(url),
             timeout=CONNECT_S,
             command_timeout=QUERY_S,
             statement_cache_size=0,
-            **settings,
+            server_settings={"TimeZone": "UTC"} if source == "postgres" else None,
         )
     except (ValueError, TypeError, asyncpg.InterfaceError):
         raise _unusable() from None

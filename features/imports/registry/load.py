@@ -99,12 +99,9 @@ async def _load_batch(
     rows_json = f"[{b','.join(line_of_json(row) for row in rows).decode()}]"
 
     async def work(tx: Database) -> tuple[Written, Checkpoint]:
-        written = await takeover.load(
-            tx, rows_json, job_id, overwrite=arguments.on_conflict == "overwrite"
-        )
+        written = await takeover.load(tx, rows_json, job_id, overwrite=arguments.on_conflict == "overwrite")
         if arguments.on_conflict == "fail" and written.kept:
-            if stored := await takeover.existing(tx, [row["id"] for row in rows], job_id):
-                raise RowsExist(f"Rows of {table} came in between, for example {', '.join(stored[:5])}")
+            raise RowsExist(f"{written.kept} rows of {table} came in between; what was loaded before stays")
         if table == FILES:
             await _raise_if_uncopied(context, tx, [*written.inserted, *written.updated], copied)
         if written.inserted or written.updated:
@@ -180,10 +177,8 @@ async def _copy_one(context: JobContext, folder: ContentFolder, row: dict[str, o
         raise SourceChanged(f"The bytes of file {row['id']} have changed since preflight")
 
 
-async def _raise_if_uncopied(
-    context: JobContext, tx: Database, written: list[str], copied: set[str]
-) -> None:
-    """Somebody deleted or replaced a file since it was looked at: the job is picked up again and copies it."""
+async def _raise_if_uncopied(context: JobContext, tx: Database, written: list[str], copied: set[str]) -> None:
+    """A file that somebody deleted or replaced since it was looked at: the job is picked up again."""
     for file_id, content in (await files.contents_of(tx, written)).items():
         if content.object_key == files.key_for(context.job.id, file_id) and content.object_key not in copied:
             raise StorageUnavailable(f"File {file_id} was changed while it was imported")
@@ -210,9 +205,7 @@ async def _index_again(context: JobContext, folder: Path, checkpoint: Checkpoint
             return
 
 
-def _entry(
-    context: JobContext, arguments: Arguments, table: Table, written: Written
-) -> audit.AuditEntry:
+def _entry(context: JobContext, arguments: Arguments, table: Table, written: Written) -> audit.AuditEntry:
     return audit.AuditEntry(
         entity=ENTITIES[table],
         entity_id=context.job.id,

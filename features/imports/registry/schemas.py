@@ -9,10 +9,10 @@ from features.imports.schemas import Reject, RejectedField, Sample
 from features.items.api import OnConflict
 
 __all__ = [
+    "FILES",
+    "IDEAS",
     "KINDS",
     "SYSTEMS",
-    "IDEAS",
-    "FILES",
     "TABLES",
     "Arguments",
     "Checkpoint",

@@ -1,4 +1,4 @@
-"""Old rows become rows of ours: which column becomes which, and which old word means which of the new ones."""
+"""Old rows become rows of ours: which column becomes which, and which old word means which new one."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -70,7 +70,7 @@ def _system(old: Old) -> dict[str, Value]:
         "url": _url(old),
         "owner": old.text("owner", most=systems.WORD_LENGTH),
         "version": old.text("version", most=systems.WORD_LENGTH),
-        "metadata": old.object("metadata"),
+        "metadata": old.members("metadata"),
         "last_checked": old.moment("last_checked"),
         "response_time_ms": old.integer("response_time_ms"),
         **_times(old),

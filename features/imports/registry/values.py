@@ -138,13 +138,14 @@ class Old:
         found = self._json(column)
         if found is None:
             return []
-        good = isinstance(found, list) and len(found) <= most
-        if good and all(isinstance(each, str) and len(each) <= longest for each in found):
-            return [*found]
+        if isinstance(found, list) and len(found) <= most:
+            texts = [each for each in found if isinstance(each, str) and len(each) <= longest]
+            if len(texts) == len(found):
+                return texts
         self.adapt(column)
         return []
 
-    def object(self, column: str) -> dict[str, object] | None:
+    def members(self, column: str) -> dict[str, object] | None:
         found = self._json(column)
         if found is None or isinstance(found, dict):
             return found
@@ -179,22 +180,12 @@ class Old:
 
     def _number(self, column: str) -> float | int | None:
         value = self._take(column)
-        if value is None or isinstance(value, bool):
-            return self._adapted_none(column, value)
-        if isinstance(value, str):
-            if value.strip().lower() in _NO_NUMBER:
-                return None
-            try:
-                value = int(value) if len(value) < 20 and value.strip("-").isdecimal() else float(value)
-            except ValueError:
-                return self._adapted_none(column, value)
-        if not isinstance(value, int | float) or not math.isfinite(value):
-            return self._adapted_none(column, value)
-        return value
-
-    def _adapted_none(self, column: str, value: object) -> None:
-        if value is not None:
+        if value is None or (isinstance(value, str) and value.strip().lower() in _NO_NUMBER):
+            return None
+        number = _number_in(value)
+        if number is None:
             self.adapt(column)
+        return number
 
     def _json(self, column: str) -> object:
         value = self._take(column)
@@ -224,6 +215,17 @@ def as_moment(value: object) -> datetime | None:
         return from_iso(value.strip())
     except (ValueError, OverflowError):
         return None
+
+
+def _number_in(value: object) -> float | int | None:
+    if isinstance(value, str):
+        try:
+            value = int(value) if len(value) < 20 and value.strip("-").isdecimal() else float(value)
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return value
 
 
 def _spellings(value: object) -> tuple[str, ...]:

@@ -18,8 +18,8 @@ class Versions:
     def add(self, position: int, values: Mapping[str, object]) -> None:
         if (key := _key(values)) is None:
             return
-        moments = (as_moment(values.get(name)) or _NEVER for name in ("updated_at", "designated_timestamp"))
-        place = (*moments, position)
+        updated_at = as_moment(values.get("updated_at")) or _NEVER
+        place = (updated_at, as_moment(values.get("designated_timestamp")) or _NEVER, position)
         self._newest[key] = max(self._newest.get(key, place), place)
 
     def newest(self, values: Mapping[str, object]) -> int | None:

@@ -8,7 +8,7 @@ import pytest
 from features.imports.errors import SourceUnavailable
 from features.imports.lowdb.identifiers import SeenIds
 from features.imports.lowdb.judge import Judge, as_ascii_line
-from features.imports.lowdb.spool import SpoolWriter, batches, digest_of, row_of
+from features.imports.lowdb.spool import NEW, Line, SpoolWriter, batches
 from features.imports.schemas import Findings, Reject
 from features.imports.tests.factories import FIVE, Record, lowdb, many, record, write
 
@@ -26,9 +26,10 @@ def judge(
     )
     while not judge.step().ended:
         continue
-    findings = judge.findings(0)
+    findings = judge.findings(0, None)
     judge.close()
-    rows = [json.loads(row_of(line)) for batch in batches(records, 0, rows=3) for line in batch.lines]
+    lines = [Line.read(line) for batch in batches(records, 0, rows=3) for line in batch.lines]
+    rows = [json.loads(line.row) for line in lines if line.kind == NEW]
     bad = [Reject.model_validate_json(line) for batch in batches(rejects, 0, rows=3) for line in batch.lines]
     return findings, rows, bad
 
@@ -231,7 +232,7 @@ def test_digests_tell_different_records_apart(tmp_path: Path) -> None:
     for variant in variants:
         judge(tmp_path, lowdb([variant]))
         [batch] = batches(tmp_path / "good", 0, rows=1)
-        digests.add(digest_of(batch.lines[0]))
+        digests.add(Line.read(batch.lines[1]).digest)
     assert len(digests) == len(variants)
 
 

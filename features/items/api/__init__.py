@@ -60,9 +60,11 @@ async def load_rows(tx: Database, rows_json: str, job_id: str, on_conflict: OnCo
     return counts
 
 
-async def compare(db: Database, digests: Sequence[tuple[str, str]]) -> list[Mismatch]:
-    """The items, of the given (id, `canonical_digest`), that are missing or different in the table."""
-    return await queries.compare(db, [item_id for item_id, _ in digests], [digest for _, digest in digests])
+async def compare(db: Database, proofs_json: str) -> list[Mismatch]:
+    """The items that are missing or different in the table, of those that are given as the text of a JSON
+    array of `{"id", "digest"}`, digests by `canonical_digest`.
+    """
+    return await queries.compare(db, proofs_json)
 
 
 async def count(db: Database) -> int:

@@ -1,4 +1,4 @@
-"""The only place that asks the database for rejects. Functions take `db` first and open no transaction."""
+"""What could not be taken over."""
 
 from typing import Final
 

@@ -1,0 +1,134 @@
+"""`handover import questdb` and `handover import postgres`: taking the old documentation registry over."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from core.jobs import JobView
+    from features.imports.api import RegistryOptions
+
+Conflict = Literal["skip", "overwrite", "fail"]
+FilesFolder = Annotated[
+    Path | None,
+    typer.Option("--files", help="The folder with the files' bytes. Without it files are rejected."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only check: writes nothing but the job.")]
+OnConflict = Annotated[Conflict, typer.Option(help="What to do with ids that are stored already.")]
+MaxRejects = Annotated[
+    int | None, typer.Option(min=0, help="Load nothing when more rows than this are unusable.")
+]
+
+_FIGURES = ("records", "superseded", "rejected", "imported", "updated", "unchanged", "kept", "verified")
+
+
+def questdb(
+    source: Annotated[
+        str, typer.Argument(help="A folder of CSV files as /exp writes them, or postgresql://HOST:8812.")
+    ],
+    files: FilesFolder = None,
+    dry_run: DryRun = False,
+    on_conflict: OnConflict = "skip",
+    max_rejects: MaxRejects = None,
+) -> None:
+    """Import systems, ideas and files of an old registry in QuestDB. Running it again is safe.
+
+    The tables are captured first, and judged whole before anything is written; of a row in several versions
+    the newest counts. Afterwards every row and every file is compared with the source. A password belongs
+    into PGPASSWORD, where no list of processes shows it.
+    """
+    from features.imports.api import RegistryOptions
+
+    _run(
+        source,
+        RegistryOptions(
+            source="questdb",
+            dry_run=dry_run,
+            on_conflict=on_conflict,
+            max_rejects=max_rejects,
+            files=None if files is None else str(files),
+        ),
+    )
+
+
+def postgres(
+    url: Annotated[str, typer.Argument(help="postgresql://USER@HOST:PORT/DATABASE of the old registry.")],
+    files: FilesFolder = None,
+    dry_run: DryRun = False,
+    on_conflict: OnConflict = "skip",
+    max_rejects: MaxRejects = None,
+) -> None:
+    """Import systems, ideas and files of an old registry in PostgreSQL, from one snapshot. Running it again is
+    safe.
+
+    See `handover import questdb --help` for what happens. `?search_path=NAME` names another schema.
+    """
+    from features.imports.api import RegistryOptions
+
+    _run(
+        url,
+        RegistryOptions(
+            source="postgres",
+            dry_run=dry_run,
+            on_conflict=on_conflict,
+            max_rejects=max_rejects,
+            files=None if files is None else str(files),
+        ),
+    )
+
+
+def _run(source: str, options: "RegistryOptions") -> None:
+    job = asyncio.run(_import(source, options))
+    if job.state != "succeeded":
+        raise typer.Exit(1)
+
+
+async def _import(source: str, options: "RegistryOptions") -> "JobView":
+    from core import console
+    from core.app import FEATURES
+    from core.command import command_context
+    from features.imports.api import accept_registry
+
+    kinds = [kind for feature in FEATURES for kind in feature.jobs]
+    async with command_context(kinds) as here:
+        with console.out.status("capture") as status:
+            job = await accept_registry(
+                here.db,
+                here.jobs,
+                here.settings,
+                here.actor,
+                source,
+                options,
+                lambda table, rows: status.update(f"capture   {table}: {rows:,} rows"),
+            )
+        job = await console.run_shown(here.jobs, job.id)
+        console.show_summary(job)
+        _show_tables(job)
+        return job
+
+
+def _show_tables(job: "JobView") -> None:
+    """What became of each table, and what its rows could not be taken over as they were."""
+    from core.console import say, say_columns
+
+    tables = (job.result or {}).get("tables")
+    if not isinstance(tables, dict):
+        return
+    rows: list[tuple[str, ...]] = []
+    changes: list[tuple[str, ...]] = []
+    for table, figures in tables.items():
+        if isinstance(figures, dict):
+            rows.append((str(table), *(f"{figures[name]:,}" for name in _FIGURES)))
+            for what in ("translated", "adapted"):
+                counts = figures.get(what)
+                for column, count in counts.items() if isinstance(counts, dict) else ():
+                    changes.append((f"{table}.{column}", what, f"{count:,}"))
+    say_columns([("table", *_FIGURES), *rows])
+    absent = job.arguments.get("absent")
+    for table in absent if isinstance(absent, list) else []:
+        say(f"{table} is not in the source")
+    if changes:
+        say_columns([("column", "what", "rows"), *changes])
+        say("The original values are kept in each row's legacy JSON.")

@@ -1,0 +1,53 @@
+"""The spool's lines in batches, each with its place in the source."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from features.imports.lowdb.spool import CHANGED, HEAD, NEW, TAIL, UNUSABLE, Line, batches, joined
+from features.imports.schemas import Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class PageBatch:
+    """Some records in their order, the first of which is number `position` of the source; pieces of the text
+    around them, the first of which is number `pieces`; and the offset in the spool after them.
+    """
+
+    frame: list[tuple[str, str]]
+    records: list[Line]
+    position: int
+    pieces: int
+    end: int
+
+    @property
+    def accepted(self) -> int:
+        return sum(line.kind != UNUSABLE for line in self.records)
+
+    @property
+    def loadable(self) -> list[Line]:
+        return [line for line in self.records if line.kind in (NEW, CHANGED)]
+
+    @property
+    def proofs(self) -> str:
+        """Ids and digests of the records that are, or should be, in the table: the text of a JSON array."""
+        return joined(line.proof for line in self.records if line.kind != UNUSABLE)
+
+
+def page_batches(spool: Path, start: Checkpoint, *, rows: int) -> Iterator[PageBatch]:
+    """What the spool holds beyond the checkpoint."""
+    position, pieces = start.position, start.pieces
+    for batch in batches(spool, start.offset, rows=rows):
+        frame: list[tuple[str, str]] = []
+        records: list[Line] = []
+        for each in batch.lines:
+            kind, _, text = each.partition(b"\t")
+            if kind in (HEAD, TAIL):
+                frame.append((kind.decode(), orjson.loads(text)))
+            else:
+                records.append(Line.read(each))
+        yield PageBatch(frame, records, position, pieces, batch.end)
+        position += len(records)
+        pieces += len(frame)

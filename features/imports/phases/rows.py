@@ -1,0 +1,93 @@
+"""Writes a batch: its rows, what they were before, and the page of the source that they came from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+from core.database.client import Database
+from features.imports.lowdb.spool import CHANGED, Line, joined
+from features.imports.phases.pages import PageBatch
+from features.imports.queries import memory
+from features.imports.schemas import ENTITY, Arguments, Told
+from features.items import api as items
+
+NEVER: Final = b"0" * 64
+"""In the place of a digest that no record can have: the next import looks at the record again."""
+
+REASONS: Final[Mapping[items.Verdict, str]] = {
+    "deleted": "was deleted here and has changed in the source",
+    "edited": "has changed here and in the source",
+    "taken": "is new in the source, but another one is stored under this id",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    counts: items.LoadCounts
+    conflicts: list[Told]
+
+
+async def write(tx: Database, job_id: str, arguments: Arguments, batch: PageBatch) -> Outcome:
+    """Rows, images and page belong to one transaction: none of them is ever without the others."""
+    lines, conflicts = batch.loadable, dict[bytes, str]()
+    overwrite = arguments.since_last or arguments.on_conflict == "overwrite"
+    if overwrite and lines:
+        lines, conflicts = await _sorted(tx, job_id, arguments, lines)
+    inserted = updated = kept = 0
+    written: list[str] | None = []
+    if lines:
+        rows_json = joined(line.row for line in lines)
+        mode: items.OnConflict = "overwrite" if overwrite else arguments.on_conflict
+        counts = await items.load_rows(tx, rows_json, job_id, mode)
+        inserted, updated, kept, written = counts.inserted, counts.updated, counts.kept, counts.written
+        if written is None and len(lines) < batch.accepted:
+            written = [orjson.loads(line.id) for line in lines]
+    await _keep_page(tx, job_id, batch, conflicts, written)
+    unchanged = batch.accepted - inserted - updated - kept - len(conflicts)
+    told = [Told(id=orjson.loads(row_id), reason=reason) for row_id, reason in conflicts.items()]
+    return Outcome(items.LoadCounts(inserted, updated, unchanged, kept, written), told)
+
+
+async def _sorted(
+    tx: Database, job_id: str, arguments: Arguments, lines: Sequence[Line]
+) -> tuple[list[Line], dict[bytes, str]]:
+    """The lines that are to be written, with the rows they will overwrite put aside, and the conflicts by
+    id.
+    """
+    verdicts = await items.verdicts(tx, joined(map(asked, lines)))
+    wanted: list[Line] = []
+    overwritten: list[str] = []
+    conflicts: dict[bytes, str] = {}
+    for line in lines:
+        row_id = orjson.loads(line.id)
+        verdict = verdicts[row_id]
+        if arguments.since_last and verdict in REASONS:
+            conflicts[line.id] = REASONS[verdict]
+        elif verdict != "same":
+            wanted.append(line)
+            if verdict != "new":
+                overwritten.append(row_id)
+    if overwritten:
+        await memory.keep_images(tx, job_id, ENTITY, await items.REVERSAL.before(tx, overwritten))
+    return wanted, conflicts
+
+
+def asked(line: Line) -> bytes:
+    base = b'"%b"' % line.base if line.kind == CHANGED else b"null"
+    return b'{"id":%b,"digest":"%b","base":%b}' % (line.id, line.digest, base)
+
+
+async def _keep_page(
+    tx: Database, job_id: str, batch: PageBatch, conflicts: Mapping[bytes, str], written: list[str] | None
+) -> None:
+    for number, (part, text) in enumerate(batch.frame, start=batch.pieces):
+        await memory.keep_page(tx, job_id, part, number, text)
+    if batch.records:
+        content = joined(
+            # A conflict stays one until both sides agree, so what is remembered is the state before it.
+            line._replace(digest=line.base or NEVER, rest=b"").entry if line.id in conflicts else line.entry
+            for line in batch.records
+        )
+        await memory.keep_page(tx, job_id, ENTITY, batch.position, content, written)
