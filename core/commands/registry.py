@@ -60,10 +60,9 @@ def postgres(
     on_conflict: OnConflict = "skip",
     max_rejects: MaxRejects = None,
 ) -> None:
-    """Import systems, ideas and files of an old registry in PostgreSQL, from one snapshot. Running it again is
-    safe.
+    """Import systems, ideas and files of an old registry in PostgreSQL. Running it again is safe.
 
-    See `handover import questdb --help` for what happens. `?search_path=NAME` names another schema.
+    All tables are read in one snapshot. See `handover import questdb --help` for what happens. `?search_path=NAME` names another schema.
     """
     from features.imports.api import RegistryOptions
 
@@ -127,8 +126,8 @@ def _show_tables(job: "JobView") -> None:
                     changes.append((f"{table}.{column}", what, f"{count:,}"))
     say_columns([("table", *_FIGURES), *rows])
     absent = job.arguments.get("absent")
-    for table in absent if isinstance(absent, list) else []:
-        say(f"{table} is not in the source")
+    for missing in absent if isinstance(absent, list) else []:
+        say(f"{missing} is not in the source")
     if changes:
         say_columns([("column", "what", "rows"), *changes])
         say("The original values are kept in each row's legacy JSON.")

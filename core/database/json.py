@@ -1,8 +1,8 @@
-"""SQL whose result is JSON, byte for byte as the models write it: compact, and in the order of the fields.
+"""SQL whose result is JSON, byte for byte as models write it: compact, in the order of the fields.
 
-For what is asked so often that building models costs too much: PostgreSQL makes the text of a whole answer, and
-`Database.query_text` hands it on. Everything else reads and writes models, which is less to write and to test.
-The arguments are SQL expressions; none of them may come from a request.
+For what is asked so often that building models costs too much: PostgreSQL makes the text of a whole answer,
+and `Database.query_text` hands it on. Everything else reads and writes models, which is less to write and to
+test. The arguments are SQL expressions; none of them may come from a request.
 """
 
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ def word(expression: str) -> str:
 
 
 def moment(expression: str) -> str:
-    """`"2025-10-23T22:45:24.940Z"` of a timestamptz with milliseconds, whatever the session's time zone is."""
+    """`"2025-10-23T22:45:24.940Z"` of a timestamptz with milliseconds, in any session's time zone."""
     return f"""to_char({expression} AT TIME ZONE 'UTC', '"\\""YYYY-MM-DD"T"HH24:MI:SS.MS"Z\\""')"""
 
 
@@ -91,13 +91,14 @@ def list_answer(
 ) -> str:
     """A statement for the whole answer of a list: `{"success":true,"count":...,"total":...,"data":[...]}`.
 
-    `rows` is a query, in order; `json` makes the JSON of one of its rows, which is called `row`, with the help of
-    what is `joined`. `total` is a query for how many match, which is not asked when the `first` page holds all of
-    them. With `size`, a placeholder, `rows` must hold one row more if there is one, which is not shown. Then
+    `rows` is a query, in order; `json` makes the JSON of one of its rows, which is called `row`, with the help
+    of what is `joined`. `total` is a query for how many match; it is not asked when the `first` page holds all
+    of them. With `size`, a placeholder, `rows` must hold one row more if there is one, which is not shown. Then
     there is a `nextCursor`, that of `core.http.pagination.position_cursor`, if `position` says which timestamp
     and id of `row` it is made of.
     """
     shown = "" if size is None else f"FILTER (WHERE place <= {size}::int)"
+    count = "found" if size is None else f"least(found, {size}::int)"
     data = f"string_agg({json}, ',' ORDER BY place) {shown}"
     counted, cursor = f"({total})", "NULL"
     if first:
@@ -106,7 +107,7 @@ def list_answer(
         last = f"max({_cursor(*position)}) FILTER (WHERE place = {size}::int)"
         cursor = f"""CASE WHEN count(*) > {size}::int THEN ',"nextCursor":"' || {last} || '"' END"""
     return f"""
-        SELECT concat('{{"success":true,"count":', {"found" if size is None else f"least(found, {size}::int)"},
+        SELECT concat('{{"success":true,"count":', {count},
             ',"total":', {counted}, cursor, ',"data":[', data, ']}}')
         FROM (SELECT count(*) AS found, {cursor} AS cursor, {data} AS data
             FROM (SELECT *, row_number() OVER () AS place FROM ({rows}) AS wanted) AS row {joined}) AS page"""

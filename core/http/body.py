@@ -1,10 +1,12 @@
-"""Limits the bytes of a request body: 413 in the one shape, before or while it is read.
+"""Limits the bytes of a request body (413, before or while it is read) and the time they take (408).
 
 MAX_BODY_BYTES holds for every route. A route raises it for itself with FastAPI's `max_body_size`, or, when
-the limit is a setting, by calling `allow_body` before it reads `request.stream()`.
+the limit is a setting, by calling `allow_body` before it reads `request.stream()`. Such a body may take as
+long as it needs, if its client does not pause for long; an ordinary one has to be complete after a minute.
 """
 
 import asyncio
+import time
 from typing import Final, cast
 
 from starlette.datastructures import Headers
@@ -22,6 +24,8 @@ _ALLOWED: Final = "handover.body_limit"
 # there is read and thrown away first.
 _DISCARD_BYTES: Final = 8 * 1024 * 1024
 _DISCARD_S: Final = 5.0
+LONGEST_PAUSE_S = 20.0
+LONGEST_BODY_S = 60.0
 
 
 class BodyTooLarge(TooLarge):
@@ -66,6 +70,7 @@ class _Limited:
         self.received = 0
         self.complete = False
         self.replaced = False
+        self.begun_at = time.monotonic()
 
     @property
     def limit(self) -> int:
@@ -78,15 +83,29 @@ class _Limited:
         # The framework reads the body and lets only its own exceptions pass.
         if self.declared is not None and self.declared > self.limit:
             raise HTTPException(413, _message(self.limit))
-        message = await self.server_receive()
+        message = await self._next()
         self._count(message)
         if self.received > self.limit:
             raise HTTPException(413, _message(self.limit))
         return message
 
+    async def _next(self) -> Message:
+        if self.complete:
+            return await self.server_receive()  # tells that the client has gone, however long that takes
+        patience = LONGEST_PAUSE_S
+        if _ALLOWED not in self.scope:
+            patience = min(patience, self.begun_at + LONGEST_BODY_S - time.monotonic())
+        try:
+            async with asyncio.timeout(patience):
+                return await self.server_receive()
+        except TimeoutError:
+            raise HTTPException(408, "The request body took too long to arrive") from None
+
     async def send(self, message: Message) -> None:
         if self.replaced:
             return
+        if message["type"] == "http.response.start" and message["status"] == 408:
+            context_of(self.scope).headers.append((b"connection", b"close"))
         if message["type"] == "http.response.start" and message["status"] == 413:
             await self._discard()
             context_of(self.scope).headers.append((b"connection", b"close"))

@@ -1,4 +1,4 @@
-"""One row as an answer shows it, from the text that a statement made of it: finished JSON, which nobody parses."""
+"""One row as an answer shows it: finished JSON, which a statement made and nobody parses."""
 
 import json
 from collections.abc import Mapping

@@ -35,6 +35,11 @@ _FORM: Final = {
                         "description": "What to do with ids that are stored already",
                     },
                     "dry_run": {"type": "boolean", "default": False, "description": "Check only"},
+                    "since_last": {
+                        "type": "boolean",
+                        "default": False,
+                        "description": "Only what has changed in the source since the last import",
+                    },
                     "max_rejects": {
                         "type": "integer",
                         "minimum": 0,

@@ -65,7 +65,7 @@ async def test_the_answer_names_the_job(client: httpx.AsyncClient) -> None:
     job = body["data"]
     assert answer.headers["location"] == f"/api/v1/jobs/{job['id']}"
     assert (job["kind"], job["state"]) == ("import.lowdb", "queued")
-    shown = {"source", "filename", "onConflict", "dryRun", "maxRejects", "sha256"}
+    shown = {"source", "filename", "onConflict", "dryRun", "maxRejects", "sinceLast", "sha256"}
     assert set(job["arguments"]) == shown
     assert job["arguments"]["maxRejects"] == 3
     assert job["arguments"]["onConflict"] == "overwrite"

@@ -1,7 +1,5 @@
 """An item as the API shows it, made by PostgreSQL."""
 
-from typing import Final
-
 from core.database.json import Field, json_object, moment, nullable, text, word
 
 

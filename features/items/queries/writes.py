@@ -1,5 +1,5 @@
-"""Changes of one item. Each is one statement, and so one transaction: the row, the entry in the audit trail, and
-the row's JSON for the answer.
+"""Changes of one item. Each is one statement, and so one transaction: the row, the entry in the audit trail,
+and the row's JSON for the answer.
 """
 
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ _DELETE: Final = f"""
 deleted AS (DELETE FROM items USING old WHERE items.id = old.id AND {_WANTED} RETURNING items.id),
 changed AS (SELECT id, json::jsonb AS before, NULL::jsonb AS after FROM old JOIN deleted USING (id)),
 audited AS ({audit.entries_of("changed", ENTITY, "deleted", author=3)})
-SELECT CASE WHEN id IN (SELECT id FROM deleted) THEN {row_answer("version", "json")} ELSE '{STALE}' END FROM old
+SELECT CASE WHEN EXISTS (SELECT FROM deleted) THEN {row_answer("version", "json")} ELSE '{STALE}' END FROM old
 """
 
 

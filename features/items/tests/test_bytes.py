@@ -31,26 +31,22 @@ HOSTILE: Final = st.sampled_from(
     ]
 )
 ANY_TEXT: Final = st.one_of(TEXT, HOSTILE)
-MOMENT: Final = st.datetimes(
-    datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59), timezones=st.just(UTC)
-).map(lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000))
-ROW: Final = st.fixed_dictionaries(
-    {
-        "id": ANY_TEXT.filter(bool),
-        "title": ANY_TEXT.map(lambda text: "x" + text[:199]),
-        "description": ANY_TEXT.map(lambda text: "x" + text),
-        "category": st.sampled_from(Category.__args__),
-        "priority": st.sampled_from(Priority.__args__),
-        "status": st.sampled_from(Status.__args__),
-        "tags": st.lists(ANY_TEXT, max_size=4),
-        "created_at": MOMENT,
-        "updated_at": st.none() | MOMENT,
-    }
+MOMENT: Final = st.datetimes(max_value=datetime.max.replace(microsecond=0), timezones=st.just(UTC)).map(
+    lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 )
-INSERT: Final = (
-    "INSERT INTO items (id, title, description, category, priority, status, tags, created_at, updated_at) "
-    "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
-)
+VALUES: Final[dict[str, st.SearchStrategy[object]]] = {
+    "id": ANY_TEXT.filter(bool),
+    "title": ANY_TEXT.map(lambda text: "x" + text[:199]),
+    "description": ANY_TEXT.map(lambda text: "x" + text),
+    "category": st.sampled_from(Category.__args__),
+    "priority": st.sampled_from(Priority.__args__),
+    "status": st.sampled_from(Status.__args__),
+    "tags": st.lists(ANY_TEXT, max_size=4),
+    "created_at": MOMENT,
+    "updated_at": st.none() | MOMENT,
+}
+ROW: Final = st.fixed_dictionaries(VALUES)
+INSERT: Final = f"INSERT INTO items ({', '.join(VALUES)}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -69,7 +65,7 @@ async def test_lists_and_single_rows_have_the_bytes_of_the_typed_way(
     data: st.DataObject,
 ) -> None:
     await connection.execute("TRUNCATE items")
-    await connection.executemany(INSERT, [tuple(row.values()) for row in rows])
+    await connection.executemany(INSERT, [[row[name] for name in VALUES] for row in rows])
     values = {
         name: st.none() | st.sampled_from([row[name] for row in rows]) for name in queries.COUNTED if rows
     }
