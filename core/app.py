@@ -33,6 +33,7 @@ from core.platform import Platform
 from core.settings import Settings, load_settings
 from features.audit.feature import feature as audit
 from features.demo.feature import feature as demo
+from features.exports.feature import feature as exports
 from features.files.feature import feature as files
 from features.ideas.feature import feature as ideas
 from features.imports.feature import feature as imports
@@ -54,6 +55,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
     jobs_view,
     keys,
     imports,
+    exports,
     search,
     specs,
     demo,
@@ -79,6 +81,7 @@ _TAGS: Final = [
     {"name": "Specs", "description": "What the service says of itself, and whether that is valid"},
     {"name": "Stats", "description": "Figures about systems, ideas and files, and what happened lately"},
     {"name": "Imports", "description": "Legacy data comes in"},
+    {"name": "Exports", "description": "And goes back in its old form"},
     {"name": "Jobs", "description": "Work in the background: state, progress, cancelling"},
     {"name": "Keys", "description": "Who may use the service, with AUTH=keys"},
     {"name": "Audit", "description": "Who changed what, and when"},

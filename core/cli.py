@@ -2,20 +2,17 @@
 
 import asyncio
 import sys
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from core.commands import registry
 from core.commands.keys import keys
+from core.commands.takeover import exports, imports, kinds, verification
 from core.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
-    from core.jobs import JobKind, JobView
     from features.demo.api import Added
-    from features.imports.api import Options
 
 app = typer.Typer(
     name="handover",
@@ -25,12 +22,13 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-imports = typer.Typer(help="Bring legacy data in.", no_args_is_help=True)
 database = typer.Typer(help="Deploy, compare and extend the database's schema.", no_args_is_help=True)
 jobs = typer.Typer(help="Look at background jobs and cancel them.", no_args_is_help=True)
 imports.command("questdb")(registry.questdb)
 imports.command("postgres")(registry.postgres)
 app.add_typer(imports, name="import")
+app.add_typer(verification, name="verify")
+app.add_typer(exports, name="export")
 app.add_typer(database, name="db")
 app.add_typer(jobs, name="jobs")
 app.add_typer(keys, name="keys")
@@ -78,53 +76,6 @@ def _announce(url: str, settings: Settings) -> None:
     if embedded:
         lines.append(f"  Data    {settings.data_dir} (embedded {' and '.join(embedded)})")
     typer.echo("\n".join([*lines, "Ctrl-C stops it."]))
-
-
-@imports.command("lowdb")
-def import_lowdb(
-    file: Annotated[
-        Path, typer.Argument(help="The LowDB file: a JSON object with a list of items, or a bare list.")
-    ],
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only check: writes nothing but the job.")
-    ] = False,
-    on_conflict: Annotated[
-        Literal["skip", "overwrite", "fail"],
-        typer.Option(help="What to do with ids that are stored already."),
-    ] = "skip",
-    max_rejects: Annotated[
-        int | None, typer.Option(min=0, help="Load nothing when more records than this are unusable.")
-    ] = None,
-) -> None:
-    """Import the items of a LowDB file, with live progress. Running it again is safe.
-
-    Every record is checked before anything is written, and afterwards the table is compared with the file
-    row by row. Ctrl-C cancels the job; what was loaded until then stays.
-    """
-    from features.imports.api import Options
-
-    options = Options(source="lowdb", dry_run=dry_run, on_conflict=on_conflict, max_rejects=max_rejects)
-    job = asyncio.run(_import(file, options))
-    if job.state != "succeeded":
-        raise typer.Exit(1)
-
-
-async def _import(file: Path, options: "Options") -> "JobView":
-    from core import console
-    from core.command import command_context
-    from features.imports.api import accept_file
-
-    async with command_context(_kinds()) as here:
-        job = await accept_file(here.db, here.jobs, here.settings, here.actor, file, options)
-        job = await console.run_shown(here.jobs, job.id)
-        console.show_summary(job)
-        return job
-
-
-def _kinds() -> "Sequence[JobKind]":
-    from core.app import FEATURES
-
-    return [kind for feature in FEATURES for kind in feature.jobs]
 
 
 @database.command("deploy")
@@ -202,7 +153,7 @@ def list_jobs(
     from core.command import command_context
 
     async def work() -> None:
-        async with command_context(_kinds()) as here:
+        async with command_context(kinds()) as here:
             page = await here.jobs.list(state=state, limit=limit)
             console.show_jobs(page.jobs, page.total)
 
@@ -216,7 +167,7 @@ def show_job(job_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     from core.command import command_context
 
     async def work() -> None:
-        async with command_context(_kinds()) as here:
+        async with command_context(kinds()) as here:
             job = await here.jobs.get(job_id)
             console.show_job(job, here.jobs.public_arguments(job))
 
@@ -229,7 +180,7 @@ def cancel_job(job_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     from core.command import command_context
 
     async def work() -> None:
-        async with command_context(_kinds()) as here:
+        async with command_context(kinds()) as here:
             job = await here.jobs.cancel(job_id)
             typer.echo(f"Job {job.id} is {'cancelled' if job.ended else 'being cancelled'}.")
 
@@ -254,7 +205,7 @@ async def _demo(*, force: bool) -> "Added":
     from core.command import command_context
     from features.demo.api import fill
 
-    async with command_context(_kinds()) as here:
+    async with command_context(kinds()) as here:
         return await fill(here.db, here.cache, here.jobs, here.settings, force=force)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
+from pydantic import JsonValue
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
@@ -39,6 +40,7 @@ RESULT_ROWS = (
 """The figures of an import's result in the order of the summary; those without a value are left out."""
 
 ALWAYS_SHOWN = frozenset({"imported", "rejected", "verified"})
+CHANGES = ("new", "changed", "unchanged", "conflicts", "vanished")
 PHASES = ("preflight", "load", "verify")
 
 
@@ -158,14 +160,37 @@ def show_summary(job: JobView) -> None:
             rows.append((label, ", ".join(f"{phase} {value:,}" for phase, value in known)))
     if "sha256" in result:
         rows.append(("SHA-256", str(result["sha256"])))
+    changes = result.get("sinceLast")
+    if isinstance(changes, dict):
+        rows += [(f"{name} since last", f"{changes.get(name):,}") for name in CHANGES]
     say_columns([*rows, ("job", job.id)])
-    _show_rejects(result.get("rejects"))
+    _show_each(result.get("rejects"), "path", "reason")
+    if isinstance(changes, dict):
+        _show_each(changes.get("firstConflicts"), "id", "reason")
+        for item_id in _list(changes.get("firstVanished")):
+            say(f"  {item_id}: has vanished from the source and is still here")
 
 
-def _show_rejects(rejects: object) -> None:
-    for reject in rejects if isinstance(rejects, list) else []:
-        if isinstance(reject, dict):
-            say(f"  {reject.get('path')}: {reject.get('reason')}")
+def show_ended(job: JobView, what: str, figures: Sequence[str], conflicts: str = "") -> None:
+    """How a job ended: one line, then those figures of its result that it has, then what stood against it."""
+    result: JsonObject = job.result or {}
+    out.print(f"[{COLOURS.get(job.state, 'white')}]{escape(f'{what} {job.state}')}[/]", soft_wrap=True)
+    if job.error:
+        say(job.error)
+    known = [(name, result[name]) for name in figures if name in result]
+    rows = [(_words(name), f"{value:,}" if isinstance(value, int) else str(value)) for name, value in known]
+    say_columns([*rows, ("job", job.id)])
+    _show_each(result.get(conflicts), "id", "what")
+
+
+def _show_each(told: JsonValue, name: str, reason: str) -> None:
+    for each in _list(told):
+        if isinstance(each, dict):
+            say(f"  {each.get(name)}: {each.get(reason)}")
+
+
+def _list(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) else []
 
 
 def show_jobs(jobs: Sequence[JobView], total: int) -> None:

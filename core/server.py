@@ -30,6 +30,7 @@ from core.observability import logging, multiprocess
 from core.settings import Settings
 
 APP = "core.app:create_app"
+HTTP = "core.http.protocol:HttpProtocol"
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 KEEP_ALIVE_S = 15
 BACKLOG = 2048
@@ -175,6 +176,8 @@ def _serve(settings: Settings, listeners: list[socket.socket]) -> None:
         port=settings.port,
         workers=settings.workers,
         lifespan="on",
+        http=HTTP,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,

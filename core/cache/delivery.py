@@ -2,25 +2,31 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
 from core.cache import metrics
-from core.cache.tier import Tier, UnreachableError
+from core.cache.ending import end
+from core.cache.redis import UnreachableError
 
-RETRY_S: Final = 0.25
 MAX_WAITING: Final = 10_000
 """Tags kept for later; beyond, the oldest are given up and other hosts rely on the time to live."""
 
 _log = structlog.get_logger(__name__)
 
 
+class Announce(Protocol):
+    """Raises UnreachableError; the tags may have been announced all the same."""
+
+    async def __call__(self, tags: Sequence[bytes], *, insist: bool) -> None: ...
+
+
 class Delivery:
     """`retry_s` is the time between two attempts while tags are waiting, in seconds."""
 
-    def __init__(self, tier: Tier, retry_s: float = RETRY_S) -> None:
-        self._tier = tier
+    def __init__(self, announce: Announce, retry_s: float) -> None:
+        self._announce = announce
         self._retry_s = retry_s
         self._waiting: dict[bytes, int] = {}
         self._sequence = 0
@@ -48,8 +54,7 @@ class Delivery:
     async def close(self) -> None:
         """One last attempt for what waits."""
         if self._retrying is not None:
-            self._retrying.cancel()
-            await asyncio.wait({self._retrying})
+            await end([self._retrying])
         try:
             await self._deliver(insist=True)
         except UnreachableError:
@@ -60,7 +65,7 @@ class Delivery:
         batch = dict(self._waiting)
         if not batch:
             return
-        await self._tier.renew(tuple(batch), insist=insist)
+        await self._announce(tuple(batch), insist=insist)
         for tag, sequence in batch.items():
             if self._waiting.get(tag) == sequence:  # otherwise it was asked for again meanwhile
                 del self._waiting[tag]

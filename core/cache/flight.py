@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from core.cache.ending import end
 from core.cache.policy import Entry
 
 _log = structlog.get_logger(__name__)
@@ -45,13 +46,14 @@ class SingleFlight:
             return await load(), False
         return flight.task.result(), joined
 
+    def begin(self, identity: Hashable, load: Callable[[], Awaitable[Entry]]) -> None:
+        """Load without waiting for it, unless that is under way already."""
+        if identity not in self._flights:
+            self._launch(identity, load)
+
     async def close(self) -> None:
         """End what is under way and wait until it has ended."""
-        tasks = [flight.task for flight in self._flights.values()]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await end([flight.task for flight in self._flights.values()])
 
     def _launch(self, identity: Hashable, load: Callable[[], Awaitable[Entry]]) -> _Flight:
         async def run() -> Entry:

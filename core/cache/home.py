@@ -30,10 +30,9 @@ _log = structlog.get_logger(__name__)
 def stamps_folder(settings: "Settings") -> Path:
     """A folder that exists and is ours. Falls back to the data folder where another user's is in the way."""
     own = settings.data_dir / "run"
-    host, port, name = _address(settings.database_url or "")
-    embedded = os.path.realpath(ServicePaths("postgres", settings.data_dir).socket_dir)
-    if settings.database_url is None or host == embedded:
+    if _database_is_embedded(settings):
         return own
+    host, port, name = _address(settings.database_url or "")
     digest = hashlib.sha256(f"{host}\n{port}\n{name}".encode()).hexdigest()[:32]
     base = SHARED_MEMORY if SHARED_MEMORY.is_dir() else Path(tempfile.gettempdir())
     shared = base / f"handover-{digest}"
@@ -46,6 +45,28 @@ def stamps_folder(settings: "Settings") -> Path:
         reason = error.strerror or "it cannot be made"
     _log.warning("cache.stamps_not_shared", folder=str(shared), reason=reason)
     return own
+
+
+def is_alone(settings: "Settings") -> bool:
+    """Whether nobody else can share anything with this host: Redis is a socket below the data folder, and so
+    are the stamps, so whoever reaches the one maps the other.
+    """
+    if not settings.redis_url or not _database_is_embedded(settings):
+        return False
+    place = urlsplit(settings.redis_url)
+    return place.scheme == "unix" and _same_folder(
+        str(Path(place.path).parent), ServicePaths("redis", settings.data_dir)
+    )
+
+
+def _database_is_embedded(settings: "Settings") -> bool:
+    if settings.database_url is None:
+        return True
+    return _same_folder(_address(settings.database_url)[0], ServicePaths("postgres", settings.data_dir))
+
+
+def _same_folder(folder: str, service: ServicePaths) -> bool:
+    return folder.startswith("/") and os.path.realpath(folder) == os.path.realpath(service.socket_dir)
 
 
 def _address(url: str) -> tuple[str, int, str]:

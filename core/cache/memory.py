@@ -1,93 +1,89 @@
-"""Entries in the memory of this process: aiocache's memory cache, bounded by entries and by bytes.
+"""Entries in the memory of this process, bounded by entries and by bytes; the least recently used make room.
 
-aiocache removes expired entries by timers that tell nobody, so expiry is kept with the entry here; what has
-expired goes when it is asked for, or when it has become the least recently used and room is needed.
+Whether an entry may still be used is for the cache to say: it carries all that has to be compared.
 """
 
-import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
-
-from aiocache import SimpleMemoryCache
+from typing import Final
 
 from core.cache import metrics
-from core.cache.policy import LARGEST_SHARE, Address, Entry
-from core.cache.tier import Lookup
+from core.cache.policy import LARGEST_SHARE, Entry
 
-OVERHEAD_BYTES: Final = 600
+OVERHEAD_BYTES: Final = 900
 """What an entry costs beside its text: the objects around it, measured roughly."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class Noted:
+    """What a read notes before it looks anywhere: the host's epoch and stamps, and which subscription this
+    process hears of other hosts' writes through.
+    """
+
     local: bytes
-    expires_at: float
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Times are those of `time.monotonic`, which all processes of a host share."""
+
     entry: Entry
-
-
-class _Backend(Protocol):
-    def get(self, key: bytes) -> Awaitable[_Kept | None]: ...
-    def set(self, key: bytes, value: _Kept) -> Awaitable[bool]: ...
-    def delete(self, key: bytes) -> Awaitable[int]: ...
+    policy: str
+    noted: Noted
+    expires_at: float
+    stale_until: float
 
 
 class MemoryTier:
-    """`clock` answers in seconds and never goes back."""
+    """With `max_bytes` 0 it keeps nothing."""
 
-    def __init__(self, max_entries: int, max_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, max_entries: int, max_bytes: int) -> None:
         self._max_entries = max_entries
         self._max_bytes = max_bytes
-        self._clock = clock
-        self._backend: _Backend = SimpleMemoryCache(timeout=None)
-        self._sizes: OrderedDict[bytes, int] = OrderedDict()
+        self._kept: OrderedDict[bytes, Kept] = OrderedDict()
         self._bytes = 0
 
-    async def start(self) -> None:
-        """Nothing to connect to."""
+    def get(self, digest: bytes) -> Kept | None:
+        kept = self._kept.get(digest)
+        if kept is not None:
+            self._kept.move_to_end(digest)
+        return kept
 
-    async def close(self) -> None:
-        for key in list(self._sizes):
-            await self._drop(key)
-
-    async def ping(self) -> None:
-        """Memory is always there."""
-
-    async def find(self, address: Address, local: bytes) -> Lookup:
-        key = address.digest
-        kept = await self._backend.get(key)
-        if kept is None:
-            return Lookup(None)
-        if kept.local != local or kept.expires_at <= self._clock():
-            await self._drop(key)
-            return Lookup(None)
-        self._sizes.move_to_end(key)
-        return Lookup(kept.entry)
-
-    async def store(self, address: Address, local: bytes, stamps: bytes, entry: Entry, ttl_s: float) -> None:
-        key = address.digest
-        size = len(entry.body) + len(entry.etag) + OVERHEAD_BYTES
-        await self._drop(key)
+    def keep(self, digest: bytes, kept: Kept) -> None:
+        size = _size(kept)
         if size > self._max_bytes // LARGEST_SHARE:
-            return
-        while self._sizes and (len(self._sizes) >= self._max_entries or self._bytes + size > self._max_bytes):
-            await self._drop(next(iter(self._sizes)))
-            metrics.evictions.inc()
-        await self._backend.set(key, _Kept(local, self._clock() + ttl_s, entry))
-        self._sizes[key] = size
-        self._account(size)
+            self.drop(digest)
+        else:
+            self._remove(digest)
+            while self._kept and (
+                len(self._kept) >= self._max_entries or self._bytes + size > self._max_bytes
+            ):
+                self._remove(next(iter(self._kept)))
+                metrics.evictions.inc()
+            self._kept[digest] = kept
+            self._bytes += size
+            self._show()
 
-    async def renew(self, tags: Sequence[bytes], *, insist: bool = False) -> None:
-        """The host's stamps are the only ones that count here."""
+    def drop(self, digest: bytes) -> None:
+        if digest in self._kept:
+            self._remove(digest)
+            self._show()
 
-    async def _drop(self, key: bytes) -> None:
-        size = self._sizes.pop(key, None)
-        if size is not None:
-            await self._backend.delete(key)
-            self._account(-size)
+    def clear(self) -> None:
+        self._kept.clear()
+        self._bytes = 0
+        self._show()
 
-    def _account(self, size: int) -> None:
-        self._bytes += size
-        metrics.entries.set(len(self._sizes))
+    def _remove(self, digest: bytes) -> None:
+        kept = self._kept.pop(digest, None)
+        if kept is not None:
+            self._bytes -= _size(kept)
+
+    def _show(self) -> None:
+        metrics.entries.set(len(self._kept))
         metrics.used_bytes.set(self._bytes)
+
+
+def _size(kept: Kept) -> int:
+    return len(kept.entry.body) + len(kept.entry.etag) + OVERHEAD_BYTES

@@ -2,10 +2,12 @@
 requests.
 """
 
-from typing import Final
+from typing import Final, Literal
 
 from core.cache.policy import Outcome
 from core.observability.metrics import Counter, Gauge, Histogram
+
+Tier = Literal["memory", "redis"]
 
 _requests: Final = Counter(
     "handover_cache_requests_total", "Reads that went through the cache.", ["policy", "outcome"]
@@ -13,6 +15,17 @@ _requests: Final = Counter(
 _joined: Final = Counter(
     "handover_cache_joined_total",
     "Reads that waited for the load of another one (single flight).",
+    ["policy"],
+)
+_joined_workers: Final = Counter(
+    "handover_cache_joined_workers_total",
+    "Loads that were spared because another worker was at the same one.",
+    ["policy"],
+)
+_hits: Final = Counter("handover_cache_hits_total", "Hits by the place that had the entry.", ["tier"])
+_stale: Final = Counter(
+    "handover_cache_stale_total",
+    "Hits after the time to live, while one load fetched the answer anew.",
     ["policy"],
 )
 _invalidations: Final = Counter("handover_cache_invalidations_total", "Tags that were invalidated.", ["tag"])
@@ -36,19 +49,53 @@ used_bytes: Final = Gauge(
 )
 evictions: Final = Counter("handover_cache_evictions_total", "Entries put out of memory for want of room.")
 
+messages: Final = Counter(
+    "handover_cache_messages_total", "Announcements of invalidations that were heard, one's own included."
+)
+propagation_seconds: Final = Histogram(
+    "handover_cache_propagation_seconds",
+    "From an announcement by another host to its being heard, as far as the hosts' clocks agree.",
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1),
+)
+confirmation_seconds: Final = Histogram(
+    "handover_cache_confirmation_seconds",
+    "How long ago everything was known to be heard when the next confirmation came.",
+    buckets=(0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 1),
+)
+lapses: Final = Counter(
+    "handover_cache_lapses_total", "Confirmations that ended before the next one came: memory was not used."
+)
+subscriptions_lost: Final = Counter(
+    "handover_cache_subscriptions_lost_total", "Times that announcements may have been missed."
+)
+
 _request_children: Final[dict[tuple[str, Outcome], Counter]] = {}
+_hit_children: Final[dict[Tier, Counter]] = {tier: _hits.labels(tier) for tier in ("memory", "redis")}
 
 
-def count_request(policy: str, outcome: Outcome) -> None:
+def count_request(policy: str, outcome: Outcome, number: int = 1) -> None:
     child = _request_children.get((policy, outcome))
     if child is None:  # labels() takes a lock and builds a tuple of texts on each call
         child = _requests.labels(policy, outcome.value.lower())
         _request_children[policy, outcome] = child
-    child.inc()
+    child.inc(number)
+
+
+def count_hits(policy: str, tier: Tier, number: int = 1) -> None:
+    count_request(policy, Outcome.HIT, number)
+    _hit_children[tier].inc(number)
+
+
+def count_stale(policy: str) -> None:
+    _stale.labels(policy).inc()
 
 
 def count_joined(policy: str) -> None:
     _joined.labels(policy).inc()
+
+
+def count_joined_workers(policy: str) -> None:
+    _joined_workers.labels(policy).inc()
 
 
 def count_invalidation(family: str) -> None:

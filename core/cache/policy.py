@@ -8,10 +8,12 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
+from core.cache.stamps import slot_of
+
 KEY_PLACEHOLDER: Final = "{key}"
 LARGEST_SHARE: Final = 4
 """An entry larger than this fraction (1/4) of `CACHE_MAX_BYTES` is not kept."""
-_DIGEST_BYTES: Final = 16
+DIGEST_BYTES: Final = 16
 
 KeyInput = str | int | float | bool | None
 
@@ -36,11 +38,16 @@ class Entry:
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where an entry lives. Digests have a fixed length, so no key or tag, however hostile, reaches Redis as
-    text.
+    text. `slots` are the places of the tags' stamps.
     """
 
     digest: bytes
     tags: tuple[bytes, ...]
+    slots: tuple[slice, ...] = field(repr=False, compare=False)
+
+    def variant(self, kind: str) -> "Address":
+        """Where another form of the same answer lives, such as its compressed bytes."""
+        return Address(_digest(self.digest + kind.encode(), b"variant"), self.tags, self.slots)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +60,9 @@ class Policy:
     one key and by `invalidate("items")` for all. An answer that depends on rows of another slice carries that
     slice's tag too.
 
-    `by_url` promises that the answer, and its key, follow from path and query of a GET alone: not from who asks,
-    not from other headers, not from the date. `stale_s`: for so many seconds after its time to live an entry whose
-    tags nobody has invalidated is still served while one load fetches it anew.
+    `by_url` promises that the answer, and its key, follow from path and query of a GET alone: not from who
+    asks, not from other headers, not from the date. `stale_s`: for so many seconds after its time to live an
+    entry whose tags nobody has invalidated is still served while one load fetches it anew.
     """
 
     name: str
@@ -76,13 +83,14 @@ class Policy:
         object.__setattr__(self, "_prefix", json.dumps([self.name, self.version]).encode() + b"\0")
 
     def address(self, key: str) -> Address:
-        digest = blake2b(self._prefix + _encode(key), digest_size=_DIGEST_BYTES, person=b"entry").digest()
-        return Address(digest, tuple(tag_digest(tag.replace(KEY_PLACEHOLDER, key)) for tag in self.tags))
+        tags = tuple([tag_digest(tag.replace(KEY_PLACEHOLDER, key)) for tag in self.tags])
+        slots = tuple([slot_of(tag) for tag in tags])
+        return Address(_digest(self._prefix + _encode(key), b"entry"), tags, slots)
 
 
 @lru_cache(maxsize=4096)
 def tag_digest(tag: str) -> bytes:
-    return blake2b(_encode(tag), digest_size=_DIGEST_BYTES, person=b"tag").digest()
+    return _digest(_encode(tag), b"tag")
 
 
 def tag_family(tag: str) -> str:
@@ -93,6 +101,10 @@ def tag_family(tag: str) -> str:
 def cache_key(**inputs: KeyInput | Sequence[KeyInput]) -> str:
     """One text for one set of inputs, whatever their order; 1, "1", true and null stay different."""
     return json.dumps(inputs, sort_keys=True, separators=(",", ":"), default=list)
+
+
+def _digest(content: bytes, person: bytes) -> bytes:
+    return blake2b(content, digest_size=DIGEST_BYTES, person=person).digest()
 
 
 def _encode(text: str) -> bytes:

@@ -1,24 +1,17 @@
 """Entries in Redis, through aiocache's Redis cache on a client whose every time limit is set here.
 
-Names. All keys begin with the `run_id` of the Redis process, which each new connection reads anew: a Redis
-that was restarted, restored from a snapshot or replaced starts empty as far as we are concerned. Entries are
-further named by the host's epoch, for they hold stamps that only this host can check; stamps of tags belong
-to all hosts.
+All names begin with the `run_id` of the Redis process, which each new connection reads anew (`wire`).
 
 Stamps in Redis are random, never counted, and no token is sent twice: a stamp that was evicted, flushed or
 set by a command that arrived late can only make an entry unusable, never usable again. A missing stamp is
 minted by the reader before it loads.
-
-An entry begins with everything it depends on (format, key, the host's stamps, Redis' stamps). It is used only
-if it begins with exactly what the reader expects, so foreign data, a colliding key or a reply that belongs to
-another command are a miss.
 """
 
 import asyncio
 import os
-import struct
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
 import structlog
@@ -28,24 +21,37 @@ from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
-from core.cache import metrics
+from core.cache import metrics, wire
 from core.cache.breaker import Breaker
 from core.cache.connection import connect, run_id_of
 from core.cache.policy import LARGEST_SHARE, Address, Entry
 from core.cache.stamps import STAMP_BYTES
-from core.cache.tier import Lookup, UnreachableError
 
-FORMAT: Final = b"\x01"
 STAMP_TTL_S: Final = 3600.0
 """Stamps of tags nobody asks for any more go after an hour; a stamp that is gone only costs one load."""
+STAMP_TTL_MS: Final = int(STAMP_TTL_S * 1000)
 REST_S: Final = 1.0
 """How long Redis is left alone after a failure."""
 COMMANDS_AT_ONCE: Final = 32
 """Commands under way in one process; more wait for their turn within their time limit."""
 
-_HEAD: Final = struct.Struct(">HH")
 _T = TypeVar("_T")
 _log = structlog.get_logger(__name__)
+
+
+class UnreachableError(Exception):
+    """Redis did not answer (in time). Never leaves `core.cache`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What was found and when it expires (`time.monotonic`), and the stamps that Redis keeps for the tags,
+    read at the same instant.
+    """
+
+    entry: Entry | None
+    expires_at: float
+    stamps: bytes
 
 
 class _Backend(Protocol):
@@ -57,11 +63,14 @@ class _Backend(Protocol):
 
 
 class RedisTier:
-    """`timeout_s` limits each command, connecting included. Raises ValueError for a URL that is none."""
+    """`timeout_s` limits each command, connecting included. `shared`: other hosts use this Redis too, so tags
+    have stamps here. Raises ValueError for a URL that is none.
+    """
 
-    def __init__(self, url: str, timeout_s: float, max_bytes: int) -> None:
-        self._timeout_s = timeout_s
+    def __init__(self, url: str, timeout_s: float, max_bytes: int, *, shared: bool = True) -> None:
+        self.timeout_s = timeout_s
         self._max_entry_bytes = max_bytes // LARGEST_SHARE
+        self._shared = shared
         self._backend: _Backend = RedisCache(serializer=NullSerializer(encoding=None), timeout=None)
         # aiocache's constructor knows neither sockets nor time limits; its own client never connected.
         self._backend.client = self.client = connect(url, timeout_s, self._connected)
@@ -88,39 +97,92 @@ class RedisTier:
         await self._ask("ping", lambda _: self.client.ping(), insist=True)
 
     async def find(self, address: Address, local: bytes) -> Lookup:
+        """The entry, if it was stored under exactly these stamps of the host, and Redis' own are still what
+        they were. Raises UnreachableError.
+        """
+
         async def read(run_id: str) -> Lookup:
-            names = [_stamp_name(run_id, tag) for tag in address.tags]
-            values = await self._backend.multi_get([_entry_name(run_id, address, local), *names])
+            names = [wire.stamp_name(run_id, tag) for tag in address.tags] if self._shared else []
+            values = await self._backend.multi_get([wire.entry_name(run_id, address, local), *names])
             if len(values) != 1 + len(names):
                 raise RedisError("unexpected number of values")
             value, *found = values
             stamps, minted = _complete(names, found)
             if minted:
                 await self._backend.multi_set(minted, ttl=STAMP_TTL_S)
-                return Lookup(None, stamps)
-            return Lookup(_decode(value, _preamble(address, local, stamps)), stamps)
+                return Lookup(None, 0, stamps)
+            entry = wire.decode_entry(value, wire.preamble(address, local, stamps))
+            return Lookup(None, 0, stamps) if entry is None else Lookup(*entry, stamps)
 
         return await self._ask("read", read)
 
-    async def store(self, address: Address, local: bytes, stamps: bytes, entry: Entry, ttl_s: float) -> None:
-        value = _encode(entry, _preamble(address, local, stamps))
+    async def store(
+        self,
+        address: Address,
+        local: bytes,
+        stamps: bytes,
+        entry: Entry,
+        *,
+        expires_at: float,
+        stale_until: float,
+    ) -> None:
+        """Keep it. When it is too large, or Redis does not answer, nothing is kept."""
+        value = wire.encode_entry(entry, expires_at, wire.preamble(address, local, stamps))
         if len(value) > self._max_entry_bytes:
             return
 
         async def write(run_id: str) -> bool:
-            return await self._backend.set(_entry_name(run_id, address, local), value, ttl=max(ttl_s, 0.001))
+            left_s = max(stale_until - time.monotonic(), 0.001)
+            return await self._backend.set(wire.entry_name(run_id, address, local), value, ttl=left_s)
 
         try:
             await self._ask("write", write)
         except UnreachableError:
             return  # counted and logged where it failed; the caller has its answer already
 
-    async def renew(self, tags: Sequence[bytes], *, insist: bool = False) -> None:
-        async def write(run_id: str) -> bool:
-            fresh = [(_stamp_name(run_id, tag), os.urandom(STAMP_BYTES)) for tag in tags]
-            return await self._backend.multi_set(fresh, ttl=STAMP_TTL_S)
+    async def announce(self, tags: Sequence[bytes], origin: bytes, *, insist: bool = False) -> None:
+        """Give the tags new stamps and tell the other hosts, at one stroke.
+
+        After UnreachableError it may have happened or not. `insist` asks even when Redis failed a moment ago:
+        for callers nobody waits for.
+        """
+
+        async def write(run_id: str) -> object:
+            strokes = self.client.pipeline(transaction=True)
+            for tag in tags:
+                strokes.set(wire.stamp_name(run_id, tag), os.urandom(STAMP_BYTES), px=STAMP_TTL_MS)
+            strokes.publish(wire.CHANNEL, wire.encode_message(origin, tags))
+            return await strokes.execute()
 
         await self._ask("invalidate", write, insist=insist)
+
+    async def take_lease(self, address: Address, local: bytes, stamps: bytes, lease_s: float) -> bool:
+        """True when nobody else holds it. Raises UnreachableError."""
+
+        async def take(run_id: str) -> bool:
+            name = wire.lease_name(run_id, address, local, stamps)
+            return bool(await self.client.set(name, b"", nx=True, px=int(lease_s * 1000)))
+
+        return await self._ask("lease", take)
+
+    async def leased(self, address: Address, local: bytes, stamps: bytes) -> bool:
+        """Whether anybody holds the lease. Raises UnreachableError."""
+
+        async def look(run_id: str) -> bool:
+            return bool(await self.client.exists(wire.lease_name(run_id, address, local, stamps)))
+
+        return await self._ask("lease", look)
+
+    async def return_lease(self, address: Address, local: bytes, stamps: bytes) -> None:
+        """Whoever holds it: were it another one's by now, one more load would be the price."""
+
+        async def give(run_id: str) -> object:
+            return await self.client.delete(wire.lease_name(run_id, address, local, stamps))
+
+        try:
+            await self._ask("lease", give)
+        except UnreachableError:
+            return  # it ends by itself
 
     async def _ask(
         self, operation: str, command: Callable[[str], Awaitable[_T]], *, insist: bool = False
@@ -130,7 +192,7 @@ class RedisTier:
             raise UnreachableError
         started = time.perf_counter()
         try:
-            async with asyncio.timeout(self._timeout_s), self._slots:
+            async with asyncio.timeout(self.timeout_s), self._slots:
                 if not self._run_id:
                     await self.client.ping()
                 run_id = self._run_id
@@ -169,15 +231,6 @@ class RedisTier:
         self._run_id = run_id
 
 
-def _entry_name(run_id: str, address: Address, local: bytes) -> str:
-    epoch = local[:STAMP_BYTES]
-    return f"handover:{run_id}:entry:{epoch.hex()}:{address.digest.hex()}"
-
-
-def _stamp_name(run_id: str, tag: bytes) -> str:
-    return f"handover:{run_id}:stamp:{tag.hex()}"
-
-
 def _complete(names: Sequence[str], found: Sequence[bytes | None]) -> tuple[bytes, list[tuple[str, bytes]]]:
     """All stamps in order, and those of them that have to be written because they were missing."""
     stamps: list[bytes] = []
@@ -188,20 +241,3 @@ def _complete(names: Sequence[str], found: Sequence[bytes | None]) -> tuple[byte
             minted.append((name, stamp))
         stamps.append(stamp)
     return b"".join(stamps), minted
-
-
-def _preamble(address: Address, local: bytes, stamps: bytes) -> bytes:
-    return b"".join((FORMAT, address.digest, local, stamps))
-
-
-def _encode(entry: Entry, preamble: bytes) -> bytes:
-    etag = entry.etag.encode()
-    return b"".join((preamble, _HEAD.pack(entry.status, len(etag)), etag, entry.body))
-
-
-def _decode(value: bytes | None, preamble: bytes) -> Entry | None:
-    if value is None or not value.startswith(preamble) or len(value) < len(preamble) + _HEAD.size:
-        return None
-    status, etag_length = _HEAD.unpack_from(value, len(preamble))
-    body_at = len(preamble) + _HEAD.size + etag_length
-    return Entry(value[body_at:], value[body_at - etag_length : body_at].decode(), status)

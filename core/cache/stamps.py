@@ -17,12 +17,21 @@ import mmap
 import os
 import sys
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 STAMP_BYTES: Final = 8
 SLOTS: Final = 16_384
 FILE_BYTES: Final = STAMP_BYTES * (1 + SLOTS)
+EPOCH: Final = slice(0, STAMP_BYTES)
+
+
+@lru_cache(maxsize=4096)
+def slot_of(tag: bytes) -> slice:
+    """Where the file holds the stamp of this tag, given by its digest."""
+    at = STAMP_BYTES * (1 + int.from_bytes(tag[:4], "big") % SLOTS)
+    return slice(at, at + STAMP_BYTES)
 
 
 class Stamps:
@@ -32,29 +41,35 @@ class Stamps:
         self._path = path
         self._descriptor, self._map = self._attach()
 
-    def read(self, tags: Sequence[bytes]) -> bytes:
-        """The epoch, then the stamps of these tags, as bytes to be compared with an earlier reading."""
+    def read(self, slots: Sequence[slice]) -> bytes:
+        """The epoch, then what is in these slots, as bytes to be compared with an earlier reading."""
         self._follow()
         words = self._map
-        parts = [words[:STAMP_BYTES]]
-        for tag in tags:
-            offset = _offset(tag)
-            parts.append(words[offset : offset + STAMP_BYTES])
-        return b"".join(parts)
+        return b"".join([words[EPOCH], *[words[slot] for slot in slots]])
+
+    @property
+    def epoch(self) -> bytes:
+        return self.read(())
 
     def renew(self, tags: Sequence[bytes]) -> None:
         """Leave behind every entry that carries one of these tags, in all processes of the host."""
-        while True:
-            self._follow()
-            for tag in tags:
-                offset = _offset(tag)
-                self._map[offset : offset + STAMP_BYTES] = os.urandom(STAMP_BYTES)
-            if self._linked():  # otherwise others may already read a newer file
-                return
+        self._overwrite([slot_of(tag) for tag in tags])
+
+    def renew_epoch(self) -> None:
+        """Leave behind everything."""
+        self._overwrite([EPOCH])
 
     def close(self) -> None:
         self._map.close()
         os.close(self._descriptor)
+
+    def _overwrite(self, slots: Sequence[slice]) -> None:
+        while True:
+            self._follow()
+            for slot in slots:
+                self._map[slot] = os.urandom(STAMP_BYTES)
+            if self._linked():  # otherwise others may already read a newer file
+                return
 
     def _attach(self) -> tuple[int, mmap.mmap]:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -66,7 +81,7 @@ class Stamps:
         except BaseException:
             os.close(descriptor)
             raise
-        words[:STAMP_BYTES] = os.urandom(STAMP_BYTES)
+        words[EPOCH] = os.urandom(STAMP_BYTES)
         return descriptor, words
 
     def _follow(self) -> None:
@@ -76,10 +91,6 @@ class Stamps:
 
     def _linked(self) -> bool:
         return os.fstat(self._descriptor).st_nlink > 0
-
-
-def _offset(tag: bytes) -> int:
-    return STAMP_BYTES * (1 + int.from_bytes(tag[:4], "big") % SLOTS)
 
 
 def _reserve(descriptor: int) -> None:

@@ -21,7 +21,9 @@ MaxRejects = Annotated[
     int | None, typer.Option(min=0, help="Load nothing when more rows than this are unusable.")
 ]
 
-_FIGURES = ("records", "superseded", "rejected", "imported", "updated", "unchanged", "kept", "verified")
+_TABLES = ("documentation_systems", "documentation_ideas", "documentation_files")
+_FOUND = ("records", "superseded", "rejected")
+_DONE = (*_FOUND, "imported", "updated", "unchanged", "kept", "verified")
 
 
 def questdb(
@@ -62,7 +64,8 @@ def postgres(
 ) -> None:
     """Import systems, ideas and files of an old registry in PostgreSQL. Running it again is safe.
 
-    All tables are read in one snapshot. See `handover import questdb --help` for what happens. `?search_path=NAME` names another schema.
+    All tables are read in one snapshot. `?search_path=NAME` names another schema. For the rest see
+    `handover import questdb --help`.
     """
     from features.imports.api import RegistryOptions
 
@@ -115,19 +118,21 @@ def _show_tables(job: "JobView") -> None:
     tables = (job.result or {}).get("tables")
     if not isinstance(tables, dict):
         return
-    rows: list[tuple[str, ...]] = []
-    changes: list[tuple[str, ...]] = []
-    for table, figures in tables.items():
+    names = (*_FOUND, "existing") if job.arguments.get("dryRun") else _DONE
+    rows: list[tuple[str, ...]] = [("table", *names)]
+    changes: list[tuple[str, ...]] = [("column", "what", "rows")]
+    for table in _TABLES:
+        figures = tables.get(table)
         if isinstance(figures, dict):
-            rows.append((str(table), *(f"{figures[name]:,}" for name in _FIGURES)))
+            rows.append((table, *(f"{figures[name]:,}" for name in names)))
             for what in ("translated", "adapted"):
                 counts = figures.get(what)
                 for column, count in counts.items() if isinstance(counts, dict) else ():
                     changes.append((f"{table}.{column}", what, f"{count:,}"))
-    say_columns([("table", *_FIGURES), *rows])
+    say_columns(rows)
     absent = job.arguments.get("absent")
     for missing in absent if isinstance(absent, list) else []:
         say(f"{missing} is not in the source")
-    if changes:
-        say_columns([("column", "what", "rows"), *changes])
+    if changes[1:]:
+        say_columns(changes)
         say("The original values are kept in each row's legacy JSON.")

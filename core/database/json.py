@@ -91,11 +91,11 @@ def list_answer(
 ) -> str:
     """A statement for the whole answer of a list: `{"success":true,"count":...,"total":...,"data":[...]}`.
 
-    `rows` is a query, in order; `json` makes the JSON of one of its rows, which is called `row`, with the help
-    of what is `joined`. `total` is a query for how many match; it is not asked when the `first` page holds all
-    of them. With `size`, a placeholder, `rows` must hold one row more if there is one, which is not shown. Then
-    there is a `nextCursor`, that of `core.http.pagination.position_cursor`, if `position` says which timestamp
-    and id of `row` it is made of.
+    `rows` is a query, in order; `json` makes the JSON of one of its rows, which is called `row`, with the
+    help of what is `joined`. `total` is a query for how many match; it is not asked when the `first` page holds
+    all of them. With `size`, a placeholder, `rows` must hold one row more if there is one, which is not shown.
+    Then there is a `nextCursor`, that of `core.http.pagination.position_cursor`, if `position` says which
+    timestamp and id of `row` it is made of.
     """
     shown = "" if size is None else f"FILTER (WHERE place <= {size}::int)"
     count = "found" if size is None else f"least(found, {size}::int)"

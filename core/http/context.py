@@ -25,7 +25,7 @@ class RequestContext:
     with, for the layer that remembers it.
     """
 
-    __slots__ = ("client", "headers", "method", "request_id", "resolved", "started_at", "status")
+    __slots__ = ("client", "headers", "method", "platform", "request_id", "resolved", "started_at", "status")
 
     def __init__(self, request_id: str, method: str = "GET") -> None:
         self.request_id = request_id
@@ -35,6 +35,7 @@ class RequestContext:
         self.headers: list[Header] = []
         self.client: str | None = None
         self.resolved: Resolved | None = None
+        self.platform: Platform | None = None
 
 
 def context_of(scope: Scope) -> RequestContext:
@@ -48,8 +49,14 @@ def request_id_of(scope: Scope) -> str | None:
 
 def platform_of(scope: Scope) -> "Platform | None":
     """None before the app has started and in apps that are built without one."""
+    context = scope.get(KEY)
+    if context is not None and context.platform is not None:
+        return cast("Platform", context.platform)
     app = scope.get("app")
-    return getattr(app.state, "platform", None) if app is not None else None
+    platform = getattr(app.state, "platform", None) if app is not None else None
+    if context is not None:
+        context.platform = platform  # several layers ask
+    return platform
 
 
 def header_of(scope: Scope, name: bytes) -> bytes | None:

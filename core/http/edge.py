@@ -16,10 +16,10 @@ from structlog.contextvars import bind_contextvars, reset_contextvars
 from core.database.meter import Meter, current_meter
 from core.http import metrics
 from core.http.client import ClientResolver
-from core.http.context import KEY, PROBES, RequestContext, header_of
+from core.http.context import KEY, RequestContext, header_of
 from core.http.errors import error_response
+from core.http.finished import Finished, record
 from core.http.security import headers_for
-from core.observability.logging import frequent
 
 log = structlog.get_logger("handover.http")
 
@@ -131,22 +131,19 @@ class _Response:
         if self.ended:
             return
         self.ended = True
-        context, path = self.context, self.scope["path"]
-        seconds = time.perf_counter() - context.started_at
-        route = metrics.route_of(self.scope)
-        status = context.status or _CLIENT_GONE
-        metrics.observe(self.method, route, status, seconds)
-        event = log.warning if status >= 500 else log.debug if path in PROBES else frequent.info
-        event(
-            "http.request",
-            method=self.method,
-            route=route,
-            path=path,
-            status=status,
-            ms=round(seconds * 1000, 2),
-            queries=self.meter.queries,
-            client=context.client,
-            request_id=context.request_id,
+        context, scope = self.context, self.scope
+        record(
+            Finished(
+                time.time(),
+                self.method,
+                metrics.route_of(scope),
+                scope["path"],
+                context.status or _CLIENT_GONE,
+                time.perf_counter() - context.started_at,
+                self.meter.queries,
+                context.client,
+                context.request_id,
+            )
         )
 
 

@@ -122,7 +122,7 @@ class _Body:
 
     async def is_the_same(self, body_hash: str, size: int) -> bool:
         """Reads no more of it than the other one had."""
-        while not self._whole and self.size <= size:
+        while not self._whole and self._hashed <= size:
             await self.receive()
         return self.size == size and self.digest() == body_hash
 

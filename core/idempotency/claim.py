@@ -81,8 +81,8 @@ class Claim:
             await queries.store(
                 self._db, self._id, self._attempt, answer, body_hash=body_hash, body_bytes=body_bytes
             )
-        except Unavailable as error:
-            log.warning("idempotency.answer_not_kept", error=type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - the change is made: nothing may keep its answer from the client
+            log.error("idempotency.answer_not_kept", error=type(error).__name__, exc_info=error)
 
     async def give_up(self, *, changed_nothing: bool) -> None:
         """Free the key, at once if it is known that nothing was changed, else unless something was."""

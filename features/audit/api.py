@@ -56,8 +56,8 @@ async def record_change(
 
 
 def entries_of(changed: str, entity: str, action: Action, *, author: int) -> str:
-    """SQL that leaves an entry for each row of `changed`, the same as `record_change`. It is for a statement that
-    changes rows and so is its own transaction: `WITH ..., audited AS ({entries_of(...)}) SELECT ...`.
+    """SQL that leaves an entry for each row of `changed`, the same as `record_change`. It is for a statement
+    that changes rows and so is its own transaction: `WITH ..., audited AS ({entries_of(...)}) SELECT ...`.
 
     `changed` names a query of that statement with the columns `id` (text), `before` and `after` (jsonb: the
     row as the API shows it, NULL when it was made or is gone). `author` is the number of the first of three

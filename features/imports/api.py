@@ -1,9 +1,34 @@
-"""What the command line uses of imports: enqueue a source, then run the job it gets."""
+"""What the command line uses of imports: enqueue a source, then run the job it gets. And what exports use: the
+file that was imported last, and how the old server wrote.
+"""
 
+from features.imports.lowdb.comparison import Compared, Difference, compare_file
+from features.imports.lowdb.identifiers import SeenIds
+from features.imports.lowdb.layout import newest_layout
+from features.imports.lowdb.text import lead_of, margin_of, written
 from features.imports.registry.accept import accept_registry
 from features.imports.registry.schemas import Options as RegistryOptions
 from features.imports.registry.schemas import Source as RegistrySource
-from features.imports.schemas import KIND, Options
+from features.imports.schemas import KIND, Entry, Options
 from features.imports.service import accept_file, sweep
+from features.imports.undo.accept import accept_undo
 
-__all__ = ["KIND", "Options", "RegistryOptions", "RegistrySource", "accept_file", "accept_registry", "sweep"]
+__all__ = [
+    "KIND",
+    "Compared",
+    "Difference",
+    "Entry",
+    "Options",
+    "RegistryOptions",
+    "RegistrySource",
+    "SeenIds",
+    "accept_file",
+    "accept_registry",
+    "accept_undo",
+    "compare_file",
+    "lead_of",
+    "margin_of",
+    "newest_layout",
+    "sweep",
+    "written",
+]

@@ -75,3 +75,9 @@ class NoEarlierImport(Conflict):
         super().__init__(
             "No LowDB file has been imported yet, so there is no last time; import it as a whole"
         )
+
+
+class ImportNotUndoable(Conflict):
+    """It is still running, or there is nothing left of it to take back."""
+
+    code = "imports.not_undoable"

@@ -4,5 +4,6 @@ from core.feature import Feature
 from features.imports.jobs import LOWDB
 from features.imports.registry.run import REGISTRY
 from features.imports.router import router
+from features.imports.undo.run import UNDO
 
-feature = Feature(name="imports", router=router, jobs=(LOWDB, *REGISTRY), admin=True)
+feature = Feature(name="imports", router=router, jobs=(LOWDB, *REGISTRY, UNDO), admin=True)

@@ -13,7 +13,8 @@ from core.http.multipart import FORM_OVERHEAD_BYTES, NotAForm
 from core.http.text import Text
 from core.jobs import JobConflict
 from features.imports import service
-from features.imports.errors import ImportNotFound, UploadInvalid, UploadTooLarge
+from features.imports.errors import ImportNotFound, ImportNotUndoable, UploadInvalid, UploadTooLarge
+from features.imports.undo.accept import accept_undo
 from features.jobs.api import Job, show
 
 NDJSON: Final = "application/x-ndjson"
@@ -97,3 +98,26 @@ async def download_rejects(
     lines = await service.rejects_of(db, jobs, job_id)
     disposition = 'attachment; filename="rejects.ndjson"'
     return StreamingResponse(lines, media_type=NDJSON, headers={"Content-Disposition": disposition})
+
+
+@router.post(
+    "/{job_id}/undo",
+    status_code=202,
+    summary="Take an import back",
+    responses=error_responses(ImportNotFound, ImportNotUndoable, JobConflict),
+)
+async def undo_import(
+    job_id: Annotated[Text, Path(description="The id of the import's job")],
+    response: Response,
+    background_tasks: BackgroundTasks,
+    db: Db,
+    jobs: Jobs,
+    actor: Actor,
+) -> Envelope[Job]:
+    """Delete what it inserted and restore what it overwrote, all of it or nothing: when a row has changed since,
+    the job fails and its `result` names the conflicts.
+    """
+    job = await accept_undo(db, jobs, actor, job_id)
+    background_tasks.add_task(jobs.run, job.id)
+    response.headers["Location"] = f"/api/v1/jobs/{job.id}"
+    return Envelope(message="Undo accepted", data=show(job, jobs.public_arguments(job)))

@@ -6,12 +6,15 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
+from core.database.reversal import Obstacle
 from features.items.api import OnConflict
 
 KIND: Final = "import.lowdb"
+UNDO_KIND: Final = "import.undo"
 ENTITY: Final = "item"
 """What the rows are called that a LowDB file brings."""
 
+NAMED_CONFLICTS: Final = 100
 SAMPLES: Final = 20
 """How many conflicts and vanished records are named."""
 
@@ -202,3 +205,53 @@ class Result(BaseModel):
     rejects: list[Sample] | None = None
     seconds: dict[Phase, float] = {}
     rows_per_second: dict[Phase, int] = {}
+
+
+class UndoArguments(BaseModel):
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+    import_job_id: str
+
+
+class Undone(BaseModel):
+    """The result of an undo."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+    import_job_id: str
+    deleted: int = 0
+    restored: int = 0
+
+
+class Changed(BaseModel):
+    """A row that an import wrote and that is not any more as it left it."""
+
+    entity: str
+    id: str
+    what: str
+
+
+class Obstacles(BaseModel):
+    """Why nothing was undone: `count` of the import's `rows` have changed since, the first of which are named."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+    import_job_id: str
+    rows: int = 0
+    count: int = Field(default=0, alias="conflicts")
+    first: list[Changed] = Field(default=[], alias="firstConflicts")
+
+    @property
+    def sentence(self) -> str:
+        named = ", ".join(f"{each.id} {each.what}" for each in self.first[:5])
+        return f"Nothing was undone: {self.count} of {self.rows} rows have changed since, for example {named}"
+
+    def with_more(self, entity: str, rows: int, found: Sequence[Obstacle]) -> "Obstacles":
+        first = [*self.first, *(Changed(entity=entity, id=each.id, what=each.what) for each in found)]
+        return self.model_copy(
+            update={
+                "rows": self.rows + rows,
+                "count": self.count + len(found),
+                "first": first[:NAMED_CONFLICTS],
+            }
+        )

@@ -7,10 +7,11 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
 from starlette.convertors import Convertor, register_url_convertor
 
 from core.cache import Entry, cache_key
-from core.deps import Actor, Cache, Db
-from core.errors import Conflict, Invalid, TooLarge, Unavailable, UnsupportedMediaType
-from core.http.conditional import cached_response, json_entry
+from core.deps import Actor, Cache, Db, IfMatch
+from core.errors import Conflict, Invalid, PreconditionFailed, TooLarge, Unavailable, UnsupportedMediaType
+from core.http.conditional import body_etag, cached_response, row_entry
 from core.http.envelope import Done, Envelope, ListEnvelope, error_responses
+from core.http.rows import done, wanted_tags
 from core.http.text import fault_of
 from features.items import service
 from features.items.cache import ITEM, LIST
@@ -68,7 +69,8 @@ async def list_items(
     request: Request, db: Db, cache: Cache, query: Annotated[ItemQuery, Query()]
 ) -> Response:
     async def load() -> Entry:
-        return json_entry(await service.list_items(db, query))
+        body = await service.list_items(db, query)
+        return Entry(body, body_etag(body))
 
     return await cached_response(request, cache, LIST, cache_key(**query.model_dump()), load)
 
@@ -77,14 +79,13 @@ async def list_items(
     PREFIX,
     summary="Create item",
     status_code=status.HTTP_201_CREATED,
+    response_model=Done[Item],
     responses=error_responses(*REFUSED_BODY, Conflict, Unavailable),
 )
-async def create_item(
-    db: Db, cache: Cache, actor: Actor, values: CreateItem, response: Response
-) -> Done[Item]:
-    created = await service.create_item(db, cache, actor, values)
-    response.headers["Location"] = f"{PREFIX}/{quote(created.id, safe='')}"
-    return Done[Item](message="Item created successfully", data=created)
+async def create_item(db: Db, cache: Cache, actor: Actor, values: CreateItem) -> Response:
+    item_id, created = await service.create_item(db, cache, actor, values)
+    place = {"Location": f"{PREFIX}/{quote(item_id, safe='')}"}
+    return done("Item created successfully", created, status.HTTP_201_CREATED, place)
 
 
 @router.get(
@@ -95,8 +96,8 @@ async def create_item(
 )
 async def get_item(request: Request, db: Db, cache: Cache, item_id: ItemId) -> Response:
     async def load() -> Entry:
-        stored = await service.get_item(db, item_id)
-        return json_entry(Envelope[Item](data=stored.item), version=stored.version)
+        row = await service.get_item(db, item_id)
+        return row_entry(row.version, row.data)
 
     return await cached_response(request, cache, ITEM, item_id, load)
 
@@ -105,15 +106,24 @@ async def get_item(request: Request, db: Db, cache: Cache, item_id: ItemId) -> R
     ONE,
     summary="Update item",
     description="Changes the fields that are sent. Every accepted update sets `updatedAt`, an empty one too.",
-    responses=error_responses(*REFUSED_BODY, ItemNotFound, Unavailable),
+    response_model=Done[Item],
+    responses=error_responses(*REFUSED_BODY, ItemNotFound, PreconditionFailed, Unavailable),
 )
-async def update_item(db: Db, cache: Cache, actor: Actor, item_id: ItemId, values: UpdateItem) -> Done[Item]:
-    updated = await service.update_item(db, cache, actor, item_id, values)
-    return Done[Item](message="Item updated successfully", data=updated)
+async def update_item(
+    db: Db, cache: Cache, actor: Actor, item_id: ItemId, precondition: IfMatch, values: UpdateItem
+) -> Response:
+    tags = wanted_tags(precondition)
+    updated = await service.update_item(db, cache, actor, item_id, values, tags)
+    return done("Item updated successfully", updated)
 
 
-@router.delete(ONE, summary="Delete item", responses=error_responses(ItemNotFound, Unavailable))
-async def delete_item(db: Db, cache: Cache, actor: Actor, item_id: ItemId) -> Done[Item]:
+@router.delete(
+    ONE,
+    summary="Delete item",
+    response_model=Done[Item],
+    responses=error_responses(ItemNotFound, PreconditionFailed, Unavailable),
+)
+async def delete_item(db: Db, cache: Cache, actor: Actor, item_id: ItemId, precondition: IfMatch) -> Response:
     """The answer holds the item as it was."""
-    deleted = await service.delete_item(db, cache, actor, item_id)
-    return Done[Item](message="Item deleted successfully", data=deleted)
+    deleted = await service.delete_item(db, cache, actor, item_id, wanted_tags(precondition))
+    return done("Item deleted successfully", deleted)

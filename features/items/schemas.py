@@ -120,14 +120,6 @@ class ItemQuery(ItemFilter):
 
 
 @dataclass(frozen=True, slots=True)
-class StoredItem:
-    """An item and the number of its version, from which its ETag is made."""
-
-    item: Item
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
 class LoadCounts:
     """What became of the rows of a batch. `kept` were stored already and were not compared; `written` are the
     ids of the inserted and updated ones, None when that is all of the batch.

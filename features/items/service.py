@@ -1,94 +1,67 @@
-"""The rules of the idea bank: what a page holds, and writes that are audited in the same transaction."""
+"""The rules of the idea bank: what a page may ask for, and what a write makes invalid."""
 
-from typing import Final
 from uuid import uuid4
-
-from pydantic import JsonValue
 
 from core.cache import Cache
 from core.database.client import Database
-from core.database.transaction import transaction
+from core.database.transaction import retried
 from core.deps import ActorName
 from core.errors import FieldError, Invalid
-from core.http.envelope import ListEnvelope, listed
-from core.http.pagination import Position, decode_position, position_cursor
-from core.http.timestamps import now
-from features.audit import api as audit
+from core.http.pagination import decode_position
+from core.http.rows import Row
 from features.items import queries
 from features.items.cache import tags_of
 from features.items.errors import ItemNotFound
-from features.items.schemas import CreateItem, Item, ItemQuery, StoredItem, UpdateItem
-
-ENTITY: Final = "item"
+from features.items.schemas import CreateItem, ItemQuery, UpdateItem
 
 
-async def list_items(db: Database, query: ItemQuery) -> ListEnvelope[Item]:
-    """One page with at most two queries; without limit, offset and cursor one query and every item that
-    matches.
-    """
+async def list_items(db: Database, query: ItemQuery) -> bytes:
+    """The whole answer: one page, or without limit, offset and cursor every item that matches."""
     if query.cursor is not None and query.offset:
         raise Invalid(
             "Validation failed", details=[FieldError("offset", "cannot be used together with cursor")]
         )
     after = None if query.cursor is None else decode_position(query.cursor)
-    # One more than asked for tells whether there is a next page.
-    take = None if query.limit is None else query.limit + 1
-    items = await queries.find_items(db, query, after=after, offset=query.offset, take=take)
-    complete = take is None or len(items) < take
-    items = items[: query.limit]
-    first = after is None and not query.offset
-    total = len(items) if complete and first else await queries.count_items(db, query)
-    cursor = None if complete else position_cursor(Position(items[-1].created_at, items[-1].id))
-    return listed(items, total=total, next_cursor=cursor)
+    return await queries.list_items(db, query, after=after, offset=query.offset, size=query.limit)
 
 
-async def get_item(db: Database, item_id: str) -> StoredItem:
-    stored = await queries.find_item(db, item_id)
-    if stored is None:
-        raise ItemNotFound(item_id)
-    return stored
+async def get_item(db: Database, item_id: str) -> Row:
+    return _found(item_id, await queries.find_item(db, item_id))
 
 
-async def create_item(db: Database, cache: Cache, actor: ActorName, values: CreateItem) -> Item:
+async def create_item(db: Database, cache: Cache, actor: ActorName, values: CreateItem) -> tuple[str, Row]:
+    """Its id, and the item."""
     item_id = str(uuid4())
-    async with cache.invalidating(*tags_of(item_id)), transaction(db) as tx:
-        created = (await queries.create_item(tx, item_id, values, now())).item
-        await _audit(tx, actor, "created", item_id, before=None, after=created)
-    return created
+    async with cache.invalidating(*tags_of(item_id)):
+        return item_id, await retried(db, lambda tx: queries.create_item(tx, actor, item_id, values))
 
 
-async def update_item(db: Database, cache: Cache, actor: ActorName, item_id: str, values: UpdateItem) -> Item:
-    """Merges the given fields and sets `updatedAt`, even when no field is given."""
-    async with cache.invalidating(*tags_of(item_id)), transaction(db) as tx:
-        before = await queries.lock_item(tx, item_id)
-        after = None if before is None else await queries.update_item(tx, item_id, values, now())
-        if before is None or after is None:
-            raise ItemNotFound(item_id)
-        await _audit(tx, actor, "updated", item_id, before=before.item, after=after.item)
-    return after.item
-
-
-async def delete_item(db: Database, cache: Cache, actor: ActorName, item_id: str) -> Item:
-    async with cache.invalidating(*tags_of(item_id)), transaction(db) as tx:
-        deleted = await queries.lock_item(tx, item_id)
-        if deleted is None:
-            raise ItemNotFound(item_id)
-        await queries.delete_item(tx, item_id)
-        await _audit(tx, actor, "deleted", item_id, before=deleted.item, after=None)
-    return deleted.item
-
-
-async def _audit(
-    tx: Database,
+async def update_item(
+    db: Database,
+    cache: Cache,
     actor: ActorName,
-    action: audit.Action,
     item_id: str,
-    *,
-    before: Item | None,
-    after: Item | None,
-) -> None:
-    await audit.record_change(tx, actor, action, ENTITY, item_id, before=_facts(before), after=_facts(after))
+    values: UpdateItem,
+    tags: list[str] | None = None,
+) -> Row:
+    """Merges the given fields and sets `updatedAt`, even when no field is given.
+
+    Raises ItemChanged unless the item's ETag is one of the `tags`; None takes any.
+    """
+    async with cache.invalidating(*tags_of(item_id)):
+        updated = await retried(db, lambda tx: queries.update_item(tx, actor, item_id, values, tags))
+        return _found(item_id, updated)
 
 
-def _facts(item: Item | None) -> dict[str, JsonValue] | None:
-    return None if item is None else item.model_dump(mode="json", by_alias=True)
+async def delete_item(
+    db: Database, cache: Cache, actor: ActorName, item_id: str, tags: list[str] | None = None
+) -> Row:
+    """The item as it was. Raises as `update_item` does."""
+    async with cache.invalidating(*tags_of(item_id)):
+        return _found(item_id, await retried(db, lambda tx: queries.delete_item(tx, actor, item_id, tags)))
+
+
+def _found(item_id: str, row: Row | None) -> Row:
+    if row is None:
+        raise ItemNotFound(item_id)
+    return row

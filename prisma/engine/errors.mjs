@@ -1,7 +1,7 @@
 /** Errors as the Python side reads them: {code, message, meta, name}. */
 
 /** SQLSTATEs and system errors that mean that the database cannot be talked to now. */
-const UNREACHABLE = /^(08...|57P0[1-5]|53300|ENOENT|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH)$/;
+const UNREACHABLE = /^(08...|25P0[34]|57P0[1-5]|53300|ENOENT|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH)$/;
 const TERMINATED = /Connection terminated|Client has encountered a connection error|server closed the connection|database system is/;
 const NO_CONNECTION = /timeout exceeded when trying to connect/;
 

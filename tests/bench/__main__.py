@@ -45,7 +45,7 @@ async def bench(folder: Path, console: Console, *, quick: bool) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--quick", action="store_true", help="the app alone, half a second for each figure")
+    mode.add_argument("--quick", action="store_true", help="the app alone, a moment for each figure")
     mode.add_argument(
         "--soak",
         type=float,

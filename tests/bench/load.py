@@ -7,7 +7,7 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol, cast
 
@@ -81,7 +81,9 @@ class Wrk:
         result = output.rpartition(b"RESULT ")[2]
         if process.returncode or not result.startswith(b"{"):
             raise RuntimeError(f"wrk failed: {output.decode(errors='replace')}")
-        return Load(**json.loads(result))
+        load = Load(**json.loads(result))
+        # wrk does not count the requests that it was waiting for at the end.
+        return load if load.requests else replace(load, failed=max(load.failed, connections))
 
 
 class OwnClient:

@@ -47,7 +47,7 @@ class Plan:
     alone: bool = False
 
 
-QUICK: Final = Plan(rows=2_000, rounds=1, seconds=0.5, warm_up_s=0, alone=True)
+QUICK: Final = Plan(rows=2_000, rounds=1, seconds=0.3, warm_up_s=0, alone=True)
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,9 @@ async def measure(
     """Raises answers.Different when servers that are compared answer differently."""
     async with place(folder, plan.rows) as here:
         step("starting the servers")
-        cached = await here.start.handover(CACHED)
-        uncached = await here.start.handover(UNCACHED, CACHE_MAX_BYTES=NO_CACHE)
+        cached, uncached = await asyncio.gather(
+            here.start.handover(CACHED), here.start.handover(UNCACHED, CACHE_MAX_BYTES=NO_CACHE)
+        )
         servers = [cached, uncached]
         if not plan.alone:
             servers += await yardsticks(

@@ -2,6 +2,7 @@
 the same PostgreSQL, and is ended by its pid.
 """
 
+import asyncio
 import json
 import os
 import subprocess
@@ -151,12 +152,13 @@ async def yardsticks(start: Starter, folder: Path, ready: Mapping[str, str]) -> 
     """All four; `ready` holds the bodies that (d) hands out, by path and query."""
     bodies = folder / "ready.json"
     bodies.write_text(json.dumps(ready), encoding="utf-8")
-    return [
-        await start.python("a", "orm", (*READS, *WRITES)),
-        await start.python("b", "by_hand", (*READS, *WRITES)),
-        await start.express("c"),
-        await start.python("d", "ready", READS, READY_BODIES=str(bodies)),
-    ]
+    started = await asyncio.gather(
+        start.python("a", "orm", (*READS, *WRITES)),
+        start.python("b", "by_hand", (*READS, *WRITES)),
+        start.express("c"),
+        start.python("d", "ready", READS, READY_BODIES=str(bodies)),
+    )
+    return list(started)
 
 
 def service_pids(service: str, data_dir: Path) -> list[int]:

@@ -64,8 +64,8 @@ def show_app(console: Console, figures: Figures) -> None:
             )
     console.print(table)
     console.print(
-        "Queries: of a request that comes alone, and per request under load. Reads of the same that meet share "
-        "one query, with the cache off too."
+        "Queries: of a request that comes alone; loaded: per request under load. Equal reads that meet share "
+        "their queries, with the cache off too."
     )
 
 

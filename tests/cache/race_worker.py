@@ -39,6 +39,7 @@ class Config:
     data_dir: str
     redis_url: str
     redis_timeout_s: float
+    strict: bool
     board: str
     writes: list[int]
     seed: int
@@ -48,6 +49,8 @@ class Config:
 class Report:
     outcomes: dict[str, int] = field(default_factory=dict)
     writes: int = 0
+    peeks: int = 0
+    """Reads that memory answered at once."""
     stale_reads: int = 0
     stalest_s: float = 0.0
     longest_stall_s: float = 0.0
@@ -124,16 +127,18 @@ class Racer:
 
     async def _read(self) -> None:
         while time.monotonic() < self._stop_at:
-            key = self._choose.randrange(KEYS)
+            key, policy = self._choose.randrange(KEYS), self._choose.choice(POLICIES)
             began = time.monotonic()
-            try:
-                found, outcome = await self._cache.get_or_load(
-                    self._choose.choice(POLICIES), str(key), partial(self._load, key)
-                )
-            except Exception as error:  # noqa: BLE001
-                self.report.errors.append(repr(error))
-                continue
-            self._outcomes[outcome.value] += 1
+            if self._choose.random() < 0.5 and (found := self._cache.peek(policy.address(str(key)))):
+                self.report.peeks += 1
+            else:
+                began = time.monotonic()
+                try:
+                    found, outcome = await self._cache.get_or_load(policy, str(key), partial(self._load, key))
+                except Exception as error:  # noqa: BLE001
+                    self.report.errors.append(repr(error))
+                    continue
+                self._outcomes[outcome.value] += 1
             newer_at = self._board.answered_at(key, int(found.body) + 1)
             if newer_at and newer_at < began:
                 self.report.stale_reads += 1
@@ -149,7 +154,10 @@ class Racer:
 
 async def main(config: Config) -> Report:
     async with opened(
-        Path(config.data_dir), config.redis_url, redis_timeout_s=config.redis_timeout_s
+        Path(config.data_dir),
+        config.redis_url,
+        redis_timeout_s=config.redis_timeout_s,
+        cache_strict=config.strict,
     ) as cache:
         print("ready", flush=True)  # noqa: T201
         racer = Racer(config, cache, float(sys.stdin.readline()))

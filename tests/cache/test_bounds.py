@@ -2,18 +2,20 @@
 
 import asyncio
 import stat
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from core.cache import Cache, Entry, Outcome, Policy
+from core.cache import Entry, Outcome, Policy
 from core.cache.breaker import Breaker
 from core.cache.delivery import MAX_WAITING, Delivery
-from core.cache.memory import OVERHEAD_BYTES, MemoryTier
-from core.cache.policy import Address, tag_digest
-from core.cache.stamps import FILE_BYTES, SLOTS, Stamps
-from core.cache.tier import Lookup, UnreachableError
+from core.cache.filling import Filling, Read
+from core.cache.memory import OVERHEAD_BYTES, Kept, MemoryTier, Noted
+from core.cache.policy import tag_digest
+from core.cache.redis import UnreachableError
+from core.cache.stamps import FILE_BYTES, SLOTS, Stamps, slot_of
 from tests.cache.support import Source, entry, eventually, figure, opened
 
 POLICY = Policy("test.bounds", 60, ("things", "thing:{key}"))
@@ -28,89 +30,91 @@ class Clock:
         return self.now
 
 
-async def kept(tier: MemoryTier, keys: Sequence[str]) -> list[str]:
-    return [key for key in keys if (await tier.find(POLICY.address(key), b"s")).entry]
+def kept(tier: MemoryTier, keys: Sequence[str]) -> list[str]:
+    return [key for key in keys if tier.get(key.encode())]
 
 
-async def keep(tier: MemoryTier, key: str, size: int = 10, ttl_s: float = 60) -> None:
-    await tier.store(POLICY.address(key), b"s", b"", Entry(b"x" * size, ""), ttl_s)
+def keep(tier: MemoryTier, key: str, size: int = 10) -> None:
+    tier.keep(key.encode(), Kept(Entry(b"x" * size, ""), "test", Noted(b"s", 0), 1, 1))
 
 
-async def test_the_least_recently_used_entry_makes_room() -> None:
+def test_the_least_recently_used_entry_makes_room() -> None:
     tier, evicted = MemoryTier(3, 1_000_000), figure("handover_cache_evictions_total")
     for key in "abc":
-        await keep(tier, key)
-    await kept(tier, ["a"])
-    await keep(tier, "d")
-    assert await kept(tier, "abcd") == ["a", "c", "d"]
+        keep(tier, key)
+    kept(tier, ["a"])
+    keep(tier, "d")
+    assert kept(tier, "abcd") == ["a", "c", "d"]
     assert figure("handover_cache_evictions_total") == evicted + 1
-    await tier.close()
+    tier.clear()
 
 
-async def test_bytes_are_bounded_and_counted() -> None:
+def test_bytes_are_bounded_and_counted() -> None:
     entries, used = figure("handover_cache_entries"), figure("handover_cache_bytes")
     limit = 10 * (100 + OVERHEAD_BYTES)
     tier = MemoryTier(1000, limit)
     for number in range(50):
-        await keep(tier, str(number), 100)
+        keep(tier, str(number), 100)
         assert figure("handover_cache_bytes") <= limit
-    assert await kept(tier, [str(number) for number in range(50)]) == [str(n) for n in range(40, 50)]
-    await keep(tier, "49", 200)  # replaced, not counted twice
-    assert len(await kept(tier, [str(number) for number in range(50)])) == 9
+    assert kept(tier, [str(number) for number in range(50)]) == [str(n) for n in range(40, 50)]
+    keep(tier, "49", 200)  # replaced, not counted twice
+    assert len(kept(tier, [str(number) for number in range(50)])) == 9
     assert figure("handover_cache_bytes") == 8 * (100 + OVERHEAD_BYTES) + 200 + OVERHEAD_BYTES
-    await keep(tier, "huge", limit // 4)
-    assert await kept(tier, ["huge", "49"]) == ["49"]
-    await tier.close()
+    keep(tier, "huge", limit // 4)
+    assert kept(tier, ["huge", "49"]) == ["49"]
+    tier.clear()
     assert (figure("handover_cache_entries"), figure("handover_cache_bytes")) == (entries, used) == (0, 0)
 
 
-async def test_an_entry_expires() -> None:
-    clock = Clock()
-    tier = MemoryTier(10, 1_000_000, clock)
-    await keep(tier, "a", ttl_s=5)
-    clock.now += 4.99
-    assert await kept(tier, "a") == ["a"]
-    clock.now += 0.02
-    assert await kept(tier, "a") == []
-    assert figure("handover_cache_entries") == 0
+async def test_an_entry_expires_within_the_spread(tmp_path: Path) -> None:
+    quick = Policy("test.quick", 0.2, ("things",))
+    async with opened(tmp_path) as cache:
+        source = Source()
+        began = time.monotonic()
+        await cache.get_or_load(quick, "k", source.load)
+
+        async def missed() -> bool:
+            return (await cache.get_or_load(quick, "k", source.load))[1] is Outcome.MISS
+
+        await eventually(missed)
+        assert 0.18 <= time.monotonic() - began < 2
+        assert source.loads == 2
 
 
 class Recorder:
-    """A tier that keeps nothing and notes what it is asked."""
+    """Redis as the delivery sees it: notes what it is asked."""
 
     def __init__(self) -> None:
-        self.ttls: list[float] = []
         self.renewed: list[tuple[bytes, ...]] = []
         self.reachable = True
+        self.hold: asyncio.Event | None = None
+        self.asked = asyncio.Event()
 
-    async def start(self) -> None: ...
-    async def close(self) -> None: ...
-    async def ping(self) -> None: ...
-
-    async def find(self, address: Address, local: bytes) -> Lookup:
-        return Lookup(None)
-
-    async def store(self, address: Address, local: bytes, stamps: bytes, entry: Entry, ttl_s: float) -> None:
-        self.ttls.append(ttl_s)
-
-    async def renew(self, tags: Sequence[bytes], *, insist: bool = False) -> None:
-        if not self.reachable:
+    async def __call__(self, tags: Sequence[bytes], *, insist: bool) -> None:
+        self.asked.set()
+        if self.hold is not None:
+            await self.hold.wait()
+        elif not self.reachable:
             raise UnreachableError
         self.renewed.append(tuple(tags))
 
 
-async def test_times_to_live_are_spread_by_a_tenth(tmp_path: Path) -> None:
-    tier = Recorder()
-    cache = Cache(tier, tmp_path / "stamps", default_ttl_s=20)
-    await cache.start()
-    for number in range(200):
-        await cache.get_or_load(POLICY, str(number), Source().load)
-    assert 54 <= min(tier.ttls) < 56 < 64 < max(tier.ttls) <= 66
-    tier.ttls.clear()
-    for number in range(200):
-        await cache.get_or_load(Policy("test.default"), str(number), Source().load)
-    assert 18 <= min(tier.ttls) < max(tier.ttls) <= 22
-    await cache.close()
+async def test_times_to_live_are_spread_by_a_tenth() -> None:
+    memory = MemoryTier(10_000, 100_000_000)
+    address, noted = POLICY.address("k"), Noted(b"s", 0)
+    filling = Filling(memory, None, 20, lambda _: noted)
+    lives: dict[Policy, list[float]] = {POLICY: [], Policy("test.default"): []}
+    for policy, found in lives.items():
+        for _ in range(200):
+            began = time.monotonic()
+            await filling.load(Read(policy, address, noted, Source().load), None)
+            stored = memory.get(address.digest)
+            assert stored is not None
+            found.append(stored.expires_at - began)
+    assert 54 <= min(lives[POLICY]) < 56 < 64 < max(lives[POLICY]) < 66.5
+    default = lives[Policy("test.default")]
+    assert 18 <= min(default) < max(default) < 22.5
+    memory.clear()
 
 
 async def test_an_invalidation_that_cannot_be_delivered_waits_and_is_sent_later() -> None:
@@ -136,18 +140,10 @@ async def test_an_invalidation_that_cannot_be_delivered_waits_and_is_sent_later(
 async def test_a_tag_that_is_asked_for_again_during_its_delivery_is_sent_again() -> None:
     tier = Recorder()
     delivery = Delivery(tier, retry_s=0.01)
-    under_way, go_on = asyncio.Event(), asyncio.Event()
-    renew = tier.renew
-
-    async def slow(tags: Sequence[bytes], *, insist: bool = False) -> None:
-        under_way.set()
-        await go_on.wait()
-        await renew(tags)
-
-    tier.renew = slow  # type: ignore[method-assign]
+    tier.hold = go_on = asyncio.Event()
     first = asyncio.create_task(delivery.send([b"a"]))
-    await under_way.wait()
-    tier.renew = renew  # type: ignore[method-assign]
+    await tier.asked.wait()
+    tier.hold = None
     tier.reachable = False
     await delivery.send([b"a"])
     tier.reachable = True
@@ -164,17 +160,10 @@ async def test_a_tag_that_is_asked_for_again_during_its_delivery_is_sent_again()
 async def test_a_cancelled_writer_leaves_its_tags_to_be_delivered() -> None:
     tier = Recorder()
     delivery = Delivery(tier, retry_s=0.01)
-    under_way = asyncio.Event()
-    renew = tier.renew
-
-    async def hanging(tags: Sequence[bytes], *, insist: bool = False) -> None:
-        under_way.set()
-        await asyncio.Event().wait()
-
-    tier.renew = hanging  # type: ignore[method-assign]
+    tier.hold = asyncio.Event()
     writer = asyncio.create_task(delivery.send([b"a"]))
-    await under_way.wait()
-    tier.renew = renew  # type: ignore[method-assign]
+    await tier.asked.wait()
+    tier.hold = None
     writer.cancel()
     with pytest.raises(asyncio.CancelledError):
         await writer
@@ -219,10 +208,10 @@ def test_the_breaker_rests_and_then_lets_one_ask() -> None:
 def test_processes_that_map_the_same_file_see_each_others_stamps(tmp_path: Path) -> None:
     path = tmp_path / "run" / "stamps"
     first, second = Stamps(path), Stamps(path)
-    noted = first.read([TAG])
-    assert second.read([TAG]) == noted
+    noted = first.read([slot_of(TAG)])
+    assert second.read([slot_of(TAG)]) == noted
     second.renew([TAG])
-    assert first.read([TAG]) == second.read([TAG]) != noted
+    assert first.read([slot_of(TAG)]) == second.read([slot_of(TAG)]) != noted
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert path.stat().st_size == FILE_BYTES
     first.close()
@@ -232,9 +221,9 @@ def test_processes_that_map_the_same_file_see_each_others_stamps(tmp_path: Path)
 def test_opening_the_file_leaves_everything_behind(tmp_path: Path) -> None:
     path = tmp_path / "stamps"
     first = Stamps(path)
-    noted = first.read([])
+    noted = first.read(())
     second = Stamps(path)
-    assert first.read([]) == second.read([]) != noted
+    assert first.read(()) == second.read(()) != noted
     first.close()
     second.close()
 
@@ -242,9 +231,9 @@ def test_opening_the_file_leaves_everything_behind(tmp_path: Path) -> None:
 def test_tags_on_one_slot_are_renewed_together(tmp_path: Path) -> None:
     stamps = Stamps(tmp_path / "stamps")
     one, other, apart = (number.to_bytes(4, "big") for number in (7, 7 + SLOTS, 8))
-    before = stamps.read([one]), stamps.read([other]), stamps.read([apart])
+    before = stamps.read([slot_of(one)]), stamps.read([slot_of(other)]), stamps.read([slot_of(apart)])
     stamps.renew([one])
-    after = stamps.read([one]), stamps.read([other]), stamps.read([apart])
+    after = stamps.read([slot_of(one)]), stamps.read([slot_of(other)]), stamps.read([slot_of(apart)])
     assert [new != old for new, old in zip(after, before, strict=True)] == [True, True, False]
     stamps.close()
 

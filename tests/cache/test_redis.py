@@ -42,11 +42,11 @@ async def test_processes_of_one_host_share_entries_and_hosts_do_not(
         assert [(await read(cache, source))[1] for cache in (one, two, elsewhere)] == [HIT, HIT, HIT]
 
 
-async def test_other_hosts_see_an_invalidation_at_once(shared_server: RedisServer, tmp_path: Path) -> None:
+async def test_strict_hosts_see_an_invalidation_at_once(shared_server: RedisServer, tmp_path: Path) -> None:
     source = Source()
     async with (
         opened(tmp_path / "a", shared_server.url) as here,
-        opened(tmp_path / "b", shared_server.url) as there,
+        opened(tmp_path / "b", shared_server.url, cache_strict=True) as there,
     ):
         for number in range(20):
             await read(there, source)
@@ -84,7 +84,7 @@ async def test_whether_redis_can_be_asked_is_known_without_asking(
 
 async def test_a_hanging_redis_costs_its_time_limit_once(server: RedisServer, tmp_path: Path) -> None:
     source = Source()
-    async with opened(tmp_path, server.url, redis_timeout_s=0.2) as cache:
+    async with opened(tmp_path, server.url, redis_timeout_s=0.2, cache_strict=True) as cache:
         await until_hit(cache, source)
         server.stop()
         errors = figure("handover_cache_errors_total", operation="read")
@@ -153,7 +153,10 @@ async def test_whatever_redis_forgets_or_holds_instead_is_a_miss(
     server: RedisServer, tmp_path: Path, fault: str
 ) -> None:
     source = Source("old")
-    async with opened(tmp_path / "a", server.url) as writer, opened(tmp_path / "b", server.url) as reader:
+    async with (
+        opened(tmp_path / "a", server.url) as writer,
+        opened(tmp_path / "b", server.url, cache_strict=True) as reader,
+    ):
         await until_hit(reader, source)
         with server.client() as client:
             names = [name for name in client.scan_iter() if fault != "forget-entries" or b":entry:" in name]

@@ -7,8 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -22,29 +21,12 @@ from core.database.transaction import transaction
 from core.local.paths import ServicePaths
 from core.local.postgres import Postgres
 from core.local.process import process_exists
-from core.observability.metrics import scrape
+from tests.database.engines import connected, figures, kill_engine
 from tests.fixtures.services import TestServices
 from tests.fixtures.waiting import wait_for
 
 
-@asynccontextmanager
-async def connected(url: str, pool_size: int = 5) -> AsyncIterator[Database]:
-    database = Database(EngineOptions(url=url, pool_size=pool_size, pool_timeout_s=2))
-    await database.connect()
-    try:
-        yield database
-    finally:
-        await database.disconnect()
-
-
-def kill_engine(db: Database) -> int:
-    pid = db.engine_status().pid
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
-    return pid
-
-
-async def test_killed_ten_times_under_load_it_comes_back_and_nobody_waits_or_gets_a_wrong_answer(
+async def test_killed_twenty_times_under_load_it_comes_back_and_nobody_waits_or_gets_a_wrong_answer(
     services: TestServices,
 ) -> None:
     answered, refused, wrong, slowest = 0, 0, 0, 0.0
@@ -66,7 +48,7 @@ async def test_killed_ten_times_under_load_it_comes_back_and_nobody_waits_or_get
     async with connected(services.database_url) as db:
         load = [asyncio.create_task(ask(db, number)) for number in range(20)]
         recoveries = []
-        for kill in range(1, 11):
+        for kill in range(1, 21):
             before = answered
 
             async def answers_again(before: int = before) -> bool:
@@ -80,11 +62,11 @@ async def test_killed_ten_times_under_load_it_comes_back_and_nobody_waits_or_get
             recoveries.append(time.monotonic() - killed)
         stop.set()
         await asyncio.gather(*load)
-        assert db.engine_status().restarts == 10
+        assert db.engine_status().restarts == 20
     assert wrong == 0
     assert refused > 0
     assert answered > 400
-    assert max(recoveries) < 2 + 1.2 * supervisor.BACK_OFF_S[-1]
+    assert max(recoveries) < 2
     assert slowest < supervisor.RESTART_WAIT_S + 2
 
 
@@ -215,19 +197,14 @@ async def test_engine_and_pool_figures_are_in_the_metrics(services: TestServices
         assert await wait_for(lambda: db.engine_status().restarts == 1)
         await asyncio.gather(*(db.item.count() for _ in range(10)))
         assert await wait_for(lambda: db.engine_status().pool_total > 0)
-        text = scrape().decode()
-    figures = {
-        line.rpartition(" ")[0]: float(line.rpartition(" ")[2])
-        for line in text.splitlines()
-        if line[0] != "#"
-    }
-    assert figures["handover_engine_restarts_total"] >= 1
-    assert figures['handover_database_query_seconds_count{model="Item",operation="count"}'] >= 20
-    assert figures['handover_database_pool_connections{state="total"}'] >= 1
-    assert 'handover_database_pool_connections{state="idle"}' in figures
-    assert "handover_database_pool_waiting" in figures
-    assert "handover_engine_in_flight" in figures
-    assert figures["handover_engine_resident_memory_bytes"] > 20_000_000
+        found = figures()
+    assert found["handover_engine_restarts_total"] >= 1
+    assert found['handover_database_query_seconds_count{model="Item",operation="count"}'] >= 20
+    assert found['handover_database_pool_connections{state="total"}'] >= 1
+    assert 'handover_database_pool_connections{state="idle"}' in found
+    assert "handover_database_pool_waiting" in found
+    assert "handover_engine_in_flight" in found
+    assert found["handover_engine_resident_memory_bytes"] > 20_000_000
 
 
 async def test_slow_queries_are_logged_without_their_values(

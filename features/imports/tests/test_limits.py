@@ -83,5 +83,12 @@ async def test_the_openapi_document_describes_the_form(client: httpx.AsyncClient
     document = (await client.get("/openapi.json")).json()
     operation = document["paths"][IMPORTS]["post"]
     schema = operation["requestBody"]["content"]["multipart/form-data"]["schema"]
-    assert set(schema["properties"]) == {"file", "source", "on_conflict", "dry_run", "max_rejects", "since_last"}
+    assert set(schema["properties"]) == {
+        "file",
+        "source",
+        "on_conflict",
+        "dry_run",
+        "max_rejects",
+        "since_last",
+    }
     assert {"202", "400", "409", "413", "415"} <= set(operation["responses"])

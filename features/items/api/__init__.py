@@ -16,7 +16,7 @@ from features.items import queries
 from features.items.api.legacy import LegacyItem, canonical_digest
 from features.items.cache import ITEM_TAGS
 from features.items.errors import InvalidLegacyItem, ItemExists
-from features.items.schemas import ItemFilter, LoadCounts, Mismatch, OnConflict, Verdict
+from features.items.schemas import LoadCounts, Mismatch, OnConflict, Verdict
 
 __all__ = [
     "ITEM_TAGS",
@@ -68,7 +68,7 @@ async def compare(db: Database, proofs_json: str) -> list[Mismatch]:
 
 
 async def count(db: Database) -> int:
-    return await queries.count_items(db, ItemFilter())
+    return await queries.count_items(db)
 
 
 async def existing_ids(db: Database, ids: Sequence[str]) -> list[str]:

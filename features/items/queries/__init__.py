@@ -1,16 +1,9 @@
 """The only place that asks the database for items. Functions take `db` first and open no transaction."""
 
 from features.items.queries.bulk import compare, existing_ids, load_rows
-from features.items.queries.rows import (
-    count_items,
-    create_item,
-    delete_item,
-    find_item,
-    find_items,
-    lock_item,
-    update_item,
-)
+from features.items.queries.reads import count_items, find_item, list_items
 from features.items.queries.takeover import REVERSAL, ids_after, records, verdicts
+from features.items.queries.writes import create_item, delete_item, update_item
 
 __all__ = [
     "REVERSAL",
@@ -20,10 +13,9 @@ __all__ = [
     "delete_item",
     "existing_ids",
     "find_item",
-    "find_items",
     "ids_after",
+    "list_items",
     "load_rows",
-    "lock_item",
     "records",
     "update_item",
     "verdicts",

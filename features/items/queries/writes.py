@@ -30,14 +30,15 @@ SELECT {row_answer("version", "json")} FROM shown
 """
 
 # Held before it is looked at: then it is the newest, also when somebody else was just changing it.
-_HELD: Final = f"""
-WITH held AS MATERIALIZED (SELECT items AS row FROM items WHERE id = $1 FOR {{}}),
-old AS MATERIALIZED (SELECT row, (row).id, (row).version, {item_json("(row)")} AS json FROM held)"""
+_OLD: Final = (
+    f"""old AS MATERIALIZED (SELECT row, (row).id, (row).version, {item_json("(row)")} AS json FROM held)"""
+)
 
 _WANTED: Final = f"($2::text[] IS NULL OR {row_tag('old.version', 'old.json')} = ANY($2))"
 
 _UPDATE: Final = f"""
-{_HELD.format("NO KEY UPDATE")},
+WITH held AS MATERIALIZED (SELECT items AS row FROM items WHERE id = $1 FOR NO KEY UPDATE),
+{_OLD},
 updated AS (
     UPDATE items SET title = given.title, description = given.description, category = given.category,
         priority = given.priority, status = given.status, tags = given.tags,
@@ -52,7 +53,8 @@ SELECT coalesce((SELECT {row_answer("version", "json")} FROM shown), '{STALE}') 
 """
 
 _DELETE: Final = f"""
-{_HELD.format("UPDATE")},
+WITH held AS MATERIALIZED (SELECT items AS row FROM items WHERE id = $1 FOR UPDATE),
+{_OLD},
 deleted AS (DELETE FROM items USING old WHERE items.id = old.id AND {_WANTED} RETURNING items.id),
 changed AS (SELECT id, json::jsonb AS before, NULL::jsonb AS after FROM old JOIN deleted USING (id)),
 audited AS ({audit.entries_of("changed", ENTITY, "deleted", author=3)})

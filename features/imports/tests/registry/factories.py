@@ -7,20 +7,21 @@ from pathlib import Path
 
 Old = dict[str, object]
 
-TABLES: Mapping[str, Sequence[str]] = {
+_COLUMNS = {
     "documentation_systems": (
         "id name description type url status last_checked response_time_ms version owner tags metadata "
         "created_at updated_at designated_timestamp"
-    ).split(),
+    ),
     "documentation_ideas": (
         "id title description status category priority assigned_to created_by system_id tags estimated_hours "
         "actual_hours due_date created_at updated_at completed_at designated_timestamp"
-    ).split(),
+    ),
     "documentation_files": (
         "id filename original_name mime_type size_bytes file_path description idea_id system_id uploaded_by "
         "is_public download_count created_at updated_at designated_timestamp"
-    ).split(),
+    ),
 }
+TABLES: Mapping[str, Sequence[str]] = {table: names.split() for table, names in _COLUMNS.items()}
 SYSTEMS, IDEAS, FILES = TABLES
 NOON = "2024-05-01T12:00:00.000000Z"
 _WORDS = ("guia", "página", "índice", "endpoint", "painel", "diagrama", "modelo", "revisão", "emoji 🎉")

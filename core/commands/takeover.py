@@ -1,0 +1,161 @@
+"""Taking the idea bank over and giving it back: `handover import lowdb`, `import undo`, `verify`, `export`."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from core.jobs import JobKind, JobView
+    from features.imports.api import Compared, Difference, Options
+
+imports = typer.Typer(help="Bring legacy data in, and take it back.", no_args_is_help=True)
+exports = typer.Typer(help="Give the data back in its old form.", no_args_is_help=True)
+verification = typer.Typer(help="Compare a legacy source with what is stored.", no_args_is_help=True)
+
+LowDbFile = Annotated[
+    Path, typer.Argument(help="The LowDB file: a JSON object with a list of items, or a bare list.")
+]
+_SHOWN_CHARACTERS = 60
+
+
+def kinds() -> "Sequence[JobKind]":
+    from core.app import FEATURES
+
+    return [kind for feature in FEATURES for kind in feature.jobs]
+
+
+@imports.command("lowdb")
+def import_lowdb(
+    file: LowDbFile,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only check: writes nothing but the job.")
+    ] = False,
+    since_last: Annotated[
+        bool,
+        typer.Option("--since-last", help="Only what has changed in the file since the last import."),
+    ] = False,
+    on_conflict: Annotated[
+        Literal["skip", "overwrite", "fail"],
+        typer.Option(help="What to do with ids that are stored already."),
+    ] = "skip",
+    max_rejects: Annotated[
+        int | None, typer.Option(min=0, help="Load nothing when more records than this are unusable.")
+    ] = None,
+) -> None:
+    """Import the items of a LowDB file, with live progress. Running it again is safe.
+
+    Every record is checked before anything is written, and afterwards the table is compared with the file
+    row by row. Ctrl-C cancels the job; what was loaded until then stays.
+
+    With --since-last a record that has changed both in the file and here is a conflict: it is named and left
+    alone. So are records that have vanished from the file.
+    """
+    from features.imports.api import Options
+
+    if since_last and on_conflict != "skip":
+        raise typer.BadParameter("cannot be chosen together with --since-last", param_hint="--on-conflict")
+    options = Options(
+        source="lowdb",
+        dry_run=dry_run,
+        since_last=since_last,
+        on_conflict=on_conflict,
+        max_rejects=max_rejects,
+    )
+    _end_with(asyncio.run(_import(file, options)))
+
+
+async def _import(file: Path, options: "Options") -> "JobView":
+    from core import console
+    from core.command import command_context
+    from features.imports.api import accept_file
+
+    async with command_context(kinds()) as here:
+        job = await accept_file(here.db, here.jobs, here.settings, here.actor, file, options)
+        job = await console.run_shown(here.jobs, job.id)
+        console.show_summary(job)
+        return job
+
+
+@imports.command("undo")
+def undo(job_id: Annotated[str, typer.Argument(metavar="JOB", help="The job of the import.")]) -> None:
+    """Take an import back: delete what it inserted, restore what it overwrote. All of it or nothing.
+
+    When any of it has changed since, nothing happens but that the conflicts are listed; the exit code is 1.
+    """
+    _end_with(asyncio.run(_undo(job_id)))
+
+
+async def _undo(job_id: str) -> "JobView":
+    from core import console
+    from core.command import command_context
+    from features.imports.api import accept_undo
+
+    async with command_context(kinds()) as here:
+        accepted = await accept_undo(here.db, here.jobs, here.actor, job_id)
+        job = await console.run_shown(here.jobs, accepted.id)
+        figures = ("deleted", "restored", "conflicts")
+        console.show_ended(job, f"Undo of import {job_id}", figures, conflicts="firstConflicts")
+        return job
+
+
+@exports.command("lowdb")
+def export_lowdb(
+    file: Annotated[Path, typer.Argument(help="The file to write; one that is there is replaced whole.")],
+) -> None:
+    """Write the items as the LowDB file that they came from, with what has changed since.
+
+    What has not changed comes out to the byte. The server may run on: the file is that of one moment.
+    """
+    _end_with(asyncio.run(_export(file)))
+
+
+async def _export(file: Path) -> "JobView":
+    from core import console
+    from core.command import command_context
+    from features.exports.api import accept
+
+    async with command_context(kinds()) as here:
+        accepted = await accept(here.db, here.jobs, here.settings, here.actor, file)
+        job = await console.run_shown(here.jobs, accepted.id)
+        figures = ("records", "unchanged", "changed", "added", "unusable", "removed", "bytes", "sha256")
+        console.show_ended(job, f"Export of {file.name}", figures)
+        return job
+
+
+@verification.command("lowdb")
+def verify_lowdb(file: LowDbFile) -> None:
+    """Compare a LowDB file with the items and print every difference. Writes nothing; exit code 1 if any."""
+    compared = asyncio.run(_verify(file))
+    what = f"{compared.records:,} records and {compared.items:,} items"
+    if compared.differences:
+        typer.echo(f"{compared.differences:,} differences between {what}.")
+        raise typer.Exit(1)
+    typer.echo(f"No difference between {what}.")
+
+
+async def _verify(file: Path) -> "Compared":
+    from core.command import command_context
+    from features.imports.api import compare_file
+
+    async with command_context([]) as here:
+        return await compare_file(here.db, file, _show_difference)
+
+
+def _show_difference(difference: "Difference") -> None:
+    typer.echo(f"{difference.kind:<10} {difference.id}")
+    for name, source, here in difference.fields:
+        values = f"{_short(source)} in the file, {_short(here)} here" if here else source
+        typer.echo(f"{'':<10}   {name}: {values}")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
+
+
+def _end_with(job: "JobView") -> None:
+    if job.state != "succeeded":
+        raise typer.Exit(1)

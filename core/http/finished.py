@@ -1,0 +1,72 @@
+"""What is kept of a request that has been answered: one access event, and its share in the figures.
+
+Both would cost more than a cached answer itself if they were written one by one, so they are put off and
+written for all requests of some milliseconds together (`core.observability.deferred`).
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+import structlog
+
+from core.http import metrics
+from core.http.context import PROBES
+from core.observability import logging
+from core.observability.deferred import Deferred
+
+log = structlog.get_logger("handover.http")
+
+EVENT: Final = "http.request"
+
+
+class Finished(NamedTuple):
+    """`at` is the time of the end, in seconds since 1970; `route` is the template, `path` what was asked."""
+
+    at: float
+    method: str
+    route: str
+    path: str
+    status: int
+    seconds: float
+    queries: int
+    client: str | None
+    request_id: str
+
+
+def record(finished: Finished) -> None:
+    """Call it once for each request, when the last byte of the answer was sent."""
+    _deferred.add(finished)
+    if finished.status >= 500 or not logging.writes_lines():
+        _deferred.flush()
+
+
+def _write(requests: Sequence[Finished]) -> None:
+    metrics.observe(requests)
+    lines, others = [], []
+    as_lines = logging.writes_lines()
+    for each in requests:
+        fields = {
+            "method": each.method,
+            "route": each.route,
+            "path": each.path,
+            "status": each.status,
+            "ms": round(each.seconds * 1000, 2),
+            "queries": each.queries,
+            "client": each.client,
+            "request_id": each.request_id,
+        }
+        if each.status >= 500:
+            others.append((log.warning, fields))
+        elif each.path in PROBES:
+            others.append((log.debug, fields))
+        elif as_lines:
+            lines.append(logging.info_line(EVENT, datetime.fromtimestamp(each.at, UTC), fields))
+        else:
+            others.append((log.info, fields))
+    logging.write_lines(lines)
+    for write, fields in others:
+        write(EVENT, **fields)
+
+
+_deferred: Final = Deferred(_write)

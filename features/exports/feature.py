@@ -1,0 +1,7 @@
+"""What the app mounts of this slice."""
+
+from core.feature import Feature
+from features.exports.jobs import LOWDB
+from features.exports.router import router
+
+feature = Feature(name="exports", router=router, jobs=(LOWDB,), admin=True)

@@ -1,0 +1,127 @@
+"""A file that is replaced as a whole or not at all."""
+
+import fcntl
+import hashlib
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from features.exports.errors import ExportNotStored, TargetUnusable
+
+_PARTIAL: Final = ".partial"
+_UNUSABLE: Final = (FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError)
+
+
+class Target:
+    """Write, then `replace`; `close` in the end, whatever happened. All of it blocks.
+
+    What is written stands beside the file until it is whole and on the disk. Who writes holds a lock on it,
+    which goes with the process: so what an earlier one left behind is known, and removed.
+    """
+
+    def __init__(self, path: Path, owner: str) -> None:
+        """`owner` makes the name of the unfinished file. A symbolic link stays: what it names is replaced."""
+        self._path = path.resolve()
+        self._name = path.name
+        self._partial = self._path.with_name(f".{self._path.name}.{owner}{_PARTIAL}")
+        self._hash = hashlib.sha256()
+        self._file: BinaryIO | None = None
+        self.bytes = 0
+        try:
+            if self._path.exists() and not self._path.is_file():
+                raise TargetUnusable(f"{self._name} is not a file")
+            self._sweep()
+            descriptor = os.open(self._partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            self._file = os.fdopen(descriptor, "wb", buffering=1 << 20)
+        except OSError as error:
+            raise self._problem(error) from error
+        self.restart()
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+    def restart(self) -> None:
+        """Forget what was written."""
+        assert self._file is not None
+        self._file.seek(0)
+        self._file.truncate()
+        self._hash, self.bytes = hashlib.sha256(), 0
+
+    def write(self, data: bytes) -> None:
+        assert self._file is not None
+        try:
+            self._file.write(data)
+        except OSError as error:
+            raise self._problem(error) from error
+        self._hash.update(data)
+        self.bytes += len(data)
+
+    def replace(self, *, mode: int) -> None:
+        """The file appears under its name once every byte is on the disk. One that was there gives its mode
+        and, if we may, its owner to the new one, which otherwise gets `mode`.
+        """
+        assert self._file is not None
+        try:
+            self._file.flush()
+            self._keep_access(self._file.fileno(), mode)
+            os.fsync(self._file.fileno())
+            self._partial.rename(self._path)
+            _sync_directory(self._path.parent)
+        except OSError as error:
+            raise self._problem(error) from error
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._partial.unlink(missing_ok=True)
+            self._file.close()
+
+    def _keep_access(self, descriptor: int, mode: int) -> None:
+        try:
+            old = self._path.stat()
+        except FileNotFoundError:
+            os.fchmod(descriptor, mode)
+            return
+        with suppress(PermissionError):
+            os.fchown(descriptor, old.st_uid, old.st_gid)
+        os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+
+    def _sweep(self) -> None:
+        for left in self._path.parent.glob(f".{_escaped(self._path.name)}.*{_PARTIAL}"):
+            try:
+                descriptor = os.open(left, os.O_RDWR | os.O_CLOEXEC)
+            except OSError:
+                continue
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                left.unlink(missing_ok=True)
+            except BlockingIOError:
+                pass
+            finally:
+                os.close(descriptor)
+
+    def _problem(self, error: OSError) -> TargetUnusable | ExportNotStored:
+        sentence = f"{self._name} cannot be written: {os.strerror(error.errno or 0)}"
+        return TargetUnusable(sentence) if isinstance(error, _UNUSABLE) else ExportNotStored(sentence)
+
+
+def default_mode() -> int:
+    """What a new file of this process may be used for by whom."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def _escaped(name: str) -> str:
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,50 @@
+"""`/api/v1/exports`: write the data back in its old form, fetch the file."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, BackgroundTasks, Path, Response
+from fastapi.responses import FileResponse
+
+from core.deps import Actor, AppSettings, Db, Jobs
+from core.http.envelope import Envelope, error_responses
+from core.http.text import Text
+from features.exports import service
+from features.exports.errors import ExportNotFound, ExportNotReady
+from features.exports.schemas import FILENAME
+from features.jobs.api import Job, show
+
+router = APIRouter(prefix="/api/v1/exports", tags=["Exports"])
+
+
+@router.post("", status_code=202, summary="Export the items as a LowDB file")
+async def create_export(
+    response: Response,
+    background_tasks: BackgroundTasks,
+    db: Db,
+    jobs: Jobs,
+    settings: AppSettings,
+    actor: Actor,
+) -> Envelope[Job]:
+    """The file is written in the background; follow the job that `Location` names, then download. It is kept
+    until the next export begins.
+    """
+    job = await service.accept(db, jobs, settings, actor, None)
+    background_tasks.add_task(jobs.run, job.id)
+    response.headers["Location"] = f"/api/v1/jobs/{job.id}"
+    return Envelope(message="Export accepted", data=show(job, jobs.public_arguments(job)))
+
+
+@router.get(
+    "/{job_id}/download",
+    summary="Download an export",
+    response_class=FileResponse,
+    responses={
+        **error_responses(ExportNotFound, ExportNotReady),
+        200: {"description": "The LowDB file", "content": {"application/json": {}}},
+    },
+)
+async def download_export(
+    job_id: Annotated[Text, Path(description="The id of the export's job")], jobs: Jobs, settings: AppSettings
+) -> FileResponse:
+    path = await service.finished_file(jobs, settings, job_id)
+    return FileResponse(path, media_type="application/json", filename=FILENAME)

@@ -1,0 +1,37 @@
+"""Arguments and results of exports."""
+
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+KIND: Final = "export.lowdb"
+FILENAME: Final = "library.json"
+
+
+class Arguments(BaseModel):
+    """The job's arguments. `path` is the caller's own file; None means one in the job's folder."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+    filename: str = FILENAME
+    path: str | None = None
+
+
+class Result(BaseModel):
+    """The job's result: of the records written, how many are as they were imported, have changed since, were
+    made here, and could not be taken over when they were imported; and how many are gone since.
+    """
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+    filename: str
+    records: int = 0
+    unchanged: int = 0
+    changed: int = 0
+    added: int = 0
+    unusable: int = 0
+    removed: int = 0
+    bytes: int = 0
+    sha256: str = ""
+    seconds: float = 0

@@ -1,0 +1,68 @@
+"""Takes exports in, and hands their files out."""
+
+import asyncio
+import shutil
+import uuid
+from pathlib import Path
+
+from core.database.client import Database
+from core.jobs import JobNotFound, Jobs, JobView
+from core.jobs.views import Enqueuer
+from core.settings import Settings
+from features.exports.errors import ExportNotFound, ExportNotReady
+from features.exports.schemas import FILENAME, KIND, Arguments
+
+
+async def accept(db: Database, jobs: Jobs, settings: Settings, actor: Enqueuer, path: Path | None) -> JobView:
+    """Enqueue an export to a file of the caller's, or to one of ours: such a file is kept until the next
+    export begins.
+    """
+    if path is None:
+        arguments = Arguments()
+        await _sweep(jobs, settings)
+    else:
+        arguments = Arguments(filename=path.name, path=str(await asyncio.to_thread(path.absolute)))
+    return await jobs.enqueue(db, KIND, arguments.model_dump(by_alias=True, exclude_none=True), actor)
+
+
+async def finished_file(jobs: Jobs, settings: Settings, job_id: str) -> Path:
+    """The file of an export. Raises ExportNotFound, or ExportNotReady as long as it is not whole."""
+    try:
+        job = await jobs.get(job_id)
+    except JobNotFound:
+        raise ExportNotFound(f"Export with id {job_id} not found") from None
+    if job.kind != KIND or "path" in job.arguments:
+        raise ExportNotFound(f"Export with id {job_id} not found")
+    if job.state != "succeeded":
+        raise ExportNotReady(f"Export {job_id} has no file: it is {job.state}")
+    path = file_of(settings, job.id)
+    if not await asyncio.to_thread(path.is_file):
+        raise ExportNotFound(f"The file of export {job_id} is not kept here any more")
+    return path
+
+
+def file_of(settings: Settings, job_id: str, *, make: bool = False) -> Path:
+    """Blocking when its folder is to be made."""
+    folder = _root(settings) / str(uuid.UUID(job_id))
+    if make:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder / FILENAME
+
+
+async def _sweep(jobs: Jobs, settings: Settings) -> None:
+    """Remove the files of exports that have ended. The folders are read before asking which ones live."""
+    names = await asyncio.to_thread(_folders, _root(settings))
+    live = {
+        job.id for state in ("queued", "running") for job in (await jobs.list(kind=KIND, state=state)).jobs
+    }
+    for name in names:
+        if name not in live:
+            await asyncio.to_thread(shutil.rmtree, _root(settings) / name, ignore_errors=True)
+
+
+def _folders(root: Path) -> list[str]:
+    return [entry.name for entry in root.iterdir()] if root.is_dir() else []
+
+
+def _root(settings: Settings) -> Path:
+    return settings.data_dir.absolute() / "exports"

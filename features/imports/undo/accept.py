@@ -1,0 +1,26 @@
+"""Takes the wish to undo an import in."""
+
+from core.database.client import Database
+from core.jobs import JobNotFound, Jobs, JobView
+from core.jobs.views import Enqueuer
+from features.imports.errors import ImportNotFound, ImportNotUndoable
+from features.imports.queries import memory
+from features.imports.schemas import UNDO_KIND, UndoArguments
+
+_IMPORTS = "import."
+
+
+async def accept_undo(db: Database, jobs: Jobs, actor: Enqueuer, job_id: str) -> JobView:
+    """Enqueue it. Raises ImportNotFound, ImportNotUndoable, or JobConflict beside an import."""
+    try:
+        job = await jobs.get(job_id)
+    except JobNotFound:
+        raise ImportNotFound(f"Import with id {job_id} not found") from None
+    if not job.kind.startswith(_IMPORTS) or job.kind == UNDO_KIND:
+        raise ImportNotFound(f"Import with id {job_id} not found")
+    if not job.ended:
+        raise ImportNotUndoable(f"Import {job_id} has not ended yet; cancel it first")
+    if not await memory.exists(db, job.id):
+        raise ImportNotUndoable(f"Import {job_id} brought nothing that is still there to be taken back")
+    arguments = UndoArguments(import_job_id=job.id).model_dump(by_alias=True)
+    return await jobs.enqueue(db, UNDO_KIND, arguments, actor)

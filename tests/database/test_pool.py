@@ -1,0 +1,147 @@
+"""More clients than connections: all get an answer or a clear refusal, none hangs."""
+
+import asyncio
+import time
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from core.database.client import Database
+from core.database.errors import PoolExhausted
+from core.database.transaction import transaction, unit_of_work
+from tests.database.engines import connected, figures
+from tests.fixtures.services import TestServices
+from tests.fixtures.waiting import wait_for
+
+CLIENTS = 200
+REFUSED = "handover_database_pool_refused_total"
+
+
+async def outcome(work: Any) -> str:
+    """Raises what is not even a refusal."""
+    try:
+        await work
+    except PoolExhausted as refusal:
+        return "refused" if (refusal.status, refusal.retry_after) == (503, 1) else "unclear"
+    return "answered"
+
+
+async def sleep(db: Database, seconds: float) -> None:
+    assert await db.query_text("SELECT pg_sleep($1)::text || 'slept'", seconds) == b"slept"
+
+
+@pytest.mark.parametrize("pool_size", [10, 2])
+async def test_all_are_answered_when_waiting_lasts(services: TestServices, pool_size: int) -> None:
+    async with connected(services.database_url, pool_size, pool_timeout_s=30) as db:
+        outcomes = await asyncio.gather(*(outcome(sleep(db, 0.01)) for _ in range(CLIENTS)))
+    assert set(outcomes) == {"answered"}
+
+
+@pytest.mark.parametrize("pool_size", [10, 2])
+async def test_who_has_waited_too_long_is_refused(services: TestServices, pool_size: int) -> None:
+    before = figures().get(REFUSED + '{reason="timeout"}', 0)
+    async with connected(services.database_url, pool_size, pool_timeout_s=0.5) as db:
+        started = time.monotonic()
+        outcomes = Counter(await asyncio.gather(*(outcome(sleep(db, 0.4)) for _ in range(CLIENTS))))
+        assert time.monotonic() - started < 8
+        assert outcomes["answered"] >= pool_size
+        assert outcomes["refused"] > 0
+        assert outcomes.total() == CLIENTS
+        assert figures()[REFUSED + '{reason="timeout"}'] == before + outcomes["refused"]
+        await sleep(db, 0)
+
+
+async def test_one_more_than_may_wait_is_refused_at_once(services: TestServices) -> None:
+    before = figures().get(REFUSED + '{reason="full"}', 0)
+    async with connected(services.database_url, 10, max_waiting=50) as db:
+        admitted = [asyncio.create_task(outcome(sleep(db, 0.2))) for _ in range(60)]
+        assert await wait_for(lambda: db.engine_status().in_flight >= 60)
+        started = time.monotonic()
+        for _ in range(CLIENTS - 60):
+            assert await outcome(sleep(db, 0)) == "refused"
+        with pytest.raises(PoolExhausted):
+            async with transaction(db):
+                pass
+        assert time.monotonic() - started < 0.5
+        assert set(await asyncio.gather(*admitted)) == {"answered"}
+        assert await outcome(sleep(db, 0)) == "answered"
+    assert figures()[REFUSED + '{reason="full"}'] == before + CLIENTS - 60 + 1
+
+
+@pytest.mark.parametrize(("pool_size", "at_once"), [(10, 8), (4, 3), (2, 1)])
+async def test_transactions_leave_connections_to_single_calls(
+    services: TestServices, pool_size: int, at_once: int
+) -> None:
+    held, release = 0, asyncio.Event()
+
+    async def hold(tx: Database) -> None:
+        nonlocal held
+        await tx.query_text("SELECT 'mine'")
+        held += 1
+        await release.wait()
+
+    async with connected(services.database_url, pool_size) as db:
+        patience = timedelta(seconds=30)
+        units = [
+            asyncio.create_task(unit_of_work(db, hold, timeout=patience, max_wait=patience))
+            for _ in range(CLIENTS)
+        ]
+        assert await wait_for(lambda: held == at_once)
+        outcomes = await asyncio.gather(*(outcome(sleep(db, 0.001)) for _ in range(pool_size)))
+        assert set(outcomes) == {"answered"}
+        assert held == at_once
+        release.set()
+        await asyncio.gather(*units)
+        assert held == CLIENTS
+
+
+async def test_transactions_that_are_given_up_leave_their_turn_to_others(services: TestServices) -> None:
+    """Cancelled while waiting, while open, after a failure: every turn comes back."""
+    async with connected(services.database_url, 2) as db:
+
+        async def forever(tx: Database) -> None:
+            await tx.query_text("SELECT 'mine'")
+            await asyncio.Event().wait()
+
+        for patience in (0, 0.001, 0.01, 0.05, 0.1) * 4:
+            units = [asyncio.create_task(unit_of_work(db, forever)) for _ in range(3)]
+            await asyncio.wait(units, timeout=patience)
+            for unit in units:
+                unit.cancel()
+            await asyncio.wait(units)
+
+        async def last(tx: Database) -> bytes | None:
+            return await tx.query_text("SELECT 'mine'")
+
+        assert await unit_of_work(db, last) == b"mine"
+        assert db.engine_status().pool_waiting == 0
+
+
+async def test_a_pool_of_one_serves_transactions_and_single_calls(services: TestServices) -> None:
+    async def work(tx: Database) -> None:
+        await sleep(tx, 0.001)
+
+    async with connected(services.database_url, 1) as db:
+        both = [unit_of_work(db, work) if number % 2 else sleep(db, 0.001) for number in range(40)]
+        assert set(await asyncio.gather(*map(outcome, both))) == {"answered"}
+
+
+async def test_saturation_is_in_the_metrics(services: TestServices) -> None:
+    before = figures()
+
+    def risen(name: str) -> float:
+        return figures()[name] - before.get(name, 0)
+
+    async with connected(services.database_url, 2, pool_timeout_s=30) as db:
+        load = [asyncio.create_task(sleep(db, 0.5)) for _ in range(10)]
+        assert await wait_for(lambda: db.engine_status().pool_waiting > 0)
+        assert figures()['handover_database_pool_connections{state="in_use"}'] >= 2
+        assert figures()["handover_database_pool_waiting"] >= 1
+        await asyncio.gather(*load)
+        async with transaction(db):
+            pass
+        assert await wait_for(lambda: risen("handover_database_pool_waits_total") >= 8)
+        assert risen("handover_database_pool_wait_seconds_total") > 2
+        assert risen("handover_database_transaction_begin_seconds_count") >= 1

@@ -1,0 +1,318 @@
+"""Units of work: run again when others were in the way, and never when they may have been committed."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import structlog
+from prisma.errors import TransactionExpiredError
+
+from core.database.client import Database
+from core.database.errors import (
+    DatabaseProblem,
+    DatabaseUnavailable,
+    Deadlock,
+    LockTimeout,
+    SerializationFailure,
+    WriteConflict,
+    as_error,
+)
+from core.database.transaction import MAX_ATTEMPTS, retried, transaction, unit_of_work
+from tests.database.engines import connected, figures, kill_engine
+from tests.fixtures.services import TestServices
+from tests.fixtures.waiting import wait_for
+
+ADD_A_PAGE = 'UPDATE "Book" SET pages = pages + 1 WHERE title = $1'
+REJECT = "INSERT INTO import_rejects VALUES (gen_random_uuid(), $1::int, 'p', 'r', '[]', '{}')"
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def db(services: TestServices) -> AsyncIterator[Database]:
+    async with connected(services.database_url, lock_timeout_s=0.3) as database:
+        yield database
+
+
+def risen(before: dict[str, float]) -> dict[str, float]:
+    """What the counters of retries have gained."""
+    found = figures().items()
+    return {
+        name.removeprefix("handover_database_"): value - before.get(name, 0)
+        for name, value in found
+        if name.startswith("handover_database_retr") and value > before.get(name, 0)
+    }
+
+
+async def test_two_units_that_deadlock_both_end_well(showcase: Any) -> None:
+    await showcase.book.create_many(data=[{"title": "a"}, {"title": "b"}])
+    both_hold_one = asyncio.Barrier(2)
+    attempts: Counter[str] = Counter()
+    clients = set()
+
+    async def add_pages(first: str, second: str) -> str:
+        async def work(tx: Any) -> str:
+            attempts[first] += 1
+            clients.add(tx._tx_id)
+            await tx.execute_raw(ADD_A_PAGE, first)
+            if attempts[first] == 1:
+                await both_hold_one.wait()
+            await tx.execute_raw(ADD_A_PAGE, second)
+            return first
+
+        result: str = await unit_of_work(showcase, work)
+        return result
+
+    before = figures()
+    with structlog.testing.capture_logs() as entries:
+        assert await asyncio.gather(add_pages("a", "b"), add_pages("b", "a")) == ["a", "b"]
+    assert [book.pages for book in await showcase.book.find_many()] == [2, 2]
+    assert sorted(attempts.values()) == [1, 2]
+    assert len(clients) == 3
+    assert risen(before) == {
+        'retries_total{reason="Deadlock"}': 1,
+        'retried_units_total{outcome="succeeded"}': 1,
+    }
+    assert [entry["reason"] for entry in entries if entry["event"] == "database.retried"] == ["Deadlock"]
+
+
+async def test_two_units_that_cannot_be_serialized_both_end_well(showcase: Any) -> None:
+    """Each sees how many there are and adds that many more: only one after the other gives 1 + 1 + 2."""
+    await showcase.label.create(data={"name": "first"})
+    both_have_read = asyncio.Barrier(2)
+    attempts: Counter[str] = Counter()
+
+    async def double(name: str) -> None:
+        async def work(tx: Any) -> None:
+            attempts[name] += 1
+            found = await tx.label.count()
+            if attempts[name] == 1:
+                await both_have_read.wait()
+            await tx.label.create_many(data=[{"name": f"{name}{number}"} for number in range(found)])
+
+        await unit_of_work(showcase, work, isolation="Serializable")
+
+    before = figures()
+    await asyncio.gather(double("x"), double("y"))
+    assert await showcase.label.count() == 4
+    assert sum(attempts.values()) >= 3
+    assert risen(before)['retries_total{reason="SerializationFailure"}'] >= 1
+
+
+async def test_a_unit_that_always_conflicts_gives_up_soon(showcase: Any) -> None:
+    await showcase.book.create(data={"title": "a"})
+    attempts = 0
+
+    async def overtaken(tx: Any) -> None:
+        nonlocal attempts
+        attempts += 1
+        await tx.book.count()
+        await showcase.execute_raw(ADD_A_PAGE, "a")
+        await tx.execute_raw(ADD_A_PAGE, "a")
+
+    before, started = figures(), time.monotonic()
+    with pytest.raises(SerializationFailure) as given_up:
+        await unit_of_work(showcase, overtaken, isolation="RepeatableRead")
+    assert time.monotonic() - started < 3
+    assert attempts == MAX_ATTEMPTS
+    assert (given_up.value.status, given_up.value.retry_after) == (503, 1)
+    assert risen(before) == {
+        'retries_total{reason="SerializationFailure"}': MAX_ATTEMPTS - 1,
+        'retried_units_total{outcome="failed"}': 1,
+    }
+    assert (await showcase.book.find_first()).pages == MAX_ATTEMPTS
+
+
+async def test_all_attempts_together_keep_to_the_time_limit(showcase: Any) -> None:
+    async def slow_conflict(tx: Any) -> None:
+        await tx.query_raw("SELECT pg_sleep(0.2)::text")
+        raise Deadlock("as if")
+
+    started = time.monotonic()
+    with pytest.raises((Deadlock, TransactionExpiredError)) as given_up:
+        await unit_of_work(showcase, slow_conflict, timeout=timedelta(milliseconds=500))
+    assert time.monotonic() - started < 2
+    answer = as_error(given_up.value)
+    assert answer is not None
+    assert answer.status == 503
+
+
+async def test_other_errors_roll_back_and_are_not_repeated(showcase: Any) -> None:
+    attempts = 0
+
+    async def failing(tx: Any) -> None:
+        nonlocal attempts
+        attempts += 1
+        await tx.label.create(data={"name": "gone"})
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await unit_of_work(showcase, failing)
+    assert attempts == 1
+    assert await showcase.label.count() == 0
+
+
+async def test_cancelling_rolls_back(showcase: Any) -> None:
+    written = asyncio.Event()
+
+    async def work(tx: Any) -> None:
+        await tx.label.create(data={"name": "never"})
+        written.set()
+        await asyncio.Event().wait()
+
+    unit = asyncio.create_task(unit_of_work(showcase, work))
+    await written.wait()
+    unit.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await unit
+    await showcase.label.create(data={"name": "never"})
+
+
+async def test_a_unit_in_a_unit_is_refused(showcase: Any) -> None:
+    async def inner(tx: Any) -> None: ...
+
+    with pytest.raises(RuntimeError, match="already"):
+        await unit_of_work(showcase, lambda tx: unit_of_work(tx, inner))
+
+
+async def test_waiting_too_long_for_a_row_is_an_error_of_its_own_and_not_repeated(db: Database) -> None:
+    attempts = 0
+
+    async def lock(tx: Database) -> None:
+        nonlocal attempts
+        attempts += 1
+        await tx.execute_raw("LOCK TABLE import_rejects IN ACCESS EXCLUSIVE MODE")
+
+    async with transaction(db) as holder:
+        await holder.execute_raw("LOCK TABLE import_rejects IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(LockTimeout) as waited:
+            await unit_of_work(db, lock)
+    assert attempts == 1
+    assert (waited.value.status, waited.value.retry_after) == (503, 1)
+    assert not isinstance(waited.value, WriteConflict)
+
+
+async def test_a_unit_whose_engine_dies_before_the_commit_runs_again(db: Database) -> None:
+    attempts = 0
+
+    async def work(tx: Database) -> None:
+        nonlocal attempts
+        attempts += 1
+        await tx.execute_raw(REJECT, attempts)
+        if attempts == 1:
+            kill_engine(db)
+            await tx.execute_raw(REJECT, 10)
+
+    await unit_of_work(db, work)
+    assert [row.position for row in await db.importreject.find_many()] == [2]
+
+
+async def test_a_unit_whose_connection_is_lost_before_the_commit_runs_again(
+    db: Database, services: TestServices
+) -> None:
+    attempts = 0
+
+    async def work(tx: Database) -> None:
+        nonlocal attempts
+        attempts += 1
+        await tx.execute_raw(REJECT, attempts)
+        if attempts == 1:
+            mine = (await tx.query_raw("SELECT pg_backend_pid() AS pid"))[0]["pid"]
+            services.execute(f"SELECT pg_terminate_backend({mine})")
+            await tx.execute_raw(REJECT, 10)
+
+    await unit_of_work(db, work)
+    assert [row.position for row in await db.importreject.find_many()] == [2]
+
+
+async def test_a_commit_without_an_answer_is_not_repeated(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts = 0
+
+    async def work(tx: Database) -> None:
+        nonlocal attempts
+        attempts += 1
+        await tx.execute_raw(REJECT, attempts)
+
+    async def lost(identifier: str) -> None:
+        kill_engine(db)
+        await commit(identifier)
+
+    commit: Any = db.engine.commit_transaction
+    monkeypatch.setattr(db.engine, "commit_transaction", lost)
+    with pytest.raises(DatabaseProblem):
+        await unit_of_work(db, work)
+    assert attempts == 1
+
+
+async def test_a_transaction_of_a_dead_engine_is_not_mistaken_for_one_of_the_next(db: Database) -> None:
+    async def count_after_the_engine_died(old: Database) -> None:
+        await old.execute_raw(REJECT, 1)
+        kill_engine(db)
+        assert await wait_for(lambda: db.engine_status().restarts == 1)
+        async with transaction(db) as new:
+            await new.execute_raw(REJECT, 2)
+            with pytest.raises(DatabaseUnavailable):
+                await old.execute_raw(REJECT, 3)
+
+    with pytest.raises(DatabaseUnavailable):
+        async with transaction(db) as old:
+            await count_after_the_engine_died(old)
+    assert [row.position for row in await db.importreject.find_many()] == [2]
+
+
+async def test_a_single_statement_is_repeated_only_for_conflicts(db: Database) -> None:
+    conflicts, losses = 0, 0
+
+    async def conflicting(client: Database) -> str:
+        nonlocal conflicts
+        assert not client.is_transaction()
+        conflicts += 1
+        if conflicts < 3:
+            raise Deadlock("as if")
+        return "done"
+
+    async def lost(client: Database) -> None:
+        nonlocal losses
+        losses += 1
+        raise DatabaseUnavailable("as if")
+
+    assert await retried(db, conflicting) == "done"
+    assert conflicts == 3
+    with pytest.raises(DatabaseUnavailable):
+        await retried(db, lost)
+    assert losses == 1
+
+
+async def test_a_transaction_that_does_nothing_for_too_long_is_ended_by_the_database(
+    services: TestServices,
+) -> None:
+    async def idle() -> bool:
+        rows = await watching.query_raw(
+            "SELECT 1 AS one FROM pg_stat_activity WHERE state = 'idle in transaction' "
+            "AND datname = current_database()"
+        )
+        return bool(rows)
+
+    async def forgetful() -> None:
+        async with transaction(db) as tx:
+            await tx.execute_raw(REJECT, 1)
+            assert await idle()
+
+            async def ended() -> bool:
+                return not await idle()
+
+            assert await wait_for(ended)
+            await tx.execute_raw(REJECT, 2)
+
+    async with (
+        connected(services.database_url) as watching,
+        connected(services.database_url, statement_timeout_s=0.5) as db,
+    ):
+        with pytest.raises(DatabaseUnavailable):
+            await forgetful()
+        assert await db.importreject.count() == 0

@@ -1,0 +1,130 @@
+"""Keys outlive the process that used them, and no moment at which it dies makes a request be carried out twice."""
+
+import asyncio
+import os
+import signal
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from tests.fixtures.waiting import wait_for
+
+if TYPE_CHECKING:
+    from tests.fixtures.database import Connection
+    from tests.fixtures.servers import LiveServer, StartServer
+
+ITEMS = "/api/items"
+ITEM = {"title": "t", "description": "d", "category": "dashboard", "priority": "low"}
+GATE = 20_261_124
+
+
+@asynccontextmanager
+async def held_up(connection: "Connection", table: str, when: str) -> AsyncIterator[None]:
+    """Changes of the table wait at a row for which the condition holds, until the block ends."""
+    await connection.execute(
+        f"CREATE FUNCTION hold_up() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN PERFORM pg_advisory_xact_lock({GATE}); RETURN NEW; END $$"
+    )
+    await connection.execute(
+        f"CREATE TRIGGER hold_up BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW WHEN ({when}) "
+        f"EXECUTE FUNCTION hold_up()"
+    )
+    await connection.execute(f"SELECT pg_advisory_lock({GATE})")
+    try:
+        yield
+    finally:
+        await connection.execute(f"SELECT pg_advisory_unlock({GATE})")
+        await connection.execute("DROP FUNCTION hold_up CASCADE")
+
+
+async def killed_in_the_middle(server: "LiveServer", connection: "Connection", headers: dict[str, str]) -> None:
+    """Send the request, wait until it is held up, and kill the server with -9."""
+    async with server.client() as client:
+        sending = asyncio.create_task(client.post(ITEMS, json=ITEM, headers=headers))
+        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND NOT granted"
+        await wait_for(lambda: connection.fetchval(waiting, GATE))
+        os.kill(server.pid, signal.SIGKILL)
+        server.process.wait()
+        with pytest.raises(httpx.TransportError):
+            await sending
+
+
+async def over(connection: "Connection") -> None:
+    """As when the lease of the dead process has run out; waits for what PostgreSQL still does for it."""
+    await connection.execute("UPDATE idempotency_keys SET lease_expires_at = now()")
+
+
+async def items(connection: "Connection") -> int:
+    return int(await connection.fetchval("SELECT count(*) FROM items"))
+
+
+async def test_the_answer_outlives_process_and_cache(live_server: "StartServer", connection: "Connection") -> None:
+    headers = {"idempotency-key": str(uuid.uuid4())}
+    first = await live_server()
+    async with first.client() as client:
+        made = await client.post(ITEMS, json=ITEM, headers=headers)
+    await first.stop()
+    second = await live_server({"REDIS_URL": "memory"})
+    async with second.client() as client:
+        again = await client.post(ITEMS, json=ITEM, headers=headers)
+    assert again.content == made.content
+    assert again.headers["idempotency-replayed"] == "true"
+    assert await items(connection) == 1
+
+
+async def test_two_servers_carry_a_request_out_once(live_server: "StartServer", connection: "Connection") -> None:
+    """Two processes that share nothing but the database."""
+    headers = {"idempotency-key": str(uuid.uuid4())}
+    servers = [await live_server({"REDIS_URL": "memory", "WORKERS": workers}) for workers in ("1", "2")]
+    async with servers[0].client() as one, servers[1].client() as other:
+        answers = await asyncio.gather(
+            *(client.post(ITEMS, json=ITEM, headers=headers) for _ in range(25) for client in (one, other))
+        )
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    assert len({answer.content for answer in answers if answer.status_code == 201}) == 1
+    assert await items(connection) == 1
+
+
+async def test_killed_before_the_commit_it_is_carried_out_by_the_next(
+    live_server: "StartServer", connection: "Connection"
+) -> None:
+    headers = {"idempotency-key": str(uuid.uuid4())}
+    doomed = await live_server()
+    async with held_up(connection, "idempotency_keys", "NEW.committed AND NEW.status IS NULL"):
+        await killed_in_the_middle(doomed, connection, headers)
+    server = await live_server()
+    async with server.client() as client:
+        early = await client.post(ITEMS, json=ITEM, headers=headers)
+        assert (early.status_code, early.headers["retry-after"]) == (409, "1")
+        await over(connection)
+        response = await client.post(ITEMS, json=ITEM, headers=headers)
+    assert response.status_code == 201
+    assert "idempotency-replayed" not in response.headers
+    assert await items(connection) == 1
+
+
+async def test_killed_after_the_commit_it_is_never_carried_out_again(
+    live_server: "StartServer", connection: "Connection"
+) -> None:
+    headers = {"idempotency-key": str(uuid.uuid4())}
+    doomed = await live_server()
+    async with held_up(connection, "idempotency_keys", "NEW.status IS NOT NULL"):
+        await killed_in_the_middle(doomed, connection, headers)
+        assert await items(connection) == 1
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks "
+            "WHERE locktype = 'advisory' AND objid = $1 AND NOT granted",
+            GATE,
+        )
+    await over(connection)
+    server = await live_server()
+    async with server.client() as client:
+        for _ in range(2):
+            response = await client.post(ITEMS, json=ITEM, headers=headers)
+            assert response.status_code == 409
+            assert "was carried out" in response.json()["message"]
+    assert await items(connection) == 1
