@@ -40,7 +40,8 @@ RESULT_ROWS = (
 """The figures of an import's result in the order of the summary; those without a value are left out."""
 
 ALWAYS_SHOWN = frozenset({"imported", "rejected", "verified"})
-CHANGES = ("new", "changed", "unchanged", "conflicts", "vanished")
+_CHANGES = ("new", "changed", "conflicts", "vanished")
+SINCE_LAST_ROWS = ("records", *_CHANGES, "unchanged", "rejected", "verified", "changedSince")
 PHASES = ("preflight", "load", "verify")
 
 
@@ -147,9 +148,15 @@ def show_summary(job: JobView) -> None:
     if job.error:
         say(job.error)
     rows: list[tuple[str, ...]] = []
-    for name in RESULT_ROWS:
-        value = result.get(name)
-        if isinstance(value, int) and (value or (name in ALWAYS_SHOWN and not result.get("dryRun"))):
+    changes = result.get("sinceLast")
+    counts, names = result, RESULT_ROWS
+    if isinstance(changes, dict):
+        counts, names = {**result, **changes}, SINCE_LAST_ROWS
+    for name in names:
+        value = counts.get(name)
+        if isinstance(value, int) and (
+            value or name in _CHANGES or (name in ALWAYS_SHOWN and not result.get("dryRun"))
+        ):
             rows.append((_words(name), f"{value:,}"))
     if not result and job.rejected:
         rows.append(("rejected", f"{job.rejected:,}"))
@@ -160,9 +167,6 @@ def show_summary(job: JobView) -> None:
             rows.append((label, ", ".join(f"{phase} {value:,}" for phase, value in known)))
     if "sha256" in result:
         rows.append(("SHA-256", str(result["sha256"])))
-    changes = result.get("sinceLast")
-    if isinstance(changes, dict):
-        rows += [(f"{name} since last", f"{changes.get(name):,}") for name in CHANGES]
     say_columns([*rows, ("job", job.id)])
     _show_each(result.get("rejects"), "path", "reason")
     if isinstance(changes, dict):

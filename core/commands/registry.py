@@ -50,7 +50,7 @@ def questdb(
             dry_run=dry_run,
             on_conflict=on_conflict,
             max_rejects=max_rejects,
-            files=None if files is None else str(files),
+            files=files,
         ),
     )
 
@@ -76,7 +76,7 @@ def postgres(
             dry_run=dry_run,
             on_conflict=on_conflict,
             max_rejects=max_rejects,
-            files=None if files is None else str(files),
+            files=files,
         ),
     )
 

@@ -1,4 +1,4 @@
-"""Taking the idea bank over and giving it back: `handover import lowdb`, `import undo`, `verify`, `export`."""
+"""Taking the idea bank over and giving it back: `handover import`, `verify` and `export`."""
 
 import asyncio
 from pathlib import Path

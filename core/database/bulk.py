@@ -13,8 +13,10 @@ from decimal import Decimal
 from typing import Final, Literal
 
 import orjson
+from prisma.errors import ForeignKeyViolationError, UniqueViolationError
 
 from core.database.client import Database
+from core.errors import Conflict
 
 Kind = Literal["text", "integer", "real", "flag", "moment", "texts", "object", "verbatim", "counter", "key"]
 """`object` is JSONB; `verbatim` is JSON kept to the character; `counter` only grows, so more is no
@@ -63,6 +65,15 @@ class Difference:
     import_job_id: str | None
     version: int | None
     import_version: int | None
+
+
+class SomebodyWasQuicker(Conflict):
+    """A value that must be unique is taken, or what a row refers to is gone, since that was looked at."""
+
+    code = "database.somebody_was_quicker"
+
+    def __init__(self) -> None:
+        super().__init__("Somebody changed what the rows depend on at the same moment; begin again")
 
 
 class BulkTable:
@@ -115,15 +126,20 @@ class BulkTable:
     async def load(self, tx: Database, rows_json: str, job_id: str, *, overwrite: bool) -> Written:
         """Write a JSON array of rows, whose ids differ, in one statement. Stored rows stay, or are made equal
         to the source; identical ones are left alone, so that their version and ETag stay.
+
+        Raises SomebodyWasQuicker; the transaction is over then.
         """
         statement = self._overwrite if overwrite else self._insert
-        found = await tx.query_raw(
-            f"WITH written AS ({statement}) SELECT jsonb_array_length($1::jsonb) AS total, "
-            "coalesce(json_agg(id) FILTER (WHERE inserted), '[]')::text AS inserted, "
-            "coalesce(json_agg(id) FILTER (WHERE NOT inserted), '[]')::text AS updated FROM written",
-            rows_json,
-            job_id,
-        )
+        try:
+            found = await tx.query_raw(
+                f"WITH written AS ({statement}) SELECT jsonb_array_length($1::jsonb) AS total, "
+                "coalesce(json_agg(id) FILTER (WHERE inserted), '[]')::text AS inserted, "
+                "coalesce(json_agg(id) FILTER (WHERE NOT inserted), '[]')::text AS updated FROM written",
+                rows_json,
+                job_id,
+            )
+        except (UniqueViolationError, ForeignKeyViolationError):
+            raise SomebodyWasQuicker from None
         inserted, updated = orjson.loads(found[0]["inserted"]), orjson.loads(found[0]["updated"])
         rest = int(found[0]["total"]) - len(inserted) - len(updated)
         return Written(inserted, updated, unchanged=rest if overwrite else 0, kept=0 if overwrite else rest)

@@ -21,10 +21,11 @@ NOTICE_S: Final = 0.005
 PROBE_INTERVAL_S: Final = 1.0
 PROBE_TIMEOUT_S: Final = 15.0
 """An engine that has not answered for so long hangs, and is killed."""
-STABLE_AFTER_S: Final = 10.0
+STABLE_AFTER_S: Final = 1.0
+"""One that has run for so long is replaced at once: a pause is for engines that die as soon as they start."""
 BACK_OFF_S: Final = (0.0, 0.0, 0.05, 0.1, 0.2, 0.4)
-"""The pause before the n-th start in a row; the last one repeats. With the start itself, which takes about
-half a second, an engine that dies again and again is back within two.
+"""The pause before the n-th start in a row; the last one repeats. Together with the start itself, which takes
+about half a second, it is short enough to be back within two.
 """
 
 Report = Callable[[Mapping[str, Any]], None]
@@ -106,7 +107,7 @@ class Supervisor:
                 self.process = None
                 self._ready.clear()
                 await process.stop()
-            failures = 1 if time.monotonic() - started > STABLE_AFTER_S else failures + 1
+            failures = 0 if time.monotonic() - started > STABLE_AFTER_S else failures + 1
             self.restarts += 1
             metrics.RESTARTS.inc()
             log.warning("engine.died", pid=process.pid, restarts=self.restarts)

@@ -1,5 +1,5 @@
-"""What the command line uses of imports: enqueue a source, then run the job it gets. And what exports use: the
-file that was imported last, and how the old server wrote.
+"""What the command line uses of imports: enqueue a source, then run the job it gets; compare. And what
+exports use: the file that was imported last, and how the old server wrote.
 """
 
 from features.imports.lowdb.comparison import Compared, Difference, compare_file

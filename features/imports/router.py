@@ -114,8 +114,8 @@ async def undo_import(
     jobs: Jobs,
     actor: Actor,
 ) -> Envelope[Job]:
-    """Delete what it inserted and restore what it overwrote, all of it or nothing: when a row has changed since,
-    the job fails and its `result` names the conflicts.
+    """Delete what it inserted and restore what it overwrote, all of it or nothing: when a row has changed
+    since, the job fails and its `result` names the conflicts.
     """
     job = await accept_undo(db, jobs, actor, job_id)
     background_tasks.add_task(jobs.run, job.id)

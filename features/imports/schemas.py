@@ -232,7 +232,7 @@ class Changed(BaseModel):
 
 
 class Obstacles(BaseModel):
-    """Why nothing was undone: `count` of the import's `rows` have changed since, the first of which are named."""
+    """Why nothing was undone: `count` of the import's `rows` have changed since; the first are named."""
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
 

@@ -73,9 +73,9 @@ async def names_of(db: Database, ids: Collection[str]) -> dict[str, str]:
     return await queries.names_of(db, ids) if ids else {}
 
 
-async def names_taken(db: Database, names: Mapping[str, str]) -> dict[str, str]:
-    """Of names by the id of the system that wants them: those that another system has, with its id."""
-    return await queries.names_taken(db, names) if names else {}
+async def names_taken(db: Database, wanted_by: Mapping[str, str]) -> dict[str, str]:
+    """Of names, each with the id of the system that wants it: those that another one has, with its id."""
+    return await queries.names_taken(db, wanted_by) if wanted_by else {}
 
 
 async def statistics(db: Database) -> SystemsStats:

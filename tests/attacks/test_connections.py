@@ -90,8 +90,8 @@ CONFUSING = {
     "an unknown method": b"BREW /api/items HTTP/1.1\r\nHost: x\r\n\r\n",
     "an absolute path": b"GET http://169.254.169.254/latest HTTP/1.1\r\nHost: x\r\n\r\n",
     "a tunnel": b"CONNECT 127.0.0.1:22 HTTP/1.1\r\nHost: x\r\n\r\n",
-    "an upgrade": b"GET /api/items?limit=1 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+    "an upgrade": b"GET /api/items?limit=1 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
+    b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
     "a thousand at once": b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n" * 1000,
 }
 

@@ -101,7 +101,7 @@ WRITES = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path"), WRITES, ids=lambda value: str(value))
+@pytest.mark.parametrize(("method", "path"), WRITES, ids=str)
 async def test_texts_of_bodies(client: httpx.AsyncClient, method: str, path: str) -> None:
     collection = path.partition("/{")[0]
     if "{" in path:

@@ -14,6 +14,8 @@ import pytest
 from tests.fixtures.waiting import wait_for
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from tests.fixtures.database import Connection
     from tests.fixtures.servers import LiveServer, StartServer
 
@@ -22,22 +24,26 @@ ITEM = {"title": "t", "description": "d", "category": "dashboard", "priority": "
 GATE = 20_261_124
 
 
+WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND NOT granted"
+
+
 @asynccontextmanager
-async def held_up(connection: "Connection", table: str, when: str) -> AsyncIterator[None]:
-    """Changes of the table wait at a row for which the condition holds, until the block ends."""
+async def held_up(
+    connection: "Connection", when: str, trigger: str = "TRIGGER hold_up BEFORE UPDATE", timing: str = ""
+) -> AsyncIterator[None]:
+    """Keys for whose new row the condition holds wait, until the block ends."""
     await connection.execute(
-        f"CREATE FUNCTION hold_up() RETURNS trigger LANGUAGE plpgsql AS "
+        "CREATE FUNCTION hold_up() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS "
         f"$$ BEGIN PERFORM pg_advisory_xact_lock({GATE}); RETURN NEW; END $$"
     )
     await connection.execute(
-        f"CREATE TRIGGER hold_up BEFORE INSERT OR UPDATE ON {table} FOR EACH ROW WHEN ({when}) "
-        f"EXECUTE FUNCTION hold_up()"
+        f"CREATE {trigger} ON idempotency_keys {timing} FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION hold_up()"
     )
     await connection.execute(f"SELECT pg_advisory_lock({GATE})")
     try:
         yield
     finally:
-        await connection.execute(f"SELECT pg_advisory_unlock({GATE})")
+        await connection.execute("SELECT pg_advisory_unlock_all()")
         await connection.execute("DROP FUNCTION hold_up CASCADE")
 
 
@@ -45,8 +51,7 @@ async def killed_in_the_middle(server: "LiveServer", connection: "Connection", h
     """Send the request, wait until it is held up, and kill the server with -9."""
     async with server.client() as client:
         sending = asyncio.create_task(client.post(ITEMS, json=ITEM, headers=headers))
-        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND NOT granted"
-        await wait_for(lambda: connection.fetchval(waiting, GATE))
+        await wait_for(lambda: connection.fetchval(WAITING, GATE))
         os.kill(server.pid, signal.SIGKILL)
         server.process.wait()
         with pytest.raises(httpx.TransportError):
@@ -94,7 +99,7 @@ async def test_killed_before_the_commit_it_is_carried_out_by_the_next(
 ) -> None:
     headers = {"idempotency-key": str(uuid.uuid4())}
     doomed = await live_server()
-    async with held_up(connection, "idempotency_keys", "NEW.committed AND NEW.status IS NULL"):
+    async with held_up(connection, "NEW.committed AND NEW.status IS NULL"):
         await killed_in_the_middle(doomed, connection, headers)
     server = await live_server()
     async with server.client() as client:
@@ -112,7 +117,7 @@ async def test_killed_after_the_commit_it_is_never_carried_out_again(
 ) -> None:
     headers = {"idempotency-key": str(uuid.uuid4())}
     doomed = await live_server()
-    async with held_up(connection, "idempotency_keys", "NEW.status IS NOT NULL"):
+    async with held_up(connection, "NEW.status IS NOT NULL"):
         await killed_in_the_middle(doomed, connection, headers)
         assert await items(connection) == 1
         await connection.execute(
@@ -127,4 +132,29 @@ async def test_killed_after_the_commit_it_is_never_carried_out_again(
             response = await client.post(ITEMS, json=ITEM, headers=headers)
             assert response.status_code == 409
             assert "was carried out" in response.json()["message"]
+    assert await items(connection) == 1
+
+
+async def test_a_commit_of_which_nobody_knows_is_not_repeated(
+    client: httpx.AsyncClient, app: "FastAPI", connection: "Connection"
+) -> None:
+    """The engine dies while PostgreSQL commits: the request fails, and yet its change is made."""
+    headers = {"idempotency-key": str(uuid.uuid4())}
+    async with held_up(
+        connection, "NEW.committed", "CONSTRAINT TRIGGER hold_up AFTER UPDATE", "DEFERRABLE INITIALLY DEFERRED"
+    ):
+        sending = asyncio.create_task(client.post(ITEMS, json=ITEM, headers=headers))
+        await wait_for(lambda: connection.fetchval(WAITING, GATE))
+        os.kill(app.state.platform.db.engine_status().pid, signal.SIGKILL)
+        # Giving the key up waits for the outcome, which is not known before the gate opens.
+        undecided = "SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted"
+        await wait_for(lambda: connection.fetchval(undecided))
+        assert await items(connection) == 0
+        await connection.execute("SELECT pg_advisory_unlock_all()")
+        response = await sending
+    assert response.status_code == 503
+    assert await items(connection) == 1
+    again = await client.post(ITEMS, json=ITEM, headers=headers)
+    assert again.status_code == 409
+    assert "was carried out" in again.json()["message"]
     assert await items(connection) == 1

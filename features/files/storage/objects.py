@@ -93,6 +93,9 @@ class Objects:
 
         What it returns raises StorageUnavailable when the store fails in the middle.
         """
+        if start == end:
+            # The store takes an empty range for a wrong one.
+            return _nothing() if await self.size_of(key) == size else None
         with _reachable():
             try:
                 found = await obstore.get_async(self._store, key, options={"range": (start, end)})
@@ -166,6 +169,11 @@ async def _blocks(found: "obstore.GetResult") -> AsyncIterator[bytes]:
     with _reachable():
         async for block in found.stream(min_chunk_size=READ_BYTES):
             yield bytes(block)
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield b""
 
 
 def _sync(path: Path) -> None:

@@ -28,8 +28,8 @@ Kind = Literal["missing", "different", "extra", "unusable"]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """missing: only the file has the item. extra: only the table has. unusable: a record that is no item, with
-    the reason as the only field. Fields are (name, in the file, in the table), values as JSON.
+    """missing: only the file has the item. extra: only the table has. unusable: a record that is no item,
+    with the reason as the only field. Fields are (name, in the file, in the table), values as JSON.
     """
 
     kind: Kind
@@ -50,7 +50,7 @@ class _Found(NamedTuple):
 
 
 async def compare_file(db: Database, path: Path, tell: Callable[[Difference], None]) -> Compared:
-    """Calls `tell` with each difference as it is found. The table is that of one moment, however long it takes.
+    """Calls `tell` with each difference as it is found. The table is that of one moment.
 
     Raises SourceUnavailable or SourceMalformed, the latter after what was told of the part before.
     """

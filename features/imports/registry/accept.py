@@ -46,7 +46,8 @@ async def accept_registry(
             raise JobConflict(kind, job.id)
     await sweep(jobs, settings)
     if options.files is not None:
-        options = options.model_copy(update={"files": str(_existing_folder(Path(options.files)))})
+        files = await asyncio.to_thread(_existing_folder, options.files)
+        options = options.model_copy(update={"files": files})
     folders = Folders(settings.data_dir)
     async with folders.incoming() as folder:
         captures: dict[Table, Capture] = {}

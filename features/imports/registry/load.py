@@ -143,7 +143,8 @@ async def _copy(
     stored: dict[str, files.StoredContent],
 ) -> set[str]:
     """Give each row the key of its object; store those bytes that will be needed. The keys of these."""
-    folder = await asyncio.to_thread(ContentFolder, Path(arguments.files or ""))
+    assert arguments.files is not None  # without it preflight accepts no file
+    folder = await asyncio.to_thread(ContentFolder, arguments.files)
     copied: set[str] = set()
     try:
         for row in rows:

@@ -160,7 +160,7 @@ async def _settled(
 
 
 def _contents(arguments: Arguments) -> ContentFolder | None:
-    return None if arguments.files is None else ContentFolder(Path(arguments.files))
+    return None if arguments.files is None else ContentFolder(arguments.files)
 
 
 def _too_many(arguments: Arguments, rejects: Rejects) -> bool:

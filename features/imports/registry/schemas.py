@@ -1,5 +1,6 @@
 """Options, arguments, checkpoints and results of taking the old registry over."""
 
+from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -53,7 +54,7 @@ class Options(BaseModel):
     on_conflict: OnConflict = "skip"
     dry_run: bool = False
     max_rejects: Annotated[int, Field(ge=0)] | None = None
-    files: str | None = None
+    files: Path | None = None
 
 
 class Arguments(Options):

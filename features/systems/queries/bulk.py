@@ -54,7 +54,7 @@ async def load_systems(tx: Database, stored: Sequence[StoredSystem]) -> frozense
     return frozenset(row["id"] for row in await tx.query_raw(_LOAD, orjson.dumps(rows).decode()))
 
 
-async def names_taken(db: Database, names: Mapping[str, str]) -> dict[str, str]:
-    """Of names by the id of the system that wants them: those that another system has, with its id."""
-    wanted = orjson.dumps([{"id": system_id, "name": name} for system_id, name in names.items()])
+async def names_taken(db: Database, wanted_by: Mapping[str, str]) -> dict[str, str]:
+    """Of names, each with the id of the system that wants it: those that another one has, with its id."""
+    wanted = orjson.dumps([{"id": system_id, "name": name} for name, system_id in wanted_by.items()])
     return {row["name"]: row["id"] for row in await db.query_raw(_NAMES_TAKEN, wanted.decode())}

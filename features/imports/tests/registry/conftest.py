@@ -27,13 +27,11 @@ class _Operator:
 def takeover(app: "FastAPI", client: httpx.AsyncClient) -> Takeover:
     """`job = await takeover(folder, files=..., on_conflict=...)`: the job after its end."""
 
-    async def run(source: Path | str, **options: object) -> Job:
+    async def run(place: Path | str, **options: object) -> Job:
         platform: Platform = app.state.platform
         chosen = RegistryOptions.model_validate({"source": "questdb", **options})
-        if options.get("files") is not None:
-            chosen = chosen.model_copy(update={"files": str(options["files"])})
         job = await accept_registry(
-            platform.db, platform.jobs, platform.settings, _Operator(), str(source), chosen
+            platform.db, platform.jobs, platform.settings, _Operator(), str(place), chosen
         )
         await platform.jobs.run(job.id)
         found: Job = (await client.get(f"/api/v1/jobs/{job.id}")).json()["data"]
