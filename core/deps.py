@@ -96,6 +96,10 @@ async def _precondition(
     return Precondition(entity_tags(",".join(request.headers.getlist("if-match"))))
 
 
+async def _holder(request: Request) -> Principal | None:
+    return principal_of(request.scope)
+
+
 def _readable(header: str) -> str:
     """Headers arrive as Latin-1; clients that send other letters send UTF-8."""
     try:
@@ -109,4 +113,6 @@ Cache = Annotated[CacheService, Depends(_cache)]
 Jobs = Annotated[JobsService, Depends(_jobs)]
 AppSettings = Annotated[Settings, Depends(_settings)]
 Actor = Annotated[ActorName, Depends(_actor)]
+Holder = Annotated[Principal | None, Depends(_holder)]
+"""Whose key the request showed; None with AUTH=off."""
 IfMatch = Annotated[Precondition, Depends(_precondition)]

@@ -135,8 +135,33 @@ async def test_a_taken_port_is_one_sentence(live_server: StartServer) -> None:
     assert sentence == f"Port {port} is taken by another program; stop that one or set PORT to a free port."
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "handover.example"])
+async def test_nobody_opens_the_service_to_a_network_by_accident(live_server: StartServer, host: str) -> None:
+    sentence = await refusal(live_server, {"HOST": host})
+    assert sentence == (
+        f"HOST={host} would let everybody who reaches this machine read and change everything, because AUTH is "
+        "off; set AUTH=keys, or ALLOW_OPEN=true when something else guards it."
+    )
+
+
+@pytest.mark.parametrize("told", [{"AUTH": "keys"}, {"ALLOW_OPEN": "true"}])
+async def test_it_listens_everywhere_when_it_is_told_to(live_server: StartServer, told: dict[str, str]) -> None:
+    server = await live_server({"HOST": "0.0.0.0", **told})
+    async with server.client() as client:
+        assert (await client.get("/api/items")).status_code == (401 if "AUTH" in told else 200)
+
+
+async def test_a_taken_admin_port_is_one_sentence(live_server: StartServer) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        sentence = await refusal(live_server, {"ADMIN_PORT": port})
+    assert sentence.endswith("stop that one or set ADMIN_PORT to a free port.")
+
+
 async def test_an_address_of_another_machine_is_one_sentence(live_server: StartServer) -> None:
-    sentence = await refusal(live_server, {"HOST": "192.0.2.1"})
+    sentence = await refusal(live_server, {"HOST": "192.0.2.1", "AUTH": "keys"})
     assert sentence.startswith("Cannot listen on 192.0.2.1:")
 
 

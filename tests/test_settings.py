@@ -87,6 +87,8 @@ def test_memory_means_no_redis(monkeypatch: pytest.MonkeyPatch) -> None:
         ("REDIS_URL", "http://localhost", "REDIS_URL must start with redis://"),
         ("TRUSTED_PROXIES", "10.0.0.0/8,proxy", "TRUSTED_PROXIES must list addresses"),
         ("HEALTHCHECK_ALLOW", "10.0.0.0/8,intranet:0", "HEALTHCHECK_ALLOW must list hosts"),
+        ("AUTH", "passwords", "AUTH must be 'off' or 'keys'"),
+        ("ADMIN_PORT", "8000", "ADMIN_PORT must be another port than PORT"),
         ("JOB_HEARTBEAT_S", "10", "JOB_HEARTBEAT_S must be at most half of JOB_LEASE_S"),
     ],
 )

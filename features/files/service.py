@@ -9,6 +9,7 @@ from core.database.client import Database
 from core.database.transaction import transaction
 from core.deps import ActorName
 from core.errors import FieldError, Invalid, Unavailable
+from core.http.access import Principal
 from core.http.envelope import ListEnvelope, listed
 from core.http.pagination import decode_cursor, encode_cursor
 from core.http.timestamps import from_iso, now, to_iso
@@ -23,23 +24,22 @@ from features.files.storage.objects import Objects
 log = structlog.get_logger(__name__)
 
 
-def audience_of(actor: ActorName) -> Audience:
+def audience_of(holder: Principal | None) -> Audience:
     """Whose files this caller may see. The one place that decides it: every read and every change asks here.
 
     A file that is not public is for the holder of the key that uploaded it, and for administrators. With
     AUTH=off an actor is a label that anybody can choose, and hiding files behind it would protect nothing, so
     everybody sees everything.
     """
-    principal = actor.principal
-    if principal is None or principal.may("admin"):
+    if holder is None or holder.may("admin"):
         return Audience()
-    return Audience(principal.name)
+    return Audience(holder.name)
 
 
 async def list_files(db: Database, actor: ActorName, query: FileQuery) -> ListEnvelope[FileMetadata]:
     """One page with at most two queries."""
     after = _after(query)
-    audience = audience_of(actor)
+    audience = audience_of(actor.principal)
     # One more than asked for tells whether there is a next page.
     files = await queries.find_files(
         db,
@@ -65,7 +65,7 @@ async def list_files(db: Database, actor: ActorName, query: FileQuery) -> ListEn
 async def get_file(db: Database, actor: ActorName, file_id: str) -> StoredFile:
     """A file that the caller may not see is as good as not there."""
     stored = await queries.find_file(db, file_id)
-    if stored is None or not audience_of(actor).may_see(stored.file):
+    if stored is None or not audience_of(actor.principal).may_see(stored.file):
         raise FileNotFound(file_id)
     return stored
 
@@ -120,7 +120,7 @@ async def delete_file(work: Work, file_id: str) -> tuple[FileMetadata, list[str]
 
 async def _locked(tx: Database, actor: ActorName, file_id: str) -> StoredFile:
     stored = await queries.lock_file(tx, file_id)
-    if stored is None or not audience_of(actor).may_see(stored.file):
+    if stored is None or not audience_of(actor.principal).may_see(stored.file):
         raise FileNotFound(file_id)
     return stored
 

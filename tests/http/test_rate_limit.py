@@ -130,6 +130,23 @@ class TestRedis:
         verdicts = await asyncio.gather(*(limiter.take("192.0.2.9", redis) for _ in range(120)))
         assert sum(verdict.allowed for verdict in verdicts) == 50
 
+    async def test_requests_that_come_with_the_answer_to_an_earlier_one(
+        self, redis: "Redis", monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The first of them uses up the lease before anybody has seen that the answer is there."""
+        limiter = RateLimiter(50, 600)
+        ask, later = limiter._ask, []
+
+        async def answered(key: str, server: "Redis") -> object:
+            refused = await ask(key, server)
+            if not later:
+                later.extend(asyncio.create_task(limiter.take("192.0.2.9", server)) for _ in range(3))
+            return refused
+
+        monkeypatch.setattr(limiter, "_ask", answered)
+        assert (await limiter.take("192.0.2.9", redis)).allowed
+        assert all(verdict.allowed for verdict in await asyncio.gather(*later))
+
     async def test_tokens_come_back(self, redis: "Redis") -> None:
         limiter = RateLimiter(2, 0.2)
         while (await limiter.take("192.0.2.9", redis)).allowed:

@@ -53,7 +53,8 @@ class Content:
             stored = await items.records(self._tx, [entry[0] for entry in entries if entry[0] is not None])
             for entry in entries:
                 if (text := self._text(entry, stored)) is not None:
-                    lead = entry[3] or imports.lead_of(self._margin, first=self._position == 0)
+                    usual = imports.lead_of(self._margin, first=self._position == 0)
+                    lead = usual if entry[3] is None else entry[3]
                     parts += (lead if self._result.records else lead.replace(",", ""), text)
                     self._result.records += 1
                 self._position += 1

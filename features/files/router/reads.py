@@ -46,7 +46,7 @@ async def list_files(
     async def load() -> Entry:
         return json_entry(await service.list_files(db, actor, query))
 
-    key = cache_key(audience=service.audience_of(actor).name, **query.model_dump(mode="json"))
+    key = cache_key(audience=service.audience_of(actor.principal).name, **query.model_dump(mode="json"))
     return await cached_response(request, cache, LIST, key, load)
 
 
@@ -61,7 +61,7 @@ async def list_files_of_idea(
     request: Request, db: Db, cache: Cache, actor: Actor, idea_id: Annotated[LinkedTo, Path(alias="ideaId")]
 ) -> Response:
     async def find() -> list[FileMetadata]:
-        return await queries.find_files(db, FileFilter(idea_id=idea_id), service.audience_of(actor))
+        return await queries.find_files(db, FileFilter(idea_id=idea_id), service.audience_of(actor.principal))
 
     return await _bare(request, cache, actor, ("idea", idea_id), find)
 
@@ -81,7 +81,7 @@ async def list_files_of_system(
     system_id: Annotated[LinkedTo, Path(alias="systemId")],
 ) -> Response:
     async def find() -> list[FileMetadata]:
-        return await queries.find_files(db, FileFilter(system_id=system_id), service.audience_of(actor))
+        return await queries.find_files(db, FileFilter(system_id=system_id), service.audience_of(actor.principal))
 
     return await _bare(request, cache, actor, ("system", system_id), find)
 
@@ -97,7 +97,7 @@ async def search_files(
     request: Request, db: Db, cache: Cache, actor: Actor, query: Annotated[SearchQuery, Query()]
 ) -> Response:
     async def find() -> list[FileMetadata]:
-        return await queries.search_files(db, query.q, service.audience_of(actor), query.limit)
+        return await queries.search_files(db, query.q, service.audience_of(actor.principal), query.limit)
 
     return await _bare(request, cache, actor, ("search", query.q, query.limit), find)
 
@@ -109,7 +109,7 @@ async def search_files(
     responses=error_responses(Unavailable),
 )
 async def get_file_statistics(request: Request, db: Db, cache: Cache, actor: Actor) -> Response:
-    audience = service.audience_of(actor)
+    audience = service.audience_of(actor.principal)
 
     async def load() -> Entry:
         return json_entry(await queries.statistics(db, audience))
@@ -137,7 +137,7 @@ async def get_file(request: Request, db: Db, cache: Cache, actor: Actor, file_id
         stored = await service.get_file(db, actor, file_id)
         return json_entry(Envelope[FileMetadata](data=stored.file), version=stored.version)
 
-    key = cache_key(audience=service.audience_of(actor).name, id=file_id)
+    key = cache_key(audience=service.audience_of(actor.principal).name, id=file_id)
     return await cached_response(request, cache, FILE, key, load)
 
 
@@ -153,5 +153,5 @@ async def _bare(
     async def load() -> Entry:
         return json_entry(Files(await find()))
 
-    key = cache_key(audience=service.audience_of(actor).name, inputs=inputs)
+    key = cache_key(audience=service.audience_of(actor.principal).name, inputs=inputs)
     return await cached_response(request, cache, LIST, key, load)

@@ -50,7 +50,7 @@ def label_of(url: str) -> str:
         host = parts.hostname or ""
     except ValueError:
         raise _unusable() from None
-    return f"{host}{port}{parts.path}"[:200] or "PostgreSQL"
+    return f"{host or 'localhost'}{port}{parts.path.rstrip('/')}"[:200]
 
 
 async def capture_live(source: Source, url: str, begin: Begin, tell: Tell) -> list[Table]:

@@ -73,9 +73,9 @@ def list_statement(
 
 
 def _conditions(wanted: ItemFilter, arguments: Arguments) -> list[str]:
-    found = [
-        f"{name} = {arguments.add(value)}" for name in COUNTED if (value := getattr(wanted, name)) is not None
-    ]
+    # Enumerated values stand in the text: one of them is rare, another common, and each gets the plan that is
+    # best for it.
+    found = [f"{name} = '{value}'" for name in COUNTED if (value := getattr(wanted, name)) is not None]
     if wanted.tag is not None:
         found.append(f"tags @> ARRAY[{arguments.add(wanted.tag)}::text]")
     if wanted.q:

@@ -2,13 +2,16 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
+from core.database.client import Database
 from core.settings import Settings
+from features.files import api as files
 from features.imports.tests.registry.conftest import Job, Takeover
 from features.imports.tests.registry.factories import FILES, NOON, export, file, idea, system
 
@@ -210,16 +213,14 @@ async def test_bytes_that_get_lost_in_the_store_are_found_out(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from features.imports.registry import verify as phase
+    real = files.holds
 
-    real = phase.files.holds
-
-    async def spoilt(settings: Settings, content: Any) -> bool:
+    async def spoilt(settings: Settings, content: files.StoredContent) -> bool:
         path = settings.data_dir / "files" / content.object_key
         path.write_bytes(path.read_bytes()[:-1] + b"?")
         return await real(settings, content)
 
-    monkeypatch.setattr(phase.files, "holds", spoilt)
+    monkeypatch.setattr(files, "holds", spoilt)
     job = await takeover(export(tmp_path / "old", files=[file(id="f")]), files=uploads)
     assert job["error"] == (
         "Verification failed: 1 of 1 rows differ from the source: documentation_files f (other bytes)"
@@ -233,15 +234,13 @@ async def test_bytes_that_change_under_way_stop_the_import(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from features.imports.registry import load as phase
+    real = files.contents_of
 
-    real = phase.files.contents_of
-
-    async def change(*arguments: Any) -> Any:
+    async def change(db: Database, ids: Sequence[str]) -> dict[str, files.StoredContent]:
         (uploads / "guide.md").write_bytes(GUIDE[::-1])
-        return await real(*arguments)
+        return await real(db, ids)
 
-    monkeypatch.setattr(phase.files, "contents_of", change)
+    monkeypatch.setattr(files, "contents_of", change)
     job = await takeover(export(tmp_path / "old", files=[file(id="f")]), files=uploads)
     assert job["error"] == "The bytes of file f have changed since preflight"
     assert await sql.fetchval("SELECT count(*) FROM files") == 0

@@ -1,0 +1,241 @@
+"""Takeovers that lose their process, and what they insist on when they go on."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from features.imports.tests.factories import ended
+from features.imports.tests.registry.factories import Old, export, file, ideas, system
+from tests.fixtures.application import RunningApp
+from tests.fixtures.commands import StartCommand
+from tests.fixtures.waiting import wait_for
+
+if TYPE_CHECKING:
+    import asyncpg
+
+_GATE = 7_421_002
+QUICK = {"JOB_LEASE_S": "2", "JOB_HEARTBEAT_S": "0.5", "IMPORT_BATCH_ROWS": "10"}
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def gate(sql: "asyncpg.Connection") -> AsyncIterator["Gate"]:
+    yield Gate(sql)
+    await sql.execute("SELECT pg_advisory_unlock_all()")
+    for table in ("ideas", "files"):
+        await sql.execute(f"DROP TRIGGER IF EXISTS gate ON {table}")
+    await sql.execute("DROP FUNCTION IF EXISTS gate")
+
+
+class Gate:
+    """`async with gate.before("ideas", "x")`: nobody inserts the row x until the block ends."""
+
+    def __init__(self, sql: "asyncpg.Connection") -> None:
+        self._sql = sql
+
+    @asynccontextmanager
+    async def before(self, table: str, row_id: str) -> AsyncIterator[None]:
+        await self._sql.execute(
+            "CREATE OR REPLACE FUNCTION gate() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$ BEGIN PERFORM pg_advisory_xact_lock({_GATE}); RETURN NEW; END $$; "
+            f"CREATE TRIGGER gate BEFORE INSERT ON {table} FOR EACH ROW WHEN (NEW.id = '{row_id}') "
+            "EXECUTE FUNCTION gate()"
+        )
+        await self._sql.execute(f"SELECT pg_advisory_lock({_GATE})")
+        try:
+            yield
+        finally:
+            await self._sql.execute(f"SELECT pg_advisory_unlock({_GATE})")
+            await self._sql.execute(f"DROP TRIGGER IF EXISTS gate ON {table}")
+
+    async def waited_at(self) -> bool:
+        return bool(
+            await self._sql.fetchval(
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND NOT granted",
+                _GATE,
+            )
+        )
+
+
+class Killed:
+    """A takeover whose command was killed with -9 in the middle."""
+
+    def __init__(self, job_id: str, data_dir: Path, source: Path, uploads: Path) -> None:
+        self.job_id = job_id
+        self.folder = data_dir / "imports" / job_id
+        self.data_dir = data_dir
+        self.source = source
+        self.uploads = uploads
+
+
+def registry(tmp_path: Path) -> tuple[Path, Path, list[Old]]:
+    uploads = tmp_path / "uploads"
+    uploads.mkdir()
+    rows = []
+    for number in range(30):
+        (uploads / f"{number}.md").write_text(f"# Page {number}\n\nwordof{number}\n")
+        rows.append(file(id=f"f{number:02}", filename=f"{number}.md", file_path=f"{number}.md"))
+    source = export(tmp_path / "old", systems=[system(id="s")], ideas=ideas(100), files=[*rows, file(id="x")])
+    return source, uploads, rows
+
+
+@asynccontextmanager
+async def killed_before(
+    table: str,
+    row_id: str,
+    start_command: StartCommand,
+    gate: Gate,
+    sql: "asyncpg.Connection",
+    tmp_path: Path,
+) -> AsyncIterator[Killed]:
+    source, uploads, _ = registry(tmp_path)
+    async with gate.before(table, row_id):
+        running = await start_command(
+            "import", "questdb", str(source), "--files", str(uploads), environment=QUICK
+        )
+        await wait_for(gate.waited_at, 60)
+        os.kill(running.process.pid, signal.SIGKILL)
+        await running.finish()
+    job_id = str(await sql.fetchval("SELECT id FROM jobs"))
+    yield Killed(job_id, tmp_path / "data", source, uploads)
+
+
+async def resumed(killed: Killed, running_app: RunningApp) -> dict[str, Any]:
+    async with running_app(data_dir=killed.data_dir, import_batch_rows=10, job_lease_s=2.0) as client:
+        return await ended(client, killed.job_id, timeout=60)
+
+
+@pytest.mark.slow
+async def test_a_killed_takeover_goes_on_without_its_source(
+    start_command: StartCommand,
+    gate: Gate,
+    sql: "asyncpg.Connection",
+    running_app: RunningApp,
+    client: httpx.AsyncClient,
+    tmp_path: Path,
+) -> None:
+    middle = str(ideas(100)[54]["id"])
+    async with killed_before("ideas", middle, start_command, gate, sql, tmp_path) as killed:
+        assert await sql.fetchval("SELECT count(*) FROM ideas") == 50
+        before = await sql.fetch("SELECT id, xmin::text FROM ideas ORDER BY id")
+        for path in killed.source.iterdir():
+            path.unlink()
+        job = await resumed(killed, running_app)
+    assert job["state"] == "succeeded", job.get("error")
+    result = job["result"]
+    assert (result["imported"], result["verified"], result["kept"]) == (131, 131, 0)
+    assert job["rejected"] == 1
+    assert await sql.fetchval("SELECT count(*) FROM import_rejects") == 1
+    same = await sql.fetchval(
+        "SELECT count(*) FROM ideas JOIN unnest($1::text[], $2::text[]) AS old(id, writer) USING (id) "
+        "WHERE ideas.xmin::text = writer",
+        [row["id"] for row in before],
+        [row["xmin"] for row in before],
+    )
+    assert same == 50, "rows before the checkpoint were written again"
+    inserted = await sql.fetchval("SELECT sum((changes->>'inserted')::int) FROM audit_entries")
+    assert inserted == 131
+    assert not killed.folder.exists()
+
+
+@pytest.mark.slow
+async def test_files_come_once_and_are_all_found_after_a_kill(
+    start_command: StartCommand,
+    gate: Gate,
+    sql: "asyncpg.Connection",
+    running_app: RunningApp,
+    tmp_path: Path,
+) -> None:
+    async with killed_before("files", "f14", start_command, gate, sql, tmp_path) as killed:
+        assert await sql.fetchval("SELECT count(*) FROM files") == 10
+        # As if it had died between the rows of its first batch and their way into the index.
+        await sql.execute("DELETE FROM search_documents WHERE id = 'upload:f03'")
+        job = await resumed(killed, running_app)
+    assert job["state"] == "succeeded", job.get("error")
+    store = killed.data_dir / "files"
+    stored = {f"{path.parent.name}/{path.name}" for path in store.glob("*/*")}
+    known = {row["object_key"] for row in await sql.fetch("SELECT object_key FROM files")}
+    assert len(known) == 30
+    assert stored == known, "the batch that was under way was stored under the same keys"
+    indexed = await sql.fetchval("SELECT count(*) FROM search_documents WHERE source = 'upload'")
+    assert indexed == 30
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("damaged", "outcome"),
+    [
+        ("documentation_ideas.spool", None),
+        ("rejects.spool", None),
+        ("documentation_ideas.captured", "What was captured of old is lost or damaged; begin a new import"),
+    ],
+)
+async def test_what_can_be_made_again_is_and_what_cannot_is_said(
+    damaged: str,
+    outcome: str | None,
+    start_command: StartCommand,
+    gate: Gate,
+    sql: "asyncpg.Connection",
+    running_app: RunningApp,
+    tmp_path: Path,
+) -> None:
+    middle = str(ideas(100)[54]["id"])
+    async with killed_before("ideas", middle, start_command, gate, sql, tmp_path) as killed:
+        path = killed.folder / damaged
+        path.write_bytes(path.read_bytes()[:-20])
+        job = await resumed(killed, running_app)
+    if outcome is None:
+        assert job["result"]["verified"] == 131
+    else:
+        assert (job["state"], job["error"]) == ("failed", outcome)
+    assert not killed.folder.exists()
+
+
+@pytest.mark.slow
+async def test_another_import_does_not_sweep_a_waiting_takeover_away(
+    start_command: StartCommand,
+    gate: Gate,
+    sql: "asyncpg.Connection",
+    running_app: RunningApp,
+    tmp_path: Path,
+) -> None:
+    middle = str(ideas(100)[54]["id"])
+    async with killed_before("ideas", middle, start_command, gate, sql, tmp_path) as killed:
+        items = tmp_path / "items.json"
+        items.write_text('{"items": []}')
+        other = await start_command("import", "lowdb", str(items))
+        assert (await other.finish()).code == 0
+        assert (killed.folder / "documentation_ideas.captured").exists()
+        job = await resumed(killed, running_app)
+    assert job["state"] == "succeeded", job.get("error")
+
+
+@pytest.mark.slow
+async def test_a_cancel_stops_at_the_next_batch(
+    start_command: StartCommand, gate: Gate, sql: "asyncpg.Connection", tmp_path: Path
+) -> None:
+    source, uploads, _ = registry(tmp_path)
+    middle = str(ideas(100)[54]["id"])
+    async with gate.before("ideas", middle):
+        running = await start_command(
+            "import", "questdb", str(source), "--files", str(uploads), environment=QUICK
+        )
+        await wait_for(gate.waited_at, 60)
+        running.process.send_signal(signal.SIGINT)
+
+        async def asked() -> bool:
+            return bool(await sql.fetchval("SELECT cancel_requested FROM jobs"))
+
+        await wait_for(asked)
+    outcome = await asyncio.wait_for(running.finish(), 60)
+    assert outcome.code == 1
+    assert "Import of old cancelled" in outcome.out
+    assert await sql.fetchval("SELECT count(*) FROM ideas") == 60
+    assert list((tmp_path / "data" / "imports").iterdir()) == []

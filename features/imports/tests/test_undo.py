@@ -1,0 +1,171 @@
+"""Imports that are taken back: exactly what they brought, or nothing."""
+
+import signal
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from features.imports.tests.factories import FIVE, IMPORTS, Job, ended, imported, lowdb, many, record
+from tests.fixtures.servers import StartServer
+from tests.fixtures.waiting import wait_for
+
+if TYPE_CHECKING:
+    import asyncpg
+
+QUICK_LEASE = {"JOB_LEASE_S": "2", "JOB_HEARTBEAT_S": "0.5"}
+
+
+async def undone(client: httpx.AsyncClient, job_id: str) -> Job:
+    answer = await client.post(f"{IMPORTS}/{job_id}/undo")
+    assert answer.status_code == 202, answer.text
+    return await ended(client, answer.json()["data"]["id"])
+
+
+async def everything(sql: "asyncpg.Connection") -> dict[str, dict[str, Any]]:
+    """All items by id, without what grows whatever happens."""
+    rows = [dict(row) for row in await sql.fetch("SELECT * FROM items")]
+    return {row["id"]: {k: v for k, v in row.items() if "version" not in k} for row in rows}
+
+
+async def test_what_was_inserted_goes(client: httpx.AsyncClient, sql: "asyncpg.Connection") -> None:
+    body = {"title": "Ours", "description": "d", "category": "dashboard", "priority": "low"}
+    ours = (await client.post("/api/items", json=body)).json()["data"]["id"]
+    job = await imported(client, lowdb([*FIVE, "bad"]))
+    undo = await undone(client, job["id"])
+    assert undo["state"] == "succeeded", undo["error"]
+    assert undo["result"] == {"importJobId": job["id"], "deleted": 5, "restored": 0}
+    assert set(await everything(sql)) == {ours}
+    assert (await client.get("/api/items")).json()["count"] == 1, "a cached list would still have them"
+    for table in ("import_runs", "import_pages", "import_before_images"):
+        assert await sql.fetchval(f"SELECT count(*) FROM {table}") == 0
+    entry = await sql.fetchrow("SELECT * FROM audit_entries WHERE entity = 'import'")
+    assert entry is not None
+    assert (entry["entity_id"], entry["action"]) == (job["id"], "deleted")
+
+
+async def test_what_was_overwritten_becomes_what_it_was(
+    client: httpx.AsyncClient, sql: "asyncpg.Connection"
+) -> None:
+    odd = record(id="odd", votes=3, createdAt="2025-10-23", updatedAt=...)
+    first = await imported(client, lowdb([*FIVE, odd]))
+    await client.put("/api/items/B", json={"title": "Changed by a person", "tags": ["x"]})
+    before = await everything(sql)
+    changed = [{**each, "title": f"Other {number}"} for number, each in enumerate((*FIVE, odd))]
+    second = await imported(client, lowdb([*changed, record(id="new")]), on_conflict="overwrite")
+    assert (second["result"]["updated"], second["result"]["imported"]) == (6, 1)
+    versions = dict(await sql.fetch("SELECT id, version FROM items"))
+    undo = await undone(client, second["id"])
+    assert (undo["result"]["deleted"], undo["result"]["restored"]) == (1, 6)
+    assert await everything(sql) == before
+    for row_id, version in await sql.fetch("SELECT id, version FROM items"):
+        assert version > versions[row_id], "one version has one content"
+    undo = await undone(client, first["id"])
+    assert undo["result"]["conflicts"] == 1, "the person's change still counts as one"
+    assert undo["result"]["firstConflicts"] == [{"entity": "item", "id": "B", "what": "was changed"}]
+    await client.delete("/api/items/B")
+    assert (await undone(client, first["id"]))["result"]["firstConflicts"][0]["what"] == "was deleted"
+
+
+async def test_since_last_can_be_taken_back(client: httpx.AsyncClient, sql: "asyncpg.Connection") -> None:
+    await imported(client, lowdb(list(FIVE)))
+    before = await everything(sql)
+    content = lowdb([{**FIVE[0], "title": "Changed"}, *FIVE[1:], record(id="new")])
+    job = await imported(client, content, since_last="true")
+    assert (await undone(client, job["id"]))["result"]["restored"] == 1
+    assert await everything(sql) == before
+    again = await imported(client, content, since_last="true")
+    assert (again["result"]["updated"], again["result"]["imported"]) == (1, 1)
+
+
+@pytest.mark.parametrize("how", ["changed", "deleted", "overwritten"])
+async def test_one_change_since_stops_all_of_it(
+    client: httpx.AsyncClient, sql: "asyncpg.Connection", how: str
+) -> None:
+    job = await imported(client, lowdb(list(FIVE)))
+    other = None
+    if how == "changed":
+        await client.put("/api/items/42", json={"title": "Changed"})
+    elif how == "deleted":
+        await client.delete("/api/items/42")
+    else:
+        other = await imported(client, lowdb([{**FIVE[2], "title": "x"}]), on_conflict="overwrite")
+    before = await sql.fetch("SELECT *, xmin::text FROM items ORDER BY id")
+    undo = await undone(client, job["id"])
+    assert undo["state"] == "failed"
+    assert undo["error"].startswith("Nothing was undone: 1 of 5 rows have changed since, for example 42 was")
+    what = f"was overwritten by import {other['id']}" if other else f"was {how}"
+    assert undo["result"]["firstConflicts"] == [{"entity": "item", "id": "42", "what": what}]
+    assert await sql.fetch("SELECT *, xmin::text FROM items ORDER BY id") == before
+    if other:
+        assert (await undone(client, other["id"]))["state"] == "succeeded"
+        assert (await undone(client, job["id"]))["result"]["deleted"] == 5
+
+
+async def test_kept_rows_are_not_what_it_brought(client: httpx.AsyncClient) -> None:
+    await imported(client, lowdb(list(FIVE[:3])))
+    second = await imported(client, lowdb(list(FIVE)))
+    assert (await undone(client, second["id"]))["result"]["deleted"] == 2
+    assert (await client.get("/api/items")).json()["count"] == 3
+
+
+async def test_a_cancelled_import_can_be_taken_back(
+    client: httpx.AsyncClient, sql: "asyncpg.Connection"
+) -> None:
+    job = await imported(client, lowdb(many(20)))
+    await sql.execute("UPDATE jobs SET state = 'cancelled'")
+    await sql.execute("UPDATE import_runs SET finished_at = NULL")
+    assert (await undone(client, job["id"]))["result"]["deleted"] == 20
+
+
+async def test_only_what_brought_something_can_be_undone(client: httpx.AsyncClient) -> None:
+    job = await imported(client, lowdb(list(FIVE)), dry_run="true")
+    assert (await client.post(f"{IMPORTS}/{job['id']}/undo")).status_code == 409
+    job = await imported(client, lowdb(list(FIVE)))
+    undo = await undone(client, job["id"])
+    assert (await client.post(f"{IMPORTS}/{job['id']}/undo")).status_code == 409
+    assert (await client.post(f"{IMPORTS}/{undo['id']}/undo")).status_code == 404
+    for unknown in ("nonsense", "6a1d3a52-9c55-4f5d-8f0e-0d5f8f1f3a01"):
+        assert (await client.post(f"{IMPORTS}/{unknown}/undo")).status_code == 404
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+async def test_a_killed_undo_has_done_nothing_and_is_done_later(
+    live_server: StartServer, sql: "asyncpg.Connection"
+) -> None:
+    records = many(3000)
+    first = await live_server(QUICK_LEASE)
+    async with first.client() as client:
+        job = await imported(client, lowdb(records))
+        # The last row is held by somebody, after the others have been deleted.
+        await sql.execute(
+            "CREATE OR REPLACE FUNCTION stop_there() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN PERFORM pg_advisory_xact_lock(7421002); RETURN OLD; END $$;"
+            "CREATE TRIGGER stop_there BEFORE DELETE ON items FOR EACH ROW "
+            f"WHEN (OLD.id = '{records[2500]['id']}') EXECUTE FUNCTION stop_there()"
+        )
+        await sql.execute("SELECT pg_advisory_lock(7421002)")
+        try:
+            undo_id = (await client.post(f"{IMPORTS}/{job['id']}/undo")).json()["data"]["id"]
+
+            async def waiting() -> bool:
+                return bool(
+                    await sql.fetchval(
+                        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+                    )
+                )
+
+            await wait_for(waiting, 30)
+            assert await sql.fetchval("SELECT count(*) FROM items") == 3000, "nobody sees a part of it"
+            await first.stop(signal.SIGKILL)
+        finally:
+            await sql.execute("SELECT pg_advisory_unlock_all()")
+            await sql.execute("DROP TRIGGER stop_there ON items; DROP FUNCTION stop_there")
+    assert await sql.fetchval("SELECT count(*) FROM items") == 3000
+    second = await live_server(QUICK_LEASE)
+    async with second.client() as client:
+        undo = await ended(client, undo_id, timeout=60)
+    assert undo["state"] == "succeeded", undo["error"]
+    assert undo["result"]["deleted"] == 3000
+    assert await sql.fetchval("SELECT count(*) FROM items") == 0
