@@ -145,7 +145,9 @@ async def test_nobody_opens_the_service_to_a_network_by_accident(live_server: St
 
 
 @pytest.mark.parametrize("told", [{"AUTH": "keys"}, {"ALLOW_OPEN": "true"}])
-async def test_it_listens_everywhere_when_it_is_told_to(live_server: StartServer, told: dict[str, str]) -> None:
+async def test_it_listens_everywhere_when_it_is_told_to(
+    live_server: StartServer, told: dict[str, str]
+) -> None:
     server = await live_server({"HOST": "0.0.0.0", **told})
     async with server.client() as client:
         assert (await client.get("/api/items")).status_code == (401 if "AUTH" in told else 200)

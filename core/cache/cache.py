@@ -19,7 +19,7 @@ from core.cache.hosts import Hosts
 from core.cache.memory import MemoryTier, Noted
 from core.cache.policy import Address, Entry, Outcome, Policy, tag_digest, tag_family
 from core.cache.redis import RedisTier, UnreachableError
-from core.cache.stamps import Stamps, slot_of
+from core.cache.stamps import Stamps
 from core.cache.subscription import Trust
 from core.errors import HandoverError, Unavailable
 
@@ -195,10 +195,6 @@ class Cache:
         if joined:
             metrics.count_joined(policy.name)
         return entry, outcome
-
-    def stamps_of(self, *tags: str) -> bytes:
-        """Others after each invalidation of one of these tags: for what a process keeps but must not store."""
-        return self._stamps.read([slot_of(tag_digest(tag)) for tag in tags])
 
     async def invalidate(self, *tags: str) -> None:
         """Call after the commit and before the answer. Never raises because of Redis.

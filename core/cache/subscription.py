@@ -67,6 +67,7 @@ class Subscription:
         self._interval_s = min(bound_s / PINGS_WITHIN_BOUND, timeout_s / PINGS_WITHIN_TIMEOUT)
         self._trust = trust
         self._unanswered = 0
+        self._failing = False
         self._task: asyncio.Task[None] | None = None
         trust.until = -math.inf
 
@@ -81,9 +82,10 @@ class Subscription:
         while True:
             try:
                 await self._subscribe(listener)
-            except* (RedisError, OSError) as errors:
-                error = errors.exceptions[0]
-                _log.debug("cache.subscription_failed", error=type(error).__name__, detail=str(error))
+            except* Exception as errors:
+                if not self._failing:
+                    _log.warning("cache.subscription_failed", error=_first(errors))
+                self._failing = True
             await asyncio.sleep(RECONNECT_S)
 
     async def _subscribe(self, listener: Listener) -> None:
@@ -96,11 +98,14 @@ class Subscription:
                 raise RedisError("no answer to SUBSCRIBE")
             connection.socket_timeout = None  # from here on, silence is noticed by counting pings
             self._trust.since += 1
+            if self._failing:
+                _log.info("cache.subscription_recovered")
+            self._failing = False
             try:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._ping(connection))
                     group.create_task(self._listen(connection, listener))
-            except* (RedisError, OSError):
+            except* Exception:
                 listener.lost()
                 metrics.subscriptions_lost.inc()
                 raise
@@ -136,3 +141,8 @@ class Subscription:
             if now > self._trust.until:
                 metrics.lapses.inc()
         self._trust.until = asked_at + self._bound_s
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> str:
+    error = errors.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else f"{type(error).__name__}: {error}"

@@ -86,14 +86,15 @@ def list_answer(
 
     `rows` is a query, in order; `json` makes the JSON of one of its rows, which is called `row`, without
     joining other tables, for that could change the order. `total` is a query for how many match; it is not
-    asked when the `first` page holds all of them. With `size`, a placeholder, `rows` must hold one row more if
-    there is one, which is not shown. Then there is a `nextCursor`, that of
+    asked when the `first` page holds all of them. With `size`, a placeholder, `rows` must hold one row more,
+    if there is one, which is not shown. Then there is a `nextCursor`, that of
     `core.http.pagination.position_cursor`, if `position` says which timestamp and id of `row` it is made of.
     """
     counted = "found" if first else f"({total})"
     if size is None:
         return f"""
-            SELECT concat('{{"success":true,"count":', found, ',"total":', {counted}, ',"data":[', data, ']}}')
+            SELECT concat('{{"success":true,"count":', found, ',"total":', {counted},
+                ',"data":[', data, ']}}')
             FROM (SELECT count(*) AS found, string_agg({json}, ',') AS data FROM ({rows}) AS row) AS page"""
     if first:
         counted = f"CASE WHEN found <= {size}::int THEN found ELSE ({total}) END"

@@ -5,8 +5,8 @@ policy (whose promise is that path and query alone decide the answer), what that
 and later requests for the same bytes of URL are answered here: same body, same headers. The memory says
 where an answer is, never what it is: whether an entry may still be used is the cache's decision each time.
 
-URLs are told apart byte by byte, so an unusual spelling only takes the long way. Errors are not remembered,
-which keeps unknown ids out; a request with a body takes the long way, where its size is checked.
+URLs are told apart byte by byte, so an unusual spelling only takes the long way once more. Errors are not
+remembered, which keeps unknown ids out.
 """
 
 import asyncio
@@ -33,7 +33,6 @@ MAX_URL_BYTES: Final = 1024
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 # Compressing more than this would hold up the event loop, so a thread does it.
 _THREAD_BYTES: Final = 128 * 1024
-_BODY_HEADERS: Final = frozenset({b"content-length", b"transfer-encoding"})
 _REVALIDATE: Final[Header] = (b"cache-control", REVALIDATE.encode())
 _VARY: Final[Header] = (b"vary", b"Accept-Encoding")
 _GZIP: Final[Header] = (b"content-encoding", b"gzip")
@@ -72,9 +71,6 @@ class Front:
                 if_none_match = value
             elif name == b"accept-encoding" and accept_encoding is None:
                 accept_encoding = value
-            elif name in _BODY_HEADERS:
-                await self.app(scope, receive, send)
-                return
         if platform is not self._platform:  # the app was started again: what was resolved belongs to the past
             self._platform = platform
             self._known.clear()

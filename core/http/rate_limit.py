@@ -36,6 +36,7 @@ local clock = redis.call('TIME')
 local second = tonumber(clock[1])
 local now = second * 1000 + clock[2] / 1000
 local held = redis.call('HMGET', KEYS[1], 't', 'a', 's', 'lent', 'before')
+if wanted == 0 and not held[1] then return {0, 0, 0, 0, second} end
 local tokens = tonumber(held[1]) or capacity
 local lent, before = tonumber(held[4]) or 0, tonumber(held[5]) or 0
 local passed = second - (tonumber(held[3]) or second)

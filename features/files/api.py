@@ -6,7 +6,7 @@ before with `store`; it tells no listeners.
 """
 
 import codecs
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -31,6 +31,7 @@ from features.files.schemas import (
     LocalContent,
     StoredContent,
 )
+from features.files.service import audience_of
 from features.files.storage.formats import TEXT_TYPES
 from features.files.storage.names import ORIGINAL_LENGTH, safe_name, shown_name
 from features.files.storage.objects import Objects
@@ -44,6 +45,7 @@ __all__ = [
     "ORIGINAL_LENGTH",
     "TAKEOVER",
     "TEXT_TYPES",
+    "Audience",
     "ContentMissing",
     "FileChange",
     "FileMetadata",
@@ -54,6 +56,7 @@ __all__ = [
     "Outcome",
     "StoredContent",
     "Work",
+    "audience_of",
     "contents_of",
     "created_by_day",
     "discard",
@@ -70,6 +73,7 @@ __all__ = [
     "subscribe",
     "texts_after",
     "upload",
+    "visible",
 ]
 
 
@@ -96,9 +100,16 @@ async def statistics(db: Database) -> FilesStats:
     return await queries.statistics(db, Audience())
 
 
-async def search(db: Database, text: str, *, limit: int) -> list[FileMetadata]:
-    """The best matches first."""
-    return await queries.search_files(db, text, Audience(), limit)
+async def search(db: Database, text: str, audience: Audience, *, limit: int) -> list[FileMetadata]:
+    """The best matches first, of those that the audience may see."""
+    return await queries.search_files(db, text, audience, limit)
+
+
+async def visible(db: Database, ids: Collection[str], audience: Audience) -> frozenset[str]:
+    """Those of the files that the audience may see. It may see all: no query, and deleted ones count too."""
+    if audience.name is None or not ids:
+        return frozenset(ids)
+    return await queries.visible(db, ids, audience.name)
 
 
 async def created_by_day(db: Database, since: datetime) -> dict[str, int]:

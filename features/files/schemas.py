@@ -217,7 +217,9 @@ class Audience:
 
 @dataclass(frozen=True, slots=True)
 class IndexedFile:
-    """What those who index files need to know of one. `checksum` changes with the content."""
+    """What those who index files need to know of one. `checksum` changes with the content; `owner` is whose it
+    is when it is not public.
+    """
 
     id: str
     original_name: str
@@ -228,6 +230,7 @@ class IndexedFile:
     description: str | None
     created_at: datetime
     object_key: str
+    owner: str | None
 
     @classmethod
     def of(cls, stored: StoredFile) -> "IndexedFile":
@@ -242,6 +245,7 @@ class IndexedFile:
             file.description,
             file.created_at,
             stored.object_key,
+            None if file.is_public else file.uploaded_by,
         )
 
 

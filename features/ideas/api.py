@@ -10,6 +10,8 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 
+from pydantic import JsonValue
+
 from core.database.client import Database
 from features.ideas import queries
 from features.ideas.cache import BULK_TAGS, IDEA_TAGS
@@ -27,7 +29,6 @@ from features.ideas.schemas import (
     Status,
     StoredIdea,
 )
-from features.ideas.service import ENTITY, facts_of
 
 __all__ = [
     "BULK_TAGS",
@@ -57,6 +58,9 @@ __all__ = [
 
 
 TAKEOVER: Final = queries.TAKEOVER
+
+
+ENTITY: Final = queries.ENTITY
 
 
 async def exists(db: Database, idea_id: str) -> bool:
@@ -89,3 +93,8 @@ async def load(tx: Database, stored: Sequence[StoredIdea]) -> frozenset[str]:
     is taken is left out; the answer holds the ids of the others.
     """
     return await queries.load_ideas(tx, stored)
+
+
+def facts_of(idea: Idea) -> dict[str, JsonValue]:
+    """The idea as the audit trail compares it: its system's name is a fact of the system."""
+    return idea.model_dump(mode="json", by_alias=True, exclude={"system"})

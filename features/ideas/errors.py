@@ -1,6 +1,6 @@
 """What can go wrong with ideas, each with its permanent code."""
 
-from core.errors import Conflict, FieldError, Invalid, NotFound
+from core.errors import Conflict, FieldError, Invalid, NotFound, PreconditionFailed
 
 
 class IdeaNotFound(NotFound):
@@ -8,6 +8,15 @@ class IdeaNotFound(NotFound):
 
     def __init__(self, idea_id: str) -> None:
         super().__init__(f"Idea with id {idea_id} not found")
+
+
+class IdeaChanged(PreconditionFailed):
+    """Its writer has seen another state of it."""
+
+    code = "ideas.changed"
+
+    def __init__(self, idea_id: str) -> None:
+        super().__init__(f"Idea with id {idea_id} was changed meanwhile: read it again")
 
 
 class IdeaExists(Conflict):

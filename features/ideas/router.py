@@ -6,12 +6,13 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
 
 from core.cache import Entry, cache_key
-from core.deps import Actor, Cache, Db
-from core.errors import Conflict, Invalid, TooLarge, Unavailable, UnsupportedMediaType
-from core.http.conditional import cached_response, json_entry
+from core.deps import Actor, Cache, Db, IfMatch
+from core.errors import Conflict, Invalid, PreconditionFailed, TooLarge, Unavailable, UnsupportedMediaType
+from core.http.conditional import body_etag, cached_response, row_entry
 from core.http.envelope import Done, Envelope, ListEnvelope, error_responses
+from core.http.rows import done, wanted_tags
 from core.http.text import fault_of
-from features.ideas import service
+from features.ideas import queries, service
 from features.ideas.cache import IDEA, KANBAN, KANBAN_KEY, LIST
 from features.ideas.errors import IdeaNotFound
 from features.ideas.schemas import ID_LENGTH, CreateIdea, Idea, IdeaQuery, Kanban, UpdateIdea
@@ -44,7 +45,8 @@ async def list_ideas(
     request: Request, db: Db, cache: Cache, query: Annotated[IdeaQuery, Query()]
 ) -> Response:
     async def load() -> Entry:
-        return json_entry(await service.list_ideas(db, query))
+        body = await service.list_ideas(db, query)
+        return Entry(body, body_etag(body))
 
     return await cached_response(request, cache, LIST, cache_key(**query.model_dump()), load)
 
@@ -53,14 +55,13 @@ async def list_ideas(
     PREFIX,
     summary="Create idea",
     status_code=status.HTTP_201_CREATED,
+    response_model=Done[Idea],
     responses=error_responses(*REFUSED_BODY, Conflict, Unavailable),
 )
-async def create_idea(
-    db: Db, cache: Cache, actor: Actor, values: CreateIdea, response: Response
-) -> Done[Idea]:
-    created = await service.create_idea(db, cache, actor, values)
-    response.headers["Location"] = f"{PREFIX}/{quote(created.id, safe='')}"
-    return Done[Idea](message="Idea created successfully", data=created)
+async def create_idea(db: Db, cache: Cache, actor: Actor, values: CreateIdea) -> Response:
+    idea_id, created = await service.create_idea(db, cache, actor, values)
+    place = {"Location": f"{PREFIX}/{quote(idea_id, safe='')}"}
+    return done("Idea created successfully", created, status.HTTP_201_CREATED, place)
 
 
 @router.get(
@@ -72,7 +73,8 @@ async def create_idea(
 )
 async def get_kanban(request: Request, db: Db, cache: Cache) -> Response:
     async def load() -> Entry:
-        return json_entry(await service.kanban(db))
+        body = await queries.board(db)
+        return Entry(body, body_etag(body))
 
     return await cached_response(request, cache, KANBAN, KANBAN_KEY, load)
 
@@ -85,8 +87,8 @@ async def get_kanban(request: Request, db: Db, cache: Cache) -> Response:
 )
 async def get_idea(request: Request, db: Db, cache: Cache, idea_id: IdeaId) -> Response:
     async def load() -> Entry:
-        stored = await service.get_idea(db, idea_id)
-        return json_entry(Envelope[Idea](data=stored.idea), version=stored.version)
+        row = await service.get_idea(db, idea_id)
+        return row_entry(row.version, row.data)
 
     return await cached_response(request, cache, IDEA, idea_id, load)
 
@@ -96,15 +98,24 @@ async def get_idea(request: Request, db: Db, cache: Cache, idea_id: IdeaId) -> R
     summary="Update idea",
     description="Changes the fields that are sent; null empties those that may be empty. A move into "
     "`completed` sets `completedAt`, a move out of it removes it. Every accepted update sets `updatedAt`.",
-    responses=error_responses(*REFUSED_BODY, IdeaNotFound, Unavailable),
+    response_model=Done[Idea],
+    responses=error_responses(*REFUSED_BODY, IdeaNotFound, PreconditionFailed, Unavailable),
 )
-async def update_idea(db: Db, cache: Cache, actor: Actor, idea_id: IdeaId, values: UpdateIdea) -> Done[Idea]:
-    updated = await service.update_idea(db, cache, actor, idea_id, values)
-    return Done[Idea](message="Idea updated successfully", data=updated)
+async def update_idea(
+    db: Db, cache: Cache, actor: Actor, idea_id: IdeaId, precondition: IfMatch, values: UpdateIdea
+) -> Response:
+    tags = wanted_tags(precondition)
+    updated = await service.update_idea(db, cache, actor, idea_id, values, tags)
+    return done("Idea updated successfully", updated)
 
 
-@router.delete(ONE, summary="Delete idea", responses=error_responses(IdeaNotFound, Unavailable))
-async def delete_idea(db: Db, cache: Cache, actor: Actor, idea_id: IdeaId) -> Done[Idea]:
+@router.delete(
+    ONE,
+    summary="Delete idea",
+    response_model=Done[Idea],
+    responses=error_responses(IdeaNotFound, PreconditionFailed, Unavailable),
+)
+async def delete_idea(db: Db, cache: Cache, actor: Actor, idea_id: IdeaId, precondition: IfMatch) -> Response:
     """The answer holds the idea as it was. Its files stay, without their link to it."""
-    deleted = await service.delete_idea(db, cache, actor, idea_id)
-    return Done[Idea](message="Idea removed successfully", data=deleted)
+    deleted = await service.delete_idea(db, cache, actor, idea_id, wanted_tags(precondition))
+    return done("Idea removed successfully", deleted)

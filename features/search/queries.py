@@ -13,6 +13,7 @@ from typing import Final, cast
 
 from core.database.client import Database
 from core.http.timestamps import to_iso
+from features.files.api import Audience
 from features.search.schemas import (
     Document,
     DocumentType,
@@ -27,12 +28,16 @@ from features.search.schemas import (
 # long, and the result lies between 0 and 1.
 _SCORE: Final = "ts_rank_cd('{0.1, 0.2, 0.4, 1.0}', words, handover_query($1), 1 | 32)"
 
+_ALLOWED: Final = "({0}::text IS NULL OR owner IS NULL OR owner = {0})"
+"""The placeholder is the name of the audience."""
+
 _FIELDS: Final = ("id", "source", "type", "title", "body", "link")
 
 SEARCH: Final = f"""
 SELECT {", ".join(_FIELDS)}, {_SCORE} AS score, (count(*) OVER ())::int AS total
 FROM search_documents
 WHERE words @@ handover_query($1) AND ($2::text IS NULL OR type = $2) AND ($3::text IS NULL OR source = $3)
+    AND {_ALLOWED.format("$5")}
 ORDER BY score DESC, id LIMIT $4::int
 """
 
@@ -44,21 +49,21 @@ WHERE handover_words(word, NULL) @@ replace(handover_query($1)::text, '&', '|'):
 
 TITLES: Final = f"""
 SELECT title FROM search_documents
-WHERE words @@ handover_query($1) AND ts_filter(words, '{{a}}') @@ handover_query($1)
+WHERE words @@ handover_query($1) AND ts_filter(words, '{{a}}') @@ handover_query($1) AND {_ALLOWED.format("$3")}
 GROUP BY title
 ORDER BY starts_with(handover_fold(title), handover_fold($1)) DESC, max({_SCORE}) DESC, title LIMIT $2::int
 """
 
 PASSAGES: Final = f"""
 SELECT left(title || ' ' || body, 20000) AS passage FROM search_documents
-WHERE words @@ handover_query($1) ORDER BY {_SCORE} DESC, id LIMIT 20
+WHERE words @@ handover_query($1) AND {_ALLOWED.format("$2")} ORDER BY {_SCORE} DESC, id LIMIT 20
 """
 
 KNOWS_SIMILARITY: Final = "SELECT to_regproc('word_similarity') IS NOT NULL AS known"
 
-SIMILAR: Final = """
+SIMILAR: Final = f"""
 SELECT title FROM search_documents
-WHERE word_similarity(handover_fold(left($1, 100)), handover_fold(title)) >= 0.4
+WHERE word_similarity(handover_fold(left($1, 100)), handover_fold(title)) >= 0.4 AND {_ALLOWED.format("$3")}
 GROUP BY title
 ORDER BY max(word_similarity(handover_fold(left($1, 100)), handover_fold(title))) DESC, title LIMIT $2::int
 """
@@ -66,13 +71,13 @@ ORDER BY max(word_similarity(handover_fold(left($1, 100)), handover_fold(title))
 # Rows that say the same already are not touched.
 WRITE: Final = """
 WITH written AS (
-    INSERT INTO search_documents (id, source, type, title, body, link, content_hash, indexed_at)
-    SELECT id, source, type, title, body, link, content_hash, clock_timestamp()
+    INSERT INTO search_documents (id, source, type, title, body, link, owner, content_hash, indexed_at)
+    SELECT id, source, type, title, body, link, owner, content_hash, clock_timestamp()
     FROM jsonb_to_recordset($1::jsonb) AS given(
-        id text, source text, type text, title text, body text, link text, content_hash text)
+        id text, source text, type text, title text, body text, link text, owner text, content_hash text)
     ON CONFLICT (id) DO UPDATE SET
         source = excluded.source, type = excluded.type, title = excluded.title, body = excluded.body,
-        link = excluded.link, content_hash = excluded.content_hash, indexed_at = excluded.indexed_at
+        link = excluded.link, owner = excluded.owner, content_hash = excluded.content_hash, indexed_at = excluded.indexed_at
     WHERE search_documents.content_hash <> excluded.content_hash
     RETURNING 1)
 SELECT count(*)::int AS changed FROM written
@@ -95,8 +100,8 @@ WHERE search_documents.content_hash IS DISTINCT FROM given.content_hash
 LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('search:' || $1, 0))::text"
 
 
-async def find(db: Database, wanted: SearchQuery) -> Matches:
-    rows = await db.query_raw(SEARCH, wanted.q, wanted.type, wanted.source, wanted.limit)
+async def find(db: Database, wanted: SearchQuery, audience: Audience) -> Matches:
+    rows = await db.query_raw(SEARCH, wanted.q, wanted.type, wanted.source, wanted.limit, audience.name)
     best = [Match(Document(**{name: row[name] for name in _FIELDS}), row["score"]) for row in rows]
     return Matches(best, rows[0]["total"] if rows else 0)
 
@@ -107,27 +112,27 @@ async def matching_words(db: Database, q: str, words: Sequence[str]) -> frozense
     return frozenset(row["word"] for row in rows)
 
 
-async def titles(db: Database, q: str, limit: int) -> list[str]:
+async def titles(db: Database, q: str, limit: int, audience: Audience) -> list[str]:
     """Titles that hold the words; those that begin with them come first."""
-    return [row["title"] for row in await db.query_raw(TITLES, q, limit)]
+    return [row["title"] for row in await db.query_raw(TITLES, q, limit, audience.name)]
 
 
-async def passages(db: Database, q: str) -> list[str]:
+async def passages(db: Database, q: str, audience: Audience) -> list[str]:
     """What the best documents say, at its beginning."""
-    return [row["passage"] for row in await db.query_raw(PASSAGES, q)]
+    return [row["passage"] for row in await db.query_raw(PASSAGES, q, audience.name)]
 
 
-async def similar_titles(db: Database, q: str, limit: int) -> list[str]:
+async def similar_titles(db: Database, q: str, limit: int, audience: Audience) -> list[str]:
     """Titles that resemble it, typing errors and all: none when the server has no trigrams."""
     [row] = await db.query_raw(KNOWS_SIMILARITY)
     if not row["known"]:
         return []
-    return [row["title"] for row in await db.query_raw(SIMILAR, q, limit)]
+    return [row["title"] for row in await db.query_raw(SIMILAR, q, limit, audience.name)]
 
 
-async def find_document(db: Database, document_id: str) -> IndexedDocument | None:
+async def find_document(db: Database, document_id: str, audience: Audience) -> IndexedDocument | None:
     row = await db.searchdocument.find_unique(where={"id": document_id})
-    if row is None:
+    if row is None or not (audience.name is None or row.owner in {None, audience.name}):
         return None
     return IndexedDocument(
         id=row.id,

@@ -5,11 +5,12 @@ from typing import Annotated
 from fastapi import APIRouter, BackgroundTasks, Path, Query, Request, Response
 
 from core.cache import Entry, cache_key
-from core.deps import Actor, Cache, Db, Jobs
+from core.deps import Actor, Cache, Db, Holder, Jobs
 from core.http.conditional import cached_response, json_entry
 from core.http.envelope import Envelope, ListEnvelope, error_responses
 from core.http.text import Text
 from core.jobs import JobConflict
+from features.files.api import audience_of
 from features.jobs.api import Job, show
 from features.search import service
 from features.search.cache import DOCUMENT, RESULTS, SUGGESTIONS
@@ -34,21 +35,29 @@ router = APIRouter(prefix="/api/v1", tags=["Search"])
     description="Operations of the API, markdown documents and uploaded text files, best first.",
     response_model=ListEnvelope[SearchResult],
 )
-async def search(request: Request, db: Db, cache: Cache, query: Annotated[SearchQuery, Query()]) -> Response:
-    async def load() -> Entry:
-        return json_entry(await service.search(db, query))
+async def search(
+    request: Request, db: Db, cache: Cache, holder: Holder, query: Annotated[SearchQuery, Query()]
+) -> Response:
+    audience = audience_of(holder)
 
-    return await cached_response(request, cache, RESULTS, cache_key(**query.model_dump()), load)
+    async def load() -> Entry:
+        return json_entry(await service.search(db, query, audience))
+
+    key = cache_key(audience=audience.name, **query.model_dump())
+    return await cached_response(request, cache, RESULTS, key, load)
 
 
 @router.get("/suggest", summary="Autocomplete suggestions", response_model=SuggestResponse)
 async def suggest(
-    request: Request, db: Db, cache: Cache, query: Annotated[SuggestQuery, Query()]
+    request: Request, db: Db, cache: Cache, holder: Holder, query: Annotated[SuggestQuery, Query()]
 ) -> Response:
-    async def load() -> Entry:
-        return json_entry(await service.suggest(db, query))
+    audience = audience_of(holder)
 
-    return await cached_response(request, cache, SUGGESTIONS, cache_key(**query.model_dump()), load)
+    async def load() -> Entry:
+        return json_entry(await service.suggest(db, query, audience))
+
+    key = cache_key(audience=audience.name, **query.model_dump())
+    return await cached_response(request, cache, SUGGESTIONS, key, load)
 
 
 @router.get(
@@ -57,11 +66,17 @@ async def suggest(
     response_model=Envelope[IndexedDocument],
     responses=error_responses(DocumentNotFound),
 )
-async def get_document(request: Request, db: Db, cache: Cache, document_id: DocumentId) -> Response:
-    async def load() -> Entry:
-        return json_entry(Envelope[IndexedDocument](data=await service.get_document(db, document_id)))
+async def get_document(
+    request: Request, db: Db, cache: Cache, holder: Holder, document_id: DocumentId
+) -> Response:
+    audience = audience_of(holder)
 
-    return await cached_response(request, cache, DOCUMENT, document_id, load)
+    async def load() -> Entry:
+        document = await service.get_document(db, document_id, audience)
+        return json_entry(Envelope[IndexedDocument](data=document))
+
+    key = cache_key(audience=audience.name, id=document_id)
+    return await cached_response(request, cache, DOCUMENT, key, load)
 
 
 @router.post(

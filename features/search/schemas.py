@@ -76,7 +76,9 @@ class IndexedDocument(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Something to be found. `id` names the source and the place in it, and stays the same."""
+    """Something to be found. `id` names the source and the place in it, and stays the same. `owner`: only he,
+    and administrators, may find it.
+    """
 
     id: str
     source: Source
@@ -84,6 +86,7 @@ class Document:
     title: str
     body: str
     link: str
+    owner: str | None = None
 
     @property
     def content_hash(self) -> str:

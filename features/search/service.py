@@ -11,6 +11,7 @@ from core.database.transaction import transaction
 from core.http.envelope import ListEnvelope, listed
 from core.settings import Settings
 from features.files import api as files
+from features.files.api import Audience
 from features.search import queries
 from features.search.errors import DocumentNotFound
 from features.search.schemas import (
@@ -32,9 +33,9 @@ _AT_ONCE: Final = 50_000
 Answer = TypeVar("Answer")
 
 
-async def search(db: Database, query: SearchQuery) -> ListEnvelope[SearchResult]:
+async def search(db: Database, query: SearchQuery, audience: Audience) -> ListEnvelope[SearchResult]:
     """Two queries: the documents, and which of their words are to be marked."""
-    found = await queries.find(db, query)
+    found = await queries.find(db, query, audience)
     bodies = [match.document.body for match in found.best]
     words = await _aside(bodies, lambda: candidates(query.q, bodies))
     marked = await queries.matching_words(db, query.q, words) if words else frozenset[str]()
@@ -42,19 +43,20 @@ async def search(db: Database, query: SearchQuery) -> ListEnvelope[SearchResult]
     return listed(results, total=found.total)
 
 
-async def suggest(db: Database, query: SuggestQuery) -> SuggestResponse:
+async def suggest(db: Database, query: SuggestQuery, audience: Audience) -> SuggestResponse:
     """Titles that hold what was typed, then completions of its last word; else titles that resemble it."""
-    suggestions = await queries.titles(db, query.q, query.limit)
+    suggestions = await queries.titles(db, query.q, query.limit, audience)
     if len(suggestions) < query.limit:
-        passages = await queries.passages(db, query.q)
+        passages = await queries.passages(db, query.q, audience)
         suggestions += await _aside(passages, lambda: completions(query.q, passages))
     if not suggestions:
-        suggestions = await queries.similar_titles(db, query.q, query.limit)
+        suggestions = await queries.similar_titles(db, query.q, query.limit, audience)
     return SuggestResponse(data=_distinct(suggestions)[: query.limit])
 
 
-async def get_document(db: Database, document_id: str) -> IndexedDocument:
-    document = await queries.find_document(db, document_id)
+async def get_document(db: Database, document_id: str, audience: Audience) -> IndexedDocument:
+    """What the audience may not find is as good as not there."""
+    document = await queries.find_document(db, document_id, audience)
     if document is None:
         raise DocumentNotFound(document_id)
     return document

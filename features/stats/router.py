@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
 from core.cache import Entry, Policy, cache_key
-from core.deps import Cache, Db
+from core.deps import Cache, Db, Holder
 from core.errors import Invalid, Unavailable
 from core.http.conditional import cached_response, json_entry
 from core.http.envelope import error_responses
@@ -107,11 +107,11 @@ async def get_analytics(
     responses=CHECKED,
 )
 async def search_everything(
-    request: Request, db: Db, cache: Cache, query: Annotated[StatsSearchQuery, Query()]
+    request: Request, db: Db, cache: Cache, holder: Holder, query: Annotated[StatsSearchQuery, Query()]
 ) -> Response:
-    return await _cached(
-        request, cache, SEARCH, cache_key(**query.model_dump()), lambda: service.search(db, query)
-    )
+    audience = files.audience_of(holder)
+    key = cache_key(audience=audience.name, **query.model_dump())
+    return await _cached(request, cache, SEARCH, key, lambda: service.search(db, query, audience))
 
 
 @router.get(
@@ -122,8 +122,8 @@ async def search_everything(
     responses=CHECKED,
 )
 async def get_activity(
-    request: Request, db: Db, cache: Cache, query: Annotated[ActivityQuery, Query()]
+    request: Request, db: Db, cache: Cache, holder: Holder, query: Annotated[ActivityQuery, Query()]
 ) -> Response:
-    return await _cached(
-        request, cache, ACTIVITY, cache_key(**query.model_dump()), lambda: service.activity(db, query)
-    )
+    audience = files.audience_of(holder)
+    key = cache_key(audience=audience.name, **query.model_dump())
+    return await _cached(request, cache, ACTIVITY, key, lambda: service.activity(db, query, audience))

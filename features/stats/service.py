@@ -109,19 +109,24 @@ async def analytics(db: Database, span: Span) -> AnalyticsData:
     return await _series(db, span)
 
 
-async def search(db: Database, query: StatsSearchQuery) -> StatsSearchResponse:
+async def search(db: Database, query: StatsSearchQuery, audience: files.Audience) -> StatsSearchResponse:
     """One query for each list that is asked for, two for ideas."""
     return StatsSearchResponse.model_construct(
         systems=await systems.search(db, query.q, limit=query.limit) if query.systems else [],
         ideas=await ideas.search(db, query.q, limit=query.limit) if query.ideas else [],
-        files=await files.search(db, query.q, limit=query.limit) if query.files else [],
+        files=await files.search(db, query.q, audience, limit=query.limit) if query.files else [],
     )
 
 
-async def activity(db: Database, query: ActivityQuery) -> ActivityData:
-    """At most three queries: the trail, and the names of systems and of ideas that it does not tell."""
+async def activity(db: Database, query: ActivityQuery, audience: files.Audience) -> ActivityData:
+    """At most four queries: the trail, which of its files may be told of, and the names of systems and of
+    ideas that it does not tell.
+    """
     since = now() - timedelta(days=query.days)
     traces = await audit.recent(db, list(_TYPES), since, labels=_LABELS, limit=query.limit)
+    uploads = {trace.entity_id for trace in traces if trace.entity == "file"}
+    told = await files.visible(db, uploads, audience)
+    traces = [trace for trace in traces if trace.entity != "file" or trace.entity_id in told]
     names = {
         "system": await systems.names_of(db, _unnamed(traces, "system")),
         "idea": await ideas.titles_of(db, _unnamed(traces, "idea")),

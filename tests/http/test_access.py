@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 IDEA = {"title": "t", "description": "d", "category": "api", "priority": "low"}
 ITEM = {"title": "t", "description": "d", "category": "dashboard", "priority": "low"}
 OPEN = ("/health", "/health/live", "/health/ready", "/docs", "/docs/start.js", "/openapi.json")
-ADMIN = ("audit", "imports", "jobs", "keys")
+ADMIN = ("audit", "exports", "imports", "jobs", "keys")
 
 
 async def operations(client: httpx.AsyncClient) -> list[tuple[str, str]]:
@@ -49,7 +49,12 @@ async def test_without_a_key_only_probes_and_the_documentation_answer(running_ap
         for path in OPEN:
             assert (await client.get(path)).status_code == 200, path
         tried = await operations(client)
-        for method, path in [*tried, ("GET", "/nowhere"), ("OPTIONS", "/api/items"), ("GET", "/docs/../api/items")]:
+        for method, path in [
+            *tried,
+            ("GET", "/nowhere"),
+            ("OPTIONS", "/api/items"),
+            ("GET", "/docs/../api/items"),
+        ]:
             if path not in OPEN:
                 assert_key_required(await client.request(method, path))
     assert len(tried) > 50
@@ -70,7 +75,10 @@ async def test_what_each_scope_may_do(running_app: "RunningApp", db: "Database")
                 else:
                     needed = "admin" if admin else "write"
                     assert_shape(response, 403)
-                    assert f'error="insufficient_scope", scope="{needed}"' in response.headers["www-authenticate"]
+                    assert (
+                        f'error="insufficient_scope", scope="{needed}"'
+                        in response.headers["www-authenticate"]
+                    )
 
 
 async def test_every_scope_can_do_its_work(running_app: "RunningApp", db: "Database") -> None:
@@ -89,7 +97,11 @@ async def test_every_scope_can_do_its_work(running_app: "RunningApp", db: "Datab
 async def test_all_that_is_wrong_with_a_key_looks_the_same(
     running_app: "RunningApp", db: "Database", connection: "Connection"
 ) -> None:
-    good, expired, revoked = await make_key(db, "read"), await make_key(db, "read"), await make_key(db, "read")
+    good, expired, revoked = (
+        await make_key(db, "read"),
+        await make_key(db, "read"),
+        await make_key(db, "read"),
+    )
     await connection.execute("UPDATE api_keys SET expires_at = now() WHERE id = $1", expired.id)
     await connection.execute("UPDATE api_keys SET revoked_at = now() WHERE id = $1", revoked.id)
     secret = good.key.rpartition("_")[2]
@@ -195,7 +207,9 @@ async def test_guessing_is_slowed_down_and_holders_are_not(running_app: "Running
     async with running_app(auth="keys") as client:
         assert (await client.get("/api/items", headers=bearer(key))).status_code == 200
         guess = {"authorization": f"Bearer hv_{key.id}_{'0' * 64}"}
-        answers = await asyncio.gather(*(client.get("/api/items", headers=guess) for _ in range(FAILURES + 5)))
+        answers = await asyncio.gather(
+            *(client.get("/api/items", headers=guess) for _ in range(FAILURES + 5))
+        )
         assert {answer.status_code for answer in answers} <= {401, 429}
         barred = await client.get("/api/items", headers=guess)
         assert_shape(barred, 429)

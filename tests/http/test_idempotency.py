@@ -131,7 +131,9 @@ async def test_fifty_at_once_make_one_row(client: httpx.AsyncClient, connection:
     assert await count(connection, "items") == 1
 
 
-async def test_a_refused_request_leaves_its_key_free(client: httpx.AsyncClient, connection: "Connection") -> None:
+async def test_a_refused_request_leaves_its_key_free(
+    client: httpx.AsyncClient, connection: "Connection"
+) -> None:
     headers = keyed()
     for _ in range(2):
         refused = await client.post(ITEMS, json={**ITEM, "title": ""}, headers=headers)
@@ -149,9 +151,7 @@ async def test_a_conflict_that_is_resolved_is_not_repeated(client: httpx.AsyncCl
     assert (await client.post("/api/v1/systems", json=SYSTEM, headers=headers)).status_code == 201
 
 
-async def test_a_failed_request_can_be_repeated(
-    client: httpx.AsyncClient, connection: "Connection"
-) -> None:
+async def test_a_failed_request_can_be_repeated(client: httpx.AsyncClient, connection: "Connection") -> None:
     headers = keyed(**{"x-user-id": "mallory"})
     await connection.execute(
         "ALTER TABLE audit_entries ADD CONSTRAINT closed CHECK (actor <> 'mallory') NOT VALID"
@@ -168,12 +168,16 @@ async def test_a_failed_request_can_be_repeated(
 class TestUploads:
     PATH = "/api/v1/files/upload"
 
-    async def send(self, client: httpx.AsyncClient, headers: dict[str, str], content: bytes) -> httpx.Response:
+    async def send(
+        self, client: httpx.AsyncClient, headers: dict[str, str], content: bytes
+    ) -> httpx.Response:
         """httpx chooses a new boundary for each form, as most clients do."""
         files = {"file": ("notes.txt", content, "text/plain")}
         return await client.post(self.PATH, files=files, headers=headers)
 
-    async def test_a_form_sent_again_is_the_same(self, client: httpx.AsyncClient, connection: "Connection") -> None:
+    async def test_a_form_sent_again_is_the_same(
+        self, client: httpx.AsyncClient, connection: "Connection"
+    ) -> None:
         headers = keyed()
         first = await self.send(client, headers, b"some notes")
         again = await self.send(client, headers, b"some notes")
@@ -230,8 +234,19 @@ async def test_every_post_marks_its_key_in_the_transaction_of_its_change(
     belongs in here.
     """
     form = {"file": ("notes.txt", b"some notes", "text/plain")}
-    library = {"file": ("db.json", json.dumps({"items": []}).encode(), "application/json")}
-    system = (await client.post("/api/v1/systems", json={**SYSTEM, "url": "http://127.0.0.1:1/"})).json()["data"]
+    record = {**ITEM, "id": "a", "status": "new", "createdAt": "2025-10-23T22:45:24.940Z", "updatedAt": None}
+    library = {"file": ("db.json", json.dumps({"items": [record]}).encode(), "application/json")}
+    source = {"source": "lowdb"}
+    imported = await client.post("/api/v1/imports", files=library, data=source)
+    undone = imported.json()["data"]["id"]
+
+    async def ended() -> bool:
+        return (await client.get(f"/api/v1/jobs/{undone}")).json()["data"]["state"] == "succeeded"
+
+    await wait_for(ended)
+    system = (await client.post("/api/v1/systems", json={**SYSTEM, "url": "http://127.0.0.1:1/"})).json()[
+        "data"
+    ]
     idea = {"title": "t", "description": "d", "category": "api", "priority": "low"}
     job = await connection.fetchval(
         "INSERT INTO jobs (id, kind, arguments, actor, lease_expires_at) VALUES "
@@ -246,8 +261,10 @@ async def test_every_post_marks_its_key_in_the_transaction_of_its_change(
         "/api/v1/files/upload": {"files": form},
         "/api/v1/files/upload-multiple": {"files": {"files": form["file"]}},
         "/api/v1/files/reconcile": {},
-        "/api/v1/imports": {"files": library, "data": {"source": "lowdb", "dry_run": "true"}},
-        "/api/v1/jobs/{job_id}/cancel".replace("{job_id}", job): {},
+        "/api/v1/exports": {},
+        f"/api/v1/imports/{undone}/undo": {},
+        "/api/v1/imports": {"files": library, "data": {**source, "dry_run": "true"}},
+        f"/api/v1/jobs/{job}/cancel": {},
         "/api/v1/audit/retention": {},
         "/api/v1/search/reindex": {},
     }
@@ -258,7 +275,10 @@ async def test_every_post_marks_its_key_in_the_transaction_of_its_change(
         row = await connection.fetchrow("SELECT committed, status FROM idempotency_keys")
         assert row is not None
         assert (row["committed"], row["status"]) == (True, response.status_code), path
-    known = {path.replace(system["id"], "{id}").replace(job, "{id}") for path in requests}
+    known = {
+        "/".join("{id}" if part in {system["id"], job, undone} else part for part in path.split("/"))
+        for path in requests
+    }
     document = (await client.get("/openapi.json")).json()["paths"]
     found = {
         "/".join("{id}" if part.startswith("{") else part for part in path.split("/"))
@@ -341,7 +361,9 @@ async def test_the_lease_is_renewed_while_the_body_comes_in(
 
     async def renewed() -> bool:
         return bool(
-            await connection.fetchval("SELECT lease_expires_at > $1::timestamptz + interval '1 second' FROM idempotency_keys", begun)
+            await connection.fetchval(
+                "SELECT lease_expires_at > $1::timestamptz + interval '1 second' FROM idempotency_keys", begun
+            )
         )
 
     await wait_for(renewed)
@@ -353,9 +375,7 @@ async def test_the_lease_is_renewed_while_the_body_comes_in(
     assert again.content == (await slow).content
 
 
-async def test_who_lost_the_key_commits_nothing(
-    client: httpx.AsyncClient, connection: "Connection"
-) -> None:
+async def test_who_lost_the_key_commits_nothing(client: httpx.AsyncClient, connection: "Connection") -> None:
     """An attempt that hung for longer than its lease wakes up after another one has taken its key."""
     headers = keyed()
     async with connection.transaction():

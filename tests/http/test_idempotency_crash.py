@@ -47,7 +47,9 @@ async def held_up(
         await connection.execute("DROP FUNCTION hold_up CASCADE")
 
 
-async def killed_in_the_middle(server: "LiveServer", connection: "Connection", headers: dict[str, str]) -> None:
+async def killed_in_the_middle(
+    server: "LiveServer", connection: "Connection", headers: dict[str, str]
+) -> None:
     """Send the request, wait until it is held up, and kill the server with -9."""
     async with server.client() as client:
         sending = asyncio.create_task(client.post(ITEMS, json=ITEM, headers=headers))
@@ -67,7 +69,9 @@ async def items(connection: "Connection") -> int:
     return int(await connection.fetchval("SELECT count(*) FROM items"))
 
 
-async def test_the_answer_outlives_process_and_cache(live_server: "StartServer", connection: "Connection") -> None:
+async def test_the_answer_outlives_process_and_cache(
+    live_server: "StartServer", connection: "Connection"
+) -> None:
     headers = {"idempotency-key": str(uuid.uuid4())}
     first = await live_server()
     async with first.client() as client:
@@ -81,7 +85,9 @@ async def test_the_answer_outlives_process_and_cache(live_server: "StartServer",
     assert await items(connection) == 1
 
 
-async def test_two_servers_carry_a_request_out_once(live_server: "StartServer", connection: "Connection") -> None:
+async def test_two_servers_carry_a_request_out_once(
+    live_server: "StartServer", connection: "Connection"
+) -> None:
     """Two processes that share nothing but the database."""
     headers = {"idempotency-key": str(uuid.uuid4())}
     servers = [await live_server({"REDIS_URL": "memory", "WORKERS": workers}) for workers in ("1", "2")]
@@ -141,7 +147,10 @@ async def test_a_commit_of_which_nobody_knows_is_not_repeated(
     """The engine dies while PostgreSQL commits: the request fails, and yet its change is made."""
     headers = {"idempotency-key": str(uuid.uuid4())}
     async with held_up(
-        connection, "NEW.committed", "CONSTRAINT TRIGGER hold_up AFTER UPDATE", "DEFERRABLE INITIALLY DEFERRED"
+        connection,
+        "NEW.committed",
+        "CONSTRAINT TRIGGER hold_up AFTER UPDATE",
+        "DEFERRABLE INITIALLY DEFERRED",
     ):
         sending = asyncio.create_task(client.post(ITEMS, json=ITEM, headers=headers))
         await wait_for(lambda: connection.fetchval(WAITING, GATE))

@@ -1,14 +1,14 @@
 """The rate limit: per client, shared through Redis, and still there without it."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TYPE_CHECKING, cast
 
 import httpx
 import pytest
 import pytest_asyncio
 
-from core.http.rate_limit import RateLimiter
+from core.http.rate_limit import RateLimiter, Verdict
 from tests.fixtures.waiting import wait_for
 from tests.http.probe import probe_client
 
@@ -135,7 +135,8 @@ class TestRedis:
     ) -> None:
         """The first of them uses up the lease before anybody has seen that the answer is there."""
         limiter = RateLimiter(50, 600)
-        ask, later = limiter._ask, []
+        ask = limiter._ask
+        later: list[asyncio.Task[Verdict]] = []
 
         async def answered(key: str, server: "Redis") -> object:
             refused = await ask(key, server)
@@ -184,3 +185,90 @@ async def test_without_redis_each_process_counts_for_itself(url: str) -> None:
         limiter = RateLimiter(2, 60)
         answers = [(await limiter.take("192.0.2.9", dead)).allowed for _ in range(3)]
     assert answers == [True, True, False]
+
+
+class Counted:
+    """A Redis whose round trips for tokens are counted."""
+
+    def __init__(self, redis: "Redis") -> None:
+        self.redis = redis
+        self.asked = 0
+
+    def register_script(self, text: str) -> Callable[..., Awaitable[object]]:
+        script = self.redis.register_script(text)
+
+        async def call(keys: list[str], arguments: list[object], client: object = None) -> object:
+            self.asked += 1
+            return await script(keys, arguments, client=client)  # type: ignore[arg-type]
+
+        return call
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.redis, name)
+
+
+class TestLeases:
+    async def test_a_busy_client_costs_few_round_trips(self, redis: "Redis") -> None:
+        counted = Counted(redis)
+        limiter = RateLimiter(10_000, 600)
+        verdicts = [await limiter.take("192.0.2.9", cast("Redis", counted)) for _ in range(1000)]
+        assert all(verdict.allowed for verdict in verdicts)
+        assert [verdict.remaining for verdict in verdicts] == sorted(
+            (verdict.remaining for verdict in verdicts), reverse=True
+        )
+        assert 9_000 <= verdicts[-1].remaining <= 9_020
+        assert counted.asked <= 12
+
+    async def test_together_they_never_allow_more_than_the_capacity(self, redis: "Redis") -> None:
+        limiters = [RateLimiter(200, 100_000) for _ in range(3)]
+        verdicts = await asyncio.gather(
+            *(limiters[number % 3].take("192.0.2.9", redis) for number in range(600))
+        )
+        assert sum(verdict.allowed for verdict in verdicts) <= 200
+        for limiter in limiters:
+            await limiter.close()
+        rest = [await limiters[0].take("192.0.2.9", redis) for _ in range(200)]
+        assert sum(verdict.allowed for verdict in (*verdicts, *rest)) == 200
+
+    async def test_near_the_limit_tokens_are_taken_one_by_one(self, redis: "Redis") -> None:
+        first, second = RateLimiter(15, 100_000), RateLimiter(15, 100_000)
+        left = [
+            (await limiter.take("192.0.2.9", redis)).remaining
+            for _ in range(7)
+            for limiter in (first, second)
+        ]
+        assert left == list(range(14, 0, -1))
+
+    async def test_what_is_lent_leaves_no_room_to_refill(self, redis: "Redis") -> None:
+        """The bucket would be full again at once, but for the tokens that the other process may still use."""
+        holder, other = RateLimiter(64, 0.064), RateLimiter(64, 0.064)
+        for _ in range(4):  # leases of 1, 2 and 4
+            await holder.take("192.0.2.9", redis)
+        [lease] = holder._leases.values()
+        assert (lease.size, lease.left) == (4, 3)
+        seen = (await other.take("192.0.2.9", redis)).remaining
+        assert seen + lease.left <= 64 - 1
+
+    async def test_a_lease_ends_and_the_rest_comes_back(self, redis: "Redis") -> None:
+        limiter, other = RateLimiter(1000, 100_000), RateLimiter(1000, 100_000)
+        for _ in range(40):
+            await limiter.take("192.0.2.9", redis)
+        assert (await other.take("192.0.2.9", redis)).remaining < 959
+
+        async def back() -> bool:
+            return (await RateLimiter(1000, 100_000).take("192.0.2.8", redis)).allowed and not limiter._leases
+
+        await wait_for(back)
+        await limiter.close()
+        assert (await other.take("192.0.2.9", redis)).remaining == 958
+
+    async def test_without_redis_a_lease_is_used_up_and_then_each_counts_alone(self, redis: "Redis") -> None:
+        limiter = RateLimiter(1000, 100_000)
+        for _ in range(2):
+            await limiter.take("192.0.2.9", redis)
+        [lease] = limiter._leases.values()
+        left = lease.left
+        for _ in range(left):
+            assert (await limiter.take("192.0.2.9", None)).remaining < 999
+        assert (await limiter.take("192.0.2.9", None)).remaining == 999
+        await limiter.close()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from core.errors import Unavailable
+from tests.fixtures.waiting import wait_for
 
 if TYPE_CHECKING:
     import pytest
@@ -131,13 +132,17 @@ class TestMetrics:
         for _ in range(sent):  # a connection for each, so that both workers get some
             async with server.client() as client:
                 assert (await client.get("/")).status_code == 200
-        async with server.client() as client:
-            text = (await client.get("/metrics")).text
-        found = re.search(
-            r'tradingsystem_http_requests_total\{method="GET",route="/",status="200"\} (\S+)', text
-        )
-        assert found is not None
-        assert float(found.group(1)) == sent
+        pattern = r'tradingsystem_http_requests_total\{method="GET",route="/",status="200"\} (\S+)'
+        text = ""
+
+        async def all_counted() -> bool:  # a worker writes its figures some milliseconds after the answer
+            nonlocal text
+            async with server.client() as client:
+                text = (await client.get("/metrics")).text
+            found = re.search(pattern, text)
+            return found is not None and float(found.group(1)) == sent
+
+        await wait_for(all_counted)
         pids = set(re.findall(r'process_cpu_seconds_total\{pid="(\d+)"\}', text))
         assert len(pids) >= 2
 

@@ -19,6 +19,7 @@ from features.files.queries.rows import (
     find_file,
     lock_file,
     update_file,
+    visible,
 )
 
 __all__ = [
@@ -39,4 +40,5 @@ __all__ = [
     "sort_key",
     "statistics",
     "update_file",
+    "visible",
 ]

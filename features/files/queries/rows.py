@@ -1,11 +1,12 @@
 """Single files. In SQL only what the typed client cannot say: a lock."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final, cast
 
 from prisma.errors import ForeignKeyViolationError
 from prisma.models import File as FileRow
-from prisma.types import FileUpdateInput
+from prisma.types import FileUpdateInput, FileWhereInput
 
 from core.database.client import Database
 from features.files.errors import IdeaUnknown
@@ -76,6 +77,13 @@ async def update_file(
 
 async def delete_file(tx: Database, file_id: str) -> None:
     await tx.file.delete(where={"id": file_id})
+
+
+async def visible(db: Database, ids: Collection[str], name: str) -> frozenset[str]:
+    """Those that are public, or that this holder has uploaded."""
+    seen: FileWhereInput = {"OR": [{"is_public": True}, {"uploaded_by": name}]}
+    rows = await db.file.find_many(where={"AND": [{"id": {"in": list(ids)}}, seen]})
+    return frozenset(row.id for row in rows)
 
 
 async def count_download(db: Database, file_id: str) -> bool:

@@ -81,7 +81,9 @@ async def list_files_of_system(
     system_id: Annotated[LinkedTo, Path(alias="systemId")],
 ) -> Response:
     async def find() -> list[FileMetadata]:
-        return await queries.find_files(db, FileFilter(system_id=system_id), service.audience_of(actor.principal))
+        return await queries.find_files(
+            db, FileFilter(system_id=system_id), service.audience_of(actor.principal)
+        )
 
     return await _bare(request, cache, actor, ("system", system_id), find)
 

@@ -1,30 +1,22 @@
 """The only place that asks the database for ideas. Functions take `db` first and open no transaction."""
 
 from features.ideas.queries.bulk import TAKEOVER, load_ideas
-from features.ideas.queries.lists import count_ideas, find_ideas
 from features.ideas.queries.overview import created_by_day, search_ideas, statistics, titles_of
-from features.ideas.queries.rows import (
-    Completion,
-    create_idea,
-    delete_idea,
-    find_idea,
-    idea_exists,
-    lock_idea,
-    update_idea,
-)
+from features.ideas.queries.reads import board, find_idea, list_ideas
+from features.ideas.queries.rows import idea_exists
+from features.ideas.queries.writes import ENTITY, create_idea, delete_idea, update_idea
 
 __all__ = [
+    "ENTITY",
     "TAKEOVER",
-    "Completion",
-    "count_ideas",
+    "board",
     "create_idea",
     "created_by_day",
     "delete_idea",
     "find_idea",
-    "find_ideas",
     "idea_exists",
+    "list_ideas",
     "load_ideas",
-    "lock_idea",
     "search_ideas",
     "statistics",
     "titles_of",

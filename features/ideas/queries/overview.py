@@ -13,8 +13,8 @@ _RANKED_AT_MOST: Final = 300
 """Of more matches than this the newest are ranked."""
 
 _STATISTICS: Final = """
-SELECT status, priority, category, count(*)::int AS count
-FROM ideas GROUP BY GROUPING SETS ((status), (priority), (category))
+SELECT status, priority, category, sum(ideas)::int AS count
+FROM idea_totals GROUP BY GROUPING SETS ((status), (priority), (category))
 """
 
 _CREATED_BY_DAY: Final = """

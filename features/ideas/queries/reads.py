@@ -1,4 +1,4 @@
-"""Reads as finished JSON: an idea, the board, and pages of the list with total and cursor in one statement."""
+"""Reads as finished JSON: an idea, the board, and pages of the list with their total and cursor."""
 
 from typing import Final, get_args
 
@@ -14,12 +14,11 @@ _IDEA: Final = idea_json("row")
 _FIND: Final = f"SELECT {row_answer('row.row_version', _IDEA)} FROM ideas AS row WHERE id = $1"
 
 _LISTS: Final = ", ',', ".join(
-    f"""'"{status}":[', string_agg(json, ',' ORDER BY created_at DESC, id) FILTER (WHERE status = '{status}'), ']'"""
+    f"""'"{status}":[', string_agg({_IDEA}, ',') FILTER (WHERE status = '{status}'), ']'"""
     for status in get_args(Status)
 )
 _BOARD: Final = f"""
-SELECT concat('{{', {_LISTS}, '}}')
-FROM (SELECT status, created_at, id, {_IDEA} AS json FROM ideas AS row) AS shown
+SELECT concat('{{', {_LISTS}, '}}') FROM (SELECT * FROM ideas ORDER BY created_at DESC, id) AS row
 """
 
 COUNTED: Final = ("status", "category", "priority")

@@ -75,7 +75,8 @@ _DELETE: Final = f"""
 WITH held AS MATERIALIZED (SELECT ideas AS row FROM ideas WHERE id = $1 FOR UPDATE),
 {_OLD},
 deleted AS (DELETE FROM ideas USING old WHERE ideas.id = old.id AND {_WANTED} RETURNING ideas.id),
-changed AS (SELECT id, json::jsonb - 'system' AS before, NULL::jsonb AS after FROM old JOIN deleted USING (id)),
+changed AS (
+    SELECT id, json::jsonb - 'system' AS before, NULL::jsonb AS after FROM old JOIN deleted USING (id)),
 audited AS ({audit.entries_of("changed", ENTITY, "deleted", author=3)})
 SELECT CASE WHEN EXISTS (SELECT FROM deleted) THEN {row_answer("row_version", "json")} ELSE '{STALE}' END
 FROM old

@@ -144,6 +144,27 @@ async def test_verify_understands_that_people_change_items(
     assert (job["result"]["verified"], job["result"]["changedSince"]) == (4, 1)
 
 
+async def test_verify_understands_that_people_delete_items(client: httpx.AsyncClient, held_at: Held) -> None:
+    """Deleted and changed between load and verify: the first batch is there while the last one is held."""
+    records = many(4001)
+    gone, changed = (str(records[number]["id"]) for number in (7, 8))
+    async with AsyncExitStack() as stack:
+        release = await stack.enter_async_context(AsyncExitStack())
+        waiting = await release.enter_async_context(held_at(str(records[-1]["id"])))
+        job_id = await stack.enter_async_context(begun(client, lowdb(records)))
+        await wait_for(waiting)
+
+        async def deleted() -> bool:
+            return (await client.delete(f"/api/items/{gone}")).status_code == 200
+
+        await wait_for(deleted)
+        assert (await client.put(f"/api/items/{changed}", json={"title": "x"})).status_code == 200
+        await release.aclose()
+    job = await ended(client, job_id)
+    assert job["state"] == "succeeded", job["error"]
+    assert (job["result"]["verified"], job["result"]["changedSince"]) == (3999, 2)
+
+
 async def test_one_audit_entry_stands_for_a_batch(
     client: httpx.AsyncClient, sql: "asyncpg.Connection"
 ) -> None:

@@ -1,4 +1,4 @@
-"""The cut-over pass: only what has changed in the source since the last import, and nothing that people did."""
+"""The cut-over pass: only what has changed in the source since the last import; nothing that people did."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -21,7 +21,7 @@ def document_id(file_id: str) -> str:
 
 def content_hash(file: files.IndexedFile) -> str:
     """Of everything that the document is made from, without reading the file: it has a checksum."""
-    facts = [file.id, file.checksum, file.original_name, file.description, file.mime_type]
+    facts = [file.id, file.checksum, file.original_name, file.description, file.mime_type, file.owner]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
@@ -43,4 +43,5 @@ async def read(settings: Settings, file: files.IndexedFile) -> Document | None:
         title=title[:TITLE_LENGTH],
         body="\n".join(line for line in about if line)[:BODY_LENGTH],
         link=f"/api/v1/files/{quote(file.id, safe='')}/download",
+        owner=file.owner,
     )

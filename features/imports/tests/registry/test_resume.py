@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     import asyncpg
 
 _GATE = 7_421_002
-QUICK = {"JOB_LEASE_S": "2", "JOB_HEARTBEAT_S": "0.5", "IMPORT_BATCH_ROWS": "10"}
+QUICK = {
+    "JOB_LEASE_S": "2",
+    "JOB_HEARTBEAT_S": "0.5",
+    "IMPORT_BATCH_ROWS": "10",
+    # Who waits at the gate waits for a lock.
+    "DB_LOCK_TIMEOUT_S": "60",
+}
 
 
 @pytest_asyncio.fixture(loop_scope="session")

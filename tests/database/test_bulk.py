@@ -1,0 +1,149 @@
+"""Batches of an import, and the digest that PostgreSQL and Python must agree on whatever a row holds."""
+
+import json
+from typing import Final
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.database.bulk import BulkTable, Row, SomebodyWasQuicker, jsonb_text, line_of_json
+from core.database.client import Database
+from core.database.transaction import unit_of_work
+from tests.fixtures.database import Connection
+
+TABLE: Final = BulkTable(
+    "systems",
+    {
+        "id": "text",
+        "name": "text",
+        "description": "text",
+        "status": "text",
+        "tags": "texts",
+        "url": "text",
+        "metadata": "object",
+        "response_time_ms": "integer",
+        "created_at": "moment",
+        "updated_at": "moment",
+        "legacy": "verbatim",
+    },
+)
+_TEXT = st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=20)
+_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**20), 10**20)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | _TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXT, inner, max_size=3),
+    max_leaves=6,
+)
+_MOMENTS = st.datetimes().map(lambda moment: f"{moment.isoformat(timespec='milliseconds')}Z")
+
+
+def row(**changes: object) -> Row:
+    return {
+        "id": str(uuid4()),
+        "name": str(uuid4()),
+        "description": "x",
+        "status": "online",
+        "tags": [],
+        "url": None,
+        "metadata": None,
+        "response_time_ms": None,
+        "created_at": "2024-05-01T12:00:00.000Z",
+        "updated_at": None,
+        "legacy": None,
+        **changes,  # type: ignore[dict-item]
+    }
+
+
+def batch(*rows: Row) -> str:
+    return f"[{b','.join(map(line_of_json, rows)).decode()}]"
+
+
+@given(
+    st.lists(
+        st.builds(
+            row,
+            description=_TEXT.map(lambda text: f"x{text}"),
+            tags=st.lists(_TEXT, max_size=3),
+            url=st.none() | _TEXT.map(lambda text: f"u{text}"),
+            metadata=st.none() | st.dictionaries(_TEXT, _JSON, max_size=4),
+            response_time_ms=st.none() | st.integers(0, 2**31 - 1),
+            created_at=_MOMENTS,
+            updated_at=st.none() | _MOMENTS,
+            legacy=st.none() | _JSON.map(json.dumps),
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
+)
+async def test_both_digests_agree(db: Database, rows: list[Row]) -> None:
+    job_id = str(uuid4())
+    written = await TABLE.load(db, batch(*rows), job_id, overwrite=False)
+    assert len(written.inserted) == len(rows)
+    assert await TABLE.compare(db, [(TABLE.digest(each), each) for each in rows]) == []
+    again = await TABLE.load(db, batch(*rows), job_id, overwrite=True)
+    assert (again.updated, again.unchanged) == ([], len(rows))
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("description", "other"),
+        ("status", "offline"),
+        ("tags", ["a"]),
+        ("url", "x"),
+        ("metadata", {"a": 1}),
+        ("response_time_ms", 0),
+        ("created_at", "2024-05-01T12:00:00.001Z"),
+        ("updated_at", "2024-05-01T12:00:00.000Z"),
+        ("legacy", '{"a": 1}'),
+    ],
+)
+async def test_every_column_counts(column: str, value: object, db: Database) -> None:
+    known, changed = row(id="a", name="A"), row(id="a", name="A", **{column: value})
+    job_id = str(uuid4())
+    await TABLE.load(db, batch(known), job_id, overwrite=False)
+    [difference] = await TABLE.compare(db, [(TABLE.digest(changed), changed)])
+    assert (difference.id, difference.missing, difference.import_job_id) == ("a", False, job_id)
+    assert (difference.version, difference.import_version) == (1, 1)
+    written = await TABLE.load(db, batch(changed), job_id, overwrite=True)
+    assert written.updated == ["a"]
+    assert await TABLE.compare(db, [(TABLE.digest(changed), changed)]) == []
+    missing = row(id="b")
+    [difference] = await TABLE.compare(db, [(TABLE.digest(missing), missing)])
+    assert difference.missing
+
+
+async def test_lists_and_texts_cannot_be_mistaken_for_each_other() -> None:
+    rows = [
+        row(id="a", name="n", tags=tags, url=url)
+        for tags, url in ((["a", "b"], None), (["ab"], None), (["a"], "b"), ([], "ab"), (["a:1"], None))
+    ]
+    assert len({TABLE.digest(each) for each in rows}) == len(rows)
+
+
+async def test_a_name_that_somebody_took_is_told(db: Database, connection: Connection) -> None:
+    await TABLE.load(db, batch(row(id="a", name="A")), str(uuid4()), overwrite=False)
+
+    async def work(tx: Database) -> None:
+        await TABLE.load(tx, batch(row(id="b", name="A")), str(uuid4()), overwrite=False)
+
+    with pytest.raises(SomebodyWasQuicker):
+        await unit_of_work(db, work)
+    assert await connection.fetchval("SELECT count(*) FROM systems") == 1
+
+
+async def test_json_is_written_as_postgresql_writes_it(connection: Connection) -> None:
+    texts = ['{"b":1,"aa":-0.0,"a":[1e2,1.5e-7,true,null,"\\u0001\\" é 🎉"],"":{}}', "[]", "[[{}]]", "1.0"]
+    for text in texts:
+        found = await connection.fetchval("SELECT $1::jsonb::text", text)
+        # Python reads 1.0e2 as the number that PostgreSQL is then given.
+        again = await connection.fetchval("SELECT $1::jsonb::text", json.dumps(json.loads(text)))
+        assert jsonb_text(json.loads(text)) == again, found
