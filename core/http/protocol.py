@@ -8,7 +8,7 @@ import asyncio
 from typing import Final, cast
 
 import orjson
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 HEAD_S: Final = 15.0
 MAX_HEAD_BYTES: Final = 64 * 1024
@@ -60,7 +60,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: int, message: str) -> None:
         """Not while an earlier request of the connection is being answered: the two would mix."""
-        if self.cycle is None or self.cycle.response_complete:
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or cycle.response_complete:
             body = orjson.dumps({"success": False, "message": message, "error": message, "errors": [message]})
             head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
             self.transport.write(STATUS_LINE[status] + head % len(body) + body)

@@ -4,8 +4,8 @@ The bucket holds RATE_LIMIT_MAX tokens and fills evenly over RATE_LIMIT_WINDOW_S
 
 **Leases.** A busy client's tokens are taken from Redis in batches and used in this process, so that most
 requests cost no round trip. A lease begins with one token, doubles while it is used up, and is at most a
-sixteenth of what the bucket holds: near the limit tokens are taken one by one. It ends after a second; what
-is left goes back. The bucket never refills into the room of tokens that are lent (Redis notes them by the
+sixteenth of what the bucket holds: near the limit tokens are taken one by one. It ends within a second, and
+what is left goes back. The bucket never refills into the room of tokens that are lent (Redis notes them by the
 second, so those of a process that died are forgotten after two), hence bucket and leases together never hold
 more than the capacity. `RateLimit-Remaining` does not count what other processes have borrowed and not used.
 """
@@ -59,7 +59,8 @@ local full = math.ceil((capacity - tokens) / rate)
 redis.call('PEXPIRE', KEYS[1], full + 2000)
 return {granted, math.floor(tokens), full, math.ceil(math.max(0, 1 - tokens) / rate), second}
 """
-_LEASE_S: Final = 1.0
+# Less than the second for which Redis is sure to remember it, so that what is left comes back in time.
+_LEASE_S: Final = 0.75
 _LARGEST_LEASE: Final = 1024
 _MAX_LOCAL_CLIENTS: Final = 10_000
 _REST_S: Final = 1.0
@@ -172,18 +173,20 @@ class RateLimiter:
         return None
 
     def _sweep_later(self) -> None:
+        """When the oldest lease ends; it is the first, since each new one is put last."""
         loop = asyncio.get_running_loop()
         if self._sweeps_on is not loop:
             self._sweeps_on = loop
-            loop.call_later(_LEASE_S, self._sweep)
+            oldest = next(iter(self._leases.values()))
+            loop.call_later(max(0.0, oldest.until - time.monotonic()), self._sweep)
 
     def _sweep(self) -> None:
         """Leases that ended and were not renewed go back together."""
         self._sweeps_on = None
         now = time.monotonic()
-        ended = [(key, lease) for key, lease in self._leases.items() if lease.until <= now]
-        for key, _ in ended:
-            del self._leases[key]
+        ended = []
+        while self._leases and next(iter(self._leases.values())).until <= now:
+            ended.append(self._leases.popitem(last=False))
         if self._leases:
             self._sweep_later()
         if any(lease.left for _, lease in ended):

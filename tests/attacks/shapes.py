@@ -45,8 +45,6 @@ HEADERS = (
     "range",
     "accept",
     "accept-encoding",
-)
-HEADERS += (
     "origin",
     "cookie",
     "x-forwarded-for",

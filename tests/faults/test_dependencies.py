@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import time
+from functools import partial
 
 import pytest
 
@@ -25,10 +26,12 @@ async def test_the_engine_is_killed_twenty_times(
     recoveries = []
     async with Load([server.base_url]) as load:
         for _ in range(KILLS):
-            engine = await wait_for(lambda: engine_of(server.pid))
+            await wait_for(lambda: engine_of(server.pid))
+            engine = engine_of(server.pid)
+            assert engine is not None
             engine.send_signal(signal.SIGKILL)
             killed = time.perf_counter()
-            await wait_for(lambda engine=engine: gone(engine))  # type: ignore[misc]
+            await wait_for(partial(gone, engine))
             recoveries.append(await load.recovered(killed))
     count(f"engine killed {KILLS} times", load, await load.lost(services.database_url), recoveries)
     assert load.refused > 0

@@ -77,7 +77,8 @@ class Target:
     def close(self) -> None:
         if self._file is not None:
             self._partial.unlink(missing_ok=True)
-            self._file.close()
+            with suppress(OSError):  # what it still wants to write does not matter
+                self._file.close()
 
     def _keep_access(self, descriptor: int, mode: int) -> None:
         try:

@@ -77,6 +77,10 @@ async def test_an_export_shows_one_moment(client: httpx.AsyncClient) -> None:
         await writing
 
 
+def unfinished(folder: Path) -> list[Path]:
+    return list(folder.glob(".*.partial"))
+
+
 def library(folder: Path, count: int) -> Path:
     path = folder / "library.json"
     path.write_bytes(stringify({"items": [record(number) for number in range(count)]}))
@@ -96,7 +100,7 @@ async def test_the_command_replaces_a_file_and_keeps_its_mode(handover: Handover
     assert "Export of link.json succeeded" in outcome.out
     assert link.is_symlink()
     assert (target.read_bytes(), target.stat().st_mode & 0o777) == (content, 0o640)
-    assert not list(tmp_path.glob(".*.partial"))
+    assert unfinished(tmp_path) == []
     fresh = tmp_path / "fresh.json"
     assert (await handover("export", "lowdb", "fresh.json")).code == 0
     mask = os.umask(0)
@@ -121,18 +125,18 @@ async def test_a_killed_export_leaves_the_old_file(
     target = tmp_path / "target.json"
     target.write_text("the old one")
     running = await start_command("export", "lowdb", str(target))
-    partial = await wait_for(
-        lambda: [each for each in tmp_path.glob(".target.json.*.partial") if each.stat().st_size > 1_000_000],
+    await wait_for(
+        lambda: [each for each in unfinished(tmp_path) if each.stat().st_size > 1_000_000],
         60,
     )
     running.process.send_signal(signal.SIGKILL)
     await running.finish()
     assert target.read_text() == "the old one"
-    assert partial[0].exists()
+    assert len(unfinished(tmp_path)) == 1
     outcome = await handover("export", "lowdb", str(target))
     assert outcome.code == 0, outcome.out
     assert target.read_bytes() == content
-    assert not list(tmp_path.glob(".*.partial")), "what the killed one left is swept"
+    assert unfinished(tmp_path) == [], "what the killed one left is swept"
 
 
 def test_two_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
@@ -164,11 +168,11 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
     target = Target(tmp_path / "x.json", "1")
     full = Path("/dev/full").open("wb", buffering=0)  # noqa: SIM115
     os.dup2(full.fileno(), target._file.fileno())  # type: ignore[union-attr]
-    with pytest.raises(ExportNotStored, match="No space left"):
-        for _ in range(3):
-            target.write(b"x" * 2_000_000)
     full.close()
-    target._file.detach().detach()  # type: ignore[union-attr]
+    with pytest.raises(ExportNotStored, match="No space left"):
+        target.write(b"x" * 2_000_000)
+    target.close()
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_verify_says_what_differs(
@@ -197,7 +201,7 @@ async def test_verify_says_what_differs(
         ["different", "id-2"],
         ["missing", "z"],
         ["extra", added],
-        *[[*"6 differences between 8 records and 5 items.".split()]],
+        ["6", "differences", "between", "8", "records", "and", "5", "items."],
     ]
     assert '             status: "new" in the file, "review" here' in lines
     assert any("updatedAt: " in line and "in the file" in line for line in lines)
@@ -212,4 +216,4 @@ async def test_verify_of_a_file_that_is_none_fails(
         (tmp_path / "library.json").write_bytes(content)
     outcome = await handover("verify", "lowdb", "library.json")
     assert outcome.code == 1
-    assert outcome.err.startswith("handover: ")
+    assert outcome.err.splitlines()[-1].startswith("handover: ")
