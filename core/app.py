@@ -158,11 +158,11 @@ def _install_layers(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(Edge, clients=ClientResolver(settings.trusted_proxies))
 
 
-def _first_parts(features: Sequence[Feature]) -> frozenset[str]:
+def _first_parts(features: Sequence[Feature]) -> tuple[str, ...]:
     """Of the paths of these features: what comes before the first parameter."""
     routes = [route for feature in features if feature.router for route in feature.router.routes]
-    return frozenset(
-        route.path.partition("{")[0].rstrip("/") for route in routes if isinstance(route, APIRoute)
+    return tuple(
+        {route.path.partition("{")[0].rstrip("/") for route in routes if isinstance(route, APIRoute)}
     )
 
 

@@ -9,8 +9,8 @@ from pydantic import WithJsonSchema
 from core.cache import Cache as CacheService
 from core.database.client import Database
 from core.errors import FieldError, Invalid
-from core.http.conditional import Precondition, entity_tags
 from core.http.access import Principal, principal_of
+from core.http.conditional import Precondition, entity_tags
 from core.http.context import context_of
 from core.jobs import Jobs as JobsService
 from core.platform import Platform
@@ -24,8 +24,8 @@ _MAX_NAME: Final = 128
 class ActorName:
     """Who the audit trail names: with AUTH=off a label that the client chose, not a proof of identity.
 
-    With AUTH=keys `principal` holds the key, and `name` is its name, with the label behind it if there is one:
-    `dashboard (ada)`. `client` is the address that the request came from.
+    With AUTH=keys `principal` holds the key, and `name` is its name, with the label behind it if there is
+    one: `dashboard (ada)`. `client` is the address that the request came from.
     """
 
     name: str

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class Feature:
     """`name` is the folder's name. Cache tags and job kinds are unique across the app.
 
-    `admin`: with AUTH=keys all its routes need a key of that scope. `authenticate` gives the holder of an API key,
-    None for a text that is no valid one; one feature has it.
+    `admin`: with AUTH=keys all its routes need a key of that scope. `authenticate` gives the holder of an API
+    key, None for a text that is no valid one; one feature has it.
     `on_start` runs beside the first requests of each process; what it raises is logged and stops nothing.
     """
 

@@ -72,8 +72,8 @@ def _refuse_openness(settings: Settings) -> None:
     """Nobody opens a registry to a network by forgetting something."""
     if settings.auth == "off" and not settings.allow_open and not _is_loopback(settings.host):
         raise ServeError(
-            f"HOST={settings.host} would let everybody who reaches this machine read and change everything, because "
-            "AUTH is off; set AUTH=keys, or ALLOW_OPEN=true when something else guards it."
+            f"HOST={settings.host} would let everybody who reaches this machine read and change everything, "
+            "because AUTH is off; set AUTH=keys, or ALLOW_OPEN=true when something else guards it."
         )
 
 
@@ -136,7 +136,8 @@ def _bind_sentence(variable: str, host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EACCES:
         return f"Port {port} may not be used by this user; set {variable} to one above 1023."
     reason = error.strerror or error
-    return f"Cannot listen on {host}:{port} ({reason}); correct {variable.replace('PORT', 'HOST')} and {variable}."
+    address = variable.replace("PORT", "HOST")
+    return f"Cannot listen on {host}:{port} ({reason}); correct {address} and {variable}."
 
 
 @contextmanager

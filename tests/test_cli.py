@@ -58,9 +58,13 @@ def loading(services: TestServices) -> str:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ((), ["serve", "demo", "import", "db", "jobs"]),
+        ((), ["serve", "demo", "import", "verify", "export", "db", "jobs"]),
         (("serve",), ["HOST", "DATABASE_URL", "--stop-with-parent"]),
-        (("import", "lowdb"), ["--dry-run", "--on-conflict", "skip|overwrite|fail", "--max-rejects"]),
+        (("import",), ["lowdb", "undo"]),
+        (
+            ("import", "lowdb"),
+            ["--dry-run", "--since-last", "--on-conflict", "skip|overwrite|fail", "--max-rejects"],
+        ),
         (("db",), ["deploy", "new", "status", "check"]),
         (("jobs",), ["list", "show", "cancel"]),
     ],
@@ -95,6 +99,27 @@ async def test_a_dry_run_writes_nothing(handover: Handover, services: TestServic
     assert re.search(r"^rejected +1$", outcome.out, re.MULTILINE)
     assert "items[3]" in outcome.out or "items.3" in outcome.out or "$.items" in outcome.out
     assert services.execute("SELECT count(*) FROM items", url=services.database_url) == "0"
+
+
+async def test_an_import_is_continued_and_taken_back(handover: Handover, tmp_path: Path) -> None:
+    path = library(tmp_path, 3)
+    first = await handover("import", "lowdb", path)
+    job = re.search(r"^job +(\S+)$", first.out, re.MULTILINE)
+    assert job is not None
+    again = await handover("import", "lowdb", library(tmp_path, 4), "--since-last")
+    assert again.code == 0, again.err
+    figures = dict(
+        re.findall(r"^(new|changed|conflicts|vanished|unchanged) +(\d+)$", again.out, re.MULTILINE)
+    )
+    assert figures == {"new": "1", "changed": "0", "conflicts": "0", "vanished": "0", "unchanged": "3"}
+    undone = await handover("import", "undo", job[1])
+    assert undone.code == 0, undone.err
+    assert re.search(r"^deleted +3$", undone.out, re.MULTILINE)
+    nothing = await handover("import", "undo", job[1])
+    assert nothing.code == 1
+    assert "brought nothing" in nothing.err
+    both = await handover("import", "lowdb", path, "--since-last", "--on-conflict", "overwrite")
+    assert both.code == 2
 
 
 async def test_a_failed_import_says_why_and_fails(handover: Handover, tmp_path: Path) -> None:

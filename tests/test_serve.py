@@ -139,8 +139,8 @@ async def test_a_taken_port_is_one_sentence(live_server: StartServer) -> None:
 async def test_nobody_opens_the_service_to_a_network_by_accident(live_server: StartServer, host: str) -> None:
     sentence = await refusal(live_server, {"HOST": host})
     assert sentence == (
-        f"HOST={host} would let everybody who reaches this machine read and change everything, because AUTH is "
-        "off; set AUTH=keys, or ALLOW_OPEN=true when something else guards it."
+        f"HOST={host} would let everybody who reaches this machine read and change everything, because AUTH "
+        "is off; set AUTH=keys, or ALLOW_OPEN=true when something else guards it."
     )
 
 

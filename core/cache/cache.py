@@ -1,6 +1,7 @@
 """The cache as the rest of the app sees it. Why no read is stale: see `core.cache`."""
 
 import asyncio
+import os
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -19,7 +20,7 @@ from core.cache.hosts import Hosts
 from core.cache.memory import MemoryTier, Noted
 from core.cache.policy import Address, Entry, Outcome, Policy, tag_digest, tag_family
 from core.cache.redis import RedisTier, UnreachableError
-from core.cache.stamps import Stamps
+from core.cache.stamps import STAMP_BYTES, Stamps, slot_of
 from core.cache.subscription import Trust
 from core.errors import HandoverError, Unavailable
 
@@ -75,7 +76,7 @@ class Cache:
             shared = not is_alone(settings)
             redis = RedisTier(settings.redis_url, settings.redis_timeout_s, max_bytes, shared=shared)
             if shared:
-                hosts = Hosts(redis, settings.cache_hosts_bound_ms / 1000, listens=memory_bytes > 0)
+                hosts = Hosts(redis, settings.cache_hosts_bound_ms / 1000, listens=not settings.cache_strict)
         return cls(
             MemoryTier(settings.cache_max_entries, memory_bytes),
             redis,
@@ -195,6 +196,15 @@ class Cache:
         if joined:
             metrics.count_joined(policy.name)
         return entry, outcome
+
+    def stamps_of(self, *tags: str) -> bytes:
+        """Others after each invalidation of one of these tags, for what a process keeps itself: note them
+        first, then load. While invalidations of other hosts may go unheard, no two answers are equal.
+        """
+        if time.monotonic() > self._trust.until:
+            return os.urandom(STAMP_BYTES)
+        own = self._stamps.read([slot_of(tag_digest(tag)) for tag in tags])
+        return own + self._trust.since.to_bytes(8, "big")
 
     async def invalidate(self, *tags: str) -> None:
         """Call after the commit and before the answer. Never raises because of Redis.

@@ -1,5 +1,6 @@
 """What the hosts that share a database and a Redis tell each other: which tags a write has invalidated."""
 
+import math
 import time
 from collections.abc import Sequence
 
@@ -12,12 +13,12 @@ from core.cache.wire import Message
 
 
 class Hosts:
-    """`trust` says whether memory may be used. `listens`: this process uses memory, and has to hear of every
-    write for that. `bound_s` is how much later than the answer to a write it may hear of it, in seconds.
+    """`trust` says whether what this process keeps may be used: never, unless it `listens`. `bound_s` is how
+    much later than the answer to a write it may hear of it, in seconds.
     """
 
     def __init__(self, redis: RedisTier, bound_s: float, *, listens: bool) -> None:
-        self.trust = Trust()
+        self.trust = Trust(until=-math.inf)
         self._redis = redis
         self._bound_s = bound_s
         self._stamps: Stamps | None = None

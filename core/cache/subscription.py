@@ -69,7 +69,6 @@ class Subscription:
         self._unanswered = 0
         self._failing = False
         self._task: asyncio.Task[None] | None = None
-        trust.until = -math.inf
 
     def start(self, listener: Listener) -> None:
         self._task = asyncio.create_task(self._run(listener), name="cache-subscription")
@@ -82,7 +81,7 @@ class Subscription:
         while True:
             try:
                 await self._subscribe(listener)
-            except* Exception as errors:
+            except* Exception as errors:  # noqa: BLE001 - whatever it was, it has to be heard again
                 if not self._failing:
                     _log.warning("cache.subscription_failed", error=_first(errors))
                 self._failing = True

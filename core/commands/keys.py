@@ -13,7 +13,7 @@ _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def _duration(text: str) -> timedelta:
-    found = re.fullmatch(r"([1-9]\d{0,5})([mhdw])", text)
+    found = re.fullmatch(r"([1-9]\d{0,4})([mhdw])", text)
     if found is None:
         raise typer.BadParameter("a number and m, h, d or w, such as 90d")
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
@@ -38,13 +38,14 @@ def create(
     from core.command import command_context
     from core.console import say_columns
     from core.http.timestamps import now, to_iso
+    from core.http.validation import field_errors
     from features.keys.api import CreateKey, create_key
 
     expires_at = None if expires_in is None else now() + expires_in
     try:
         values = CreateKey(name=name, scope=scope, expires_at=expires_at)
     except ValidationError as error:
-        raise typer.BadParameter(error.errors()[0]["msg"], param_hint="NAME") from None
+        raise typer.BadParameter(field_errors(error.errors())[0].message, param_hint="NAME") from None
 
     async def work() -> None:
         async with command_context([]) as here:

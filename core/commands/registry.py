@@ -130,7 +130,7 @@ def _show_tables(job: "JobView") -> None:
                 for column, count in counts.items() if isinstance(counts, dict) else ():
                     changes.append((f"{table}.{column}", what, f"{count:,}"))
     say_columns(rows)
-    absent = job.arguments.get("absent")
+    absent = (job.result or {}).get("absent")
     for missing in absent if isinstance(absent, list) else []:
         say(f"{missing} is not in the source")
     if changes[1:]:

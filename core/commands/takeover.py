@@ -132,7 +132,8 @@ def verify_lowdb(file: LowDbFile) -> None:
     compared = asyncio.run(_verify(file))
     what = f"{compared.records:,} records and {compared.items:,} items"
     if compared.differences:
-        typer.echo(f"{compared.differences:,} differences between {what}.")
+        noun = "difference" if compared.differences == 1 else "differences"
+        typer.echo(f"{compared.differences:,} {noun} between {what}.")
         raise typer.Exit(1)
     typer.echo(f"No difference between {what}.")
 

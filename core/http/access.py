@@ -1,17 +1,16 @@
 """Who may do what, with `AUTH=keys`: `Authorization: Bearer <key>`, and a scope that suffices.
 
-GET needs `read`, every other method `write`, the routes of features that say so `admin`; a scope includes those
-before it. Probes and the page of the documentation need no key: they hold no data.
+GET needs `read`, every other method `write`, the routes of features that say so `admin`; a scope includes
+those before it. Probes and the page of the documentation need no key: they hold no data.
 
-A key that was found valid is remembered for LIFETIME_S at most, and no longer than nobody on this host changes a
-key: revoking takes effect at once here, and within LIFETIME_S on other hosts. What is remembered is the SHA-256 of
-the key, never the key, and never outside of the process.
+A key that was found valid is remembered for LIFETIME_S at most, and until this host hears of a change of any
+key. So revoking takes effect at once on the host where it happens, and on others when they hear of it, within
+LIFETIME_S in any case. What is remembered is the SHA-256 of the key, never the key, in this process alone.
 """
 
 import hashlib
-import re
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal, cast
@@ -101,25 +100,24 @@ class _Known:
 
 
 class Access:
-    """`admin_paths` are the first parts of paths below which everything needs `admin`."""
+    """`admin_paths`: see `needed_scope`."""
 
-    def __init__(self, app: ASGIApp, *, authenticate: Authenticate, admin_paths: Iterable[str]) -> None:
+    def __init__(self, app: ASGIApp, *, authenticate: Authenticate, admin_paths: tuple[str, ...]) -> None:
         self.app = app
         self._authenticate = authenticate
-        self._admin = frozenset(admin_paths)
-        self._admin_below = tuple(f"{path}/" for path in self._admin)
+        self._admin_paths = admin_paths
         # Only keys that were valid once get in here, so it is bounded by their number.
         self._known: dict[bytes, _Known] = {}
         self._failures = RateLimiter(FAILURES, FAILURES_WINDOW_S)
         self._barred: dict[str, float] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or _is_open(scope):
+        if scope["type"] != "http" or is_open(scope["path"]) or _OPEN_DOOR in scope:
             await self.app(scope, receive, send)
             return
         try:
             principal = await self._principal(scope)
-            needed = self.needed(scope["method"], scope["path"])
+            needed = needed_scope(scope["method"], scope["path"], self._admin_paths)
             if not principal.may(needed):
                 _challenge(scope, b'error="insufficient_scope", scope="%b"' % needed.encode())
                 raise ScopeTooSmall(f"This needs a key with the scope {needed}")
@@ -128,11 +126,6 @@ class Access:
             return
         scope[_SCOPE_KEY] = principal
         await self.app(scope, receive, send)
-
-    def needed(self, method: str, path: str) -> AccessScope:
-        if path in self._admin or path.startswith(self._admin_below):
-            return "admin"
-        return "read" if method in {"GET", "HEAD"} else "write"
 
     async def _principal(self, scope: Scope) -> Principal:
         given = header_of(scope, b"authorization")
@@ -170,8 +163,8 @@ class Access:
         log.warning("access.client_barred", client=client)
 
     def _raise_if_barred(self, client: str) -> None:
-        """Before anything is looked up. A key that was valid a moment ago is let through: whoever holds one is not
-        locked out by somebody else behind the same address.
+        """Before anything is looked up. Not asked for a key that was valid a moment ago: whoever holds one is
+        not locked out by somebody else behind the same address.
         """
         until = self._barred.get(client)
         if until is None:
@@ -184,9 +177,18 @@ class Access:
         del self._barred[client]
 
 
-def _is_open(scope: Scope) -> bool:
-    path: str = scope["path"]
-    return path in _OPEN or path.startswith(_OPEN_BELOW) or _OPEN_DOOR in scope
+def is_open(path: str) -> bool:
+    """Whether it needs no key."""
+    return path in _OPEN or path.startswith(_OPEN_BELOW)
+
+
+def needed_scope(method: str, path: str, admin_paths: tuple[str, ...]) -> AccessScope:
+    """`admin_paths` are first parts of paths: at them and below everything needs `admin`."""
+    if path.startswith(admin_paths) and any(
+        path == root or path.startswith(f"{root}/") for root in admin_paths
+    ):
+        return "admin"
+    return "read" if method in {"GET", "HEAD"} else "write"
 
 
 def _lifetime_s(principal: Principal) -> float:

@@ -1,4 +1,4 @@
-"""With ADMIN_PORT: which port answers what. Health and metrics there, everything but metrics on the main port.
+"""With ADMIN_PORT: which port answers what. Health and metrics there, everything but metrics elsewhere.
 
 `/health` and its two neighbours are answered on both: the published contract has them on the main port, and
 whoever balances load asks there.

@@ -35,6 +35,11 @@ def row_etag(version: int, data: bytes) -> str:
     return f'"{version}-{sha256(data).hexdigest()[:16]}"'
 
 
+def model_etag(version: int, data: BaseModel) -> str:
+    """The `row_etag` of a row that Python holds."""
+    return row_etag(version, data.model_dump_json(by_alias=True).encode())
+
+
 def row_entry(version: int, data: bytes) -> Entry:
     """The finished answer that shows one row, from the row's finished JSON."""
     return Entry(b'{"success":true,"data":%b}' % data, row_etag(version, data))
@@ -63,6 +68,11 @@ class Precondition:
         if self.tags is None or "*" in self.tags or etag.removeprefix("W/") in self.tags:
             return
         raise PreconditionFailed(f"{what} was changed meanwhile: read it again")
+
+    def check_version(self, version: int, what: str) -> None:
+        """The same for a row whose answer shows more than its changes, such as a count of downloads."""
+        of_version = [tag for tag in self.tags or () if tag == "*" or tag.startswith(f'"{version}-')]
+        self.check(of_version[0] if of_version else "", what)
 
 
 def entity_tags(header: str) -> tuple[str, ...]:

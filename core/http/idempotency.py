@@ -1,7 +1,7 @@
 """`Idempotency-Key` on POST: sent again, the request is answered again instead of being carried out again.
 
-What is promised, and why it holds: `core.idempotency`. This layer stands inside the compression, so answers are
-kept uncompressed, and outside the body's limit, which the routes still set for themselves.
+What is promised, and why it holds: `core.idempotency`. This layer stands inside the compression, so answers
+are kept uncompressed, and outside the body's limit, which the routes still set for themselves.
 """
 
 import asyncio

@@ -6,11 +6,16 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
+from core.http.access import is_open, needed_scope
 from core.http.envelope import ErrorBody, ErrorDetail
+from core.http.idempotency import HEADER, LONGEST_KEY, REPLAYED
 
 _REF: Final = "#/components/schemas/{model}"
 _ERRORS: Final = {
     "400": ("Invalid", "The input is not valid"),
+    "401": ("Unauthorized", "No valid API key"),
+    "403": ("Forbidden", "The API key's scope does not suffice"),
+    "409": ("Conflict", "It collides with what is stored, or with another request of this Idempotency-Key"),
     "412": ("PreconditionFailed", "It was changed since it was read; see If-Match"),
     "413": ("TooLarge", "The request body is too large"),
     "415": ("UnsupportedMediaType", "The request body is of another media type"),
@@ -19,6 +24,23 @@ _ERRORS: Final = {
     "503": ("Unavailable", "Something the service depends on is down; see Retry-After"),
 }
 _FRAMEWORK_SCHEMAS: Final = ("HTTPValidationError", "ValidationError")
+_KEY_SCHEME: Final = "apiKey"
+_SCHEMES: Final = {
+    _KEY_SCHEME: {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key, with AUTH=keys; with AUTH=off everything is open. The scopes: read; "
+        "write, which includes read; admin, which includes both",
+    }
+}
+_IDEMPOTENCY_KEY: Final = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "description": "Sent again within a day, by the same actor and with the same body, the request is not "
+    f"carried out again: its answer is repeated, with `{REPLAYED}: true`",
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY, "pattern": "^[!-~]+$"},
+}
 _PROBES_PREFIXES: Final = ("/health", "/metrics")
 
 
@@ -56,8 +78,15 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schema.pop("$defs", None)
         schemas.setdefault(model.__name__, schema)
     components["responses"] = {name: _response(text) for name, text in _ERRORS.values()}
+    components["securitySchemes"] = _SCHEMES
+    guarded = app.state.settings.auth == "keys"
     for path, operations in document["paths"].items():
-        for operation in operations.values():
+        for method, operation in operations.items():
+            if method == "post":
+                operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
+            if guarded and not is_open(path):
+                scope = needed_scope(method.upper(), path, app.state.admin_paths)
+                operation["security"] = [{_KEY_SCHEME: [scope]}]
             _correct(operation, probe=path.startswith(_PROBES_PREFIXES))
     return document
 
@@ -70,7 +99,9 @@ def _correct(operation: dict[str, Any], *, probe: bool) -> None:
             if media.pop("itemSchema", None) is not None:
                 media["schema"] = {"type": "string"}
     checked = responses.pop("422", None) is not None
-    wanted = ["500"]
+    wanted = ["500", *(("401", "403") if "security" in operation else ())]
+    if _IDEMPOTENCY_KEY in operation.get("parameters", ()):
+        wanted += ["400", "409"]
     if checked:
         wanted.append("400")
     if any(parameter["name"] == "if-match" for parameter in operation.get("parameters", ())):

@@ -5,9 +5,9 @@ The bucket holds RATE_LIMIT_MAX tokens and fills evenly over RATE_LIMIT_WINDOW_S
 **Leases.** A busy client's tokens are taken from Redis in batches and used in this process, so that most
 requests cost no round trip. A lease begins with one token, doubles while it is used up, and is at most a
 sixteenth of what the bucket holds: near the limit tokens are taken one by one. It ends within a second, and
-what is left goes back. The bucket never refills into the room of tokens that are lent (Redis notes them by the
-second, so those of a process that died are forgotten after two), hence bucket and leases together never hold
-more than the capacity. `RateLimit-Remaining` does not count what other processes have borrowed and not used.
+what is left goes back. The bucket never refills into the room of tokens that are lent, hence bucket and
+leases together never hold more than the capacity; Redis notes what is lent by the second, so tokens of a
+process that died are forgotten after two. `RateLimit-Remaining` does not count what others have borrowed.
 """
 
 import asyncio
@@ -212,7 +212,7 @@ class RateLimiter:
         if self._script is None or self._script[0] is not redis:
             self._script = (redis, redis.register_script(_EXCHANGE))
         keys = [f"handover:rate:{self.capacity}:{key}"]
-        arguments = [self.capacity, repr(self._rate), wanted, *ended]
+        arguments: list[int | str] = [self.capacity, repr(self._rate), wanted, *ended]
         answer: tuple[int, int, int, int, int] = await self._script[1](keys, arguments, client=pipe)
         return answer
 

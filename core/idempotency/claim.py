@@ -49,8 +49,8 @@ class Claim:
         self._over = False
 
     async def take(self) -> Held | None:
-        """None: the key is ours. Otherwise what an earlier request with it has left; raises KeyHeld while that one
-        runs, and AnswerLost.
+        """None when the key is ours, else what an earlier request has left with it. Raises KeyHeld while that
+        one runs, and AnswerLost.
         """
         for _ in range(_TRIES):
             if await queries.claim(self._db, self._id, self._attempt, lease_s=LEASE_S, keep_s=KEPT_S):
@@ -63,8 +63,8 @@ class Claim:
                 raise KeyHeld("A request with this Idempotency-Key is being carried out", retry_after=1)
             if held.answer is None:
                 raise AnswerLost(
-                    "The request with this Idempotency-Key was carried out, but its answer was lost: look at what "
-                    "it has changed before you repeat it with another key"
+                    "The request with this Idempotency-Key was carried out, but its answer was lost: look at "
+                    "what it has changed before you repeat it with another key"
                 )
             return held
         raise Unavailable("Too many requests use this Idempotency-Key at once; try again in a moment")
@@ -81,8 +81,8 @@ class Claim:
             await queries.store(
                 self._db, self._id, self._attempt, answer, body_hash=body_hash, body_bytes=body_bytes
             )
-        except Exception as error:  # noqa: BLE001 - the change is made: nothing may keep its answer from the client
-            log.error("idempotency.answer_not_kept", error=type(error).__name__, exc_info=error)
+        except Exception:
+            log.exception("idempotency.answer_not_kept")
 
     async def give_up(self, *, changed_nothing: bool) -> None:
         """Free the key, at once if it is known that nothing was changed, else unless something was."""

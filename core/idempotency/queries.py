@@ -1,4 +1,4 @@
-"""The only place that asks the database for idempotency keys. Every change names the attempt that makes it."""
+"""The only place that asks the database for idempotency keys. Every change names its attempt."""
 
 import base64
 import json
@@ -11,21 +11,23 @@ _NOW: Final = "clock_timestamp()"
 _LATER: Final = f"{_NOW} + make_interval(secs => {{}}::float8)"
 _SWEPT: Final = 10
 
-# $1 id, $2 attempt, $3 lease in seconds, $4 seconds until the key expires. Waits for a transaction that marks it.
+# $1 id, $2 attempt, $3 lease in seconds, $4 seconds until the key expires. Waits for a transaction that marks
+# it.
 _CLAIM: Final = f"""
 INSERT INTO idempotency_keys AS held (id, attempt, lease_expires_at, expires_at)
 VALUES ($1, $2::uuid, {_LATER.format("$3")}, {_LATER.format("$4")})
 ON CONFLICT (id) DO UPDATE SET
-    attempt = excluded.attempt, lease_expires_at = excluded.lease_expires_at, expires_at = excluded.expires_at,
-    committed = false, body_hash = NULL, body_bytes = NULL, status = NULL, headers = NULL, answer = NULL
+    attempt = excluded.attempt, lease_expires_at = excluded.lease_expires_at,
+    expires_at = excluded.expires_at, committed = false,
+    body_hash = NULL, body_bytes = NULL, status = NULL, headers = NULL, answer = NULL
 WHERE held.lease_expires_at < {_NOW}
     AND (held.expires_at < {_NOW} OR (NOT held.committed AND held.status IS NULL))
 RETURNING attempt::text
 """
 
 _READ: Final = f"""
-SELECT lease_expires_at >= {_NOW} AND status IS NULL AS running, body_hash, body_bytes::text AS body_bytes, status,
-    headers::text AS headers, encode(answer, 'base64') AS answer
+SELECT lease_expires_at >= {_NOW} AND status IS NULL AS running, body_hash, body_bytes::text AS body_bytes,
+    status, headers::text AS headers, encode(answer, 'base64') AS answer
 FROM idempotency_keys WHERE id = $1
 """
 
@@ -36,14 +38,14 @@ _GIVE_UP: Final = (
     f"UPDATE idempotency_keys SET lease_expires_at = {_NOW}, committed = committed AND $3::boolean {_OURS}"
 )
 
-# Each answer that is kept removes up to ten that have expired, so the table does not grow beyond a day's keys.
+# Each answer that is kept removes up to ten that have expired: the table does not grow beyond a day's keys.
 _STORE: Final = f"""
 WITH swept AS (
     DELETE FROM idempotency_keys WHERE id IN (
         SELECT id FROM idempotency_keys WHERE expires_at < {_NOW} AND lease_expires_at < {_NOW}
         ORDER BY expires_at LIMIT {_SWEPT} FOR UPDATE SKIP LOCKED))
-UPDATE idempotency_keys SET lease_expires_at = {_NOW}, body_hash = $3, body_bytes = $4::bigint, status = $5::int,
-    headers = $6::jsonb, answer = decode($7, 'base64') {_OURS}
+UPDATE idempotency_keys SET lease_expires_at = {_NOW}, body_hash = $3, body_bytes = $4::bigint,
+    status = $5::int, headers = $6::jsonb, answer = decode($7, 'base64') {_OURS}
 """
 
 
@@ -58,8 +60,8 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A key that was used before. `answer` comes with the hash of the body it answered, and its size in bytes;
-    neither running nor answered means that the answer was lost.
+    """A key that was used before. `answer` comes with the hash of the body it answered, and its size in
+    bytes; neither running nor answered means that the answer was lost.
     """
 
     running: bool

@@ -5,7 +5,8 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.database.transaction import transaction
+from core.database.client import Database
+from core.database.transaction import unit_of_work
 from core.http.timestamps import to_iso
 from core.jobs import JobContext, JobKind, JsonObject
 from features.audit import queries
@@ -49,7 +50,8 @@ async def _delete_batch(context: JobContext, limit: datetime, deleted: int) -> i
     """A batch leaves an entry in the trail itself, in its own transaction: no deletion goes unseen."""
     await context.raise_if_stopping()
     job = context.job
-    async with context.cache.invalidating(*AUDIT_TAGS), transaction(context.db) as tx:
+
+    async def delete(tx: Database) -> int:
         batch = await queries.delete_older(tx, limit, limit=BATCH)
         if batch:
             changes: JsonObject = {"count": batch, "before": to_iso(limit)}
@@ -57,7 +59,10 @@ async def _delete_batch(context: JobContext, limit: datetime, deleted: int) -> i
             await queries.create(tx, entry)
             done = deleted + batch
             await context.checkpoint(tx, Checkpoint(deleted=done).model_dump(), done=done)
-    return batch
+        return batch
+
+    async with context.cache.invalidating(*AUDIT_TAGS):
+        return await unit_of_work(context.db, delete)
 
 
 RETENTION: Final = JobKind(RETENTION_KIND, run, exclusive=True, public_arguments=("days",))

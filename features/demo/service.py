@@ -10,7 +10,7 @@ import orjson
 
 from core.cache import Cache
 from core.database.client import Database
-from core.database.transaction import transaction
+from core.database.transaction import unit_of_work
 from core.deps import ActorName
 from core.http.timestamps import now
 from core.jobs import Jobs
@@ -57,10 +57,16 @@ async def fill(db: Database, cache: Cache, jobs: Jobs, settings: Settings, *, fo
     if not force and await _others(db, of_systems, of_ideas, of_items):
         raise RegistryInUse
     tags = (*systems.SYSTEM_TAGS, *ideas.BULK_TAGS, *items.ITEM_TAGS)
-    async with cache.invalidating(*tags), transaction(db, timeout=_PATIENCE) as tx:
-        new_systems = await _load_systems(tx, of_systems)
-        new_ideas = await _load_ideas(tx, of_ideas)
-        new_items = await _load_items(tx, of_items)
+
+    async def load(tx: Database) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+        return (
+            await _load_systems(tx, of_systems),
+            await _load_ideas(tx, of_ideas),
+            await _load_items(tx, of_items),
+        )
+
+    async with cache.invalidating(*tags):
+        new_systems, new_ideas, new_items = await unit_of_work(db, load, timeout=_PATIENCE)
     uploaded = await _upload(files.Work(db, cache, jobs, settings, _actor()), new_ideas)
     return Added(len(new_systems), len(new_ideas), len(new_items), uploaded)
 

@@ -55,7 +55,7 @@ async def _write(context: JobContext, tx: Database, arguments: Arguments, target
     await context.progress(phase="export", done=0, total=await items.count(tx))
     async for text in Content(tx, result):
         await asyncio.to_thread(target.write, text.encode())
-        await context.progress(done=result.records)
+        await context.progress(done=result.records - result.unusable)
         await context.raise_if_stopping()
     return result
 

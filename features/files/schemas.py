@@ -217,8 +217,8 @@ class Audience:
 
 @dataclass(frozen=True, slots=True)
 class IndexedFile:
-    """What those who index files need to know of one. `checksum` changes with the content; `owner` is whose it
-    is when it is not public.
+    """What those who index files need to know of one. `checksum` changes with the content; `owner` is whose
+    it is when it is not public.
     """
 
     id: str

@@ -6,10 +6,11 @@ import structlog
 
 from core.cache import Cache
 from core.database.client import Database
-from core.database.transaction import transaction
+from core.database.transaction import unit_of_work
 from core.deps import ActorName
 from core.errors import FieldError, Invalid, Unavailable
 from core.http.access import Principal
+from core.http.conditional import Precondition
 from core.http.envelope import ListEnvelope, listed
 from core.http.pagination import decode_cursor, encode_cursor
 from core.http.timestamps import from_iso, now, to_iso
@@ -91,26 +92,37 @@ async def read_content(
     return content
 
 
-async def update_file(work: Work, file_id: str, values: UpdateFile) -> tuple[FileMetadata, list[str]]:
-    """Merges the given fields and sets `updatedAt`; also returns the jobs to run."""
-    async with invalidating(work), transaction(work.db) as tx:
-        before = await _locked(tx, work.actor, file_id)
+async def update_file(
+    work: Work, file_id: str, values: UpdateFile, precondition: Precondition
+) -> tuple[StoredFile, list[str]]:
+    """Merges the given fields and sets `updatedAt`; also returns the jobs to run. Raises PreconditionFailed
+    when the client has seen an older version.
+    """
+
+    async def update(tx: Database) -> tuple[StoredFile, list[str]]:
         await check_links(tx, idea_id=values.idea_id, system_id=values.system_id)
+        before = await _locked(tx, work.actor, file_id, precondition)
         after = await queries.update_file(tx, file_id, values, now())
         if after is None:
             raise FileNotFound(file_id)
-        job_ids = await record(tx, work, before=before, after=after)
-    return after.file, job_ids
+        return after, await record(tx, work, before=before, after=after)
+
+    async with invalidating(work):
+        return await unit_of_work(work.db, update)
 
 
-async def delete_file(work: Work, file_id: str) -> tuple[FileMetadata, list[str]]:
+async def delete_file(work: Work, file_id: str, precondition: Precondition) -> tuple[FileMetadata, list[str]]:
     """The row goes first: an object without a row is found and removed by `files.reconcile`, a row without an
-    object would be a promise that cannot be kept.
+    object would be a promise that cannot be kept. Raises PreconditionFailed as an update does.
     """
-    async with invalidating(work), transaction(work.db) as tx:
-        deleted = await _locked(tx, work.actor, file_id)
+
+    async def delete(tx: Database) -> tuple[StoredFile, list[str]]:
+        deleted = await _locked(tx, work.actor, file_id, precondition)
         await queries.delete_file(tx, file_id)
-        job_ids = await record(tx, work, before=deleted, after=None)
+        return deleted, await record(tx, work, before=deleted, after=None)
+
+    async with invalidating(work):
+        deleted, job_ids = await unit_of_work(work.db, delete)
     try:
         await Objects(work.settings).remove(deleted.object_key)
     except Unavailable:
@@ -118,10 +130,11 @@ async def delete_file(work: Work, file_id: str) -> tuple[FileMetadata, list[str]
     return deleted.file, job_ids
 
 
-async def _locked(tx: Database, actor: ActorName, file_id: str) -> StoredFile:
+async def _locked(tx: Database, actor: ActorName, file_id: str, precondition: Precondition) -> StoredFile:
     stored = await queries.lock_file(tx, file_id)
     if stored is None or not audience_of(actor.principal).may_see(stored.file):
         raise FileNotFound(file_id)
+    precondition.check_version(stored.version, f"File with id {file_id}")
     return stored
 
 

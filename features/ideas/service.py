@@ -31,7 +31,7 @@ async def create_idea(db: Database, cache: Cache, actor: ActorName, values: Crea
     """Its id, and the idea. It was created by the actor, unless the values name somebody."""
     idea_id = str(uuid4())
     async with cache.invalidating(*tags_of(idea_id)):
-        return idea_id, await retried(lambda: queries.create_idea(db, actor, idea_id, values))
+        return idea_id, await retried(db, lambda tx: queries.create_idea(tx, actor, idea_id, values))
 
 
 async def update_idea(
@@ -48,7 +48,7 @@ async def update_idea(
     Raises IdeaChanged unless the idea's ETag is one of the `tags`; None takes any.
     """
     async with cache.invalidating(*tags_of(idea_id)):
-        updated = await retried(lambda: queries.update_idea(db, actor, idea_id, values, tags))
+        updated = await retried(db, lambda tx: queries.update_idea(tx, actor, idea_id, values, tags))
         return _found(idea_id, updated)
 
 
@@ -57,7 +57,7 @@ async def delete_idea(
 ) -> Row:
     """The idea as it was. Its files stay, and lose their link to it. Raises as `update_idea` does."""
     async with cache.invalidating(*tags_of(idea_id)):
-        return _found(idea_id, await retried(lambda: queries.delete_idea(db, actor, idea_id, tags)))
+        return _found(idea_id, await retried(db, lambda tx: queries.delete_idea(tx, actor, idea_id, tags)))
 
 
 def _found(idea_id: str, row: Row | None) -> Row:

@@ -56,7 +56,7 @@ async def create_key(db: Database, author: audit.Author, values: CreateKey) -> C
 
 
 async def revoke_key(db: Database, cache: Cache, author: audit.Author, key_id: str) -> ApiKey:
-    """From now on it opens nothing on this host, and within seconds nothing anywhere. Once more changes nothing."""
+    """From now on it opens nothing on this host, and within seconds nothing anywhere."""
     moment = now()
 
     async def work(tx: Database) -> ApiKey:

@@ -49,7 +49,8 @@ WHERE handover_words(word, NULL) @@ replace(handover_query($1)::text, '&', '|'):
 
 TITLES: Final = f"""
 SELECT title FROM search_documents
-WHERE words @@ handover_query($1) AND ts_filter(words, '{{a}}') @@ handover_query($1) AND {_ALLOWED.format("$3")}
+WHERE words @@ handover_query($1) AND ts_filter(words, '{{a}}') @@ handover_query($1)
+    AND {_ALLOWED.format("$3")}
 GROUP BY title
 ORDER BY starts_with(handover_fold(title), handover_fold($1)) DESC, max({_SCORE}) DESC, title LIMIT $2::int
 """
@@ -77,7 +78,8 @@ WITH written AS (
         id text, source text, type text, title text, body text, link text, owner text, content_hash text)
     ON CONFLICT (id) DO UPDATE SET
         source = excluded.source, type = excluded.type, title = excluded.title, body = excluded.body,
-        link = excluded.link, owner = excluded.owner, content_hash = excluded.content_hash, indexed_at = excluded.indexed_at
+        link = excluded.link, owner = excluded.owner, content_hash = excluded.content_hash,
+        indexed_at = excluded.indexed_at
     WHERE search_documents.content_hash <> excluded.content_hash
     RETURNING 1)
 SELECT count(*)::int AS changed FROM written

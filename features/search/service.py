@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeVar
 
 from core.database.client import Database
-from core.database.transaction import transaction
+from core.database.transaction import unit_of_work
 from core.http.envelope import ListEnvelope, listed
 from core.settings import Settings
 from features.files import api as files
@@ -71,7 +71,8 @@ async def index_file(db: Database, settings: Settings, file_id: str) -> bool:
     read = await files.find_text(db, file_id)
     document = None if read is None else await uploads.read(settings, read)
     document_id = uploads.document_id(file_id)
-    async with transaction(db) as tx:
+
+    async def update(tx: Database) -> bool:
         await queries.lock(tx, document_id)
         current = await files.find_text(tx, file_id)
         if current is None:
@@ -80,6 +81,8 @@ async def index_file(db: Database, settings: Settings, file_id: str) -> bool:
         if document is None or read is None or uploads.content_hash(read) != content_hash:
             return False
         return bool(await queries.write(tx, [(document, content_hash)]))
+
+    return await unit_of_work(db, update)
 
 
 def _result(match: Match, marked: frozenset[str]) -> SearchResult:

@@ -1,7 +1,7 @@
 """How figures are cached: each hangs on the tags of the slices that it counts or shows, which every write of
-them renews. What goes by days has the day in its key, so that it turns at midnight (UTC), and so does not follow
-from its URL alone; nor does what names files, for they may be shown to some only. Counting is slow beside reading
-a row, so nobody waits for it when an entry that nothing has changed expires.
+them renews. What goes by days has the day in its key, so that it turns at midnight (UTC), and so does not
+follow from its URL alone; nor does what names files, for they may be shown to some only. Counting is slow
+beside reading a row, so nobody waits for it when an entry that nothing has changed expires.
 """
 
 from typing import Final

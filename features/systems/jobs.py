@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
-from core.database.transaction import transaction
+from core.database.client import Database
+from core.database.transaction import unit_of_work
 from core.jobs import JobContext, JobKind, JsonObject
 from features.systems import queries
 from features.systems.errors import SystemNotFound
@@ -44,9 +46,12 @@ async def run(context: JobContext) -> JsonObject:
     while targets := await queries.targets_after(context.db, state.after, limit=CHUNK):
         found = await _check(context, targets, state.done)
         state = state.with_chunk(targets[-1].id, found, keep=MAX_RESULTS)
-        async with transaction(context.db) as tx:
-            await context.checkpoint(tx, state.model_dump(mode="json", by_alias=True), done=state.done)
+        await unit_of_work(context.db, partial(_mark, context, state))
     return {"checked": state.done, **state.model_dump()["counts"]}
+
+
+async def _mark(context: JobContext, state: CheckedSystems, tx: Database) -> None:
+    await context.checkpoint(tx, state.model_dump(mode="json", by_alias=True), done=state.done)
 
 
 async def _check(context: JobContext, targets: Sequence[CheckTarget], before: int) -> list[HealthCheckResult]:

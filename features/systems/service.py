@@ -7,8 +7,9 @@ from pydantic import JsonValue
 
 from core.cache import Cache
 from core.database.client import Database
-from core.database.transaction import transaction
+from core.database.transaction import unit_of_work
 from core.deps import ActorName
+from core.http.conditional import Precondition, model_etag
 from core.http.envelope import ListEnvelope, listed
 from core.http.timestamps import now
 from features.audit import api as audit
@@ -38,50 +39,72 @@ async def get_system(db: Database, system_id: str) -> StoredSystem:
     return stored
 
 
-async def create_system(db: Database, cache: Cache, actor: ActorName, values: CreateSystem) -> System:
+async def create_system(db: Database, cache: Cache, actor: ActorName, values: CreateSystem) -> StoredSystem:
     """Raises SystemNameTaken."""
     system_id = str(uuid4())
-    async with cache.invalidating(*tags_of(system_id)), transaction(db) as tx:
-        created = (await queries.create_system(tx, system_id, values, now())).system
-        await audit.record_change(
-            tx, actor, "created", ENTITY, system_id, before=None, after=facts_of(created)
-        )
-    return created
+
+    async def create(tx: Database) -> StoredSystem:
+        created = await queries.create_system(tx, system_id, values, now())
+        after = facts_of(created.system)
+        await audit.record_change(tx, actor, "created", ENTITY, system_id, before=None, after=after)
+        return created
+
+    async with cache.invalidating(*tags_of(system_id)):
+        return await unit_of_work(db, create)
 
 
 async def update_system(
-    db: Database, cache: Cache, actor: ActorName, system_id: str, values: UpdateSystem
-) -> System:
-    """Merges the given fields and sets `updatedAt`, even when no field is given. Raises SystemNameTaken."""
+    db: Database,
+    cache: Cache,
+    actor: ActorName,
+    system_id: str,
+    values: UpdateSystem,
+    precondition: Precondition,
+) -> StoredSystem:
+    """Merges the given fields and sets `updatedAt`, even when no field is given. Raises SystemNameTaken, and
+    PreconditionFailed when the client has seen an older version.
+    """
+
+    async def update(tx: Database) -> StoredSystem:
+        before = await _locked(tx, system_id, precondition)
+        after = await queries.update_system(tx, system_id, values, now())
+        if after is None:
+            raise SystemNotFound(system_id)
+        facts = facts_of(before.system), facts_of(after.system)
+        await audit.record_change(tx, actor, "updated", ENTITY, system_id, before=facts[0], after=facts[1])
+        return after
+
     tags = tags_of(system_id, known_elsewhere="name" in values.model_fields_set)
-    async with cache.invalidating(*tags), transaction(db) as tx:
-        before = await queries.lock_system(tx, system_id)
-        after = None if before is None else await queries.update_system(tx, system_id, values, now())
-        if before is None or after is None:
-            raise SystemNotFound(system_id)
-        await audit.record_change(
-            tx,
-            actor,
-            "updated",
-            ENTITY,
-            system_id,
-            before=facts_of(before.system),
-            after=facts_of(after.system),
-        )
-    return after.system
+    async with cache.invalidating(*tags):
+        return await unit_of_work(db, update)
 
 
-async def delete_system(db: Database, cache: Cache, actor: ActorName, system_id: str) -> System:
-    """Its ideas and files stay, and lose their link to it."""
-    async with cache.invalidating(*tags_of(system_id, known_elsewhere=True)), transaction(db) as tx:
-        deleted = await queries.lock_system(tx, system_id)
-        if deleted is None:
-            raise SystemNotFound(system_id)
+async def delete_system(
+    db: Database, cache: Cache, actor: ActorName, system_id: str, precondition: Precondition
+) -> System:
+    """Its ideas and files stay, and lose their link to it. Raises PreconditionFailed as an update does."""
+
+    async def delete(tx: Database) -> System:
+        deleted = (await _locked(tx, system_id, precondition)).system
         await queries.delete_system(tx, system_id)
-        await audit.record_change(
-            tx, actor, "deleted", ENTITY, system_id, before=facts_of(deleted.system), after=None
-        )
-    return deleted.system
+        before = facts_of(deleted)
+        await audit.record_change(tx, actor, "deleted", ENTITY, system_id, before=before, after=None)
+        return deleted
+
+    async with cache.invalidating(*tags_of(system_id, known_elsewhere=True)):
+        return await unit_of_work(db, delete)
+
+
+def etag_of(stored: StoredSystem) -> str:
+    return model_etag(stored.row_version, stored.system)
+
+
+async def _locked(tx: Database, system_id: str, precondition: Precondition) -> StoredSystem:
+    stored = await queries.lock_system(tx, system_id)
+    if stored is None:
+        raise SystemNotFound(system_id)
+    precondition.check(etag_of(stored), f"System with id {system_id}")
+    return stored
 
 
 def facts_of(system: System) -> dict[str, JsonValue]:

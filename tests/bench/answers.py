@@ -6,7 +6,7 @@ from typing import Final
 
 import httpx
 
-from tests.bench.endpoints import READS, WRITES, Endpoints
+from tests.bench.endpoints import READS, SPREAD, WRITES, Endpoints
 from tests.bench.load import Request
 from tests.bench.servers import Server
 
@@ -44,7 +44,7 @@ async def compare(reference: Server, others: Sequence[Server], measured: Endpoin
 
     Raises Different.
     """
-    for codes in (READS, WRITES):
+    for codes in ((*READS, *SPREAD), WRITES):
         expected = await _bodies(reference, measured, codes)
         for server in others:
             for asked, body in (await _bodies(server, measured, codes)).items():
@@ -60,7 +60,7 @@ async def _bodies(server: Server, measured: Endpoints, codes: Sequence[str]) -> 
     async with httpx.AsyncClient(base_url=server.base_url, timeout=30) as client:
         for code in codes:
             requests = measured[code]
-            step = max(1, len(requests) // COMPARED) if code in READS else len(requests)
+            step = len(requests) if code in WRITES else max(1, len(requests) // COMPARED)
             for request in requests[::step] if code in server.endpoints else ():
                 body = (await ask(client, request)).content
                 found = CHOSEN.sub(rb'"\1":""', body) if code in WRITES else body

@@ -14,7 +14,7 @@ from core.local.services import local_services
 from core.settings import Settings
 from tests.bench import answers
 from tests.bench.data import drop_created, fill, some_ids
-from tests.bench.endpoints import KNOWN_IDS, READS, Endpoints, endpoints
+from tests.bench.endpoints import KNOWN_IDS, READS, SPREAD, WRITES, Endpoints, endpoints
 from tests.bench.load import Generator
 from tests.bench.rounds import Figures, Rounds
 from tests.bench.servers import Server, Starter, starter, yardsticks
@@ -86,7 +86,8 @@ async def measure(
     async with place(folder, plan.rows) as here:
         step("starting the servers")
         cached, uncached = await asyncio.gather(
-            here.start.handover(CACHED), here.start.handover(UNCACHED, CACHE_MAX_BYTES=NO_CACHE)
+            here.start.handover(CACHED),
+            here.start.handover(UNCACHED, (*READS, *SPREAD, *WRITES), CACHE_MAX_BYTES=NO_CACHE),
         )
         servers = [cached, uncached]
         if not plan.alone:
@@ -106,7 +107,8 @@ async def measure(
         )
         figures = await rounds.measure(servers, here.measured, step)
         for server in (cached, uncached):
-            for code, requests in here.measured.items():
+            for code in server.endpoints:
+                requests = here.measured[code]
                 figures.queries[server.name, code] = await answers.queries(server, requests)
         return figures
 

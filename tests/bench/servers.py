@@ -18,7 +18,7 @@ import httpx
 from core.database.process import NODE
 from core.settings import Settings
 from tests.bench import processes
-from tests.bench.endpoints import READS, WRITES
+from tests.bench.endpoints import READS, SPREAD, WRITES
 from tests.fixtures.servers import START_TIMEOUT_S, STOP_TIMEOUT_S, free_port
 from tests.fixtures.waiting import wait_for
 
@@ -154,7 +154,7 @@ async def yardsticks(start: Starter, folder: Path, ready: Mapping[str, str]) -> 
     bodies.write_text(json.dumps(ready), encoding="utf-8")
     started = await asyncio.gather(
         start.python("a", "orm", (*READS, *WRITES)),
-        start.python("b", "by_hand", (*READS, *WRITES)),
+        start.python("b", "by_hand", (*READS, *SPREAD, *WRITES)),
         start.express("c"),
         start.python("d", "ready", READS, READY_BODIES=str(bodies)),
     )

@@ -105,26 +105,23 @@ async def test_when_the_subscription_ends_all_that_was_kept_is_left_behind(
         await in_memory(there, source, POLICY)
 
 
-async def test_what_was_noted_before_a_subscription_is_not_used_under_it(
+async def test_what_was_noted_between_two_subscriptions_is_not_used_under_the_next(
     server: RedisServer, tmp_path: Path
 ) -> None:
-    source, begun, go_on = Source("old"), asyncio.Event(), asyncio.Event()
-
-    async def slow() -> object:
-        old = await source.load()
-        begun.set()
-        await go_on.wait()
-        return old
-
+    source = Source("old")
     async with opened(tmp_path, server.url, cache_hosts_bound_ms=LONG_MS) as there:
         await in_memory(there, source, POLICY, "warm")
+        lost = figure("handover_cache_subscriptions_lost_total")
         with server.client() as client:
             client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
-            early = asyncio.create_task(there.get_or_load(POLICY, "k", slow))  # type: ignore[arg-type]
-            await begun.wait()
+
+        async def noticed() -> bool:
+            return figure("handover_cache_subscriptions_lost_total") > lost
+
+        await eventually(noticed)
+        assert (await there.get_or_load(POLICY, "k", source.load))[1] is not Outcome.HIT
+        assert server.subscribers() == 0
         await in_memory(there, source, POLICY, "warm")  # subscribed again
-        go_on.set()
-        assert (await early)[1] is not Outcome.HIT
         assert there.peek(ADDRESS) is None
 
 
@@ -141,3 +138,24 @@ async def test_a_writer_that_redis_failed_once_is_heard_within_the_bound(
     resumed = time.monotonic()
     while (await there.get_or_load(POLICY, "k", source.load))[0].body != b"new":
         assert time.monotonic() - resumed < BOUND_S
+
+
+async def test_stamps_differ_after_an_invalidation_and_whenever_one_may_go_unheard(
+    server: RedisServer, hosts: Pair
+) -> None:
+    here, there = hosts
+    await in_memory(there, Source(), POLICY)
+    noted = there.stamps_of("things")
+
+    async def heard() -> bool:
+        now = there.stamps_of("things")
+        return now != noted and now == there.stamps_of("things")
+
+    await here.invalidate("things")
+    await eventually(heard)
+    server.kill()
+
+    async def unknown() -> bool:
+        return there.stamps_of("things") != there.stamps_of("things")
+
+    await eventually(unknown)

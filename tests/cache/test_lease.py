@@ -139,6 +139,7 @@ async def test_a_reader_after_a_write_does_not_wait_for_a_load_from_before(
     await slow.begun.wait()
     await two.invalidate("things")
     assert (await two.get_or_load(POLICY, "k", other.load))[0] == entry("new")
+    assert len(leases(server)) == 1  # the first one's: had it been waited for, it would have ended
     slow.go_on.set()
     await first
     assert (await one.get_or_load(POLICY, "k", other.load))[0] == entry("new")

@@ -4,11 +4,13 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from core.database.client import Database
 from core.database.options import EngineOptions
 from core.observability.metrics import scrape
+from tests.fixtures.waiting import wait_until
 
 
 @asynccontextmanager
@@ -22,10 +24,29 @@ async def connected(url: str, pool_size: int = 5, **options: Any) -> AsyncIterat
 
 
 def kill_engine(db: Database) -> int:
+    """Returns when it is dead, so that nothing that is sent from then on can reach it."""
+    return _signalled(db, signal.SIGKILL, "Z")
+
+
+def stop_engine(db: Database) -> int:
+    """Returns when it stands still: what is sent from then on gets no answer."""
+    return _signalled(db, signal.SIGSTOP, "T")
+
+
+def _signalled(db: Database, number: signal.Signals, state: str) -> int:
     pid = db.engine_status().pid
     assert pid is not None
-    os.kill(pid, signal.SIGKILL)
+    os.kill(pid, number)
+    wait_until(lambda: _state(pid) in (state, None))
     return pid
+
+
+def _state(pid: int) -> str | None:
+    """One letter, as in ps; None when nothing of the process is left."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return None
 
 
 def figures() -> dict[str, float]:

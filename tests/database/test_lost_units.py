@@ -1,5 +1,6 @@
 """Units of work whose engine or connection is lost: run again only if they cannot have been committed."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -7,9 +8,9 @@ import pytest
 import pytest_asyncio
 
 from core.database.client import Database
-from core.database.errors import DatabaseProblem, DatabaseUnavailable
+from core.database.errors import DatabaseUnavailable, EngineUnavailable
 from core.database.transaction import transaction, unit_of_work
-from tests.database.engines import connected, kill_engine
+from tests.database.engines import connected, kill_engine, stop_engine
 from tests.fixtures.services import TestServices
 from tests.fixtures.waiting import wait_for
 
@@ -66,12 +67,16 @@ async def test_a_commit_without_an_answer_is_not_repeated(
         await tx.execute_raw(REJECT, attempts)
 
     async def lost(identifier: str) -> None:
+        stop_engine(db)
+        sent = db.engine_status().in_flight + 1
+        ending = asyncio.ensure_future(commit(identifier))
+        assert await wait_for(lambda: db.engine_status().in_flight >= sent)
         kill_engine(db)
-        await commit(identifier)
+        await ending
 
     commit: Any = db.engine.commit_transaction
     monkeypatch.setattr(db.engine, "commit_transaction", lost)
-    with pytest.raises(DatabaseProblem):
+    with pytest.raises(EngineUnavailable):
         await unit_of_work(db, work)
     assert attempts == 1
 

@@ -1,4 +1,4 @@
-"""`AUTH=keys`: every path and method asks for a key whose scope suffices, and tells nothing to those without."""
+"""`AUTH=keys`: every path and method asks for a key whose scope suffices, and tells others nothing."""
 
 import asyncio
 from datetime import timedelta
@@ -61,7 +61,7 @@ async def test_without_a_key_only_probes_and_the_documentation_answer(running_ap
 
 
 async def test_what_each_scope_may_do(running_app: "RunningApp", db: "Database") -> None:
-    """Of every operation of the document: read opens GET, write the rest, and neither what is for administrators."""
+    """Of every operation: read opens GET, write the rest, and neither what is for administrators."""
     reader, writer = await make_key(db, "read"), await make_key(db, "write")
     async with running_app(auth="keys") as client:
         for method, path in await operations(client):
@@ -123,7 +123,7 @@ async def test_all_that_is_wrong_with_a_key_looks_the_same(
         assert (await client.get("/api/items", headers=bearer(good))).status_code == 200
         with capture_logs() as logs:
             answers = [
-                await client.get("/api/items", headers={"authorization": each.encode("latin-1")})
+                await client.get("/api/items", headers={b"authorization": each.encode("latin-1")})
                 for each in wrong
             ]
     for answer in answers:

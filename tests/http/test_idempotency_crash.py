@@ -1,4 +1,6 @@
-"""Keys outlive the process that used them, and no moment at which it dies makes a request be carried out twice."""
+"""Keys outlive the process that used them, and no moment at which it dies makes a request be carried out
+twice.
+"""
 
 import asyncio
 import os

@@ -49,6 +49,18 @@ STATEMENTS: Final = {
                 END AS status
             FROM generate_series(1, $1::int) AS n
         ) AS made""",
+    "items": """
+        INSERT INTO items (id, title, description, status, category, priority, tags, created_at, updated_at)
+        SELECT 'item-' || n, 'Item ' || md5(n::text), 'About word' || pg_temp.any(1, 1000, n),
+            CASE WHEN pg_temp.any(2, 200, n) = 0 THEN 'new' ELSE (ARRAY['review', 'in-progress',
+                'completed', 'completed', 'rejected'])[1 + pg_temp.any(3, 5, n)] END,
+            CASE WHEN pg_temp.any(4, 200, n) = 0 THEN 'documentacao' ELSE (ARRAY['coleta-dados',
+                'banco-dados', 'analise-dados', 'gestao-riscos', 'dashboard'])[1 + pg_temp.any(5, 5, n)] END,
+            CASE WHEN pg_temp.any(6, 200, n) = 0 THEN 'critical'
+                ELSE (ARRAY['low', 'medium', 'high'])[1 + pg_temp.any(7, 3, n)] END,
+            ARRAY['tag' || pg_temp.any(8, 500, n)], timestamptz '2025-01-01Z' + n * interval '1 minute',
+            CASE WHEN pg_temp.any(9, 2, n) = 0 THEN timestamptz '2026-06-01Z' END
+        FROM generate_series(1, $1::int) AS n""",
     "files": """
         INSERT INTO files (id, filename, original_name, mime_type, size_bytes, checksum, object_key,
             description, idea_id, system_id, uploaded_by, is_public, created_at)
@@ -79,6 +91,7 @@ STATEMENTS: Final = {
 class Sizes:
     systems: int = 1_000
     ideas: int = 100_000
+    items: int = 100_000
     files: int = 100_000
     audit_entries: int = 1_000_000
 

@@ -28,6 +28,17 @@ LISTS: Final = (
         },
     ),
     Hot(
+        "/api/items",
+        "items",
+        {
+            "status": ["completed", "new"],
+            "category": ["dashboard", "documentacao"],
+            "priority": ["low", "critical"],
+            "tag": ["tag7", "none"],
+            "q": ["word77", "nothing"],
+        },
+    ),
+    Hot(
         "/api/v1/files",
         "files",
         {

@@ -7,7 +7,8 @@ from uuid import uuid4
 import structlog
 from pydantic import ValidationError
 
-from core.database.transaction import transaction
+from core.database.client import Database
+from core.database.transaction import unit_of_work
 from core.errors import FieldError, Invalid
 from core.http.timestamps import now
 from core.http.validation import field_errors
@@ -53,18 +54,23 @@ async def upload(
 
 
 async def _write(work: Work, form: Form, fields: UploadFields) -> Outcome:
-    files: list[FileMetadata] = []
-    job_ids: list[str] = []
     form.raise_if_late()
-    async with invalidating(work), transaction(work.db) as tx:
+
+    async def write(tx: Database) -> Outcome:
+        form.committing = False
+        written = Outcome([], form.refused, [])
         await check_links(tx, idea_id=fields.idea_id, system_id=fields.system_id)
         for received in form.received:
             created = await queries.create_file(tx, str(uuid4()), received, fields, work.actor.owner, now())
-            job_ids += await record(tx, work, before=None, after=created)
-            files.append(created.file)
+            written.job_ids.extend(await record(tx, work, before=None, after=created))
+            written.files.append(created.file)
         form.committing = True
-    log.info("files.uploaded", files=len(files), bytes=sum(file.size for file in files))
-    return Outcome(files, form.refused, job_ids)
+        return written
+
+    async with invalidating(work):
+        outcome = await unit_of_work(work.db, write)
+    log.info("files.uploaded", files=len(outcome.files), bytes=sum(file.size for file in outcome.files))
+    return outcome
 
 
 def _fields(form: Form) -> UploadFields:

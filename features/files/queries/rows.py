@@ -12,12 +12,7 @@ from core.database.client import Database
 from features.files.errors import IdeaUnknown
 from features.files.schemas import FileMetadata, Received, StoredFile, UpdateFile, UploadFields
 
-# Whoever waits holds a connection, so nobody waits long.
-_LOCK: Final = """
-SELECT files.*
-FROM files, (SELECT set_config('lock_timeout', '2s', true)) AS patience
-WHERE id = $1 FOR UPDATE OF files
-"""
+_LOCK: Final = "SELECT * FROM files WHERE id = $1 FOR UPDATE"
 
 
 async def find_file(db: Database, file_id: str) -> StoredFile | None:
@@ -53,7 +48,7 @@ async def create_file(
 
 
 async def lock_file(tx: Database, file_id: str) -> StoredFile | None:
-    """The row, held until the transaction ends. Raises WriteConflict after two seconds of waiting."""
+    """The row, held until the transaction ends. Raises LockTimeout after DB_LOCK_TIMEOUT_S."""
     rows = await tx.query_raw(_LOCK, file_id, model=FileRow)
     return stored(rows[0]) if rows else None
 

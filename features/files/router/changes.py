@@ -2,8 +2,9 @@
 
 from fastapi import BackgroundTasks, Response, status
 
-from core.deps import Actor, Db, Jobs
-from core.errors import Unavailable
+from core.deps import Actor, Db, IfMatch, Jobs
+from core.errors import PreconditionFailed, Unavailable
+from core.http.conditional import model_etag
 from core.http.envelope import Done, Envelope, error_responses
 from core.jobs import JobConflict
 from features.files import service
@@ -18,21 +19,31 @@ from features.jobs.api import Job, show
     ONE,
     summary="Update file metadata",
     description="Changes the fields that are sent; null takes a value away. Sets `updatedAt`.",
-    responses=error_responses(*REFUSED_BODY, FileNotFound, Unavailable),
+    responses=error_responses(*REFUSED_BODY, FileNotFound, PreconditionFailed, Unavailable),
 )
 async def update_file(
-    work: Change, background_tasks: BackgroundTasks, file_id: FileId, values: UpdateFile
+    work: Change,
+    background_tasks: BackgroundTasks,
+    file_id: FileId,
+    precondition: IfMatch,
+    values: UpdateFile,
+    response: Response,
 ) -> Done[FileMetadata]:
-    updated, job_ids = await service.update_file(work, file_id, values)
+    updated, job_ids = await service.update_file(work, file_id, values, precondition)
     for job_id in job_ids:
         background_tasks.add_task(work.jobs.run, job_id)
-    return Done[FileMetadata](message="File updated successfully", data=updated)
+    response.headers["ETag"] = model_etag(updated.version, updated.file)
+    return Done[FileMetadata](message="File updated successfully", data=updated.file)
 
 
-@router.delete(ONE, summary="Delete file", responses=error_responses(FileNotFound, Unavailable))
-async def delete_file(work: Change, background_tasks: BackgroundTasks, file_id: FileId) -> Done[FileMetadata]:
+@router.delete(
+    ONE, summary="Delete file", responses=error_responses(FileNotFound, PreconditionFailed, Unavailable)
+)
+async def delete_file(
+    work: Change, background_tasks: BackgroundTasks, file_id: FileId, precondition: IfMatch
+) -> Done[FileMetadata]:
     """The answer holds the file as it was."""
-    deleted, job_ids = await service.delete_file(work, file_id)
+    deleted, job_ids = await service.delete_file(work, file_id, precondition)
     for job_id in job_ids:
         background_tasks.add_task(work.jobs.run, job_id)
     return Done[FileMetadata](message="File deleted successfully", data=deleted)

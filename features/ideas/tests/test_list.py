@@ -185,22 +185,22 @@ async def test_a_forged_cursor_is_a_place_like_any_other(
 
 
 @pytest.mark.parametrize(
-    ("query", "queries"),
+    "query",
     [
-        ("", 1),
-        ("/kanban", 1),
-        ("?limit=100", 1),
-        ("?limit=1", 2),
-        ("?limit=1&offset=0&status=triage", 2),
-        ("?order_by=title", 2),
-        ("?order_by=due_date&limit=1", 3),
-        ("?search=about", 2),
-        ("?search=about&limit=1", 3),
-        ("?system_id=system-1&limit=1", 2),
+        "",
+        "/kanban",
+        "?limit=100",
+        "?limit=1",
+        "?limit=1&offset=0&status=triage",
+        "?order_by=title",
+        "?order_by=due_date&limit=1",
+        "?search=about",
+        "?search=about&limit=1",
+        "?system_id=system-1&limit=1",
     ],
 )
-async def test_a_list_with_its_systems_takes_the_same_queries_however_long_it_is(
-    client: httpx.AsyncClient, connection: Connection, query: str, queries: int
+async def test_a_list_with_its_systems_and_total_takes_one_query(
+    client: httpx.AsyncClient, connection: Connection, query: str
 ) -> None:
     names = set()
     for count, systems in ((10, 1), (20, 10), (100, 100)):
@@ -215,6 +215,6 @@ async def test_a_list_with_its_systems_takes_the_same_queries_however_long_it_is
         response = await client.get(f"{IDEAS}{query}")
         assert response.headers["x-cache"] == "MISS"
         timing = response.headers["server-timing"]
-        assert re.findall(r'desc="(\d+) queries"', timing) == [str(queries)], (count, timing)
+        assert re.findall(r'desc="(\d+) queries"', timing) == ["1"], (count, timing)
         names |= set(re.findall(r'"system":\{"id":"[^"]+","name":"([^"]+)"', response.text))
     assert names

@@ -10,7 +10,7 @@ import time
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -89,14 +89,17 @@ async def _load_batch(
     before: Checkpoint,
     began_at: float,
 ) -> Checkpoint:
-    rows = [json.loads(row_of(line)) for line in batch.lines]
     takeover, job_id = TAKEOVERS[table], context.job.id
+    lines = [row_of(line) for line in batch.lines]
+    rows: list[dict[str, Any]] = []
     copied: set[str] = set()
     replaced: dict[str, files.StoredContent] = {}
     if table == FILES:
+        rows = [json.loads(line) for line in lines]
         replaced = await files.contents_of(context.db, [row["id"] for row in rows])
         copied = await _copy(context, arguments, rows, replaced)
-    rows_json = f"[{b','.join(line_of_json(row) for row in rows).decode()}]"
+        lines = [line_of_json(row) for row in rows]
+    rows_json = f"[{b','.join(lines).decode()}]"
 
     async def work(tx: Database) -> tuple[Written, Checkpoint]:
         written = await takeover.load(tx, rows_json, job_id, overwrite=arguments.on_conflict == "overwrite")
@@ -110,7 +113,7 @@ async def _load_batch(
         counted = tally.model_copy(
             update={
                 "offset": batch.end,
-                "done": tally.done + len(rows),
+                "done": tally.done + len(lines),
                 "imported": tally.imported + len(written.inserted),
                 "updated": tally.updated + len(written.updated),
                 "unchanged": tally.unchanged + written.unchanged,
@@ -139,7 +142,7 @@ async def _load_batch(
 async def _copy(
     context: JobContext,
     arguments: Arguments,
-    rows: list[dict[str, object]],
+    rows: list[dict[str, Any]],
     stored: dict[str, files.StoredContent],
 ) -> set[str]:
     """Give each row the key of its object; store those bytes that will be needed. The keys of these."""

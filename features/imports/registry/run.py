@@ -98,7 +98,7 @@ def _sha256(path: Path) -> str | None:
         return None
 
 
-_SHOWN: Final = ("source", "filename", "onConflict", "dryRun", "maxRejects", "absent")
+_SHOWN: Final = ("source", "filename", "onConflict", "dryRun", "maxRejects")
 REGISTRY: Final = tuple(
     JobKind(kind, run, exclusive=True, local=True, public_arguments=_SHOWN) for kind in KINDS.values()
 )

@@ -5,7 +5,7 @@ import json
 import time
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -69,7 +69,7 @@ async def verify(
 async def _compare(
     context: JobContext, arguments: Arguments, table: Table, batch: Batch, tally: _Tally
 ) -> None:
-    proofs = [(digest_of(line), json.loads(row_of(line))) for line in batch.lines]
+    proofs = await asyncio.to_thread(_proofs, batch)
     differences = await TAKEOVERS[table].compare(context.db, proofs)
     excused: set[str] = set()
     for each in differences:
@@ -93,6 +93,10 @@ async def _compare_contents(context: JobContext, ids: list[str], tally: _Tally) 
         await context.raise_if_stopping()
         if not await files.holds(context.settings, content):
             tally.wrong.append(f"{FILES} {file_id} (other bytes)")
+
+
+def _proofs(batch: Batch) -> list[tuple[str, dict[str, Any]]]:
+    return [(digest_of(line), json.loads(row_of(line))) for line in batch.lines]
 
 
 def _was_kept(each: Difference, job_id: str, arguments: Arguments) -> bool:

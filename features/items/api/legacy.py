@@ -116,7 +116,7 @@ class LegacyItem(NamedTuple):
 
     def row(self) -> bytes:
         """The JSON object that `load_rows` takes in its array; one line, UTF-8."""
-        return orjson.dumps(self._asdict())
+        return orjson.dumps(dict(zip(self._fields, self, strict=True)))
 
 
 def canonical_digest(item: LegacyItem) -> str:

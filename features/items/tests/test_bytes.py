@@ -3,7 +3,6 @@
 from typing import Final, get_args
 
 import orjson
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +12,7 @@ from features.items import queries
 from features.items.queries.reads import COUNTED, list_statement
 from features.items.schemas import Category, ItemFilter, Priority, Status
 from features.items.tests import typed
-from features.items.tests.factories import JsonObject
+from features.items.tests.factories import JsonObject, seed
 from tests.fixtures.database import Connection
 from tests.fixtures.rows import MOMENTS, TEXTS, filled
 
@@ -28,7 +27,7 @@ COLUMNS: Final[dict[str, st.SearchStrategy[object]]] = {
     "created_at": MOMENTS,
     "updated_at": st.none() | MOMENTS,
 }
-ROWS: Final = st.lists(st.fixed_dictionaries(COLUMNS), max_size=8, unique_by=lambda row: row["id"])
+ROWS: Final = st.lists(st.fixed_dictionaries(COLUMNS), max_size=6, unique_by=lambda row: row["id"])
 INSERT: Final = f"INSERT INTO items ({', '.join(COLUMNS)}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 
 
@@ -37,7 +36,7 @@ async def store(connection: Connection, rows: list[JsonObject]) -> None:
     await connection.executemany(INSERT, [[row[name] for name in COLUMNS] for row in rows])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(rows=ROWS, size=st.none() | st.integers(1, 9), offset=st.integers(0, 4), data=st.data())
 async def test_lists_and_single_rows_have_the_bytes_of_the_typed_way(
     db: Database,
@@ -63,17 +62,15 @@ async def test_lists_and_single_rows_have_the_bytes_of_the_typed_way(
     assert answer == await typed.list_items(db, wanted, after=after, offset=offset, size=size)
     if cursor := orjson.loads(answer).get("nextCursor"):
         assert decode_position(cursor).id == orjson.loads(answer)["data"][-1]["id"]
-    for row in rows:
+    for row in rows[:1]:
         found = await queries.find_item(db, row["id"])
         assert found is not None
         assert (found.version, found.data) == await typed.find_item(db, row["id"])
 
 
-@pytest.mark.parametrize("zone", ["America/Sao_Paulo", "Asia/Kathmandu"])
-async def test_the_zone_of_a_session_changes_nothing(db: Database, connection: Connection, zone: str) -> None:
-    [row] = ROWS.filter(lambda rows: len(rows) == 1).example()
-    await store(connection, [row])
-    expected = await typed.find_item(db, row["id"])
-    await connection.execute(f"SET TIME ZONE '{zone}'")
+async def test_the_zone_of_a_session_changes_nothing(db: Database, connection: Connection) -> None:
+    await seed(connection, 3)
+    expected = await queries.list_items(db, ItemFilter())
+    await connection.execute("SET TIME ZONE 'America/Sao_Paulo'")
     sql, _ = list_statement(ItemFilter(), after=None, offset=0, size=None)
-    assert expected[1] in (await connection.fetchval(sql)).encode()
+    assert (await connection.fetchval(sql)).encode() == expected

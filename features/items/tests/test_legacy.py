@@ -24,9 +24,9 @@ def batch(*records: JsonObject) -> str:
     return f"[{','.join(LegacyItem.parse(record).row().decode() for record in records)}]"
 
 
-def digests(*records: JsonObject) -> list[tuple[str, str]]:
+def proofs(*records: JsonObject) -> str:
     items = [LegacyItem.parse(record) for record in records]
-    return [(item.id, canonical_digest(item)) for item in items]
+    return json.dumps([{"id": item.id, "digest": canonical_digest(item)} for item in items])
 
 
 async def load(
@@ -143,7 +143,7 @@ async def test_timestamps_become_milliseconds_and_their_spelling_is_kept(
     assert row["created_at"] == row["updated_at"] == exact
     spelling = {"spelling": {"createdAt": text, "updatedAt": text}}
     assert row["legacy"] == (None if stored is None else json.dumps(spelling, separators=(",", ":")))
-    assert await api.compare(db, digests(record)) == []
+    assert await api.compare(db, proofs(record)) == []
 
 
 async def test_what_the_columns_cannot_hold_is_kept_beside_them(db: Database, connection: Connection) -> None:
@@ -159,7 +159,7 @@ async def test_what_the_columns_cannot_hold_is_kept_beside_them(db: Database, co
         "fields": {"owner": {"name": "é🚀", "n": [1, 1.5, 2.5, 10**30, None, True]}, "legacy": 1},
         "absent": ["tags", "updatedAt"],
     }
-    assert await api.compare(db, digests(record)) == []
+    assert await api.compare(db, proofs(record)) == []
 
 
 async def test_skip_keeps_what_is_stored(db: Database, connection: Connection) -> None:
@@ -192,7 +192,7 @@ async def test_overwrite_converges_and_leaves_identical_rows_alone(
     ]
     changed = [{**record, **change} for record, change in zip(records, changes, strict=True)]
     assert await load(db, *changed, on_conflict="overwrite", job=OTHER_JOB) == (1, 4, 0, 0)
-    assert await api.compare(db, digests(*changed)) == []
+    assert await api.compare(db, proofs(*changed)) == []
     rows = await connection.fetch(
         "SELECT id, version, import_version, import_job_id::text FROM items ORDER BY id"
     )
@@ -238,13 +238,13 @@ async def test_any_change_of_a_row_is_a_mismatch(db: Database, connection: Conne
     records = [legacy_record(id=str(number)) for number in range(3)]
     await load(db, *records)
     await connection.execute(f"UPDATE items SET {change}, version = 7 WHERE id = '1'")
-    [found] = await api.compare(db, [*digests(*records)])
+    [found] = await api.compare(db, proofs(*records))
     assert found == api.Mismatch("1", missing=False, import_job_id=JOB, version=7, import_version=1)
 
 
 async def test_a_missing_row_is_a_mismatch(db: Database) -> None:
     await load(db, legacy_record(id="1"))
-    found = await api.compare(db, digests(legacy_record(id="1"), legacy_record(id="2")))
+    found = await api.compare(db, proofs(legacy_record(id="1"), legacy_record(id="2")))
     assert found == [api.Mismatch("2", missing=True, import_job_id=None, version=None, import_version=None)]
 
 
@@ -277,7 +277,9 @@ async def test_postgresql_computes_the_same_digest_of_any_record(
     await connection.execute("TRUNCATE items")
     wanted = [legacy_record(**record) for record in found]
     assert await load(db, *wanted) == (len(wanted), 0, 0, 0)
-    assert await api.compare(db, digests(*wanted)) == []
+    assert await api.compare(db, proofs(*wanted)) == []
+    items = {item.id: item for item in map(LegacyItem.parse, wanted)}
+    assert await api.records(db, list(items)) == items, "what comes out is what went in"
     assert await load(db, *wanted, on_conflict="overwrite") == (0, 0, len(wanted), 0)
 
 

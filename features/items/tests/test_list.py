@@ -239,20 +239,11 @@ async def test_unknown_parameters_are_ignored(client: httpx.AsyncClient) -> None
 
 
 @pytest.mark.parametrize(
-    ("query", "most"),
-    [
-        ("", 1),
-        ("?limit=1000", 1),
-        ("?limit=5", 2),
-        ("?limit=5&offset=5", 2),
-        ("?status=new", 1),
-        ("?q=idea&limit=5", 2),
-        ("?tag=tag1&limit=5", 1),
-        ("?offset=3", 2),
-    ],
+    "query",
+    ["", "?limit=1000", "?limit=5", "?limit=5&offset=5", "?status=new", "?q=idea&limit=5", "?offset=3"],
 )
-async def test_a_list_takes_the_same_few_queries_however_long_it_is(
-    client: httpx.AsyncClient, connection: Connection, query: str, most: int
+async def test_a_list_with_its_total_takes_one_query(
+    client: httpx.AsyncClient, connection: Connection, query: str
 ) -> None:
     for count in (10, 600):
         await connection.execute("TRUNCATE items")
@@ -261,5 +252,4 @@ async def test_a_list_takes_the_same_few_queries_however_long_it_is(
         await client.delete(f"/api/items/{(await create(client))['id']}")
         response = await client.get(f"/api/items{query}")
         assert response.headers["x-cache"] == "MISS"
-        [queries] = re.findall(r'desc="(\d+) queries"', response.headers["server-timing"])
-        assert int(queries) <= most
+        assert re.findall(r'desc="(\d+) queries"', response.headers["server-timing"]) == ["1"]

@@ -10,7 +10,7 @@ from typing import Final
 
 from core.cache import Cache
 from core.database.client import Database
-from core.database.transaction import transaction
+from core.database.transaction import unit_of_work
 from core.http.timestamps import now
 from core.outbound.fetch import Broken, Fetcher, FetchError
 from core.outbound.targets import Permission
@@ -77,7 +77,8 @@ async def _store(
     system_id = result.system_id
     milliseconds = None if result.response_time is None else round(result.response_time)
     finding = Finding(STORED_AS[result.status], result.last_checked, milliseconds)
-    async with cache.invalidating(*tags_of(system_id)), transaction(db) as tx:
+
+    async def store(tx: Database) -> None:
         before = await queries.lock_system(tx, system_id)
         if before is None:
             raise SystemNotFound(system_id)
@@ -86,12 +87,10 @@ async def _store(
             return
         after = await queries.store_finding(tx, system_id, finding)
         if after is not None and after.system.status != before.system.status:
+            facts = facts_of(before.system), facts_of(after.system)
             await audit.record_change(
-                tx,
-                author,
-                "checked",
-                ENTITY,
-                system_id,
-                before=facts_of(before.system),
-                after=facts_of(after.system),
+                tx, author, "checked", ENTITY, system_id, before=facts[0], after=facts[1]
             )
+
+    async with cache.invalidating(*tags_of(system_id)):
+        await unit_of_work(db, store)

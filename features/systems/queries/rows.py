@@ -27,12 +27,7 @@ COLUMNS: Final = (
     "host, last_checked, response_time_ms, created_at, updated_at, row_version"
 )
 
-# Whoever waits holds a connection, so nobody waits long.
-_LOCK: Final = f"""
-SELECT {COLUMNS}
-FROM systems, (SELECT set_config('lock_timeout', '2s', true)) AS patience
-WHERE id = $1 FOR UPDATE OF systems
-"""
+_LOCK: Final = f"SELECT {COLUMNS} FROM systems WHERE id = $1 FOR UPDATE"
 
 # What a reference to the system does too: it cannot be deleted before the transaction ends.
 _HOLD: Final = "SELECT id FROM systems WHERE id = $1 FOR KEY SHARE"
@@ -63,7 +58,7 @@ async def create_system(
 async def lock_system(tx: Database, system_id: str) -> StoredSystem | None:
     """The row, held until the transaction ends: writers of one system come one after the other.
 
-    Raises WriteConflict after two seconds of waiting.
+    Raises LockTimeout after DB_LOCK_TIMEOUT_S.
     """
     rows = await tx.query_raw(_LOCK, system_id, model=SystemRow)
     return _stored(rows[0]) if rows else None

@@ -6,8 +6,8 @@ from urllib.parse import quote
 from fastapi import Path, Query, Request, Response, status
 
 from core.cache import Entry, cache_key
-from core.deps import Actor, Cache, Db
-from core.errors import Invalid, TooLarge, Unavailable, UnsupportedMediaType
+from core.deps import Actor, Cache, Db, IfMatch
+from core.errors import Invalid, PreconditionFailed, TooLarge, Unavailable, UnsupportedMediaType
 from core.http.conditional import cached_response, json_entry
 from core.http.envelope import Done, Envelope, ListEnvelope, error_responses
 from features.systems import queries, service
@@ -57,8 +57,9 @@ async def create_system(
     db: Db, cache: Cache, actor: Actor, values: CreateSystem, response: Response
 ) -> Done[System]:
     created = await service.create_system(db, cache, actor, values)
-    response.headers["Location"] = f"{PREFIX}/{quote(created.id, safe='')}"
-    return Done[System](message="System created successfully", data=created)
+    response.headers["Location"] = f"{PREFIX}/{quote(created.system.id, safe='')}"
+    response.headers["ETag"] = service.etag_of(created)
+    return Done[System](message="System created successfully", data=created.system)
 
 
 @router.get(
@@ -139,19 +140,34 @@ async def get_system(request: Request, db: Db, cache: Cache, system_id: SystemId
     summary="Update system",
     description="Changes the fields that are sent; null empties those that may be empty. Every accepted "
     "update sets `updatedAt`.",
-    responses=error_responses(*REFUSED_BODY, SystemNotFound, SystemNameTaken, Unavailable),
+    responses=error_responses(
+        *REFUSED_BODY, SystemNotFound, SystemNameTaken, PreconditionFailed, Unavailable
+    ),
 )
 async def update_system(
-    db: Db, cache: Cache, actor: Actor, system_id: SystemId, values: UpdateSystem
+    db: Db,
+    cache: Cache,
+    actor: Actor,
+    system_id: SystemId,
+    precondition: IfMatch,
+    values: UpdateSystem,
+    response: Response,
 ) -> Done[System]:
-    updated = await service.update_system(db, cache, actor, system_id, values)
-    return Done[System](message="System updated successfully", data=updated)
+    updated = await service.update_system(db, cache, actor, system_id, values, precondition)
+    response.headers["ETag"] = service.etag_of(updated)
+    return Done[System](message="System updated successfully", data=updated.system)
 
 
-@router.delete(ONE, summary="Delete system", responses=error_responses(SystemNotFound, Unavailable))
-async def delete_system(db: Db, cache: Cache, actor: Actor, system_id: SystemId) -> Done[System]:
+@router.delete(
+    ONE,
+    summary="Delete system",
+    responses=error_responses(SystemNotFound, PreconditionFailed, Unavailable),
+)
+async def delete_system(
+    db: Db, cache: Cache, actor: Actor, system_id: SystemId, precondition: IfMatch
+) -> Done[System]:
     """The answer holds the system as it was. Its ideas and files stay, without their link to it."""
-    deleted = await service.delete_system(db, cache, actor, system_id)
+    deleted = await service.delete_system(db, cache, actor, system_id, precondition)
     return Done[System](message="System removed successfully", data=deleted)
 
 

@@ -1,13 +1,20 @@
-"""Taking an old registry over in the app of the run, as the command does."""
+"""Taking an old registry over in the app of the run, as the command does; and old registries that run."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
+import asyncpg
 import httpx
 import pytest
+import pytest_asyncio
 
 from features.imports.api import RegistryOptions, accept_registry
+from tests.fixtures.database import Connection
+from tests.fixtures.services import TestServices
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -38,3 +45,64 @@ def takeover(app: "FastAPI", client: httpx.AsyncClient) -> Takeover:
         return found
 
     return run
+
+
+@pytest.fixture
+def old_url(services: TestServices) -> Iterator[str]:
+    """An empty database where the old registry may be."""
+    with services.fresh_database("registry", migrated=False) as url:
+        yield url
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def old(old_url: str) -> AsyncIterator[Connection]:
+    connection = await asyncpg.connect(old_url)
+    yield connection
+    await connection.close()
+
+
+@dataclass
+class Relay:
+    """Listens on a port, as QuestDB does, and passes on to PostgreSQL; keeps what clients say."""
+
+    url: str
+    said: bytearray = field(default_factory=bytearray)
+    connections: int = 0
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def questdb(old_url: str, old: Connection) -> AsyncIterator[Relay]:
+    relay = Relay("")
+    parts = urlsplit(old_url)
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, keep: bool) -> None:
+        while data := await reader.read(65536):
+            if keep:
+                relay.said += data
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        relay.connections += 1
+        if parts.hostname:
+            there = await asyncio.open_connection(parts.hostname, parts.port or 5432)
+        else:
+            folder = parse_qs(parts.query)["host"][0]
+            there = await asyncio.open_unix_connection(f"{folder}/.s.PGSQL.5432")
+        for source, target, keep in ((reader, there[1], True), (there[0], writer, False)):
+            task = asyncio.create_task(pump(source, target, keep=keep))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    user = parts.username or "handover"
+    credentials = user if parts.password is None else f"{user}:{parts.password}"
+    relay.url = f"postgresql://{credentials}@127.0.0.1:{port}{parts.path}"
+    yield relay
+    server.close()
+    for task in list(tasks):
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

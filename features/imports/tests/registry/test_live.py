@@ -1,34 +1,21 @@
 """The old registry while it runs: a real PostgreSQL, as itself and in the part of QuestDB."""
 
-import asyncio
 import json
 import traceback
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlsplit
 
-import asyncpg
 import httpx
 import pytest
-import pytest_asyncio
 
 from features.imports.errors import SourceMalformed, SourceUnavailable
 from features.imports.registry import accept, live
 from features.imports.registry.captured import Capture
 from features.imports.registry.schemas import Table
-from features.imports.tests.registry.conftest import Takeover
+from features.imports.tests.registry.conftest import Relay, Takeover
 from features.imports.tests.registry.factories import NOON, TABLES, Old, file, idea, ideas, system
+from tests.fixtures.database import Connection
 from tests.fixtures.services import TestServices
-
-if TYPE_CHECKING:
-    from typing import TypeAlias
-
-    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
-else:
-    Connection = asyncpg.Connection
 
 _REAL = {
     "id": "uuid",
@@ -47,20 +34,6 @@ _QUESTDB = {name: kind.replace("timestamptz", "timestamp") for name, kind in _RE
 _QUESTDB |= {"id": "varchar", "tags": "varchar", "metadata": "varchar", "estimated_hours": "double precision"}
 
 
-@pytest.fixture
-def old_url(services: TestServices) -> Iterator[str]:
-    """An empty database where the old registry may be."""
-    with services.fresh_database("registry", migrated=False) as url:
-        yield url
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def old(old_url: str) -> AsyncIterator[Connection]:
-    connection = await asyncpg.connect(old_url)
-    yield connection
-    await connection.close()
-
-
 async def fill(
     old: Connection, types: dict[str, str], *, systems: list[Old], ideas: list[Old], files: list[Old]
 ) -> None:
@@ -72,53 +45,6 @@ async def fill(
                 f"INSERT INTO {table} SELECT * FROM json_populate_recordset(NULL::{table}, $1::json)",
                 json.dumps(rows),
             )
-
-
-@dataclass
-class Relay:
-    """Listens on a port, as QuestDB does, and passes on to PostgreSQL; keeps what clients say."""
-
-    url: str
-    said: bytearray = field(default_factory=bytearray)
-    connections: int = 0
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def questdb(old_url: str, old: Connection) -> AsyncIterator[Relay]:
-    relay = Relay("")
-    parts = urlsplit(old_url)
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, keep: bool) -> None:
-        while data := await reader.read(65536):
-            if keep:
-                relay.said += data
-            writer.write(data)
-            await writer.drain()
-        writer.close()
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        relay.connections += 1
-        if parts.hostname:
-            there = await asyncio.open_connection(parts.hostname, parts.port or 5432)
-        else:
-            folder = parse_qs(parts.query)["host"][0]
-            there = await asyncio.open_unix_connection(f"{folder}/.s.PGSQL.5432")
-        for source, target, keep in ((reader, there[1], True), (there[0], writer, False)):
-            task = asyncio.create_task(pump(source, target, keep=keep))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
-
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    user = parts.username or "handover"
-    credentials = user if parts.password is None else f"{user}:{parts.password}"
-    relay.url = f"postgresql://{credentials}@127.0.0.1:{port}{parts.path}"
-    yield relay
-    server.close()
-    for task in list(tasks):
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 SYSTEM_ID = "6a1d3a52-9c55-4f5d-8f0e-0d5f8f1f3a01"

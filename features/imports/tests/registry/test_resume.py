@@ -224,6 +224,7 @@ async def test_another_import_does_not_sweep_a_waiting_takeover_away(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("handover")
 async def test_a_cancel_stops_at_the_next_batch(
     start_command: StartCommand, gate: Gate, sql: "asyncpg.Connection", tmp_path: Path
 ) -> None:

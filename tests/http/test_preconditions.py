@@ -1,0 +1,89 @@
+"""`If-Match`: nobody overwrites what they have not seen."""
+
+import hashlib
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from core.deps import IfMatch
+from core.errors import PreconditionFailed
+from core.http import errors, openapi
+from core.http.conditional import Precondition, json_entry, row_entry, row_etag
+from core.http.envelope import Envelope, listed
+
+
+class Row(BaseModel):
+    name: str
+
+
+def app_with_a_row() -> FastAPI:
+    app = FastAPI()
+    errors.install(app)
+    openapi.install(app)
+
+    @app.put("/row")
+    async def change(if_match: IfMatch) -> dict[str, list[str] | None]:
+        if_match.check('"3-abc"', "Row with id 7")
+        return {"tags": None if if_match.tags is None else list(if_match.tags)}
+
+    return app
+
+
+async def put(*headers: str) -> httpx.Response:
+    transport = httpx.ASGITransport(app=app_with_a_row())
+    async with httpx.AsyncClient(transport=transport, base_url="http://handover.test") as client:
+        return await client.put("/row", headers=[("If-Match", header) for header in headers])
+
+
+@pytest.mark.parametrize(
+    ("headers", "tags"),
+    [
+        ((), None),
+        (("*",), ["*"]),
+        (('"3-abc"',), ['"3-abc"']),
+        (('W/"3-abc"',), ['"3-abc"']),
+        (('"other" , W/"3-abc"',), ['"other"', '"3-abc"']),
+        (('"other"', '"3-abc"'), ['"other"', '"3-abc"']),
+    ],
+)
+async def test_goes_on(headers: tuple[str, ...], tags: list[str] | None) -> None:
+    answer = await put(*headers)
+    assert (answer.status_code, answer.json()) == (200, {"tags": tags})
+
+
+@pytest.mark.parametrize("header", ['"2-abc"', "3-abc", '"2-abc", "4-abc"', ""])
+async def test_refused_when_it_was_changed(header: str) -> None:
+    answer = await put(header)
+    assert answer.status_code == 412
+    assert answer.json()["message"] == "Row with id 7 was changed meanwhile: read it again"
+
+
+def test_a_weak_tag_of_ours_is_the_same_state() -> None:
+    Precondition(('"1"',)).check('W/"1"', "It")
+    with pytest.raises(PreconditionFailed):
+        Precondition(()).check('W/"1"', "It")
+
+
+def test_described_in_openapi() -> None:
+    operation = app_with_a_row().openapi()["paths"]["/row"]["put"]
+    assert [(each["name"], each["in"], each["required"]) for each in operation["parameters"]] == [
+        ("if-match", "header", False)
+    ]
+    assert operation["responses"]["412"] == {"$ref": "#/components/responses/PreconditionFailed"}
+
+
+def test_a_rows_tag_is_of_its_version_and_its_bytes() -> None:
+    data = '{"name":"José"}'.encode()
+    wanted = f'"4-{hashlib.sha256(data).hexdigest()[:16]}"'
+    assert row_etag(4, data) == wanted
+    entry = json_entry(Envelope[Row](data=Row(name="José")), version=4)
+    assert (entry.etag, entry.body) == (wanted, b'{"success":true,"data":' + data + b"}")
+    assert row_entry(4, data) == entry
+    assert entry.body == Envelope[Row](data=Row(name="José")).model_dump_json().encode()
+
+
+def test_a_version_is_of_one_row() -> None:
+    with pytest.raises(TypeError):
+        json_entry(listed([Row(name="a")]), version=1)
