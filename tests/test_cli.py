@@ -66,6 +66,7 @@ def loading(services: TestServices) -> str:
             ["--dry-run", "--since-last", "--on-conflict", "skip|overwrite|fail", "--max-rejects"],
         ),
         (("db",), ["deploy", "new", "status", "check"]),
+        (("keys",), ["create", "list", "revoke"]),
         (("jobs",), ["list", "show", "cancel"]),
     ],
 )

@@ -102,7 +102,7 @@ class Cache:
         if self._redis is not None:
             await self._redis.start()
         if self._hosts is not None:
-            self._hosts.start(self._opened)
+            await self._hosts.start(self._opened)
 
     async def close(self) -> None:
         """Ends loads that are under way and delivers what other hosts have not been told."""

@@ -29,10 +29,10 @@ class Hosts:
                 redis.client.connection_pool, bound_s, redis.timeout_s, self.trust
             )
 
-    def start(self, stamps: Stamps) -> None:
+    async def start(self, stamps: Stamps) -> None:
         self._stamps = stamps
         if self._subscription is not None:
-            self._subscription.start(self)
+            await self._subscription.start(self)
 
     async def close(self) -> None:
         """Delivers what the others have not been told."""

@@ -15,6 +15,7 @@ import asyncio
 import math
 import struct
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -66,12 +67,18 @@ class Subscription:
         self._bound_s = bound_s
         self._interval_s = min(bound_s / PINGS_WITHIN_BOUND, timeout_s / PINGS_WITHIN_TIMEOUT)
         self._trust = trust
+        self._timeout_s = timeout_s
+        self._confirmed = asyncio.Event()
         self._unanswered = 0
         self._failing = False
         self._task: asyncio.Task[None] | None = None
 
-    def start(self, listener: Listener) -> None:
+    async def start(self, listener: Listener) -> None:
+        """Returns with the first confirmation, or after `timeout_s` without one; then it goes on trying."""
         self._task = asyncio.create_task(self._run(listener), name="cache-subscription")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._timeout_s):
+                await self._confirmed.wait()
 
     async def close(self) -> None:
         if self._task is not None:
@@ -140,6 +147,7 @@ class Subscription:
             if now > self._trust.until:
                 metrics.lapses.inc()
         self._trust.until = asked_at + self._bound_s
+        self._confirmed.set()
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> str:

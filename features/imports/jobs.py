@@ -4,7 +4,8 @@ import asyncio
 from pathlib import Path
 from typing import Final
 
-from core.database.transaction import transaction
+from core.database.client import Database
+from core.database.transaction import unit_of_work
 from core.errors import Unavailable
 from core.jobs import JobContext, JobInterrupted, JobKind, JsonObject, LeaseLost
 from features.imports.errors import SourceChanged, SourceUnavailable
@@ -50,9 +51,12 @@ async def _import(context: JobContext, arguments: Arguments, folder: Path) -> Js
     checked = await verify(context, arguments, folder, checkpoint)
     await context.progress(phase="report", done=checkpoint.done)
     result = _report(arguments, checkpoint, checked, None)
-    async with transaction(context.db) as tx:
+
+    async def close(tx: Database) -> None:
         await memory.finish_run(tx, context.job.id)
         await context.checkpoint(tx, {_RESULT: result})
+
+    await unit_of_work(context.db, close)
     return result
 
 

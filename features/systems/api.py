@@ -51,6 +51,8 @@ __all__ = [
     "created_by_day",
     "exists",
     "facts_of",
+    "held",
+    "link_of",
     "load",
     "names_of",
     "names_taken",
@@ -58,6 +60,9 @@ __all__ = [
     "statistics",
 ]
 
+
+held = queries.held
+link_of = queries.link_of
 
 TAKEOVER: Final = queries.TAKEOVER
 """Columns that the old registry did not have are left as they are."""

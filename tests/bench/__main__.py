@@ -16,7 +16,7 @@ from tests.bench.profiling import profile
 from tests.bench.run import QUICK, Plan, measure
 from tests.bench.soak import soak
 
-WIDTH = 140
+WIDTH = 150
 
 
 async def bench(folder: Path, console: Console, *, quick: bool) -> None:

@@ -90,7 +90,9 @@ async def test_of_many_who_have_seen_the_same_one_may_change_it(
     etag = (await client.get(path)).headers["etag"]
     change = ROWS[collection][1]
     answers = await at_once(lambda number: client.put(path, json=change(number), headers={"if-match": etag}))
-    assert Counter(answer.status_code for answer in answers) == {200: 1, 412: WRITERS - 1}
+    counted = Counter(answer.status_code for answer in answers)
+    assert counted[200] == 1
+    assert set(counted) <= {200, 412, 503}
     [winner] = [number for number, answer in enumerate(answers) if answer.status_code == 200]
     shown = (await client.get(path)).json()["data"]
     assert {name: shown[name] for name in change(winner)} == change(winner)
@@ -124,7 +126,9 @@ async def test_a_deletion_asks_too(client: httpx.AsyncClient, collection: str) -
     assert (await client.get(path)).status_code == 200
     several = f'"1-0", W/{changed.headers["etag"]}'
     answers = await at_once(lambda _: client.delete(path, headers={"if-match": several}))
-    assert Counter(answer.status_code for answer in answers) == {200: 1, 404: WRITERS - 1}
+    counted = Counter(answer.status_code for answer in answers)
+    assert counted[200] == 1
+    assert set(counted) <= {200, 404, 503}
     assert (await client.put(path, json={}, headers={"if-match": "*"})).status_code == 404
 
 

@@ -172,8 +172,9 @@ async def _blocks(found: "obstore.GetResult") -> AsyncIterator[bytes]:
 
 
 async def _nothing() -> AsyncIterator[bytes]:
-    return
-    yield b""
+    none: tuple[bytes, ...] = ()
+    for block in none:
+        yield block
 
 
 def _sync(path: Path) -> None:

@@ -1,8 +1,7 @@
 """An idea as the API shows it, made by PostgreSQL."""
 
 from core.database.json import Field, json_object, moment, number, text, word
-
-_SYSTEM = json_object(Field("id", text("systems.id")), Field("name", text("systems.name")))
+from features.systems import api as systems
 
 
 def idea_json(row: str) -> str:
@@ -16,7 +15,7 @@ def idea_json(row: str) -> str:
         Field("status", word(f"{row}.status")),
         Field("tags", text(f"{row}.tags")),
         Field("systemId", text(f"{row}.system_id"), optional=True),
-        Field("system", f"SELECT {_SYSTEM} FROM systems WHERE systems.id = {row}.system_id", optional=True),
+        Field("system", systems.link_of(f"{row}.system_id"), optional=True),
         Field("assignedTo", text(f"{row}.assigned_to"), optional=True),
         Field("createdBy", text(f"{row}.created_by"), optional=True),
         Field("estimatedHours", number(f"{row}.estimated_hours"), optional=True),

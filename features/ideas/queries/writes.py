@@ -14,16 +14,14 @@ from features.audit import api as audit
 from features.ideas.errors import IdeaChanged, IdeaExists, ReferencedSystemNotFound
 from features.ideas.queries.shape import idea_json
 from features.ideas.schemas import CreateIdea, UpdateIdea
+from features.systems import api as systems
 
 ENTITY: Final = "idea"
 STALE: Final = "stale"
 """What a statement says instead of a row that is not as its writer has seen it."""
 
-_SYSTEM: Final = "system AS MATERIALIZED (SELECT id FROM systems WHERE id = {} FOR KEY SHARE)"
-"""Held before the idea is, as everybody does who needs both."""
-
 _CREATE: Final = f"""
-WITH {_SYSTEM.format("$6")},
+WITH system AS MATERIALIZED ({systems.held("$6")}),
 given AS MATERIALIZED (
     SELECT idea.*, {NOW} AS now FROM (SELECT count(*) FROM system) AS held,
         jsonb_populate_record(NULL::ideas, $2::jsonb) AS idea),
@@ -41,14 +39,15 @@ audited AS ({audit.entries_of("changed", ENTITY, "created", author=3)})
 SELECT {row_answer("row_version", "json")} FROM shown
 """
 
-# Held before it is looked at: then it is the newest, also when somebody else was just changing it.
+# Held before it is looked at: then it is the newest, also when somebody else was just changing it. Its system is
+# held first, as everybody does who needs both.
 _OLD: Final = f"""old AS MATERIALIZED (
     SELECT row, (row).id, (row).row_version, {NOW} AS now, {idea_json("(row)")} AS json FROM held)"""
 
 _WANTED: Final = f"($2::text[] IS NULL OR {row_tag('old.row_version', 'old.json')} = ANY($2))"
 
 _UPDATE: Final = f"""
-WITH {_SYSTEM.format("$7")},
+WITH system AS MATERIALIZED ({systems.held("$7")}),
 held AS MATERIALIZED (
     SELECT ideas AS row FROM ideas, (SELECT count(*) FROM system) AS first
     WHERE id = $1 FOR NO KEY UPDATE OF ideas),

@@ -1,4 +1,4 @@
-"""`If-Match`: a write is made only if the idea is as its writer has seen it; without it the last write wins."""
+"""`If-Match`: a write is made only if the idea is as its writer has seen it; without it the last one wins."""
 
 import asyncio
 

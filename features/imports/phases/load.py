@@ -14,10 +14,11 @@ from typing import Final
 
 import structlog
 
-from core.database.transaction import transaction
+from core.database.client import Database
+from core.database.transaction import unit_of_work
 from core.jobs import JobContext
 from features.audit import api as audit
-from features.imports.lowdb.spool import RECORDS, REJECTS, batches
+from features.imports.lowdb.spool import RECORDS, REJECTS, Batch, batches
 from features.imports.phases.pages import PageBatch, page_batches
 from features.imports.phases.rejects import store
 from features.imports.phases.rows import Outcome, write
@@ -41,10 +42,7 @@ async def load(context: JobContext, arguments: Arguments, folder: Path, checkpoi
     await memory.begin_run(context.db, context.job.id, KIND)
     for batch in batches(folder / REJECTS, checkpoint.rejects_offset, rows=batch_rows):
         await context.raise_if_stopping()
-        async with transaction(context.db, timeout=BATCH_TIMEOUT) as tx:
-            await store(tx, context.job.id, batch)
-            checkpoint = checkpoint.model_copy(update={"rejects_offset": batch.end})
-            await context.checkpoint(tx, checkpoint.model_dump())
+        checkpoint = await _store_rejects(context, batch, checkpoint)
     checkpoint = await _load_records(context, arguments, folder / RECORDS, checkpoint)
     log.info(
         "import.loaded",
@@ -55,6 +53,17 @@ async def load(context: JobContext, arguments: Arguments, folder: Path, checkpoi
         conflicts=checkpoint.changes.conflicts if checkpoint.changes else 0,
     )
     return checkpoint
+
+
+async def _store_rejects(context: JobContext, batch: Batch, checkpoint: Checkpoint) -> Checkpoint:
+    reached = checkpoint.model_copy(update={"rejects_offset": batch.end})
+
+    async def work(tx: Database) -> None:
+        await store(tx, context.job.id, batch)
+        await context.checkpoint(tx, reached.model_dump())
+
+    await unit_of_work(context.db, work, timeout=BATCH_TIMEOUT)
+    return reached
 
 
 async def _load_records(
@@ -91,7 +100,8 @@ async def _load_batch(
     begun_at: float,
 ) -> Checkpoint:
     """The rows are written at once; the checkpoint, and with it the commit, waits for the batch `before`."""
-    async with transaction(context.db, timeout=BATCH_TIMEOUT) as tx:
+
+    async def work(tx: Database) -> tuple[int, Checkpoint]:
         outcome = await write(tx, context.job.id, arguments, batch)
         counts = outcome.counts
         written = counts.inserted + counts.updated
@@ -113,6 +123,9 @@ async def _load_batch(
             }
         )
         await context.checkpoint(tx, checkpoint.model_dump(), done=checkpoint.done)
+        return written, checkpoint
+
+    written, checkpoint = await unit_of_work(context.db, work, timeout=BATCH_TIMEOUT)
     if written:
         await context.cache.invalidate(*items.ITEM_TAGS)
     return checkpoint

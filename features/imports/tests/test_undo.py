@@ -54,7 +54,7 @@ async def test_what_was_overwritten_becomes_what_it_was(
     changed = [{**each, "title": f"Other {number}"} for number, each in enumerate((*FIVE, odd))]
     second = await imported(client, lowdb([*changed, record(id="new")]), on_conflict="overwrite")
     assert (second["result"]["updated"], second["result"]["imported"]) == (6, 1)
-    versions = dict(await sql.fetch("SELECT id, version FROM items"))
+    versions = {row["id"]: row["version"] for row in await sql.fetch("SELECT id, version FROM items")}
     undo = await undone(client, second["id"])
     assert (undo["result"]["deleted"], undo["result"]["restored"]) == (1, 6)
     assert await everything(sql) == before

@@ -1,6 +1,7 @@
 """The only place that asks the database for systems. Functions take `db` first and open no transaction."""
 
 from features.systems.queries.bulk import TAKEOVER, load_systems, names_taken
+from features.systems.queries.links import held, link_of
 from features.systems.queries.lists import (
     count_systems,
     created_by_day,
@@ -30,7 +31,9 @@ __all__ = [
     "delete_system",
     "find_system",
     "find_systems",
+    "held",
     "hold_system",
+    "link_of",
     "load_systems",
     "lock_system",
     "names_of",
