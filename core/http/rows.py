@@ -1,18 +1,23 @@
-"""One row as an answer shows it: finished JSON, which a statement made and nobody parses."""
+"""Answers that statements made: finished JSON, which nobody parses."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from starlette.responses import Response
 
-from core.http.conditional import Precondition, row_etag
+from core.cache import Entry
+from core.http.conditional import Precondition, body_etag, row_entry, row_etag
+
+LONG: Final = 1_048_576
+"""Bytes that take a millisecond to hash: more of them would hold up other requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`data` is the row's JSON as the API shows it, in UTF-8; `version` counts the row's changes."""
+    """`data` is a row's JSON as the API shows it, in UTF-8; `version` counts the row's changes."""
 
     version: int
     data: bytes
@@ -23,9 +28,15 @@ class Row:
         version, _, data = text.partition(b" ")
         return cls(int(version), data)
 
-    @property
-    def etag(self) -> str:
-        return row_etag(self.version, self.data)
+    def entry(self) -> Entry:
+        return row_entry(self.version, self.data)
+
+
+async def text_entry(body: bytes) -> Entry:
+    """A whole answer that shows more than one row."""
+    if len(body) <= LONG:
+        return Entry(body, body_etag(body))
+    return Entry(body, await asyncio.to_thread(body_etag, body))
 
 
 def wanted_tags(precondition: Precondition) -> list[str] | None:
@@ -37,4 +48,5 @@ def wanted_tags(precondition: Precondition) -> list[str] | None:
 def done(message: str, row: Row, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """What became of a request, and the row that it was about: an answer of the model `Done`."""
     body = b'{"success":true,"message":%b,"data":%b}' % (json.dumps(message).encode(), row.data)
-    return Response(body, status, {"ETag": row.etag, **(headers or {})}, "application/json")
+    etag = {"ETag": row_etag(row.version, row.data)}
+    return Response(body, status, {**etag, **(headers or {})}, "application/json")

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
 from core.cache import Entry, cache_key
 from core.deps import Actor, Cache, Db, IfMatch
 from core.errors import Conflict, Invalid, PreconditionFailed, TooLarge, Unavailable, UnsupportedMediaType
-from core.http.conditional import body_etag, cached_response, row_entry
+from core.http.conditional import cached_response
 from core.http.envelope import Done, Envelope, ListEnvelope, error_responses
-from core.http.rows import done, wanted_tags
+from core.http.rows import done, text_entry, wanted_tags
 from core.http.text import fault_of
 from features.ideas import queries, service
 from features.ideas.cache import IDEA, KANBAN, KANBAN_KEY, LIST
@@ -45,8 +45,7 @@ async def list_ideas(
     request: Request, db: Db, cache: Cache, query: Annotated[IdeaQuery, Query()]
 ) -> Response:
     async def load() -> Entry:
-        body = await service.list_ideas(db, query)
-        return Entry(body, body_etag(body))
+        return await text_entry(await service.list_ideas(db, query))
 
     return await cached_response(request, cache, LIST, cache_key(**query.model_dump()), load)
 
@@ -73,8 +72,7 @@ async def create_idea(db: Db, cache: Cache, actor: Actor, values: CreateIdea) ->
 )
 async def get_kanban(request: Request, db: Db, cache: Cache) -> Response:
     async def load() -> Entry:
-        body = await queries.board(db)
-        return Entry(body, body_etag(body))
+        return await text_entry(await queries.board(db))
 
     return await cached_response(request, cache, KANBAN, KANBAN_KEY, load)
 
@@ -87,8 +85,7 @@ async def get_kanban(request: Request, db: Db, cache: Cache) -> Response:
 )
 async def get_idea(request: Request, db: Db, cache: Cache, idea_id: IdeaId) -> Response:
     async def load() -> Entry:
-        row = await service.get_idea(db, idea_id)
-        return row_entry(row.version, row.data)
+        return (await service.get_idea(db, idea_id)).entry()
 
     return await cached_response(request, cache, IDEA, idea_id, load)
 

@@ -9,9 +9,9 @@ from starlette.convertors import Convertor, register_url_convertor
 from core.cache import Entry, cache_key
 from core.deps import Actor, Cache, Db, IfMatch
 from core.errors import Conflict, Invalid, PreconditionFailed, TooLarge, Unavailable, UnsupportedMediaType
-from core.http.conditional import body_etag, cached_response, row_entry
+from core.http.conditional import cached_response
 from core.http.envelope import Done, Envelope, ListEnvelope, error_responses
-from core.http.rows import done, wanted_tags
+from core.http.rows import done, text_entry, wanted_tags
 from core.http.text import fault_of
 from features.items import service
 from features.items.cache import ITEM, LIST
@@ -69,8 +69,7 @@ async def list_items(
     request: Request, db: Db, cache: Cache, query: Annotated[ItemQuery, Query()]
 ) -> Response:
     async def load() -> Entry:
-        body = await service.list_items(db, query)
-        return Entry(body, body_etag(body))
+        return await text_entry(await service.list_items(db, query))
 
     return await cached_response(request, cache, LIST, cache_key(**query.model_dump()), load)
 
@@ -96,8 +95,7 @@ async def create_item(db: Db, cache: Cache, actor: Actor, values: CreateItem) ->
 )
 async def get_item(request: Request, db: Db, cache: Cache, item_id: ItemId) -> Response:
     async def load() -> Entry:
-        row = await service.get_item(db, item_id)
-        return row_entry(row.version, row.data)
+        return (await service.get_item(db, item_id)).entry()
 
     return await cached_response(request, cache, ITEM, item_id, load)
 

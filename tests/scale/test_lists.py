@@ -3,7 +3,9 @@ list offers is found through an index, a page deep in the list costs what the fi
 page of a table of another size.
 """
 
+import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -187,6 +189,29 @@ async def test_a_page_with_its_total_costs_the_same_in_a_table_of_any_size(
                     found.setdefault(rows, []).append(cost.pages)
     few, many = found.values()
     assert all(large <= 2 * small + 20 for small, large in zip(few, many, strict=True)), (few, many)
+
+
+@pytest.mark.slow
+async def test_a_complete_list_does_not_hold_up_others(
+    services: TestServices, running_app: RunningApp
+) -> None:
+    sizes = Sizes(systems=10, ideas=10, items=50_000, files=10, audit_entries=10)
+    pauses: list[float] = []
+
+    async def feel_pauses() -> None:
+        while True:
+            before = time.perf_counter()
+            await asyncio.sleep(0)
+            pauses.append(time.perf_counter() - before)
+
+    async with registry(services, running_app, sizes) as filled:
+        feeling = asyncio.create_task(feel_pauses())
+        before = time.perf_counter()
+        response = await filled.client.get("/api/items")
+        took = time.perf_counter() - before
+        feeling.cancel()
+    assert response.json()["count"] == sizes.items
+    assert max(pauses) < took / 4
 
 
 @pytest.mark.slow

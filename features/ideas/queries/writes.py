@@ -39,8 +39,8 @@ audited AS ({audit.entries_of("changed", ENTITY, "created", author=3)})
 SELECT {row_answer("row_version", "json")} FROM shown
 """
 
-# Held before it is looked at: then it is the newest, also when somebody else was just changing it. Its system is
-# held first, as everybody does who needs both.
+# Held before it is looked at: then it is the newest, also when somebody else was just changing it. Its system
+# is held first, as everybody does who needs both.
 _OLD: Final = f"""old AS MATERIALIZED (
     SELECT row, (row).id, (row).row_version, {NOW} AS now, {idea_json("(row)")} AS json FROM held)"""
 

@@ -1,4 +1,4 @@
-"""The system that a row of another slice belongs to, in the statements of that slice. The arguments are SQL."""
+"""The system of another slice's row, in the statements of that slice. The arguments are SQL."""
 
 from typing import Final
 

@@ -2,7 +2,10 @@
 
 import asyncio
 import time
+from contextlib import AsyncExitStack
+from functools import partial
 
+import asyncpg
 import httpx
 import pytest
 
@@ -11,6 +14,7 @@ from features.systems.health import every
 from features.systems.tests.factories import PATH, JsonObject, create
 from tests.fixtures.application import RunningApp
 from tests.fixtures.database import Connection
+from tests.fixtures.services import TestServices
 from tests.fixtures.sites import Site, http
 from tests.fixtures.trail import audit_of
 from tests.fixtures.waiting import wait_for
@@ -147,10 +151,25 @@ async def test_a_cancelled_check_is_told(running_app: RunningApp, site: Site, ga
 
 
 async def test_an_interrupted_check_goes_on_behind_its_last_chunk(
-    running_app: RunningApp, connection: Connection, site: Site, monkeypatch: pytest.MonkeyPatch
+    running_app: RunningApp, services: TestServices, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """On a database of its own: the app of other tests, which may not reach the site, could take the job."""
     monkeypatch.setattr(systems_jobs, "CHUNK", 10)
     site.answers["/held"] = held = _Held()
+    async with AsyncExitStack() as stack:
+        url = stack.enter_context(services.fresh_database("checks"))
+        connection = await asyncpg.connect(url)
+        stack.push_async_callback(connection.close)
+        await _interrupted(partial(running_app, database_url=url), connection, site, held, monkeypatch)
+
+
+async def _interrupted(
+    running_app: RunningApp,
+    connection: Connection,
+    site: Site,
+    held: "_Held",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async with running_app(healthcheck_allow=(site.address,)) as client:
         for number in range(25):
             system = await create(client, url=site.url("/held" if number >= 10 else "/"))
