@@ -25,7 +25,7 @@ COLOURS: dict[JobState, str] = {
     "cancelled": "yellow",
     "running": "cyan",
 }
-RESULT_ROWS = (
+RESULT_ROWS: tuple[str, ...] = (
     "records",
     "superseded",
     "imported",

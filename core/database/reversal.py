@@ -5,9 +5,12 @@ A row tells by itself who wrote it last: `import_job_id` and `import_version`, t
 left. Whoever changes the row raises its version only.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from prisma.errors import ForeignKeyViolationError, UniqueViolationError
+
+from core.database.bulk import SomebodyWasQuicker
 from core.database.client import Database
 
 
@@ -34,9 +37,23 @@ class TakenBack:
 
 
 class ReversibleTable:
-    """One table with `id`, `import_job_id`, `import_version`, a version column and the given columns."""
+    """One table with `id`, `import_job_id`, `import_version`, a version column and the given columns.
 
-    def __init__(self, table: str, columns: Iterable[str], *, version: str = "row_version") -> None:
+    `links`: the columns that hold the id of a row of another table, by whose end they become null; with that
+    table. `unique`: the columns of which no two rows may say the same.
+    """
+
+    def __init__(
+        self,
+        table: str,
+        columns: Iterable[str],
+        *,
+        version: str = "row_version",
+        links: Mapping[str, str] | None = None,
+        unique: Iterable[str] = (),
+    ) -> None:
+        self._table = table
+        self._links = dict(links or {})
         held = f"SELECT * FROM {table} WHERE id = ANY({{}}::text[]) ORDER BY id FOR UPDATE"
         self._before = f"SELECT id, row_to_json(held)::text AS row FROM ({held.format('$1')}) AS held"
         self._obstacles = f"""
@@ -59,6 +76,23 @@ class ReversibleTable:
             FROM unnest($1::json[]) AS image, json_populate_record(NULL::{table}, image) AS old
             WHERE {table}.id = old.id"""
         self._delete = f"DELETE FROM {table} WHERE id = ANY($1::text[])"
+        hindrances = [
+            f"SELECT old.id, 'belonged to ' || old.{name} || ', which is gone' AS what FROM old "
+            f"WHERE old.{name} IS NOT NULL AND NOT EXISTS (SELECT FROM {target} WHERE id = old.{name})"
+            for name, target in self._links.items()
+        ] + [
+            f"SELECT old.id, 'had the {name} ' || old.{name} || ', which ' || other.id || ' has now' AS what "
+            f"FROM old JOIN {table} AS other ON other.{name} = old.{name} AND other.id <> old.id "
+            "AND other.import_job_id IS DISTINCT FROM $1::uuid"
+            for name in unique
+        ]
+        self._hindrances = (
+            f"WITH old AS MATERIALIZED (SELECT row.* FROM unnest($2::json[]) AS image, "
+            f"json_populate_record(NULL::{table}, image) AS row) "
+            f"SELECT id, min(what) AS what FROM ({' UNION ALL '.join(hindrances)}) AS found GROUP BY id"
+            if hindrances
+            else None
+        )
 
     async def before(self, tx: Database, ids: Sequence[str]) -> list[BeforeImage]:
         """Those of the rows that exist, held until the transaction ends."""
@@ -68,11 +102,40 @@ class ReversibleTable:
         """Those of the rows that are not any more as the job left them; the others are held."""
         return [Obstacle(**row) for row in await tx.query_raw(self._obstacles, job_id, list(ids))]
 
+    async def hindrances(self, tx: Database, job_id: str, images: Sequence[BeforeImage]) -> list[Obstacle]:
+        """Those of the rows, which the job overwrote, that cannot become what they were: what they belonged
+        to is gone, or what only they had is another's.
+        """
+        if not images or self._hindrances is None:
+            return []
+        rows = [image.row for image in images]
+        return [Obstacle(**row) for row in await tx.query_raw(self._hindrances, job_id, rows)]
+
+    async def dependents(
+        self, tx: Database, job_id: str, target: "ReversibleTable", ids: Sequence[str]
+    ) -> list[Obstacle]:
+        """The rows, of others than the job, that belong to these rows of `target`. No more can come when
+        those are held.
+        """
+        found: list[Obstacle] = []
+        for name in (name for name, table in self._links.items() if table == target._table):
+            statement = (
+                f"SELECT id, 'belongs to ' || {name} || ', which the import brought' AS what FROM {self._table} "
+                f"WHERE {name} = ANY($2::text[]) AND import_job_id IS DISTINCT FROM $1::uuid ORDER BY id"
+            )
+            found += [Obstacle(**row) for row in await tx.query_raw(statement, job_id, list(ids))]
+        return found
+
     async def take_back(self, tx: Database, ids: Sequence[str], images: Sequence[BeforeImage]) -> TakenBack:
-        """Rows that have an image become what it says, the other ones go."""
+        """Rows that have an image become what it says, the other ones go. Raises SomebodyWasQuicker; the
+        transaction is over then.
+        """
         overwritten = {image.id for image in images}
         inserted = [row_id for row_id in ids if row_id not in overwritten]
         deleted = await tx.execute_raw(self._delete, inserted) if inserted else 0
         rows = [image.row for image in images]
-        restored = await tx.execute_raw(self._restore, rows) if rows else 0
+        try:
+            restored = await tx.execute_raw(self._restore, rows) if rows else 0
+        except (UniqueViolationError, ForeignKeyViolationError):
+            raise SomebodyWasQuicker from None
         return TakenBack(deleted, restored)

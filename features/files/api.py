@@ -2,7 +2,7 @@
 
 Whoever shows or counts files carries `FILE_TAGS` in its cache policy. `subscribe` tells of each change, in
 the transaction that makes it. `TAKEOVER` writes and proves whole batches of an import, whose bytes are stored
-before with `store`; it tells no listeners.
+before with `store`; `REVERSAL` takes them back. Neither tells listeners.
 """
 
 import codecs
@@ -16,7 +16,7 @@ from features.files import queries
 from features.files.cache import FILE_TAGS
 from features.files.changes import record
 from features.files.changes.record import ENTITY, Work
-from features.files.changes.takeover import LARGEST_FILE, discard, holds, identify, key_for, store
+from features.files.changes.takeover import LARGEST_FILE, discard, holds, identify, key_for, spare, store
 from features.files.changes.upload import Outcome, upload
 from features.files.errors import ContentMissing
 from features.files.schemas import (
@@ -43,6 +43,7 @@ __all__ = [
     "ID_LENGTH",
     "LARGEST_FILE",
     "ORIGINAL_LENGTH",
+    "REVERSAL",
     "TAKEOVER",
     "TEXT_TYPES",
     "Audience",
@@ -68,6 +69,7 @@ __all__ = [
     "safe_name",
     "search",
     "shown_name",
+    "spare",
     "statistics",
     "store",
     "subscribe",
@@ -79,6 +81,9 @@ __all__ = [
 
 TAKEOVER: Final = queries.TAKEOVER
 """An overwritten row keeps its object when the checksum is the same; its count of downloads never falls."""
+
+REVERSAL: Final = queries.REVERSAL
+"""Restored rows have their former object and count of downloads again."""
 
 
 async def contents_of(db: Database, ids: Sequence[str]) -> dict[str, StoredContent]:

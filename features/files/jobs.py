@@ -1,4 +1,5 @@
-"""The job `files.reconcile`: objects without a row go, rows without an object are told.
+"""The job `files.reconcile`: objects without a row go, unless somebody needs them (`api.spare`); rows without
+an object are told.
 
 It is safe beside uploads and deletes. An upload writes its row at most LONGEST_UPLOAD_S after the store has
 dated its first object, and objects are spared for twice that time; rows are asked for after the objects were
@@ -14,6 +15,7 @@ import structlog
 from core.jobs import JobContext, JobKind, JsonObject
 from features.files import queries
 from features.files.changes.receive import LONGEST_UPLOAD_S
+from features.files.changes.takeover import spared
 from features.files.schemas import StoredFile
 from features.files.storage.objects import Objects, StoredObject, is_key
 
@@ -59,6 +61,8 @@ async def _remove_orphans(context: JobContext, objects: Objects, batch: list[Sto
     if not old:
         return 0
     orphans = set(old) - await queries.known_keys(context.db, old)
+    for needed in spared:
+        orphans -= await needed(context.db, sorted(orphans)) if orphans else frozenset()
     for key in sorted(orphans):
         await objects.remove(key)
         log.info("files.orphan_removed", object_key=key)

@@ -3,7 +3,7 @@ taking ideas over as they are.
 
 Whoever shows or counts ideas carries `IDEA_TAGS` in its cache policy. Ideas show the names of their systems:
 who shows whole ideas carries the tags of systems too. Whoever loads ideas invalidates `BULK_TAGS` after the
-commit. `TAKEOVER` writes and proves whole batches of an import.
+commit. `TAKEOVER` writes and proves whole batches of an import, `REVERSAL` takes them back.
 """
 
 from collections.abc import Collection, Sequence
@@ -37,6 +37,7 @@ __all__ = [
     "IDEA_TAGS",
     "ID_LENGTH",
     "PERSON_LENGTH",
+    "REVERSAL",
     "TAGS_PER_IDEA",
     "TAG_LENGTH",
     "TAKEOVER",
@@ -58,7 +59,7 @@ __all__ = [
 
 
 TAKEOVER: Final = queries.TAKEOVER
-
+REVERSAL: Final = queries.REVERSAL
 
 ENTITY: Final = queries.ENTITY
 

@@ -3,7 +3,8 @@ taking systems over as they are.
 
 An answer that shows the name of a system, or that something belongs to one, carries `SYSTEM_TAGS` in its
 cache policy; one that shows or counts systems carries `LIST_TAGS`. Whoever writes the table in bulk
-invalidates `SYSTEM_TAGS`. `TAKEOVER` writes and proves whole batches of an import.
+invalidates `SYSTEM_TAGS`. `TAKEOVER` writes and proves whole batches of an import,
+`REVERSAL` takes them back.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -36,6 +37,7 @@ __all__ = [
     "ID_LENGTH",
     "LIST_TAGS",
     "NAME_LENGTH",
+    "REVERSAL",
     "SYSTEM_TAGS",
     "TAGS_PER_SYSTEM",
     "TAKEOVER",
@@ -66,6 +68,8 @@ link_of = queries.link_of
 
 TAKEOVER: Final = queries.TAKEOVER
 """Columns that the old registry did not have are left as they are."""
+
+REVERSAL: Final = queries.REVERSAL
 
 
 async def exists(db: Database, system_id: str) -> bool:

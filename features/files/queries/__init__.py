@@ -1,6 +1,6 @@
 """The only place that asks the database for files. Functions take `db` first and open no transaction."""
 
-from features.files.queries.bulk import TAKEOVER, contents_of
+from features.files.queries.bulk import REVERSAL, TAKEOVER, contents_of
 from features.files.queries.figures import created_by_day
 from features.files.queries.lists import (
     all_after,
@@ -23,6 +23,7 @@ from features.files.queries.rows import (
 )
 
 __all__ = [
+    "REVERSAL",
     "TAKEOVER",
     "all_after",
     "contents_of",

@@ -1,38 +1,43 @@
 """Many files at once, as an import has them: rows whose objects are complete."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from core.database.bulk import BulkTable
+from core.database.bulk import BulkTable, Kind
 from core.database.client import Database
+from core.database.reversal import ReversibleTable
 from features.files.schemas import StoredContent
+
+_TAKEN: Final[Mapping[str, Kind]] = {
+    "id": "text",
+    "filename": "text",
+    "original_name": "text",
+    "mime_type": "text",
+    "size_bytes": "integer",
+    "checksum": "text",
+    "object_key": "key",
+    "description": "text",
+    "idea_id": "text",
+    "system_id": "text",
+    "uploaded_by": "text",
+    "is_public": "flag",
+    "download_count": "counter",
+    "created_at": "moment",
+    "updated_at": "moment",
+    "legacy": "verbatim",
+}
 
 TAKEOVER: Final = BulkTable(
     "files",
-    {
-        "id": "text",
-        "filename": "text",
-        "original_name": "text",
-        "mime_type": "text",
-        "size_bytes": "integer",
-        "checksum": "text",
-        "object_key": "key",
-        "description": "text",
-        "idea_id": "text",
-        "system_id": "text",
-        "uploaded_by": "text",
-        "is_public": "flag",
-        "download_count": "counter",
-        "created_at": "moment",
-        "updated_at": "moment",
-        "legacy": "verbatim",
-    },
+    _TAKEN,
     merged={
         "object_key": "CASE WHEN files.checksum = excluded.checksum THEN files.object_key "
         "ELSE excluded.object_key END",
         "download_count": "greatest(files.download_count, excluded.download_count)",
     },
 )
+
+REVERSAL: Final = ReversibleTable("files", _TAKEN, links={"system_id": "systems", "idea_id": "ideas"})
 
 _CONTENTS: Final = """
 SELECT files.id, checksum, object_key, size_bytes

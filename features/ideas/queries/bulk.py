@@ -1,36 +1,38 @@
 """Many ideas at once, as they are: with their ids, times and versions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import orjson
 
-from core.database.bulk import BulkTable
+from core.database.bulk import BulkTable, Kind
 from core.database.client import Database
+from core.database.reversal import ReversibleTable
 from features.ideas.schemas import StoredIdea
 
-TAKEOVER: Final = BulkTable(
-    "ideas",
-    {
-        "id": "text",
-        "title": "text",
-        "description": "text",
-        "status": "text",
-        "category": "text",
-        "priority": "text",
-        "tags": "texts",
-        "system_id": "text",
-        "assigned_to": "text",
-        "created_by": "text",
-        "estimated_hours": "real",
-        "actual_hours": "real",
-        "due_date": "moment",
-        "completed_at": "moment",
-        "created_at": "moment",
-        "updated_at": "moment",
-        "legacy": "verbatim",
-    },
-)
+_TAKEN: Final[Mapping[str, Kind]] = {
+    "id": "text",
+    "title": "text",
+    "description": "text",
+    "status": "text",
+    "category": "text",
+    "priority": "text",
+    "tags": "texts",
+    "system_id": "text",
+    "assigned_to": "text",
+    "created_by": "text",
+    "estimated_hours": "real",
+    "actual_hours": "real",
+    "due_date": "moment",
+    "completed_at": "moment",
+    "created_at": "moment",
+    "updated_at": "moment",
+    "legacy": "verbatim",
+}
+
+TAKEOVER: Final = BulkTable("ideas", _TAKEN)
+
+REVERSAL: Final = ReversibleTable("ideas", _TAKEN, links={"system_id": "systems"})
 
 _COLUMNS: Final = (
     "id, title, description, status, category, priority, tags, system_id, assigned_to, created_by, "

@@ -1,6 +1,6 @@
 """The only place that asks the database for systems. Functions take `db` first and open no transaction."""
 
-from features.systems.queries.bulk import TAKEOVER, load_systems, names_taken
+from features.systems.queries.bulk import REVERSAL, TAKEOVER, load_systems, names_taken
 from features.systems.queries.links import held, link_of
 from features.systems.queries.lists import (
     count_systems,
@@ -23,6 +23,7 @@ from features.systems.queries.rows import (
 )
 
 __all__ = [
+    "REVERSAL",
     "TAKEOVER",
     "count_systems",
     "count_targets",

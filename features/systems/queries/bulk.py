@@ -5,31 +5,33 @@ from typing import Final
 
 import orjson
 
-from core.database.bulk import BulkTable
+from core.database.bulk import BulkTable, Kind
 from core.database.client import Database
+from core.database.reversal import ReversibleTable
 from features.systems.queries.rows import COLUMNS
 from features.systems.schemas import StoredSystem
 
-TAKEOVER: Final = BulkTable(
-    "systems",
-    {
-        "id": "text",
-        "name": "text",
-        "description": "text",
-        "status": "text",
-        "tags": "texts",
-        "type": "text",
-        "url": "text",
-        "owner": "text",
-        "version": "text",
-        "metadata": "object",
-        "last_checked": "moment",
-        "response_time_ms": "integer",
-        "created_at": "moment",
-        "updated_at": "moment",
-        "legacy": "verbatim",
-    },
-)
+_TAKEN: Final[Mapping[str, Kind]] = {
+    "id": "text",
+    "name": "text",
+    "description": "text",
+    "status": "text",
+    "tags": "texts",
+    "type": "text",
+    "url": "text",
+    "owner": "text",
+    "version": "text",
+    "metadata": "object",
+    "last_checked": "moment",
+    "response_time_ms": "integer",
+    "created_at": "moment",
+    "updated_at": "moment",
+    "legacy": "verbatim",
+}
+
+TAKEOVER: Final = BulkTable("systems", _TAKEN)
+
+REVERSAL: Final = ReversibleTable("systems", _TAKEN, unique=("name",))
 
 _NAMES_TAKEN: Final = """
 SELECT systems.name, systems.id FROM jsonb_to_recordset($1::jsonb) AS source(id text, name text)
