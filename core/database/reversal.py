@@ -87,8 +87,8 @@ class ReversibleTable:
             for name in unique
         ]
         self._hindrances = (
-            f"WITH old AS MATERIALIZED (SELECT row.* FROM unnest($2::json[]) AS image, "
-            f"json_populate_record(NULL::{table}, image) AS row) "
+            f"WITH old AS MATERIALIZED (SELECT was.* FROM unnest($2::json[]) AS image, "
+            f"json_populate_record(NULL::{table}, image) AS was) "
             f"SELECT id, min(what) AS what FROM ({' UNION ALL '.join(hindrances)}) AS found GROUP BY id"
             if hindrances
             else None
@@ -120,8 +120,9 @@ class ReversibleTable:
         found: list[Obstacle] = []
         for name in (name for name, table in self._links.items() if table == target._table):
             statement = (
-                f"SELECT id, 'belongs to ' || {name} || ', which the import brought' AS what FROM {self._table} "
-                f"WHERE {name} = ANY($2::text[]) AND import_job_id IS DISTINCT FROM $1::uuid ORDER BY id"
+                f"SELECT id, 'belongs to ' || {name} || ', which the import brought' AS what "
+                f"FROM {self._table} WHERE {name} = ANY($2::text[]) "
+                "AND import_job_id IS DISTINCT FROM $1::uuid ORDER BY id"
             )
             found += [Obstacle(**row) for row in await tx.query_raw(statement, job_id, list(ids))]
         return found

@@ -22,12 +22,14 @@ class JobNotFound(NotFound):
 
 
 class JobConflict(Conflict):
-    """A job of an exclusive kind is already queued or running; `job_id` is that one."""
+    """A job that excludes those of the kind is already queued or running; `job_id` is that one."""
 
     code: ClassVar[str] = "jobs.conflict"
 
     def __init__(self, kind: str, job_id: str) -> None:
-        super().__init__(f"Job {job_id} of kind {kind} has not ended yet; only one can run at a time")
+        super().__init__(
+            f"Job {job_id} has not ended yet, and {kind} cannot run beside it; only one can run at a time"
+        )
         self.job_id = job_id
 
 

@@ -29,6 +29,10 @@ class JobKind:
     local: bool = False
     public_arguments: tuple[str, ...] = ()
 
+    @property
+    def exclusive_key(self) -> str | None:
+        return self.kind if self.exclusive is True else self.exclusive or None
+
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*)+", self.kind):
             raise ValueError(f"A job kind is a dotted lower-case name, not {self.kind!r}")

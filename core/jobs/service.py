@@ -80,7 +80,7 @@ class Jobs:
         Raises JobConflict while a job of the same exclusive kind has not ended; the transaction stays usable.
         """
         declared = self._kinds[kind]
-        exclusive_key = kind if declared.exclusive is True else declared.exclusive or None
+        exclusive_key = declared.exclusive_key
         for _ in range(ENQUEUE_TRIES):
             job = await queries.insert(
                 db,
@@ -99,6 +99,12 @@ class Jobs:
             if holder is not None:
                 raise JobConflict(kind, holder)
         raise Unavailable(f"Jobs of kind {kind} begin and end too fast; try again")
+
+    async def raise_if_taken(self, kind: str) -> None:
+        """Raises JobConflict if `enqueue` would: to know before much work is done for the job."""
+        key = self._kinds[kind].exclusive_key
+        if key is not None and (holder := await queries.holder(self._db, key)) is not None:
+            raise JobConflict(kind, holder)
 
     async def run(self, job_id: str) -> JobView:
         """Run a job that nobody runs, to its end, and give its last state.

@@ -1,5 +1,6 @@
 """What can go wrong with an import. Messages name the file by its own name only, never by its folder."""
 
+from core.database.errors import WriteConflict
 from core.errors import Conflict, Invalid, NotFound, TooLarge, Unavailable
 
 
@@ -60,6 +61,13 @@ class RowsExist(Conflict):
     """`on_conflict=fail` and at least one row of the registry is already there."""
 
     code = "imports.rows_exist"
+
+
+class RowAppeared(WriteConflict):
+    """A row was overwritten that was not there a moment before, so nobody knows what it was: once more."""
+
+    def __init__(self) -> None:
+        super().__init__("A row was added while it was imported; try again")
 
 
 class ImportNotFound(NotFound):

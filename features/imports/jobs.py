@@ -14,7 +14,7 @@ from features.imports.phases.load import load
 from features.imports.phases.preflight import examine
 from features.imports.phases.verify import verify
 from features.imports.queries import memory
-from features.imports.schemas import KIND, Arguments, Checked, Checkpoint, Phase, Result, Sample
+from features.imports.schemas import EXCLUSIVE, KIND, Arguments, Checked, Checkpoint, Phase, Result, Sample
 from features.imports.storage.folders import SOURCE, Folders
 
 _RESULT: Final = "result"
@@ -131,7 +131,7 @@ def _report(
 LOWDB: Final = JobKind(
     KIND,
     run,
-    exclusive=True,
+    exclusive=EXCLUSIVE,
     local=True,
     public_arguments=("source", "filename", "onConflict", "dryRun", "maxRejects", "sinceLast", "sha256"),
 )

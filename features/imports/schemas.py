@@ -11,6 +11,9 @@ from features.items.api import OnConflict
 
 KIND: Final = "import.lowdb"
 UNDO_KIND: Final = "import.undo"
+EXCLUSIVE: Final = "import"
+"""Of all imports and undos, one runs at a time: each may need rows of another."""
+
 ENTITY: Final = "item"
 """What the rows are called that a LowDB file brings."""
 
@@ -224,7 +227,7 @@ class Undone(BaseModel):
 
 
 class Changed(BaseModel):
-    """A row that an import wrote and that is not any more as it left it."""
+    """A row that is not any more as the import left it, or that would not be the same without the import."""
 
     entity: str
     id: str
@@ -232,7 +235,9 @@ class Changed(BaseModel):
 
 
 class Obstacles(BaseModel):
-    """Why nothing was undone: `count` of the import's `rows` have changed since; the first are named."""
+    """Why nothing was undone: what stands against it, and how many `rows` the import wrote; the first of the
+    conflicts are named.
+    """
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
 
@@ -243,10 +248,12 @@ class Obstacles(BaseModel):
 
     @property
     def sentence(self) -> str:
-        named = ", ".join(f"{each.id} {each.what}" for each in self.first[:5])
-        return f"Nothing was undone: {self.count} of {self.rows} rows have changed since, for example {named}"
+        named = "; ".join(f"{each.entity} {each.id} {each.what}" for each in self.first[:5])
+        if self.count == 1:
+            return f"Nothing was undone because of 1 conflict: {named}"
+        return f"Nothing was undone because of {self.count:,} conflicts, for example: {named}"
 
-    def with_more(self, entity: str, rows: int, found: Sequence[Obstacle]) -> "Obstacles":
+    def with_more(self, entity: str, found: Sequence[Obstacle], *, rows: int = 0) -> "Obstacles":
         first = [*self.first, *(Changed(entity=entity, id=each.id, what=each.what) for each in found)]
         return self.model_copy(
             update={

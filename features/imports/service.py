@@ -10,10 +10,10 @@ import structlog
 from pydantic import ValidationError
 
 from core.database.client import Database
-from core.database.transaction import transaction
+from core.database.transaction import unit_of_work
 from core.errors import FieldError
 from core.http.multipart import FORM_OVERHEAD_BYTES
-from core.jobs import JobConflict, JobNotFound, Jobs, JobState, JobView
+from core.jobs import JobNotFound, Jobs, JobState, JobView
 from core.jobs.views import Enqueuer
 from core.settings import Settings
 from features.imports import queries
@@ -22,7 +22,7 @@ from features.imports.schemas import KIND, KINDS, Arguments, Options, Reject
 from features.imports.storage.folders import Folders
 from features.imports.storage.upload import receive
 
-UNFINISHED: Final[tuple[JobState, ...]] = ("queued", "running")
+_UNFINISHED: Final[tuple[JobState, ...]] = ("queued", "running")
 
 log = structlog.get_logger(__name__)
 
@@ -43,17 +43,22 @@ async def accept_upload(
     announced = headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit + FORM_OVERHEAD_BYTES:
         raise UploadTooLarge(f"The file is larger than {limit} bytes")
-    await _refuse_second(jobs)
+    await jobs.raise_if_taken(KIND)
     await sweep(jobs, settings)
     folders = Folders(settings.data_dir)
     async with folders.incoming() as folder:
         upload = await receive(headers.get("content-type", ""), body, folder, limit=limit)
         options = _options(upload.fields)
         arguments = Arguments(**options.model_dump(), filename=upload.filename, sha256=upload.sha256)
-        async with transaction(db) as tx:
+
+        async def work(tx: Database) -> JobView:
+            nonlocal folder
             job = await _enqueue(tx, jobs, arguments, actor)
             # Should the commit fail now, the folder has no job and the next sweep takes it.
-            await asyncio.to_thread(folders.adopt, folder, job.id)
+            folder = await asyncio.to_thread(folders.adopt, folder, job.id)
+            return job
+
+        job = await unit_of_work(db, work)
     log.info("import.accepted", job_id=job.id, bytes=upload.size, sha256=upload.sha256)
     return job
 
@@ -75,7 +80,7 @@ async def sweep(jobs: Jobs, settings: Settings) -> None:
     if not candidates:
         return
     live: set[str] = set()
-    for state in UNFINISHED:
+    for state in _UNFINISHED:
         live |= {job.id for job in (await jobs.list(state=state)).jobs}
     if removed := await asyncio.to_thread(folders.sweep, candidates, live):
         log.info("import.folders_swept", removed=removed)
@@ -112,12 +117,6 @@ def _existing_file(path: Path) -> Path:
     if not path.is_file():
         raise SourceUnavailable(f"{path} {'is not a file' if path.exists() else 'does not exist'}")
     return path.absolute()
-
-
-async def _refuse_second(jobs: Jobs) -> None:
-    for state in UNFINISHED:
-        for job in (await jobs.list(kind=KIND, state=state, limit=1)).jobs:
-            raise JobConflict(KIND, job.id)
 
 
 def _options(fields: Mapping[str, str]) -> Options:

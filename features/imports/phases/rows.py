@@ -7,6 +7,7 @@ from typing import Final
 import orjson
 
 from core.database.client import Database
+from features.imports.errors import RowAppeared
 from features.imports.lowdb.spool import CHANGED, Line, joined
 from features.imports.phases.pages import PageBatch
 from features.imports.queries import memory
@@ -31,16 +32,18 @@ class Outcome:
 
 async def write(tx: Database, job_id: str, arguments: Arguments, batch: PageBatch) -> Outcome:
     """Rows, images and page belong to one transaction: none of them is ever without the others."""
-    lines, conflicts = batch.loadable, dict[bytes, str]()
+    lines, conflicts, known = batch.loadable, dict[bytes, str](), 0
     overwrite = arguments.since_last or arguments.on_conflict == "overwrite"
     if overwrite and lines:
-        lines, conflicts = await _sorted(tx, job_id, arguments, lines)
+        lines, conflicts, known = await _sorted(tx, job_id, arguments, lines)
     inserted = updated = kept = 0
     written: list[str] | None = []
     if lines:
         rows_json = joined(line.row for line in lines)
         mode: items.OnConflict = "overwrite" if overwrite else arguments.on_conflict
         counts = await items.load_rows(tx, rows_json, job_id, mode)
+        if counts.updated > known:
+            raise RowAppeared
         inserted, updated, kept, written = counts.inserted, counts.updated, counts.kept, counts.written
         if written is None and len(lines) < batch.accepted:
             written = [orjson.loads(line.id) for line in lines]
@@ -52,9 +55,9 @@ async def write(tx: Database, job_id: str, arguments: Arguments, batch: PageBatc
 
 async def _sorted(
     tx: Database, job_id: str, arguments: Arguments, lines: Sequence[Line]
-) -> tuple[list[Line], dict[bytes, str]]:
-    """The lines that are to be written, with the rows they will overwrite put aside, and the conflicts by
-    id.
+) -> tuple[list[Line], dict[bytes, str], int]:
+    """The lines that are to be written, with the rows they will overwrite put aside; the conflicts by id; and
+    how many rows were put aside.
     """
     verdicts = await items.verdicts(tx, joined(map(asked, lines)))
     wanted: list[Line] = []
@@ -71,7 +74,7 @@ async def _sorted(
                 overwritten.append(row_id)
     if overwritten:
         await memory.keep_images(tx, job_id, ENTITY, await items.REVERSAL.before(tx, overwritten))
-    return wanted, conflicts
+    return wanted, conflicts, len(overwritten)
 
 
 def asked(line: Line) -> bytes:

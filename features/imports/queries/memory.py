@@ -34,6 +34,10 @@ _IMAGES: Final = """
 SELECT row_id AS id, row::text AS row FROM import_before_images
 WHERE job_id = $1::uuid AND entity = $2 AND row_id = ANY($3::text[])
 """
+_REPLACED_OBJECTS: Final = """
+SELECT row ->> 'object_key' AS object_key, row_id FROM import_before_images
+WHERE entity = 'file' AND row ->> 'object_key' = ANY($1::text[])
+"""
 
 
 class Page(NamedTuple):
@@ -111,8 +115,18 @@ async def images_of(db: Database, job_id: str, entity: str, ids: Sequence[str]) 
     return [BeforeImage(**row) for row in await db.query_raw(_IMAGES, job_id, entity, list(ids))]
 
 
-async def forget(tx: Database, job_id: str) -> None:
+async def replaced_objects(db: Database, keys: Sequence[str]) -> dict[str, str]:
+    """Those of the objects that a file had before it was overwritten: with the file's id."""
+    rows = await db.query_raw(_REPLACED_OBJECTS, list(keys))
+    return {row["object_key"]: row["row_id"] for row in rows}
+
+
+async def forget_run(tx: Database, job_id: str) -> None:
+    """It has been taken back."""
+    await tx.importrun.delete_many(where={"job_id": job_id})
+
+
+async def forget_rows(tx: Database, job_id: str) -> None:
     """As if the import had not been. What it could not take over stays known."""
     await tx.importpage.delete_many(where={"job_id": job_id})
     await tx.importbeforeimage.delete_many(where={"job_id": job_id})
-    await tx.importrun.delete_many(where={"job_id": job_id})

@@ -8,7 +8,7 @@ import structlog
 
 from core.database.client import Database
 from core.database.transaction import unit_of_work
-from core.jobs import JobConflict, Jobs, JobView
+from core.jobs import Jobs, JobView
 from core.jobs.views import Enqueuer
 from core.settings import Settings
 from features.imports.errors import SourceUnavailable
@@ -16,7 +16,7 @@ from features.imports.registry.captured import Capture
 from features.imports.registry.exported import capture_csv, tables_in
 from features.imports.registry.live import capture_live, is_url, label_of
 from features.imports.registry.schemas import KINDS, TABLES, Arguments, Options, Table
-from features.imports.service import UNFINISHED, sweep
+from features.imports.service import sweep
 from features.imports.storage.folders import Folders
 
 Tell = Callable[[Table, int], None]
@@ -38,12 +38,10 @@ async def accept_registry(
     wrong leaves no file behind.
 
     Only a person at a terminal may name a source: the URL is connected to from here, wherever it leads. It is
-    not stored. Raises JobConflict while another import of the kind has not ended.
+    not stored. Raises JobConflict while another import has not ended.
     """
     kind = KINDS[options.source]
-    for state in UNFINISHED:
-        for job in (await jobs.list(kind=kind, state=state, limit=1)).jobs:
-            raise JobConflict(kind, job.id)
+    await jobs.raise_if_taken(kind)
     await sweep(jobs, settings)
     if options.files is not None:
         files = await asyncio.to_thread(_existing_folder, options.files)

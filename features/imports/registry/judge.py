@@ -7,15 +7,12 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from core.database.bulk import BulkTable, line_of_json
+from core.database.bulk import line_of_json
 from features.files import api as files
-from features.ideas import api as ideas
 from features.imports.lowdb.spool import REJECTS, SpoolWriter, line_of
 from features.imports.registry import captured
 from features.imports.registry.contents import ContentFolder, NoContent
 from features.imports.registry.schemas import (
-    FILES,
-    IDEAS,
     SYSTEMS,
     Reject,
     RejectedField,
@@ -23,17 +20,12 @@ from features.imports.registry.schemas import (
     Table,
     TableFindings,
 )
+from features.imports.registry.tables import TARGETS
 from features.imports.registry.translate import Candidate, translate
 from features.imports.registry.versions import Versions
 from features.imports.storage.folders import storing
-from features.systems import api as systems
 
 SAMPLES: Final = 20
-TAKEOVERS: Final[dict[Table, BulkTable]] = {
-    SYSTEMS: systems.TAKEOVER,
-    IDEAS: ideas.TAKEOVER,
-    FILES: files.TAKEOVER,
-}
 _ROWS_AT_ONCE: Final = 500
 _MESSAGE_CHARACTERS: Final = 1000
 
@@ -174,7 +166,7 @@ class TableJudge:
             self._translated.update(candidate.old.translated)
             self._adapted.update(candidate.old.adapted)
             row = candidate.finished()
-            lines.append(line_of(TAKEOVERS[self.table].digest(row), line_of_json(row)))
+            lines.append(line_of(TARGETS[self.table].takeover.digest(row), line_of_json(row)))
         if self._spool is not None:
             spool = self._spool
             storing(lambda: spool.write(b"".join(lines)))

@@ -1,7 +1,9 @@
-"""Load: rows, checkpoint and audit entry in one transaction for each batch, table after table.
+"""Load: rows, what they were before, checkpoint and audit entry in one transaction for each batch, table
+after table.
 
 The objects of files are stored before their rows, under keys that a repetition finds again; what an
-interruption leaves without a row is removed by `files.reconcile`.
+interruption leaves without a row is removed by `files.reconcile`. The object that an overwritten row had
+stays in the store, for the import may be taken back (`features.imports.undo`).
 """
 
 import asyncio
@@ -20,27 +22,17 @@ from core.database.transaction import unit_of_work
 from core.jobs import JobContext
 from features.audit import api as audit
 from features.files import api as files
-from features.ideas import api as ideas
-from features.imports.errors import RowsExist, SourceChanged, StorageUnavailable
+from features.imports.errors import RowAppeared, RowsExist, SourceChanged, StorageUnavailable
 from features.imports.lowdb.spool import REJECTS, Batch, batches, row_of
 from features.imports.phases.rejects import store
+from features.imports.queries import memory
 from features.imports.registry.contents import ContentFolder, NoContent
-from features.imports.registry.judge import TAKEOVERS, open_content, spool_of
-from features.imports.registry.schemas import FILES, IDEAS, SYSTEMS, TABLES, Arguments, Checkpoint, Table
+from features.imports.registry.judge import open_content, spool_of
+from features.imports.registry.schemas import FILES, TABLES, Arguments, Checkpoint, Table
+from features.imports.registry.tables import TARGETS
 from features.search import api as search
-from features.systems import api as systems
 
 BATCH_TIMEOUT: Final = timedelta(seconds=60)
-ENTITIES: Final[dict[Table, str]] = {
-    SYSTEMS: systems.ENTITY,
-    IDEAS: ideas.ENTITY,
-    FILES: files.ENTITY,
-}
-TAGS: Final[dict[Table, tuple[str, ...]]] = {
-    SYSTEMS: (*systems.SYSTEM_TAGS, *systems.LIST_TAGS),
-    IDEAS: ideas.BULK_TAGS,
-    FILES: files.FILE_TAGS,
-}
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +44,7 @@ async def load(context: JobContext, arguments: Arguments, folder: Path, checkpoi
     await context.progress(
         phase="load", done=checkpoint.done, total=findings.accepted, rejected=findings.rejected
     )
+    await memory.begin_run(context.db, context.job.id, context.job.kind)
     for batch in batches(folder / REJECTS, checkpoint.rejects_offset, rows=rows):
         await context.raise_if_stopping()
         checkpoint = await _store_rejects(context, batch, checkpoint)
@@ -89,20 +82,20 @@ async def _load_batch(
     before: Checkpoint,
     began_at: float,
 ) -> Checkpoint:
-    takeover, job_id = TAKEOVERS[table], context.job.id
     lines = [row_of(line) for line in batch.lines]
     rows: list[dict[str, Any]] = []
-    copied: set[str] = set()
-    replaced: dict[str, files.StoredContent] = {}
-    if table == FILES:
+    if table == FILES or arguments.on_conflict == "overwrite":
         rows = [json.loads(line) for line in lines]
-        replaced = await files.contents_of(context.db, [row["id"] for row in rows])
-        copied = await _copy(context, arguments, rows, replaced)
+    copied: set[str] = set()
+    if table == FILES:
+        copied = await _copy(context, arguments, rows)
         lines = [line_of_json(row) for row in rows]
     rows_json = f"[{b','.join(lines).decode()}]"
 
     async def work(tx: Database) -> tuple[Written, Checkpoint]:
-        written = await takeover.load(tx, rows_json, job_id, overwrite=arguments.on_conflict == "overwrite")
+        ids = [row["id"] for row in rows]
+        number = before.tally(table).done
+        written = await _write(tx, context.job.id, arguments, table, rows_json, ids, number)
         if arguments.on_conflict == "fail" and written.kept:
             raise RowsExist(f"{written.kept} rows of {table} came in between; what was loaded before stays")
         if table == FILES:
@@ -129,24 +122,40 @@ async def _load_batch(
         await context.checkpoint(tx, reached.model_dump(), done=reached.done)
         return written, reached
 
-    async with context.cache.invalidating(*TAGS[table]):
+    async with context.cache.invalidating(*TARGETS[table].tags):
         written, checkpoint = await unit_of_work(context.db, work, timeout=BATCH_TIMEOUT)
     if table == FILES:
-        await _discard(context, written.updated, replaced, copied)
         texts = {row["id"] for row in rows if row["mime_type"] in files.TEXT_TYPES}
         changed = [*(file_id for file_id in written.inserted if file_id in texts), *written.updated]
         await search.index_files(context.db, context.cache, context.settings, changed)
     return checkpoint
 
 
-async def _copy(
-    context: JobContext,
+async def _write(
+    tx: Database,
+    job_id: str,
     arguments: Arguments,
-    rows: list[dict[str, Any]],
-    stored: dict[str, files.StoredContent],
-) -> set[str]:
+    table: Table,
+    rows_json: str,
+    ids: list[str],
+    number: int,
+) -> Written:
+    """The rows, and what it takes to take them back; `number`: how many rows of the table came before."""
+    target, overwrite = TARGETS[table], arguments.on_conflict == "overwrite"
+    images = {image.id: image for image in await target.reversal.before(tx, ids)} if overwrite else {}
+    written = await target.takeover.load(tx, rows_json, job_id, overwrite=overwrite)
+    if not images.keys() >= set(written.updated):
+        raise RowAppeared
+    await memory.keep_images(tx, job_id, target.entity, [images[row_id] for row_id in written.updated])
+    if ours := [*written.inserted, *written.updated]:
+        await memory.keep_page(tx, job_id, target.entity, number, "[]", ours)
+    return written
+
+
+async def _copy(context: JobContext, arguments: Arguments, rows: list[dict[str, Any]]) -> set[str]:
     """Give each row the key of its object; store those bytes that will be needed. The keys of these."""
     assert arguments.files is not None  # without it preflight accepts no file
+    stored = await files.contents_of(context.db, [row["id"] for row in rows])
     folder = await asyncio.to_thread(ContentFolder, arguments.files)
     copied: set[str] = set()
     try:
@@ -188,15 +197,6 @@ async def _raise_if_uncopied(context: JobContext, tx: Database, written: list[st
             raise StorageUnavailable(f"File {file_id} was changed while it was imported")
 
 
-async def _discard(
-    context: JobContext, updated: list[str], replaced: dict[str, files.StoredContent], copied: set[str]
-) -> None:
-    """The objects that overwritten rows had, where they got another one."""
-    for file_id in updated:
-        if files.key_for(context.job.id, file_id) in copied and file_id in replaced:
-            await files.discard(context.settings, replaced[file_id].object_key)
-
-
 async def _index_again(context: JobContext, folder: Path, checkpoint: Checkpoint) -> None:
     """The batch before an interruption may not have come that far. What is indexed already is not touched."""
     end = checkpoint.tally(FILES).offset
@@ -211,7 +211,7 @@ async def _index_again(context: JobContext, folder: Path, checkpoint: Checkpoint
 
 def _entry(context: JobContext, arguments: Arguments, table: Table, written: Written) -> audit.AuditEntry:
     return audit.AuditEntry(
-        entity=ENTITIES[table],
+        entity=TARGETS[table].entity,
         entity_id=context.job.id,
         action="imported",
         actor=context.job.actor,

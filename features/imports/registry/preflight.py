@@ -15,7 +15,7 @@ from features.imports.lowdb.spool import REJECTS, batches
 from features.imports.phases.rejects import store
 from features.imports.registry import captured
 from features.imports.registry.contents import ContentFolder
-from features.imports.registry.judge import TAKEOVERS, Rejects, TableJudge
+from features.imports.registry.judge import Rejects, TableJudge
 from features.imports.registry.schemas import (
     FILES,
     IDEAS,
@@ -27,6 +27,7 @@ from features.imports.registry.schemas import (
     Table,
     TableFindings,
 )
+from features.imports.registry.tables import TARGETS
 from features.imports.registry.translate import Candidate
 from features.systems import api as systems
 
@@ -116,7 +117,9 @@ async def _judge(
                 lambda some: [each for each in some if judge.add_content(each, contents)], candidates
             )
         if ask:
-            stored = await TAKEOVERS[judge.table].existing(context.db, [each.id for each in candidates])
+            stored = await TARGETS[judge.table].takeover.existing(
+                context.db, [each.id for each in candidates]
+            )
             existing += len(stored)
             conflicts = (conflicts + stored)[:_NAMED_IDS]
         await asyncio.to_thread(judge.accept, candidates)
@@ -146,7 +149,7 @@ async def _settled(
     for column, target in _LINKS.items():
         linked = {str(value) for each in candidates if (value := each.row.get(column)) is not None}
         unsure = sorted(linked - accepted.get(target, set()))
-        known = set(await TAKEOVERS[target].existing(context.db, unsure)) if unsure else set[str]()
+        known = set(await TARGETS[target].takeover.existing(context.db, unsure)) if unsure else set[str]()
         for each in candidates:
             if each.row.get(column) in linked.difference(accepted.get(target, ()), known):
                 each.unlink(column)

@@ -10,6 +10,7 @@ from core.errors import Unavailable
 from core.jobs import JobContext, JobInterrupted, JobKind, JsonObject, LeaseLost
 from features.imports.errors import SourceChanged
 from features.imports.lowdb.spool import REJECTS, sha256_of
+from features.imports.queries import memory
 from features.imports.registry import captured
 from features.imports.registry.judge import spool_of
 from features.imports.registry.load import load
@@ -17,6 +18,7 @@ from features.imports.registry.preflight import examine
 from features.imports.registry.report import report
 from features.imports.registry.schemas import KINDS, Arguments, Checkpoint
 from features.imports.registry.verify import verify
+from features.imports.schemas import EXCLUSIVE
 from features.imports.storage.folders import Folders
 
 _RESULT: Final = "result"
@@ -57,6 +59,7 @@ async def _import(context: JobContext, arguments: Arguments, folder: Path) -> Js
     result = report(arguments, checkpoint, checked, None)
 
     async def close(tx: Database) -> None:
+        await memory.finish_run(tx, context.job.id)
         await context.checkpoint(tx, {_RESULT: result})
 
     await unit_of_work(context.db, close)
@@ -100,5 +103,5 @@ def _sha256(path: Path) -> str | None:
 
 _SHOWN: Final = ("source", "filename", "onConflict", "dryRun", "maxRejects")
 REGISTRY: Final = tuple(
-    JobKind(kind, run, exclusive=True, local=True, public_arguments=_SHOWN) for kind in KINDS.values()
+    JobKind(kind, run, exclusive=EXCLUSIVE, local=True, public_arguments=_SHOWN) for kind in KINDS.values()
 )

@@ -13,8 +13,9 @@ from core.database.bulk import Difference
 from core.jobs import JobContext, JobFailed
 from features.files import api as files
 from features.imports.lowdb.spool import Batch, batches, digest_of, row_of
-from features.imports.registry.judge import TAKEOVERS, spool_of
+from features.imports.registry.judge import spool_of
 from features.imports.registry.schemas import FILES, TABLES, Arguments, Checked, Checkpoint, Table
+from features.imports.registry.tables import TARGETS
 
 _NAMED_IDS: Final = 5
 
@@ -70,7 +71,7 @@ async def _compare(
     context: JobContext, arguments: Arguments, table: Table, batch: Batch, tally: _Tally
 ) -> None:
     proofs = await asyncio.to_thread(_proofs, batch)
-    differences = await TAKEOVERS[table].compare(context.db, proofs)
+    differences = await TARGETS[table].takeover.compare(context.db, proofs)
     excused: set[str] = set()
     for each in differences:
         if not each.missing and _was_kept(each, context.job.id, arguments):

@@ -2,5 +2,6 @@
 
 Any table that imports write takes part by three things: its rows name the import that wrote them last
 (`core.database.reversal`), its import keeps a page of the ids that each batch wrote and an image of each row
-before it is overwritten (`features.imports.queries.memory`), and it stands in `undo.tables`.
+before it is overwritten (`features.imports.queries.memory`), and it stands in `undo.tables`. What the
+database does not hold follows after the commit (`undo.contents`).
 """

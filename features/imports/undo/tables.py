@@ -1,11 +1,21 @@
 """The tables whose imports can be taken back."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from core.database.reversal import ReversibleTable
+from core.jobs import JobContext
+from features.files import api as files
+from features.imports.registry.tables import TARGETS
 from features.imports.schemas import ENTITY
+from features.imports.undo import contents
 from features.items import api as items
+
+Settle = Callable[[JobContext, str, Sequence[str]], Awaitable[None]]
+"""Given the import's job and ids of rows that were taken back: what is not in the database follows them. May
+be called again for the same ones.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +25,16 @@ class Table:
     entity: str
     rows: ReversibleTable
     tags: tuple[str, ...]
+    settle: Settle | None = None
 
 
-TABLES: Final = (Table(ENTITY, items.REVERSAL, items.ITEM_TAGS),)
-"""In the order in which their rows are locked; taken back in the reverse one."""
+TABLES: Final = (
+    *(
+        Table(each.entity, each.reversal, each.tags, contents.settle if each.entity == files.ENTITY else None)
+        for each in TARGETS.values()
+    ),
+    Table(ENTITY, items.REVERSAL, items.ITEM_TAGS),
+)
+"""In the order in which their rows are locked: each refers only to those before it. Taken back in the reverse
+one.
+"""

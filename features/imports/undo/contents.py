@@ -1,0 +1,27 @@
+"""The bytes and the search documents of imported files."""
+
+from collections.abc import Sequence
+
+import structlog
+
+from core.database.client import Database
+from core.jobs import JobContext
+from features.files import api as files
+from features.imports.queries import memory
+from features.search import api as search
+
+log = structlog.get_logger(__name__)
+
+
+async def needed(db: Database, keys: Sequence[str]) -> frozenset[str]:
+    """The objects of files as they were before an import overwrote them, as long as there are the files."""
+    replaced = await memory.replaced_objects(db, keys)
+    stored = await files.contents_of(db, sorted(set(replaced.values())))
+    return frozenset(key for key, file_id in replaced.items() if file_id in stored)
+
+
+async def settle(context: JobContext, job_id: str, file_ids: Sequence[str]) -> None:
+    """What the import stored goes from the store, and search finds the files as they are now."""
+    for file_id in file_ids:
+        await files.discard(context.settings, files.key_for(job_id, file_id))
+    await search.index_files(context.db, context.cache, context.settings, file_ids)
