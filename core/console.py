@@ -184,7 +184,9 @@ def show_ended(job: JobView, what: str, figures: Sequence[str], conflicts: str =
     known = [(name, result[name]) for name in figures if name in result]
     rows = [(_words(name), f"{value:,}" if isinstance(value, int) else str(value)) for name, value in known]
     say_columns([*rows, ("job", job.id)])
-    _show_each(result.get(conflicts), "id", "what")
+    for each in _list(result.get(conflicts)):
+        if isinstance(each, dict):
+            say(f"  {each.get('entity')} {each.get('id')} {each.get('what')}")
 
 
 def _show_each(told: JsonValue, name: str, reason: str) -> None:

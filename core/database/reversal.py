@@ -82,12 +82,11 @@ class ReversibleTable:
             for name, target in self._links.items()
         ] + [
             f"SELECT old.id, 'had the {name} ' || old.{name} || ', which ' || other.id || ' has now' AS what "
-            f"FROM old JOIN {table} AS other ON other.{name} = old.{name} AND other.id <> old.id "
-            "AND other.import_job_id IS DISTINCT FROM $1::uuid"
+            f"FROM old JOIN {table} AS other ON other.{name} = old.{name} AND other.id <> old.id"
             for name in unique
         ]
         self._hindrances = (
-            f"WITH old AS MATERIALIZED (SELECT was.* FROM unnest($2::json[]) AS image, "
+            f"WITH old AS MATERIALIZED (SELECT was.* FROM unnest($1::json[]) AS image, "
             f"json_populate_record(NULL::{table}, image) AS was) "
             f"SELECT id, min(what) AS what FROM ({' UNION ALL '.join(hindrances)}) AS found GROUP BY id"
             if hindrances
@@ -102,14 +101,14 @@ class ReversibleTable:
         """Those of the rows that are not any more as the job left them; the others are held."""
         return [Obstacle(**row) for row in await tx.query_raw(self._obstacles, job_id, list(ids))]
 
-    async def hindrances(self, tx: Database, job_id: str, images: Sequence[BeforeImage]) -> list[Obstacle]:
-        """Those of the rows, which the job overwrote, that cannot become what they were: what they belonged
+    async def hindrances(self, tx: Database, images: Sequence[BeforeImage]) -> list[Obstacle]:
+        """Those of the overwritten rows that cannot become what they were: what they belonged
         to is gone, or what only they had is another's.
         """
         if not images or self._hindrances is None:
             return []
         rows = [image.row for image in images]
-        return [Obstacle(**row) for row in await tx.query_raw(self._hindrances, job_id, rows)]
+        return [Obstacle(**row) for row in await tx.query_raw(self._hindrances, rows)]
 
     async def dependents(
         self, tx: Database, job_id: str, target: "ReversibleTable", ids: Sequence[str]

@@ -139,6 +139,13 @@ async def imported(client: httpx.AsyncClient, content: bytes, **fields: str) -> 
     return await ended(client, answer.json()["data"]["id"])
 
 
+async def undone(client: httpx.AsyncClient, job_id: str) -> Job:
+    """The undo of an import after its end."""
+    answer = await client.post(f"{IMPORTS}/{job_id}/undo")
+    assert answer.status_code == 202, answer.text
+    return await ended(client, answer.json()["data"]["id"])
+
+
 @asynccontextmanager
 async def begun(client: httpx.AsyncClient, content: bytes, **fields: str) -> AsyncIterator[str]:
     """The id of an import that runs during the block. The in-process client answers only at its end."""

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from features.imports.tests.factories import FIVE, IMPORTS, Job, ended, imported, lowdb, many, record
+from core.database.client import Database
+from features.imports.tests.factories import FIVE, IMPORTS, ended, imported, lowdb, many, record, undone
+from features.items import api as items
 from tests.fixtures.servers import StartServer
 from tests.fixtures.waiting import wait_for
 
@@ -14,12 +16,6 @@ if TYPE_CHECKING:
     import asyncpg
 
 QUICK_LEASE = {"JOB_LEASE_S": "2", "JOB_HEARTBEAT_S": "0.5"}
-
-
-async def undone(client: httpx.AsyncClient, job_id: str) -> Job:
-    answer = await client.post(f"{IMPORTS}/{job_id}/undo")
-    assert answer.status_code == 202, answer.text
-    return await ended(client, answer.json()["data"]["id"])
 
 
 async def everything(sql: "asyncpg.Connection") -> dict[str, dict[str, Any]]:
@@ -93,13 +89,35 @@ async def test_one_change_since_stops_all_of_it(
     before = await sql.fetch("SELECT *, xmin::text FROM items ORDER BY id")
     undo = await undone(client, job["id"])
     assert undo["state"] == "failed"
-    assert undo["error"].startswith("Nothing was undone: 1 of 5 rows have changed since, for example 42 was")
     what = f"was overwritten by import {other['id']}" if other else f"was {how}"
+    assert undo["error"] == f"Nothing was undone because of 1 conflict: item 42 {what}"
+    assert (undo["result"]["conflicts"], undo["result"]["rows"]) == (1, 5)
     assert undo["result"]["firstConflicts"] == [{"entity": "item", "id": "42", "what": what}]
     assert await sql.fetch("SELECT *, xmin::text FROM items ORDER BY id") == before
     if other:
         assert (await undone(client, other["id"]))["state"] == "succeeded"
         assert (await undone(client, job["id"]))["result"]["deleted"] == 5
+
+
+async def test_a_row_that_appears_while_it_is_overwritten_is_put_aside_too(
+    client: httpx.AsyncClient, sql: "asyncpg.Connection", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = items.verdicts
+
+    async def verdicts(tx: Database, entries_json: str) -> dict[str, items.Verdict]:
+        found = await real(tx, entries_json)
+        await sql.execute(
+            "INSERT INTO items (id, title, description, category, priority) "
+            "VALUES ('42', 'Ours', 'd', 'dashboard', 'low') ON CONFLICT DO NOTHING"
+        )
+        return found
+
+    monkeypatch.setattr(items, "verdicts", verdicts)
+    job = await imported(client, lowdb(list(FIVE)), on_conflict="overwrite")
+    assert (job["result"]["imported"], job["result"]["updated"]) == (4, 1)
+    undo = await undone(client, job["id"])
+    assert (undo["result"]["deleted"], undo["result"]["restored"]) == (4, 1)
+    assert (await client.get("/api/items/42")).json()["data"]["title"] == "Ours"
 
 
 async def test_kept_rows_are_not_what_it_brought(client: httpx.AsyncClient) -> None:

@@ -59,7 +59,7 @@ async def _hold(context: JobContext, tx: Database, job_id: str) -> Obstacles:
             changed = await table.rows.obstacles(tx, job_id, ids)
             as_left = sorted(set(ids).difference(each.id for each in changed))
             images = await memory.images_of(tx, job_id, table.entity, as_left)
-            hindered = await table.rows.hindrances(tx, job_id, images)
+            hindered = await table.rows.hindrances(tx, images)
             obstacles = obstacles.with_more(table.entity, [*changed, *hindered], rows=len(ids))
             inserted = sorted(set(as_left).difference(each.id for each in images))
             obstacles = await _with_dependents(tx, obstacles, table, inserted)
