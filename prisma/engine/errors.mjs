@@ -2,7 +2,7 @@
 
 /** SQLSTATEs and system errors that mean that the database cannot be talked to now. */
 const UNREACHABLE = /^(08...|25P0[34]|57P0[1-5]|53300|ENOENT|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH)$/;
-const TERMINATED = /Connection terminated|Client has encountered a connection error|server closed the connection|database system is/;
+const TERMINATED = /Can't reach database server|Connection terminated|Client has encountered a connection error|server (has )?closed the connection|database system is/i;
 const NO_CONNECTION = /timeout exceeded when trying to connect/;
 
 /** @param {any} error */

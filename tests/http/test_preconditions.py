@@ -12,6 +12,7 @@ from core.errors import PreconditionFailed
 from core.http import errors, openapi
 from core.http.conditional import Precondition, json_entry, row_entry, row_etag
 from core.http.envelope import Envelope, listed
+from core.settings import Settings
 
 
 class Row(BaseModel):
@@ -20,6 +21,7 @@ class Row(BaseModel):
 
 def app_with_a_row() -> FastAPI:
     app = FastAPI()
+    app.state.settings = Settings.model_construct()
     errors.install(app)
     openapi.install(app)
 

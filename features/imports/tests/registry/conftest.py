@@ -48,6 +48,15 @@ def takeover(app: "FastAPI", client: httpx.AsyncClient) -> Takeover:
 
 
 @pytest.fixture
+def uploads(tmp_path: Path) -> Path:
+    """The folder with the one file's bytes."""
+    folder = tmp_path / "uploads"
+    folder.mkdir()
+    (folder / "guide.md").write_text("# Guide\n\nwordofguide\n")
+    return folder
+
+
+@pytest.fixture
 def old_url(services: TestServices) -> Iterator[str]:
     """An empty database where the old registry may be."""
     with services.fresh_database("registry", migrated=False) as url:

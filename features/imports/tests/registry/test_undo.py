@@ -3,9 +3,8 @@
 import json
 import os
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -17,60 +16,12 @@ from core.settings import Settings
 from features.imports.tests.factories import IMPORTS, ended, undone
 from features.imports.tests.registry.conftest import Job, Takeover
 from features.imports.tests.registry.factories import export, file, idea, system
+from features.imports.tests.registry.present import NEW_IDEA, NEW_SYSTEM, created, everything, stored, whole
 
 if TYPE_CHECKING:
     import asyncpg
 
-TABLES = ("systems", "ideas", "files")
 READS = ("/api/v1/systems", "/api/v1/ideas", "/api/v1/files", "/api/v1/stats", "/api/v1/search?q=wordofguide")
-NEW_SYSTEM = {"name": "Ours", "description": "d", "status": "online"}
-NEW_IDEA = {"title": "Ours", "description": "d", "category": "docs", "priority": "low"}
-
-
-@pytest.fixture
-def uploads(tmp_path: Path) -> Path:
-    folder = tmp_path / "uploads"
-    folder.mkdir()
-    (folder / "guide.md").write_text("# Guide\n\nwordofguide\n")
-    return folder
-
-
-async def everything(sql: "asyncpg.Connection") -> dict[str, dict[str, Any]]:
-    """All rows by table and id, without what grows whatever happens."""
-    found = {}
-    for table in TABLES:
-        for row in await sql.fetch(f"SELECT * FROM {table}"):
-            found[f"{table} {row['id']}"] = {
-                k: v for k, v in row.items() if "version" not in k or k == "version"
-            }
-    return found
-
-
-def stored(settings: Settings) -> dict[str, bytes]:
-    root = settings.data_dir / "files"
-    return {str(path.relative_to(root)): path.read_bytes() for path in root.glob("*/*")}
-
-
-async def created(client: httpx.AsyncClient, kind: str, body: dict[str, str]) -> str:
-    answer = await client.post(f"/api/v1/{kind}", json=body)
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["data"]["id"])
-
-
-async def uploaded(client: httpx.AsyncClient, **fields: str) -> str:
-    form = {"file": ("ours.txt", b"ours\n", "text/plain")}
-    answer = await client.post("/api/v1/files/upload", files=form, data=fields)
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["data"]["id"])
-
-
-def whole(folder: Path) -> Path:
-    return export(
-        folder,
-        systems=[system(id="s", name="Hub")],
-        ideas=[idea(id="i", system_id="s")],
-        files=[file(id="f", idea_id="i", system_id="s")],
-    )
 
 
 async def test_what_was_inserted_goes(
@@ -181,133 +132,6 @@ async def test_replaced_bytes_are_kept_as_long_as_they_may_come_back(
     assert await reconciled(client, settings) == both
     await client.delete("/api/v1/files/f")
     assert len(await reconciled(client, settings)) == len(objects) - 1, "they cannot come back any more"
-
-
-Meddle = Callable[[httpx.AsyncClient, Takeover, Path], Awaitable[str]]
-
-
-async def change_system(client: httpx.AsyncClient, takeover: Takeover, folder: Path) -> str:
-    await client.put("/api/v1/systems/s", json={"port": 1})
-    return "system s was changed"
-
-
-async def change_idea(client: httpx.AsyncClient, takeover: Takeover, folder: Path) -> str:
-    await client.put("/api/v1/ideas/i", json={"title": "Changed"})
-    return "idea i was changed"
-
-
-async def change_file(client: httpx.AsyncClient, takeover: Takeover, folder: Path) -> str:
-    await client.put("/api/v1/files/f", json={"description": "Changed"})
-    return "file f was changed"
-
-
-async def delete_file(client: httpx.AsyncClient, takeover: Takeover, folder: Path) -> str:
-    await client.delete("/api/v1/files/f")
-    return "file f was deleted"
-
-
-async def overwrite_idea(client: httpx.AsyncClient, takeover: Takeover, folder: Path) -> str:
-    job = await takeover(export(folder, ideas=[idea(id="i", title="x")]), on_conflict="overwrite")
-    return f"idea i was overwritten by import {job['id']}"
-
-
-async def add_idea(client: httpx.AsyncClient, takeover: Takeover, folder: Path) -> str:
-    added = await created(client, "ideas", {**NEW_IDEA, "systemId": "s"})
-    return f"idea {added} belongs to s, which the import brought"
-
-
-async def add_imported_idea(client: httpx.AsyncClient, takeover: Takeover, folder: Path) -> str:
-    await takeover(export(folder, ideas=[idea(id="later", system_id="s")]))
-    return "idea later belongs to s, which the import brought"
-
-
-async def add_file_to_system(client: httpx.AsyncClient, takeover: Takeover, folder: Path) -> str:
-    added = await uploaded(client, system_id="s")
-    return f"file {added} belongs to s, which the import brought"
-
-
-async def add_file_to_idea(client: httpx.AsyncClient, takeover: Takeover, folder: Path) -> str:
-    added = await uploaded(client, idea_id="i")
-    return f"file {added} belongs to i, which the import brought"
-
-
-@pytest.mark.parametrize(
-    "meddle",
-    [
-        change_system,
-        change_idea,
-        change_file,
-        delete_file,
-        overwrite_idea,
-        add_idea,
-        add_imported_idea,
-        add_file_to_system,
-        add_file_to_idea,
-    ],
-)
-async def test_one_conflict_stops_all_of_it(
-    meddle: Meddle,
-    takeover: Takeover,
-    client: httpx.AsyncClient,
-    sql: "asyncpg.Connection",
-    settings: Settings,
-    uploads: Path,
-    tmp_path: Path,
-) -> None:
-    job = await takeover(whole(tmp_path / "old"), files=uploads)
-    conflict = await meddle(client, takeover, tmp_path / "other")
-    before, objects = await everything(sql), stored(settings)
-    undo = await undone(client, job["id"])
-    assert undo["state"] == "failed"
-    assert undo["error"] == f"Nothing was undone because of 1 conflict: {conflict}"
-    assert (undo["result"]["rows"], undo["result"]["conflicts"]) == (3, 1)
-    [told] = undo["result"]["firstConflicts"]
-    assert f"{told['entity']} {told['id']} {told['what']}" == conflict
-    assert await everything(sql) == before
-    assert stored(settings) == objects
-
-
-async def test_what_cannot_be_what_it_was_is_told(
-    takeover: Takeover, client: httpx.AsyncClient, sql: "asyncpg.Connection", tmp_path: Path
-) -> None:
-    await takeover(
-        export(
-            tmp_path / "old",
-            systems=[system(id="s", name="Hub"), system(id="gone")],
-            ideas=[idea(id="i", system_id="gone")],
-        )
-    )
-    changed = export(
-        tmp_path / "changed", systems=[system(id="s", name="Other")], ideas=[idea(id="i", system_id="s")]
-    )
-    job = await takeover(changed, on_conflict="overwrite")
-    await client.delete("/api/v1/systems/gone")
-    ours = await created(client, "systems", {**NEW_SYSTEM, "name": "Hub"})
-    before = await everything(sql)
-    undo = await undone(client, job["id"])
-    assert undo["error"] == (
-        "Nothing was undone because of 2 conflicts, for example: "
-        f"system s had the name Hub, which {ours} has now; idea i belonged to gone, which is gone"
-    )
-    assert await everything(sql) == before
-    await client.put(f"/api/v1/systems/{ours}", json={"name": "Ours"})
-    await sql.execute(
-        "INSERT INTO systems (id, name, description, status) VALUES ('gone', 'g', 'd', 'online')"
-    )
-    undo = await undone(client, job["id"])
-    assert (undo["result"]["deleted"], undo["result"]["restored"]) == (0, 2)
-    assert (await client.get("/api/v1/ideas/i")).json()["data"]["system"]["id"] == "gone"
-
-
-async def test_a_conflict_that_is_out_of_the_way_is_none(
-    takeover: Takeover, client: httpx.AsyncClient, sql: "asyncpg.Connection", uploads: Path, tmp_path: Path
-) -> None:
-    job = await takeover(whole(tmp_path / "old"), files=uploads)
-    added = await created(client, "ideas", {**NEW_IDEA, "systemId": "s"})
-    assert (await undone(client, job["id"]))["state"] == "failed"
-    await client.put(f"/api/v1/ideas/{added}", json={"systemId": None})
-    assert (await undone(client, job["id"]))["result"]["deleted"] == 3
-    assert list(await everything(sql)) == [f"ideas {added}"]
 
 
 async def test_a_row_that_appears_while_it_is_overwritten_is_put_aside_too(

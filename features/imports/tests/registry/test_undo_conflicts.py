@@ -1,0 +1,151 @@
+"""Takeovers that cannot be taken back as things are: the reasons are told, and nothing happens."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from core.settings import Settings
+from features.imports.tests.factories import undone
+from features.imports.tests.registry.conftest import Takeover
+from features.imports.tests.registry.factories import export, idea, system
+from features.imports.tests.registry.present import (
+    NEW_IDEA,
+    NEW_SYSTEM,
+    created,
+    everything,
+    stored,
+    uploaded,
+    whole,
+)
+
+if TYPE_CHECKING:
+    import asyncpg
+
+Meddle = Callable[[httpx.AsyncClient, Takeover, Path], Awaitable[str]]
+
+
+async def change_system(client: httpx.AsyncClient, takeover: Takeover, folder: Path) -> str:
+    await client.put("/api/v1/systems/s", json={"port": 1})
+    return "system s was changed"
+
+
+async def change_idea(client: httpx.AsyncClient, takeover: Takeover, folder: Path) -> str:
+    await client.put("/api/v1/ideas/i", json={"title": "Changed"})
+    return "idea i was changed"
+
+
+async def change_file(client: httpx.AsyncClient, takeover: Takeover, folder: Path) -> str:
+    await client.put("/api/v1/files/f", json={"description": "Changed"})
+    return "file f was changed"
+
+
+async def delete_file(client: httpx.AsyncClient, takeover: Takeover, folder: Path) -> str:
+    await client.delete("/api/v1/files/f")
+    return "file f was deleted"
+
+
+async def overwrite_idea(client: httpx.AsyncClient, takeover: Takeover, folder: Path) -> str:
+    job = await takeover(export(folder, ideas=[idea(id="i", title="x")]), on_conflict="overwrite")
+    return f"idea i was overwritten by import {job['id']}"
+
+
+async def add_idea(client: httpx.AsyncClient, takeover: Takeover, folder: Path) -> str:
+    added = await created(client, "ideas", {**NEW_IDEA, "systemId": "s"})
+    return f"idea {added} belongs to s, which the import brought"
+
+
+async def add_imported_idea(client: httpx.AsyncClient, takeover: Takeover, folder: Path) -> str:
+    await takeover(export(folder, ideas=[idea(id="later", system_id="s")]))
+    return "idea later belongs to s, which the import brought"
+
+
+async def add_file_to_system(client: httpx.AsyncClient, takeover: Takeover, folder: Path) -> str:
+    added = await uploaded(client, system_id="s")
+    return f"file {added} belongs to s, which the import brought"
+
+
+async def add_file_to_idea(client: httpx.AsyncClient, takeover: Takeover, folder: Path) -> str:
+    added = await uploaded(client, idea_id="i")
+    return f"file {added} belongs to i, which the import brought"
+
+
+@pytest.mark.parametrize(
+    "meddle",
+    [
+        change_system,
+        change_idea,
+        change_file,
+        delete_file,
+        overwrite_idea,
+        add_idea,
+        add_imported_idea,
+        add_file_to_system,
+        add_file_to_idea,
+    ],
+)
+async def test_one_conflict_stops_all_of_it(
+    meddle: Meddle,
+    takeover: Takeover,
+    client: httpx.AsyncClient,
+    sql: "asyncpg.Connection",
+    settings: Settings,
+    uploads: Path,
+    tmp_path: Path,
+) -> None:
+    job = await takeover(whole(tmp_path / "old"), files=uploads)
+    conflict = await meddle(client, takeover, tmp_path / "other")
+    before, objects = await everything(sql), stored(settings)
+    undo = await undone(client, job["id"])
+    assert undo["state"] == "failed"
+    assert undo["error"] == f"Nothing was undone because of 1 conflict: {conflict}"
+    assert (undo["result"]["rows"], undo["result"]["conflicts"]) == (3, 1)
+    [told] = undo["result"]["firstConflicts"]
+    assert f"{told['entity']} {told['id']} {told['what']}" == conflict
+    assert await everything(sql) == before
+    assert stored(settings) == objects
+
+
+async def test_what_cannot_be_what_it_was_is_told(
+    takeover: Takeover, client: httpx.AsyncClient, sql: "asyncpg.Connection", tmp_path: Path
+) -> None:
+    await takeover(
+        export(
+            tmp_path / "old",
+            systems=[system(id="s", name="Hub"), system(id="gone")],
+            ideas=[idea(id="i", system_id="gone")],
+        )
+    )
+    changed = export(
+        tmp_path / "changed", systems=[system(id="s", name="Other")], ideas=[idea(id="i", system_id="s")]
+    )
+    job = await takeover(changed, on_conflict="overwrite")
+    await client.delete("/api/v1/systems/gone")
+    ours = await created(client, "systems", {**NEW_SYSTEM, "name": "Hub"})
+    before = await everything(sql)
+    undo = await undone(client, job["id"])
+    assert undo["error"] == (
+        "Nothing was undone because of 2 conflicts, for example: "
+        f"system s had the name Hub, which {ours} has now; idea i belonged to gone, which is gone"
+    )
+    assert await everything(sql) == before
+    await client.put(f"/api/v1/systems/{ours}", json={"name": "Ours"})
+    await sql.execute(
+        "INSERT INTO systems (id, name, description, status) VALUES ('gone', 'g', 'd', 'online')"
+    )
+    undo = await undone(client, job["id"])
+    assert (undo["result"]["deleted"], undo["result"]["restored"]) == (0, 2)
+    assert (await client.get("/api/v1/ideas/i")).json()["data"]["system"]["id"] == "gone"
+
+
+async def test_a_conflict_that_is_out_of_the_way_is_none(
+    takeover: Takeover, client: httpx.AsyncClient, sql: "asyncpg.Connection", uploads: Path, tmp_path: Path
+) -> None:
+    job = await takeover(whole(tmp_path / "old"), files=uploads)
+    added = await created(client, "ideas", {**NEW_IDEA, "systemId": "s"})
+    assert (await undone(client, job["id"]))["state"] == "failed"
+    await client.put(f"/api/v1/ideas/{added}", json={"systemId": None})
+    assert (await undone(client, job["id"]))["result"]["deleted"] == 3
+    assert list(await everything(sql)) == [f"ideas {added}"]
