@@ -58,8 +58,7 @@ class EngineClient(AsyncBasePrisma):
     def batch_(self) -> NoReturn:
         """Not available: raises NotSupported."""
         raise NotSupported(
-            "batch_() is not available; use `async with transaction(db) as tx:` for writes that belong "
-            "together."
+            "batch_() is not available; use `unit_of_work(db, work)` for writes that belong together."
         )
 
     def _create_engine(self, dml_path: Path | None = None) -> Engine:

@@ -59,7 +59,7 @@ async def unit_of_work(
         nonlocal committing
         committing = False
         left = timedelta(seconds=max(ends - time.monotonic(), 0.001))
-        async with transaction(db, timeout=left, max_wait=max_wait, isolation=isolation) as tx:
+        async with _transaction(db, timeout=left, max_wait=max_wait, isolation=isolation) as tx:
             result = await work(tx)
             committing = True
         return result
@@ -117,7 +117,7 @@ async def _repeated(
 
 
 @asynccontextmanager
-async def transaction(
+async def _transaction(
     db: Client,
     *,
     timeout: timedelta | None = None,

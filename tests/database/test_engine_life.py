@@ -17,7 +17,7 @@ from core.database import supervisor
 from core.database.client import Database
 from core.database.errors import DatabaseProblem, DatabaseUnavailable, EngineUnavailable
 from core.database.options import EngineOptions
-from core.database.transaction import transaction
+from core.database.transaction import _transaction as transaction
 from core.local.paths import ServicePaths
 from core.local.postgres import Postgres
 from core.local.process import process_exists

@@ -9,7 +9,8 @@ import pytest_asyncio
 
 from core.database.client import Database
 from core.database.errors import DatabaseUnavailable, EngineUnavailable
-from core.database.transaction import transaction, unit_of_work
+from core.database.transaction import _transaction as transaction
+from core.database.transaction import unit_of_work
 from tests.database.engines import connected, kill_engine, stop_engine
 from tests.fixtures.services import TestServices
 from tests.fixtures.waiting import wait_for

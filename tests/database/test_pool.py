@@ -10,7 +10,8 @@ import pytest
 
 from core.database.client import Database
 from core.database.errors import PoolExhausted
-from core.database.transaction import transaction, unit_of_work
+from core.database.transaction import _transaction as transaction
+from core.database.transaction import unit_of_work
 from tests.database.engines import connected, figures
 from tests.fixtures.services import TestServices
 from tests.fixtures.waiting import wait_for

@@ -10,7 +10,7 @@ from prisma import errors
 from core.database.arguments import isoformat
 from core.database.errors import DatabaseProblem
 from core.database.meter import measure
-from core.database.transaction import transaction
+from core.database.transaction import _transaction as transaction
 from tests.database.engines import connected, figures
 from tests.database.values import json
 from tests.fixtures.services import TestServices

@@ -16,7 +16,7 @@ from core.database.errors import (
     StatementTimeout,
 )
 from core.database.meter import measure
-from core.database.transaction import transaction
+from core.database.transaction import _transaction as transaction
 from tests.database.values import json
 from tests.fixtures.waiting import wait_for
 

@@ -21,7 +21,8 @@ from core.database.errors import (
     WriteConflict,
     as_error,
 )
-from core.database.transaction import MAX_ATTEMPTS, retried, transaction, unit_of_work
+from core.database.transaction import MAX_ATTEMPTS, retried, unit_of_work
+from core.database.transaction import _transaction as transaction
 from tests.database.engines import connected, figures
 from tests.fixtures.services import TestServices
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 
 from core.database.client import Database
-from core.database.transaction import transaction
+from core.database.transaction import _transaction as transaction
 from core.errors import Unavailable
 from core.jobs import JobContext, Jobs, JobView, JsonObject, LeaseLost, queries
 from core.jobs.pause import pause

@@ -9,7 +9,7 @@ import pytest
 
 from core.database.client import Database
 from core.database.meter import measure
-from core.database.transaction import transaction
+from core.database.transaction import _transaction as transaction
 from core.errors import Conflict, Unavailable
 from core.jobs import JobConflict, JobContext, JobFailed, JobKind, JobNotFound, Jobs, JsonObject
 from core.jobs.runner import INTERNAL_ERROR

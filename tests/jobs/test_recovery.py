@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.database.client import Database
-from core.database.transaction import transaction
+from core.database.transaction import _transaction as transaction
 from core.jobs import Jobs, queries
 from core.jobs.place import place_of
 from core.jobs.service import PICKUP_DELAY_S

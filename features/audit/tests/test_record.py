@@ -6,7 +6,7 @@ import pytest
 
 from core.database.client import Database
 from core.database.errors import ConstraintViolation
-from core.database.transaction import transaction
+from core.database.transaction import _transaction as transaction
 from features.audit import api
 
 ENTRY = api.AuditEntry(

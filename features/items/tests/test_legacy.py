@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.database.client import Database
-from core.database.transaction import transaction
+from core.database.transaction import _transaction as transaction
 from features.items import api
 from features.items.api import LegacyItem, canonical_digest
 from features.items.tests.factories import JsonObject, legacy_record
