@@ -63,6 +63,8 @@ async def command_context(kinds: "Sequence[JobKind]") -> AsyncIterator[CommandCo
     """Services, schema, database, cache and jobs, whether or not a server uses them too."""
     from core.cache import Cache
     from core.database.client import Database
+    from core.database.schema import is_current
+    from core.http.lifecycle import settled
     from core.jobs import Jobs
     from core.observability import logging
 
@@ -72,15 +74,17 @@ async def command_context(kinds: "Sequence[JobKind]") -> AsyncIterator[CommandCo
     async with AsyncExitStack() as stack:
         running = stack.enter_context(local_services(settings))
         assert running.database_url is not None
-        await deploy(running.database_url)
         db = Database.from_settings(running)
         await db.connect()
         stack.push_async_callback(db.disconnect)
+        if not await is_current(db):
+            await deploy(running.database_url)
         cache = Cache.from_settings(running)
         await cache.start()
         stack.push_async_callback(cache.close)
         jobs = Jobs(db, cache, running, kinds)
         stack.push_async_callback(jobs.stop)
+        stack.enter_context(settled())
         yield CommandContext(running, db, cache, jobs, CommandActor(_user()))
 
 

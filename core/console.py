@@ -16,8 +16,6 @@ from core.jobs import JobEnded, Jobs
 from core.jobs.views import JobState, JobView, JsonObject, Snapshot
 
 out = Console(highlight=False)
-FOLLOW_END_S = 5.0
-"""How long the last event of an ended job may take to be read."""
 
 COLOURS: dict[JobState, str] = {
     "succeeded": "green",
@@ -98,20 +96,23 @@ class JobProgress:
 
 async def run_shown(jobs: Jobs, job_id: str) -> JobView:
     """Run the job with live progress and return how it ended; a stop signal cancels it."""
+    shown = 0
     with _cancelled_by_signal(jobs, job_id), JobProgress() as progress:
 
         async def follow() -> None:
+            nonlocal shown
             async for event in jobs.follow(job_id):
                 progress.show(event.snapshot)
+                shown = event.sequence
 
         following = asyncio.create_task(follow())
         try:
-            await jobs.run(job_id)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(following, FOLLOW_END_S)
+            job = await jobs.run(job_id)
         finally:
             following.cancel()
-    return await jobs.get(job_id)
+        for event in await jobs.events_after(job_id, shown):
+            progress.show(event.snapshot)
+    return job
 
 
 @contextmanager

@@ -71,9 +71,10 @@ def import_lowdb(
 async def _import(file: Path, options: "Options") -> "JobView":
     from core import console
     from core.command import command_context
-    from features.imports.api import accept_file
+    from features.imports.api import LOWDB, accept_file
 
-    async with command_context(kinds()) as here:
+    # All kinds would take the modules of the whole app, a second that this command does not need.
+    async with command_context([LOWDB]) as here:
         job = await accept_file(here.db, here.jobs, here.settings, here.actor, file, options)
         job = await console.run_shown(here.jobs, job.id)
         console.show_summary(job)

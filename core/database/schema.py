@@ -1,6 +1,7 @@
 """Schema migrations, applied and written by Prisma's own schema engine (`prisma/engine/schema.mjs`)."""
 
 import asyncio
+import hashlib
 import os
 import re
 import subprocess
@@ -10,11 +11,17 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
+from prisma.errors import PrismaError
 
+from core.database.client import Database
 from core.database.process import ENGINE_FOLDER, NODE
 
 MIGRATIONS: Final = ENGINE_FOLDER.parent / "migrations"
 TIMEOUT_S: Final = 300
+_HISTORY: Final = """
+SELECT migration_name, CASE WHEN finished_at IS NOT NULL THEN checksum END AS checksum
+FROM _prisma_migrations WHERE rolled_back_at IS NULL
+"""
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,59}")
 
 
@@ -42,6 +49,22 @@ class SchemaStatus:
     @property
     def up_to_date(self) -> bool:
         return not (self.missing or self.edited or self.failed or self.unknown)
+
+
+async def is_current(db: Database) -> bool:
+    """Whether the database has these migrations and no others, so that `deploy`, which takes a process of its
+    own, has nothing to do.
+    """
+    try:
+        rows = await db.query_raw(_HISTORY)
+    except PrismaError:
+        return False
+    return {row["migration_name"]: row["checksum"] for row in rows} == await asyncio.to_thread(_checksums)
+
+
+def _checksums() -> dict[str, str]:
+    files = MIGRATIONS.glob("*/migration.sql")
+    return {path.parent.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 async def deploy(url: str) -> tuple[str, ...]:

@@ -60,10 +60,12 @@ class Imports:
 
 
 def write_source(path: Path, count: int) -> None:
+    """As the old server writes its file: `JSON.stringify(data, null, 2)`."""
     with path.open("w", encoding="utf-8") as file:
-        file.write('{\n  "items": [\n')
+        file.write('{\n  "items": [')
         for number, record in enumerate(records(count)):
-            file.write(("" if number == 0 else ",\n") + json.dumps(record, ensure_ascii=False, indent=2))
+            text = json.dumps(record, ensure_ascii=False, indent=2).replace("\n", "\n    ")
+            file.write(("" if number == 0 else ",") + "\n    " + text)
         file.write("\n  ]\n}")
 
 
@@ -111,7 +113,8 @@ async def import_file(url: str, source: Path, environment: dict[str, str]) -> Me
         seconds = time.perf_counter() - started
         row = await connection.fetchrow("SELECT state, error, result FROM jobs")
         if ended.result() != 0 or row is None or row["state"] != "succeeded":
-            raise SystemExit(f"the import failed: {row and row['error']}")
+            said = source.with_suffix(".log").read_text(errors="replace")
+            raise SystemExit(f"the import failed: {row['error'] if row else 'there is no job'}\n{said}")
         return Measured(json.loads(row["result"])["rowsPerSecond"], seconds, memory)
     finally:
         await connection.close()

@@ -71,7 +71,7 @@ class Content:
         if item is None:
             self._result.removed += 1
             return None
-        if items.canonical_digest(item) == digest:
+        if items.canonical_digest(item.row()) == digest:
             self._result.unchanged += 1
             return text or imports.written(item, self._margin)
         self._result.changed += 1

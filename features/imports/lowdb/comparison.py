@@ -110,7 +110,7 @@ def _doubt(record: Record, item: LegacyItem, seen: SeenIds, reader: LowDbReader)
 
 
 async def _differences(tx: Database, found: Sequence[LegacyItem]) -> list[Difference]:
-    proofs = [{"id": item.id, "digest": canonical_digest(item)} for item in found]
+    proofs = [(item.id, canonical_digest(item.row())) for item in found]
     mismatches = {each.id: each for each in await compare(tx, orjson.dumps(proofs).decode())}
     stored = await records(tx, [each.id for each in mismatches.values() if not each.missing])
     return [

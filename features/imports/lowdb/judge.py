@@ -138,7 +138,8 @@ class Judge:
     def _accept(self, record: Record, item: LegacyItem, changes: list[bytes]) -> None:
         if self._records_spool is None and self._previous is None:
             return
-        digest = canonical_digest(item).encode()
+        row = item.row()
+        digest = canonical_digest(row).encode()
         kind, base, identifier = NEW, b"", orjson.dumps(item.id)
         if self._previous is not None and (last := self._previous.digest_of(item.id)) is not None:
             base = last.encode()
@@ -151,9 +152,9 @@ class Judge:
         if self._records_spool is None:
             return
         alike = is_written_alike(item, record.value, self._reader.source_text(), self._margin)
-        columns = [kind, digest, identifier, self._rest(record, alike=alike)]
+        columns = [kind, b'%b,"%b"' % (identifier, digest), self._rest(record, alike=alike)]
         if kind is not UNCHANGED:
-            columns.append(item.row())
+            columns.append(row)
         if kind is CHANGED:
             columns.append(base)
         self._lines.append(b"\t".join(columns))
@@ -197,7 +198,7 @@ class Judge:
             record=as_ascii_line(self._reader.source_text()),
         )
         self._rejects_spool.write(reject.model_dump_json().encode() + b"\n")
-        self._lines.append(b"%b\t%b" % (UNUSABLE, self._rest(record, alike=False)))
+        self._lines.append(b"%b\tnull,null\t%b" % (UNUSABLE, self._rest(record, alike=False)))
 
 
 def as_ascii_line(text: str) -> str:

@@ -3,13 +3,14 @@
 `records.spool` has the whole source in its order, a line for each record or piece of text around them, in
 columns that tabs separate (JSON holds none):
 
-    new        digest  id  rest  row          a record to be loaded
-    changed    digest  id  rest  row  base    the same, with its digest of the last time
-    unchanged  digest  id  rest               a record that is as the last time
-    unusable   rest                           a record that cannot be taken over
-    head, tail text                           what stands before and after the records
+    new        proof  rest  row          a record to be loaded
+    changed    proof  rest  row  base    the same, with its digest of the last time
+    unchanged  proof  rest               a record that is as the last time
+    unusable   proof  rest               a record that cannot be taken over
+    head, tail text                      what stands before and after the records
 
-`id`, `row` and `text` are JSON; `rest` are the last two fields of an `Entry`, each with a comma before it.
+`row` and `text` are JSON; `proof` are id and digest as in an `Entry`, with a comma between them, and `rest`
+its last two fields, each with a comma before it.
 `rejects.spool` has a line of JSON for each bad record. A position in a spool is a byte offset at the start of
 a line.
 """
@@ -97,28 +98,23 @@ class Line(NamedTuple):
     """A line of `records.spool`; what its kind does not have is empty."""
 
     kind: bytes
-    digest: bytes = b""
-    id: bytes = b""
+    proof: bytes
     rest: bytes = b""
     row: bytes = b""
     base: bytes = b""
 
     @classmethod
     def read(cls, line: bytes) -> "Line":
-        kind, *columns = line.split(b"\t")
-        return cls(kind, b"", b"", *columns) if kind == UNUSABLE else cls(kind, *columns)
+        return cls(*line.split(b"\t"))
 
     @property
-    def proof(self) -> bytes:
-        """The record's id and digest as a JSON object."""
-        return b'{"id":%b,"digest":"%b"}' % (self.id, self.digest)
+    def id(self) -> bytes:
+        """As JSON."""
+        return self.proof[: -_DIGEST_CHARACTERS - 3]
 
     @property
-    def entry(self) -> bytes:
-        """The record as JSON of an `Entry`, its last fields left out when they are null."""
-        if self.kind == UNUSABLE:
-            return b"[null,null%b]" % self.rest
-        return b'[%b,"%b"%b]' % (self.id, self.digest, self.rest)
+    def digest(self) -> bytes:
+        return self.proof[-_DIGEST_CHARACTERS - 1 : -1]
 
 
 def joined(objects: Iterable[bytes]) -> str:

@@ -33,7 +33,7 @@ class PageBatch:
     @property
     def proofs(self) -> str:
         """Ids and digests of the records that are, or should be, in the table: the text of a JSON array."""
-        return joined(line.proof for line in self.records if line.kind != UNUSABLE)
+        return joined(b"[%b]" % line.proof for line in self.records if line.kind != UNUSABLE)
 
 
 def page_batches(spool: Path, start: Checkpoint, *, rows: int) -> Iterator[PageBatch]:

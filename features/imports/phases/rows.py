@@ -88,9 +88,13 @@ async def _keep_page(
     for number, (part, text) in enumerate(batch.frame, start=batch.pieces):
         await memory.keep_page(tx, job_id, part, number, text)
     if batch.records:
-        content = joined(
-            # A conflict stays one until both sides agree, so what is remembered is the state before it.
-            line._replace(digest=line.base or NEVER, rest=b"").entry if line.id in conflicts else line.entry
-            for line in batch.records
-        )
+        content = joined(_entry(line, conflicts) for line in batch.records)
         await memory.keep_page(tx, job_id, ENTITY, batch.position, content, written)
+
+
+def _entry(line: Line, conflicts: Mapping[bytes, str]) -> bytes:
+    """The JSON of an `Entry`, its last fields left out when they are null."""
+    if conflicts and line.id in conflicts:
+        # A conflict stays one until both sides agree, so what is remembered is the state before it.
+        return b'[%b,"%b"]' % (line.id, line.base or NEVER)
+    return b"[%b%b]" % (line.proof, line.rest)

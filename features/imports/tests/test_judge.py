@@ -11,6 +11,7 @@ from features.imports.lowdb.judge import Judge, as_ascii_line
 from features.imports.lowdb.spool import NEW, Line, SpoolWriter, batches
 from features.imports.schemas import Findings, Reject
 from features.imports.tests.factories import FIVE, Record, lowdb, many, record, write
+from features.items.api import LegacyItem
 
 
 def judge(
@@ -29,9 +30,14 @@ def judge(
     findings = judge.findings(0, None)
     judge.close()
     lines = [Line.read(line) for batch in batches(records, 0, rows=3) for line in batch.lines]
-    rows = [json.loads(line.row) for line in lines if line.kind == NEW]
+    rows = [named(line.row) for line in lines if line.kind == NEW]
     bad = [Reject.model_validate_json(line) for batch in batches(rejects, 0, rows=3) for line in batch.lines]
     return findings, rows, bad
+
+
+def named(row: bytes) -> Record:
+    (fields, tags) = json.loads(row)
+    return LegacyItem(*fields[:6], tags, *fields[6:])._asdict()
 
 
 def rejected(folder: Path, bad: object) -> Reject:

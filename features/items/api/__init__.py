@@ -2,8 +2,8 @@
 
 An import reads each source record with `LegacyItem.parse`, hands batches of `LegacyItem.row` to `load_rows`,
 and afterwards proves with `compare` that the table holds what the source said. A digest is the SHA-256 of
-every field, written as `length:text` (length in Unicode code points, `-` for null, tags preceded by their
-number), so that no two different items share a text; PostgreSQL computes the same from its columns.
+such a row, compact JSON of all fields, so no two different items share a text; PostgreSQL computes the same
+from its columns.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -54,7 +54,7 @@ async def load_rows(tx: Database, rows_json: str, job_id: str, on_conflict: OnCo
     """
     counts = await queries.load_rows(tx, rows_json, job_id, overwrite=on_conflict == "overwrite")
     if on_conflict == "fail" and counts.kept:
-        ids = [row["id"] for row in orjson.loads(rows_json)]
+        ids = [fields[0] for fields, _ in orjson.loads(rows_json)]
         if stored := await queries.existing_ids(tx, ids, other_than_job=job_id):
             raise ItemExists(stored[:5])
     return counts
@@ -62,7 +62,7 @@ async def load_rows(tx: Database, rows_json: str, job_id: str, on_conflict: OnCo
 
 async def compare(db: Database, proofs_json: str) -> list[Mismatch]:
     """The items that are missing or different in the table, of those that are given as the text of a JSON
-    array of `{"id", "digest"}`, digests by `canonical_digest`.
+    array of `[id, digest]`, digests by `canonical_digest`.
     """
     return await queries.compare(db, proofs_json)
 

@@ -26,7 +26,7 @@ def batch(*records: JsonObject) -> str:
 
 def proofs(*records: JsonObject) -> str:
     items = [LegacyItem.parse(record) for record in records]
-    return json.dumps([{"id": item.id, "digest": canonical_digest(item)} for item in items])
+    return json.dumps([(item.id, canonical_digest(item.row())) for item in items])
 
 
 async def load(
@@ -294,5 +294,5 @@ def test_digests_of_texts_that_only_join_alike_differ() -> None:
         {"tags": [""]},
         {"tags": ["1:a"]},
     ]
-    found = {canonical_digest(LegacyItem.parse(legacy_record(**variant))) for variant in variants}
+    found = {canonical_digest(LegacyItem.parse(legacy_record(**variant)).row()) for variant in variants}
     assert len(found) == len(variants)
