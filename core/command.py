@@ -1,5 +1,6 @@
 """What a command works with: the parts of a server process without the server, opened and closed in order."""
 
+import gc
 import getpass
 import importlib.util
 import sys
@@ -64,7 +65,6 @@ async def command_context(kinds: "Sequence[JobKind]") -> AsyncIterator[CommandCo
     from core.cache import Cache
     from core.database.client import Database
     from core.database.schema import is_current
-    from core.http.lifecycle import settled
     from core.jobs import Jobs
     from core.observability import logging
 
@@ -84,7 +84,8 @@ async def command_context(kinds: "Sequence[JobKind]") -> AsyncIterator[CommandCo
         stack.push_async_callback(cache.close)
         jobs = Jobs(db, cache, running, kinds)
         stack.push_async_callback(jobs.stop)
-        stack.enter_context(settled())
+        # Modules and models live as long as the process: no collection shall look at them again.
+        gc.freeze()
         yield CommandContext(running, db, cache, jobs, CommandActor(_user()))
 
 

@@ -8,13 +8,15 @@ import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from prisma.errors import PrismaError
 
-from core.database.client import Database
 from core.database.process import ENGINE_FOLDER, NODE
+
+if TYPE_CHECKING:
+    from core.database.client import Database
 
 MIGRATIONS: Final = ENGINE_FOLDER.parent / "migrations"
 TIMEOUT_S: Final = 300
@@ -51,7 +53,7 @@ class SchemaStatus:
         return not (self.missing or self.edited or self.failed or self.unknown)
 
 
-async def is_current(db: Database) -> bool:
+async def is_current(db: "Database") -> bool:
     """Whether the database has these migrations and no others, so that `deploy`, which takes a process of its
     own, has nothing to do.
     """

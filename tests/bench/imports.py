@@ -114,7 +114,7 @@ async def import_file(url: str, source: Path, environment: dict[str, str]) -> Me
         row = await connection.fetchrow("SELECT state, error, result FROM jobs")
         if ended.result() != 0 or row is None or row["state"] != "succeeded":
             said = source.with_suffix(".log").read_text(errors="replace")
-            raise SystemExit(f"the import failed: {row['error'] if row else 'there is no job'}\n{said}")
+            raise SystemExit(f"the import ended with {ended.result()}, its job: {row and dict(row)}\n{said}")
         return Measured(json.loads(row["result"])["rowsPerSecond"], seconds, memory)
     finally:
         await connection.close()

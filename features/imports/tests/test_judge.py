@@ -36,8 +36,8 @@ def judge(
 
 
 def named(row: bytes) -> Record:
-    (fields, tags) = json.loads(row)
-    return LegacyItem(*fields[:6], tags, *fields[6:])._asdict()
+    fields, tags = json.loads(row)
+    return LegacyItem._make([*fields[:6], tags, *fields[6:]])._asdict()
 
 
 def rejected(folder: Path, bad: object) -> Reject:

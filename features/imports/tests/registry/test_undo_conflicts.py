@@ -149,3 +149,19 @@ async def test_a_conflict_that_is_out_of_the_way_is_none(
     await client.put(f"/api/v1/ideas/{added}", json={"systemId": None})
     assert (await undone(client, job["id"]))["result"]["deleted"] == 3
     assert list(await everything(sql)) == [f"ideas {added}"]
+
+
+async def test_what_somebody_linked_while_the_import_ran_is_a_conflict_too(
+    takeover: Takeover, client: httpx.AsyncClient, sql: "asyncpg.Connection", tmp_path: Path
+) -> None:
+    await takeover(export(tmp_path / "old", ideas=[idea(id="i")]))
+    changed = export(tmp_path / "changed", systems=[system(id="s")], ideas=[idea(id="i", title="Other")])
+    job = await takeover(changed, on_conflict="overwrite")
+    # As if somebody had given the idea to the new system before the idea was overwritten.
+    await sql.execute('UPDATE import_before_images SET row = (row::jsonb || \'{"system_id": "s"}\')::json')
+    before = await everything(sql)
+    undo = await undone(client, job["id"])
+    assert undo["error"] == (
+        "Nothing was undone because of 1 conflict: idea i belongs to s, which the import brought"
+    )
+    assert await everything(sql) == before
