@@ -71,7 +71,8 @@ def import_lowdb(
 async def _import(file: Path, options: "Options") -> "JobView":
     from core import console
     from core.command import command_context
-    from features.imports.api import LOWDB, accept_file
+    from features.imports.api import accept_file
+    from features.imports.jobs import LOWDB
 
     # All kinds would take the modules of the whole app, a second that this command does not need.
     async with command_context([LOWDB]) as here:

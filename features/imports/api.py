@@ -2,7 +2,6 @@
 exports use: the file that was imported last, and how the old server wrote.
 """
 
-from features.imports.jobs import LOWDB
 from features.imports.lowdb.comparison import Compared, Difference, compare_file
 from features.imports.lowdb.identifiers import SeenIds
 from features.imports.lowdb.layout import newest_layout
@@ -16,7 +15,6 @@ from features.imports.undo.accept import accept_undo
 
 __all__ = [
     "KIND",
-    "LOWDB",
     "Compared",
     "Difference",
     "Entry",
