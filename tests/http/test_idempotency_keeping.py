@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 async def test_every_post_marks_its_key_in_the_transaction_of_its_change(
     client: httpx.AsyncClient, connection: "Connection"
 ) -> None:
-    """Whatever changes something: a process that dies before it answers must not do it twice. A new slice gets
-    that with `unit_of_work`.
+    """Whatever changes something: a process that dies before it answers must not do it twice. A new slice
+    gets that with `unit_of_work`.
     """
     form = {"file": ("notes.txt", b"some notes", "text/plain")}
     record = {**ITEM, "id": "a", "status": "new", "createdAt": "2025-10-23T22:45:24.940Z", "updatedAt": None}

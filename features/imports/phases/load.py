@@ -1,6 +1,6 @@
 """Load: rows and checkpoint go into the table in the same transaction, batch by batch.
 
-PostgreSQL spends its time on the indexes, with one core for each connection. So three batches are under way
+PostgreSQL spends its time on the indexes, with one core for each connection. So four batches are under way
 at the same time, and committed in their order: a checkpoint never runs ahead of a row before it.
 """
 
@@ -26,7 +26,7 @@ from features.imports.queries import memory
 from features.imports.schemas import KIND, Arguments, Changes, Checkpoint
 from features.items import api as items
 
-_LANES: Final = 3
+_LANES: Final = 4
 BATCH_TIMEOUT: Final = timedelta(seconds=60)
 
 log = structlog.get_logger(__name__)
