@@ -44,7 +44,8 @@ async def test_a_write_is_heard_of_within_the_bound(hosts: Pair) -> None:
             assert began - answered < BOUND_S
             await asyncio.sleep(0)
         assert (await there.get_or_load(POLICY, "k", source.load))[0].body == str(number).encode()
-    assert figure("handover_cache_propagation_seconds_count") == heard + 30
+    # The app of other tests, in the same process, may hear something too.
+    assert figure("handover_cache_propagation_seconds_count") >= heard + 30
     assert figure("handover_cache_confirmation_seconds_count") > 0
 
 

@@ -152,7 +152,11 @@ async def test_end_is_logged_with_counts_and_duration(jobs: Jobs, db: Database, 
 
 
 async def test_jobs_are_listed_newest_first(jobs: Jobs, db: Database) -> None:
-    ids = [(await jobs.enqueue(db, "test.count", {"total": 1}, Caller())).id for _ in range(3)]
+    ids = []
+    for _ in range(3):
+        # Two of one millisecond would come in the order of their ids.
+        await db.execute_raw("UPDATE jobs SET created_at = created_at - interval '1 second'")
+        ids.append((await jobs.enqueue(db, "test.count", {"total": 1}, Caller())).id)
     await jobs.run(ids[0])
     page = await jobs.list()
     assert [job.id for job in page.jobs] == ids[::-1]
