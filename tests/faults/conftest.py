@@ -1,4 +1,4 @@
-"""Services that a test may break, and the table of what it counted."""
+"""Services that a test may break, and what it has to count."""
 
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -79,12 +79,3 @@ def count(request: pytest.FixtureRequest) -> Count:
         assert lost == []
 
     return keep
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    reports = terminalreporter.getreports("passed") + terminalreporter.getreports("failed")
-    lines = [text for report in reports for name, text in report.user_properties if name == "figures"]
-    if lines:
-        terminalreporter.section("faults under load")
-        for line in lines:
-            terminalreporter.write_line(line)
