@@ -26,7 +26,7 @@ from features.imports.queries import memory
 from features.imports.schemas import KIND, Arguments, Changes, Checkpoint
 from features.items import api as items
 
-_LANES: Final = 4
+LANES: Final = 4
 BATCH_TIMEOUT: Final = timedelta(seconds=60)
 
 log = structlog.get_logger(__name__)
@@ -83,7 +83,7 @@ async def _load_records(
                 lanes.append(newest)
             if not lanes:
                 return checkpoint
-            if batch is None or len(lanes) == _LANES:
+            if batch is None or len(lanes) == LANES:
                 checkpoint = await lanes.popleft()
                 await context.progress(done=checkpoint.done)
     finally:
