@@ -151,7 +151,10 @@ class RedisTier:
             strokes = self.client.pipeline(transaction=True)
             for tag in tags:
                 strokes.set(wire.stamp_name(run_id, tag), os.urandom(STAMP_BYTES), px=STAMP_TTL_MS)
-            strokes.publish(wire.CHANNEL, wire.encode_message(origin, tags))
+            strokes.publish(
+                wire.channel_of(self.client.connection_pool.connection_kwargs),
+                wire.encode_message(origin, tags),
+            )
             return await strokes.execute()
 
         await self._ask("invalidate", write, insist=insist)

@@ -98,7 +98,9 @@ class Subscription:
         connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
         try:
             await connection.connect()  # type: ignore[no-untyped-call]
-            await connection.send_command("SUBSCRIBE", wire.CHANNEL, check_health=False)
+            await connection.send_command(
+                "SUBSCRIBE", wire.channel_of(self._pool.connection_kwargs), check_health=False
+            )
             answer = await connection.read_response()
             if not isinstance(answer, list) or answer[:1] != [b"subscribe"]:
                 raise RedisError("no answer to SUBSCRIBE")

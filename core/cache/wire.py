@@ -11,7 +11,7 @@ another command are a miss.
 
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
@@ -21,7 +21,14 @@ from core.cache.stamps import STAMP_BYTES
 
 FORMAT: Final = b"\x02"
 CHANNEL: Final = "handover:invalidated"
-"""Where hosts tell each other of writes; a channel belongs to a whole Redis server, whatever its database."""
+
+
+def channel_of(connection: Mapping[str, object]) -> str:
+    """Where hosts tell each other of writes. A channel belongs to a whole Redis server, so its name holds the
+    number of the database.
+    """
+    return f"{CHANNEL}:{connection.get('db') or 0}"
+
 
 _ENTRY_HEAD: Final = struct.Struct(">HHd")
 _MESSAGE_HEAD: Final = struct.Struct(f">{STAMP_BYTES}sd")

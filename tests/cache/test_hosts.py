@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.cache import Cache, Outcome, Policy
-from core.cache.wire import CHANNEL
+from core.cache.wire import channel_of
 from core.settings import Settings
 from tests.cache.support import RedisServer, Source, eventually, figure, in_memory, opened
 
@@ -91,7 +91,7 @@ async def test_when_the_subscription_ends_all_that_was_kept_is_left_behind(
             if end == "cut":
                 client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
             elif end == "garbage":
-                client.publish(CHANNEL, b"?")
+                client.publish(channel_of({}), b"?")
             else:
                 server.stop()
 
