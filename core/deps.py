@@ -39,6 +39,15 @@ class ActorName:
         return self.name if self.principal is None else self.principal.name
 
 
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """What nearly every change needs: `Db`, `Cache` and `Actor` at the cost of one of them."""
+
+    db: Database
+    cache: CacheService
+    actor: ActorName
+
+
 def platform_of(request: Request) -> Platform:
     return cast(Platform, request.app.state.platform)
 
@@ -60,14 +69,19 @@ async def _settings(request: Request) -> Settings:
     return platform_of(request).settings
 
 
-async def _actor(
-    request: Request,
-    x_user_id: Annotated[
-        # Described, not checked, by the schema: a name in UTF-8 has more bytes than letters.
-        Annotated[str, WithJsonSchema({"type": "string", "maxLength": _MAX_NAME})] | None,
-        Header(description=f"Who is named in the audit trail; `{ANONYMOUS}` when absent"),
-    ] = None,
-) -> ActorName:
+_UserId = Annotated[
+    # Described, not checked, by the schema: a name in UTF-8 has more bytes than letters.
+    Annotated[str, WithJsonSchema({"type": "string", "maxLength": _MAX_NAME})] | None,
+    Header(description=f"Who is named in the audit trail; `{ANONYMOUS}` when absent"),
+]
+
+
+async def _writing(request: Request, x_user_id: _UserId = None) -> Writing:
+    platform = platform_of(request)
+    return Writing(platform.db, platform.cache, await _actor(request, x_user_id))
+
+
+async def _actor(request: Request, x_user_id: _UserId = None) -> ActorName:
     label = _readable(x_user_id or "").strip()
     principal = principal_of(request.scope)
     longest = _MAX_NAME if principal is None else _MAX_NAME - len(f"{principal.name} ()")
@@ -113,6 +127,7 @@ Cache = Annotated[CacheService, Depends(_cache)]
 Jobs = Annotated[JobsService, Depends(_jobs)]
 AppSettings = Annotated[Settings, Depends(_settings)]
 Actor = Annotated[ActorName, Depends(_actor)]
+Writer = Annotated[Writing, Depends(_writing)]
 Holder = Annotated[Principal | None, Depends(_holder)]
 """Whose key the request showed; None with AUTH=off."""
 IfMatch = Annotated[Precondition, Depends(_precondition)]

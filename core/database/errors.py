@@ -100,6 +100,7 @@ BY_STATE: Final[Mapping[str, type[prisma_errors.DataError]]] = {
 }
 """SQLSTATEs of the constraints, for statements whose errors Prisma passes on without a code of its own."""
 
+_STATE: Final = re.compile("[0-9A-Z]{5}")
 TRANSACTION_API: Final = "P2028"
 NOT_STARTED: Final = "Unable to start a transaction"
 
@@ -115,7 +116,12 @@ def engine_error(error: Mapping[str, Any]) -> Exception:
     if code == TRANSACTION_API:
         return _transaction_error(message)
     data = {
-        "user_facing_error": {"error_code": code or None, "message": message, "meta": error.get("meta") or {}}
+        "user_facing_error": {
+            "error_code": code or None,
+            "message": message,
+            "meta": error.get("meta") or {},
+        },
+        "state": state,
     }
     if state in BY_STATE:
         return BY_STATE[state](data)
@@ -124,6 +130,11 @@ def engine_error(error: Mapping[str, Any]) -> Exception:
     if error.get("name") == "PrismaClientValidationError":
         return _validation_error(data, message)
     return prisma_errors.DataError(data)
+
+
+def refused_by_database(error: Exception) -> bool:
+    """Whether PostgreSQL itself refused the statement, which then has changed nothing."""
+    return isinstance(error, prisma_errors.DataError) and bool(_STATE.fullmatch(error.data.get("state", "")))
 
 
 def _transaction_error(message: str) -> Exception:

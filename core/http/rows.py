@@ -1,11 +1,11 @@
 """Answers that statements made: finished JSON, which nobody parses."""
 
 import asyncio
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
+import orjson
 from starlette.responses import Response
 
 from core.cache import Entry
@@ -47,6 +47,6 @@ def wanted_tags(precondition: Precondition) -> list[str] | None:
 
 def done(message: str, row: Row, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """What became of a request, and the row that it was about: an answer of the model `Done`."""
-    body = b'{"success":true,"message":%b,"data":%b}' % (json.dumps(message).encode(), row.data)
+    body = b'{"success":true,"message":%b,"data":%b}' % (orjson.dumps(message), row.data)
     etag = {"ETag": row_etag(row.version, row.data)}
     return Response(body, status, {**etag, **(headers or {})}, "application/json")

@@ -55,13 +55,13 @@ async def record_change(
     await record(tx, entry)
 
 
-def entries_of(changed: str, entity: str, action: Action, *, author: int) -> str:
+def entries_of(changed: str, entity: str, action: Action, *, author: str) -> str:
     """SQL that leaves an entry for each row of `changed`, the same as `record_change`. It is for a statement
     that changes rows and so is its own transaction: `WITH ..., audited AS ({entries_of(...)}) SELECT ...`.
 
     `changed` names a query of that statement with the columns `id` (text), `before` and `after` (jsonb: the
-    row as the API shows it, NULL when it was made or is gone). `author` is the number of the first of three
-    parameters of that statement: the author's name, request id and client.
+    row as the API shows it, NULL when it was made or is gone). `author` is SQL for three texts, the author's
+    name, request id and client: parameters (`$3, $4, $5`) or columns of `changed`.
     """
     return queries.entries_of(changed, entity, action, author=author)
 

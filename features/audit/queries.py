@@ -61,10 +61,9 @@ async def create(tx: Database, entry: AuditEntry) -> None:
     await tx.auditentry.create(data=data)
 
 
-def entries_of(changed: str, entity: str, action: Action, *, author: int) -> str:
+def entries_of(changed: str, entity: str, action: Action, *, author: str) -> str:
     """The statement that `features.audit.api.entries_of` describes."""
-    placeholders = ", ".join(f"${number}::text" for number in range(author, author + 3))
-    return _ENTRIES.format(changed=changed, entity=entity, action=action, author=placeholders)
+    return _ENTRIES.format(changed=changed, entity=entity, action=action, author=author)
 
 
 async def find_entries(

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
 
 from core.cache import Entry, cache_key
-from core.deps import Actor, Cache, Db, IfMatch
+from core.deps import Cache, Db, IfMatch, Writer
 from core.errors import Conflict, Invalid, PreconditionFailed, TooLarge, Unavailable, UnsupportedMediaType
 from core.http.conditional import cached_response
 from core.http.envelope import Done, Envelope, ListEnvelope, error_responses
@@ -57,8 +57,8 @@ async def list_ideas(
     response_model=Done[Idea],
     responses=error_responses(*REFUSED_BODY, Conflict, Unavailable),
 )
-async def create_idea(db: Db, cache: Cache, actor: Actor, values: CreateIdea) -> Response:
-    idea_id, created = await service.create_idea(db, cache, actor, values)
+async def create_idea(writer: Writer, values: CreateIdea) -> Response:
+    idea_id, created = await service.create_idea(writer, values)
     place = {"Location": f"{PREFIX}/{quote(idea_id, safe='')}"}
     return done("Idea created successfully", created, status.HTTP_201_CREATED, place)
 
@@ -98,11 +98,9 @@ async def get_idea(request: Request, db: Db, cache: Cache, idea_id: IdeaId) -> R
     response_model=Done[Idea],
     responses=error_responses(*REFUSED_BODY, IdeaNotFound, PreconditionFailed, Unavailable),
 )
-async def update_idea(
-    db: Db, cache: Cache, actor: Actor, idea_id: IdeaId, precondition: IfMatch, values: UpdateIdea
-) -> Response:
+async def update_idea(writer: Writer, idea_id: IdeaId, precondition: IfMatch, values: UpdateIdea) -> Response:
     tags = wanted_tags(precondition)
-    updated = await service.update_idea(db, cache, actor, idea_id, values, tags)
+    updated = await service.update_idea(writer, idea_id, values, tags)
     return done("Idea updated successfully", updated)
 
 
@@ -112,7 +110,7 @@ async def update_idea(
     response_model=Done[Idea],
     responses=error_responses(IdeaNotFound, PreconditionFailed, Unavailable),
 )
-async def delete_idea(db: Db, cache: Cache, actor: Actor, idea_id: IdeaId, precondition: IfMatch) -> Response:
+async def delete_idea(writer: Writer, idea_id: IdeaId, precondition: IfMatch) -> Response:
     """The answer holds the idea as it was. Its files stay, without their link to it."""
-    deleted = await service.delete_idea(db, cache, actor, idea_id, wanted_tags(precondition))
+    deleted = await service.delete_idea(writer, idea_id, wanted_tags(precondition))
     return done("Idea removed successfully", deleted)

@@ -2,10 +2,9 @@
 
 from uuid import uuid4
 
-from core.cache import Cache
 from core.database.client import Database
 from core.database.transaction import retried
-from core.deps import ActorName
+from core.deps import Writing
 from core.errors import FieldError, Invalid
 from core.http.pagination import Position, decode_position
 from core.http.rows import Row
@@ -27,17 +26,17 @@ async def get_idea(db: Database, idea_id: str) -> Row:
     return _found(idea_id, await queries.find_idea(db, idea_id))
 
 
-async def create_idea(db: Database, cache: Cache, actor: ActorName, values: CreateIdea) -> tuple[str, Row]:
+async def create_idea(writer: Writing, values: CreateIdea) -> tuple[str, Row]:
     """Its id, and the idea. It was created by the actor, unless the values name somebody."""
     idea_id = str(uuid4())
-    async with cache.invalidating(*tags_of(idea_id)):
-        return idea_id, await retried(db, lambda tx: queries.create_idea(tx, actor, idea_id, values))
+    async with writer.cache.invalidating(*tags_of(idea_id)):
+        return idea_id, await retried(
+            writer.db, lambda tx: queries.create_idea(tx, writer.actor, idea_id, values)
+        )
 
 
 async def update_idea(
-    db: Database,
-    cache: Cache,
-    actor: ActorName,
+    writer: Writing,
     idea_id: str,
     values: UpdateIdea,
     tags: list[str] | None = None,
@@ -47,17 +46,19 @@ async def update_idea(
 
     Raises IdeaChanged unless the idea's ETag is one of the `tags`; None takes any.
     """
-    async with cache.invalidating(*tags_of(idea_id)):
-        updated = await retried(db, lambda tx: queries.update_idea(tx, actor, idea_id, values, tags))
+    async with writer.cache.invalidating(*tags_of(idea_id)):
+        updated = await retried(
+            writer.db, lambda tx: queries.update_idea(tx, writer.actor, idea_id, values, tags)
+        )
         return _found(idea_id, updated)
 
 
-async def delete_idea(
-    db: Database, cache: Cache, actor: ActorName, idea_id: str, tags: list[str] | None = None
-) -> Row:
+async def delete_idea(writer: Writing, idea_id: str, tags: list[str] | None = None) -> Row:
     """The idea as it was. Its files stay, and lose their link to it. Raises as `update_idea` does."""
-    async with cache.invalidating(*tags_of(idea_id)):
-        return _found(idea_id, await retried(db, lambda tx: queries.delete_idea(tx, actor, idea_id, tags)))
+    async with writer.cache.invalidating(*tags_of(idea_id)):
+        return _found(
+            idea_id, await retried(writer.db, lambda tx: queries.delete_idea(tx, writer.actor, idea_id, tags))
+        )
 
 
 def _found(idea_id: str, row: Row | None) -> Row:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
 from starlette.convertors import Convertor, register_url_convertor
 
 from core.cache import Entry, cache_key
-from core.deps import Actor, Cache, Db, IfMatch
+from core.deps import Cache, Db, IfMatch, Writer
 from core.errors import Conflict, Invalid, PreconditionFailed, TooLarge, Unavailable, UnsupportedMediaType
 from core.http.conditional import cached_response
 from core.http.envelope import Done, Envelope, ListEnvelope, error_responses
@@ -81,8 +81,8 @@ async def list_items(
     response_model=Done[Item],
     responses=error_responses(*REFUSED_BODY, Conflict, Unavailable),
 )
-async def create_item(db: Db, cache: Cache, actor: Actor, values: CreateItem) -> Response:
-    item_id, created = await service.create_item(db, cache, actor, values)
+async def create_item(writer: Writer, values: CreateItem) -> Response:
+    item_id, created = await service.create_item(writer, values)
     place = {"Location": f"{PREFIX}/{quote(item_id, safe='')}"}
     return done("Item created successfully", created, status.HTTP_201_CREATED, place)
 
@@ -107,11 +107,9 @@ async def get_item(request: Request, db: Db, cache: Cache, item_id: ItemId) -> R
     response_model=Done[Item],
     responses=error_responses(*REFUSED_BODY, ItemNotFound, PreconditionFailed, Unavailable),
 )
-async def update_item(
-    db: Db, cache: Cache, actor: Actor, item_id: ItemId, precondition: IfMatch, values: UpdateItem
-) -> Response:
+async def update_item(writer: Writer, item_id: ItemId, precondition: IfMatch, values: UpdateItem) -> Response:
     tags = wanted_tags(precondition)
-    updated = await service.update_item(db, cache, actor, item_id, values, tags)
+    updated = await service.update_item(writer, item_id, values, tags)
     return done("Item updated successfully", updated)
 
 
@@ -121,7 +119,7 @@ async def update_item(
     response_model=Done[Item],
     responses=error_responses(ItemNotFound, PreconditionFailed, Unavailable),
 )
-async def delete_item(db: Db, cache: Cache, actor: Actor, item_id: ItemId, precondition: IfMatch) -> Response:
+async def delete_item(writer: Writer, item_id: ItemId, precondition: IfMatch) -> Response:
     """The answer holds the item as it was."""
-    deleted = await service.delete_item(db, cache, actor, item_id, wanted_tags(precondition))
+    deleted = await service.delete_item(writer, item_id, wanted_tags(precondition))
     return done("Item deleted successfully", deleted)

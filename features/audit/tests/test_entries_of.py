@@ -20,7 +20,7 @@ class Somebody:
 
 
 VALUES: Final[st.SearchStrategy[api.JsonValue]] = st.one_of(
-    st.none(), st.booleans(), TEXTS, st.floats(0, 10_000), st.integers(2, 2**53), st.lists(TEXTS, max_size=3)
+    st.none(), st.booleans(), TEXTS, st.floats(2, 10_000), st.integers(2, 2**53), st.lists(TEXTS, max_size=3)
 )
 # Equal values, and fields that only one side has, are what matters: few of each.
 FACTS: Final = st.none() | st.dictionaries(
@@ -34,7 +34,7 @@ FACTS: Final = st.none() | st.dictionaries(
 async def test_differences_in_sql_are_those_in_python(
     connection: Connection, before: dict[str, api.JsonValue] | None, after: dict[str, api.JsonValue] | None
 ) -> None:
-    entries = api.entries_of("changed", "item", "updated", author=3)
+    entries = api.entries_of("changed", "item", "updated", author="$3, $4, $5")
     author = Somebody()
     texts = [None if facts is None else json.dumps(facts) for facts in (before, after)]
     entry = await connection.fetchrow(

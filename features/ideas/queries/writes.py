@@ -17,6 +17,7 @@ from features.ideas.schemas import CreateIdea, UpdateIdea
 from features.systems import api as systems
 
 ENTITY: Final = "idea"
+AUTHOR: Final = "$3::text, $4::text, $5::text"
 STALE: Final = "stale"
 """What a statement says instead of a row that is not as its writer has seen it."""
 
@@ -35,7 +36,7 @@ created AS (
     RETURNING *),
 shown AS MATERIALIZED (SELECT id, row_version, {idea_json("created")} AS json FROM created),
 changed AS (SELECT id, NULL::jsonb AS before, json::jsonb - 'system' AS after FROM shown),
-audited AS ({audit.entries_of("changed", ENTITY, "created", author=3)})
+audited AS ({audit.entries_of("changed", ENTITY, "created", author=AUTHOR)})
 SELECT {row_answer("row_version", "json")} FROM shown
 """
 
@@ -66,7 +67,7 @@ shown AS MATERIALIZED (SELECT id, row_version, {idea_json("updated")} AS json FR
 changed AS (
     SELECT shown.id, old.json::jsonb - 'system' AS before, shown.json::jsonb - 'system' AS after
     FROM shown, old),
-audited AS ({audit.entries_of("changed", ENTITY, "updated", author=3)})
+audited AS ({audit.entries_of("changed", ENTITY, "updated", author=AUTHOR)})
 SELECT coalesce((SELECT {row_answer("row_version", "json")} FROM shown), '{STALE}') FROM old
 """
 
@@ -76,7 +77,7 @@ WITH held AS MATERIALIZED (SELECT ideas AS row FROM ideas WHERE id = $1 FOR UPDA
 deleted AS (DELETE FROM ideas USING old WHERE ideas.id = old.id AND {_WANTED} RETURNING ideas.id),
 changed AS (
     SELECT id, json::jsonb - 'system' AS before, NULL::jsonb AS after FROM old JOIN deleted USING (id)),
-audited AS ({audit.entries_of("changed", ENTITY, "deleted", author=3)})
+audited AS ({audit.entries_of("changed", ENTITY, "deleted", author=AUTHOR)})
 SELECT CASE WHEN EXISTS (SELECT FROM deleted) THEN {row_answer("row_version", "json")} ELSE '{STALE}' END
 FROM old
 """

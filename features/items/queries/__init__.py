@@ -3,13 +3,15 @@
 from features.items.queries.bulk import compare, existing_ids, load_rows
 from features.items.queries.reads import count_items, find_item, list_items
 from features.items.queries.takeover import REVERSAL, ids_after, records, verdicts
-from features.items.queries.writes import create_item, delete_item, update_item
+from features.items.queries.writes import change, create_items, creation, delete_item, update_items
 
 __all__ = [
     "REVERSAL",
+    "change",
     "compare",
     "count_items",
-    "create_item",
+    "create_items",
+    "creation",
     "delete_item",
     "existing_ids",
     "find_item",
@@ -17,6 +19,6 @@ __all__ = [
     "list_items",
     "load_rows",
     "records",
-    "update_item",
+    "update_items",
     "verdicts",
 ]
