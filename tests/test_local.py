@@ -35,6 +35,12 @@ with local_services(Settings(data_dir=Path(sys.argv[1]))) as settings:
 """
 
 
+@pytest.fixture
+def deep(tmp_path: Path) -> Path:
+    """A data folder whose path is too long for sockets inside it."""
+    return tmp_path / ("long" * 30)
+
+
 @contextmanager
 def user_process(data_dir: Path) -> Iterator[subprocess.Popen[str]]:
     """Another program that uses the services until it is told to go, or killed."""
@@ -55,6 +61,13 @@ def processes_of(data_dir: Path) -> list[int]:
     """Whoever has the folder in its command line: keepers, PostgreSQL, Redis."""
     pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
     return [pid for pid in pids if str(data_dir) in command_line(pid) and pid != os.getpid()]
+
+
+def left_by(data_dir: Path) -> list[object]:
+    """What nobody needs any more once the services have ended: processes, and sockets outside the folder."""
+    sockets = [ServicePaths(service, data_dir).socket_dir for service in SERVICES]
+    outside = [folder for folder in sockets if not folder.is_relative_to(data_dir) and folder.exists()]
+    return [*processes_of(data_dir), *outside]
 
 
 def state_of(data_dir: Path, service: str) -> dict[str, int]:
@@ -84,7 +97,7 @@ def test_both_services_answer_and_nothing_is_left(tmp_path: Path) -> None:
         for service in SERVICES:
             folder = ServicePaths(service, tmp_path).socket_dir
             assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert processes_of(tmp_path) == []
+    assert left_by(tmp_path) == []
 
 
 def test_data_stays_and_the_cache_does_not(tmp_path: Path) -> None:
@@ -110,7 +123,7 @@ def test_users_share_the_services_until_the_last_one_leaves(tmp_path: Path) -> N
             assert other.wait(timeout=20) == 0
             assert run_sql(database_of(running), "SELECT 1") == "1"
             assert state_of(tmp_path, "postgres")["keeper"] == keeper
-    assert processes_of(tmp_path) == []
+    assert left_by(tmp_path) == []
 
 
 def test_a_killed_user_leaves_nothing(tmp_path: Path) -> None:
@@ -119,20 +132,20 @@ def test_a_killed_user_leaves_nothing(tmp_path: Path) -> None:
         assert processes_of(tmp_path)
         user.kill()
         user.wait()
-        wait_until(lambda: not processes_of(tmp_path), 20, message="services outlive their killed user")
+        wait_until(lambda: not left_by(tmp_path), 20, message="services outlive their killed user")
 
 
-def test_a_killed_keeper_leaves_nothing_and_the_next_start_works(tmp_path: Path) -> None:
-    with local_services(embedded(tmp_path)) as running:
+def test_a_killed_keeper_leaves_nothing_and_the_next_start_works(deep: Path) -> None:
+    with local_services(embedded(deep)) as running:
         run_sql(database_of(running), "CREATE TABLE kept AS SELECT 7 AS id")
-        states = [state_of(tmp_path, service) for service in SERVICES]
+        states = [state_of(deep, service) for service in SERVICES]
         for state in states:
             os.kill(state["keeper"], signal.SIGKILL)
         for state in states:
             wait_until(lambda pid=state["pid"]: not process_exists(pid), 20)  # type: ignore[misc]
-        with local_services(embedded(tmp_path)) as again:
+        with local_services(embedded(deep)) as again:
             assert run_sql(database_of(again), "SELECT id FROM kept") == "7"
-    assert processes_of(tmp_path) == []
+    assert left_by(deep) == []
 
 
 @pytest.mark.parametrize("service", ["postgres", "redis"])
@@ -145,23 +158,23 @@ def test_a_crashed_service_comes_back(tmp_path: Path, service: str) -> None:
         assert run_sql(database_of(running), "SELECT 1") == "1"
         with redis_client.Redis.from_url(str(running.redis_url)) as cache:
             assert cache.ping()
-    assert processes_of(tmp_path) == []
+    assert left_by(tmp_path) == []
 
 
-def test_a_service_that_keeps_crashing_is_given_up(tmp_path: Path) -> None:
-    with local_services(embedded(tmp_path)):
-        keeper = state_of(tmp_path, "redis")["keeper"]
+def test_a_service_that_keeps_crashing_is_given_up(deep: Path) -> None:
+    with local_services(embedded(deep)):
+        keeper = state_of(deep, "redis")["keeper"]
 
         def killed_again() -> bool:
-            path = ServicePaths("redis", tmp_path).state
+            path = ServicePaths("redis", deep).state
             if path.exists():
-                pid = state_of(tmp_path, "redis")["pid"]
+                pid = state_of(deep, "redis")["pid"]
                 if process_exists(pid):
                     os.kill(pid, signal.SIGKILL)
             return command_line(keeper) == ""
 
         wait_until(killed_again, 30, message="the keeper restarts the service for ever")
-    assert processes_of(tmp_path) == []
+    assert left_by(deep) == []
 
 
 def test_many_users_come_and_go_at_once(tmp_path: Path) -> None:
@@ -175,7 +188,7 @@ def test_many_users_come_and_go_at_once(tmp_path: Path) -> None:
         assert [user.returncode for user in users] == [0] * 5
         assert len(answers) == 1
         assert answers.pop().startswith("postgresql://")
-    assert processes_of(tmp_path) == []
+    assert left_by(tmp_path) == []
 
 
 def test_what_is_given_is_not_started(tmp_path: Path) -> None:
@@ -202,17 +215,15 @@ def test_a_long_or_odd_path_works(tmp_path: Path) -> None:
     with local_services(embedded(data_dir)) as running:
         assert run_sql(database_of(running), "SELECT 1") == "1"
         assert stat.S_IMODE(paths.socket_dir.stat().st_mode) == 0o700
-    assert not paths.socket_dir.exists()
-    assert processes_of(data_dir) == []
+    assert left_by(data_dir) == []
 
 
-def test_a_foreign_socket_folder_is_refused(tmp_path: Path) -> None:
-    data_dir = tmp_path / ("long" * 30)
-    paths = ServicePaths("redis", data_dir)
+def test_a_foreign_socket_folder_is_refused(tmp_path: Path, deep: Path) -> None:
+    paths = ServicePaths("redis", deep)
     target = tmp_path / "elsewhere"
     target.mkdir()
     paths.socket_dir.symlink_to(target)
-    given = Settings(data_dir=data_dir, database_url="postgresql://elsewhere/ideas")
+    given = Settings(data_dir=deep, database_url="postgresql://elsewhere/ideas")
     try:
         with pytest.raises(LocalServiceError, match="belongs to another user"), local_services(given):
             pass
@@ -229,15 +240,15 @@ def test_an_interrupted_first_start_is_begun_again(tmp_path: Path) -> None:
     assert not (base / "data.new").exists()
 
 
-def test_a_cluster_that_cannot_start_is_one_sentence(tmp_path: Path) -> None:
-    with local_services(embedded(tmp_path)):
+def test_a_cluster_that_cannot_start_is_one_sentence(deep: Path) -> None:
+    with local_services(embedded(deep)):
         pass
-    (ServicePaths("postgres", tmp_path).data / "postgresql.conf").write_text("port = nonsense\n")
-    with pytest.raises(LocalServiceError) as caught, local_services(embedded(tmp_path)):
+    (ServicePaths("postgres", deep).data / "postgresql.conf").write_text("port = nonsense\n")
+    with pytest.raises(LocalServiceError) as caught, local_services(embedded(deep)):
         pass
     assert str(caught.value).startswith("PostgreSQL did not start: ")
     assert "\n" not in str(caught.value)
-    assert processes_of(tmp_path) == []
+    assert left_by(deep) == []
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:

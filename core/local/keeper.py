@@ -69,15 +69,15 @@ class Keeper:
 
     def start(self) -> subprocess.Popen[bytes]:
         """From the main thread only: the kernel ties a child's life to the thread that made it."""
-        self._service.prepare()
         tries = 0
         while True:
             tries += 1
+            self._service.prepare()
             process = self._service.spawn()
             try:
                 self._service.wait_ready(process)
             except LocalServiceError:
-                self._service.stop(process)
+                self._end(process)
                 if tries == START_TRIES:
                     raise
                 time.sleep(RETRY_S)
@@ -89,13 +89,13 @@ class Keeper:
         for number in (*STOP_SIGNALS, signal.SIGCHLD):
             signal.signal(number, _wake_only)
         threading.Thread(target=self._wait_for_nobody, daemon=True).start()
-        while not self._asked_to_stop():
-            if process.poll() is not None:
-                process = self._restart(process.returncode)
-        self._paths.state.unlink(missing_ok=True)
-        self._service.stop(process)
-        if not self._paths.socket_dir.is_relative_to(self._paths.base):
-            shutil.rmtree(self._paths.socket_dir, ignore_errors=True)
+        try:
+            while not self._asked_to_stop():
+                if process.poll() is not None:
+                    process = self._restart(process.returncode)
+        finally:
+            self._paths.state.unlink(missing_ok=True)
+            self._end(process)
         _log(self._paths, "stopped")
 
     def publish(self, process: subprocess.Popen[bytes]) -> None:
@@ -121,12 +121,19 @@ class Keeper:
         _log(self._paths, f"the service ended by itself (exit code {code}), starting it again")
         now = time.monotonic()
         if len(self._restarts) == MAX_RESTARTS and now - self._restarts[0] < RESTART_WINDOW_S:
-            self._paths.state.unlink(missing_ok=True)
             raise LocalServiceError(f"it ended {MAX_RESTARTS} times within {RESTART_WINDOW_S:.0f} s")
         self._restarts.append(now)
         process = self.start()
         self.publish(process)
         return process
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        """Nothing of a service that has ended stays outside the data folder. Only with the keeper lock held: a
+        newcomer makes the same folder again.
+        """
+        self._service.stop(process)
+        if not self._paths.socket_dir.is_relative_to(self._paths.base):
+            shutil.rmtree(self._paths.socket_dir, ignore_errors=True)
 
 
 def main(arguments: list[str]) -> int:

@@ -48,13 +48,13 @@ class Postgres:
 
     def prepare(self) -> None:
         """Everything a server needs on disk; a half-made cluster of an interrupted start is thrown away."""
-        _private_folder(self._paths.socket_dir, self._account)
         self._paths.server_log.touch(mode=0o600)
         if self._account is not None:
             os.chown(self._paths.server_log, self._account.uid, self._account.gid)
         self._stop_leftover()
         if not (self._paths.data / "PG_VERSION").exists():
             self._initialise()
+        _private_folder(self._paths.socket_dir, self._account)
 
     def spawn(self) -> subprocess.Popen[bytes]:
         """Start the server. SIGINT is its fast shutdown, which is also what it gets when the keeper dies."""

@@ -19,6 +19,7 @@ class Somebody:
     client: str | None = "192.0.2.7"
 
 
+# Without the numbers 0 and 1, which Python takes for False and True.
 VALUES: Final[st.SearchStrategy[api.JsonValue]] = st.one_of(
     st.none(), st.booleans(), TEXTS, st.floats(2, 10_000), st.integers(2, 2**53), st.lists(TEXTS, max_size=3)
 )
