@@ -1,10 +1,12 @@
 """What is known of the request in hand: made by the outermost layer, found in the ASGI scope by the others.
 
-Layers inside add `headers` here instead of wrapping `send`: one wrapper serves them all.
+Layers inside add `headers` here instead of wrapping `send`: one wrapper serves them all. A whole answer is
+left here too, as `answer`, when it needs nothing but to be sent.
 """
 
 import time
-from typing import TYPE_CHECKING, Final, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from starlette.types import Scope
 
@@ -15,6 +17,20 @@ if TYPE_CHECKING:
 KEY: Final = "handover.request"
 Header = tuple[bytes, bytes]
 
+
+class Answer(NamedTuple):
+    """A whole one, with its length. It is sent as it is: whoever adds a header vouches for each byte."""
+
+    status: int
+    headers: list[Header]
+    body: bytes
+
+
+WRITE: Final = "handover.write"
+"""Where the scope holds a `Write`, if the server's end of the connection has one."""
+Write = Callable[[Scope, Answer], bool]
+"""Sends the answer to the request of the server's scope at once; False: it has to go message by message."""
+
 # Asked by machines that must get an answer at all times: never limited, never turned away.
 PROBES: Final = frozenset({"/health", "/health/live", "/health/ready", "/metrics"})
 
@@ -22,10 +38,20 @@ PROBES: Final = frozenset({"/health", "/health/live", "/health/ready", "/metrics
 class RequestContext:
     """`method` is the one that was sent: the routes see GET for HEAD. `status` is 0 until the response
     starts; `started_at` is on the monotonic clock, in seconds. `resolved` is what a cached answer was found
-    with, for the layer that remembers it.
+    with, for the layer that remembers it. `answer` is for the outermost layer to send.
     """
 
-    __slots__ = ("client", "headers", "method", "platform", "request_id", "resolved", "started_at", "status")
+    __slots__ = (
+        "answer",
+        "client",
+        "headers",
+        "method",
+        "platform",
+        "request_id",
+        "resolved",
+        "started_at",
+        "status",
+    )
 
     def __init__(self, request_id: str, method: str = "GET") -> None:
         self.request_id = request_id
@@ -35,6 +61,7 @@ class RequestContext:
         self.headers: list[Header] = []
         self.client: str | None = None
         self.resolved: Resolved | None = None
+        self.answer: Answer | None = None
         self.platform: Platform | None = None
 
 

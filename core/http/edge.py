@@ -1,6 +1,8 @@
 """The outermost layer: names the request, times it, counts it, logs it once, and lets no exception out.
 
-One wrapper around `send` adds every header that the layers below asked for.
+One wrapper around `send` adds every header that the layers below asked for. An answer that was left in the
+request's context goes to the connection in one piece: two messages, and the server's look at each header,
+would cost more than it took to find.
 """
 
 import itertools
@@ -18,7 +20,7 @@ from structlog.contextvars import bind_contextvars, reset_contextvars
 from core.database.meter import Meter, current_meter
 from core.http import metrics
 from core.http.client import ClientResolver
-from core.http.context import KEY, RequestContext, header_of
+from core.http.context import KEY, WRITE, Answer, RequestContext, Write, header_of
 from core.http.errors import error_response
 from core.http.finished import Finished, record
 from core.http.security import headers_for
@@ -47,6 +49,7 @@ class Edge:
         method: str = scope["method"]
         context = RequestContext(_request_id(scope), method)
         context.client = self.clients.resolve(scope)
+        received, write = scope, scope.pop(WRITE, None)
         scope = _normalized(scope)
         scope[KEY] = context
         variables = bind_contextvars(request_id=context.request_id)
@@ -55,6 +58,8 @@ class Edge:
         response = _Response(scope, method, context, meter, send)
         try:
             await self.app(scope, receive, response.send)
+            if context.answer is not None:
+                await response.send_whole(context.answer, received, write)
         except _HeadAnswered:
             pass
         except ClientDisconnect as error:
@@ -102,6 +107,17 @@ class _Response:
         await self.server_send(message)
         if not message.get("more_body"):
             self.end()
+
+    async def send_whole(self, answer: Answer, received: Scope, write: Write | None) -> None:
+        """`received` is the server's own scope."""
+        status, headers, body = answer
+        self.context.status = status
+        headers += self._headers()
+        if write is not None and write(received, answer):
+            self.end()
+            return
+        await self.server_send({"type": "http.response.start", "status": status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body})
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
         context, meter = self.context, self.meter

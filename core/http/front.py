@@ -23,7 +23,7 @@ from core.cache import Address, Cache, Entry, Outcome
 from core.errors import HandoverError
 from core.http.compression import LEVEL, Compression, takes_gzip
 from core.http.conditional import REVALIDATE, Resolved, matches
-from core.http.context import Header, context_of, platform_of
+from core.http.context import Answer, Header, context_of, platform_of
 from core.http.errors import error_response
 from core.platform import Platform
 
@@ -41,15 +41,18 @@ _X_CACHE: Final[dict[Outcome, Header]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Known:
-    """`plain` and `gzip` are where the answer's two forms are kept."""
+    """`plain` and `gzip` are where the answer's two forms are kept. `short`: when it was last looked at, it
+    was not worth compressing, so that there is one form.
+    """
 
     resolved: Resolved
     route: BaseRoute
     content_type: Header
     plain: Address
     gzip: Address
+    short: bool = False
 
 
 class Front:
@@ -83,11 +86,11 @@ class Front:
         self._known.move_to_end(url)
         scope["route"] = known.route  # for the figures and the log
         compressed = takes_gzip(accept_encoding)
-        entry = platform.cache.peek(known.gzip if compressed else known.plain)
+        entry = platform.cache.peek(known.gzip if compressed and not known.short else known.plain)
         outcome = Outcome.HIT
-        if entry is None:
+        if entry is None or (compressed and known.short and len(entry.body) >= self.minimum_size):
             try:
-                entry, outcome = await self._load(platform.cache, known, compressed=compressed)
+                entry, outcome = await self._load(platform.cache, known, entry, compressed=compressed)
             except HandoverError as error:
                 self._known.pop(url, None)
                 failed = Compression(error_response(scope, error), minimum_size=self.minimum_size)
@@ -95,8 +98,7 @@ class Front:
                 return
         headers = [(b"etag", entry.etag.encode("latin-1")), _REVALIDATE, _X_CACHE[outcome]]
         if if_none_match is not None and matches(if_none_match, entry.etag):
-            await send({"type": "http.response.start", "status": 304, "headers": headers})
-            await send({"type": "http.response.body", "body": b""})
+            context_of(scope).answer = Answer(304, headers, b"")
             return
         body = entry.body
         if compressed and body.startswith(_GZIP_MAGIC):
@@ -106,8 +108,7 @@ class Front:
         elif len(body) >= self.minimum_size:
             headers.append(_VARY)
         headers += ((b"content-length", b"%d" % len(body)), known.content_type)
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        context_of(scope).answer = Answer(200, headers, body)
 
     def _remember(self, url: tuple[bytes, bytes], scope: Scope) -> None:
         """After the long way: only what it answered with success."""
@@ -125,13 +126,17 @@ class Front:
         if len(self._known) > MAX_URLS:
             self._known.popitem(last=False)
 
-    async def _load(self, cache: Cache, known: _Known, *, compressed: bool) -> tuple[Entry, Outcome]:
+    async def _load(
+        self, cache: Cache, known: _Known, plain: Entry | None, *, compressed: bool
+    ) -> tuple[Entry, Outcome]:
         """The compressed form is made of the plain one, kept beside it and valid as long."""
-        resolved = known.resolved
-        plain, outcome = cache.peek(known.plain) if compressed else None, Outcome.HIT
+        resolved, outcome = known.resolved, Outcome.HIT
+        if plain is None and compressed:
+            plain = cache.peek(known.plain)
         if plain is None:
             plain, outcome = await cache.get_or_load(resolved.policy, resolved.key, resolved.load)
-        if not compressed or len(plain.body) < self.minimum_size:
+        known.short = len(plain.body) < self.minimum_size
+        if known.short or not compressed:
             return plain, outcome
         if len(plain.body) < _THREAD_BYTES:
             body = _compress(plain.body)

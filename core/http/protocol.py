@@ -1,14 +1,17 @@
 """The server's end of a connection: uvicorn's, but it does not wait for ever for the head of a request.
 
 A request line and its headers have to arrive within HEAD_S and MAX_HEAD_BYTES; whatever is no HTTP gets the
-one error shape. Bodies are limited by `core.http.body`.
+one error shape. Bodies are limited by `core.http.body`. Whole answers can be written in one piece.
 """
 
 import asyncio
 from typing import Final, cast
 
 import orjson
+from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from core.http.context import WRITE, Answer
 
 HEAD_S: Final = 15.0
 MAX_HEAD_BYTES: Final = 64 * 1024
@@ -49,7 +52,31 @@ class HttpProtocol(HttpToolsProtocol):
         self.head_bytes = 0
         if self.head_timer is not None:
             self._stop_timer()
+        self.scope[WRITE] = self.write_answer  # type: ignore[typeddict-unknown-key]
         super().on_headers_complete()
+
+    def write_answer(self, scope: Scope, answer: Answer) -> bool:
+        """What the cycle's `send` does in two messages, and two writes to the socket. Where that is not so
+        simple it is left to it: HEAD, pipelined requests, connections that close or whose client has to read
+        first.
+        """
+        cycle: RequestResponseCycle = self.cycle
+        if (
+            cycle.scope is not scope
+            or not cycle.keep_alive
+            or cycle.disconnected
+            or cycle.response_started
+            or self.flow.write_paused
+            or scope["method"] == "HEAD"
+        ):
+            return False
+        cycle.response_started = cycle.response_complete = True
+        status, headers, body = answer
+        lines = b"\r\n".join(map(b": ".join, (*cycle.default_headers, *headers)))
+        self.transport.writelines((b"%b%b\r\n\r\n" % (STATUS_LINE[status], lines), body))
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(400, msg)

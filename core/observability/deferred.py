@@ -1,4 +1,4 @@
-"""Work that comes with every request, put off and done for many requests together: 50 ms later at most.
+"""Work that comes with every request, put off and done for many requests together: 10 ms later at most.
 
 What is put off is done earlier when somebody is about to look: before other events are written to the log,
 before the figures are read, and when the process ends.
@@ -12,7 +12,7 @@ from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
 
-DELAY_S: Final = 0.05
+DELAY_S: Final = 0.01
 _flushes: Final[list[Callable[[], None]]] = []
 
 

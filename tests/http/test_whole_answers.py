@@ -1,0 +1,193 @@
+"""Answers that are known as a whole leave in one piece, and where they cannot, as they would otherwise."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+import pytest
+import structlog
+import uvicorn
+from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
+
+from core.http.client import ClientResolver
+from core.http.context import Answer, context_of
+from core.http.edge import Edge
+from core.http.protocol import HttpProtocol
+from tests.fixtures.waiting import wait_for
+
+BODY = b'{"success":true}'
+HEADERS = [(b"etag", b'"1"'), (b"content-length", b"%d" % len(BODY)), (b"content-type", b"application/json")]
+DATE = (b"date", b"Sat, 01 Feb 2025 00:00:00 GMT")
+GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
+TIMING = re.compile(rb"server-timing: [^\r]*|x-request-id: [^\r]*")
+
+
+class Wire(asyncio.Transport):
+    """A connection whose other end is the test."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[bytes] = []
+        self.closed = False
+
+    @property
+    def sent(self) -> bytes:
+        return b"".join(self.pieces)
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.pieces.append(bytes(data))
+
+    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
+        self.pieces.append(b"".join(list_of_data))
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+
+class Connection:
+    def __init__(self, protocol: HttpProtocol, wire: Wire) -> None:
+        self.protocol = protocol
+        self.wire = wire
+
+    async def ask(self, request: bytes) -> bytes:
+        """What is sent until all requests so far have been dealt with."""
+        before = len(self.wire.sent)
+        self.protocol.data_received(request)
+        await self.settled()
+        return self.wire.sent[before:]
+
+    async def settled(self) -> None:
+        await wait_for(lambda: not self.protocol.tasks and not self.protocol.pipeline)
+
+
+async def whole(scope: Scope, receive: Receive, send: Send) -> None:
+    context_of(scope).answer = Answer(200, list(HEADERS), BODY)
+
+
+async def unchanged(scope: Scope, receive: Receive, send: Send) -> None:
+    context_of(scope).answer = Answer(304, HEADERS[:1], b"")
+
+
+async def in_messages(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+    await send({"type": "http.response.body", "body": BODY})
+
+
+@asynccontextmanager
+async def connected(app: object) -> AsyncIterator[Connection]:
+    layers = Edge(app, clients=ClientResolver([]))  # type: ignore[arg-type]
+    state = ServerState()
+    state.default_headers = [DATE]
+    wire = Wire()
+    protocol = HttpProtocol(uvicorn.Config(layers, log_config=None, access_log=False), state, {})
+    protocol.connection_made(wire)
+    yield Connection(protocol, wire)
+    protocol.connection_lost(None)
+
+
+def same(answer: bytes) -> bytes:
+    """Without what is different in each answer."""
+    found, count = TIMING.subn(b"", answer)
+    assert count == 2 * answer.count(b"HTTP/1.1 ")
+    return found
+
+
+async def usual(request: bytes) -> bytes:
+    async with connected(in_messages) as connection:
+        return await connection.ask(request)
+
+
+async def test_one_write_and_the_same_bytes() -> None:
+    expected = await usual(GET)
+    async with connected(whole) as connection:
+        for number in (1, 2, 3):
+            assert same(await connection.ask(GET)) == same(expected)
+            assert len(connection.wire.pieces) == number
+        assert not connection.wire.closed
+    assert expected.startswith(b"HTTP/1.1 200 OK\r\ndate: Sat, 01 Feb 2025 00:00:00 GMT\r\netag: ")
+    assert expected.endswith(b"\r\n\r\n" + BODY)
+
+
+async def test_the_request_id_is_given_back() -> None:
+    async with connected(whole) as connection:
+        answer = await connection.ask(GET.replace(b"Host", b"X-Request-Id: mine\r\nHost"))
+    assert b"\r\nx-request-id: mine\r\n" in answer
+
+
+async def test_not_modified_has_no_body() -> None:
+    async with connected(unchanged) as connection:
+        answer = await connection.ask(GET)
+        assert len(connection.wire.pieces) == 1
+    assert answer.startswith(b"HTTP/1.1 304 Not Modified\r\n")
+    assert answer.endswith(b"\r\n\r\n")
+    assert b"content-length" not in answer
+    assert b"transfer-encoding" not in answer
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        GET.replace(b"GET", b"HEAD"),
+        GET.replace(b"/a", b"/a/"),
+        GET.replace(b"/a", b"/a/").replace(b"GET", b"HEAD"),
+        GET.replace(b"Host", b"Connection: close\r\nHost"),
+        GET.replace(b"1.1", b"1.0"),
+        GET * 3,
+        GET + GET.replace(b"GET", b"HEAD") + GET,
+        GET.replace(b"Host", b"Content-Length: 2\r\nHost") + b"{}" + GET,
+    ],
+)
+async def test_what_is_not_so_simple_is_answered_all_the_same(request_bytes: bytes) -> None:
+    expected = await usual(request_bytes)
+    async with connected(whole) as connection:
+        assert same(await connection.ask(request_bytes)) == same(expected)
+        assert connection.wire.closed == (b"connection: close" in expected)
+    assert expected.count(b"HTTP/1.1 200") == request_bytes.count(b"HTTP/")
+
+
+async def test_a_client_that_does_not_read_is_waited_for() -> None:
+    async with connected(whole) as connection:
+        connection.protocol.pause_writing()
+        connection.protocol.data_received(GET)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not connection.wire.pieces
+        connection.protocol.resume_writing()
+        await connection.settled()
+        assert connection.wire.sent.endswith(BODY)
+
+
+async def test_a_client_that_has_gone_is_counted_and_gets_nothing() -> None:
+    with structlog.testing.capture_logs() as logs:
+        async with connected(whole) as connection:
+            connection.protocol.data_received(GET)
+            connection.protocol.connection_lost(None)
+            await connection.settled()
+            assert not connection.wire.pieces
+    assert [entry["status"] for entry in logs if entry["event"] == "http.request"] == [200]
+
+
+async def test_each_answer_is_logged_once() -> None:
+    with structlog.testing.capture_logs() as logs:
+        async with connected(whole) as connection:
+            await connection.ask(GET)
+            await connection.ask(GET.replace(b"GET", b"HEAD"))
+            await connection.ask(GET * 2)
+    events = [entry for entry in logs if entry["event"] == "http.request"]
+    assert [(event["method"], event["status"]) for event in events] == [
+        ("GET", 200),
+        ("HEAD", 200),
+        ("GET", 200),
+        ("GET", 200),
+    ]
