@@ -1,5 +1,6 @@
 """What a command works with: the parts of a server process without the server, opened and closed in order."""
 
+import asyncio
 import gc
 import getpass
 import importlib.util
@@ -15,7 +16,7 @@ from core.local.services import ensure_writable, local_services
 from core.settings import IN_PROCESS_CACHE, Settings, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from core.cache import Cache
     from core.database.client import Database
@@ -60,12 +61,13 @@ def ensure_generated() -> None:
 
 
 @asynccontextmanager
-async def command_context(kinds: "Sequence[JobKind]") -> AsyncIterator[CommandContext]:
-    """Services, schema, database, cache and jobs, whether or not a server uses them too."""
-    from core.cache import Cache
+async def command_context(kinds: "Callable[[], Sequence[JobKind]]") -> AsyncIterator[CommandContext]:
+    """Services, schema, database, cache and jobs, whether or not a server uses them too.
+
+    `kinds` are the jobs that the command can run; it imports what they need, while the engine starts.
+    """
     from core.database.client import Database
     from core.database.schema import is_current
-    from core.jobs import Jobs
     from core.observability import logging
 
     settings = load_settings()
@@ -74,15 +76,21 @@ async def command_context(kinds: "Sequence[JobKind]") -> AsyncIterator[CommandCo
     async with AsyncExitStack() as stack:
         running = stack.enter_context(local_services(settings))
         assert running.database_url is not None
+        importing = asyncio.create_task(asyncio.to_thread(kinds))
         db = Database.from_settings(running)
         await db.connect()
         stack.push_async_callback(db.disconnect)
         if not await is_current(db):
             await deploy(running.database_url)
+        known = await importing
+
+        from core.cache import Cache
+        from core.jobs import Jobs
+
         cache = Cache.from_settings(running)
         await cache.start()
         stack.push_async_callback(cache.close)
-        jobs = Jobs(db, cache, running, kinds)
+        jobs = Jobs(db, cache, running, known)
         stack.push_async_callback(jobs.stop)
         # Modules and models live as long as the process: no collection shall look at them again.
         gc.freeze()

@@ -48,7 +48,7 @@ def create(
         raise typer.BadParameter(field_errors(error.errors())[0].message, param_hint="NAME") from None
 
     async def work() -> None:
-        async with command_context([]) as here:
+        async with command_context(list) as here:
             made = await create_key(here.db, here.actor, values)
         expires = "never" if made.expires_at is None else to_iso(made.expires_at)
         say_columns(
@@ -71,7 +71,7 @@ def show() -> None:
         return "valid" if key.valid_at(now()) else "revoked" if key.revoked_at else "expired"
 
     async def work() -> None:
-        async with command_context([]) as here:
+        async with command_context(list) as here:
             found = await all_keys(here.db)
         rows = [
             (
@@ -95,7 +95,7 @@ def revoke(key_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     from features.keys.api import revoke_key
 
     async def work() -> None:
-        async with command_context([]) as here:
+        async with command_context(list) as here:
             revoked = await revoke_key(here.db, here.cache, here.actor, key_id)
             typer.echo(f"Key {revoked.id} of {revoked.name} is revoked.")
 

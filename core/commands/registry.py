@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from core.commands.takeover import kinds
+
 if TYPE_CHECKING:
     from core.jobs import JobView
     from features.imports.api import RegistryOptions
@@ -89,11 +91,9 @@ def _run(source: str, options: "RegistryOptions") -> None:
 
 async def _import(source: str, options: "RegistryOptions") -> "JobView":
     from core import console
-    from core.app import FEATURES
     from core.command import command_context
     from features.imports.api import accept_registry
 
-    kinds = [kind for feature in FEATURES for kind in feature.jobs]
     async with command_context(kinds) as here:
         with console.out.status("capture") as status:
             job = await accept_registry(

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from core.jobs import JobKind, JobView
-    from features.imports.api import Compared, Difference, Options
+    from features.imports.api import Compared, Difference
 
 imports = typer.Typer(help="Bring legacy data in, and take it back.", no_args_is_help=True)
 exports = typer.Typer(help="Give the data back in its old form.", no_args_is_help=True)
@@ -54,28 +54,36 @@ def import_lowdb(
     With --since-last a record that has changed both in the file and here is a conflict: it is named and left
     alone. So are records that have vanished from the file.
     """
-    from features.imports.api import Options
-
     if since_last and on_conflict != "skip":
         raise typer.BadParameter("cannot be chosen together with --since-last", param_hint="--on-conflict")
-    options = Options(
-        source="lowdb",
-        dry_run=dry_run,
-        since_last=since_last,
-        on_conflict=on_conflict,
-        max_rejects=max_rejects,
+    _end_with(
+        asyncio.run(
+            _import(
+                file,
+                dry_run=dry_run,
+                since_last=since_last,
+                on_conflict=on_conflict,
+                max_rejects=max_rejects,
+            )
+        )
     )
-    _end_with(asyncio.run(_import(file, options)))
 
 
-async def _import(file: Path, options: "Options") -> "JobView":
-    from core import console
-    from core.command import command_context
-    from features.imports.api import accept_file
+def _lowdb() -> "Sequence[JobKind]":
+    """All kinds would take the modules of the whole app, which this command does not need."""
     from features.imports.jobs import LOWDB
 
-    # All kinds would take the modules of the whole app, a second that this command does not need.
-    async with command_context([LOWDB]) as here:
+    return [LOWDB]
+
+
+async def _import(file: Path, **chosen: object) -> "JobView":
+    from core.command import command_context
+
+    async with command_context(_lowdb) as here:
+        from core import console
+        from features.imports.api import Options, accept_file
+
+        options = Options.model_validate({"source": "lowdb", **chosen})
         job = await accept_file(here.db, here.jobs, here.settings, here.actor, file, options)
         job = await console.run_shown(here.jobs, job.id)
         console.show_summary(job)
@@ -96,7 +104,7 @@ async def _undo(job_id: str) -> "JobView":
     from core.command import command_context
     from features.imports.api import accept_undo
 
-    async with command_context(kinds()) as here:
+    async with command_context(kinds) as here:
         accepted = await accept_undo(here.db, here.jobs, here.actor, job_id)
         job = await console.run_shown(here.jobs, accepted.id)
         figures = ("deleted", "restored", "conflicts")
@@ -120,7 +128,7 @@ async def _export(file: Path) -> "JobView":
     from core.command import command_context
     from features.exports.api import accept
 
-    async with command_context(kinds()) as here:
+    async with command_context(kinds) as here:
         accepted = await accept(here.db, here.jobs, here.settings, here.actor, file)
         job = await console.run_shown(here.jobs, accepted.id)
         figures = ("records", "unchanged", "changed", "added", "unusable", "removed", "bytes", "sha256")
@@ -144,7 +152,7 @@ async def _verify(file: Path) -> "Compared":
     from core.command import command_context
     from features.imports.api import compare_file
 
-    async with command_context([]) as here:
+    async with command_context(list) as here:
         return await compare_file(here.db, file, _show_difference)
 
 

@@ -2,6 +2,7 @@
 
 import secrets
 from array import array
+from collections.abc import Sequence
 from typing import Final
 
 _FIRST_SLOTS: Final = 1 << 14
@@ -36,17 +37,37 @@ class SeenIds:
 
     def add(self, identifier: str, position: int) -> int | None:
         """Remember the id. When it was seen before, nothing changes and the answer is where."""
-        slots, mask = self._slots, self._mask
         slot = self._slot_of(identifier)
-        if entry := slots[slot]:
+        if entry := self._slots[slot]:
             return self._positions[entry - 1]
+        self._put(slot, identifier, position)
+        self._make_room(1)
+        return None
+
+    def add_all(self, identifiers: Sequence[str], position: int) -> bool:
+        """Remember all of them, the first as seen at `position`, the next one behind it. When one was seen
+        before, or comes twice, nothing changes and the answer is false.
+        """
+        self._make_room(len(identifiers))
+        before, taken = len(self), list[int]()
+        for place, identifier in enumerate(identifiers, start=position):
+            slot = self._slot_of(identifier)
+            if self._slots[slot]:
+                break
+            self._put(slot, identifier, place)
+            taken.append(slot)
+        else:
+            return True
+        for slot in taken:
+            self._slots[slot] = 0
+        del self._first[before:], self._second[before:], self._positions[before:]
+        return False
+
+    def _put(self, slot: int, identifier: str, position: int) -> None:
         self._first.append(hash(identifier))
         self._second.append(hash(self._salt + identifier))
         self._positions.append(position)
-        slots[slot] = len(self._first)
-        if len(self._first) * 2 > mask:
-            self._grow()
-        return None
+        self._slots[slot] = len(self._first)
 
     def _slot_of(self, identifier: str) -> int:
         """The slot that the id has, or would get."""
@@ -59,8 +80,12 @@ class SeenIds:
             slot = (slot + 1) & mask
         return slot
 
-    def _grow(self) -> None:
-        mask = (self._mask + 1) * 4 - 1
+    def _make_room(self, more: int) -> None:
+        mask = self._mask
+        while (len(self) + more) * 2 > mask:
+            mask = (mask + 1) * 4 - 1
+        if mask == self._mask:
+            return
         slots = array("i", bytes(4 * (mask + 1)))
         for entry, first in enumerate(self._first, start=1):
             slot = first & mask

@@ -14,13 +14,12 @@ from features.imports.lowdb.identifiers import SeenIds
 from features.imports.lowdb.previous import Previous
 from features.imports.lowdb.reader import LowDbReader, Record
 from features.imports.lowdb.spool import CHANGED, HEAD, NEW, TAIL, UNCHANGED, UNUSABLE, SpoolWriter
-from features.imports.lowdb.text import is_written_alike, lead_of, margin_of
+from features.imports.lowdb.text import is_written_alike, lead_of, margin_of, plain_records
 from features.imports.schemas import Changes, Findings, Reject, RejectedField, Sample
 from features.items.api import InvalidLegacyItem, LegacyItem, canonical_digest
 
 SLICE_S: Final = 0.05
 SAMPLES: Final = 20
-_RECORDS_BETWEEN_CLOCKS: Final = 64
 _MESSAGE_CHARACTERS: Final = 1000
 _line_break = re.compile(r"[\r\n\t][ \r\n\t]*")
 _beyond_ascii = re.compile(r"[^\x00-\x7f]")
@@ -65,9 +64,10 @@ class Judge:
         self.rejected = 0
         self.unchanged = 0
         self.samples: list[Sample] = []
-        self._reader = LowDbReader(self._file, outside=self._tell if records is not None else None)
+        self._reader = LowDbReader(self._file, outside=self._tell)
         self._lines: list[bytes] = []
         self._margin = ""
+        self._one_by_one_until = 0
         self._previous = previous
         self._remaining = iter(self._reader)
         self._records_spool = records
@@ -92,22 +92,12 @@ class Judge:
         changes: list[bytes] = []
         ended = True
         for record in self._remaining:
-            position = self.records
-            self.records += 1
-            try:
-                item = LegacyItem.parse(record.value)
-            except InvalidLegacyItem as error:
-                self._reject(record, [(each.field, each.message) for each in error.details])
-            else:
-                if record.flaws:
-                    self._reject(record, [])
-                elif (first := self._seen.add(item.id, position)) is not None:
-                    self._reject(record, [("id", f"is already used by {self._reader.path(first)}")])
-                else:
-                    ids.append(item.id)
-                    self._accept(record, item, changes)
-            if self.too_many or (not self.records % _RECORDS_BETWEEN_CLOCKS and time.perf_counter() > until):
-                ended = self.too_many
+            self._judge(record, ids, changes)
+            if self.too_many:
+                break
+            self._judge_run(ids, changes)
+            if time.perf_counter() > until:
+                ended = False
                 break
         self._flush()
         return Slice(ids, changes, ended)
@@ -135,7 +125,44 @@ class Judge:
             if spool is not None:
                 spool.close()
 
-    def _accept(self, record: Record, item: LegacyItem, changes: list[bytes]) -> None:
+    def _judge(self, record: Record, ids: list[str], changes: list[bytes]) -> None:
+        self.records += 1
+        try:
+            item = LegacyItem.parse(record.value)
+        except InvalidLegacyItem as error:
+            self._reject(record, [(each.field, each.message) for each in error.details])
+            return
+        if record.flaws:
+            self._reject(record, [])
+        elif (first := self._seen.add(item.id, record.position)) is not None:
+            self._reject(record, [("id", f"is already used by {self._reader.path(first)}")])
+        else:
+            ids.append(item.id)
+            alike = is_written_alike(item, record.value, self._reader.source_text(), self._margin)
+            self._accept(item, self._rest(record, alike=alike), changes)
+
+    def _judge_run(self, ids: list[str], changes: list[bytes]) -> None:
+        """What follows and is as the old server writes it, which is most of most files, all at once. Where
+        there is any fault, or an id twice, nothing happens here, and those records go one by one.
+        """
+        if self.records < self._one_by_one_until:
+            return
+        text = self._reader.ahead(self._margin)
+        if not text:
+            return
+        records = plain_records(text, self._margin)
+        items = None if records is None else LegacyItem.parse_all(records)
+        if items is None or not self._seen.add_all([item.id for item in items], self.records):
+            self._one_by_one_until = self.records + text.count(f"\n{self._margin}{{")
+            return
+        for item in items:
+            ids.append(item.id)
+            self._accept(item, b"", changes)
+        self.records += len(items)
+        self._reader.step_over(text, len(items))
+
+    def _accept(self, item: LegacyItem, rest: bytes, changes: list[bytes]) -> None:
+        """`rest`: what an `Entry` remembers of its text."""
         if self._records_spool is None and self._previous is None:
             return
         row = item.row()
@@ -151,13 +178,12 @@ class Judge:
             changes.append(b'{"id":%b,"digest":"%b","base":%b}' % (identifier, digest, known))
         if self._records_spool is None:
             return
-        alike = is_written_alike(item, record.value, self._reader.source_text(), self._margin)
-        columns = [kind, b'%b,"%b"' % (identifier, digest), self._rest(record, alike=alike)]
+        line = b'%b\t%b,"%b"\t%b' % (kind, identifier, digest, rest)
         if kind is not UNCHANGED:
-            columns.append(row)
+            line = b"%b\t%b" % (line, row)
         if kind is CHANGED:
-            columns.append(base)
-        self._lines.append(b"\t".join(columns))
+            line = b"%b\t%b" % (line, base)
+        self._lines.append(line)
 
     def _rest(self, record: Record, *, alike: bool) -> bytes:
         """What an `Entry` remembers of the record's text."""

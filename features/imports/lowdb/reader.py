@@ -21,6 +21,9 @@ LIST_NAMES: Final = ("items", "ideas")
 IGNORED_NAMES: Final = 20
 """How many other top-level keys are reported by name."""
 
+RUN_CHARACTERS: Final = 1 << 16
+"""How much `ahead` gives: many records, few enough for the processor's cache."""
+
 _SCAN_MARGIN: Final = 16
 """An error this close to the end of the window may be a value cut in two (`tru|e`, `\\ud83d\\u|de00`)."""
 _comma_or_end = re.compile(r"[ \t\n\r]*([,\]])[ \t\n\r]*").match
@@ -57,6 +60,7 @@ class LowDbReader(Window):
         self._started_at = 0
         self._decoder = ValueDecoder()
         self._flaws = self._decoder.flaws
+        self._position = 0
         self.lead = ""
         self.entered = False
         self.list_name: str | None = None
@@ -69,6 +73,21 @@ class LowDbReader(Window):
     def source_text(self) -> str:
         """The newest record as the file has it; only until the next one is asked for."""
         return self._window[self._started_at : self._at]
+
+    def ahead(self, margin: str) -> str:
+        """The text from the newest record on, as far as it is in memory and records with this margin seem to
+        follow, each behind a comma; the last one is whole. Nothing has looked at it closely.
+        """
+        opening, closing = f",\n{margin}{{", f"\n{margin}}}"
+        if not self._window.startswith(opening, self._at):
+            return ""
+        end = self._window.rfind(closing + opening, self._at, self._at + RUN_CHARACTERS)
+        return "" if end < 0 else self._window[self._at : end + len(closing)]
+
+    def step_over(self, text: str, records: int) -> None:
+        """The text is what `ahead` gave, and holds so many records."""
+        self._at += len(text)
+        self._position += records
 
     def __iter__(self) -> Iterator[Record]:
         self._skip_byte_order_mark()
@@ -127,7 +146,6 @@ class LowDbReader(Window):
             raise self._malformed('The object has no "items" list')
 
     def _records(self) -> Iterator[Record]:
-        position = 0
         self._at += 1
         self._tell()
         self.entered = True
@@ -138,11 +156,11 @@ class LowDbReader(Window):
         self.lead, self._at, self._inside = self._window[self._at : start], start, True
         flaws = self._flaws
         while True:
-            self._path = self.path(position)
+            self._path = self.path(self._position)
             flaws.clear()
             value = self._value()
-            yield Record(position, value, tuple(flaws) if flaws else ())
-            position += 1
+            yield Record(self._position, value, tuple(flaws) if flaws else ())
+            self._position += 1
             if self._comma():
                 return
 

@@ -48,6 +48,31 @@ def is_written_alike(item: LegacyItem, record: object, text: str, margin: str) -
     return _plain(record, margin) == text
 
 
+def plain_records(text: str, margin: str) -> list[object] | None:
+    """The records of `text`, a comma before each, if the old server writes them just so; None if it does not,
+    or if that cannot be told in a moment.
+
+    When a file of them comes out the same again, it holds nothing of what JSON's grammar lets pass: keys that
+    come twice, numbers that are none or too large, other ways to write a character.
+    """
+    bare = margin == margin_of("[")
+    head, tail = ("[", "\n]") if bare else (EMPTY_HEAD, f"\n  {EMPTY_TAIL}")
+    file = f"{head}{text[1:]}{tail}".encode()
+    try:
+        content = orjson.loads(file)
+    except orjson.JSONDecodeError:
+        return None
+    if orjson.dumps(content, option=orjson.OPT_INDENT_2) != file:
+        return None
+    if bare:
+        records: list[object] = content
+    else:
+        records, *others = content.values()
+        if others:  # the list has ended in between
+            return None
+    return records
+
+
 def written(item: LegacyItem, margin: str, source: str | None = None) -> str:
     """The item as the old server would write it. Keys keep the order of `source`, its text when it came."""
     record = _record(item)

@@ -6,9 +6,7 @@ at the same time, and committed in their order: a checkpoint never runs ahead of
 
 import asyncio
 import time
-from collections import deque
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +17,7 @@ from core.database.transaction import unit_of_work
 from core.jobs import JobContext
 from features.audit import api as audit
 from features.imports.lowdb.spool import RECORDS, REJECTS, Batch, batches
+from features.imports.phases.lanes import in_lanes
 from features.imports.phases.pages import PageBatch, page_batches
 from features.imports.phases.rejects import store
 from features.imports.phases.rows import Outcome, write
@@ -70,26 +69,20 @@ async def _load_records(
     context: JobContext, arguments: Arguments, spool: Path, checkpoint: Checkpoint
 ) -> Checkpoint:
     begun_at = time.perf_counter() - checkpoint.seconds
-    remaining = page_batches(spool, checkpoint, rows=context.settings.import_batch_rows)
-    lanes: deque[asyncio.Future[Checkpoint]] = deque()
     newest: asyncio.Future[Checkpoint] = asyncio.get_running_loop().create_future()
     newest.set_result(checkpoint)
-    try:
-        while True:
-            await context.raise_if_stopping()
-            batch = await asyncio.to_thread(partial(next, remaining, None))
-            if batch is not None:
-                newest = asyncio.create_task(_load_batch(context, arguments, batch, newest, begun_at))
-                lanes.append(newest)
-            if not lanes:
-                return checkpoint
-            if batch is None or len(lanes) == LANES:
-                checkpoint = await lanes.popleft()
-                await context.progress(done=checkpoint.done)
-    finally:
-        for lane in lanes:
-            lane.cancel()
-        await asyncio.gather(*lanes, return_exceptions=True)
+
+    def begin(batch: PageBatch) -> asyncio.Task[Checkpoint]:
+        nonlocal newest
+        task = asyncio.create_task(_load_batch(context, arguments, batch, newest, begun_at))
+        newest = task
+        return task
+
+    remaining = page_batches(spool, checkpoint, rows=context.settings.import_batch_rows)
+    async with in_lanes(context, remaining, begin, lanes=LANES) as reached:
+        async for checkpoint in reached:
+            await context.progress(done=checkpoint.done)
+    return checkpoint
 
 
 async def _load_batch(

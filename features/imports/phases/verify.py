@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -12,11 +11,12 @@ import structlog
 from core.jobs import JobContext, JobFailed
 from features.audit import api as audit
 from features.imports.lowdb.spool import NEW, RECORDS
+from features.imports.phases.lanes import in_lanes
 from features.imports.phases.pages import PageBatch, page_batches
 from features.imports.schemas import ENTITY, Arguments, Checked, Checkpoint
 from features.items import api as items
 
-_AT_ONCE: Final = 2
+LANES: Final = 3
 """Batches that PostgreSQL hashes at the same time, each on a connection of its own."""
 _NAMED_IDS: Final = 5
 
@@ -37,13 +37,12 @@ async def verify(context: JobContext, arguments: Arguments, folder: Path, checkp
     await context.progress(phase="verify", done=0, total=total)
     start = Checkpoint(findings=checkpoint.findings)
     remaining = page_batches(folder / RECORDS, start, rows=context.settings.import_batch_rows)
-    while some := await asyncio.to_thread(lambda: list(islice(remaining, _AT_ONCE))):
-        await context.raise_if_stopping()
-        for batch, mismatches in zip(
-            some,
-            await asyncio.gather(*(items.compare(context.db, each.proofs) for each in some)),
-            strict=True,
-        ):
+
+    def begin(batch: PageBatch) -> asyncio.Task[tuple[PageBatch, list[items.Mismatch]]]:
+        return asyncio.create_task(_compared(context, batch))
+
+    async with in_lanes(context, remaining, begin, lanes=LANES) as compared:
+        async for batch, mismatches in compared:
             left_alone = _left_alone(context, arguments, batch, mismatches)
             rest = [each for each in mismatches if each.id not in left_alone]
             deleted = await _deleted_since(context, rest)
@@ -55,7 +54,7 @@ async def verify(context: JobContext, arguments: Arguments, folder: Path, checkp
                     wrong_count += 1
                     wrong = [*wrong, f"{each.id} ({'missing' if each.missing else 'different'})"][:_NAMED_IDS]
             done += batch.accepted
-        await context.progress(done=done)
+            await context.progress(done=done)
     seconds = time.perf_counter() - started_at
     if wrong_count or done != total:
         log.error("import.verification_failed", wrong=wrong_count, compared=done, expected=total, ids=wrong)
@@ -66,6 +65,10 @@ async def verify(context: JobContext, arguments: Arguments, folder: Path, checkp
     verified = done - kept - changed_since
     log.info("import.verified", verified=verified, kept=kept, changed_since=changed_since)
     return Checked(verified=verified, kept=kept, changed_since=changed_since, seconds=seconds)
+
+
+async def _compared(context: JobContext, batch: PageBatch) -> tuple[PageBatch, list[items.Mismatch]]:
+    return batch, await items.compare(context.db, batch.proofs)
 
 
 def _left_alone(

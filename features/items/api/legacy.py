@@ -4,14 +4,14 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Final, NamedTuple, NotRequired
 
 import orjson
-from pydantic import Field, TypeAdapter, ValidationError, with_config
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from pydantic_core import ErrorDetails
 from typing_extensions import TypedDict
 
@@ -35,29 +35,45 @@ _NUL_FREE: Final = r"^[^\x00]*$"
 _NOT_BLANK: Final = r"^[^\x00]*[^\x00\s][^\x00]*$"
 _EXACT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _MAX_DEPTH: Final = 64
-_KNOWN_FIELDS: Final = frozenset(
-    ("id", "title", "description", "category", "priority", "status", "tags", "createdAt", "updatedAt")
+_FIELDS: Final = (
+    *("id", "title", "description", "category", "priority", "status", "tags"),
+    *("createdAt", "updatedAt"),
 )
+_KNOWN_FIELDS: Final = frozenset(_FIELDS)
+
+_Id = Annotated[str, Field(min_length=1, max_length=ID_LENGTH, pattern=_NUL_FREE)]
+_Title = Annotated[str, Field(max_length=TITLE_LENGTH, pattern=_NOT_BLANK)]
+_Description = Annotated[str, Field(max_length=DESCRIPTION_LENGTH, pattern=_NOT_BLANK)]
+_Tag = Annotated[str, Field(max_length=TAG_LENGTH, pattern=_NUL_FREE)]
+_Tags = Annotated[list[_Tag], Field(max_length=TAGS_PER_ITEM)]
 
 
 @with_config({"strict": True, "extra": "ignore"})
 class _Shape(TypedDict):
-    id: Annotated[str, Field(min_length=1, max_length=ID_LENGTH, pattern=_NUL_FREE)]
-    title: Annotated[str, Field(max_length=TITLE_LENGTH, pattern=_NOT_BLANK)]
-    description: Annotated[str, Field(max_length=DESCRIPTION_LENGTH, pattern=_NOT_BLANK)]
+    id: _Id
+    title: _Title
+    description: _Description
     category: Category
     priority: Priority
     status: Status
-    tags: NotRequired[
-        Annotated[
-            list[Annotated[str, Field(max_length=TAG_LENGTH, pattern=_NUL_FREE)]],
-            Field(max_length=TAGS_PER_ITEM),
-        ]
-    ]
+    tags: NotRequired[_Tags]
     createdAt: str
 
 
 _SHAPE: Final = TypeAdapter(_Shape)
+_COLUMNS: Final = TypeAdapter(
+    tuple[
+        tuple[_Id, ...],
+        tuple[_Title, ...],
+        tuple[_Description, ...],
+        tuple[Category, ...],
+        tuple[Priority, ...],
+        tuple[Status, ...],
+        tuple[_Tags, ...],
+    ],
+    config=ConfigDict(strict=True),
+)
+"""The fields of `_Shape`, for many records at once."""
 
 
 class LegacyItem(NamedTuple):
@@ -108,6 +124,24 @@ class LegacyItem(NamedTuple):
             updated_at,
             legacy,
         )
+
+    @classmethod
+    def parse_all(cls, records: Sequence[object]) -> "list[LegacyItem] | None":
+        """What `parse` makes of each, in a third of the time, if all of them have just the known fields, in
+        their order, and are good. None: ask `parse`, one by one.
+        """
+        rows = [tuple(each.values()) for each in records if isinstance(each, dict) and tuple(each) == _FIELDS]
+        if not rows or len(rows) < len(records):
+            return None
+        *columns, created, updated = zip(*rows, strict=True)
+        try:
+            _COLUMNS.validate_python(tuple(columns))
+            exact = all(text == _to_milliseconds("createdAt", text) for text in created) and all(
+                text is None or text == _to_milliseconds("updatedAt", text) for text in updated
+            )
+        except (ValidationError, InvalidLegacyItem):
+            return None
+        return [cls._make((*row, None)) for row in rows] if exact else None
 
     @staticmethod
     def moment(text: str) -> str:

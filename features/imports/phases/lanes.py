@@ -1,0 +1,43 @@
+"""Several batches under way at the same time, their outcomes in their order."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TypeVar
+
+from core.jobs import JobContext
+
+Batch = TypeVar("Batch")
+Outcome = TypeVar("Outcome")
+
+
+@asynccontextmanager
+async def in_lanes(
+    context: JobContext,
+    batches: Iterator[Batch],
+    begin: Callable[[Batch], asyncio.Task[Outcome]],
+    *,
+    lanes: int,
+) -> AsyncIterator[AsyncIterator[Outcome]]:
+    """The outcomes of `begin` of each batch. Whatever ends the block ends what is under way."""
+    under_way: deque[asyncio.Task[Outcome]] = deque()
+
+    async def outcomes() -> AsyncIterator[Outcome]:
+        while True:
+            await context.raise_if_stopping()
+            batch = await asyncio.to_thread(partial(next, batches, None))
+            if batch is not None:
+                under_way.append(begin(batch))
+            if not under_way:
+                return
+            if batch is None or len(under_way) == lanes:
+                yield await under_way.popleft()
+
+    try:
+        yield outcomes()
+    finally:
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
