@@ -20,6 +20,9 @@ CLIENTS_STAMP := $(ENGINE)/generated/.made
 YARDSTICKS := tests/bench/yardsticks
 BENCH_STAMPS := $(VENV)/.bench-installed $(YARDSTICKS)/express/node_modules/.installed
 
+# Hundreds of processes import the same modules: what the first of them has compiled serves the others.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DELETE_ON_ERROR:
 .PHONY: help run setup test check format bench soak lock clean
 

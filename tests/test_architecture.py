@@ -146,9 +146,15 @@ BAD: Sequence[tuple[Rule, Mapping[str, str], str]] = [
 RULES = sorted({rule for rule, _, _ in BAD}, key=lambda rule: rule.__name__)
 
 
+@pytest.fixture(scope="module")
+def project() -> Tree:
+    """Parsed once for all rules."""
+    return Tree(ROOT)
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
-def test_the_project_keeps_the_rule(rule: Rule) -> None:
-    assert rule(Tree(ROOT)) == []
+def test_the_project_keeps_the_rule(rule: Rule, project: Tree) -> None:
+    assert rule(project) == []
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
@@ -202,7 +208,7 @@ def test_a_repeated_job_kind_or_cache_tag_is_seen() -> None:
     assert repeated([first]) == []
 
 
-def test_features_are_named_after_their_folder() -> None:
+def test_features_are_named_after_their_folder(project: Tree) -> None:
     from core.app import FEATURES
 
-    assert {feature.name for feature in FEATURES} == {folder.name for folder in Tree(ROOT).slices}
+    assert {feature.name for feature in FEATURES} == {folder.name for folder in project.slices}

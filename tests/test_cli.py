@@ -1,5 +1,6 @@
 """The commands, each run as a person runs it."""
 
+import gc
 import json
 import re
 import runpy
@@ -230,6 +231,7 @@ def test_missing_clients_are_one_sentence(
 ) -> None:
     monkeypatch.setattr(command, "ENGINE_FOLDER", tmp_path)
     monkeypatch.setattr(sys, "argv", ["handover", "jobs", "list"])
+    monkeypatch.setattr(gc, "set_threshold", lambda _: None)
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 1

@@ -128,8 +128,8 @@ class Keeper:
         return process
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
-        """Nothing of a service that has ended stays outside the data folder. Only with the keeper lock held: a
-        newcomer makes the same folder again.
+        """Stop the service and leave nothing of it outside the data folder. With the keeper lock held: nobody
+        can have begun to use the same place again.
         """
         self._service.stop(process)
         if not self._paths.socket_dir.is_relative_to(self._paths.base):

@@ -2,16 +2,28 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 
 from core.http.protocol import HEAD_S
-from tests.fixtures.servers import LiveServer, StartServer
+from tests.fixtures.servers import LiveServer, servers
+from tests.fixtures.services import TestServices
 
 HEAD = b"POST /api/items HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 SLOW_CLIENTS = 200
 QUICK_S = 5.0
 """What an honest client waits at most, on a busy machine."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def server(
+    services: TestServices, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[LiveServer]:
+    """One for all attacks: none may leave it in another state."""
+    async with servers(services, tmp_path_factory.mktemp("server")) as start:
+        yield await start()
 
 
 async def connect(server: LiveServer) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -56,8 +68,7 @@ async def answers_quickly(server: LiveServer) -> None:
         HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{",
     ],
 )
-async def test_slow_clients_do_not_keep_others_waiting(live_server: StartServer, sent: bytes) -> None:
-    server = await live_server()
+async def test_slow_clients_do_not_keep_others_waiting(server: LiveServer, sent: bytes) -> None:
     connections = [await connect(server) for _ in range(SLOW_CLIENTS)]
     for _, writer in connections:
         writer.write(sent)
@@ -96,11 +107,8 @@ CONFUSING = {
 }
 
 
-async def test_a_head_that_does_not_arrive_is_given_up(
-    live_server: StartServer,
-) -> None:
+async def test_a_head_that_does_not_arrive_is_given_up(server: LiveServer) -> None:
     """Whether nothing of it came, or a part, or a second one after a whole request."""
-    server = await live_server()
     whole = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
 
     async def ended(sent: bytes) -> bytes:
@@ -118,8 +126,7 @@ async def test_a_head_that_does_not_arrive_is_given_up(
     assert second.startswith(b"HTTP/1.1 200")
 
 
-async def test_confusing_requests_are_refused_and_do_no_harm(live_server: StartServer) -> None:
-    server = await live_server()
+async def test_confusing_requests_are_refused_and_do_no_harm(server: LiveServer) -> None:
     for name, sent in CONFUSING.items():
         answer = await talk(server, sent)
         statuses = [line.split()[1] for line in answer.split(b"\r\n") if line.startswith(b"HTTP/1.")]

@@ -4,15 +4,14 @@ No answer may be a 5xx, have a status, media type or body that the document does
 that it promises. Requests come from the document without chance: the same document, the same requests.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, Final, TypeAlias
 
 import httpx
 import pytest
+import pytest_asyncio
 import requests
 import schemathesis
 from fastapi import FastAPI
@@ -62,15 +61,14 @@ whole.config.generation.update(max_examples=EXAMPLES, deterministic=True, databa
 schema = whole.exclude(path=list(NOT_TRIED))
 
 
-@pytest.fixture(scope="module")
-def send(settings: Settings, empty_tables: Callable[[], Awaitable[None]]) -> Iterator[Send]:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def send(settings: Settings, empty_tables: Callable[[], Awaitable[None]]) -> AsyncIterator[Send]:
     """The app on empty tables, without the outside world: systems with an address are only looked for."""
 
     async def nowhere(*_: object, **__: object) -> None:
         raise NotReachable("no network in this test")
 
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(lambda: asyncio.run(_awaited(empty_tables))).result()
+    await empty_tables()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(GuardedNetwork, "connect_tcp", nowhere)
         with serving(create_app(settings)) as send:
@@ -99,10 +97,6 @@ def existing(send: Send) -> Callable[[str], str | None]:
         return known[root]
 
     return find
-
-
-async def _awaited(action: Callable[[], Awaitable[None]]) -> None:
-    await action()
 
 
 def sent_as(case: Case) -> httpx.Request:

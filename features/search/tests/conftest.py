@@ -1,5 +1,6 @@
-"""The app with a folder of documents."""
+"""One app with a folder of documents for all tests of a module: its start takes longer than most of them."""
 
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,18 +8,31 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.fixtures.application import RunningApp
+from core.settings import Settings
+from tests.fixtures.application import client_of, lifespan_of, new_app
+
+
+@pytest.fixture(scope="module")
+def shelves(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("library") / "docs"
 
 
 @pytest.fixture
-def docs(tmp_path: Path) -> Path:
-    folder = tmp_path / "docs"
-    folder.mkdir()
-    return folder
+def docs(shelves: Path) -> Path:
+    """The folder, empty."""
+    shutil.rmtree(shelves, ignore_errors=True)
+    shelves.mkdir()
+    return shelves
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def library(running_app: RunningApp, docs: Path) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of an app that reads `docs`."""
-    async with running_app(docs_dir=docs) as client:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def reader(settings: Settings, shelves: Path) -> AsyncIterator[httpx.AsyncClient]:
+    app = new_app(settings.model_copy(update={"docs_dir": shelves}))
+    async with lifespan_of(app), client_of(app) as client:
         yield client
+
+
+@pytest.fixture
+def library(reader: httpx.AsyncClient, docs: Path, emptied: None) -> httpx.AsyncClient:
+    """A client of the app that reads `docs`; nothing is indexed yet."""
+    return reader
