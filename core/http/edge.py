@@ -58,8 +58,9 @@ class Edge:
         response = _Response(scope, method, context, meter, send)
         try:
             await self.app(scope, receive, response.send)
-            if context.answer is not None:
-                await response.send_whole(context.answer, received, write)
+            if (answer := context.answer) is not None:
+                context.answer = None  # a connection that waits for its next request still holds this one
+                await response.send_whole(answer, received, write)
         except _HeadAnswered:
             pass
         except ClientDisconnect as error:
@@ -113,11 +114,9 @@ class _Response:
         status, headers, body = answer
         self.context.status = status
         headers += self._headers()
-        if write is not None and write(received, answer):
-            self.end()
-            return
-        await self.server_send({"type": "http.response.start", "status": status, "headers": headers})
-        await self.send({"type": "http.response.body", "body": body})
+        if write is None or not write(received, answer):
+            await self.server_send({"type": "http.response.start", "status": status, "headers": headers})
+            await self.send({"type": "http.response.body", "body": body})
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
         context, meter = self.context, self.meter

@@ -65,7 +65,6 @@ class HttpProtocol(HttpToolsProtocol):
             cycle.scope is not scope
             or not cycle.keep_alive
             or cycle.disconnected
-            or cycle.response_started
             or self.flow.write_paused
             or scope["method"] == "HEAD"
         ):

@@ -12,6 +12,7 @@ from core.local.paths import ServicePaths
 from core.local.postgres import Postgres
 from core.local.redis import Redis
 from tests.faults.load import Load
+from tests.fixtures.services import forget_stamps
 
 Count = Callable[[str, Load, list[str], list[float]], None]
 
@@ -56,6 +57,7 @@ async def own_postgres(tmp_path: Path) -> AsyncIterator[Breakable]:
     await schema.deploy(own.url)
     yield own
     own.stop()
+    forget_stamps(own.url)
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 import pytest
 import structlog
 import uvicorn
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from core.http.client import ClientResolver
-from core.http.context import Answer, context_of
+from core.http.context import KEY, WRITE, Answer, context_of
 from core.http.edge import Edge
 from core.http.protocol import HttpProtocol
 from tests.fixtures.waiting import wait_for
@@ -85,12 +85,13 @@ async def in_messages(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @asynccontextmanager
-async def connected(app: object) -> AsyncIterator[Connection]:
-    layers = Edge(app, clients=ClientResolver([]))  # type: ignore[arg-type]
+async def connected(app: ASGIApp, *, idle_s: int = 60) -> AsyncIterator[Connection]:
+    layers = Edge(app, clients=ClientResolver([]))
     state = ServerState()
     state.default_headers = [DATE]
     wire = Wire()
-    protocol = HttpProtocol(uvicorn.Config(layers, log_config=None, access_log=False), state, {})
+    config = uvicorn.Config(layers, log_config=None, access_log=False, timeout_keep_alive=idle_s)
+    protocol = HttpProtocol(config, state, {})
     protocol.connection_made(wire)
     yield Connection(protocol, wire)
     protocol.connection_lost(None)
@@ -135,6 +136,45 @@ async def test_not_modified_has_no_body() -> None:
     assert b"transfer-encoding" not in answer
 
 
+async def test_who_still_listens_hears_the_end() -> None:
+    heard: list[asyncio.Future[Message]] = []
+
+    async def listening(scope: Scope, receive: Receive, send: Send) -> None:
+        assert (await receive())["type"] == "http.request"
+        heard.append(asyncio.ensure_future(receive()))
+        await asyncio.sleep(0)  # it waits from here on
+        await whole(scope, receive, send)
+
+    async with connected(listening) as connection:
+        await connection.ask(GET)
+        async with asyncio.timeout(5):
+            assert await heard[0] == {"type": "http.disconnect"}
+
+
+async def test_a_connection_without_another_request_is_ended() -> None:
+    async with connected(whole, idle_s=0) as connection:
+        await connection.ask(GET)
+        await wait_for(lambda: connection.wire.closed)
+
+
+@pytest.mark.parametrize(("method", "body"), [("GET", BODY), ("HEAD", b"")])
+async def test_other_servers_get_messages(method: str, body: bytes) -> None:
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    scope = {"type": "http", "method": method, "path": "/a", "headers": []}
+    await Edge(whole, clients=ClientResolver([]))(scope, receive, send)
+    start, rest = sent
+    assert (start["type"], start["status"]) == ("http.response.start", 200)
+    assert start["headers"][: len(HEADERS)] == HEADERS
+    assert (rest["type"], rest["body"]) == ("http.response.body", body)
+
+
 @pytest.mark.parametrize(
     "request_bytes",
     [
@@ -154,6 +194,14 @@ async def test_what_is_not_so_simple_is_answered_all_the_same(request_bytes: byt
         assert same(await connection.ask(request_bytes)) == same(expected)
         assert connection.wire.closed == (b"connection: close" in expected)
     assert expected.count(b"HTTP/1.1 200") == request_bytes.count(b"HTTP/")
+
+
+async def test_a_connection_that_waits_holds_no_answer() -> None:
+    async with connected(whole) as connection:
+        await connection.ask(GET)
+        scope = dict(connection.protocol.scope)
+    assert scope.keys() & {KEY, WRITE} == {KEY}
+    assert context_of(scope).answer is None
 
 
 async def test_a_client_that_does_not_read_is_waited_for() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -93,7 +94,7 @@ async def _capture(
     folder = await asyncio.to_thread(Path(source).absolute)
     found = await asyncio.to_thread(tables_in, folder)
     for table, path in found.items():
-        await asyncio.to_thread(capture_csv, path, begin(table), lambda rows: tell(table, rows))  # noqa: B023
+        await asyncio.to_thread(capture_csv, path, begin(table), partial(tell, table))
     return folder.name, [table for table in TABLES if table not in found]
 
 

@@ -4,13 +4,9 @@ import asyncio
 from pathlib import Path
 from typing import Final
 
-from core.database.client import Database
-from core.database.transaction import unit_of_work
-from core.errors import Unavailable
-from core.jobs import JobContext, JobInterrupted, JobKind, JsonObject, LeaseLost
+from core.jobs import JobContext, JobKind, JsonObject
 from features.imports.errors import SourceChanged
 from features.imports.lowdb.spool import REJECTS, sha256_of
-from features.imports.queries import memory
 from features.imports.registry import captured
 from features.imports.registry.judge import spool_of
 from features.imports.registry.load import load
@@ -19,31 +15,13 @@ from features.imports.registry.report import report
 from features.imports.registry.schemas import KINDS, Arguments, Checkpoint
 from features.imports.registry.verify import verify
 from features.imports.schemas import EXCLUSIVE
-from features.imports.storage.folders import Folders
-
-_RESULT: Final = "result"
-_RESUMED: Final = (JobInterrupted, LeaseLost, Unavailable)
-"""After these the job goes on later, here or elsewhere, and needs its folder."""
+from features.imports.storage.work import close, done_once
 
 
 async def run(context: JobContext) -> JsonObject:
-    """Take over what was captured. The job's folder goes when the job has ended, and stays when it is to be
-    resumed.
-    """
-    stored = (context.job.checkpoint or {}).get(_RESULT)
-    if isinstance(stored, dict):
-        return stored
+    """Take over what was captured."""
     arguments = Arguments.model_validate(context.job.arguments)
-    folders = Folders(context.settings.data_dir)
-    async with folders.occupied(context.job.id) as folder:
-        try:
-            result = await _import(context, arguments, folder)
-        except Exception as error:
-            if not isinstance(error, _RESUMED):
-                await asyncio.to_thread(folders.remove, context.job.id)
-            raise
-        await asyncio.to_thread(folders.remove, context.job.id)
-        return result
+    return await done_once(context, lambda folder: _import(context, arguments, folder))
 
 
 async def _import(context: JobContext, arguments: Arguments, folder: Path) -> JsonObject:
@@ -57,12 +35,7 @@ async def _import(context: JobContext, arguments: Arguments, folder: Path) -> Js
     checked = await verify(context, arguments, folder, checkpoint)
     await context.progress(phase="report", done=checkpoint.done)
     result = report(arguments, checkpoint, checked, None)
-
-    async def close(tx: Database) -> None:
-        await memory.finish_run(tx, context.job.id)
-        await context.checkpoint(tx, {_RESULT: result})
-
-    await unit_of_work(context.db, close)
+    await close(context, result)
     return result
 
 
