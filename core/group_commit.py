@@ -32,8 +32,10 @@ from core.database.pool import refused
 from core.database.transaction import retried
 from core.observability.metrics import Histogram
 
-LANES: Final = 2
-"""Groups of a kind that are under way at once: while PostgreSQL carries out one, the next is made."""
+LANES: Final = 1
+"""Groups of a kind that are under way at once. With two the groups are half as large, which costs more than
+the wait for the one before.
+"""
 MOST_WRITES: Final = 64
 MOST_BYTES: Final = 256 * 1024
 """A group that has so many bytes grows no more: small writes shall not wait for many large ones."""

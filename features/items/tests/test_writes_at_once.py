@@ -40,8 +40,9 @@ async def test_each_creation_has_its_own_row_answer_and_trail(
         )
     )
     groups_after, writes_after = _groups()
-    assert writes_after - writes == AT_ONCE
-    assert groups_after - groups < AT_ONCE / 2
+    # Other processes of the run count here too.
+    assert writes_after - writes >= AT_ONCE
+    assert groups_after - groups < (writes_after - writes) / 2
     for number, (title, answer) in enumerate(zip(TITLES, answers, strict=True)):
         assert answer.status_code == 201
         shown = answer.json()["data"]
