@@ -3,21 +3,22 @@
 from dataclasses import dataclass
 from typing import Annotated, Final, cast
 
-from fastapi import Depends, Header, Request
-from pydantic import WithJsonSchema
+from fastapi import Depends, Request
 
 from core.cache import Cache as CacheService
 from core.database.client import Database
 from core.errors import FieldError, Invalid
 from core.http.access import Principal, principal_of
 from core.http.conditional import Precondition, entity_tags
-from core.http.context import context_of
+from core.http.context import context_of, header_of
+from core.http.headers import reads_header
 from core.jobs import Jobs as JobsService
 from core.platform import Platform
 from core.settings import Settings
 
 ANONYMOUS: Final = "anonymous"
 _MAX_NAME: Final = 128
+_NONE: Final = Precondition()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,14 @@ class ActorName:
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """What nearly every change needs: `Db`, `Cache` and `Actor` at the cost of one of them."""
+    """What nearly every change needs, at the cost of one dependency. `precondition` is the client's only in
+    what an `Editor` gets.
+    """
 
     db: Database
     cache: CacheService
     actor: ActorName
+    precondition: Precondition = _NONE
 
 
 def platform_of(request: Request) -> Platform:
@@ -69,20 +73,35 @@ async def _settings(request: Request) -> Settings:
     return platform_of(request).settings
 
 
-_UserId = Annotated[
-    # Described, not checked, by the schema: a name in UTF-8 has more bytes than letters.
-    Annotated[str, WithJsonSchema({"type": "string", "maxLength": _MAX_NAME})] | None,
-    Header(description=f"Who is named in the audit trail; `{ANONYMOUS}` when absent"),
-]
+# Described, not checked, by the schema: a name in UTF-8 has more bytes than letters.
+_names_actor: Final = reads_header(
+    "x-user-id",
+    f"Who is named in the audit trail; `{ANONYMOUS}` when absent",
+    {"type": "string", "maxLength": _MAX_NAME},
+)
+_has_precondition: Final = reads_header(
+    "if-match",
+    "Only if this is still the `ETag` of what is changed; absent: the last write wins",
+    {"type": "string"},
+)
 
 
-async def _writing(request: Request, x_user_id: _UserId = None) -> Writing:
+@_names_actor
+async def _writing(request: Request) -> Writing:
     platform = platform_of(request)
-    return Writing(platform.db, platform.cache, await _actor(request, x_user_id))
+    return Writing(platform.db, platform.cache, await _actor(request))
 
 
-async def _actor(request: Request, x_user_id: _UserId = None) -> ActorName:
-    label = _readable(x_user_id or "").strip()
+@_names_actor
+@_has_precondition
+async def _editing(request: Request) -> Writing:
+    platform = platform_of(request)
+    return Writing(platform.db, platform.cache, await _actor(request), await _precondition(request))
+
+
+@_names_actor
+async def _actor(request: Request) -> ActorName:
+    label = _readable(header_of(request.scope, b"x-user-id") or b"").strip()
     principal = principal_of(request.scope)
     longest = _MAX_NAME if principal is None else _MAX_NAME - len(f"{principal.name} ()")
     if len(label) > longest or not label.isprintable():
@@ -95,18 +114,11 @@ async def _actor(request: Request, x_user_id: _UserId = None) -> ActorName:
     return ActorName(name, context.request_id, context.client, principal)
 
 
-async def _precondition(
-    request: Request,
-    if_match: Annotated[
-        str | None,
-        Header(
-            description="Only if this is still the `ETag` of what is changed; absent: the last write wins"
-        ),
-    ] = None,
-) -> Precondition:
-    if if_match is None:
-        return Precondition()
-    # A list may come as several headers; the parameter above holds but one of them.
+@_has_precondition
+async def _precondition(request: Request) -> Precondition:
+    if header_of(request.scope, b"if-match") is None:
+        return _NONE
+    # A list may come as several headers.
     return Precondition(entity_tags(",".join(request.headers.getlist("if-match"))))
 
 
@@ -114,12 +126,12 @@ async def _holder(request: Request) -> Principal | None:
     return principal_of(request.scope)
 
 
-def _readable(header: str) -> str:
-    """Headers arrive as Latin-1; clients that send other letters send UTF-8."""
+def _readable(header: bytes) -> str:
+    """Headers are Latin-1; clients that send other letters send UTF-8."""
     try:
-        return header.encode("latin-1").decode()
-    except (UnicodeEncodeError, UnicodeDecodeError):
-        return header
+        return header.decode()
+    except UnicodeDecodeError:
+        return header.decode("latin-1")
 
 
 Db = Annotated[Database, Depends(_db)]
@@ -128,6 +140,9 @@ Jobs = Annotated[JobsService, Depends(_jobs)]
 AppSettings = Annotated[Settings, Depends(_settings)]
 Actor = Annotated[ActorName, Depends(_actor)]
 Writer = Annotated[Writing, Depends(_writing)]
+"""`Db`, `Cache` and `Actor` in one."""
+Editor = Annotated[Writing, Depends(_editing)]
+"""And `IfMatch`."""
 Holder = Annotated[Principal | None, Depends(_holder)]
 """Whose key the request showed; None with AUTH=off."""
 IfMatch = Annotated[Precondition, Depends(_precondition)]

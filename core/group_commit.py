@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 import structlog
@@ -69,7 +69,7 @@ class _Waiting(Generic[Result]):
 
     write: Write
     outcome: "asyncio.Future[Result | Exception | None]"
-    patience: asyncio.Timeout
+    patience: asyncio.TimerHandle
 
 
 @dataclass(slots=True)
@@ -93,7 +93,7 @@ class _Queue(Generic[Result]):
             if each.write.row in self.rows:
                 passed.append(each)
                 continue
-            each.patience.reschedule(None)
+            each.patience.cancel()
             self.rows.add(each.write.row)
             size += len(each.write.json)
             group.append(each)
@@ -143,15 +143,15 @@ class GroupCommit(Generic[Result]):
         if len(queue.waiting) >= options.max_waiting:
             raise refused("full")
         began = time.perf_counter()
+        loop = asyncio.get_running_loop()
+        outcome: asyncio.Future[Result | Exception | None] = loop.create_future()
+        patience = loop.call_later(options.pool_timeout_s, _give_up, outcome)
+        queue.waiting.append(_Waiting(write, outcome, patience))
+        self._start_groups(db, cache, queue)
         try:
-            async with asyncio.timeout(options.pool_timeout_s) as patience:
-                waiting = _Waiting(write, asyncio.get_running_loop().create_future(), patience)
-                queue.waiting.append(waiting)
-                self._start_groups(db, cache, queue)
-                return await waiting.outcome
-        except TimeoutError:
-            raise refused("timeout") from None
+            return await outcome
         finally:
+            patience.cancel()
             meter = current_meter.get()
             if meter is not None:
                 meter.queries += 1
@@ -189,3 +189,8 @@ class GroupCommit(Generic[Result]):
         for each in group:
             if not each.outcome.done():
                 each.outcome.set_result(outcomes.get(each.write.row))
+
+
+def _give_up(outcome: "asyncio.Future[Any]") -> None:
+    if not outcome.done():
+        outcome.set_result(refused("timeout"))

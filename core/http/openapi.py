@@ -8,6 +8,7 @@ from fastapi.routing import APIRoute
 
 from core.http.access import is_open, needed_scope
 from core.http.envelope import ErrorBody, ErrorDetail
+from core.http.headers import headers_read
 from core.http.idempotency import HEADER, LONGEST_KEY, REPLAYED
 
 _REF: Final = "#/components/schemas/{model}"
@@ -79,6 +80,11 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas.setdefault(model.__name__, schema)
     components["responses"] = {name: _response(text) for name, text in _ERRORS.values()}
     components["securitySchemes"] = _SCHEMES
+    for route in app.routes:
+        if isinstance(route, APIRoute) and (headers := list(headers_read(route.dependant))):
+            for method in route.methods or ():
+                operation = document["paths"][route.path_format][method.lower()]
+                operation.setdefault("parameters", []).extend(headers)
     guarded = app.state.settings.auth == "keys"
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
@@ -104,7 +110,10 @@ def _correct(operation: dict[str, Any], *, probe: bool) -> None:
         wanted += ["400", "409"]
     if checked:
         wanted.append("400")
-    if any(parameter["name"] == "if-match" for parameter in operation.get("parameters", ())):
+    names = {parameter["name"] for parameter in operation.get("parameters", ())}
+    if "x-user-id" in names:
+        wanted.append("400")
+    if "if-match" in names:
         wanted.append("412")
     if "requestBody" in operation:
         wanted += ["413", "415"]

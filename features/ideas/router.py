@@ -6,7 +6,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
 
 from core.cache import Entry, cache_key
-from core.deps import Cache, Db, IfMatch, Writer
+from core.deps import Cache, Db, Editor, Writer
 from core.errors import Conflict, Invalid, PreconditionFailed, TooLarge, Unavailable, UnsupportedMediaType
 from core.http.conditional import cached_response
 from core.http.envelope import Done, Envelope, ListEnvelope, error_responses
@@ -98,8 +98,8 @@ async def get_idea(request: Request, db: Db, cache: Cache, idea_id: IdeaId) -> R
     response_model=Done[Idea],
     responses=error_responses(*REFUSED_BODY, IdeaNotFound, PreconditionFailed, Unavailable),
 )
-async def update_idea(writer: Writer, idea_id: IdeaId, precondition: IfMatch, values: UpdateIdea) -> Response:
-    tags = wanted_tags(precondition)
+async def update_idea(writer: Editor, idea_id: IdeaId, values: UpdateIdea) -> Response:
+    tags = wanted_tags(writer.precondition)
     updated = await service.update_idea(writer, idea_id, values, tags)
     return done("Idea updated successfully", updated)
 
@@ -110,7 +110,7 @@ async def update_idea(writer: Writer, idea_id: IdeaId, precondition: IfMatch, va
     response_model=Done[Idea],
     responses=error_responses(IdeaNotFound, PreconditionFailed, Unavailable),
 )
-async def delete_idea(writer: Writer, idea_id: IdeaId, precondition: IfMatch) -> Response:
+async def delete_idea(writer: Editor, idea_id: IdeaId) -> Response:
     """The answer holds the idea as it was. Its files stay, without their link to it."""
-    deleted = await service.delete_idea(writer, idea_id, wanted_tags(precondition))
+    deleted = await service.delete_idea(writer, idea_id, wanted_tags(writer.precondition))
     return done("Idea removed successfully", deleted)

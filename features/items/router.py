@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
 from starlette.convertors import Convertor, register_url_convertor
 
 from core.cache import Entry, cache_key
-from core.deps import Cache, Db, IfMatch, Writer
+from core.deps import Cache, Db, Editor, Writer
 from core.errors import Conflict, Invalid, PreconditionFailed, TooLarge, Unavailable, UnsupportedMediaType
 from core.http.conditional import cached_response
 from core.http.envelope import Done, Envelope, ListEnvelope, error_responses
@@ -107,8 +107,8 @@ async def get_item(request: Request, db: Db, cache: Cache, item_id: ItemId) -> R
     response_model=Done[Item],
     responses=error_responses(*REFUSED_BODY, ItemNotFound, PreconditionFailed, Unavailable),
 )
-async def update_item(writer: Writer, item_id: ItemId, precondition: IfMatch, values: UpdateItem) -> Response:
-    tags = wanted_tags(precondition)
+async def update_item(writer: Editor, item_id: ItemId, values: UpdateItem) -> Response:
+    tags = wanted_tags(writer.precondition)
     updated = await service.update_item(writer, item_id, values, tags)
     return done("Item updated successfully", updated)
 
@@ -119,7 +119,7 @@ async def update_item(writer: Writer, item_id: ItemId, precondition: IfMatch, va
     response_model=Done[Item],
     responses=error_responses(ItemNotFound, PreconditionFailed, Unavailable),
 )
-async def delete_item(writer: Writer, item_id: ItemId, precondition: IfMatch) -> Response:
+async def delete_item(writer: Editor, item_id: ItemId) -> Response:
     """The answer holds the item as it was."""
-    deleted = await service.delete_item(writer, item_id, wanted_tags(precondition))
+    deleted = await service.delete_item(writer, item_id, wanted_tags(writer.precondition))
     return done("Item deleted successfully", deleted)
