@@ -90,8 +90,9 @@ class _Limited:
         return message
 
     async def _next(self) -> Message:
-        if self.complete:
-            return await self.server_receive()  # tells that the client has gone, however long that takes
+        if self.complete or context_of(self.scope).body_is_here:
+            # At once; or it tells that the client has gone, however long that takes.
+            return await self.server_receive()
         patience = LONGEST_PAUSE_S
         if _ALLOWED not in self.scope:
             patience = min(patience, self.begun_at + LONGEST_BODY_S - time.monotonic())

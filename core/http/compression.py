@@ -17,6 +17,8 @@ LEVEL: Final = 6
 
 
 class Compression(GZipMiddleware):
+    """Adds Vary where gzip is or would have been used. Small answers pass with one look at their size."""
+
     def __init__(self, app: ASGIApp, *, minimum_size: int) -> None:
         super().__init__(app, minimum_size, LEVEL)
 
@@ -24,8 +26,28 @@ class Compression(GZipMiddleware):
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        through: Send | None = None
+
+        async def choose(message: Message) -> None:
+            nonlocal through
+            if message["type"] == "http.response.start":
+                through = (
+                    send if self._is_left(message) else self._responder(scope, send).send_with_compression
+                )
+            await (through or send)(message)
+
+        await self.app(scope, receive, choose)
+
+    def _is_left(self, start: Message) -> bool:
+        return any(
+            (name == b"content-length" and int(value) < self.minimum_size)
+            or (name == b"cache-control" and b"no-transform" in value)
+            for name, value in start["headers"]
+        )
+
+    def _responder(self, scope: Scope, send: Send) -> IdentityResponder:
         excluded = self.exclude_content_types
-        responder: _Identity | _Gzip
+        responder: IdentityResponder
         if takes_gzip(header_of(scope, b"accept-encoding")):
             responder = _Gzip(
                 self.app,
@@ -35,29 +57,12 @@ class Compression(GZipMiddleware):
                 exclude_content_types=excluded,
             )
         else:
-            responder = _Identity(self.app, self.minimum_size, exclude_content_types=excluded)
-        await responder(scope, receive, send)
+            responder = IdentityResponder(self.app, self.minimum_size, exclude_content_types=excluded)
+        responder.send = send
+        return responder
 
 
-class _Identity(IdentityResponder):
-    """Adds Vary where gzip would have been used. Small answers pass with one look at their size."""
-
-    untouched = False
-
-    async def send_with_compression(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.untouched = any(
-                (name == b"content-length" and int(value) < self.minimum_size)
-                or (name == b"cache-control" and b"no-transform" in value)
-                for name, value in message["headers"]
-            )
-        if self.untouched:
-            await self.send(message)
-        else:
-            await super().send_with_compression(message)
-
-
-class _Gzip(_Identity, GZipResponder):
+class _Gzip(GZipResponder):
     """Other bytes under the same strong ETag would be a lie, so the tag becomes weak."""
 
     weakened = False

@@ -6,7 +6,7 @@ left here too, as `answer`, when it needs nothing but to be sent.
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
 
 from starlette.types import Scope
 
@@ -31,6 +31,16 @@ WRITE: Final = "handover.write"
 Write = Callable[[Scope, Answer], bool]
 """Sends the answer to the request of the server's scope at once; False: it has to go message by message."""
 
+ARRIVING: Final = "handover.arriving"
+"""Where the scope holds an `Arriving`, if the server's end of the connection has one."""
+
+
+class Arriving(Protocol):
+    """The request's body on its way to this process."""
+
+    more_body: bool
+
+
 # Asked by machines that must get an answer at all times: never limited, never turned away.
 PROBES: Final = frozenset({"/health", "/health/live", "/health/ready", "/metrics"})
 
@@ -38,11 +48,13 @@ PROBES: Final = frozenset({"/health", "/health/live", "/health/ready", "/metrics
 class RequestContext:
     """`method` is the one that was sent: the routes see GET for HEAD. `status` is 0 until the response
     starts; `started_at` is on the monotonic clock, in seconds. `resolved` is what a cached answer was found
-    with, for the layer that remembers it. `answer` is for the outermost layer to send.
+    with, for the layer that remembers it. `answer` is for the outermost layer to send. `body_is_here`: all of
+    the request's body had arrived when the request was taken up.
     """
 
     __slots__ = (
         "answer",
+        "body_is_here",
         "client",
         "headers",
         "method",
@@ -62,6 +74,7 @@ class RequestContext:
         self.client: str | None = None
         self.resolved: Resolved | None = None
         self.answer: Answer | None = None
+        self.body_is_here = False
         self.platform: Platform | None = None
 
 

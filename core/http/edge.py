@@ -2,7 +2,7 @@
 
 One wrapper around `send` adds every header that the layers below asked for. An answer that was left in the
 request's context goes to the connection in one piece: two messages, and the server's look at each header,
-would cost more than it took to find.
+would cost more than it took to find. So does any other whose length is known, when its body is one message.
 """
 
 import itertools
@@ -10,6 +10,8 @@ import random
 import re
 import time
 import uuid
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import structlog
@@ -20,7 +22,7 @@ from structlog.contextvars import bind_contextvars, reset_contextvars
 from core.database.meter import Meter, current_meter
 from core.http import metrics
 from core.http.client import ClientResolver
-from core.http.context import KEY, WRITE, Answer, RequestContext, Write, header_of
+from core.http.context import ARRIVING, KEY, WRITE, Answer, Header, RequestContext, header_of
 from core.http.errors import error_response
 from core.http.finished import Finished, record
 from core.http.security import headers_for
@@ -28,6 +30,7 @@ from core.http.security import headers_for
 log = structlog.get_logger("handover.http")
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _CLIENT_GONE: Final = 499
 _ID_OF_PROCESS: Final = str(uuid.uuid4())[:24]
 _count: Final = itertools.count(random.getrandbits(48))
@@ -49,18 +52,21 @@ class Edge:
         method: str = scope["method"]
         context = RequestContext(_request_id(scope), method)
         context.client = self.clients.resolve(scope)
-        received, write = scope, scope.pop(WRITE, None)
+        received, write, arriving = scope, scope.pop(WRITE, None), scope.pop(ARRIVING, None)
+        context.body_is_here = arriving is not None and not arriving.more_body
         scope = _normalized(scope)
         scope[KEY] = context
         variables = bind_contextvars(request_id=context.request_id)
         meter = Meter()
         outer_meter = current_meter.set(meter)
-        response = _Response(scope, method, context, meter, send)
+        response = _Response(
+            scope, method, context, meter, send, None if write is None else partial(write, received)
+        )
         try:
             await self.app(scope, receive, response.send)
             if (answer := context.answer) is not None:
                 context.answer = None  # a connection that waits for its next request still holds this one
-                await response.send_whole(answer, received, write)
+                await response.send_whole(answer)
         except _HeadAnswered:
             pass
         except ClientDisconnect as error:
@@ -76,24 +82,44 @@ class Edge:
 class _Response:
     """What was sent so far. `end` is called when the last byte was, or when no more will come."""
 
-    __slots__ = ("context", "ended", "head", "meter", "method", "scope", "server_send")
+    __slots__ = ("context", "ended", "head", "held", "meter", "method", "scope", "server_send", "write")
 
-    def __init__(self, scope: Scope, method: str, context: RequestContext, meter: Meter, send: Send) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        method: str,
+        context: RequestContext,
+        meter: Meter,
+        send: Send,
+        write: Callable[[Answer], bool] | None,
+    ) -> None:
         self.scope = scope
         self.method = method
         self.context = context
         self.meter = meter
         self.server_send = send
+        self.write = write
         self.head = method == "HEAD"
+        self.held: Message | None = None
+        """The start of an answer, until its body is seen."""
         self.ended = False
 
     async def send(self, message: Message) -> None:
         kind = message["type"]
         if kind == "http.response.start":
             self.context.status = message["status"]
-            headers = [*message.get("headers", ()), *self._headers()]
-            await self.server_send({**message, "headers": headers})
+            start: Message = {**message, "headers": [*message.get("headers", ()), *self._headers()]}
+            if self.write is not None and _may_be_whole(start["headers"]):
+                self.held = start
+            else:
+                await self.server_send(start)
             return
+        if self.held is not None:
+            start, self.held = self.held, None
+            if kind == "http.response.body" and self._written(start, message):
+                self.end()
+                return
+            await self.server_send(start)
         if kind != "http.response.body":
             await self.server_send(message)
             return
@@ -109,14 +135,23 @@ class _Response:
         if not message.get("more_body"):
             self.end()
 
-    async def send_whole(self, answer: Answer, received: Scope, write: Write | None) -> None:
-        """`received` is the server's own scope."""
+    async def send_whole(self, answer: Answer) -> None:
         status, headers, body = answer
         self.context.status = status
         headers += self._headers()
-        if write is None or not write(received, answer):
+        if self.write is None or not self.write(answer):
             await self.server_send({"type": "http.response.start", "status": status, "headers": headers})
             await self.send({"type": "http.response.body", "body": body})
+
+    def _written(self, start: Message, message: Message) -> bool:
+        body: bytes = message.get("body", b"")
+        headers: list[Header] = start["headers"]
+        return (
+            self.write is not None
+            and not message.get("more_body")
+            and (b"content-length", b"%d" % len(body)) in headers
+            and self.write(Answer(start["status"], headers, body))
+        )
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
         context, meter = self.context, self.meter
@@ -138,7 +173,8 @@ class _Response:
             self.context.status = _CLIENT_GONE
 
     async def crashed(self, error: Exception, receive: Receive) -> None:
-        if self.context.status == 0:
+        if self.context.status == 0 or self.held is not None:
+            self.held = None
             await error_response(self.scope, error)(self.scope, receive, self.send)
             return
         # The status line is out. Returning without the last chunk makes the server cut the connection,
@@ -164,6 +200,19 @@ class _Response:
                 context.request_id,
             )
         )
+
+
+def _may_be_whole(headers: list[Header]) -> bool:
+    """Has a length, nothing that means something to the connection, and nothing that would end a line: the
+    server's way deals with these.
+    """
+    names = [name for name, _ in headers]
+    return (
+        b"content-length" in names
+        and b"connection" not in names
+        and b"transfer-encoding" not in names
+        and _CONTROL.search(b"".join(map(b"".join, headers))) is None
+    )
 
 
 def _request_id(scope: Scope) -> str:

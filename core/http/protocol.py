@@ -11,7 +11,7 @@ import orjson
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from core.http.context import WRITE, Answer
+from core.http.context import ARRIVING, WRITE, Answer
 
 HEAD_S: Final = 15.0
 MAX_HEAD_BYTES: Final = 64 * 1024
@@ -54,6 +54,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._stop_timer()
         self.scope[WRITE] = self.write_answer  # type: ignore[typeddict-unknown-key]
         super().on_headers_complete()
+        self.scope[ARRIVING] = self.cycle  # type: ignore[typeddict-unknown-key]
 
     def write_answer(self, scope: Scope, answer: Answer) -> bool:
         """What the cycle's `send` does in two messages, and two writes to the socket. Where that is not so
@@ -70,6 +71,7 @@ class HttpProtocol(HttpToolsProtocol):
         ):
             return False
         cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
         status, headers, body = answer
         lines = b"\r\n".join(map(b": ".join, (*cycle.default_headers, *headers)))
         self.transport.writelines((b"%b%b\r\n\r\n" % (STATUS_LINE[status], lines), body))

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from core.http.client import ClientResolver
-from core.http.context import KEY, WRITE, Answer, context_of
+from core.http.context import ARRIVING, KEY, WRITE, Answer, context_of
 from core.http.edge import Edge
 from core.http.protocol import HttpProtocol
 from tests.fixtures.waiting import wait_for
@@ -84,9 +84,49 @@ async def in_messages(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": BODY})
 
 
+async def in_chunks(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+    await send({"type": "http.response.body", "body": BODY[:3], "more_body": True})
+    await send({"type": "http.response.body", "body": BODY[3:]})
+
+
+async def without_length(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": HEADERS[:1]})
+    await send({"type": "http.response.body", "body": BODY})
+
+
+async def for_the_last_time(scope: Scope, receive: Receive, send: Send) -> None:
+    headers = [*HEADERS, (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": BODY})
+
+
+async def with_a_line_too_many(scope: Scope, receive: Receive, send: Send) -> None:
+    headers = [*HEADERS, (b"x-name", b"a\r\nset-cookie: b")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": BODY})
+
+
+async def longer_than_said(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+    await send({"type": "http.response.body", "body": BODY + b" "})
+
+
+async def given_up(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+    raise LookupError
+
+
 @asynccontextmanager
-async def connected(app: ASGIApp, *, idle_s: int = 60) -> AsyncIterator[Connection]:
-    layers = Edge(app, clients=ClientResolver([]))
+async def connected(app: ASGIApp, *, idle_s: int = 60, in_pieces: bool = False) -> AsyncIterator[Connection]:
+    """`in_pieces`: as if the server's end could do no more than ASGI asks of it."""
+    edge = Edge(app, clients=ClientResolver([]))
+
+    async def layers(scope: Scope, receive: Receive, send: Send) -> None:
+        if in_pieces:
+            del scope[WRITE]
+        await edge(scope, receive, send)
+
     state = ServerState()
     state.default_headers = [DATE]
     wire = Wire()
@@ -105,13 +145,14 @@ def same(answer: bytes) -> bytes:
 
 
 async def usual(request: bytes) -> bytes:
-    async with connected(in_messages) as connection:
+    async with connected(in_messages, in_pieces=True) as connection:
         return await connection.ask(request)
 
 
-async def test_one_write_and_the_same_bytes() -> None:
+@pytest.mark.parametrize("app", [whole, in_messages])
+async def test_one_write_and_the_same_bytes(app: ASGIApp) -> None:
     expected = await usual(GET)
-    async with connected(whole) as connection:
+    async with connected(app) as connection:
         for number in (1, 2, 3):
             assert same(await connection.ask(GET)) == same(expected)
             assert len(connection.wire.pieces) == number
@@ -176,6 +217,44 @@ async def test_other_servers_get_messages(method: str, body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    "app", [in_chunks, without_length, for_the_last_time, with_a_line_too_many, longer_than_said]
+)
+async def test_what_is_not_whole_is_sent_as_ever(app: ASGIApp) -> None:
+    async with connected(app, in_pieces=True) as connection:
+        expected, closed = await connection.ask(GET), connection.wire.closed
+    async with connected(app) as connection:
+        assert same(await connection.ask(GET)) == same(expected)
+        assert connection.wire.closed == closed
+    assert b"set-cookie" not in expected
+
+
+async def test_nothing_is_out_before_the_body() -> None:
+    """So a failure between the two can still be told."""
+    with structlog.testing.capture_logs() as logs:
+        async with connected(given_up) as connection:
+            answer = await connection.ask(GET)
+            assert not connection.wire.closed
+    assert answer.startswith(b"HTTP/1.1 500 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert [entry["status"] for entry in logs if entry["event"] == "http.request"] == [500]
+
+
+async def test_nobody_is_asked_to_continue_who_was_answered() -> None:
+    async def hearing_on(scope: Scope, receive: Receive, send: Send) -> None:
+        await in_messages(scope, receive, send)
+        assert (await receive())["type"] == "http.disconnect"
+
+    expecting = GET.replace(b"GET", b"POST").replace(
+        b"Host", b"Content-Length: 2\r\nExpect: 100-continue\r\nHost"
+    )
+    async with connected(hearing_on) as connection:
+        answer = await connection.ask(expecting)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"100 Continue" not in answer
+
+
+@pytest.mark.parametrize("app", [whole, in_messages])
+@pytest.mark.parametrize(
     "request_bytes",
     [
         GET.replace(b"GET", b"HEAD"),
@@ -188,9 +267,9 @@ async def test_other_servers_get_messages(method: str, body: bytes) -> None:
         GET.replace(b"Host", b"Content-Length: 2\r\nHost") + b"{}" + GET,
     ],
 )
-async def test_what_is_not_so_simple_is_answered_all_the_same(request_bytes: bytes) -> None:
+async def test_what_is_not_so_simple_is_answered_all_the_same(app: ASGIApp, request_bytes: bytes) -> None:
     expected = await usual(request_bytes)
-    async with connected(whole) as connection:
+    async with connected(app) as connection:
         assert same(await connection.ask(request_bytes)) == same(expected)
         assert connection.wire.closed == (b"connection: close" in expected)
     assert expected.count(b"HTTP/1.1 200") == request_bytes.count(b"HTTP/")
@@ -200,7 +279,7 @@ async def test_a_connection_that_waits_holds_no_answer() -> None:
     async with connected(whole) as connection:
         await connection.ask(GET)
         scope = dict(connection.protocol.scope)
-    assert scope.keys() & {KEY, WRITE} == {KEY}
+    assert scope.keys() & {KEY, WRITE, ARRIVING} == {KEY}
     assert context_of(scope).answer is None
 
 
