@@ -28,7 +28,7 @@ from core.http.gate import Gate
 from core.http.idempotency import Idempotency
 from core.http.lifecycle import drain_on_signal, end_with_parent, settled
 from core.http.rate_limit import RateLimiter
-from core.http.routing import Router
+from core.http.routing import Route, Router
 from core.jobs import Jobs
 from core.observability import logging
 from core.platform import Platform
@@ -140,14 +140,14 @@ def create_app(settings: Settings | None = None, features: Sequence[Feature] = F
 
 
 def _include(app: FastAPI, router: Router) -> None:
-    """As `include_router` does, but the routes become the app's own. The framework would keep the router as
-    one route, and try all that it holds twice for each request.
+    """As `include_router` does, but each route becomes a `Route` of the app itself. The framework would keep
+    the router as one route, and try all that it holds twice for each request.
     """
     options = inspect.signature(app.router.add_api_route).parameters
     for route in router.routes:
         if isinstance(route, APIRoute):
             own = {name: getattr(route, name) for name in options if hasattr(route, name)}
-            app.router.add_api_route(**own, route_class_override=type(route))
+            app.router.add_api_route(**own, route_class_override=Route)
         else:
             app.router.routes.append(route)
 
