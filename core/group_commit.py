@@ -1,13 +1,14 @@
 """Writes of one kind that meet are carried out together: one call of the engine, one statement, one commit.
 
-A write that comes alone is carried out at once. Those that come while LANES groups are under way wait for the
-next group, so the busier the service, the larger the groups, and the less of a round trip, of a plan and of a
-commit each write costs. Its neighbours are not its fate:
+A write that comes alone is carried out at once. Those that come while a group is under way make the next one,
+so the busier the service, the larger the groups, and the less of a round trip, of a plan and of a commit each
+write costs. (Two groups at a time would be half as large, which costs more than the wait.) Its neighbours are
+not its fate:
 
 - what the statement says of one row (not found, changed meanwhile) is raised for that write alone;
 - a row that somebody else holds is left out, and its writer waits for it by himself;
 - a statement that PostgreSQL refuses has changed nothing: each write of its group is then carried out alone;
-- two writes of one row are never under way at once;
+- two writes of one row are never in one group;
 - a write that has to be committed with something else, such as its Idempotency-Key, is never grouped.
 """
 
@@ -17,7 +18,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Final, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -32,10 +32,6 @@ from core.database.pool import refused
 from core.database.transaction import retried
 from core.observability.metrics import Histogram
 
-LANES: Final = 1
-"""Groups of a kind that are under way at once. With two the groups are half as large, which costs more than
-the wait for the one before.
-"""
 MOST_WRITES: Final = 64
 MOST_BYTES: Final = 256 * 1024
 """A group that has so many bytes grows no more: small writes shall not wait for many large ones."""
@@ -74,31 +70,27 @@ class _Waiting(Generic[Result]):
 
 @dataclass(slots=True)
 class _Queue(Generic[Result]):
-    """Of one cache, and so of one database."""
+    """Of one cache, and so of one database. `work` carries out one group after the other while any wait."""
 
     waiting: deque[_Waiting[Result]] = field(default_factory=deque)
-    lanes: dict[asyncio.Task[None], list[_Waiting[Result]]] = field(default_factory=dict)
-    """The groups that are under way."""
-    rows: set[str] = field(default_factory=set)
-    """Theirs."""
+    work: asyncio.Task[None] | None = None
 
     def next_group(self) -> list[_Waiting[Result]]:
-        """Who came first goes first, unless his row is being written."""
-        group: list[_Waiting[Result]] = []
+        """Who came first goes first, unless his row is in the group already."""
+        group: dict[str, _Waiting[Result]] = {}
         size, passed = 0, []
         while self.waiting and len(group) < MOST_WRITES and size < MOST_BYTES:
             each = self.waiting.popleft()
             if each.outcome.done():  # whoever waited for it has gone
                 continue
-            if each.write.row in self.rows:
+            if each.write.row in group:
                 passed.append(each)
                 continue
             each.patience.cancel()
-            self.rows.add(each.write.row)
             size += len(each.write.json)
-            group.append(each)
+            group[each.write.row] = each
         self.waiting.extendleft(reversed(passed))
-        return group
+        return list(group.values())
 
 
 class GroupCommit(Generic[Result]):
@@ -147,7 +139,9 @@ class GroupCommit(Generic[Result]):
         outcome: asyncio.Future[Result | Exception | None] = loop.create_future()
         patience = loop.call_later(options.pool_timeout_s, _give_up, outcome)
         queue.waiting.append(_Waiting(write, outcome, patience))
-        self._start_groups(db, cache, queue)
+        if queue.work is None:
+            # In a context of its own: it belongs to no single request.
+            queue.work = asyncio.create_task(self._carry_out(db, cache, queue), context=Context())
         try:
             return await outcome
         finally:
@@ -157,38 +151,40 @@ class GroupCommit(Generic[Result]):
                 meter.queries += 1
                 meter.seconds += time.perf_counter() - began
 
-    def _start_groups(self, db: Database, cache: Cache, queue: _Queue[Result]) -> None:
-        while len(queue.lanes) < LANES and (group := queue.next_group()):
-            # In a context of its own: it belongs to no single request.
-            lane = asyncio.create_task(self._together(db, cache, group), context=Context())
-            queue.lanes[lane] = group
-            lane.add_done_callback(partial(self._ended, db, cache, queue))
+    async def _carry_out(self, db: Database, cache: Cache, queue: _Queue[Result]) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while group := queue.next_group():
+                outcomes = await self._together(db, cache, group)
+                # Later: first of all the next group is sent.
+                loop.call_soon(_tell, group, outcomes)
+        finally:
+            queue.work = None
 
-    def _ended(self, db: Database, cache: Cache, queue: _Queue[Result], lane: asyncio.Task[None]) -> None:
-        queue.rows.difference_update(each.write.row for each in queue.lanes.pop(lane))
-        if not lane.cancelled():
-            self._start_groups(db, cache, queue)
-
-    async def _together(self, db: Database, cache: Cache, group: Sequence[_Waiting[Result]]) -> None:
+    async def _together(
+        self, db: Database, cache: Cache, group: Sequence[_Waiting[Result]]
+    ) -> Outcomes[Result]:
         GROUP_SIZE.observe(len(group))
         writes = [each.write for each in group]
         tags = dict.fromkeys(tag for write in writes for tag in self._tags(write.row))
-        outcomes: Outcomes[Result] = {}
         try:
             async with cache.invalidating(*tags):
-                outcomes = await retried(db, lambda tx: self._statement(tx, writes, False))
+                return await retried(db, lambda tx: self._statement(tx, writes, False))
         except Exception as error:  # noqa: BLE001 - each write raises it for itself
             if refused_by_database(error):
                 log.info("group_commit.refused", writes=len(writes), error=type(error).__name__)
-            else:
-                outcomes = dict.fromkeys((write.row for write in writes), error)
+                return {}
+            return dict.fromkeys((write.row for write in writes), error)
         except asyncio.CancelledError:
             for each in group:
                 each.outcome.cancel()
             raise
-        for each in group:
-            if not each.outcome.done():
-                each.outcome.set_result(outcomes.get(each.write.row))
+
+
+def _tell(group: Sequence[_Waiting[Result]], outcomes: Outcomes[Result]) -> None:
+    for each in group:
+        if not each.outcome.done():
+            each.outcome.set_result(outcomes.get(each.write.row))
 
 
 def _give_up(outcome: "asyncio.Future[Any]") -> None:

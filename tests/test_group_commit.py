@@ -15,7 +15,7 @@ from core.database.client import Database
 from core.database.companion import accompanied_by
 from core.database.errors import DatabaseUnavailable, PoolExhausted, engine_error
 from core.database.meter import measure
-from core.group_commit import LANES, MOST_WRITES, GroupCommit, Outcomes, Write
+from core.group_commit import MOST_WRITES, GroupCommit, Outcomes, Write
 from tests.database.engines import connected, figures
 from tests.fixtures.services import TestServices
 from tests.fixtures.waiting import wait_for
@@ -75,10 +75,10 @@ class Place:
     def send(self, row: str, json: str = "{}") -> "asyncio.Task[str]":
         return asyncio.create_task(self.writes.carry_out(self.db, self.cache, Write(row, json.encode())))
 
-    async def occupied(self) -> "list[asyncio.Task[str]]":
-        """All lanes are under way, so that what comes now waits for its group."""
-        first = [self.send(f"first {number}") for number in range(LANES)]
-        await wait_for(lambda: len(self.statement.groups) == LANES)
+    async def occupied(self) -> "asyncio.Task[str]":
+        """One write is under way, so that what comes now waits for the next group."""
+        first = self.send("first")
+        await wait_for(lambda: len(self.statement.groups) == 1)
         return first
 
 
@@ -103,10 +103,10 @@ async def test_writes_that_meet_share_a_statement_and_each_gets_its_own(place: P
     await asyncio.sleep(0)
     place.statement.gate.set()
     assert await asyncio.gather(*sent) == [f"{number}: [{number}]" for number in range(100)]
-    await asyncio.gather(*first)
+    await first
     sizes = [len(rows) for rows, _ in place.statement.groups]
-    assert sizes == [1] * LANES + [MOST_WRITES, 100 - MOST_WRITES]
-    assert place.statement.most_at_once == LANES
+    assert sizes == [1, MOST_WRITES, 100 - MOST_WRITES]
+    assert place.statement.most_at_once == 1
     assert not any(wait for _, wait in place.statement.groups)
 
 
@@ -117,7 +117,7 @@ async def test_large_writes_do_not_pile_up_in_one_group(place: Place) -> None:
     await asyncio.sleep(0)
     place.statement.gate.set()
     await asyncio.gather(*sent)
-    assert [len(rows) for rows, _ in place.statement.groups[LANES:]] == [2, 2, 1]
+    assert [len(rows) for rows, _ in place.statement.groups[1:]] == [2, 2, 1]
 
 
 async def test_what_is_said_of_one_row_is_raised_for_its_write_alone(place: Place) -> None:
@@ -128,7 +128,7 @@ async def test_what_is_said_of_one_row_is_raised_for_its_write_alone(place: Plac
     outcomes = await asyncio.gather(*sent, return_exceptions=True)
     assert [*outcomes[:2], outcomes[3]] == ["0: {}", "1: {}", "3: {}"]
     assert isinstance(outcomes[2], LookupError)
-    assert len(place.statement.groups) == LANES + 1
+    assert len(place.statement.groups) == 2
 
 
 async def test_a_row_that_somebody_holds_is_waited_for_by_its_writer_alone(place: Place) -> None:
@@ -137,7 +137,7 @@ async def test_a_row_that_somebody_holds_is_waited_for_by_its_writer_alone(place
     sent = [place.send(str(number)) for number in range(4)]
     place.statement.gate.set()
     assert await asyncio.gather(*sent) == ["0: {}", "1: {}", "2: {}", "3: {}"]
-    assert place.statement.groups[LANES:] == [(["0", "1", "2", "3"], False), (["2"], True)]
+    assert place.statement.groups[1:] == [(["0", "1", "2", "3"], False), (["2"], True)]
 
 
 async def test_of_a_group_that_is_refused_each_is_carried_out_alone(place: Place) -> None:
@@ -148,7 +148,7 @@ async def test_of_a_group_that_is_refused_each_is_carried_out_alone(place: Place
     outcomes = await asyncio.gather(*sent, return_exceptions=True)
     assert [*outcomes[:2], outcomes[3]] == ["0: {}", "1: {}", "3: {}"]
     assert isinstance(outcomes[2], UniqueViolationError)
-    alone = sorted(place.statement.groups[LANES + 1 :])
+    alone = sorted(place.statement.groups[2:])
     assert alone == [([str(number)], True) for number in range(4)]
 
 
@@ -166,7 +166,7 @@ async def test_what_may_have_happened_is_not_carried_out_again(place: Place, err
     sent = [place.send(str(number)) for number in range(4)]
     place.statement.gate.set()
     assert await asyncio.gather(*sent, return_exceptions=True) == [error] * 4
-    assert len(place.statement.groups) == LANES + 1
+    assert len(place.statement.groups) == 2
 
 
 async def test_two_writes_of_one_row_follow_each_other_in_order(place: Place) -> None:
@@ -175,7 +175,7 @@ async def test_two_writes_of_one_row_follow_each_other_in_order(place: Place) ->
     await asyncio.sleep(0)
     place.statement.gate.set()
     assert await asyncio.gather(*sent) == [*(f"same: {number}" for number in range(5)), "other: {}"]
-    assert place.statement.groups[LANES:] == [(["same", "other"], False), *([(["same"], False)] * 4)]
+    assert place.statement.groups[1:] == [(["same", "other"], False), *([(["same"], False)] * 4)]
 
 
 async def test_who_gives_up_while_waiting_is_not_written(place: Place) -> None:
@@ -185,9 +185,9 @@ async def test_who_gives_up_while_waiting_is_not_written(place: Place) -> None:
     gone.cancel()
     place.statement.gate.set()
     assert await stays == "stays: {}"
-    await asyncio.gather(*first)
+    await first
     assert gone.cancelled()
-    assert place.statement.groups[LANES:] == [(["stays"], False)]
+    assert place.statement.groups[1:] == [(["stays"], False)]
 
 
 async def test_who_gives_up_later_takes_nothing_from_the_others(place: Place) -> None:
@@ -261,7 +261,7 @@ async def test_how_many_met_is_shown(place: Place) -> None:
     name = "handover_group_commit_writes"
     # Other processes of the run count here too.
     written = after[f"{name}_sum"] - before.get(f"{name}_sum", 0)
-    assert written >= LANES + 3
+    assert written >= 1 + 3
     assert after[f"{name}_count"] - before.get(f"{name}_count", 0) <= written - 2
 
 
@@ -280,6 +280,6 @@ async def test_who_would_wait_too_long_or_behind_too_many_is_refused(
                 await each
         # Who is under way has had his turn and is not given up.
         place.statement.gate.set()
-        assert await asyncio.gather(*first) == [f"first {number}: {{}}" for number in range(LANES)]
+        assert await first == "first: {}"
         assert await place.send("again") == "again: {}"
-        assert [rows for rows, _ in place.statement.groups[LANES:]] == [["again"]]
+        assert [rows for rows, _ in place.statement.groups[1:]] == [["again"]]

@@ -2,73 +2,21 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
 
 import pytest
 import structlog
-import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.server import ServerState
 
 from core.http.client import ClientResolver
 from core.http.context import ARRIVING, KEY, WRITE, Answer, context_of
 from core.http.edge import Edge
-from core.http.protocol import HttpProtocol
 from tests.fixtures.waiting import wait_for
+from tests.http.wire import connected
 
 BODY = b'{"success":true}'
 HEADERS = [(b"etag", b'"1"'), (b"content-length", b"%d" % len(BODY)), (b"content-type", b"application/json")]
-DATE = (b"date", b"Sat, 01 Feb 2025 00:00:00 GMT")
 GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 TIMING = re.compile(rb"server-timing: [^\r]*|x-request-id: [^\r]*")
-
-
-class Wire(asyncio.Transport):
-    """A connection whose other end is the test."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.pieces: list[bytes] = []
-        self.closed = False
-
-    @property
-    def sent(self) -> bytes:
-        return b"".join(self.pieces)
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.pieces.append(bytes(data))
-
-    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
-        self.pieces.append(b"".join(list_of_data))
-
-    def close(self) -> None:
-        self.closed = True
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def pause_reading(self) -> None:
-        pass
-
-    def resume_reading(self) -> None:
-        pass
-
-
-class Connection:
-    def __init__(self, protocol: HttpProtocol, wire: Wire) -> None:
-        self.protocol = protocol
-        self.wire = wire
-
-    async def ask(self, request: bytes) -> bytes:
-        """What is sent until all requests so far have been dealt with."""
-        before = len(self.wire.sent)
-        self.protocol.data_received(request)
-        await self.settled()
-        return self.wire.sent[before:]
-
-    async def settled(self) -> None:
-        await wait_for(lambda: not self.protocol.tasks and not self.protocol.pipeline)
 
 
 async def whole(scope: Scope, receive: Receive, send: Send) -> None:
@@ -115,26 +63,6 @@ async def longer_than_said(scope: Scope, receive: Receive, send: Send) -> None:
 async def given_up(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
     raise LookupError
-
-
-@asynccontextmanager
-async def connected(app: ASGIApp, *, idle_s: int = 60, in_pieces: bool = False) -> AsyncIterator[Connection]:
-    """`in_pieces`: as if the server's end could do no more than ASGI asks of it."""
-    edge = Edge(app, clients=ClientResolver([]))
-
-    async def layers(scope: Scope, receive: Receive, send: Send) -> None:
-        if in_pieces:
-            del scope[WRITE]
-        await edge(scope, receive, send)
-
-    state = ServerState()
-    state.default_headers = [DATE]
-    wire = Wire()
-    config = uvicorn.Config(layers, log_config=None, access_log=False, timeout_keep_alive=idle_s)
-    protocol = HttpProtocol(config, state, {})
-    protocol.connection_made(wire)
-    yield Connection(protocol, wire)
-    protocol.connection_lost(None)
 
 
 def same(answer: bytes) -> bytes:

@@ -1,0 +1,84 @@
+"""One connection to an app behind `Edge`, through the real server's protocol, with the test at its other end."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.server import ServerState
+
+from core.http.client import ClientResolver
+from core.http.context import WRITE
+from core.http.edge import Edge
+from core.http.protocol import HttpProtocol
+from tests.fixtures.waiting import wait_for
+
+DATE = (b"date", b"Sat, 01 Feb 2025 00:00:00 GMT")
+
+
+class Wire(asyncio.Transport):
+    """A connection whose other end is the test."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[bytes] = []
+        self.closed = False
+
+    @property
+    def sent(self) -> bytes:
+        return b"".join(self.pieces)
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.pieces.append(bytes(data))
+
+    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
+        self.pieces.append(b"".join(list_of_data))
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+
+class Connection:
+    def __init__(self, protocol: HttpProtocol, wire: Wire) -> None:
+        self.protocol = protocol
+        self.wire = wire
+
+    async def ask(self, request: bytes) -> bytes:
+        """What is sent until all requests so far have been dealt with."""
+        before = len(self.wire.sent)
+        self.protocol.data_received(request)
+        await self.settled()
+        return self.wire.sent[before:]
+
+    async def settled(self) -> None:
+        await wait_for(lambda: not self.protocol.tasks and not self.protocol.pipeline)
+
+
+@asynccontextmanager
+async def connected(app: ASGIApp, *, idle_s: int = 60, in_pieces: bool = False) -> AsyncIterator[Connection]:
+    """`in_pieces`: as if the server's end could do no more than ASGI asks of it."""
+    edge = Edge(app, clients=ClientResolver([]))
+
+    async def layers(scope: Scope, receive: Receive, send: Send) -> None:
+        if in_pieces:
+            del scope[WRITE]
+        await edge(scope, receive, send)
+
+    state = ServerState()
+    state.default_headers = [DATE]
+    wire = Wire()
+    config = uvicorn.Config(layers, log_config=None, access_log=False, timeout_keep_alive=idle_s)
+    protocol = HttpProtocol(config, state, {})
+    protocol.connection_made(wire)
+    yield Connection(protocol, wire)
+    protocol.connection_lost(None)
