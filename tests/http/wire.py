@@ -1,4 +1,4 @@
-"""One connection to an app behind `Edge`, through the real server's protocol, with the test at its other end."""
+"""A connection to an app behind `Edge`, through the real server's protocol; the test is its other end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
