@@ -26,7 +26,6 @@ CACHED: Final = "cached"
 UNCACHED: Final = "uncached"
 TWO_WORKERS: Final = "cached, 2 workers"
 LARGE: Final = "uncached, large"
-LISTS: Final = ("E1", "E3")
 GROWTH: Final = 10
 """The large database has so many times the rows."""
 NO_CACHE: Final = "0"
@@ -123,7 +122,7 @@ async def _large(here: Place, rows: int) -> Server:
     await schema.deploy(url)
     await fill(url, rows)
     server = await here.start.handover(
-        LARGE, LISTS, DATABASE_URL=url, REDIS_URL="memory", CACHE_MAX_BYTES=NO_CACHE
+        LARGE, SPREAD, DATABASE_URL=url, REDIS_URL="memory", CACHE_MAX_BYTES=NO_CACHE
     )
     await _jobs_done(url)
     return server
