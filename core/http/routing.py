@@ -15,7 +15,6 @@ from operator import attrgetter
 from typing import Any, Final, TypeAlias, cast
 
 from fastapi import APIRouter
-from fastapi._compat import ModelField
 from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_typed_return_annotation, request_params_to_args
 from fastapi.params import Form
@@ -74,7 +73,7 @@ class Route(APIRoute):
             body: dict[str, Any] = {}
             if body_field is not None:
                 await request.body()
-                value, fault = await _validated_body(request, body_field)
+                value, fault = await _validated_body(request, body_field.validate)
                 if fault:
                     return await general(request)
                 body[body_field.name] = value
@@ -99,13 +98,15 @@ class Route(APIRoute):
         return direct
 
 
-async def _validated_body(request: Request, field: ModelField) -> tuple[Any, bool]:
+async def _validated_body(
+    request: Request, validate: Callable[[Any], tuple[Any, Sequence[Any]]]
+) -> tuple[Any, bool]:
     """Its value, and whether it has a fault."""
     media_type, _, _ = (header_of(request.scope, b"content-type") or b"").partition(b";")
     if media_type.strip().lower() != b"application/json":
         return None, True
     try:
-        value, faults = field.validate(await request.json())
+        value, faults = validate(await request.json())
     except (ValueError, RecursionError):
         return None, True
     return value, bool(faults)
@@ -116,9 +117,10 @@ def _plan(route: APIRoute) -> Sequence[_Step] | None:
     answer = get_typed_return_annotation(route.endpoint)
     if not (inspect.isclass(answer) and issubclass(answer, Response)):
         return None
-    if route.max_body_size is not None or route._embed_body_fields:
+    if route.max_body_size is not None:
         return None
-    if route.body_field is not None and isinstance(route.body_field.field_info, Form):
+    body = route.body_field
+    if body is not None and (isinstance(body.field_info, Form) or body not in route.dependant.body_params):
         return None
     steps: list[_Step] = []
     return steps if _add(route.dependant, steps, {}) is not None else None

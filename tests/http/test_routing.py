@@ -2,11 +2,13 @@
 
 import contextvars
 from collections.abc import AsyncIterator
+from dataclasses import fields
 from typing import Annotated, Any
 
 import httpx
 import pytest
 from fastapi import APIRouter, BackgroundTasks, Body, Cookie, Depends, FastAPI, Form, Header, Query, Request
+from fastapi.dependencies.models import Dependant
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
@@ -187,6 +189,13 @@ async def answered(app: FastAPI, method: str, path: str, **sent: Any) -> tuple[i
 def test_what_is_called_directly(route: Any) -> None:
     if isinstance(route, Route):
         assert (routing._plan(route) is not None) == (route.path in DIRECT)
+
+
+def test_the_framework_knows_no_other_kind_of_parameter() -> None:
+    foreseen = {*routing._PLACES, "body_params", "request_param_name", "dependencies", "call", "use_cache"}
+    # These say nothing about how a coroutine is called.
+    foreseen |= {"name", "path", "scope"}
+    assert {each.name for each in fields(Dependant)} == foreseen | {*routing._UNFORESEEN}
 
 
 @pytest.mark.parametrize(
