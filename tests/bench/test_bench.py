@@ -21,7 +21,8 @@ async def test_every_request_is_measured_with_and_without_the_cache(tmp_path: Pa
             assert one.rate > 0
             assert 0 < one.p50 <= one.p99
     assert not figures.queries[CACHED, "E1"]
-    assert all(figures.queries[UNCACHED, code] for code in (*READS, *WRITES))
+    queries = {code: figures.queries[UNCACHED, code] for code in (*READS, *WRITES)}
+    assert all(queries.values()), queries
     assert all(figures.median(CACHED, code).engine > 0 for code in WRITES)
     console = Console(width=200, record=True, quiet=True)
     tables.show_app(console, figures)
