@@ -1,15 +1,15 @@
 """The typed Prisma client of the project, on the supervised engine."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from prisma import Prisma, PrismaMethod
 from prisma._base_client import AsyncBasePrisma
+from prisma.client import Batch
 from pydantic import BaseModel
 
-from core.database.arguments import OPERATIONS, Encoder, call_arguments, raw_rows
+from core.database.arguments import OPERATIONS, Encoder, JsonObject, call_arguments, raw_rows
 from core.database.engine import Engine
-from core.database.errors import NotSupported
 from core.database.options import EngineOptions, EngineStatus
 
 if TYPE_CHECKING:
@@ -55,11 +55,9 @@ class EngineClient(AsyncBasePrisma):
         client._tx_id = transaction  # type: ignore[assignment]
         return client
 
-    def batch_(self) -> NoReturn:
-        """Not available: raises NotSupported."""
-        raise NotSupported(
-            "batch_() is not available; use `unit_of_work(db, work)` for writes that belong together."
-        )
+    async def execute_batch(self, calls: list[JsonObject], *, tagged: bool) -> None:
+        """Run the calls of a batch: all of them or none. Raises as a single call does."""
+        await self.engine.execute("batch", None, {"calls": calls}, tagged=tagged, tx=self._tx_id)
 
     def _create_engine(self, dml_path: Path | None = None) -> Engine:
         if self._options is None:
@@ -88,10 +86,39 @@ class EngineClient(AsyncBasePrisma):
         return {"data": {"result": result}}
 
 
+class EngineBatch:
+    """Mixed into a generated `Batch`, it sends the calls in one frame, for one transaction."""
+
+    def __init__(self, client: EngineClient) -> None:
+        super().__init__(client=client)  # type: ignore[call-arg]
+        self._database = client
+        self._calls: list[JsonObject] = []
+        self._tagged = False
+
+    def _add(self, **call: Any) -> None:
+        method, model = call["method"], call.get("model")
+        encoded, tagged = call_arguments(method, call["arguments"], model, call.get("root_selection"))
+        name = None if model is None else model.__prisma_model__
+        self._calls.append({"op": OPERATIONS[method], "model": name, "args": encoded})
+        self._tagged = self._tagged or tagged
+
+    async def commit(self) -> None:
+        calls, self._calls = self._calls, []
+        tagged, self._tagged = self._tagged, False
+        await self._database.execute_batch(calls, tagged=tagged)
+
+
+class DatabaseBatch(EngineBatch, Batch):
+    """`batch.item.create(...)` and so on, until `await batch.commit()` or the end of `async with`."""
+
+
 class Database(EngineClient, Prisma):
     """`db.item.find_many(...)` and so on: see the reference of Prisma Client Python; fields are in
     snake_case.
     """
+
+    def batch_(self) -> DatabaseBatch:
+        return DatabaseBatch(self)
 
     @classmethod
     def from_settings(cls, settings: "Settings") -> Self:

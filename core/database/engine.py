@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any, NoReturn
 
 import orjson
@@ -34,7 +35,8 @@ class Engine(AsyncAbstractEngine):
         self._supervisor = Supervisor(options.configuration(), self._record)
         self._stats: Mapping[str, Any] = {}
         self._admission = Admission(options.pool_size, options.max_waiting)
-        self._transactions: set[str] = set()
+        self._transactions: dict[str, asyncio.TimerHandle] = {}
+        """Open transactions, each with the timer that ends it when nobody else has."""
 
     @property
     def status(self) -> EngineStatus:
@@ -124,7 +126,7 @@ class Engine(AsyncAbstractEngine):
             options["isolationLevel"] = isolation
         # A caller that gives up while the transaction is being opened must not leave it open.
         opening = asyncio.ensure_future(self._request({"op": "begin", "args": options}))
-        opening.add_done_callback(self._opened)
+        opening.add_done_callback(partial(self._opened, timeout_s=timeout_ms / 1000))
         try:
             identifier = TransactionId(await asyncio.shield(opening))
         except asyncio.CancelledError:
@@ -140,11 +142,12 @@ class Engine(AsyncAbstractEngine):
         await self._end(tx_id, "rollback")
 
     async def _end(self, tx_id: str, how: str) -> None:
+        if tx_id in self._transactions:
+            self._transactions[tx_id].cancel()
         try:
             await self._request({"op": how, "tx": tx_id})
         finally:
-            if tx_id in self._transactions:
-                self._transactions.remove(tx_id)
+            if self._transactions.pop(tx_id, None) is not None:
                 self._admission.end()
 
     async def query(self, content: str, *, tx_id: TransactionId | None) -> NoReturn:
@@ -153,17 +156,23 @@ class Engine(AsyncAbstractEngine):
     async def metrics(self, **options: object) -> NoReturn:
         raise NotSupported("The engine's figures are part of GET /metrics.")
 
-    def _opened(self, opening: "asyncio.Future[Any]") -> None:
-        """The turn lasts until the transaction ends; at once where it did not begin."""
+    def _opened(self, opening: "asyncio.Future[Any]", *, timeout_s: float) -> None:
+        """The turn lasts until the transaction ends, which one that its caller has dropped does when its time
+        is up; at once where it did not begin.
+        """
         if opening.cancelled() or opening.exception() is not None:
             self._admission.end()
         else:
-            self._transactions.add(opening.result())
+            loop, identifier = asyncio.get_running_loop(), opening.result()
+            self._transactions[identifier] = loop.call_later(timeout_s, self._roll_back, identifier)
 
     def _abandon(self, opening: "asyncio.Future[Any]") -> None:
         if not opening.cancelled() and opening.exception() is None:
-            task = asyncio.ensure_future(self.rollback_transaction(opening.result()))
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._roll_back(opening.result())
+
+    def _roll_back(self, identifier: TransactionId) -> None:
+        task = asyncio.ensure_future(self.rollback_transaction(identifier))
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     async def _request(self, request: dict[str, Any]) -> Any:
         _, payload = await self._send(request, PLAIN)

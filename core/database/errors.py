@@ -67,6 +67,10 @@ class StatementTimeout(DatabaseProblem):
     code = "database.statement_timeout"
 
 
+class TransactionAborted(prisma_errors.TransactionError):
+    """A statement of the transaction failed and the work went on: nothing of it was committed."""
+
+
 class NotSupported(prisma_errors.PrismaError):
     """Part of the typed client that does not exist here; the message names what to use instead."""
 
@@ -101,6 +105,7 @@ BY_STATE: Final[Mapping[str, type[prisma_errors.DataError]]] = {
 """SQLSTATEs of the constraints, for statements whose errors Prisma passes on without a code of its own."""
 
 _STATE: Final = re.compile("[0-9A-Z]{5}")
+ABORTED: Final = "25P02"
 TRANSACTION_API: Final = "P2028"
 NOT_STARTED: Final = "Unable to start a transaction"
 
@@ -113,6 +118,10 @@ def engine_error(error: Mapping[str, Any]) -> Exception:
     problem = PROBLEMS.get(state) or PROBLEMS.get(code)
     if problem is not None:
         return problem[0](problem[1])
+    if state == ABORTED:
+        return TransactionAborted(
+            "An earlier statement of this transaction failed, so all of it was rolled back."
+        )
     if code == TRANSACTION_API:
         return _transaction_error(message)
     data = {

@@ -126,16 +126,35 @@ async function execute(request) {
       return id;
     }
     case "commit":
-      return finish(tx, (transaction) => transaction.commit());
+      return commit(tx);
     case "rollback":
       return finish(tx, (transaction) => transaction.rollback());
   }
-  const client = tx ? open(tx).client : engine.client;
+  const transaction = tx ? open(tx) : undefined;
+  const client = transaction?.client ?? engine.client;
+  try {
+    if (op === "batch") return await batch(client, args.calls, tx);
+    const result = await call(client, request);
+    return model ? engine.models.get(model).output(result) : result;
+  } catch (error) {
+    if (transaction) transaction.hasFailed = true;
+    throw error;
+  }
+}
+
+/** One call of a client: it runs when it is awaited, or in a batch. @returns {PromiseLike<any>} */
+function call(client, { op, model, args }) {
   if (op === "queryRaw" || op === "queryText") return client.$queryRawUnsafe(args.query, ...args.parameters);
   if (op === "executeRaw") return client.$executeRawUnsafe(args.query, ...args.parameters);
   const table = engine.models.get(model);
-  const result = await client[table.delegate][op](table.input(args, engine.sql));
-  return table.output(result);
+  return client[table.delegate][op](table.input(args, engine.sql));
+}
+
+/** All calls or none. Inside an open transaction they join it. */
+async function batch(client, calls, tx) {
+  if (!tx) await client.$transaction(calls.map((each) => call(client, each)));
+  else for (const each of calls) await call(client, each);
+  return null;
 }
 
 /** @param {string} id */
@@ -147,6 +166,22 @@ function open(id) {
   }
   if (transaction.failure) throw transaction.failure;
   return transaction;
+}
+
+/**
+ * PostgreSQL answers the COMMIT of a transaction in which a statement has failed with ROLLBACK, as if nothing were wrong.
+ * So one with a failure has to carry out another statement first, as it does where a savepoint has undone the failure.
+ * @param {string} id
+ */
+async function commit(id) {
+  const transaction = open(id);
+  try {
+    if (transaction.hasFailed) await transaction.client.$queryRawUnsafe("SELECT 1");
+  } catch (error) {
+    await finish(id, (each) => each.rollback());
+    throw error;
+  }
+  return finish(id, (each) => each.commit());
 }
 
 /** @param {string} id @param {(transaction: Transaction) => void} end */
@@ -167,7 +202,7 @@ async function finish(id, end) {
 async function answer(kind, payload) {
   try {
     const request = JSON.parse(payload);
-    if (kind === TAGGED) request.args = decode(request.args, request.op);
+    if (kind === TAGGED) for (const each of request.args.calls ?? [request]) each.args = decode(each.args, each.op);
     const result = await execute(request);
     if (request.op !== "queryText") return [REPLY_RESULT, JSON.stringify(result ?? null)];
     const text = result.length ? Object.values(result[0])[0] : null;

@@ -81,11 +81,15 @@ def showcase_url(services: TestServices, tmp_path_factory: pytest.TempPathFactor
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def showcase_client(showcase_url: str, generated: ModuleType) -> AsyncIterator[Any]:
-    from core.database.client import EngineClient
+    from core.database.client import EngineBatch, EngineClient
     from core.database.options import EngineOptions
 
-    class Showcase(EngineClient, generated.Prisma):  # type: ignore[name-defined,misc]
+    class Batch(EngineBatch, generated.client.Batch):  # type: ignore[name-defined,misc]
         pass
+
+    class Showcase(EngineClient, generated.Prisma):  # type: ignore[name-defined,misc]
+        def batch_(self) -> Batch:
+            return Batch(self)
 
     client = Showcase(
         EngineOptions(url=showcase_url, client=str(ENGINE / "generated-showcase" / "client.ts"), pool_size=4)

@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import timedelta
 from typing import Any
 
+import orjson
 import pytest
 
 from core.database.client import Database
@@ -118,6 +119,24 @@ async def test_transactions_that_are_given_up_leave_their_turn_to_others(service
 
         assert await unit_of_work(db, last) == b"mine"
         assert db.engine_status().pool_waiting == 0
+
+
+async def test_transactions_that_are_dropped_without_an_end_leave_their_turn_to_others(
+    services: TestServices,
+) -> None:
+    """Their time runs out, whether or not anybody asks for them again."""
+    async with connected(services.database_url, 2, transaction_max_wait_s=5) as db:
+        for _ in range(4):
+            tx = await db.tx(timeout=timedelta(milliseconds=50)).start()
+            assert await tx.query_raw("SELECT 'mine' AS whose") == [{"whose": "mine"}]
+            del tx
+
+        async def last(tx: Database) -> bytes | None:
+            return await tx.query_text("SELECT 'mine'")
+
+        assert await unit_of_work(db, last) == b"mine"
+        assert await wait_for(lambda: db.engine_status().pool_waiting == 0)
+        assert orjson.loads((await db.engine._send({"op": "stats"}, 0))[1])["transactions"] == 0
 
 
 async def test_a_pool_of_one_serves_transactions_and_single_calls(services: TestServices) -> None:

@@ -135,8 +135,6 @@ async def test_constraints_arrive_as_the_errors_that_users_of_the_client_expect(
         await showcase.execute_raw('INSERT INTO "Book" (title, pages) VALUES (NULL, 1)')
 
 
-async def test_batch_is_refused_with_what_to_use_instead(showcase: Any) -> None:
-    with pytest.raises(NotSupported, match=r"unit_of_work\(db, work\)"):
-        showcase.batch_()
+async def test_metrics_name_what_to_use_instead(showcase: Any) -> None:
     with pytest.raises(NotSupported, match="/metrics"):
         await showcase.get_metrics()

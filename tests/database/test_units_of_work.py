@@ -4,13 +4,14 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import pytest_asyncio
 import structlog
-from prisma.errors import TransactionExpiredError
+from prisma.errors import RawQueryError, TransactionExpiredError, UniqueViolationError
 
 from core.database.client import Database
 from core.database.errors import (
@@ -18,6 +19,7 @@ from core.database.errors import (
     Deadlock,
     LockTimeout,
     SerializationFailure,
+    TransactionAborted,
     WriteConflict,
     as_error,
 )
@@ -152,6 +154,36 @@ async def test_other_errors_roll_back_and_are_not_repeated(showcase: Any) -> Non
         await unit_of_work(showcase, failing)
     assert attempts == 1
     assert await showcase.label.count() == 0
+
+
+@pytest.mark.parametrize("typed", [True, False])
+async def test_a_unit_that_swallows_a_failure_is_not_reported_as_done(showcase: Any, typed: bool) -> None:
+    """PostgreSQL answers its COMMIT with ROLLBACK, which is no error of its own."""
+
+    async def work(tx: Any) -> str:
+        await tx.label.create(data={"name": "lost"})
+        with suppress(UniqueViolationError, RawQueryError):
+            if typed:
+                await tx.label.create(data={"name": "lost"})
+            else:
+                await tx.execute_raw("SELECT nothing")
+        return "done"
+
+    with pytest.raises(TransactionAborted):
+        await unit_of_work(showcase, work)
+    assert await showcase.label.count() == 0
+
+
+async def test_a_failure_behind_a_savepoint_spoils_nothing(showcase: Any) -> None:
+    async def work(tx: Any) -> None:
+        await tx.label.create(data={"name": "kept"})
+        await tx.execute_raw("SAVEPOINT before")
+        with pytest.raises(RawQueryError):
+            await tx.execute_raw("SELECT nothing")
+        await tx.execute_raw("ROLLBACK TO SAVEPOINT before")
+
+    await unit_of_work(showcase, work)
+    assert await showcase.label.count() == 1
 
 
 async def test_cancelling_rolls_back(showcase: Any) -> None:
