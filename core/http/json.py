@@ -1,4 +1,4 @@
-"""JSON objects that clients send and PostgreSQL keeps (`jsonb`), read back as they were sent."""
+"""JSON objects that clients send and PostgreSQL keeps (`jsonb`), read back equal to what was sent."""
 
 import math
 from typing import Annotated, Final
@@ -9,8 +9,10 @@ from pydantic_core import PydanticCustomError
 from core.http.text import fault_of
 
 MAX_DEPTH: Final = 32
-# Beyond it JavaScript, and with it most clients, has no whole numbers.
-_EXACT: Final = 2**53
+MAX_DIGITS: Final = 400
+"""Of a whole number; the largest `double`, which JavaScript may write without an exponent, has 309."""
+
+_LARGEST: Final = 10**MAX_DIGITS
 
 
 def _check(value: JsonValue, depth: int = MAX_DEPTH) -> None:
@@ -21,8 +23,8 @@ def _check(value: JsonValue, depth: int = MAX_DEPTH) -> None:
         fault = fault_of(value)
     elif isinstance(value, float) and not math.isfinite(value):
         fault = "must not contain NaN or infinite numbers"
-    elif isinstance(value, int) and abs(value) >= _EXACT:
-        fault = "must not contain whole numbers of more than 15 digits"
+    elif isinstance(value, int) and abs(value) >= _LARGEST:
+        fault = f"must not contain whole numbers of more than {MAX_DIGITS} digits"
     if fault is not None:
         raise PydanticCustomError("json", "{fault}", {"fault": fault})
     if isinstance(value, dict):
@@ -40,4 +42,4 @@ def _checked(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 JsonObject = Annotated[dict[str, JsonValue], AfterValidator(_checked)]
-"""Text in it is what PostgreSQL can hold, numbers are what every client reads alike, its depth is bounded."""
+"""Its texts and numbers are what PostgreSQL can hold, its depth is bounded."""

@@ -16,7 +16,7 @@ from typing import Final
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from core.errors import Invalid, UnsupportedMediaType
+from core.errors import FieldError, Invalid, UnsupportedMediaType
 
 FORM_OVERHEAD_BYTES: Final = 64 * 1024
 """What boundaries, headers and small fields may add to the size of the files."""
@@ -61,6 +61,13 @@ class Part:
             if len(value) > limit:
                 raise MalformedForm(f"A field of the form is longer than {limit} bytes")
         return value.decode("utf-8", "replace")
+
+
+def add_field(fields: dict[str, str], name: str, value: str) -> None:
+    """Raises MalformedForm when the form has the field already, with another value."""
+    if fields.setdefault(name, value) != value:
+        message = "is given more than once, with different values; give it once"
+        raise MalformedForm(f'The field "{name[:100]}" {message}', details=[FieldError(name[:100], message)])
 
 
 class FormReader:

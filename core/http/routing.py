@@ -9,7 +9,8 @@ finds a fault, goes the framework's own way, which therefore says all that is ev
 """
 
 import inspect
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final, TypeAlias, cast
@@ -19,10 +20,15 @@ from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_typed_return_annotation, request_params_to_args
 from fastapi.params import Form
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
+from core.errors import FieldError, Invalid
 from core.http.context import header_of
+from core.http.errors import VALIDATION_FAILED
+from core.http.input import single_parameters, takes_many
 
 Router: TypeAlias = APIRouter
 """Named here so that code below the features need not import the framework."""
@@ -60,7 +66,19 @@ class _Step:
 
 
 class Route(APIRoute):
+    """A route that refuses a query parameter that is given more than once, and answers by its plan."""
+
     def get_route_handler(self) -> Handler:
+        answer, names = self._answer(), set(_single_parameters(self.dependant))
+
+        async def checked(request: Request) -> Response:
+            if b"&" in request.scope["query_string"]:
+                _refuse_repeated(request.query_params, names)
+            return await answer(request)
+
+        return checked if names else answer
+
+    def _answer(self) -> Handler:
         general = super().get_route_handler()
         steps = _plan(self)
         if steps is None:
@@ -96,6 +114,29 @@ class Route(APIRoute):
             return cast(Response, results[-1])
 
         return direct
+
+
+def _single_parameters(dependant: Dependant) -> Iterator[str]:
+    """The query parameters of which one is meant, also those of the dependencies."""
+    for field in dependant.query_params:
+        annotation = field.field_info.annotation
+        if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+            yield from single_parameters(annotation)
+        elif not takes_many(annotation):
+            yield field.alias
+    for each in dependant.dependencies:
+        yield from _single_parameters(each)
+
+
+def _refuse_repeated(given: QueryParams, names: set[str]) -> None:
+    counts = Counter(name for name, _ in given.multi_items() if name in names)
+    faults = [
+        FieldError(name, "is given more than once; give it once", given.getlist(name))
+        for name, count in counts.items()
+        if count > 1
+    ]
+    if faults:
+        raise Invalid(VALIDATION_FAILED, details=faults)
 
 
 async def _validated_body(

@@ -1,16 +1,19 @@
 """Timestamps as the clients know them: UTC, three fraction digits, `Z` (JavaScript's `toISOString`)."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 _EXAMPLE = "2025-10-23T22:45:24.940Z"
 _ISO_8601: Final = re.compile(
-    r"\d{4}-?\d\d-?\d\d(?:[Tt ]\d\d(?::?\d\d(?::?\d\d(?:[.,]\d+)?)?)?(?:[Zz]|[+-]\d\d(?::?\d\d)?)?)?"
+    r"(?P<date>\d{4}(?:-?\d\d-?\d\d|-?W\d\d(?:-?\d)?|(?P<ordinal>-?\d{3})))"
+    r"(?P<time>[T ]\d\d(?::?\d\d(?::?\d\d(?:[.,]\d+)?)?)?(?:Z|[+-]\d\d(?::?\d\d)?)?)?",
+    re.ASCII,
 )
+_END_OF_DAY: Final = re.compile(r"(?<=[T ])24(?=(?::?00(?::?00(?:[.,]0+)?)?)?(?:Z|[+-]|$))")
 
 
 def to_iso(moment: datetime) -> str:
@@ -21,14 +24,31 @@ def to_iso(moment: datetime) -> str:
 
 
 def from_iso(text: str) -> datetime:
-    """An ISO 8601 timestamp, in its basic and its extended form, in UTC; without an offset it means UTC.
+    """An ISO 8601 timestamp in UTC; without an offset it means UTC. The date is that of a calendar, a week
+    (`2025-W43-4`) or an ordinal one (`2025-296`), in basic or extended form; `24:00` is the end of the day.
 
     Raises ValueError or, outside the years 1 to 9999, OverflowError.
     """
-    if not _ISO_8601.fullmatch(text):
+    text = text.upper()
+    parts = _ISO_8601.fullmatch(text)
+    if parts is None:
         raise ValueError("not an ISO 8601 timestamp")
-    moment = datetime.fromisoformat(text.upper())
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    day = parts["date"]
+    if day.startswith("0000"):
+        raise OverflowError("before the year 1")
+    if parts["ordinal"]:
+        day = _day_of_year(int(day[:4]), int(parts["ordinal"].lstrip("-"))).isoformat()
+    time, at_end_of_day = _END_OF_DAY.subn("00", parts["time"] or "")
+    moment = datetime.fromisoformat(day + time)
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return moment + timedelta(days=at_end_of_day)
+
+
+def _day_of_year(year: int, number: int) -> date:
+    found = date.fromordinal(date(year, 1, 1).toordinal() + number - 1)
+    if found.year != year:
+        raise ValueError("no such day of the year")
+    return found
 
 
 def now() -> datetime:
@@ -37,30 +57,25 @@ def now() -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-def _read(value: object) -> object:
-    if isinstance(value, datetime):
-        return value
-    # pydantic would take a number, or digits alone, as seconds since 1970: not an ISO 8601 timestamp.
-    if not isinstance(value, str) or value.strip().lstrip("+-").replace(".", "", 1).isdigit():
-        raise PydanticCustomError("timestamp", f"must be an ISO 8601 timestamp such as {_EXAMPLE}")
+def _read(value: object) -> datetime:
     try:
-        return from_iso(value.strip())
-    except (ValueError, OverflowError):
-        return value
-
-
-def _utc_milliseconds(moment: datetime) -> datetime:
-    try:
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        if isinstance(value, datetime):
+            moment = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        elif isinstance(value, str):
+            moment = from_iso(value.strip())
+        else:
+            raise ValueError
     except OverflowError:
         raise PydanticCustomError("timestamp", "must be between the years 1 and 9999 in UTC") from None
+    except ValueError:
+        message = f"must be an ISO 8601 timestamp such as {_EXAMPLE}, of a day and time that exist"
+        raise PydanticCustomError("timestamp", message) from None
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 Timestamp = Annotated[
     datetime,
     BeforeValidator(_read),
-    AfterValidator(_utc_milliseconds),
     PlainSerializer(to_iso, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": [_EXAMPLE]}),
 ]

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from core.errors import ABSENT, FieldError
 
 MAX_DETAILS: Final = 100
 MAX_VALUE: Final = 100
+_MANY_DIGITS: Final = re.compile(r"\d{16}")
 _PLACES: Final = frozenset({"body", "query", "path", "header", "cookie"})
 Context = Mapping[str, Any]
 
@@ -32,6 +34,7 @@ def _bound(name: str, words: str) -> Callable[[Context, object], str]:
     return lambda context, value: f"must be {words} {context[name]}"
 
 
+_DATE_KIND: Final = re.compile("(date|time|datetime|timezone|time_delta)_.*")
 _WHOLE: Final = "must be a whole number"
 _MESSAGES: Final[dict[str, str | Callable[[Context, object], str]]] = {
     "missing": "is required",
@@ -63,7 +66,7 @@ _MESSAGES: Final[dict[str, str | Callable[[Context, object], str]]] = {
     "greater_than": _bound("gt", "more than"),
     "less_than_equal": _bound("le", "at most"),
     "less_than": _bound("lt", "less than"),
-    "extra_forbidden": "is not a known field",
+    "extra_forbidden": "is not a known field; correct or remove it",
     "value_error": _value_error,
     "assertion_error": _value_error,
 }
@@ -75,15 +78,16 @@ def safe_text(text: str) -> str:
 
 
 def field_errors(errors: Iterable[Mapping[str, Any]]) -> list[FieldError]:
-    """At most MAX_DETAILS of them: a long list of wrong entries must not make a longer answer."""
-    found: list[FieldError] = []
+    """Each once, and at most MAX_DETAILS: a long list of wrong entries must not make a longer answer."""
+    found: dict[tuple[str, str], FieldError] = {}
     for error in errors:
         if len(found) == MAX_DETAILS:
             break
         kind = error["type"]
         value = ABSENT if kind in ("missing", "json_invalid") else error.get("input", ABSENT)
-        found.append(FieldError(_path(error["loc"]), _message(kind, error, value), value))
-    return found
+        fault = FieldError(_path(error["loc"]), _message(kind, error, value), value)
+        found.setdefault((fault.field, fault.message), fault)
+    return list(found.values())
 
 
 def shown(value: object) -> object:
@@ -102,8 +106,10 @@ def shown(value: object) -> object:
         text = json.dumps(value, allow_nan=False)
     except (TypeError, ValueError, RecursionError):
         return ABSENT
-    # A short container is shown as it is; its escapes say that every string in it is plain ASCII.
-    return value if len(text) <= MAX_VALUE and "\\u" not in text else _shorten(text)
+    # A short container is shown as it is, when every string in it is plain ASCII and clients read its numbers
+    # exactly.
+    plain = len(text) <= MAX_VALUE and "\\u" not in text and not _MANY_DIGITS.search(text)
+    return value if plain else _shorten(text)
 
 
 def _shorten(text: str) -> str:
@@ -111,7 +117,7 @@ def _shorten(text: str) -> str:
 
 
 def _path(location: Sequence[str | int]) -> str:
-    parts = list(location)
+    parts = list(location) or ["body"]
     if len(parts) > 1 and parts[0] in _PLACES:
         parts = parts[1:]
     return safe_text(".".join(str(part) for part in parts))[:200]
@@ -123,7 +129,7 @@ def _message(kind: str, error: Mapping[str, Any], value: object) -> str:
         return known
     if known is not None:
         return safe_text(known(error.get("ctx", {}), value))
-    if kind.startswith(("datetime", "date", "time", "timezone")):
+    if _DATE_KIND.fullmatch(kind):
         return "must be an ISO 8601 timestamp"
     message = str(error["msg"])
     return safe_text(message.replace("Input should be", "must be").replace("Value error, ", ""))

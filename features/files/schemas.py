@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 from core.database.client import Database
 from core.deps import ActorName
 from core.http.fields import always_there, is_none, without_default, without_null
+from core.http.input import Input, WholeNumber
 from core.http.pagination import Cursor, Offset
 from core.http.text import Text, Trimmed
 from core.http.timestamps import Timestamp
@@ -70,7 +71,7 @@ class Files(RootModel[list[FileMetadata]]):
     """A bare list."""
 
 
-class UploadFields(BaseModel):
+class UploadFields(Input):
     """What a form says beside its files; an empty field says nothing."""
 
     idea_id: LinkId | None = None
@@ -79,7 +80,7 @@ class UploadFields(BaseModel):
     is_public: bool = False
 
 
-class UpdateFile(BaseModel):
+class UpdateFile(Input):
     """Only the fields that are present change; null, or an empty description, takes the value away."""
 
     model_config = ConfigDict(
@@ -92,7 +93,7 @@ class UpdateFile(BaseModel):
     idea_id: LinkId | None = Field(default=None, json_schema_extra=without_default)
 
 
-class FileFilter(BaseModel):
+class FileFilter(Input):
     """Every condition that is present must hold."""
 
     model_config = ConfigDict(frozen=True)
@@ -105,8 +106,8 @@ class FileFilter(BaseModel):
         default=None, description="Words that name and description contain; the last may be cut short"
     )
     is_public: bool | None = None
-    min_size: int | None = Field(default=None, ge=0, description="Bytes")
-    max_size: int | None = Field(default=None, ge=0, description="Bytes")
+    min_size: WholeNumber | None = Field(default=None, ge=0, description="Bytes")
+    max_size: WholeNumber | None = Field(default=None, ge=0, description="Bytes")
     created_from: Timestamp | None = None
     created_to: Timestamp | None = None
 
@@ -123,18 +124,18 @@ class FileFilter(BaseModel):
 class FileQuery(FileFilter):
     """`cursor` goes on where the page before ended; it belongs to that page's order."""
 
-    limit: int = Field(default=50, ge=1, le=100, description="How many files at most")
+    limit: WholeNumber = Field(default=50, ge=1, le=100, description="How many files at most")
     offset: Offset = 0
     order_by: OrderBy = "created_at"
     order_direction: Direction = "DESC"
     cursor: Cursor | None = None
 
 
-class SearchQuery(BaseModel):
+class SearchQuery(Input):
     q: Annotated[Trimmed, Field(min_length=2, max_length=SEARCH_LENGTH)] = Field(
         description="Words that name and description contain; the last may be cut short"
     )
-    limit: int = Field(default=50, ge=1, le=100, description="How many files at most")
+    limit: WholeNumber = Field(default=50, ge=1, le=100, description="How many files at most")
 
 
 class FilesStats(BaseModel):

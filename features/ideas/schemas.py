@@ -7,6 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from core.http.fields import is_none, without_default, without_null
+from core.http.input import Input, WholeNumber
 from core.http.pagination import Cursor, Offset
 from core.http.text import NotBlank, Text, Trimmed
 from core.http.timestamps import Timestamp
@@ -118,7 +119,7 @@ class Kanban(BaseModel):
     rejected: list[Idea]
 
 
-class CreateIdea(BaseModel):
+class CreateIdea(Input):
     """Whatever else the body holds is ignored."""
 
     model_config = _example("title", "description", "category", "priority", "tags", "systemId", "dueDate")
@@ -137,7 +138,7 @@ class CreateIdea(BaseModel):
     due_date: Timestamp | None = None
 
 
-class UpdateIdea(BaseModel):
+class UpdateIdea(Input):
     """Only the fields that are present change. Null empties those that may be empty; the others refuse it.
 
     Every accepted update sets `updatedAt`, even an empty one.
@@ -158,7 +159,7 @@ class UpdateIdea(BaseModel):
     due_date: Timestamp | None = Field(default=None, json_schema_extra=without_default)
 
 
-class IdeaFilter(BaseModel):
+class IdeaFilter(Input):
     """Every condition that is present must hold."""
 
     model_config = ConfigDict(frozen=True)
@@ -184,7 +185,7 @@ class IdeaQuery(IdeaFilter):
     `offset`; it belongs to `order_by=created_at`.
     """
 
-    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] | None = Field(
+    limit: Annotated[WholeNumber, Field(ge=1, le=MAX_PAGE)] | None = Field(
         default=None, description=f"How many ideas at most; {PAGE} when only `offset` or `cursor` is given"
     )
     offset: Offset | None = None

@@ -1,12 +1,13 @@
 """Options, arguments, checkpoints and results of imports."""
 
 from collections.abc import Sequence
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
 
 from core.database.reversal import Obstacle
+from core.http.input import Input, WholeNumber
 from features.items.api import OnConflict
 
 KIND: Final = "import.lowdb"
@@ -28,7 +29,7 @@ Source = Literal["lowdb"]
 Phase = Literal["preflight", "load", "verify", "report"]
 
 
-class Options(BaseModel):
+class Options(Input):
     """What the caller chooses. `max_rejects`: how many records may be unusable before nothing is loaded.
 
     `since_last`: only what has changed in the source since the newest finished import; what somebody has
@@ -40,14 +41,21 @@ class Options(BaseModel):
     source: Source
     on_conflict: OnConflict = "skip"
     dry_run: bool = False
-    max_rejects: Annotated[int, Field(ge=0)] | None = None
+    max_rejects: Annotated[WholeNumber, Field(ge=0)] | None = None
     since_last: bool = False
 
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        if self.since_last and self.on_conflict != "skip":
-            raise ValueError("on_conflict cannot be chosen together with since_last")
-        return self
+    @field_validator("since_last")
+    @classmethod
+    def _one_way(cls, since_last: bool, given: ValidationInfo) -> bool:
+        if since_last and given.data.get("on_conflict", "skip") != "skip":
+            raise ValueError("cannot be chosen together with on_conflict; leave one of them out")
+        return since_last
+
+
+class OptionsForm(Options):
+    """The options of an upload. An unknown field is refused: a misspelt `dry_run` would import for real."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class Arguments(Options):

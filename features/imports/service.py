@@ -11,14 +11,15 @@ from pydantic import ValidationError
 
 from core.database.client import Database
 from core.database.transaction import unit_of_work
-from core.errors import FieldError
+from core.http.errors import VALIDATION_FAILED
 from core.http.multipart import FORM_OVERHEAD_BYTES
+from core.http.validation import field_errors
 from core.jobs import JobNotFound, Jobs, JobState, JobView
 from core.jobs.views import Enqueuer
 from core.settings import Settings
 from features.imports import queries
 from features.imports.errors import ImportNotFound, SourceUnavailable, UploadInvalid, UploadTooLarge
-from features.imports.schemas import KIND, KINDS, Arguments, Options, Reject
+from features.imports.schemas import KIND, KINDS, Arguments, Options, OptionsForm, Reject
 from features.imports.storage.folders import Folders
 from features.imports.storage.upload import receive
 
@@ -121,13 +122,7 @@ def _existing_file(path: Path) -> Path:
 
 def _options(fields: Mapping[str, str]) -> Options:
     try:
-        return Options.model_validate({name: text for name, text in fields.items() if text != ""})
+        return OptionsForm.model_validate({name: text for name, text in fields.items() if text != ""})
     except ValidationError as error:
-        details = [
-            FieldError(".".join(map(str, each["loc"])), each["msg"], each["input"])
-            if each["type"] != "missing"
-            else FieldError(".".join(map(str, each["loc"])), "is missing")
-            for each in error.errors(include_url=False)
-        ]
-        first = details[0]
-        raise UploadInvalid(f"{first.field}: {first.message}", details=details) from None
+        details = field_errors(error.errors(include_url=False))
+        raise UploadInvalid(VALIDATION_FAILED, details=details) from None

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from core.http.fields import without_default
+from core.http.input import Input
 from core.http.pagination import Cursor, Limit, Offset
 from core.http.text import NotBlank, Text, Trimmed
 from core.http.timestamps import Timestamp
@@ -61,7 +62,7 @@ class Item(BaseModel):
     updated_at: Timestamp | None = Field(description="Null until the first update")
 
 
-class CreateItem(BaseModel):
+class CreateItem(Input):
     """Whatever else the body holds is ignored; a new item's status is always `new`."""
 
     model_config = ConfigDict(
@@ -79,7 +80,7 @@ class CreateItem(BaseModel):
     tags: Tags = Field(default_factory=list)
 
 
-class UpdateItem(BaseModel):
+class UpdateItem(Input):
     """Only the fields that are present change. Null is not a value of any of them, so it is refused.
 
     Every accepted update sets `updatedAt`, even an empty one: the service that this one replaces did so.
@@ -95,7 +96,7 @@ class UpdateItem(BaseModel):
     tags: Tags = Field(default_factory=list, json_schema_extra=without_default)
 
 
-class ItemFilter(BaseModel):
+class ItemFilter(Input):
     """Every condition that is present must hold."""
 
     model_config = ConfigDict(frozen=True)

@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from core.http.access import AccessScope
 from core.http.fields import LEFT_OUT_IF_NONE, without_default
+from core.http.input import Input
 from core.http.text import NotBlank
 from core.http.timestamps import Timestamp
 
@@ -27,7 +28,7 @@ def _printable(name: str) -> str:
 KeyName = Annotated[NotBlank, Field(max_length=NAME_LENGTH), AfterValidator(_printable)]
 
 
-class CreateKey(BaseModel):
+class CreateKey(Input):
     """`expiresAt` left out: the key is valid until it is revoked."""
 
     model_config = ConfigDict(

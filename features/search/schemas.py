@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from core.http.fields import always_there
+from core.http.input import Input
 from core.http.pagination import CappedLimit
 from core.http.text import NotBlank
 from core.http.timestamps import Timestamp
@@ -27,14 +28,14 @@ _ABOUT_Q: Final = (
 )
 
 
-class SearchQuery(BaseModel):
+class SearchQuery(Input):
     q: NotBlank = Field(description=_ABOUT_Q, examples=["instalação"])
     type: DocumentType | None = None
     source: Source | None = None
     limit: CappedLimit = 10
 
 
-class SuggestQuery(BaseModel):
+class SuggestQuery(Input):
     q: NotBlank = Field(description="The beginning of what somebody types", examples=["inst"])
     limit: CappedLimit = 5
 

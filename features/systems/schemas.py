@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, RootModel
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, RootModel
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from core.http.fields import LEFT_OUT_IF_NONE, without_default
+from core.http.input import Input, WholeNumber
 from core.http.json import JsonObject
 from core.http.pagination import Offset
 from core.http.text import NotBlank, Text, Trimmed
@@ -64,7 +65,7 @@ _EMPTY: Final = BeforeValidator(_none_if_empty)
 Name = Annotated[NotBlank, Field(max_length=NAME_LENGTH)]
 Description = Annotated[NotBlank, Field(max_length=DESCRIPTION_LENGTH)]
 Tags = Annotated[list[Annotated[Text, Field(max_length=WORD_LENGTH)]], Field(max_length=TAGS_PER_SYSTEM)]
-Port = Annotated[int, Field(ge=1, le=65535)]
+Port = Annotated[WholeNumber, Field(ge=1, le=65535)]
 Word = Annotated[_Word | None, _EMPTY]
 Url = Annotated[_Url | None, _EMPTY]
 
@@ -90,7 +91,7 @@ class System(BaseModel):
     url: str | None = Field(default=None, **LEFT_OUT_IF_NONE)
     owner: str | None = Field(default=None, **LEFT_OUT_IF_NONE)
     version: str | None = Field(default=None, **LEFT_OUT_IF_NONE)
-    metadata: JsonObject | None = Field(default=None, **LEFT_OUT_IF_NONE)
+    metadata: dict[str, JsonValue] | None = Field(default=None, **LEFT_OUT_IF_NONE)
     icon: str | None = Field(default=None, **LEFT_OUT_IF_NONE)
     color: str | None = Field(default=None, **LEFT_OUT_IF_NONE)
     host: str | None = Field(default=None, **LEFT_OUT_IF_NONE)
@@ -104,7 +105,7 @@ class SystemArray(RootModel[list[System]]):
     """Published without an envelope."""
 
 
-class _Optional(BaseModel):
+class _Optional(Input):
     """The fields that a system may lack. Null, and for texts the empty text, mean no value.
 
     Whatever else a body holds is ignored; only a check sets `lastChecked` and `responseTimeMs`.
@@ -154,10 +155,10 @@ SearchText = Annotated[
         description="Words of name and description, in any form; the last one may be unfinished",
     ),
 ]
-PageLimit = Annotated[int, Field(ge=1, le=100, description="How many systems at most")]
+PageLimit = Annotated[WholeNumber, Field(ge=1, le=100, description="How many systems at most")]
 
 
-class SystemFilter(BaseModel):
+class SystemFilter(Input):
     """Every condition that is present must hold."""
 
     model_config = ConfigDict(frozen=True)

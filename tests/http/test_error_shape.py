@@ -60,7 +60,12 @@ async def test_validation_names_field_reason_and_value(probe: httpx.AsyncClient)
         {"field": "title", "message": "must not be empty", "value": "   "},
         {"field": "tags.0", "message": "must be a string", "value": 5},
         {"field": "count", "message": "must be at most 100", "value": 1000},
-        {"field": "due", "message": "must be an ISO 8601 timestamp", "value": "tomorrow"},
+        {
+            "field": "due",
+            "message": "must be an ISO 8601 timestamp such as 2025-10-23T22:45:24.940Z, "
+            "of a day and time that exist",
+            "value": "tomorrow",
+        },
     ]
     assert body["errors"][1] == "tags.0: must be a string"
 

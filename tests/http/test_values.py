@@ -39,6 +39,14 @@ class TestTimestamps:
             ("20251023T224524+0200", "2025-10-23T20:45:24.000Z"),
             ("2025-10-23 22:45+02", "2025-10-23T20:45:00.000Z"),
             ("0099-01-01T00:00:00Z", "0099-01-01T00:00:00.000Z"),
+            ("2025-10-23T24:00:00Z", "2025-10-24T00:00:00.000Z"),
+            ("2025-12-31T24:00", "2026-01-01T00:00:00.000Z"),
+            ("20251023T240000.000+02", "2025-10-23T22:00:00.000Z"),
+            ("2025-W43-4T22:45Z", "2025-10-23T22:45:00.000Z"),
+            ("2025W43", "2025-10-20T00:00:00.000Z"),
+            ("2025-296", "2025-10-23T00:00:00.000Z"),
+            ("2024366T24:00Z", "2025-01-01T00:00:00.000Z"),
+            ("20251023", "2025-10-23T00:00:00.000Z"),
         ],
     )
     def test_any_iso_timestamp_in_one_form_out(self, given: str, written: str) -> None:
@@ -57,12 +65,23 @@ class TestTimestamps:
             "-1.5",
             True,
             None,
-            "0001-01-01T00:00:00+14:00",
+            "2025-10-23T24:00:01",
+            "2025-10-23T24:30",
+            "2025-W54-1",
+            "2025-366",
+            "٢٠٢٥-10-23",
             LONE,
         ],
     )
     def test_anything_else_is_refused(self, given: object) -> None:
         with pytest.raises(ValidationError):
+            TypeAdapter(Timestamp).validate_python(given)
+
+    @pytest.mark.parametrize(
+        "given", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:00:00-02:00", "9999-12-31T24:00Z", "0000-01-01"]
+    )
+    def test_instants_out_of_range_say_which_range(self, given: str) -> None:
+        with pytest.raises(ValidationError, match="between the years 1 and 9999"):
             TypeAdapter(Timestamp).validate_python(given)
 
     def test_to_iso(self) -> None:
@@ -162,6 +181,8 @@ class TestShownValues:
             ([LONE], '["\\ud800"]'),
             (b"bytes", ABSENT),
             ([float("nan")], ABSENT),
+            ([2**64], "[18446744073709551616]"),
+            ({"a": [-(2**53)]}, '{"a": [-9007199254740992]}'),
         ],
     )
     def test_fit_for_an_answer(self, value: object, seen: object) -> None:

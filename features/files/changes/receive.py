@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from core.errors import HandoverError, Unavailable
-from core.http.multipart import FormReader, MalformedForm, Part
+from core.http.multipart import FormReader, MalformedForm, Part, add_field
 from features.files.errors import FileRefused, FileTooLarge, UploadInvalid, UploadTooSlow
 from features.files.schemas import Received
 from features.files.storage.formats import FORMATS
@@ -120,7 +120,7 @@ async def _take(
     if part.filename is None:
         if part.name == field_name:
             raise UploadInvalid(f'"{field_name}" is not a file')
-        form.fields[part.name] = await part.text()
+        add_field(form.fields, part.name, await part.text())
         return
     if part.name != field_name:
         raise UploadInvalid(f'Unexpected file "{part.name[:100]}"; files are sent as "{field_name}"')

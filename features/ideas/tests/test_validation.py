@@ -64,7 +64,7 @@ REFUSED: list[tuple[str, object, str]] = [
     ("dueDate", "2025-02-30T00:00:00Z", TIME),
     ("dueDate", 1761259524, TIME),
     ("dueDate", True, TIME),
-    ("dueDate", "0001-01-01T00:00:00+14:00", TIME),
+    ("dueDate", "0001-01-01T00:00:00+14:00", "between the years 1 and 9999"),
 ]
 
 

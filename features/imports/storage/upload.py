@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from core.http.multipart import FormReader, MalformedForm, Part
+from core.http.multipart import FormReader, MalformedForm, Part, add_field
 from features.imports.errors import UploadInvalid, UploadTooLarge
 from features.imports.storage.folders import SOURCE, private, storing
 
@@ -40,7 +40,7 @@ async def receive(content_type: str, body: AsyncIterable[bytes], folder: Path, *
     try:
         async for part in form.parts():
             if part.name != "file":
-                fields[part.name] = await part.text(_LARGEST_FIELD)
+                add_field(fields, part.name, await part.text(_LARGEST_FIELD))
             elif filename is not None:
                 raise UploadInvalid('The form has more than one "file"')
             elif part.filename is None:
@@ -54,7 +54,7 @@ async def receive(content_type: str, body: AsyncIterable[bytes], folder: Path, *
             raise UploadInvalid("The file is empty")
         await asyncio.to_thread(target.finish)
     except MalformedForm as error:
-        raise UploadInvalid(error.message) from error
+        raise UploadInvalid(error.message, details=error.details) from error
     finally:
         target.close()
     return Upload(target.path, filename, target.size, target.sha256, fields)

@@ -45,7 +45,7 @@ REFUSED: list[tuple[str, object, str]] = [
     ("metadata", {"a": ["b\0"]}, "NUL"),
     ("metadata", {"a\0": 1}, "NUL"),
     ("metadata", {"a": {"b": "\ud800"}}, "surrogate"),
-    ("metadata", {"a": 2**53}, "15 digits"),
+    ("metadata", {"a": 10**400}, "400 digits"),
     ("metadata", {"a": float("nan")}, "NaN"),
     ("metadata", {"a": float("-inf")}, "infinite"),
     ("metadata", NESTED, "deeper"),
