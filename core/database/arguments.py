@@ -5,18 +5,21 @@ and the few kinds of values that JSON has no word for. Those are sent as tagged 
 `prisma/engine/values.mjs`).
 """
 
+import base64
 import datetime
 import decimal
-from collections.abc import Mapping
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
-from functools import lru_cache
-from typing import Any
+from functools import cache, lru_cache
+from typing import Any, Final, get_args, get_origin
 
-import orjson
 from prisma import PrismaMethod, fields
-from prisma._builder import _field_is_prisma_model
+from prisma._builder import _field_is_prisma_model, dumps
 from prisma._compat import model_fields
 from prisma._constants import QUERY_BUILDER_ALIASES
+from prisma.errors import InputError, UnknownRelationalFieldError
 from pydantic import BaseModel
 
 JsonObject = dict[str, Any]
@@ -56,33 +59,120 @@ class Encoder:
     def __init__(self) -> None:
         self.tagged = False
 
-    def encode(self, value: Any) -> Any:
+    def encode(self, value: Any, columns: "_JsonColumns | None" = None) -> Any:
+        """`columns` are those of the model that `value` is about, if a Json column can be reached from it.
+
+        Raises InputError for what no column can hold, and TypeError for what is no value at all.
+        """
         kind = type(value)
-        if kind is str or kind is bool or value is None or kind is float:
+        if kind is str or kind is bool or value is None:
             return value
         if kind is int:
             return value if -EXACT_INTEGERS <= value <= EXACT_INTEGERS else self._tag("$bigint", str(value))
+        if kind is float:
+            if not math.isfinite(value):
+                raise _unusable(f"{value} cannot be sent to the database; a number has to be finite")
+            return value
         if isinstance(value, dict):
-            return {QUERY_BUILDER_ALIASES.get(key, key): self.encode(item) for key, item in value.items()}
+            if columns is None:
+                return {QUERY_BUILDER_ALIASES.get(key, key): self.encode(each) for key, each in value.items()}
+            return {
+                QUERY_BUILDER_ALIASES.get(key, key): self._at(key, each, columns)
+                for key, each in value.items()
+            }
         if isinstance(value, (list, tuple, set, frozenset)):
-            return [self.encode(item) for item in value]
+            return [self.encode(item, columns) for item in value]
         if isinstance(value, fields.Json):
-            return self._tag("$json", value.data)
+            return self._tag("$json", _json_text(value))
         if isinstance(value, fields.Base64):
-            return self._tag("$bytes", str(value))
+            return self._tag("$bytes", _base64_text(value))
         if isinstance(value, Enum):
             return value.value
         if isinstance(value, datetime.datetime):
             return isoformat(value)
         if isinstance(value, decimal.Decimal):
             return str(value)
-        if isinstance(value, (str, int, float)):
-            return self.encode(kind.__mro__[-2](value))
+        if isinstance(value, str):
+            return str.__str__(value)
+        if isinstance(value, (int, float)):
+            return self.encode(int(value) if isinstance(value, int) else float(value))
         raise TypeError(f"Type {kind} cannot be sent to the database")
+
+    def _at(self, key: str, value: Any, columns: "_JsonColumns") -> Any:
+        if key in columns.names:
+            if value is None:
+                return self._tag("$null", True)
+            return self.encode(value, _FILTER)
+        return self.encode(value, columns.of_relation.get(key, columns))
 
     def _tag(self, tag: str, value: object) -> JsonObject:
         self.tagged = True
         return {tag: value}
+
+
+class _AllNames(frozenset[str]):
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+class _JsonColumns:
+    """The Json columns of a model, and those of the models that its relations lead to."""
+
+    def __init__(self, names: frozenset[str] = frozenset()) -> None:
+        self.names = names
+        self.of_relation: dict[str, _JsonColumns] = {}
+
+
+_FILTER: Final = _JsonColumns(_AllNames())
+"""Inside a filter of a Json column, where None is NULL too."""
+
+
+@cache
+def _json_columns_of(model: type[BaseModel]) -> _JsonColumns | None:
+    """None when no Json column can be reached from the model."""
+    found: dict[type[BaseModel], _JsonColumns] = {}
+    start = _collect(model, found)
+    return start if any(columns.names for columns in found.values()) else None
+
+
+def _collect(model: type[BaseModel], found: dict[type[BaseModel], _JsonColumns]) -> _JsonColumns:
+    if model in found:
+        return found[model]
+    columns = found[model] = _JsonColumns(frozenset(_json_columns(model)))
+    for name, info in model_fields(model).items():
+        for related in _types_in(info.annotation):
+            if isinstance(related, type) and hasattr(related, "__prisma_model__"):
+                columns.of_relation[name] = _collect(related, found)
+    return columns
+
+
+def _types_in(annotation: object) -> Iterator[object]:
+    """Those of `Optional[List[Book]]`, say: Book."""
+    inner = get_args(annotation)
+    if not inner:
+        yield annotation
+    for each in inner:
+        yield from _types_in(each)
+
+
+def _json_text(value: fields.Json) -> str:
+    try:
+        return dumps(value.data, allow_nan=False)
+    except ValueError as error:
+        raise _unusable(f"The value cannot be stored as JSON: {error}") from None
+
+
+def _base64_text(value: fields.Base64) -> str:
+    text = str(value)
+    try:
+        base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise _unusable(f"The bytes are not valid base64: {error}") from None
+    return text
+
+
+def _unusable(message: str) -> InputError:
+    return InputError({"user_facing_error": {"message": message, "meta": {}}})
 
 
 def isoformat(moment: datetime.datetime) -> str:
@@ -99,7 +189,12 @@ def call_arguments(
     if method in RAW_METHODS:
         parameters = encoder.encode(arguments["parameters"])
         return {"query": arguments["query"], "parameters": parameters}, encoder.tagged
-    encoded = encoder.encode({key: value for key, value in arguments.items() if value is not None})
+    columns = None if model is None else _json_columns_of(_generated(model))
+    encoded = {
+        QUERY_BUILDER_ALIASES.get(key, key): encoder.encode(value, columns)
+        for key, value in arguments.items()
+        if value is not None
+    }
     if method in {"count", "group_by"} and selection is not None:
         encoded |= _aggregates(method, selection)
     elif model is not None and method not in {"create_many", "delete_many", "update_many"}:
@@ -121,7 +216,11 @@ def _select(arguments: JsonObject, model: type[BaseModel]) -> None:
     """A partial model asks for its own columns; JavaScript's client takes `select` or `include`, not both."""
     columns = _columns_of_partial(model)
     if columns is not None:
-        arguments["select"] = {**dict.fromkeys(columns, True), **arguments.pop("include", {})}
+        included = arguments.pop("include", {})
+        for name in included:
+            if name not in model_fields(model):
+                raise UnknownRelationalFieldError(model=model.__name__, field=name)
+        arguments["select"] = {**dict.fromkeys(columns, True), **included}
 
 
 @lru_cache(maxsize=1024)
@@ -136,28 +235,52 @@ def _columns_of_partial(model: type[BaseModel]) -> tuple[str, ...] | None:
     )
 
 
-def raw_rows(rows: list[JsonObject], model: type[BaseModel] | None) -> JsonObject:
-    """Rows of a raw query as the typed client deserializes them: column names, their types, and rows of
-    values.
+def raw_rows(result: JsonObject, model: type[BaseModel] | None) -> JsonObject:
+    """The engine's result of a raw query as the typed client deserializes it: columns, types and rows.
 
-    A model wants its Json columns as JSON text; without a model they stay what they are.
+    A model takes Json as text. Without one Json becomes what it says, and a numeric column a Decimal: the
+    client's own float would round it.
     """
-    columns = list(rows[0]) if rows else []
-    for name in _json_columns(model) if model is not None else ():
-        for row in rows:
-            if row.get(name) is not None:
-                row[name] = orjson.dumps(row[name]).decode()
-    return {
-        "columns": columns,
-        "types": ["unknown"] * len(columns),
-        "rows": [list(row.values()) for row in rows],
-    }
+    for column, kind in enumerate(result["types"]):
+        read = _READERS.get(kind)
+        if read is None or (model is not None and kind in _READ_BY_MODELS):
+            continue
+        for row in result["rows"]:
+            if row[column] is not None:
+                row[column] = read(row[column])
+    return {**result, "types": ["unknown"] * len(result["types"])}
 
 
-@lru_cache(maxsize=1024)
+def _each(read: Callable[[Any], Any]) -> Callable[[list[Any]], list[Any]]:
+    return lambda values: [None if value is None else read(value) for value in values]
+
+
+_READERS: Final[Mapping[int, Callable[[Any], Any]]] = {
+    2: float,
+    3: float,
+    4: decimal.Decimal,
+    11: json.loads,
+    68: _each(decimal.Decimal),
+    75: _each(json.loads),
+}
+"""By the column's type, a number of Prisma's `ColumnTypeEnum`."""
+_READ_BY_MODELS: Final = frozenset({4, 11, 68, 75})
+
+
+@cache
 def _json_columns(model: type[BaseModel]) -> tuple[str, ...]:
+    """Not those that hold a list of Json values: such a column has no NULL of its own."""
     return tuple(
         name
         for name, info in model_fields(model).items()
-        if fields.Json in (info.annotation, *getattr(info.annotation, "__args__", ()))
+        if get_origin(info.annotation) is not list
+        and fields.Json in (info.annotation, *get_args(info.annotation))
     )
+
+
+def _generated(model: type[BaseModel]) -> type[BaseModel]:
+    """The generated model behind a partial one of the caller's own."""
+    for each in model.__mro__:
+        if each.__module__.endswith(".models") and hasattr(each, "__prisma_model__"):
+            return each
+    return model

@@ -83,6 +83,11 @@ class EngineClient(AsyncBasePrisma):
             result = raw_rows(result, model)
         elif method == "count":
             result = {"_count": result}
+        elif method == "group_by":
+            for row in result:
+                averages = row.get("_avg", {})
+                # JSON has one kind of number: a whole average comes as an integer.
+                averages |= {name: float(value) for name, value in averages.items() if type(value) is int}
         return {"data": {"result": result}}
 
 

@@ -1,16 +1,18 @@
 /** The engine host: runs Prisma's client for one Python process, over the socket that HANDOVER_ENGINE_SOCKET names. */
 import { randomUUID } from "node:crypto";
 
-import { PrismaPg } from "@prisma/adapter-pg";
 import pg from "pg";
 
+import { Adapter, AS_TEXT } from "./adapter.mjs";
 import { describe } from "./errors.mjs";
 import { REPLY_ERROR, REPLY_NOTHING, REPLY_RESULT, serve, TAGGED } from "./frames.mjs";
-import { decode, shape } from "./values.mjs";
+import { decode } from "./values.mjs";
+
+const RAW = new Set(["queryRaw", "queryText", "executeRaw"]);
 
 process.on("SIGINT", () => {});
 
-/** @type {{ client: any, pool: Pool, fields: Map<string, any>, sql: any, models: any } | undefined} */
+/** @type {{ client: any, pool: Pool, sql: any } | undefined} */
 let engine;
 /** Open interactive transactions by id. @type {Map<string, Transaction>} */
 const transactions = new Map();
@@ -79,10 +81,10 @@ async function configure(settings) {
     application_name: "handover",
   });
   const client = new PrismaClient({
-    adapter: new PrismaPg(pool, { statementNameGenerator: statementName, onPoolError: () => {}, onConnectionError: () => {} }),
+    adapter: new Adapter(pool, { statementNameGenerator: statementName, onPoolError: () => {}, onConnectionError: () => {} }),
     errorFormat: "minimal",
   });
-  engine = { client, pool, models: shape(client), sql: Prisma };
+  engine = { client, pool, sql: Prisma };
   return { pid: process.pid };
 }
 
@@ -134,8 +136,7 @@ async function execute(request) {
   const client = transaction?.client ?? engine.client;
   try {
     if (op === "batch") return await batch(client, args.calls, tx);
-    const result = await call(client, request);
-    return model ? engine.models.get(model).output(result) : result;
+    return await call(client, request);
   } catch (error) {
     if (transaction) transaction.hasFailed = true;
     throw error;
@@ -144,10 +145,10 @@ async function execute(request) {
 
 /** One call of a client: it runs when it is awaited, or in a batch. @returns {PromiseLike<any>} */
 function call(client, { op, model, args }) {
-  if (op === "queryRaw" || op === "queryText") return client.$queryRawUnsafe(args.query, ...args.parameters);
+  if (op === "queryRaw") return client.$queryRawUnsafe(AS_TEXT + args.query, ...args.parameters);
+  if (op === "queryText") return client.$queryRawUnsafe(args.query, ...args.parameters);
   if (op === "executeRaw") return client.$executeRawUnsafe(args.query, ...args.parameters);
-  const table = engine.models.get(model);
-  return client[table.delegate][op](table.input(args, engine.sql));
+  return client[model[0].toLowerCase() + model.slice(1)][op](args);
 }
 
 /** All calls or none. Inside an open transaction they join it. */
@@ -202,8 +203,9 @@ async function finish(id, end) {
 async function answer(kind, payload) {
   try {
     const request = JSON.parse(payload);
-    if (kind === TAGGED) for (const each of request.args.calls ?? [request]) each.args = decode(each.args, each.op);
+    if (kind === TAGGED) for (const each of request.args.calls ?? [request]) each.args = decode(each.args, RAW.has(each.op), engine.sql);
     const result = await execute(request);
+    if (request.op === "queryRaw") return [REPLY_RESULT, result[0].text];
     if (request.op !== "queryText") return [REPLY_RESULT, JSON.stringify(result ?? null)];
     const text = result.length ? Object.values(result[0])[0] : null;
     if (text === null) return [REPLY_NOTHING, ""];

@@ -221,7 +221,10 @@ async def test_queries_are_counted_without_begin_and_commit(showcase: Any) -> No
 
 
 async def test_a_statement_beyond_the_limit_is_cancelled(showcase: Any) -> None:
-    async with transaction(showcase) as tx:
-        await tx.execute_raw("SET LOCAL statement_timeout = '50ms'")
-        with pytest.raises(StatementTimeout):
+    async def too_slow() -> None:
+        async with transaction(showcase) as tx:
+            await tx.execute_raw("SET LOCAL statement_timeout = '50ms'")
             await tx.query_raw("SELECT pg_sleep(2)::text")
+
+    with pytest.raises(StatementTimeout):
+        await too_slow()

@@ -7,6 +7,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 from prisma import Base64, errors
 
 from tests.database.values import json
@@ -98,6 +100,127 @@ async def test_json_of_any_shape(showcase: Any, value: Any) -> None:
     assert book.notes == value
     assert await showcase.book.count(where={"extra": {"equals": json(value)}}) == 1
     assert await showcase.book.count(where={"notes": {"not": json({"other": 1})}}) == 1
+
+
+_ANY_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**30), 10**30)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["__proto__", "constructor", "prototype", "toJSON", "$type", "$json", "a", ""]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(value=_ANY_JSON)
+@example(value={"__proto__": None})
+@example(value=[2**53 + 1, -(2**63), 2**64, 10**25, 1e20, 1e21, 1e-7, -0.5, 2.0**63])
+async def test_json_is_exact(showcase: Any, generated: ModuleType, value: Any) -> None:
+    book = await showcase.book.create(
+        data={"title": "j", "extra": json(value), "notes": json(value), "papers": [json(value), json(None)]}
+    )
+    for found in (
+        book,
+        await showcase.book.find_unique(where={"id": book.id}),
+        await showcase.query_first(
+            'SELECT * FROM "Book" WHERE id = $1', book.id, model=generated.models.Book
+        ),
+    ):
+        assert _same(found.extra, value)
+        assert _same(found.notes, value)
+        assert _same(found.papers, [value, None])
+    row = await showcase.query_first('SELECT extra, papers FROM "Book" WHERE id = $1', book.id)
+    assert _same(row, {"extra": value, "papers": [value, None]})
+    await showcase.book.update(where={"id": book.id}, data={"papers": {"push": [json([value])]}})
+    pushed = await showcase.book.find_first(where={"papers": {"has": json([value])}, "id": book.id})
+    assert _same(pushed.papers, [value, None, [value]])
+
+
+def _same(found: Any, value: Any) -> bool:
+    """A float and the integer that PostgreSQL writes for it are one number of JSON."""
+    if isinstance(value, dict):
+        return found.keys() == value.keys() and all(_same(found[key], value[key]) for key in value)
+    if isinstance(value, list):
+        return len(found) == len(value) and all(map(_same, found, value))
+    if isinstance(value, float):
+        return float(found) == value
+    return type(found) is type(value) and bool(found == value)
+
+
+async def test_null_stands_at_json_columns_whatever_they_are_called(showcase: Any) -> None:
+    author = {
+        "email": "a@b",
+        "name": None,
+        "profile": {"create": {"bio": "b", "settings": None}},
+    }
+    await showcase.book.create(
+        data={"title": "none", "data": None, "rating": None, "author": {"create": author}}
+    )
+    nulls = {"data": {"equals": None}, "notes": {"equals": None}, "rating": None}
+    assert await showcase.book.count(where={**nulls, "papers": {"equals": None}}) == 1
+    assert await showcase.book.count(where={**nulls, "papers": {"equals": [json(None)]}}) == 0
+    assert await showcase.book.count(where=nulls) == 1
+    changes = {"rating": 1.5, "data": json({"data": None})}
+    assert await showcase.book.update_many(where=nulls, data=changes) == 1
+    book = await showcase.book.find_first(include={"author": {"include": {"profile": True}}})
+    assert (book.data, book.rating) == ({"data": None}, 1.5)
+    assert (book.author.name, book.author.profile.settings) == (None, None)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+async def test_what_json_cannot_say_is_refused_both_ways(showcase: Any, number: float) -> None:
+    for values in ({"rating": number}, {"extra": json({"a": [number]})}):
+        with pytest.raises(errors.InputError, match=r"finite|JSON"):
+            await showcase.book.create(data={"title": "x", **values})
+    await showcase.execute_raw(f"""INSERT INTO "Book" (title, rating) VALUES ('x', '{number}')""")
+    with pytest.raises(errors.DataError, match="rating holds"):
+        await showcase.book.find_many()
+    [row] = await showcase.query_raw('SELECT rating FROM "Book"')
+    assert str(row["rating"]) == str(number)
+
+
+@pytest.mark.parametrize("moment", ["infinity", "-infinity", "0044-03-15 BC", "10000-01-01"])
+async def test_moments_that_python_has_not_are_refused(showcase: Any, moment: str) -> None:
+    await showcase.execute_raw(f"""INSERT INTO "Book" (title, printed) VALUES ('x', '{moment}')""")
+    with pytest.raises(errors.DataError, match="printed holds"):
+        await showcase.book.find_many()
+
+
+async def test_bytes_that_are_none_are_refused_and_lists_of_them_are_exact(showcase: Any) -> None:
+    with pytest.raises(errors.InputError, match="base64"):
+        await showcase.book.create(data={"title": "x", "cover": Base64.fromb64("!!!")})
+    given = [Base64.encode(b"one"), Base64.encode(bytes(range(256)))]
+    book = await showcase.book.create(data={"title": "x", "pages_scanned": given})
+    assert book.pages_scanned == given
+    book = await showcase.book.update(where={"id": book.id}, data={"pages_scanned": {"set": given[:1]}})
+    assert book.pages_scanned == given[:1]
+    book = await showcase.book.update(where={"id": book.id}, data={"pages_scanned": {"push": given[1:]}})
+    assert book.pages_scanned == given
+    assert await showcase.book.count(where={"pages_scanned": {"has": given[0]}}) == 1
+    with pytest.raises(errors.InputError, match="filtered by"):
+        await showcase.book.count(where={"pages_scanned": {"equals": given}})
+    with pytest.raises(errors.InputError, match="one at a time"):
+        await showcase.book.update(where={"id": book.id}, data={"pages_scanned": {"push": given}})
+
+
+async def test_subclasses_of_plain_values_are_plain_values(showcase: Any) -> None:
+    class Mixin:
+        pass
+
+    class Word(str, Mixin):
+        def __str__(self) -> str:
+            return "other"
+
+    assert (await stored(showcase, words=[Word("word")])).words == ["word"]
 
 
 async def test_json_null_is_not_the_databases_null(showcase: Any) -> None:

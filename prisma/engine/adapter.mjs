@@ -1,0 +1,77 @@
+/**
+ * The driver adapter: Prisma's own, with results in which nothing is changed. Left to itself the client rounds
+ * numbers inside Json and gives null for what JavaScript cannot say: here Json stays text, and what cannot be said is
+ * an error. A raw query's result becomes one text, in the form that the Python client reads.
+ */
+import { PrismaPg } from "@prisma/adapter-pg";
+import { ColumnTypeEnum as Type } from "@prisma/driver-adapter-utils";
+
+/** Before a raw query whose result is to be one text. */
+export const AS_TEXT = "/* as text */";
+
+const FLOATS = new Set([Type.Float, Type.Double]);
+const DIGITS = new Set([Type.Int64, Type.Int64Array]);
+
+/** A value of the database that the typed client has no value for; Python knows the error by its name. */
+class UnreadableValue extends Error {
+  name = "UnreadableValue";
+}
+
+export class Adapter extends PrismaPg {
+  async connect() {
+    const adapter = exact(await super.connect());
+    const start = adapter.startTransaction.bind(adapter);
+    adapter.startTransaction = async (isolation) => exact(await start(isolation));
+    return adapter;
+  }
+}
+
+/** @template {{ queryRaw: Function }} Queryable @param {Queryable} on @returns {Queryable} */
+function exact(on) {
+  const query = on.queryRaw.bind(on);
+  on.queryRaw = async (statement) => {
+    if (statement.sql.startsWith(AS_TEXT)) {
+      const result = await query({ ...statement, sql: statement.sql.slice(AS_TEXT.length) });
+      return { columnNames: ["text"], columnTypes: [Type.Text], rows: [[resultText(result)]] };
+    }
+    const result = await query(statement);
+    result.columnTypes.forEach((type, column) => keep(result, type, column));
+    return result;
+  };
+  return on;
+}
+
+function keep({ rows, columnNames }, type, column) {
+  if (type === Type.Json) {
+    for (const row of rows) if (row[column] !== null) row[column] = JSON.stringify(row[column]);
+  } else if (type === Type.JsonArray) {
+    for (const row of rows) row[column] = row[column]?.map((text) => (text === null ? null : JSON.stringify(text))) ?? null;
+  } else if (type === Type.DateTime) {
+    for (const row of rows) if (row[column] !== null) check(isMoment(row[column]), columnNames[column], row[column]);
+  } else if (FLOATS.has(type)) {
+    for (const row of rows) if (row[column] !== null) check(Number.isFinite(row[column]), columnNames[column], row[column]);
+  }
+}
+
+/** Whether it lies in the years 0 to 9999: not `infinity`, nor before Christ. */
+function isMoment(text) {
+  return text[4] === "-" && !text.endsWith("C");
+}
+
+function check(readable, column, value) {
+  if (!readable) throw new UnreadableValue(`The column ${column} holds ${value}, which the typed client has no value for`);
+}
+
+/** @returns {string} `{columns, types, rows}`: 64-bit integers as numbers, Json as its text, floats that JSON lacks as text */
+function resultText({ columnNames, columnTypes, rows }) {
+  columnTypes.forEach((type, column) => {
+    if (DIGITS.has(type)) for (const row of rows) row[column] = digits(row[column]);
+    else if (FLOATS.has(type)) for (const row of rows) if (row[column] !== null && !Number.isFinite(row[column])) row[column] = String(row[column]);
+  });
+  return JSON.stringify({ columns: columnNames, types: columnTypes, rows });
+}
+
+function digits(value) {
+  if (Array.isArray(value)) return value.map(digits);
+  return value === null ? null : JSON.rawJSON(String(value));
+}
