@@ -1,24 +1,27 @@
 """Models of what clients send: bodies, queries and forms."""
 
 import re
+from collections.abc import Iterator
 from functools import cache
-from typing import Annotated, Any, Final, get_origin
+from typing import Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-_WHOLE_NUMBER: Final = re.compile(r"-?[0-9]+")
+WHOLE_NUMBER: Final = re.compile(r"-?[0-9]+")
 
 
 def _digits(value: object) -> object:
-    if isinstance(value, str) and not _WHOLE_NUMBER.fullmatch(value):
+    if isinstance(value, str) and not WHOLE_NUMBER.fullmatch(value):
         raise PydanticCustomError("int_parsing", "must be a whole number")
     return value
 
 
-WholeNumber = Annotated[int, BeforeValidator(_digits)]
-"""An integer; as text it has digits alone, where Python would also read `1_000`, ` 1 ` and `+1`."""
+DIGITS_ALONE: Final = BeforeValidator(_digits)
+"""Behind the bounds of an integer that may come as text: Python would also read `1_000`, ` 1 ` and `+1`.
+Routes see to it for their query parameters.
+"""
 
 
 class Input(BaseModel):
@@ -52,15 +55,10 @@ def _other_spellings(model: type[BaseModel]) -> dict[str, str]:
     return found
 
 
-def single_parameters(model: type[BaseModel]) -> set[str]:
-    """Every name of the query parameters of which the model takes one value."""
-    fields = model.model_fields.items()
-    documented = {field.alias or name for name, field in fields if not takes_many(field.annotation)}
-    if not issubclass(model, Input):
-        return documented
-    return documented | {other for other, name in _other_spellings(model).items() if name in documented}
-
-
-def takes_many(annotation: object) -> bool:
-    """Whether a parameter of that type may be repeated."""
-    return (get_origin(annotation) or annotation) in (list, set, tuple, frozenset)
+def query_parameters(model: type[BaseModel]) -> Iterator[tuple[str, object]]:
+    """Every name that a field of the model is taken by, with its type."""
+    others = _other_spellings(model) if issubclass(model, Input) else {}
+    for name, field in model.model_fields.items():
+        documented = field.alias or name
+        yield documented, field.annotation
+        yield from ((other, field.annotation) for other, of in others.items() if of == documented)

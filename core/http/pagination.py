@@ -10,7 +10,6 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, Field
 
 from core.errors import FieldError, Invalid
-from core.http.input import WholeNumber
 from core.http.text import Text, fault_of
 from core.http.timestamps import to_iso
 
@@ -18,14 +17,14 @@ MAX_LIMIT: Final = 1000
 CAP: Final = 100
 MAX_OFFSET: Final = 2**31 - 1
 
-Limit = Annotated[WholeNumber, Field(ge=1, le=MAX_LIMIT, description="How many rows at most")]
+Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT, description="How many rows at most")]
 CappedLimit = Annotated[
-    WholeNumber,
+    int,
     Field(ge=1, description=f"How many at most; more than {CAP} gives {CAP}"),
     AfterValidator(lambda limit: min(limit, CAP)),
 ]
 """For lists whose published `limit` has no bound: a large one is still answered."""
-Offset = Annotated[WholeNumber, Field(ge=0, le=MAX_OFFSET, description="How many rows to skip")]
+Offset = Annotated[int, Field(ge=0, le=MAX_OFFSET, description="How many rows to skip")]
 Cursor = Annotated[Text, Field(max_length=2048, description="`nextCursor` of the page before")]
 
 

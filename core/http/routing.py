@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast, get_args, get_origin
 
 from fastapi import APIRouter
 from fastapi.dependencies.models import Dependant
@@ -28,7 +28,7 @@ from starlette.responses import Response
 from core.errors import FieldError, Invalid
 from core.http.context import header_of
 from core.http.errors import VALIDATION_FAILED
-from core.http.input import single_parameters, takes_many
+from core.http.input import WHOLE_NUMBER, query_parameters
 
 Router: TypeAlias = APIRouter
 """Named here so that code below the features need not import the framework."""
@@ -39,6 +39,8 @@ _PLACES: Final = {
     "header_params": attrgetter("headers"),
     "cookie_params": attrgetter("cookies"),
 }
+_MANY: Final = frozenset({list, set, tuple, frozenset})
+"""Types of parameters that may be repeated."""
 _UNFORESEEN: Final = (
     "websocket_param_name",
     "http_connection_param_name",
@@ -66,17 +68,19 @@ class _Step:
 
 
 class Route(APIRoute):
-    """A route that refuses a query parameter that is given more than once, and answers by its plan."""
+    """A route that checks how its query parameters are written, and answers by its plan."""
 
     def get_route_handler(self) -> Handler:
-        answer, names = self._answer(), set(_single_parameters(self.dependant))
+        answer, parameters = self._answer(), dict(_query_parameters(self.dependant))
+        single = {name for name, types in parameters.items() if types.isdisjoint(_MANY)}
+        whole = {name for name in single if int in parameters[name]}
 
         async def checked(request: Request) -> Response:
-            if b"&" in request.scope["query_string"]:
-                _refuse_repeated(request.query_params, names)
+            if request.scope["query_string"]:
+                _check_query(request.query_params, single, whole)
             return await answer(request)
 
-        return checked if names else answer
+        return checked if parameters else answer
 
     def _answer(self) -> Handler:
         general = super().get_route_handler()
@@ -116,27 +120,39 @@ class Route(APIRoute):
         return direct
 
 
-def _single_parameters(dependant: Dependant) -> Iterator[str]:
-    """The query parameters of which one is meant, also those of the dependencies."""
+def _query_parameters(dependant: Dependant) -> Iterator[tuple[str, set[object]]]:
+    """Their names and the types in their annotations, those of the dependencies too."""
     for field in dependant.query_params:
         annotation = field.field_info.annotation
         if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
-            yield from single_parameters(annotation)
-        elif not takes_many(annotation):
-            yield field.alias
+            yield from ((name, set(_types_in(each))) for name, each in query_parameters(annotation))
+        else:
+            yield field.alias, set(_types_in(annotation))
     for each in dependant.dependencies:
-        yield from _single_parameters(each)
+        yield from _query_parameters(each)
 
 
-def _refuse_repeated(given: QueryParams, names: set[str]) -> None:
-    counts = Counter(name for name, _ in given.multi_items() if name in names)
-    faults = [
-        FieldError(name, "is given more than once; give it once", given.getlist(name))
-        for name, count in counts.items()
-        if count > 1
-    ]
+def _types_in(annotation: object) -> Iterator[object]:
+    """Those of `list[int] | None`, say: list, int and None."""
+    yield get_origin(annotation) or annotation
+    for each in get_args(annotation):
+        yield from _types_in(each)
+
+
+def _check_query(given: QueryParams, single: set[str], whole: set[str]) -> None:
+    """Raises Invalid. A parameter of which one is meant is given once; a whole number has digits alone, where
+    pydantic would also read `1_000`, ` 1 ` and `+1`.
+    """
+    counts = Counter(name for name, _ in given.multi_items())
+    faults = []
+    for name in single & counts.keys():
+        if counts[name] > 1:
+            fault = "is given more than once; give it once"
+            faults.append(FieldError(name, fault, given.getlist(name)))
+        elif name in whole and not WHOLE_NUMBER.fullmatch(given[name]):
+            faults.append(FieldError(name, "must be a whole number", given[name]))
     if faults:
-        raise Invalid(VALIDATION_FAILED, details=faults)
+        raise Invalid(VALIDATION_FAILED, details=sorted(faults, key=lambda each: each.field))
 
 
 async def _validated_body(

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
 
 from core.http.fields import LEFT_OUT_IF_NONE
-from core.http.input import Input, WholeNumber
+from core.http.input import Input
 from core.http.pagination import Cursor
 from core.http.text import Text
 from core.http.timestamps import Timestamp
@@ -113,8 +113,8 @@ class AuditQuery(Input):
     request_id: Annotated[Text, Field(max_length=128)] | None = None
     since: Timestamp | None = Field(default=None, description="Entries of this moment or later")
     until: Timestamp | None = Field(default=None, description="Entries before this moment")
-    limit: Annotated[WholeNumber, Field(ge=1, le=MAX_PAGE)] = PAGE
-    offset: Annotated[WholeNumber, Field(ge=0, le=COUNTED_AT_MOST)] = Field(
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = PAGE
+    offset: Annotated[int, Field(ge=0, le=COUNTED_AT_MOST)] = Field(
         default=0, description="How many entries to skip; go further with `cursor`"
     )
     cursor: Cursor | None = None

@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 from core.database.client import Database
 from core.deps import ActorName
 from core.http.fields import always_there, is_none, without_default, without_null
-from core.http.input import Input, WholeNumber
+from core.http.input import Input
 from core.http.pagination import Cursor, Offset
 from core.http.text import Text, Trimmed
 from core.http.timestamps import Timestamp
@@ -106,8 +106,8 @@ class FileFilter(Input):
         default=None, description="Words that name and description contain; the last may be cut short"
     )
     is_public: bool | None = None
-    min_size: WholeNumber | None = Field(default=None, ge=0, description="Bytes")
-    max_size: WholeNumber | None = Field(default=None, ge=0, description="Bytes")
+    min_size: int | None = Field(default=None, ge=0, description="Bytes")
+    max_size: int | None = Field(default=None, ge=0, description="Bytes")
     created_from: Timestamp | None = None
     created_to: Timestamp | None = None
 
@@ -124,7 +124,7 @@ class FileFilter(Input):
 class FileQuery(FileFilter):
     """`cursor` goes on where the page before ended; it belongs to that page's order."""
 
-    limit: WholeNumber = Field(default=50, ge=1, le=100, description="How many files at most")
+    limit: int = Field(default=50, ge=1, le=100, description="How many files at most")
     offset: Offset = 0
     order_by: OrderBy = "created_at"
     order_direction: Direction = "DESC"
@@ -135,7 +135,7 @@ class SearchQuery(Input):
     q: Annotated[Trimmed, Field(min_length=2, max_length=SEARCH_LENGTH)] = Field(
         description="Words that name and description contain; the last may be cut short"
     )
-    limit: WholeNumber = Field(default=50, ge=1, le=100, description="How many files at most")
+    limit: int = Field(default=50, ge=1, le=100, description="How many files at most")
 
 
 class FilesStats(BaseModel):

@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from core.http.fields import is_none, without_default, without_null
-from core.http.input import Input, WholeNumber
+from core.http.input import Input
 from core.http.pagination import Cursor, Offset
 from core.http.text import NotBlank, Text, Trimmed
 from core.http.timestamps import Timestamp
@@ -185,7 +185,7 @@ class IdeaQuery(IdeaFilter):
     `offset`; it belongs to `order_by=created_at`.
     """
 
-    limit: Annotated[WholeNumber, Field(ge=1, le=MAX_PAGE)] | None = Field(
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] | None = Field(
         default=None, description=f"How many ideas at most; {PAGE} when only `offset` or `cursor` is given"
     )
     offset: Offset | None = None

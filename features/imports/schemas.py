@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from pydantic.alias_generators import to_camel
 
 from core.database.reversal import Obstacle
-from core.http.input import Input, WholeNumber
+from core.http.input import DIGITS_ALONE, Input
 from features.items.api import OnConflict
 
 KIND: Final = "import.lowdb"
@@ -41,7 +41,7 @@ class Options(Input):
     source: Source
     on_conflict: OnConflict = "skip"
     dry_run: bool = False
-    max_rejects: Annotated[WholeNumber, Field(ge=0)] | None = None
+    max_rejects: Annotated[int, Field(ge=0), DIGITS_ALONE] | None = None
     since_last: bool = False
 
     @field_validator("since_last")

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from core.http.input import Input, WholeNumber
+from core.http.input import Input
 from core.http.pagination import CappedLimit
 from core.http.text import NotBlank
 from core.http.timestamps import Timestamp
@@ -149,10 +149,8 @@ class StatsSearchQuery(Input):
 class ActivityQuery(Input):
     model_config = ConfigDict(frozen=True)
 
-    days: WholeNumber = Field(default=7, ge=1, le=90, description="How many days to look back")
-    limit: WholeNumber = Field(
-        default=100, ge=1, le=MAX_ACTIVITIES, description="How many activities at most"
-    )
+    days: int = Field(default=7, ge=1, le=90, description="How many days to look back")
+    limit: int = Field(default=100, ge=1, le=MAX_ACTIVITIES, description="How many activities at most")
 
 
 class Span(BaseModel):

@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from core.http.fields import LEFT_OUT_IF_NONE, without_default
-from core.http.input import Input, WholeNumber
+from core.http.input import DIGITS_ALONE, Input
 from core.http.json import JsonObject
 from core.http.pagination import Offset
 from core.http.text import NotBlank, Text, Trimmed
@@ -65,7 +65,7 @@ _EMPTY: Final = BeforeValidator(_none_if_empty)
 Name = Annotated[NotBlank, Field(max_length=NAME_LENGTH)]
 Description = Annotated[NotBlank, Field(max_length=DESCRIPTION_LENGTH)]
 Tags = Annotated[list[Annotated[Text, Field(max_length=WORD_LENGTH)]], Field(max_length=TAGS_PER_SYSTEM)]
-Port = Annotated[WholeNumber, Field(ge=1, le=65535)]
+Port = Annotated[int, Field(ge=1, le=65535), DIGITS_ALONE]
 Word = Annotated[_Word | None, _EMPTY]
 Url = Annotated[_Url | None, _EMPTY]
 
@@ -155,7 +155,7 @@ SearchText = Annotated[
         description="Words of name and description, in any form; the last one may be unfinished",
     ),
 ]
-PageLimit = Annotated[WholeNumber, Field(ge=1, le=100, description="How many systems at most")]
+PageLimit = Annotated[int, Field(ge=1, le=100, description="How many systems at most")]
 
 
 class SystemFilter(Input):
