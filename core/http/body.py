@@ -1,5 +1,7 @@
 """Limits the bytes of a request body (413, before or while it is read) and the time they take (408).
 
+One that is encoded (compressed) is refused (415): it would have to be undone within these limits.
+
 MAX_BODY_BYTES holds for every route. A route raises it for itself with FastAPI's `max_body_size`, or, when
 the limit is a setting, by calling `allow_body` before it reads `request.stream()`. Such a body may take as
 long as it needs, if its client does not pause for long; an ordinary one has to be complete after a minute.
@@ -15,10 +17,11 @@ from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.errors import TooLarge
+from core.errors import TooLarge, UnsupportedMediaType
 from core.http.context import context_of, header_of
 from core.http.errors import error_response
 
+_NOT_ENCODED: Final = frozenset({b"", b"identity"})
 _ALLOWED: Final = "handover.body_limit"
 # A client that is still sending when the connection closes may never see the answer, so what is nearly
 # there is read and thrown away first.
@@ -32,9 +35,20 @@ class BodyTooLarge(TooLarge):
     code = "http.body_too_large"
 
 
+class EncodedBody(UnsupportedMediaType):
+    code = "http.encoded_body"
+
+
 def allow_body(request: Request, limit: int) -> None:
     """Let this request's body have up to `limit` bytes. Call it before the body is read."""
     request.scope[_ALLOWED] = limit
+
+
+def _is_encoded(scope: Scope) -> bool:
+    return any(
+        name == b"content-encoding" and not set(value.lower().replace(b" ", b"").split(b",")) <= _NOT_ENCODED
+        for name, value in scope["headers"]
+    )
 
 
 def _message(limit: int) -> str:
@@ -54,6 +68,12 @@ class BodyLimit:
         if length is None and header_of(scope, b"transfer-encoding") is None:
             await self.app(scope, receive, send)
             return
+        if _is_encoded(scope):
+            refused = EncodedBody("Content-Encoding must be identity: send the body as it is")
+            response = error_response(scope, refused)
+            response.headers["Accept-Encoding"] = "identity"  # RFC 9110, 15.5.16
+            await response(scope, receive, send)
+            return
         limited = _Limited(scope, receive, send, self.limit, int(length) if length else None)
         await self.app(scope, limited.receive, limited.send)
 
@@ -65,6 +85,8 @@ class _Limited:
         self.scope = scope
         self.server_receive = receive
         self.server_send = send
+        self.context = context_of(scope)
+        self.exchange = self.context.exchange
         self.default = limit
         self.declared = declared
         self.received = 0
@@ -85,12 +107,14 @@ class _Limited:
             raise HTTPException(413, _message(self.limit))
         message = await self._next()
         self._count(message)
+        if self.exchange is not None and self.exchange.broken is not None and self.context.status == 0:
+            raise HTTPException(400, self.exchange.broken)
         if self.received > self.limit:
             raise HTTPException(413, _message(self.limit))
         return message
 
     async def _next(self) -> Message:
-        if self.complete or context_of(self.scope).body_is_here:
+        if self.complete or (self.exchange is not None and not self.exchange.more_body):
             # At once; or it tells that the client has gone, however long that takes.
             return await self.server_receive()
         patience = LONGEST_PAUSE_S
@@ -106,10 +130,10 @@ class _Limited:
         if self.replaced:
             return
         if message["type"] == "http.response.start" and message["status"] == 408:
-            context_of(self.scope).headers.append((b"connection", b"close"))
+            self.context.headers.append((b"connection", b"close"))
         if message["type"] == "http.response.start" and message["status"] == 413:
             await self._discard()
-            context_of(self.scope).headers.append((b"connection", b"close"))
+            self.context.headers.append((b"connection", b"close"))
             if Headers(raw=message["headers"]).get("content-type", "").startswith("text/plain"):
                 self.replaced = True
                 response = error_response(self.scope, BodyTooLarge(_message(self.limit)))

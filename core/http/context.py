@@ -5,7 +5,6 @@ left here too, as `answer`, when it needs nothing but to be sent.
 """
 
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
 
 from starlette.types import Scope
@@ -26,19 +25,20 @@ class Answer(NamedTuple):
     body: bytes
 
 
-WRITE: Final = "handover.write"
-"""Where the scope holds a `Write`, if the server's end of the connection has one."""
-Write = Callable[[Scope, Answer], bool]
-"""Sends the answer to the request of the server's scope at once; False: it has to go message by message."""
-
-ARRIVING: Final = "handover.arriving"
-"""Where the scope holds an `Arriving`, if the server's end of the connection has one."""
+EXCHANGE: Final = "handover.exchange"
+"""Where the scope holds an `Exchange`, if the server's end of the connection has one."""
 
 
-class Arriving(Protocol):
-    """The request's body on its way to this process."""
+class Exchange(Protocol):
+    """A request and its answer at the server's end of the connection. `more_body`: not all of the body is
+    here yet. `broken`: the rest will not come, and why.
+    """
 
     more_body: bool
+    broken: str | None
+
+    def write(self, answer: Answer) -> bool:
+        """Send it at once; False: it has to go message by message."""
 
 
 # Asked by machines that must get an answer at all times: never limited, never turned away.
@@ -48,14 +48,13 @@ PROBES: Final = frozenset({"/health", "/health/live", "/health/ready", "/metrics
 class RequestContext:
     """`method` is the one that was sent: the routes see GET for HEAD. `status` is 0 until the response
     starts; `started_at` is on the monotonic clock, in seconds. `resolved` is what a cached answer was found
-    with, for the layer that remembers it. `answer` is for the outermost layer to send. `body_is_here`: all of
-    the request's body had arrived when the request was taken up.
+    with, for the layer that remembers it. `answer` is for the outermost layer to send.
     """
 
     __slots__ = (
         "answer",
-        "body_is_here",
         "client",
+        "exchange",
         "headers",
         "method",
         "platform",
@@ -74,7 +73,7 @@ class RequestContext:
         self.client: str | None = None
         self.resolved: Resolved | None = None
         self.answer: Answer | None = None
-        self.body_is_here = False
+        self.exchange: Exchange | None = None
         self.platform: Platform | None = None
 
 

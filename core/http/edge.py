@@ -10,8 +10,6 @@ import random
 import re
 import time
 import uuid
-from collections.abc import Callable
-from functools import partial
 from typing import Final
 
 import structlog
@@ -22,7 +20,7 @@ from structlog.contextvars import bind_contextvars, reset_contextvars
 from core.database.meter import Meter, current_meter
 from core.http import metrics
 from core.http.client import ClientResolver
-from core.http.context import ARRIVING, KEY, WRITE, Answer, Header, RequestContext, header_of
+from core.http.context import EXCHANGE, KEY, Answer, Header, RequestContext, header_of
 from core.http.errors import error_response
 from core.http.finished import Finished, record
 from core.http.security import headers_for
@@ -52,16 +50,13 @@ class Edge:
         method: str = scope["method"]
         context = RequestContext(_request_id(scope), method)
         context.client = self.clients.resolve(scope)
-        received, write, arriving = scope, scope.pop(WRITE, None), scope.pop(ARRIVING, None)
-        context.body_is_here = arriving is not None and not arriving.more_body
+        context.exchange = scope.pop(EXCHANGE, None)
         scope = _normalized(scope)
         scope[KEY] = context
         variables = bind_contextvars(request_id=context.request_id)
         meter = Meter()
         outer_meter = current_meter.set(meter)
-        response = _Response(
-            scope, method, context, meter, send, None if write is None else partial(write, received)
-        )
+        response = _Response(scope, method, context, meter, send)
         try:
             await self.app(scope, receive, response.send)
             if (answer := context.answer) is not None:
@@ -75,6 +70,7 @@ class Edge:
             await response.crashed(error, receive)
         finally:
             response.end()
+            context.exchange = None  # it holds the scope, which holds the context
             current_meter.reset(outer_meter)
             reset_contextvars(**variables)
 
@@ -82,7 +78,7 @@ class Edge:
 class _Response:
     """What was sent so far. `end` is called when the last byte was, or when no more will come."""
 
-    __slots__ = ("context", "ended", "head", "held", "meter", "method", "scope", "server_send", "write")
+    __slots__ = ("context", "ended", "exchange", "head", "held", "meter", "method", "scope", "server_send")
 
     def __init__(
         self,
@@ -91,14 +87,13 @@ class _Response:
         context: RequestContext,
         meter: Meter,
         send: Send,
-        write: Callable[[Answer], bool] | None,
     ) -> None:
         self.scope = scope
         self.method = method
         self.context = context
         self.meter = meter
         self.server_send = send
-        self.write = write
+        self.exchange = context.exchange
         self.head = method == "HEAD"
         self.held: Message | None = None
         """The start of an answer, until its body is seen."""
@@ -109,7 +104,7 @@ class _Response:
         if kind == "http.response.start":
             self.context.status = message["status"]
             start: Message = {**message, "headers": [*message.get("headers", ()), *self._headers()]}
-            if self.write is not None and _may_be_whole(start["headers"]):
+            if self.exchange is not None and _may_be_whole(start["headers"]):
                 self.held = start
             else:
                 await self.server_send(start)
@@ -139,7 +134,7 @@ class _Response:
         status, headers, body = answer
         self.context.status = status
         headers += self._headers()
-        if self.write is None or not self.write(answer):
+        if self.exchange is None or not self.exchange.write(answer):
             await self.server_send({"type": "http.response.start", "status": status, "headers": headers})
             await self.send({"type": "http.response.body", "body": body})
 
@@ -147,10 +142,10 @@ class _Response:
         body: bytes = message.get("body", b"")
         headers: list[Header] = start["headers"]
         return (
-            self.write is not None
+            self.exchange is not None
             and not message.get("more_body")
             and (b"content-length", b"%d" % len(body)) in headers
-            and self.write(Answer(start["status"], headers, body))
+            and self.exchange.write(Answer(start["status"], headers, body))
         )
 
     def _headers(self) -> list[tuple[bytes, bytes]]:

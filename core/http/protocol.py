@@ -1,101 +1,300 @@
-"""The server's end of a connection: uvicorn's, but it does not wait for ever for the head of a request.
+"""The server's end of a connection: uvicorn's, with a limit in every state.
 
-A request line and its headers have to arrive within HEAD_S and MAX_HEAD_BYTES; whatever is no HTTP gets the
-one error shape. Bodies are limited by `core.http.body`. Whole answers can be written in one piece.
+| state | limit | then |
+| --- | --- | --- |
+| no request yet, or a part of a head (request line and headers) | HEAD_S, MAX_HEAD_BYTES | 408; 414 or 431 |
+| idle after an answer, also after stray line ends | the server's `timeout_keep_alive` | closed |
+| the rest of a body whose request was answered without it | the same, in all | closed |
+| a body that a route reads | `core.http.body`: a pause, a whole | 408 |
+| a request is being answered | none: its client has nothing to do | |
+| an answer that its client does not take | UNREAD_S without a byte acknowledged | cut off |
+
+One timer a connection looks at all of them, every CHECK_S at most. A stream of events is an answer like any
+other: it may last as long as its client takes what is sent.
+
+Requests are answered in their order, and so are those that are refused here: what was whole before them gets
+its answer first. A client that ends its side (a half-close) gets the answers to its whole requests; only
+event streams, which would never end, end with it.
 """
 
 import asyncio
 from typing import Final, cast
+from urllib.parse import unquote
 
-import orjson
-from starlette.types import Scope
+import httptools
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.types import Message, Scope
+from uvicorn._types import ASGI3Application, HTTPScope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from core.http.context import ARRIVING, WRITE, Answer
+from core.errors import HandoverError
+from core.http.context import EXCHANGE, Answer
+from core.http.delivery import Delivery
+from core.http.errors import error_response
+from core.http.head import MAX_HEAD_BYTES, check_host, check_size, head_too_large, url_too_long
+
+log = structlog.get_logger("handover.http")
 
 HEAD_S: Final = 15.0
-MAX_HEAD_BYTES: Final = 64 * 1024
+UNREAD_S: Final = 30.0
+CHECK_S: Final = 5.0
+
+
+class Cycle(RequestResponseCycle):
+    """One request and its answer. `broken`: no more of the body will come, and why. `endless`: the answer is
+    a stream of events. `half_closed`: its client will send nothing more.
+    """
+
+    broken: str | None = None
+    endless = False
+    half_closed = False
+
+    def write(self, answer: Answer) -> bool:
+        """What `send` does in two messages, and two writes to the socket. Where that is not so simple it is
+        left to it: HEAD, connections that close or whose client has to read first.
+        """
+        if (
+            not self.keep_alive
+            or self.disconnected
+            or self.flow.write_paused
+            or self.scope["method"] == "HEAD"
+        ):
+            return False
+        self.response_started = self.response_complete = True
+        self.waiting_for_100_continue = False
+        status, headers, body = answer
+        lines = b"\r\n".join(map(b": ".join, (*self.default_headers, *headers)))
+        self.transport.writelines((b"%b%b\r\n\r\n" % (STATUS_LINE[status], lines), body))
+        self.message_event.set()
+        self.on_response()
+        return True
+
+    async def send(self, message: Message) -> None:  # type: ignore[override]
+        if message["type"] == "http.response.start" and _is_event_stream(message):
+            self.endless = True
+            if self.half_closed:
+                self.disconnected = True
+                self.transport.close()
+        await super().send(message)  # type: ignore[arg-type]
+
+    async def receive(self) -> Message:  # type: ignore[override]
+        message = await super().receive()
+        return {"type": "http.disconnect"} if self.broken else cast(Message, message)
+
+    def break_off(self, reason: str) -> None:
+        """Whoever reads the body learns that the rest will not come."""
+        self.broken = reason
+        self.keep_alive = False
+        self.message_event.set()
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """Named to uvicorn by `core.server`."""
+    """Named to uvicorn by `core.server`, for the main port and the admin port."""
 
+    timer: asyncio.TimerHandle
+    deadline = 0.0
+    """When it is the client's turn: until when it has time, on the loop's clock."""
     in_head = True
     head_bytes = 0
-    head_timer: asyncio.TimerHandle | None = None
+    """Of a head that came in pieces or in a large one, as far as they hold nothing but it."""
+    refused = False
+    """The connection ends after the answers that are due: what still arrives is not looked at."""
+    cycle: Cycle | None = None  # type: ignore[assignment]
+    """The request that arrived last."""
+    answering: Cycle | None = None
+    """The one that is being answered, or was answered last."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # A cast: uvloop's transports do not inherit from asyncio's.
         super().connection_made(cast("asyncio.Transport", transport))
-        self.head_timer = self.loop.call_later(HEAD_S, self._head_is_late)
+        self.delivery = Delivery(self.transport, self.loop.time())
+        self.on_message_begin()
+        self.deadline = self.loop.time() + HEAD_S
+        self.timer = self.loop.call_later(CHECK_S, self._check)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_timer()
+        self.timer.cancel()
+        if self.answering is not None and self._is_answering():
+            self.answering.disconnected = True
+            self.answering.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        # A whole head comes with the first bytes as a rule: only a part of one is watched.
-        if self.in_head and not self.transport.is_closing():
+        if self.refused:
+            return
+        # A whole head comes with its first bytes as a rule: only others are measured.
+        was_in_head = self.in_head
+        if was_in_head or len(data) > MAX_HEAD_BYTES:
             self.head_bytes += len(data)
-            if self.head_bytes > MAX_HEAD_BYTES:
-                self._refuse(431, "The request line and headers are too large")
-            elif self.head_timer is None:
-                self.head_timer = self.loop.call_later(HEAD_S, self._head_is_late)
+        try:
+            self._feed(data)
+            if was_in_head and self.in_head:
+                if self.head_bytes > MAX_HEAD_BYTES:
+                    raise head_too_large()
+                return
+        except (httptools.HttpParserError, HTTPException) as error:
+            self._stop(error)
+            return
+        self.head_bytes = 0
+        if self.in_head:
+            self.deadline = self.loop.time() + HEAD_S
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """False closes the connection."""
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete or cycle.endless:
+            return False
+        if cycle.more_body:
+            cycle.break_off("The request ended before its body was complete")
+        cycle.half_closed = True
+        cycle.keep_alive = False
+        return True
+
+    def _feed(self, data: bytes | memoryview) -> None:
+        """The parser takes what follows a head with an `Upgrade` for the other protocol. No other is spoken
+        here, so the offer is ignored (RFC 9110, 7.8): a new parser gets the same head without it.
+        """
+        while True:
+            try:
+                self.parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as offer:
+                method, version = self.parser.get_method(), self.parser.get_http_version()
+                if method == b"CONNECT":
+                    raise HTTPException(400, "CONNECT is not supported: this server is no proxy") from None
+                lines = [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+                head = b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version.encode(), b"".join(lines))
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+                self.parser.feed_data(head)
+                data = memoryview(data)[offer.args[0] :]
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.in_head = True
 
+    def on_url(self, url: bytes) -> None:
+        self.url += url
+        if len(self.url) >= MAX_HEAD_BYTES:
+            raise url_too_long()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self.in_head:
+            return  # a trailer, which must not pass for a header (RFC 9110, 6.5.1)
+        name, value = name.lower(), value.strip(b" \t")
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
+
     def on_headers_complete(self) -> None:
+        parser, scope = self.parser, self.scope
+        if parser.should_upgrade():
+            return  # `_feed` has it read once more
+        scope["method"] = parser.get_method().decode()
+        scope["http_version"] = version = parser.get_http_version()
+        url = httptools.parse_url(self.url)
+        path = url.path.decode("ascii")
+        scope["path"] = unquote(path) if "%" in path else path
+        scope["raw_path"] = url.path
+        scope["query_string"] = url.query or b""
+        if self.head_bytes:
+            check_size(self.url, self.headers)
+        check_host(self.headers, version)
         self.in_head = False
-        self.head_bytes = 0
-        if self.head_timer is not None:
-            self._stop_timer()
-        self.scope[WRITE] = self.write_answer  # type: ignore[typeddict-unknown-key]
-        super().on_headers_complete()
-        self.scope[ARRIVING] = self.cycle  # type: ignore[typeddict-unknown-key]
+        cycle = self._cycle(scope, keep_alive=version != "1.0" and parser.should_keep_alive())
+        scope[EXCHANGE] = cycle  # type: ignore[typeddict-unknown-key]
+        self._take(cycle, self.app)
 
-    def write_answer(self, scope: Scope, answer: Answer) -> bool:
-        """What the cycle's `send` does in two messages, and two writes to the socket. Where that is not so
-        simple it is left to it: HEAD, pipelined requests, connections that close or whose client has to read
-        first.
+    def on_message_complete(self) -> None:
+        if self.cycle is not None and not self.parser.should_upgrade():
+            self.cycle.more_body = False
+            self.cycle.message_event.set()
+
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self.deadline = self.loop.time() + self.timeout_keep_alive
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self.answering = cast(Cycle, cycle)
+        super()._start_asgi_task(cycle, app)
+
+    def _take(self, cycle: Cycle, app: ASGI3Application) -> None:
+        """Answered at once, or after those that came before."""
+        self.cycle = cycle
+        if self._is_answering():
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, app))
+        else:
+            self._start_asgi_task(cycle, app)
+
+    def _cycle(self, scope: HTTPScope, *, keep_alive: bool) -> Cycle:
+        return Cycle(
+            scope=scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,  # `core.http.edge` has the log
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=keep_alive,
+            on_response=self.on_response_complete,
+        )
+
+    def _is_answering(self) -> bool:
+        return self.answering is not None and not self.answering.response_complete
+
+    def _stop(self, error: Exception) -> None:
+        """What arrived is no request, or none that is answered, or no body of one. What callbacks of the
+        parser raise is the context of an error of its own.
         """
-        cycle: RequestResponseCycle = self.cycle
-        if (
-            cycle.scope is not scope
-            or not cycle.keep_alive
-            or cycle.disconnected
-            or self.flow.write_paused
-            or scope["method"] == "HEAD"
-        ):
-            return False
-        cycle.response_started = cycle.response_complete = True
-        cycle.waiting_for_100_continue = False
-        status, headers, body = answer
-        lines = b"\r\n".join(map(b": ".join, (*cycle.default_headers, *headers)))
-        self.transport.writelines((b"%b%b\r\n\r\n" % (STATUS_LINE[status], lines), body))
-        cycle.message_event.set()
-        cycle.on_response()
-        return True
+        cycle = self.cycle
+        if cycle is None or not cycle.more_body:
+            reason = error if isinstance(error, HTTPException) else error.__context__
+            if not isinstance(reason, HTTPException | HandoverError):
+                reason = HTTPException(400, "The request is not valid HTTP/1.1")
+            self._refuse(reason)
+        elif cycle.response_complete:
+            self.transport.close()
+        else:
+            self.refused = True
+            cycle.break_off("The request body has a malformed chunk")
 
-    def send_400_response(self, msg: str) -> None:
-        self._refuse(400, msg)
+    def _refuse(self, error: HTTPException | HandoverError) -> None:
+        """In the one error shape, and as the last answer."""
+        self.refused = True
+        log.info("http.refused", reason=str(error), client=self.client[0] if self.client else None)
+        scope: Scope = {"method": "GET", "path": "", **self.scope}
+        cycle = self._cycle(cast(HTTPScope, scope), keep_alive=False)
+        cycle.more_body = False
+        self._take(cycle, cast(ASGI3Application, error_response(scope, error)))
 
-    def _head_is_late(self) -> None:
-        self.head_timer = None
-        self._refuse(408, "The request took too long to arrive")
+    def _check(self) -> None:
+        now = self.loop.time()
+        if self.delivery.stalled_s(now) >= UNREAD_S:
+            self.transport.abort()
+            return
+        pause = CHECK_S
+        if not self._is_answering() and not self.transport.is_closing():
+            pause = min(CHECK_S, self.deadline - now)
+            if pause <= 0:
+                pause = CHECK_S
+                if self.in_head:
+                    self._refuse(HTTPException(408, "The request took too long to arrive"))
+                else:
+                    self.transport.close()
+        self.timer = self.loop.call_later(pause, self._check)
 
-    def _refuse(self, status: int, message: str) -> None:
-        """Not while an earlier request of the connection is being answered: the two would mix."""
-        cycle: RequestResponseCycle | None = self.cycle
-        if cycle is None or cycle.response_complete:
-            body = orjson.dumps({"success": False, "message": message, "error": message, "errors": [message]})
-            head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
-            self.transport.write(STATUS_LINE[status] + head % len(body) + body)
-        self.transport.close()
 
-    def _stop_timer(self) -> None:
-        if self.head_timer is not None:
-            self.head_timer.cancel()
-            self.head_timer = None
+def _is_event_stream(start: Message) -> bool:
+    return any(
+        name == b"content-type" and value.startswith(b"text/event-stream") for name, value in start["headers"]
+    )

@@ -8,7 +8,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.http.client import ClientResolver
-from core.http.context import ARRIVING, KEY, WRITE, Answer, context_of
+from core.http.context import EXCHANGE, KEY, Answer, context_of
 from core.http.edge import Edge
 from tests.fixtures.waiting import wait_for
 from tests.http.wire import connected
@@ -207,7 +207,7 @@ async def test_a_connection_that_waits_holds_no_answer() -> None:
     async with connected(whole) as connection:
         await connection.ask(GET)
         scope = dict(connection.protocol.scope)
-    assert scope.keys() & {KEY, WRITE, ARRIVING} == {KEY}
+    assert scope.keys() & {KEY, EXCHANGE} == {KEY}
     assert context_of(scope).answer is None
 
 

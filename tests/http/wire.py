@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from core.http.client import ClientResolver
-from core.http.context import WRITE
+from core.http.context import EXCHANGE
 from core.http.edge import Edge
 from core.http.protocol import HttpProtocol
 from tests.fixtures.waiting import wait_for
@@ -41,6 +41,12 @@ class Wire(asyncio.Transport):
     def is_closing(self) -> bool:
         return self.closed
 
+    def abort(self) -> None:
+        self.closed = True
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
     def pause_reading(self) -> None:
         pass
 
@@ -71,7 +77,7 @@ async def connected(app: ASGIApp, *, idle_s: int = 60, in_pieces: bool = False) 
 
     async def layers(scope: Scope, receive: Receive, send: Send) -> None:
         if in_pieces:
-            del scope[WRITE]
+            del scope[EXCHANGE]
         await edge(scope, receive, send)
 
     state = ServerState()

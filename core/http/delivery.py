@@ -1,0 +1,35 @@
+"""Whether the other end of a connection takes what is sent to it."""
+
+import asyncio
+import socket
+import sys
+from typing import Final
+
+_ACKNOWLEDGED: Final = slice(120, 128)
+"""Where Linux' `struct tcp_info` counts the bytes that the other end has acknowledged."""
+
+
+class Delivery:
+    """Looks at one connection now and then. Times are in seconds, on the loop's clock."""
+
+    def __init__(self, transport: asyncio.Transport, now: float) -> None:
+        self._transport = transport
+        self._progress: int | None = None
+        self._progress_at = now
+
+    def stalled_s(self, now: float) -> float:
+        """For how long there was something to send and none of it was taken, as far as it was looked at."""
+        progress = self._seen() if self._transport.get_write_buffer_size() else None
+        if progress is None or progress != self._progress:
+            self._progress, self._progress_at = progress, now
+        return now - self._progress_at
+
+    def _seen(self) -> int:
+        """Bytes acknowledged: what has left this process may be on its way for long, as the kernel keeps some
+        megabytes before it takes more. Other systems do not tell; there, what leaves has to do.
+        """
+        connection = self._transport.get_extra_info("socket")
+        if connection is None or not hasattr(socket, "TCP_INFO"):
+            return self._transport.get_write_buffer_size()
+        told = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACKNOWLEDGED.stop)
+        return int.from_bytes(told[_ACKNOWLEDGED], sys.byteorder)

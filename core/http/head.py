@@ -1,0 +1,38 @@
+"""Rules for the head of a request, its request line and headers: how large it may be, and whose it is."""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from starlette.exceptions import HTTPException
+
+from core.errors import FieldError, Invalid
+from core.http.context import Header
+from core.http.errors import VALIDATION_FAILED
+
+MAX_HEAD_BYTES: Final = 64 * 1024
+
+# A name, an IPv4 address or one of IPv6 in brackets, and a port (RFC 9110, 7.2, and RFC 3986, 3.2.2).
+_HOST: Final = re.compile(rb"([A-Za-z0-9._~%!$&'()*+,;=-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?")
+
+
+def url_too_long() -> HTTPException:
+    return HTTPException(414, f"The URL is too long; at most {MAX_HEAD_BYTES} bytes are read")
+
+
+def head_too_large() -> HTTPException:
+    return HTTPException(431, f"The request line and headers are larger than {MAX_HEAD_BYTES} bytes")
+
+
+def check_size(url: bytes, headers: Iterable[Header]) -> None:
+    if len(url) + sum(len(name) + len(value) + 4 for name, value in headers) > MAX_HEAD_BYTES:
+        raise head_too_large()
+
+
+def check_host(headers: Iterable[Header], version: str) -> None:
+    """Exactly one, and a valid one; HTTP/1.0 knew none (RFC 9112, 3.2)."""
+    hosts = [value for name, value in headers if name == b"host"]
+    if _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else not hosts and version == "1.0":
+        return
+    wrong = FieldError("Host", "must be sent once, as name or name:port")
+    raise Invalid(VALIDATION_FAILED, details=[wrong])
