@@ -23,10 +23,6 @@ from core.http.errors import error_response
 
 _NOT_ENCODED: Final = frozenset({b"", b"identity"})
 _ALLOWED: Final = "handover.body_limit"
-# A client that is still sending when the connection closes may never see the answer, so what is nearly
-# there is read and thrown away first.
-_DISCARD_BYTES: Final = 8 * 1024 * 1024
-_DISCARD_S: Final = 5.0
 LONGEST_PAUSE_S = 20.0
 LONGEST_BODY_S = 60.0
 
@@ -132,7 +128,6 @@ class _Limited:
         if message["type"] == "http.response.start" and message["status"] == 408:
             self.context.headers.append((b"connection", b"close"))
         if message["type"] == "http.response.start" and message["status"] == 413:
-            await self._discard()
             self.context.headers.append((b"connection", b"close"))
             if Headers(raw=message["headers"]).get("content-type", "").startswith("text/plain"):
                 self.replaced = True
@@ -147,13 +142,3 @@ class _Limited:
             self.complete = not message.get("more_body", False)
         else:
             self.complete = True
-
-    async def _discard(self) -> None:
-        if (self.declared or 0) > _DISCARD_BYTES:
-            return
-        try:
-            async with asyncio.timeout(_DISCARD_S):
-                while not self.complete and self.received <= _DISCARD_BYTES:
-                    self._count(await self.server_receive())
-        except TimeoutError:
-            return

@@ -8,13 +8,11 @@
 | a body that a route reads | `core.http.body`: a pause, a whole | 408 |
 | a request is being answered | none: its client has nothing to do | |
 | an answer that its client does not take | UNREAD_S without a byte acknowledged | cut off |
+| answered for the last time, while its client may still be sending | LINGER_S | closed |
 
-One timer a connection looks at all of them, every CHECK_S at most. A stream of events is an answer like any
-other: it may last as long as its client takes what is sent.
-
-Requests are answered in their order, and so are those that are refused here: what was whole before them gets
-its answer first. A client that ends its side (a half-close) gets the answers to its whole requests; only
-event streams, which would never end, end with it.
+One timer for each connection looks at them, every CHECK_S. Streams of events may last as long as their client
+takes what is sent. Requests are answered in their order, those that are refused here included. A client that
+ends its side (a half-close) gets the answers to its whole requests, but event streams end with it.
 """
 
 import asyncio
@@ -38,17 +36,20 @@ log = structlog.get_logger("handover.http")
 
 HEAD_S: Final = 15.0
 UNREAD_S: Final = 30.0
+LINGER_S: Final = 5.0
 CHECK_S: Final = 5.0
 
 
 class Cycle(RequestResponseCycle):
     """One request and its answer. `broken`: no more of the body will come, and why. `endless`: the answer is
-    a stream of events. `half_closed`: its client will send nothing more.
+    a stream of events. `half_closed`: its client will send nothing more. `lingers`: who is still sending when
+    the connection closes may never see the answer, so it is half-closed for a while (RFC 9112, 9.6).
     """
 
     broken: str | None = None
     endless = False
     half_closed = False
+    lingers = False
 
     def write(self, answer: Answer) -> bool:
         """What `send` does in two messages, and two writes to the socket. Where that is not so simple it is
@@ -71,11 +72,13 @@ class Cycle(RequestResponseCycle):
         return True
 
     async def send(self, message: Message) -> None:  # type: ignore[override]
-        if message["type"] == "http.response.start" and _is_event_stream(message):
-            self.endless = True
-            if self.half_closed:
+        if message["type"] == "http.response.start":
+            self.endless = _is_event_stream(message)
+            if self.endless and self.half_closed:
                 self.disconnected = True
                 self.transport.close()
+        elif self.more_body and not (self.keep_alive or self.half_closed or message.get("more_body")):
+            self.lingers = self.keep_alive = True
         await super().send(message)  # type: ignore[arg-type]
 
     async def receive(self) -> Message:  # type: ignore[override]
@@ -98,12 +101,12 @@ class HttpProtocol(HttpToolsProtocol):
     in_head = True
     head_bytes = 0
     """Of a head that came in pieces or in a large one, as far as they hold nothing but it."""
-    refused = False
+    ending = False
     """The connection ends after the answers that are due: what still arrives is not looked at."""
     cycle: Cycle | None = None  # type: ignore[assignment]
     """The request that arrived last."""
     answering: Cycle | None = None
-    """The one that is being answered, or was answered last."""
+    """The one that is being answered."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # A cast: uvloop's transports do not inherit from asyncio's.
@@ -115,30 +118,29 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.timer.cancel()
-        if self.answering is not None and self._is_answering():
+        if self.answering is not None:
             self.answering.disconnected = True
             self.answering.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self.refused:
+        if self.ending:
             return
         # A whole head comes with its first bytes as a rule: only others are measured.
-        was_in_head = self.in_head
-        if was_in_head or len(data) > MAX_HEAD_BYTES:
+        head = self.headers if self.in_head else None
+        if head is not None or len(data) > MAX_HEAD_BYTES:
             self.head_bytes += len(data)
         try:
             self._feed(data)
-            if was_in_head and self.in_head:
-                if self.head_bytes > MAX_HEAD_BYTES:
-                    raise head_too_large()
-                return
+            if not self.in_head:
+                self.head_bytes = 0
+            elif self.headers is not head:
+                self.head_bytes = 0
+                self.deadline = self.loop.time() + HEAD_S
+            elif self.head_bytes > MAX_HEAD_BYTES:
+                raise head_too_large()
         except (httptools.HttpParserError, HTTPException) as error:
             self._stop(error)
-            return
-        self.head_bytes = 0
-        if self.in_head:
-            self.deadline = self.loop.time() + HEAD_S
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """False closes the connection."""
@@ -213,10 +215,15 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
+        answered, self.answering = self.answering, None
         if self.transport.is_closing():
             return
         self.flow.resume_reading()
-        if self.pipeline:
+        if answered is not None and answered.lingers:
+            self.ending = True
+            self.transport.write_eof()
+            self.deadline = self.loop.time() + LINGER_S
+        elif self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
         else:
             self.deadline = self.loop.time() + self.timeout_keep_alive
@@ -228,7 +235,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _take(self, cycle: Cycle, app: ASGI3Application) -> None:
         """Answered at once, or after those that came before."""
         self.cycle = cycle
-        if self._is_answering():
+        if self.answering is not None:
             self.flow.pause_reading()
             self.pipeline.appendleft((cycle, app))
         else:
@@ -249,9 +256,6 @@ class HttpProtocol(HttpToolsProtocol):
             on_response=self.on_response_complete,
         )
 
-    def _is_answering(self) -> bool:
-        return self.answering is not None and not self.answering.response_complete
-
     def _stop(self, error: Exception) -> None:
         """What arrived is no request, or none that is answered, or no body of one. What callbacks of the
         parser raise is the context of an error of its own.
@@ -265,16 +269,15 @@ class HttpProtocol(HttpToolsProtocol):
         elif cycle.response_complete:
             self.transport.close()
         else:
-            self.refused = True
+            self.ending = True
             cycle.break_off("The request body has a malformed chunk")
 
     def _refuse(self, error: HTTPException | HandoverError) -> None:
         """In the one error shape, and as the last answer."""
-        self.refused = True
+        self.ending = True
         log.info("http.refused", reason=str(error), client=self.client[0] if self.client else None)
         scope: Scope = {"method": "GET", "path": "", **self.scope}
         cycle = self._cycle(cast(HTTPScope, scope), keep_alive=False)
-        cycle.more_body = False
         self._take(cycle, cast(ASGI3Application, error_response(scope, error)))
 
     def _check(self) -> None:
@@ -283,11 +286,11 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.abort()
             return
         pause = CHECK_S
-        if not self._is_answering() and not self.transport.is_closing():
+        if self.answering is None and not self.transport.is_closing():
             pause = min(CHECK_S, self.deadline - now)
             if pause <= 0:
                 pause = CHECK_S
-                if self.in_head:
+                if self.in_head and not self.ending:
                     self._refuse(HTTPException(408, "The request took too long to arrive"))
                 else:
                     self.transport.close()
