@@ -86,7 +86,6 @@ class Cycle(RequestResponseCycle):
         return {"type": "http.disconnect"} if self.broken else cast(Message, message)
 
     def break_off(self, reason: str) -> None:
-        """Whoever reads the body learns that the rest will not come."""
         self.broken = reason
         self.keep_alive = False
         self.message_event.set()
@@ -104,9 +103,8 @@ class HttpProtocol(HttpToolsProtocol):
     ending = False
     """The connection ends after the answers that are due: what still arrives is not looked at."""
     cycle: Cycle | None = None  # type: ignore[assignment]
-    """The request that arrived last."""
+    """The request that arrived last; `answering` is the one that is being answered."""
     answering: Cycle | None = None
-    """The one that is being answered."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # A cast: uvloop's transports do not inherit from asyncio's.
@@ -226,7 +224,7 @@ class HttpProtocol(HttpToolsProtocol):
         elif self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
         else:
-            self.deadline = self.loop.time() + self.timeout_keep_alive
+            self.deadline = self.loop.time() + (HEAD_S if self.in_head else self.timeout_keep_alive)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self.answering = cast(Cycle, cycle)
@@ -287,13 +285,12 @@ class HttpProtocol(HttpToolsProtocol):
             return
         pause = CHECK_S
         if self.answering is None and not self.transport.is_closing():
-            pause = min(CHECK_S, self.deadline - now)
-            if pause <= 0:
-                pause = CHECK_S
-                if self.in_head and not self.ending:
-                    self._refuse(HTTPException(408, "The request took too long to arrive"))
-                else:
-                    self.transport.close()
+            if now < self.deadline:
+                pause = min(CHECK_S, self.deadline - now)
+            elif self.in_head and not self.ending:
+                self._refuse(HTTPException(408, "The request took too long to arrive"))
+            else:
+                self.transport.close()
         self.timer = self.loop.call_later(pause, self._check)
 
 

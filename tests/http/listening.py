@@ -5,7 +5,7 @@ import re
 import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -22,7 +22,7 @@ ANSWERED_S = 10.0
 
 @contextmanager
 def listening(app: ASGIApp | None = None, *, idle_s: int = 60) -> Iterator[Address]:
-    """In a thread of its own, on the server's own event loop."""
+    """In a thread of its own, on the server's own event loop. In the end no connection may be left."""
     config = uvicorn.Config(
         app or create_app(settings_for_probe(), [feature]),
         http=HTTP,
@@ -41,6 +41,7 @@ def listening(app: ASGIApp | None = None, *, idle_s: int = 60) -> Iterator[Addre
         try:
             wait_until(lambda: server.started)
             yield listener.getsockname()
+            wait_until(lambda: not server.server_state.connections)
         finally:
             server.should_exit = True
             thread.join()
@@ -63,9 +64,13 @@ class Client:
             return [await self._answer() for _ in range(count)]
 
     async def rest(self, timeout: float = ANSWERED_S) -> bytes:
-        """Everything until the server ends the connection."""
-        async with asyncio.timeout(timeout):
-            return await self.reader.read()
+        """Everything until the server ends the connection, in one way or another."""
+        answers = b""
+        with suppress(ConnectionError):
+            async with asyncio.timeout(timeout):
+                while part := await self.reader.read(65_536):
+                    answers += part
+        return answers
 
     async def _answer(self) -> bytes:
         head = await self.reader.readuntil(b"\r\n\r\n")
@@ -80,6 +85,8 @@ async def client(address: Address) -> AsyncIterator[Client]:
         yield Client(reader, writer)
     finally:
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 def statuses(answers: bytes) -> list[int]:

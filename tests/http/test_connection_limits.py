@@ -1,0 +1,181 @@
+"""No connection stays for good: each state that its client leaves it in has a limit."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+
+import pytest
+from starlette.responses import Response, StreamingResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tests.fixtures.waiting import wait_for
+from tests.http.listening import Address, client, listening, statuses
+
+SHORT_S = 0.4
+LONG_S = 60.0
+GET = b"GET /probe/ok HTTP/1.1\r\nHost: x\r\n\r\n"
+UNREAD = GET.replace(b"Host", b"Content-Length: 100\r\nHost")
+CHUNKED = GET.replace(b"Host", b"Transfer-Encoding: chunked\r\nHost")
+MEGABYTES_20 = 20 * 1024 * 1024
+
+Set = Callable[[str, float], None]
+
+
+@pytest.fixture
+def limit(monkeypatch: pytest.MonkeyPatch) -> Set:
+    """All limits are long, but for the one that is set."""
+    module = "core.http.protocol"
+    for name in ("HEAD_S", "UNREAD_S", "LINGER_S"):
+        monkeypatch.setattr(f"{module}.{name}", LONG_S)
+    monkeypatch.setattr(f"{module}.CHECK_S", SHORT_S / 4)
+    return lambda name, seconds: monkeypatch.setattr(f"{module}.{name}", seconds)
+
+
+async def ended(address: Address, sent: bytes, trickle: bytes = b"") -> bytes:
+    """Everything until the server has ended the connection, to which the trickle is sent again and again."""
+    async with client(address) as connection:
+        await connection.send(sent)
+        answers = asyncio.ensure_future(connection.rest())
+        while not answers.done():
+            connection.writer.write(trickle)
+            await asyncio.wait([answers], timeout=SHORT_S / 10)
+        return await answers
+
+
+@pytest.mark.parametrize(
+    ("sent", "trickle"),
+    [
+        (b"", b""),
+        (b"", b"\r\n"),
+        (b"G", b""),
+        (GET[:-2], b"A: b\r\n"),
+        (b"GET /probe/", b"a"),
+        (GET + b"G", b""),
+        (GET + GET[:-2], b"A: b\r\n"),
+    ],
+)
+async def test_a_head_that_does_not_arrive(limit: Set, sent: bytes, trickle: bytes) -> None:
+    limit("HEAD_S", SHORT_S)
+    with listening() as address:
+        answers = await ended(address, sent, trickle)
+    assert statuses(answers) == [200] * sent.count(GET) + [408]
+    assert b'"success":false' in answers
+
+
+@pytest.mark.parametrize(
+    ("sent", "trickle"),
+    [
+        (GET, b""),
+        (GET + b"\r\n", b""),
+        (GET + b"\r\n", b"\r\n"),
+        (UNREAD, b""),
+        (UNREAD + b"a", b""),
+        (UNREAD, b"a"),
+        (CHUNKED, b""),
+        (CHUNKED + b"1\r\na\r\n", b""),
+        (CHUNKED, b"1\r\na\r\n"),
+        (CHUNKED + b"1", b";a"),
+        (CHUNKED + b"0\r\n", b"A: b\r\n"),
+    ],
+)
+async def test_an_answered_client_that_is_silent_or_sends_no_request(
+    limit: Set, sent: bytes, trickle: bytes
+) -> None:
+    with listening(idle_s=1) as address:
+        assert statuses(await ended(address, sent, trickle)) == [200]
+
+
+async def test_a_few_hundred_of_them(limit: Set) -> None:
+    """While they last, another client gets in."""
+    with listening(idle_s=1) as address:
+        many = [asyncio.ensure_future(ended(address, UNREAD + b"a")) for _ in range(300)]
+        async with client(address) as connection:
+            await connection.send(GET)
+            assert statuses(b"".join(await connection.answers())) == [200]
+        assert {tuple(statuses(answers)) for answers in await asyncio.gather(*many)} == {(200,)}
+
+
+async def test_who_goes_on_sending_after_the_last_answer(limit: Set) -> None:
+    limit("LINGER_S", SHORT_S)
+    with listening() as address:
+        async with client(address) as connection:
+            await connection.send(GET.replace(b"Host: x", b"A: b"))
+            assert statuses(await connection.rest()) == [400]
+            with suppress(ConnectionError):
+                async with asyncio.timeout(LONG_S / 2):
+                    while True:
+                        await connection.send(b"a" * 1000)
+                        await asyncio.sleep(0)
+
+
+async def whole(scope: Scope, receive: Receive, send: Send) -> None:
+    await Response(b"a" * MEGABYTES_20)(scope, receive, send)
+
+
+async def events(scope: Scope, receive: Receive, send: Send) -> None:
+    async def beats() -> AsyncIterator[bytes]:
+        while True:
+            yield b"data: %b\n\n" % (b"a" * 10_000)
+            await asyncio.sleep(0)
+
+    await StreamingResponse(beats(), media_type="text/event-stream")(scope, receive, send)
+
+
+async def download(scope: Scope, receive: Receive, send: Send) -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        for _ in range(320):
+            yield b"a" * (MEGABYTES_20 // 320)
+
+    headers = {"content-length": str(MEGABYTES_20)}
+    await StreamingResponse(parts(), headers=headers)(scope, receive, send)
+
+
+class Ended:
+    """Tells when the app has ended; all connections are waited for by `listening`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.ended = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+        self.ended = True
+
+
+@pytest.mark.parametrize("app", [whole, events, download])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        GET,
+        GET * 3,
+        GET.replace(b"Host", b"Connection: close\r\nHost"),
+        GET + b"x",
+        GET.replace(b"1.1", b"1.0"),
+    ],
+)
+async def test_an_answer_that_is_not_read(limit: Set, app: ASGIApp, sent: bytes) -> None:
+    limit("UNREAD_S", SHORT_S)
+    watched = Ended(app)
+    # The server's connections have to end while the client's end is still open.
+    with socket.socket() as connection, listening(watched) as address:
+        connection.connect(address)
+        connection.sendall(sent)
+        await wait_for(lambda: watched.ended)
+
+
+@pytest.mark.parametrize("app", [whole, events, download])
+async def test_a_slow_reader_is_not_cut_off(limit: Set, app: ASGIApp) -> None:
+    """What is in the kernel counts: it takes longer than the limit until this process can send on."""
+    limit("UNREAD_S", 2 * SHORT_S)
+    loop = asyncio.get_running_loop()
+    with listening(app) as address, socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+        connection.connect(address)
+        connection.setblocking(False)
+        await loop.sock_sendall(connection, GET)
+        until = time.monotonic() + 10 * SHORT_S
+        while time.monotonic() < until:
+            assert await loop.sock_recv(connection, 4096)
+            await asyncio.sleep(SHORT_S / 20)
