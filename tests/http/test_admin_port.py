@@ -8,6 +8,8 @@ from features.keys.tests.factories import bearer, make_key
 from tests.fixtures.application import client_of, lifespan_of, new_app
 from tests.fixtures.servers import free_port
 from tests.fixtures.waiting import wait_for
+from tests.http.listening import client as connect
+from tests.http.listening import statuses
 from tests.http.probe import assert_shape
 
 if TYPE_CHECKING:
@@ -57,5 +59,9 @@ async def test_all_workers_serve_both_ports(live_server: "StartServer") -> None:
         assert (await second.get("/api/items")).status_code == 404
         assert (await main.get("/metrics")).status_code == 404
         assert (await main.get("/api/items")).status_code == 200
+    for address in (("127.0.0.1", port), ("127.0.0.1", httpx.URL(server.base_url).port or 0)):
+        async with connect(address) as connection:
+            await connection.send(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\n\r\n")
+            assert statuses(await connection.rest()) == [200, 400]
     await wait_for(lambda: f"http://127.0.0.1:{port}/health, and /metrics" in server.output())
     assert await server.stop() == 0
