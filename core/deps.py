@@ -10,7 +10,7 @@ from core.database.client import Database
 from core.errors import FieldError, Invalid
 from core.http.access import Principal, principal_of
 from core.http.conditional import Precondition, entity_tags
-from core.http.context import context_of, header_of
+from core.http.context import context_of, header_of, list_of
 from core.http.headers import reads_header
 from core.jobs import Jobs as JobsService
 from core.platform import Platform
@@ -116,10 +116,8 @@ async def _actor(request: Request) -> ActorName:
 
 @_has_precondition
 async def _precondition(request: Request) -> Precondition:
-    if header_of(request.scope, b"if-match") is None:
-        return _NONE
-    # A list may come as several headers.
-    return Precondition(entity_tags(",".join(request.headers.getlist("if-match"))))
+    header = list_of(request.scope, b"if-match")
+    return _NONE if header is None else Precondition(entity_tags(header.decode("latin-1")))
 
 
 async def _holder(request: Request) -> Principal | None:

@@ -1,19 +1,23 @@
 """Conditional requests: an ETag on every cached answer, 304 for a client that has it already, 412 for one
-that would change what it has not seen.
+that goes by a state that is no more, whether to change it or to read it.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from hashlib import blake2b, sha256
 from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from core.cache import Entry
 from core.errors import PreconditionFailed
-from core.http.context import context_of, header_of
+from core.http.context import context_of, header_of, list_of
 from core.http.envelope import Envelope
 
 if TYPE_CHECKING:
@@ -21,6 +25,10 @@ if TYPE_CHECKING:
 
 # A copy may be kept, but is asked about before each use: a write that was answered is seen by the next read.
 REVALIDATE: Final = "no-cache"
+CONDITIONS: Final = frozenset({b"if-match", b"if-none-match", b"if-unmodified-since", b"if-modified-since"})
+
+_PROXY_SUFFIX: Final = re.compile(r'--?(?:gzip|br|zstd|deflate)"$')
+"""What a proxy that compresses adds to a tag, before the closing quote."""
 
 
 def body_etag(body: bytes) -> str:
@@ -76,19 +84,47 @@ class Precondition:
 
 
 def entity_tags(header: str) -> tuple[str, ...]:
-    """The tags of an `If-Match` or `If-None-Match`, without weak marks (RFC 9110, 13.1).
+    """The tags of an `If-Match` or `If-None-Match` (RFC 9110, 13.1), without the marks of compression: `W/`,
+    and the suffix of a proxy.
 
     Our tags hold no commas, so splitting a foreign one in two cannot make it equal to ours.
     """
-    return tuple(entry.strip().removeprefix("W/") for entry in header.split(",") if entry.strip())
+    tags = [entry.strip().removeprefix("W/") for entry in header.split(",") if entry.strip()]
+    return tuple(_PROXY_SUFFIX.sub('"', tag) for tag in tags)
 
 
-def matches(header: bytes | str | None, etag: str) -> bool:
+def matches(header: bytes | str, etag: str) -> bool:
     """Whether an `If-None-Match` (or `If-Match`) names this tag, compared weakly: a list, or `*`."""
-    if header is None:
-        return False
     tags = entity_tags(header.decode("latin-1") if isinstance(header, bytes) else header)
     return tags == ("*",) or etag.removeprefix("W/") in tags
+
+
+def is_unchanged(scope: Scope, etag: str, modified: datetime | None = None) -> bool:
+    """Whether a read is answered with 304, its conditions taken in the order of RFC 9110 (13.2.2). Raises
+    PreconditionFailed. `modified`: the `Last-Modified`; without one, conditions on dates do not count.
+    """
+    if (wanted := list_of(scope, b"if-match")) is not None:
+        if not matches(wanted, etag):
+            raise PreconditionFailed("If-Match names another state than the present one: read it without")
+    elif modified is not None:
+        until = http_date(header_of(scope, b"if-unmodified-since"))
+        if until is not None and modified.replace(microsecond=0) > until:
+            raise PreconditionFailed("It was modified after If-Unmodified-Since: read it without")
+    if (known := list_of(scope, b"if-none-match")) is not None:
+        return matches(known, etag)
+    since = http_date(header_of(scope, b"if-modified-since"))
+    return modified is not None and since is not None and modified.replace(microsecond=0) <= since
+
+
+def http_date(header: bytes | None) -> datetime | None:
+    """None for what is no date: a condition on it does not count (RFC 9110, 13.1.3)."""
+    if header is None:
+        return None
+    try:
+        moment = parsedate_to_datetime(header.decode("latin-1"))
+    except (ValueError, OverflowError):
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +146,8 @@ async def cached_response(
     *,
     media_type: str = "application/json",
 ) -> Response:
-    """The finished bytes from the cache or from `load`, as 200 or 304; `X-Cache` says which it was.
+    """The finished bytes from the cache or from `load`, as 200 or 304; `X-Cache` says which it was. Raises
+    PreconditionFailed.
 
     With a `by_url` policy later requests for the same URL are answered by `core.http.front`, which calls
     `load` again: it must hold on to nothing of this request.
@@ -118,16 +155,23 @@ async def cached_response(
     entry, outcome = await cache.get_or_load(policy, key, load)
     context_of(request.scope).resolved = Resolved(policy, key, load, media_type)
     headers = {"ETag": entry.etag, "Cache-Control": REVALIDATE, "X-Cache": outcome.value}
-    if entry.status == 200 and matches(header_of(request.scope, b"if-none-match"), entry.etag):
-        return Response(status_code=304, headers=headers)
+    if entry.status == 200 and is_unchanged(request.scope, entry.etag):
+        return _not_modified(request, entry.body, headers)
     return Response(entry.body, entry.status, headers, media_type)
 
 
 def fixed_response(
     request: Request, body: bytes, media_type: str, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Bytes that stay the same as long as the app runs, as 200 or 304."""
-    validated = {**(headers or {}), "ETag": body_etag(body), "Cache-Control": REVALIDATE}
-    if matches(header_of(request.scope, b"if-none-match"), validated["ETag"]):
-        return Response(status_code=304, headers=validated)
-    return Response(body, 200, validated, media_type)
+    """Bytes that stay the same as long as the app runs, as 200 or 304. Raises PreconditionFailed."""
+    validated = {"ETag": body_etag(body), "Cache-Control": REVALIDATE}
+    if is_unchanged(request.scope, validated["ETag"]):
+        return _not_modified(request, body, validated)
+    return Response(body, 200, {**validated, **(headers or {})}, media_type)
+
+
+def _not_modified(request: Request, body: bytes, headers: dict[str, str]) -> Response:
+    """With the `Vary` that compression gives the 200 (RFC 9110, 15.4.5)."""
+    if len(body) >= request.app.state.settings.gzip_min_bytes:
+        headers["Vary"] = "Accept-Encoding"
+    return Response(status_code=304, headers=headers)

@@ -98,6 +98,12 @@ def platform_of(scope: Scope) -> "Platform | None":
     return platform
 
 
+def list_of(scope: Scope, name: bytes) -> bytes | None:
+    """All headers of that (lower case) name as the one list that they are (RFC 9110, 5.3)."""
+    values = [value for key, value in scope["headers"] if key == name]
+    return b",".join(values) if values else None
+
+
 def header_of(scope: Scope, name: bytes) -> bytes | None:
     """The first header of that (lower case) name."""
     for key, value in scope["headers"]:

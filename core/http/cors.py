@@ -15,12 +15,13 @@ from core.http.errors import error_response
 
 _METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE"
 _REQUEST_HEADERS: Final = (
-    "Accept, Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, Last-Event-ID, "
-    "X-Request-Id, X-User-Id"
+    "Accept, Authorization, Cache-Control, Content-Type, Idempotency-Key, If-Match, If-Modified-Since, "
+    "If-None-Match, If-Range, If-Unmodified-Since, Last-Event-ID, Range, X-Request-Id, X-User-Id"
 )
 _EXPOSED: Final = (
-    b"ETag, Idempotency-Replayed, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, "
-    b"Retry-After, Server-Timing, X-Cache, X-Request-Id"
+    b"Accept-Ranges, Allow, Content-Disposition, Content-Range, ETag, Idempotency-Replayed, Location, "
+    b"RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, Server-Timing, WWW-Authenticate, "
+    b"X-Cache, X-Request-Id"
 )
 _MAX_AGE_S: Final = "600"
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import format_datetime, parsedate_to_datetime
+from email.utils import format_datetime
 from typing import Final
 from urllib.parse import quote
 
@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from core.errors import RangeNotSatisfiable
-from core.http.conditional import matches
+from core.http.conditional import http_date, is_unchanged
 from core.http.context import context_of, header_of
 from core.http.errors import error_response
 
@@ -61,8 +61,10 @@ def attachment(filename: str) -> str:
 
 
 def requested_span(request: Request, stored: Representation) -> Span | Response:
-    """Which bytes this request is to be sent, or the finished answer when it is none: 304, 416, or HEAD's."""
-    if _unchanged(request, stored):
+    """Which bytes this request is to be sent, or the finished answer when it is none: 304, 416, or HEAD's.
+    Raises PreconditionFailed.
+    """
+    if is_unchanged(request.scope, stored.etag, stored.modified):
         return Response(status_code=304, headers=_headers(stored, None))
     try:
         span = _span(request, stored)
@@ -104,14 +106,6 @@ def _headers(stored: Representation, span: Span | None) -> Mapping[str, str]:
     return headers
 
 
-def _unchanged(request: Request, stored: Representation) -> bool:
-    known = header_of(request.scope, b"if-none-match")
-    if known is not None:
-        return matches(known, stored.etag)
-    since = _moment(header_of(request.scope, b"if-modified-since"))
-    return since is not None and _http_moment(stored.modified) <= since
-
-
 def _span(request: Request, stored: Representation) -> Span:
     """One range at most. Several, another unit or a malformed one: all of it, as RFC 9110 (14.2) allows."""
     whole = Span(0, stored.size, partial=False)
@@ -139,19 +133,9 @@ def _still_same(request: Request, stored: Representation) -> bool:
     if header is None:
         return True
     validator = header.decode("latin-1").strip()
-    return validator == stored.etag or _moment(header) == _http_moment(stored.modified)
+    return validator == stored.etag or http_date(header) == _http_moment(stored.modified)
 
 
 def _http_moment(moment: datetime) -> datetime:
     """HTTP dates have whole seconds."""
     return moment.astimezone(UTC).replace(microsecond=0)
-
-
-def _moment(header: bytes | None) -> datetime | None:
-    if header is None:
-        return None
-    try:
-        moment = parsedate_to_datetime(header.decode("latin-1"))
-    except (ValueError, OverflowError):
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

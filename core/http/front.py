@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from core.cache import Address, Cache, Entry, Outcome
 from core.errors import HandoverError
 from core.http.compression import LEVEL, Compression, takes_gzip
-from core.http.conditional import REVALIDATE, Resolved, matches
+from core.http.conditional import CONDITIONS, REVALIDATE, Resolved, is_unchanged
 from core.http.context import Answer, Header, context_of, platform_of
 from core.http.errors import error_response
 from core.platform import Platform
@@ -67,13 +67,13 @@ class Front:
         if scope["type"] != "http" or scope["method"] != "GET" or platform is None:
             await self.app(scope, receive, send)
             return
-        if_none_match: bytes | None = None
+        conditional = False
         accept_encoding: bytes | None = None
         for name, value in scope["headers"]:
-            if name == b"if-none-match" and if_none_match is None:
-                if_none_match = value
-            elif name == b"accept-encoding" and accept_encoding is None:
-                accept_encoding = value
+            if name == b"accept-encoding":
+                accept_encoding = value if accept_encoding is None else b"%b,%b" % (accept_encoding, value)
+            elif name in CONDITIONS:
+                conditional = True
         if platform is not self._platform:  # the app was started again: what was resolved belongs to the past
             self._platform = platform
             self._known.clear()
@@ -93,14 +93,21 @@ class Front:
                 entry, outcome = await self._load(platform.cache, known, entry, compressed=compressed)
             except HandoverError as error:
                 self._known.pop(url, None)
-                failed = Compression(error_response(scope, error), minimum_size=self.minimum_size)
-                await failed(scope, receive, send)
+                await self._refuse(error, scope, receive, send)
                 return
-        headers = [(b"etag", entry.etag.encode("latin-1")), _REVALIDATE, _X_CACHE[outcome]]
-        if if_none_match is not None and matches(if_none_match, entry.etag):
-            context_of(scope).answer = Answer(304, headers, b"")
-            return
         body = entry.body
+        headers = [(b"etag", entry.etag.encode("latin-1")), _REVALIDATE, _X_CACHE[outcome]]
+        if conditional:
+            try:
+                unchanged = is_unchanged(scope, entry.etag)
+            except HandoverError as error:
+                await self._refuse(error, scope, receive, send)
+                return
+            if unchanged:
+                if len(body) >= self.minimum_size or body.startswith(_GZIP_MAGIC):
+                    headers.append(_VARY)
+                context_of(scope).answer = Answer(304, headers, b"")
+                return
         if compressed and body.startswith(_GZIP_MAGIC):
             # Other bytes under the same strong tag would be a lie, so the tag becomes weak.
             headers[0] = (b"etag", _weak(entry.etag).encode("latin-1"))
@@ -109,6 +116,10 @@ class Front:
             headers.append(_VARY)
         headers += ((b"content-length", b"%d" % len(body)), known.content_type)
         context_of(scope).answer = Answer(200, headers, body)
+
+    async def _refuse(self, error: HandoverError, scope: Scope, receive: Receive, send: Send) -> None:
+        response = Compression(error_response(scope, error), minimum_size=self.minimum_size)
+        await response(scope, receive, send)
 
     def _remember(self, url: tuple[bytes, bytes], scope: Scope) -> None:
         """After the long way: only what it answered with success."""

@@ -41,6 +41,7 @@ async def cached_client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     own = FastAPI()
     own.include_router(router)
     own.state.platform = app.state.platform
+    own.state.settings = app.state.settings
     errors.install(own)
     own.add_middleware(Edge, clients=ClientResolver([]))
     transport = httpx.ASGITransport(app=own, raise_app_exceptions=False)

@@ -188,3 +188,32 @@ async def test_the_answer_without_an_object_says_nothing_of_the_store(
     assert response.status_code == 503
     assert int(response.headers["retry-after"]) > 0
     assert str(tmp_path) not in response.text
+
+
+async def test_what_the_client_goes_by_has_to_be_the_present_file(
+    client: httpx.AsyncClient, file: JsonObject
+) -> None:
+    """In the order of RFC 9110 (13.2.2)."""
+    tag = f'"{file["checksum"]}"'
+    modified = (await client.get(url_of(file))).headers["last-modified"]
+    early = "Mon, 01 Jan 2001 00:00:00 GMT"
+    for headers, status in [
+        ({"if-match": tag}, 200),
+        ({"if-match": f'"a", {tag[:-1]}-gzip"'}, 200),
+        ({"if-match": "*"}, 200),
+        ({"if-match": '"other"'}, 412),
+        ({"if-unmodified-since": modified}, 200),
+        ({"if-unmodified-since": early}, 412),
+        ({"if-unmodified-since": "nonsense"}, 200),
+        ({"if-match": tag, "if-unmodified-since": early}, 200),
+        ({"if-match": tag, "if-none-match": tag}, 304),
+        ({"if-match": '"other"', "if-none-match": tag}, 412),
+        ({"if-unmodified-since": early, "if-modified-since": modified}, 412),
+        ({"if-unmodified-since": modified, "if-modified-since": modified}, 304),
+        ({"if-match": tag, "range": "bytes=0-1"}, 206),
+        ({"if-match": '"other"', "range": "bytes=0-1"}, 412),
+        ({"if-unmodified-since": early, "range": f"bytes={SIZE}-"}, 412),
+    ]:
+        for method in ("GET", "HEAD"):
+            response = await client.request(method, url_of(file), headers=headers)
+            assert response.status_code == status, headers
