@@ -9,7 +9,6 @@ import hashlib
 import re
 from typing import Final
 
-from python_multipart.multipart import parse_options_header
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,6 +17,7 @@ from core.errors import FieldError, HandoverError, Invalid
 from core.http.access import principal_of
 from core.http.context import header_of, platform_of
 from core.http.errors import error_response
+from core.http.multipart import FORM_OVERHEAD_BYTES, FormDigest, NotAForm
 from core.idempotency import Answer, Claim, KeyHeld
 
 HEADER: Final = "Idempotency-Key"
@@ -94,68 +94,66 @@ def _is_secret(start: Message) -> bool:
 class _Body:
     """The request's body on its way to the route, hashed as it passes.
 
-    A form's boundary is left out of the hash: clients that send a form again choose another one.
+    Of a form the parts are hashed: clients that send a form again choose another boundary.
     """
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
-        media_type, options = parse_options_header(header_of(scope, b"content-type"))
+        content_type = header_of(scope, b"content-type") or b""
         self._server_receive = receive
-        self._boundary = options.get(b"boundary", b"") if media_type == b"multipart/form-data" else b""
-        self._hash = hashlib.sha256(media_type + b"\0")
-        self._hashed = 0
-        self._tail = b""
+        self._received = 0
         self._whole = False
-
-    @property
-    def size(self) -> int:
-        """Bytes so far, boundaries aside."""
-        return self._hashed + len(self._tail)
+        self._hash: FormDigest | _PlainDigest
+        try:
+            self._hash = FormDigest(content_type)
+        except NotAForm:
+            self._hash = _PlainDigest(content_type)
 
     async def receive(self) -> Message:
         message = await self._server_receive()
         if message["type"] == "http.request":
-            self._add(message.get("body", b""))
+            data = message.get("body", b"")
+            self._hash.update(data)
+            self._received += len(data)
             self._whole = not message.get("more_body", False)
         else:
             self._whole = True
         return message
 
     async def is_the_same(self, body_hash: str, size: int) -> bool:
-        """Reads no more of it than the other one had."""
-        while not self._whole and self._hashed <= size:
+        """Reads little more of it than the other one had."""
+        while not self._whole and self._received <= size + FORM_OVERHEAD_BYTES:
             await self.receive()
-        return self.size == size and self.digest() == body_hash
+        return self._whole and self.size == size and self.digest() == body_hash
 
     async def read_rest(self) -> None:
         """What the route had no use for; no more than a little of it."""
         try:
             async with asyncio.timeout(_UNREAD_S):
-                unread = self.size + _UNREAD_BYTES
-                while not self._whole and self.size < unread:
+                unread = self._received + _UNREAD_BYTES
+                while not self._whole and self._received < unread:
                     await self.receive()
         except TimeoutError:
             self._whole = True
 
+    @property
+    def size(self) -> int:
+        return self._hash.size
+
     def digest(self) -> str:
-        whole = self._hash.copy()
-        whole.update(self._tail)
-        return whole.hexdigest()
+        return self._hash.hexdigest()
 
-    def _add(self, data: bytes) -> None:
-        if not self._boundary:
-            self._take(data)
-            return
-        *pieces, last = (self._tail + data).split(self._boundary)
-        for piece in pieces:
-            self._take(piece)
-        # It may end with the beginning of a boundary.
-        sure = max(0, len(last) - len(self._boundary) + 1)
-        self._take(last[:sure])
-        self._tail = last[sure:]
 
-    def _take(self, data: bytes) -> None:
+class _PlainDigest:
+    def __init__(self, content_type: bytes) -> None:
+        self.size = 0
+        self._hash = hashlib.sha256(content_type.partition(b";")[0].strip(b" \t").lower() + b"\0")
+
+    def update(self, data: bytes) -> None:
         self._hash.update(data)
-        self._hashed += len(data)
+        self.size += len(data)
+
+    def hexdigest(self) -> str:
+        return self._hash.hexdigest()
 
 
 class _Answering:

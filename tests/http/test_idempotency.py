@@ -192,6 +192,43 @@ class TestUploads:
         for start in range(0, len(whole), size):
             yield whole[start : start + size]
 
+    @staticmethod
+    def form(boundary: str, *parts: str, preamble: str = "") -> tuple[bytes, dict[str, str]]:
+        framed = "".join(f"--{boundary}\r\nContent-Disposition: form-data; {part}\r\n" for part in parts)
+        kind = f"multipart/form-data; boundary={boundary}"
+        return f"{preamble}{framed}--{boundary}--\r\n".encode(), {"content-type": kind}
+
+    async def test_the_same_parts_between_other_boundaries_are_the_same(
+        self, client: httpx.AsyncClient
+    ) -> None:
+        file = 'name="file"; filename="notes.txt"\r\n\r\nsome notes of x and y'
+        headers, replayed = keyed(), []
+        for boundary, preamble in (
+            ("x", ""),
+            ("y", ""),
+            ("notes", ""),
+            ("longer-boundary", "A preamble\r\n"),
+        ):
+            body, kind = self.form(boundary, file, preamble=preamble)
+            answer = await client.post(self.PATH, content=body, headers={**headers, **kind})
+            assert answer.status_code == 201, answer.text
+            replayed.append(answer.headers.get("idempotency-replayed"))
+        assert replayed == [None, "true", "true", "true"]
+
+    async def test_equal_bytes_that_are_other_parts_are_another_request(
+        self, client: httpx.AsyncClient
+    ) -> None:
+        """Only the boundaries tell the bytes of one part from those of two."""
+        file = 'name="file"; filename="a.txt"\r\n\r\nfirst'
+        field = 'name="description"\r\n\r\nsecond'
+        headers = keyed()
+        one, one_kind = self.form("one", f"{file}\r\n--\r\nContent-Disposition: form-data; {field}")
+        two, two_kind = self.form("two", file, field)
+        assert one.replace(b"one", b"") == two.replace(b"two", b"")
+        first = await client.post(self.PATH, content=one, headers={**headers, **one_kind})
+        other = await client.post(self.PATH, content=two, headers={**headers, **two_kind})
+        assert (first.status_code, other.status_code) == (201, 409)
+
     async def test_a_larger_body_is_not_read_to_its_end(self, client: httpx.AsyncClient) -> None:
         headers = keyed()
         await self.send(client, headers, b"some notes")

@@ -44,6 +44,8 @@ class Form:
     fields: dict[str, str] = field(default_factory=dict)
     object_keys: list[str] = field(default_factory=list)
     began_at: float = field(default_factory=time.monotonic)
+    unchosen: bool = False
+    """There was a file input in which no file was chosen."""
     committing: bool = False
     """Set when nothing but the commit is left to do: from then on a failure may hide a success."""
 
@@ -109,7 +111,8 @@ async def receive(
         except HandoverError as error:
             fault = error
     if fault is None and not form.files:
-        fault = UploadInvalid(f'The form has no "{field_name}"')
+        missing = "No file was chosen for" if form.unchosen else "The form has no"
+        fault = UploadInvalid(f'{missing} "{field_name}"')
     if fault is not None:
         raise fault
 
@@ -124,6 +127,9 @@ async def _take(
         return
     if part.name != field_name:
         raise UploadInvalid(f'Unexpected file "{part.name[:100]}"; files are sent as "{field_name}"')
+    if await part.is_unchosen():
+        form.unchosen = True
+        return
     if len(form.files) == most_files:
         raise UploadInvalid(f"At most {most_files} file{'s' * (most_files > 1)} can be uploaded at once")
     original_name = shown_name(part.filename)

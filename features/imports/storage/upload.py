@@ -45,6 +45,8 @@ async def receive(content_type: str, body: AsyncIterable[bytes], folder: Path, *
                 raise UploadInvalid('The form has more than one "file"')
             elif part.filename is None:
                 raise UploadInvalid('"file" is not a file')
+            elif await part.is_unchosen():
+                raise UploadInvalid('No file was chosen for "file"')
             else:
                 filename = _plain_name(part.filename)
                 await _copy(part, target, limit)
