@@ -8,6 +8,7 @@ key. So revoking takes effect at once on the host where it happens, and on other
 LIFETIME_S in any case. What is remembered is the SHA-256 of the key, never the key, in this process alone.
 """
 
+import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable
@@ -39,6 +40,7 @@ FAILURES_WINDOW_S: Final = 60.0
 """So many wrong keys in so many seconds, of one client in one process; then it has to wait."""
 
 _SCOPE_KEY: Final = "handover.principal"
+_ACCESS_KEY: Final = "handover.access"
 _OPEN_DOOR: Final = "handover.admin_port"
 _OPEN: Final = (PROBES - {"/metrics"}) | {"/docs", "/openapi.json"}
 _OPEN_BELOW: Final = "/docs/"
@@ -85,6 +87,12 @@ def principal_of(scope: Scope) -> Principal | None:
     return cast("Principal | None", scope.get(_SCOPE_KEY))
 
 
+async def is_still_let_in(scope: Scope) -> bool:
+    """False once the key of this request is revoked or has expired: for answers that go on and on."""
+    access = cast("Access | None", scope.get(_ACCESS_KEY))
+    return access is None or await access.still_knows(scope)
+
+
 def open_door(scope: Scope) -> None:
     """Let this request in without a key: it came through a door that is guarded otherwise."""
     scope[_OPEN_DOOR] = True
@@ -98,6 +106,9 @@ class _Known:
     until: float
     stamps: bytes
 
+    def holds(self, stamps: bytes) -> bool:
+        return self.stamps == stamps and time.monotonic() < self.until
+
 
 class Access:
     """`admin_paths`: see `needed_scope`."""
@@ -110,6 +121,7 @@ class Access:
         self._known: dict[bytes, _Known] = {}
         self._failures = RateLimiter(FAILURES, FAILURES_WINDOW_S)
         self._barred: dict[str, float] = {}
+        self._again = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or is_open(scope["path"]) or _OPEN_DOOR in scope:
@@ -124,7 +136,7 @@ class Access:
         except HandoverError as error:
             await error_response(scope, error)(scope, receive, send)
             return
-        scope[_SCOPE_KEY] = principal
+        scope[_SCOPE_KEY], scope[_ACCESS_KEY] = principal, self
         await self.app(scope, receive, send)
 
     async def _principal(self, scope: Scope) -> Principal:
@@ -132,25 +144,51 @@ class Access:
         if given is None:
             _challenge(scope)
             raise KeyRequired("An API key is required")
-        token = given[len(_SCHEME) :].strip() if given[: len(_SCHEME)].lower() == _SCHEME else b""
+        token = _token(given)
         platform = platform_of(scope)
         if platform is None:
             raise Unavailable("The service is being started")
         digest = hashlib.sha256(token).digest()
         known = self._known.get(digest)
         stamps = platform.cache.stamps_of(KEY_TAG)
-        if known is not None and known.stamps == stamps and time.monotonic() < known.until:
+        if known is not None and known.holds(stamps):
             return known.principal
         client = limit_key(context_of(scope).client or "unknown")
         if known is None:
             self._raise_if_barred(client)
-        principal = await self._authenticate(platform.db, token.decode("latin-1"))
+        principal = await self._looked_up(platform.db, token, digest, stamps)
         if principal is None:
-            self._known.pop(digest, None)
             _challenge(scope, b'error="invalid_token"')
             await self._count_failure(client)
             raise KeyRequired("A valid API key is required")
-        self._known[digest] = _Known(principal, time.monotonic() + _lifetime_s(principal), stamps)
+        return principal
+
+    async def still_knows(self, scope: Scope) -> bool:
+        """One at a time: the first of many with the same key asks for all. A database that is down proves
+        nothing.
+        """
+        platform = platform_of(scope)
+        if platform is None:
+            return False
+        token = _token(header_of(scope, b"authorization") or b"")
+        digest = hashlib.sha256(token).digest()
+        async with self._again:
+            known, stamps = self._known.get(digest), platform.cache.stamps_of(KEY_TAG)
+            if known is not None and known.holds(stamps):
+                return True
+            try:
+                return await self._looked_up(platform.db, token, digest, stamps) is not None
+            except Unavailable:
+                return True
+
+    async def _looked_up(
+        self, db: "Database", token: bytes, digest: bytes, stamps: bytes
+    ) -> Principal | None:
+        principal = await self._authenticate(db, token.decode("latin-1"))
+        if principal is None:
+            self._known.pop(digest, None)
+        else:
+            self._known[digest] = _Known(principal, time.monotonic() + _lifetime_s(principal), stamps)
         return principal
 
     async def _count_failure(self, client: str) -> None:
@@ -189,6 +227,10 @@ def needed_scope(method: str, path: str, admin_paths: tuple[str, ...]) -> Access
     ):
         return "admin"
     return "read" if method in {"GET", "HEAD"} else "write"
+
+
+def _token(header: bytes) -> bytes:
+    return header[len(_SCHEME) :].strip() if header[: len(_SCHEME)].lower() == _SCHEME else b""
 
 
 def _lifetime_s(principal: Principal) -> float:

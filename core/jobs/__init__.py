@@ -14,6 +14,7 @@ from core.jobs.errors import (
     JobNotFound,
     JobStopped,
     LeaseLost,
+    TooManyStreams,
 )
 from core.jobs.kinds import JobKind
 from core.jobs.service import Jobs
@@ -37,4 +38,5 @@ __all__ = [
     "Jobs",
     "JsonObject",
     "LeaseLost",
+    "TooManyStreams",
 ]

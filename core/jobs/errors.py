@@ -1,6 +1,7 @@
 """What can go wrong with a job.
 
 JobNotFound, JobConflict, JobEnded    answers to a caller (404, 409, 409)
+TooManyStreams                        an answer to a caller (503)
 JobFailed                             a handler gives up, with a sentence for people
 JobStopped                            a handler must stop; never caught by handlers
   JobCancelled                          somebody asked for it
@@ -10,7 +11,7 @@ JobStopped                            a handler must stop; never caught by handl
 
 from typing import ClassVar
 
-from core.errors import Conflict, NotFound
+from core.errors import Conflict, NotFound, Unavailable
 from core.jobs.views import JobState, JsonObject
 
 
@@ -38,6 +39,16 @@ class JobEnded(Conflict):
 
     def __init__(self, job_id: str, state: JobState) -> None:
         super().__init__(f"Job {job_id} has already {state} and cannot be cancelled")
+
+
+class TooManyStreams(Unavailable):
+    """This process has as many event streams open as it feeds."""
+
+    code: ClassVar[str] = "jobs.too_many_streams"
+    default_retry_after: ClassVar[float] = 5.0
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} event streams are open already; try again later, or read the job itself")
 
 
 class JobFailed(Exception):

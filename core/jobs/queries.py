@@ -2,7 +2,7 @@
 the job is not ours any more, or not in the state that the change needs."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -181,6 +181,19 @@ async def _with_rates(db: Database, jobs: list[JobView]) -> list[JobView]:
         else job
         for job in jobs
     ]
+
+
+async def events_of(db: Database, after: Mapping[str, int], *, limit: int) -> dict[str, list[JobEventView]]:
+    """Of each of these jobs the events after that number, oldest first; `limit` holds for all together."""
+    rows = await db.jobevent.find_many(
+        where={"OR": [{"job_id": job_id, "sequence": {"gt": number}} for job_id, number in after.items()]},
+        order=[{"job_id": "asc"}, {"sequence": "asc"}],
+        take=limit,
+    )
+    found: dict[str, list[JobEventView]] = {}
+    for row in rows:
+        found.setdefault(row.job_id, []).append(_event_view(row))
+    return found
 
 
 async def events_after(db: Database, job_id: str, sequence: int, *, limit: int) -> list[JobEventView]:

@@ -7,6 +7,7 @@ import random
 import socket
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from uuid import UUID, uuid4
 
 import structlog
@@ -21,6 +22,7 @@ from core.jobs.kinds import JobKind
 from core.jobs.pause import pause
 from core.jobs.place import place_of
 from core.jobs.runner import Lease, Runner
+from core.jobs.streams import EVENTS_PER_READ, Admitted, Streams
 from core.jobs.views import Enqueuer, JobEventView, JobPage, JobState, JobView, JsonObject
 from core.settings import Settings
 
@@ -29,9 +31,7 @@ PICKUP_DELAY_S = 5.0
 
 POLL_S = 2.0
 ENQUEUE_TRIES = 5
-FOLLOW_S = 0.3
-FOLLOW_RETRY_S = 1.0
-EVENTS_PER_READ = 500
+STREAMS_BEGIN_AT_ONCE = 4
 MAX_RECOVERED_AT_ONCE = 4
 ABORT_WAIT_S = 2.0
 
@@ -70,6 +70,8 @@ class Jobs:
         self._draining = draining
         self._openapi = openapi
         self._stopping = asyncio.Event()
+        self._streams = Streams(db)
+        self._beginning = asyncio.Semaphore(STREAMS_BEGIN_AT_ONCE)
         self._running: dict[asyncio.Task[None], Runner] = {}
         self._background: list[asyncio.Task[None]] = []
         self._drain: asyncio.Task[None] | None = None
@@ -136,6 +138,7 @@ class Jobs:
     def begin_stop(self) -> None:
         """Tell running jobs to hand their leases back and followers to end; returns at once."""
         self._stopping.set()
+        self._streams.begin_stop()
         if self._drain is None:
             self._drain = asyncio.create_task(self._hand_back())
 
@@ -144,6 +147,7 @@ class Jobs:
         self.begin_stop()
         if self._drain is not None:
             await self._drain
+        await self._streams.stop()
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
@@ -181,22 +185,23 @@ class Jobs:
         """The next events, oldest first; at most 500, so ask again until none come."""
         return await queries.events_after(self._db, _checked(job_id), sequence, limit=EVENTS_PER_READ)
 
-    async def follow(self, job_id: str, after: int = 0) -> AsyncIterator[JobEventView]:
-        """Every event after that number, as they come: ends after the final one, or when we stop."""
-        while not self._stopping.is_set():
-            try:
-                events = await self.events_after(job_id, after)
-            except Unavailable as unavailable:
-                log.warning("jobs.follow_unavailable", job_id=job_id, error=str(unavailable))
-                await pause(self._stopping, FOLLOW_RETRY_S)
-                continue
-            for event in events:
-                yield event
-                after = event.sequence
-                if event.final:
-                    return
-            if len(events) < EVENTS_PER_READ:
-                await pause(self._stopping, FOLLOW_S)
+    @asynccontextmanager
+    async def streaming(self, job_id: str) -> AsyncIterator[JobView]:
+        """The job that a client begins to follow, and a place for its stream. Raises JobNotFound and
+        TooManyStreams. Many that begin at once leave connections to others.
+        """
+        with self._streams.place():
+            async with self._beginning:
+                job = await self.get(job_id)
+            yield job
+
+    def follow(
+        self, job_id: str, after: int = 0, admitted: Admitted | None = None
+    ) -> AsyncIterator[JobEventView]:
+        """Every event after that number, as they come: ends after the final one, when we stop, or within a
+        second of `admitted` saying no.
+        """
+        return self._streams.follow(_checked(job_id), after, admitted)
 
     def public_arguments(self, job: JobView) -> JsonObject:
         """The arguments that may be shown; none of a kind that this process does not know."""

@@ -1,24 +1,31 @@
 """`/api/v1/jobs`: see what runs in the background, follow it, stop it."""
 
+import re
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from core.deps import Jobs
+from core.http.access import is_still_let_in
 from core.http.envelope import Envelope, ListEnvelope, error_responses, listed
 from core.http.pagination import Limit, Offset
 from core.http.text import Text
-from core.jobs import JobEnded, JobNotFound, JobState, JobView
+from core.jobs import JobEnded, JobNotFound, JobState, JobView, TooManyStreams
 from features.jobs.schemas import Job, show
 
 RECONNECT_MS = 1000
 
 JobId = Annotated[Text, Path(description="The id that the 202 answer's Location named")]
-LastEvent = Annotated[
-    int,
-    Header(alias="Last-Event-ID", ge=0, le=2**31 - 1, description="The number of the last event received"),
+LastEventId = Annotated[
+    str,
+    Header(
+        alias="Last-Event-ID",
+        description="The number of the last event received; whatever is none stands for the beginning",
+    ),
 ]
 
 router = APIRouter(prefix="/api/v1/jobs", tags=["Jobs"])
@@ -42,12 +49,28 @@ async def show_job(job_id: JobId, jobs: Jobs) -> Envelope[Job]:
     return Envelope(data=show(job, jobs.public_arguments(job)))
 
 
-async def _followed(job_id: JobId, jobs: Jobs, response: Response, last_event: LastEvent = 0) -> JobView:
-    """The job to follow. After its final event 204 tells clients not to reconnect."""
-    job = await jobs.get(job_id)
-    if job.ended and last_event >= job.last_event:
-        response.status_code = 204
-    return job
+@dataclass(frozen=True, slots=True)
+class _Followed:
+    """`after` is the number of the last event that the client has; `done`: it has them all."""
+
+    job: JobView
+    after: int
+
+    @property
+    def done(self) -> bool:
+        return self.job.ended and self.after >= self.job.last_event
+
+
+async def _followed(
+    job_id: JobId, jobs: Jobs, response: Response, last_event_id: LastEventId = ""
+) -> AsyncIterator[_Followed]:
+    """After the final event 204 tells clients not to reconnect. A browser that got an error never would."""
+    async with jobs.streaming(job_id) as job:
+        after = int(last_event_id) if re.fullmatch("[0-9]{1,10}", last_event_id) else 0
+        followed = _Followed(job, 0 if after > (2**31 - 1 if job.ended else job.last_event) else after)
+        if followed.done:
+            response.status_code = 204
+        yield followed
 
 
 @router.get(
@@ -55,21 +78,21 @@ async def _followed(job_id: JobId, jobs: Jobs, response: Response, last_event: L
     summary="Follow a job's progress",
     response_class=EventSourceResponse,
     responses={
-        **error_responses(JobNotFound),
+        **error_responses(JobNotFound, TooManyStreams),
         204: {"description": "The job has ended, nothing is missing"},
     },
 )
 async def follow_job(
-    job: Annotated[JobView, Depends(_followed)], jobs: Jobs, last_event: LastEvent = 0
+    request: Request, jobs: Jobs, followed: Annotated[_Followed, Depends(_followed)]
 ) -> AsyncIterator[ServerSentEvent]:
     """Numbered events, each with the whole job as it was then; the stream ends when the job ends.
 
     A client that reconnects with `Last-Event-ID` gets everything that it missed.
     """
-    if job.ended and last_event >= job.last_event:
+    if followed.done:
         return
-    arguments = jobs.public_arguments(job)
-    async for event in jobs.follow(job.id, last_event):
+    job, arguments = followed.job, jobs.public_arguments(followed.job)
+    async for event in jobs.follow(job.id, followed.after, partial(is_still_let_in, request.scope)):
         body = show(job.at(event.snapshot), arguments)
         yield ServerSentEvent(
             raw_data=body.model_dump_json(), id=str(event.sequence), event=event.kind, retry=RECONNECT_MS

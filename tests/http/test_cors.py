@@ -1,4 +1,4 @@
-"""CORS: what pages of other origins may send, and what of answers they may read, whichever layer gave them."""
+"""CORS: what pages of other origins may send, and what they may read of answers of every layer."""
 
 from typing import Any
 

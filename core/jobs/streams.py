@@ -1,0 +1,132 @@
+"""Event streams: all that a process has open are fed by one poll, whatever their number and their jobs."""
+
+import asyncio
+import contextvars
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from core.database.client import Database
+from core.errors import Unavailable
+from core.jobs import queries
+from core.jobs.errors import TooManyStreams
+from core.jobs.pause import pause
+from core.jobs.views import JobEventView
+
+MOST_STREAMS: Final = 500
+"""Of clients, in one process."""
+POLL_S: Final = 0.3
+RETRY_S: Final = 1.0
+CHECK_S: Final = 1.0
+"""How often a stream asks whether it may go on."""
+EVENTS_PER_READ: Final = 500
+
+log = structlog.get_logger(__name__)
+
+Admitted = Callable[[], Awaitable[bool]]
+
+
+@dataclass(eq=False, slots=True)
+class _Stream:
+    """`after` is the number of the newest event in `pending`, or of the last that was."""
+
+    job_id: str
+    after: int
+    pending: deque[JobEventView] = field(default_factory=deque)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Streams:
+    """A poll reads what streams that wait for something have not had yet. One whose client is slow keeps what
+    it was given, 500 events at most, and is passed by meanwhile.
+    """
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._places = MOST_STREAMS
+        self._streams: set[_Stream] = set()
+        self._poller: asyncio.Task[None] | None = None
+        self._joined = asyncio.Event()
+        self._stopping = False
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """For the stream of a client. Raises TooManyStreams."""
+        if self._places <= 0:
+            raise TooManyStreams(MOST_STREAMS)
+        self._places -= 1
+        try:
+            yield
+        finally:
+            self._places += 1
+
+    async def follow(self, job_id: str, after: int, admitted: Admitted | None) -> AsyncIterator[JobEventView]:
+        """Every event after that number: ends after the final one, when `admitted` says no, or at `stop`."""
+        stream = _Stream(job_id, after)
+        check_at = time.monotonic() + CHECK_S
+        self._streams.add(stream)
+        self._joined.set()
+        if self._poller is None or self._poller.done():
+            self._poller = asyncio.create_task(self._poll(), name="job-events", context=contextvars.Context())
+        try:
+            while not self._stopping:
+                if admitted is not None and time.monotonic() >= check_at:
+                    if not await admitted():
+                        return
+                    check_at = time.monotonic() + CHECK_S
+                if not stream.pending:
+                    stream.news.clear()
+                    await pause(stream.news, CHECK_S)
+                    continue
+                event = stream.pending.popleft()
+                yield event
+                if event.final:
+                    return
+        finally:
+            self._streams.discard(stream)
+
+    def begin_stop(self) -> None:
+        self._stopping = True
+        self._joined.set()
+        for stream in self._streams:
+            stream.news.set()
+
+    async def stop(self) -> None:
+        self.begin_stop()
+        if self._poller is not None:
+            await self._poller
+
+    async def _poll(self) -> None:
+        while self._streams and not self._stopping:
+            self._joined.clear()
+            try:
+                rest_s = 0.0 if await self._feed() else POLL_S
+            except Unavailable as unavailable:
+                log.warning("jobs.follow_unavailable", error=str(unavailable))
+                rest_s = RETRY_S
+            except Exception:
+                log.exception("jobs.follow_failed")
+                rest_s = RETRY_S
+            if not self._joined.is_set():
+                await pause(self._joined, rest_s)
+
+    async def _feed(self) -> bool:
+        """One read for all; True when there is more to read at once."""
+        waiting = [stream for stream in self._streams if not stream.pending]
+        after: dict[str, int] = {}
+        for stream in waiting:
+            after[stream.job_id] = min(stream.after, after.get(stream.job_id, stream.after))
+        if not after:
+            return False
+        found = await queries.events_of(self._db, after, limit=EVENTS_PER_READ)
+        for stream in waiting:
+            stream.pending.extend(e for e in found.get(stream.job_id, ()) if e.sequence > stream.after)
+            if stream.pending:
+                stream.after = stream.pending[-1].sequence
+                stream.news.set()
+        return sum(map(len, found.values())) == EVENTS_PER_READ
