@@ -29,10 +29,12 @@ from core.cache.ending import end
 
 PINGS_WITHIN_BOUND: Final = 4
 PINGS_WITHIN_TIMEOUT: Final = 16
-SILENT_PINGS: Final = 8
-"""Half of what a writer waits for Redis (`REDIS_TIMEOUT_S`), so a Redis that hangs is given up here before a
-writer anywhere gives up on it.
+SILENT_SHARE: Final = 0.85
+"""Of what a writer waits for Redis (`REDIS_TIMEOUT_S`): a Redis that hangs is given up here before a writer
+anywhere gives up on it, but hardly sooner, for giving up leaves all entries of the host behind.
 """
+SILENT_PINGS: Final = 3
+"""So many have to be unanswered too: one may only wait for an event loop that was held up to see its answer."""
 RECONNECT_S: Final = 0.25
 
 _MOMENT: Final = struct.Struct(">d")
@@ -70,6 +72,7 @@ class Subscription:
         self._timeout_s = timeout_s
         self._confirmed = asyncio.Event()
         self._unanswered = 0
+        self._silent_since = math.inf
         self._failing = False
         self._task: asyncio.Task[None] | None = None
 
@@ -123,11 +126,16 @@ class Subscription:
 
     async def _ping(self, connection: AbstractConnection) -> None:
         self._unanswered = 0
-        while self._unanswered < SILENT_PINGS:
+        while True:
+            now = time.monotonic()
+            if self._unanswered == 0:
+                self._silent_since = now
+            silent_s = now - self._silent_since
+            if self._unanswered >= SILENT_PINGS and silent_s >= SILENT_SHARE * self._timeout_s:
+                raise TimeoutError("the subscription is silent")
             self._unanswered += 1
-            await connection.send_command("PING", _MOMENT.pack(time.monotonic()), check_health=False)
+            await connection.send_command("PING", _MOMENT.pack(now), check_health=False)
             await asyncio.sleep(self._interval_s)
-        raise TimeoutError("the subscription is silent")
 
     async def _listen(self, connection: AbstractConnection, listener: Listener) -> None:
         while True:

@@ -106,6 +106,25 @@ async def test_when_the_subscription_ends_all_that_was_kept_is_left_behind(
         await in_memory(there, source, POLICY)
 
 
+@pytest.mark.parametrize("silent_share", [0.2, 0.6])
+async def test_a_redis_that_is_slow_for_a_moment_makes_nobody_forget(
+    server: RedisServer, tmp_path: Path, silent_share: float
+) -> None:
+    """No writer has given up on it meanwhile, so nothing can have been missed."""
+    source = Source()
+    async with opened(tmp_path, server.url) as there:
+        await in_memory(there, source, POLICY)
+        lost = figure("handover_cache_subscriptions_lost_total")
+        server.stop()
+        try:
+            await asyncio.sleep(silent_share * Settings().redis_timeout_s)
+        finally:
+            server.resume()
+        await in_memory(there, source, POLICY)
+        assert source.loads == 1
+        assert figure("handover_cache_subscriptions_lost_total") == lost
+
+
 async def test_what_was_noted_between_two_subscriptions_is_not_used_under_the_next(
     server: RedisServer, tmp_path: Path
 ) -> None:
