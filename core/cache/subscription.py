@@ -34,7 +34,7 @@ SILENT_SHARE: Final = 0.85
 anywhere gives up on it, but hardly sooner, for giving up leaves all entries of the host behind.
 """
 SILENT_PINGS: Final = 3
-"""So many have to be unanswered too: one may only wait for an event loop that was held up to see its answer."""
+"""So many have to be unanswered too: a single one may wait for an event loop that was held up."""
 RECONNECT_S: Final = 0.25
 
 _MOMENT: Final = struct.Struct(">d")

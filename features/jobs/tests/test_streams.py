@@ -4,15 +4,12 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
 
-from core.database.client import Database
 from core.jobs.streams import MOST_STREAMS
 from features.jobs.tests.conftest import Work
-from features.keys.tests.factories import bearer, make_key
 from tests.fixtures.servers import LiveServer, StartServer
 from tests.fixtures.waiting import wait_for
 
@@ -103,26 +100,3 @@ async def test_streams_beyond_the_bound_are_refused_until_one_goes(
                 return again.status == 200
 
         await wait_for(taken)
-
-
-@pytest.mark.parametrize("how", ["revoked", "expired"])
-async def test_a_key_that_ends_ends_its_streams(
-    live_server: StartServer, work: Work, db: Database, how: str
-) -> None:
-    server = await live_server({"AUTH": "keys"})
-    admin = await make_key(db, "admin", name="admin")
-    life = timedelta(seconds=4) if how == "expired" else None
-    other = await make_key(db, "admin", name="other", expires_in=life)
-    job = await work.enqueue()
-    opening = [
-        asyncio.ensure_future(Stream.open(server, job.id, key=key.key)) for key in (other, other, admin)
-    ]
-    async with server.client(headers=bearer(admin)) as client, opened(*opening) as streams:
-        assert [await stream.begun() for stream in streams] == [1, 1, 1]
-        ended = [asyncio.create_task(stream.ids()) for stream in streams]
-        if how == "revoked":
-            assert (await client.delete(f"/api/v1/keys/{other.id}")).status_code == 200
-        async with asyncio.timeout(4 + 5):
-            assert await asyncio.gather(*ended[:2]) == [[], []]
-        assert not ended[2].done()
-        ended[2].cancel()
