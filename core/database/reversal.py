@@ -2,21 +2,38 @@
 they were.
 
 A row tells by itself who wrote it last: `import_job_id` and `import_version`, the version which that import
-left. Whoever changes the row raises its version only.
+left. Whoever changes the row raises its version only. Which rows refer to which is read from PostgreSQL's
+catalog (pg_constraint), so that tables of which nobody here knows count too.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final, Literal
 
 from prisma.errors import ForeignKeyViolationError, UniqueViolationError
 
 from core.database.bulk import SomebodyWasQuicker
 from core.database.client import Database
 
+# Of a partitioned table's constraints, those of the partitions only repeat its own.
+_REFERENCES: Final = """
+SELECT conrelid::regclass::text AS source, confrelid::regclass::text AS target,
+    string_agg(format('source.%I = target.%I', held.attname, meant.attname), ' AND ') AS condition,
+    string_agg(format('source.%I IS NOT NULL', held.attname), ' AND ') AS present,
+    format('concat_ws('', '', %s)', string_agg(format('source.%I', held.attname), ', ')) AS value
+FROM pg_constraint, unnest(conkey, confkey) AS pair(held_number, meant_number)
+JOIN pg_attribute AS held ON held.attnum = held_number
+JOIN pg_attribute AS meant ON meant.attnum = meant_number
+WHERE contype = 'f' AND conparentid = 0 AND held.attrelid = conrelid AND meant.attrelid = confrelid
+GROUP BY pg_constraint.oid, conrelid, confrelid ORDER BY conrelid::regclass::text, conname
+"""
+
 
 @dataclass(frozen=True, slots=True)
-class BeforeImage:
-    """A row before an import overwrote it; `row` is JSON text of all its columns."""
+class Image:
+    """A row as it was, before an import overwrote it or when an import left it; `row` is JSON text of all its
+    columns.
+    """
 
     id: str
     row: str
@@ -31,16 +48,46 @@ class Obstacle:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """A row that is not as the import left it: `gone`, `foreign` (another row has its id, or another import
+    overwrote it: `import_job_id`), or `changed` by somebody.
+    """
+
+    id: str
+    what: Literal["gone", "foreign", "changed"]
+    import_job_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A foreign key. The others are SQL about a row of `source` and one of `target`, by these names:
+    `condition` (the one refers to the other), `present` (the former refers to any), `value` (what it says).
+    """
+
+    source: str
+    target: str
+    condition: str
+    present: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class TakenBack:
     deleted: int
     restored: int
 
 
-class ReversibleTable:
-    """One table with `id`, `import_job_id`, `import_version`, a version column and the given columns.
+async def references(db: Database) -> list[Reference]:
+    """Every foreign key of the database."""
+    return [Reference(**row) for row in await db.query_raw(_REFERENCES)]
 
-    `links`: the columns that hold the id of a row of another table, by whose end they become null; with that
-    table. `unique`: the columns of which no two rows may say the same.
+
+class ReversibleTable:
+    """One table with `id`, `import_job_id`, `import_version`, `updated_at`, a version column and the given
+    columns.
+
+    `unique`: the columns of which no two rows may say the same. `counters`: those that grow without a change
+    of the row.
     """
 
     def __init__(
@@ -49,22 +96,26 @@ class ReversibleTable:
         columns: Iterable[str],
         *,
         version: str = "row_version",
-        links: Mapping[str, str] | None = None,
         unique: Iterable[str] = (),
+        counters: Iterable[str] = (),
     ) -> None:
-        self._table = table
-        self._links = dict(links or {})
+        self.name = table
+        self._unique = tuple(unique)
         held = f"SELECT * FROM {table} WHERE id = ANY({{}}::text[]) ORDER BY id FOR UPDATE"
         self._before = f"SELECT id, row_to_json(held)::text AS row FROM ({held.format('$1')}) AS held"
-        self._obstacles = f"""
-            SELECT source.id, CASE WHEN held.id IS NULL THEN 'was deleted'
-                WHEN held.import_job_id IS DISTINCT FROM $1::uuid
-                    THEN 'was overwritten by import ' || coalesce(held.import_job_id::text, '?')
-                ELSE 'was changed' END AS what
+        aside = ", ".join((version, "import_job_id", "import_version", "updated_at", *counters))
+        self._moved = f"""
+            SELECT source.id, held.import_job_id::text AS import_job_id,
+                CASE WHEN held.id IS NULL THEN 'gone'
+                WHEN held.import_job_id IS DISTINCT FROM $1::uuid THEN 'foreign' ELSE 'changed' END AS what
             FROM unnest($2::text[]) AS source(id)
             LEFT JOIN ({held.format("$2")}) AS held ON held.id = source.id
+            LEFT JOIN (SELECT was.id, to_jsonb(was) - '{{{aside}}}'::text[] AS content
+                FROM unnest($3::json[]) AS image, json_populate_record(NULL::{table}, image) AS was) AS was
+                ON was.id = source.id
             WHERE held.id IS NULL OR held.import_job_id IS DISTINCT FROM $1::uuid
-                OR held.{version} <> held.import_version"""
+                OR held.{version} <> held.import_version
+                AND to_jsonb(held) - '{{{aside}}}'::text[] IS DISTINCT FROM was.content"""
         names = [name for name in columns if name != "id"]
         # The version goes on: a row never has two contents under one. Unchanged since an earlier import, it
         # stays so.
@@ -73,69 +124,78 @@ class ReversibleTable:
                 {version} = {table}.{version} + 1, import_job_id = old.import_job_id,
                 import_version = CASE WHEN old.{version} = old.import_version
                     THEN {table}.{version} + 1 ELSE old.import_version END
-            FROM unnest($1::json[]) AS image, json_populate_record(NULL::{table}, image) AS old
-            WHERE {table}.id = old.id"""
-        self._delete = f"DELETE FROM {table} WHERE id = ANY($1::text[])"
-        hindrances = [
-            f"SELECT old.id, 'belonged to ' || old.{name} || ', which is gone' AS what FROM old "
-            f"WHERE old.{name} IS NOT NULL AND NOT EXISTS (SELECT FROM {target} WHERE id = old.{name})"
-            for name, target in self._links.items()
-        ] + [
-            f"SELECT old.id, 'had the {name} ' || old.{name} || ', which ' || other.id || ' has now' AS what "
-            f"FROM old JOIN {table} AS other ON other.{name} = old.{name} AND other.id <> old.id"
-            for name in unique
-        ]
-        self._hindrances = (
-            f"WITH old AS MATERIALIZED (SELECT was.* FROM unnest($1::json[]) AS image, "
-            f"json_populate_record(NULL::{table}, image) AS was) "
-            f"SELECT id, min(what) AS what FROM ({' UNION ALL '.join(hindrances)}) AS found GROUP BY id"
-            if hindrances
-            else None
-        )
+            FROM unnest($2::json[]) AS image, json_populate_record(NULL::{table}, image) AS old
+            WHERE {table}.id = old.id AND {table}.import_job_id = $1::uuid"""
+        self._delete = f"DELETE FROM {table} WHERE id = ANY($2::text[]) AND import_job_id = $1::uuid"
 
-    async def before(self, tx: Database, ids: Sequence[str]) -> list[BeforeImage]:
+    async def before(self, tx: Database, ids: Sequence[str]) -> list[Image]:
         """Those of the rows that exist, held until the transaction ends."""
-        return [BeforeImage(**row) for row in await tx.query_raw(self._before, list(ids))]
+        return [Image(**row) for row in await tx.query_raw(self._before, list(ids))]
 
-    async def obstacles(self, tx: Database, job_id: str, ids: Sequence[str]) -> list[Obstacle]:
-        """Those of the rows that are not any more as the job left them; the others are held."""
-        return [Obstacle(**row) for row in await tx.query_raw(self._obstacles, job_id, list(ids))]
+    async def moved(
+        self, tx: Database, job_id: str, ids: Sequence[str], left: Sequence[Image]
+    ) -> list[Moved]:
+        """Those of the rows that are not any more as the job left them; the others are held. `left` has, of
+        rows that somebody has changed, what the job left: with the same content again they are as they were.
+        """
+        rows = await tx.query_raw(self._moved, job_id, list(ids), [image.row for image in left])
+        return [Moved(**row) for row in rows]
 
-    async def hindrances(self, tx: Database, images: Sequence[BeforeImage]) -> list[Obstacle]:
+    async def hindrances(
+        self, tx: Database, images: Sequence[Image], known: Sequence[Reference]
+    ) -> list[Obstacle]:
         """Those of the overwritten rows that cannot become what they were: what they belonged
         to is gone, or what only they had is another's.
         """
-        if not images or self._hindrances is None:
+        found = [
+            f"SELECT source.id, 'belonged to ' || {each.value} || ', which is gone' AS what FROM old AS source "
+            f"WHERE {each.present} AND NOT EXISTS (SELECT FROM {each.target} AS target WHERE {each.condition})"
+            for each in known
+            if each.source == self.name
+        ] + [
+            f"SELECT old.id, 'had the {name} ' || old.{name} || ', which ' || other.id || ' has now' AS what "
+            f"FROM old JOIN {self.name} AS other ON other.{name} = old.{name} AND other.id <> old.id"
+            for name in self._unique
+        ]
+        if not images or not found:
             return []
-        rows = [image.row for image in images]
-        return [Obstacle(**row) for row in await tx.query_raw(self._hindrances, rows)]
+        statement = (
+            f"WITH old AS MATERIALIZED (SELECT was.* FROM unnest($1::json[]) AS image, "
+            f"json_populate_record(NULL::{self.name}, image) AS was) "
+            f"SELECT id, min(what) AS what FROM ({' UNION ALL '.join(found)}) AS found GROUP BY id"
+        )
+        return [Obstacle(**row) for row in await tx.query_raw(statement, [image.row for image in images])]
 
-    async def dependents(
-        self, tx: Database, job_id: str, target: "ReversibleTable", ids: Sequence[str]
-    ) -> list[Obstacle]:
-        """The rows, of others than the job, that belong to these rows of `target`. No more can come when
-        those are held.
-        """
-        found: list[Obstacle] = []
-        for name in (name for name, table in self._links.items() if table == target._table):
-            statement = (
-                f"SELECT id, 'belongs to ' || {name} || ', which the import brought' AS what "
-                f"FROM {self._table} WHERE {name} = ANY($2::text[]) "
-                "AND import_job_id IS DISTINCT FROM $1::uuid ORDER BY id"
-            )
-            found += [Obstacle(**row) for row in await tx.query_raw(statement, job_id, list(ids))]
-        return found
-
-    async def take_back(self, tx: Database, ids: Sequence[str], images: Sequence[BeforeImage]) -> TakenBack:
-        """Rows that have an image become what it says, the other ones go. Raises SomebodyWasQuicker; the
-        transaction is over then.
+    async def take_back(
+        self, tx: Database, job_id: str, ids: Sequence[str], images: Sequence[Image]
+    ) -> TakenBack:
+        """Of the job's rows, those that have an image become what it says, the other ones go. Raises
+        SomebodyWasQuicker; the transaction is over then.
         """
         overwritten = {image.id for image in images}
         inserted = [row_id for row_id in ids if row_id not in overwritten]
-        deleted = await tx.execute_raw(self._delete, inserted) if inserted else 0
+        deleted = await tx.execute_raw(self._delete, job_id, inserted) if inserted else 0
         rows = [image.row for image in images]
         try:
-            restored = await tx.execute_raw(self._restore, rows) if rows else 0
+            restored = await tx.execute_raw(self._restore, job_id, rows) if rows else 0
         except (UniqueViolationError, ForeignKeyViolationError):
             raise SomebodyWasQuicker from None
         return TakenBack(deleted, restored)
+
+
+async def dependents(
+    tx: Database, reference: Reference, ids: Sequence[str], *, other_than_job: str | None
+) -> list[Obstacle]:
+    """The rows that refer to these, by id, of the reference's target; without those of the job, if one is
+    given. No more can come when these are held. Whatever the constraint does to such a row when the other
+    goes, its owner loses something, so ON DELETE makes no difference.
+    """
+    ours = "" if other_than_job is None else "AND source.import_job_id IS DISTINCT FROM $2::uuid"
+    statement = (
+        "SELECT coalesce(to_jsonb(source) ->> 'id', source.ctid::text) AS id, "
+        "'belongs to ' || target.id || ', which the import brought' AS what "
+        f"FROM {reference.source} AS source JOIN {reference.target} AS target ON {reference.condition} "
+        f"WHERE target.id = ANY($1::text[]) {ours} ORDER BY 1"
+    )
+    values = [list(ids)] if other_than_job is None else [list(ids), other_than_job]
+    return [Obstacle(**row) for row in await tx.query_raw(statement, *values)]

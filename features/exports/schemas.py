@@ -7,6 +7,8 @@ from pydantic.alias_generators import to_camel
 
 KIND: Final = "export.lowdb"
 FILENAME: Final = "library.json"
+NAMED: Final = 20
+"""How many decisions are named."""
 
 
 class Arguments(BaseModel):
@@ -18,9 +20,21 @@ class Arguments(BaseModel):
     path: str | None = None
 
 
+class Told(BaseModel):
+    """Something about one record, for people."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    reason: str
+
+
 class Result(BaseModel):
     """The job's result: of the records written, how many are as they were imported, have changed since, were
-    made here, and could not be taken over when they were imported; and how many are gone since.
+    made here, and are as a file had them that could not be taken over; and how many are gone since.
+
+    `replaced`: of ids whose newest record could not be taken over, how many were written as they are here.
+    `first_decided` names those that are stored here too, and which of the two was written.
     """
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
@@ -31,7 +45,9 @@ class Result(BaseModel):
     changed: int = 0
     added: int = 0
     unusable: int = 0
+    replaced: int = 0
     removed: int = 0
+    first_decided: list[Told] = []
     bytes: int = 0
     sha256: str = ""
     seconds: float = 0

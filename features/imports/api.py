@@ -4,12 +4,12 @@ exports use: the file that was imported last, and how the old server wrote.
 
 from features.imports.lowdb.comparison import Compared, Difference, compare_file
 from features.imports.lowdb.identifiers import SeenIds
-from features.imports.lowdb.layout import newest_layout
+from features.imports.lowdb.layout import Layout, Leftover, newest_layout
 from features.imports.lowdb.text import lead_of, margin_of, written
 from features.imports.registry.accept import accept_registry
 from features.imports.registry.schemas import Options as RegistryOptions
 from features.imports.registry.schemas import Source as RegistrySource
-from features.imports.schemas import KIND, Entry, Options
+from features.imports.schemas import KIND, Entry, Options, Told
 from features.imports.service import accept_file, sweep
 from features.imports.undo.accept import accept_undo
 
@@ -18,10 +18,13 @@ __all__ = [
     "Compared",
     "Difference",
     "Entry",
+    "Layout",
+    "Leftover",
     "Options",
     "RegistryOptions",
     "RegistrySource",
     "SeenIds",
+    "Told",
     "accept_file",
     "accept_registry",
     "accept_undo",

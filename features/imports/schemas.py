@@ -18,6 +18,9 @@ EXCLUSIVE: Final = "import"
 ENTITY: Final = "item"
 """What the rows are called that a LowDB file brings."""
 
+REMEMBERED: Final = "remembered"
+"""The part of a `since_last` import's pages for records of earlier imports that its source does not give."""
+
 NAMED_CONFLICTS: Final = 100
 SAMPLES: Final = 20
 """How many conflicts and vanished records are named."""
@@ -82,7 +85,7 @@ class Told(BaseModel):
 
 class Changes(BaseModel):
     """What became of the source since the import `previous`. `conflicts` were left alone, `vanished` records
-    are still here; the first of both are named.
+    (not in the source any more, not even unusable) are still here; the first of both are named.
     """
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
@@ -101,6 +104,10 @@ class Changes(BaseModel):
         return self.model_copy(
             update={"conflicts": self.conflicts + len(conflicts), "first_conflicts": first}
         )
+
+    def with_vanished(self, ids: Sequence[str]) -> "Changes":
+        first = [*self.first_vanished, *ids][:SAMPLES]
+        return self.model_copy(update={"vanished": self.vanished + len(ids), "first_vanished": first})
 
 
 class Findings(BaseModel):
@@ -128,7 +135,8 @@ class Findings(BaseModel):
 class Checkpoint(BaseModel):
     """Where a load goes on: offsets into the spools, and what has become of the rows before them.
 
-    `position` counts the records before the offset, usable or not, `pieces` those of the text around them.
+    `position` counts the records before the offset, usable or not, `pieces` those of the text around them,
+    `remembered` those that only earlier sources had.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -138,6 +146,7 @@ class Checkpoint(BaseModel):
     offset: int = 0
     position: int = 0
     pieces: int = 0
+    remembered: int = 0
     changes: Changes | None = None
     done: int = 0
     imported: int = 0
@@ -176,9 +185,13 @@ class Reject(BaseModel):
 
 
 Entry = tuple[str | None, str | None, str | None, str | None]
-"""A record of a page: its id and digest (none: it could not be taken over), its text if that is not what the
-old server would write, and what stands before it if that is not what the old server would put there.
+"""A record of a page: its id; its digest; its text if that is not what the old server would write; and what
+stands before it if that is not what the old server would put there. Without a digest it could not be taken
+over, and has an id only if no other record before it has the same.
 """
+
+UNDONE: Final = ""
+"""In the place of the digest of a record that an undo has taken back: no import knows it any more."""
 
 
 class Sample(BaseModel):
@@ -225,13 +238,14 @@ class UndoArguments(BaseModel):
 
 
 class Undone(BaseModel):
-    """The result of an undo."""
+    """The result of an undo. `gone`: rows of the import that somebody had deleted before."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
     import_job_id: str
     deleted: int = 0
     restored: int = 0
+    gone: int = 0
 
 
 class Changed(BaseModel):

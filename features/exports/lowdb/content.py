@@ -1,22 +1,26 @@
 """The text of a LowDB file: the items of now, in the file that was imported last."""
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from core.database.client import Database
-from features.exports.schemas import Result
+from features.exports.schemas import NAMED, Result, Told
 from features.imports import api as imports
 from features.items import api as items
 
 _SPACE: Final = " \t\n\r"
 _ITEMS_AT_ONCE: Final = 500
+_AS_THE_FILE: Final = "is written as the file has it, which could not be taken over; it has not changed here"
+_AS_HERE: Final = "is written as it is here, where it has changed; the file's record could not be taken over"
 
 
 class Content:
     """Iterates over the text, piece by piece, and counts in `result` what it holds.
 
     `tx` must see one snapshot. The order is that of the newest import; what it did not have comes at the end,
-    the oldest first, as the old server added it.
+    the oldest first, as the old server added it. What could not be taken over from earlier files stands where
+    it was: behind the same record. An id leaves once, unless the file itself had it twice.
     """
 
     def __init__(self, tx: Database, result: Result) -> None:
@@ -25,47 +29,84 @@ class Content:
         self._margin = ""
         self._position = 0
         self._seen = imports.SeenIds()
+        self._layout = imports.Layout(None)
+        self._usable: imports.SeenIds | None = None
+        self._leftovers: defaultdict[str | None, list[str]] = defaultdict(list)
 
     async def __aiter__(self) -> AsyncIterator[str]:
-        layout = await imports.newest_layout(self._tx)
-        async for head in layout.head(self._tx):
+        self._layout = await imports.newest_layout(self._tx)
+        await self._find_leftovers()
+        async for head in self._layout.head(self._tx):
             self._margin = self._margin or imports.margin_of(head)
             yield head
-        async for page in layout.pages(self._tx):
+        yield self._left_after(None)
+        async for page in self._layout.pages(self._tx):
             yield await self._page(page)
         async for ids in items.every_id(self._tx):
             new = [item_id for item_id in ids if item_id not in self._seen]
             for start in range(0, len(new), _ITEMS_AT_ONCE):
                 yield await self._added(new[start : start + _ITEMS_AT_ONCE])
+        for after in list(self._leftovers):
+            yield self._left_after(after)
         was_empty = self._position == 0
         adapted = was_empty == (self._result.records > 0)
         if was_empty and adapted:
             yield f"\n{self._margin[:-2]}"
-        async for tail in layout.tail(self._tx):
+        async for tail in self._layout.tail(self._tx):
             # An empty list has nothing between its brackets.
             yield (text := tail.lstrip(_SPACE) if adapted else tail)
             adapted = adapted and not text
+
+    async def _find_leftovers(self) -> None:
+        """What the last file has under the id, usable or not, or an item here, stands for them."""
+        leftovers = await self._layout.leftovers(self._tx)
+        ids = [each.id for each in leftovers if each.id is not None]
+        settled = set(await items.existing_ids(self._tx, ids)) if ids else set()
+        if ids:
+            async for page in self._layout.pages(self._tx):
+                settled.update(entry[0] for entry in page if entry[0] is not None)
+        for each in leftovers:
+            if each.id not in settled:
+                self._leftovers[each.after].append(each.text)
 
     async def _page(self, page: Sequence[imports.Entry]) -> str:
         parts: list[str] = []
         for start in range(0, len(page), _ITEMS_AT_ONCE):
             entries = page[start : start + _ITEMS_AT_ONCE]
             stored = await items.records(self._tx, [entry[0] for entry in entries if entry[0] is not None])
+            changed = await self._changed_and_unusable(entries, stored)
             for entry in entries:
-                if (text := self._text(entry, stored)) is not None:
+                text = self._text(entry, stored, changed)
+                if text is not None:
                     usual = imports.lead_of(self._margin, first=self._position == 0)
                     lead = usual if entry[3] is None else entry[3]
                     parts += (lead if self._result.records else lead.replace(",", ""), text)
                     self._result.records += 1
                 self._position += 1
+                parts.append(self._left_after(entry[0]) if entry[0] is not None else "")
         return "".join(parts)
 
-    def _text(self, entry: imports.Entry, stored: dict[str, items.LegacyItem]) -> str | None:
+    async def _changed_and_unusable(
+        self, entries: Sequence[imports.Entry], stored: dict[str, items.LegacyItem]
+    ) -> frozenset[str]:
+        """Of the ids whose records could not be taken over, those whose items have changed here; what the file
+        has usable elsewhere is not among them.
+        """
+        unusable = [item_id for item_id, digest, _, _ in entries if item_id in stored and digest is None]
+        if not unusable:
+            return frozenset()
+        if self._usable is None:
+            self._usable = await self._layout.ids(self._tx)
+        wanted = [item_id for item_id in unusable if item_id not in self._usable]
+        return frozenset(await items.changed_here(self._tx, wanted))
+
+    def _text(
+        self, entry: imports.Entry, stored: dict[str, items.LegacyItem], changed: frozenset[str]
+    ) -> str | None:
         """None: it is gone."""
         item_id, digest, text, _ = entry
-        if item_id is None:
-            self._result.unusable += 1
-            return text
+        if item_id is None or digest is None:
+            return self._unusable(item_id, text or "", stored, changed)
         self._seen.add(item_id, 0)
         item = stored.get(item_id)
         if item is None:
@@ -76,6 +117,33 @@ class Content:
             return text or imports.written(item, self._margin)
         self._result.changed += 1
         return imports.written(item, self._margin, text)
+
+    def _unusable(
+        self, item_id: str | None, text: str, stored: dict[str, items.LegacyItem], changed: frozenset[str]
+    ) -> str:
+        if item_id not in stored or self._usable is None or item_id in self._usable:
+            self._result.unusable += 1
+            return text
+        self._seen.add(item_id, 0)
+        as_here = item_id in changed
+        if len(self._result.first_decided) < NAMED:
+            self._result.first_decided.append(Told(id=item_id, reason=_AS_HERE if as_here else _AS_THE_FILE))
+        if as_here:
+            self._result.replaced += 1
+            return imports.written(stored[item_id], self._margin)
+        self._result.unusable += 1
+        return text
+
+    def _left_after(self, item_id: str | None) -> str:
+        """Records that could not be taken over, where they were."""
+        if item_id not in self._leftovers:
+            return ""
+        parts: list[str] = []
+        for text in self._leftovers.pop(item_id):
+            parts += (imports.lead_of(self._margin, first=self._result.records == 0), text)
+            self._result.records += 1
+            self._result.unusable += 1
+        return "".join(parts)
 
     async def _added(self, ids: Sequence[str]) -> str:
         parts: list[str] = []
@@ -88,4 +156,5 @@ class Content:
             )
             self._result.records += 1
             self._result.added += 1
+            parts.append(self._left_after(item_id))
         return "".join(parts)

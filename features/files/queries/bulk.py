@@ -37,7 +37,7 @@ TAKEOVER: Final = BulkTable(
     },
 )
 
-REVERSAL: Final = ReversibleTable("files", _TAKEN, links={"system_id": "systems", "idea_id": "ideas"})
+REVERSAL: Final = ReversibleTable("files", _TAKEN, counters=("download_count",))
 
 _CONTENTS: Final = """
 SELECT files.id, checksum, object_key, size_bytes

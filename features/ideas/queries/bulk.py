@@ -32,7 +32,7 @@ _TAKEN: Final[Mapping[str, Kind]] = {
 
 TAKEOVER: Final = BulkTable("ideas", _TAKEN)
 
-REVERSAL: Final = ReversibleTable("ideas", _TAKEN, links={"system_id": "systems"})
+REVERSAL: Final = ReversibleTable("ideas", _TAKEN)
 
 _COLUMNS: Final = (
     "id, title, description, status, category, priority, tags, system_id, assigned_to, created_by, "

@@ -3,17 +3,28 @@
 import json
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import orjson
 
+from core.http.text import fault_of
 from features.imports.errors import SourceUnavailable
 from features.imports.lowdb.identifiers import SeenIds
 from features.imports.lowdb.previous import Previous
 from features.imports.lowdb.reader import LowDbReader, Record
-from features.imports.lowdb.spool import CHANGED, HEAD, NEW, TAIL, UNCHANGED, UNUSABLE, SpoolWriter
+from features.imports.lowdb.spool import (
+    CHANGED,
+    HEAD,
+    NEW,
+    REMEMBERED,
+    TAIL,
+    UNCHANGED,
+    UNUSABLE,
+    SpoolWriter,
+)
 from features.imports.lowdb.text import is_written_alike, lead_of, margin_of, plain_records
 from features.imports.schemas import Changes, Findings, Reject, RejectedField, Sample
 from features.items.api import InvalidLegacyItem, LegacyItem, canonical_digest
@@ -74,6 +85,7 @@ class Judge:
         self._rejects_spool = rejects
         self._max_rejects = max_rejects
         self._seen = SeenIds()
+        self._seen_unusable = SeenIds()
         self._started_at = time.perf_counter()
 
     @property
@@ -102,6 +114,14 @@ class Judge:
         self._flush()
         return Slice(ids, changes, ended)
 
+    def remember(self, records: Sequence[tuple[str, str]]) -> None:
+        """After the last slice: (id, digest) of records that only earlier sources had."""
+        self._lines += [
+            b'%b\t%b,"%b"' % (REMEMBERED, orjson.dumps(identifier), digest.encode())
+            for identifier, digest in records
+        ]
+        self._flush()
+
     def findings(self, existing: int, changes: Changes | None) -> Findings:
         """After the last slice: closes the spools for good."""
         return Findings(
@@ -120,7 +140,7 @@ class Judge:
 
     def close(self) -> None:
         self._file.close()
-        self._seen = SeenIds()
+        self._seen = self._seen_unusable = SeenIds()
         for spool in (self._records_spool, self._rejects_spool):
             if spool is not None:
                 spool.close()
@@ -208,6 +228,9 @@ class Judge:
 
     def _reject(self, record: Record, faults: list[tuple[str, str]]) -> None:
         self.rejected += 1
+        identifier = identifier_of(record.value)
+        if identifier is not None and self._previous is not None:
+            self._previous.is_unusable(identifier)
         faults = [*(("record", flaw) for flaw in record.flaws), *faults]
         errors = [RejectedField(field=_shown(field), message=_shown(message)) for field, message in faults]
         reason = "; ".join(f"{each.field}: {each.message}" for each in errors)[:_MESSAGE_CHARACTERS]
@@ -224,7 +247,19 @@ class Judge:
             record=as_ascii_line(self._reader.source_text()),
         )
         self._rejects_spool.write(reject.model_dump_json().encode() + b"\n")
-        self._lines.append(b"%b\tnull,null\t%b" % (UNUSABLE, self._rest(record, alike=False)))
+        own = identifier is not None and identifier not in self._seen
+        if not own or self._seen_unusable.add(identifier or "", record.position) is not None:
+            identifier = None
+        proof = b"%b,null" % orjson.dumps(identifier)
+        self._lines.append(b"%b\t%b\t%b" % (UNUSABLE, proof, self._rest(record, alike=False)))
+
+
+def identifier_of(record: object) -> str | None:
+    """The id of a record that may be unusable, if it is one that an item could have."""
+    identifier = record.get("id") if isinstance(record, dict) else None
+    if not isinstance(identifier, str) or not identifier or fault_of(identifier) is not None:
+        return None
+    return identifier
 
 
 def as_ascii_line(text: str) -> str:

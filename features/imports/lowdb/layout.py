@@ -1,12 +1,27 @@
 """The file that was imported last, as far as it has to be remembered to be written again."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from core.database.client import Database
+from features.imports import queries
+from features.imports.lowdb.identifiers import SeenIds
+from features.imports.lowdb.judge import identifier_of
 from features.imports.lowdb.text import EMPTY_HEAD, EMPTY_TAIL
 from features.imports.queries import memory
 from features.imports.schemas import ENTITY, KIND, Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """The text of a record that could not be taken over from an earlier file, and is not in the last one; the
+    id that it says, and that of the record before it (None: there was none).
+    """
+
+    text: str
+    id: str | None
+    after: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +43,15 @@ class Layout:
             async for page in memory.pages(db, self.job_id, ENTITY):
                 yield page.entries
 
+    async def ids(self, db: Database) -> SeenIds:
+        """Of the records that could be taken over."""
+        ids = SeenIds()
+        async for entries in self.pages(db):
+            for entry in entries:
+                if entry[0] is not None and entry[1] is not None:
+                    ids.add(entry[0], 0)
+        return ids
+
     async def tail(self, db: Database) -> AsyncIterator[str]:
         """Everything after the last record, or after the bracket of an empty list."""
         if self.job_id is None:
@@ -36,6 +60,38 @@ class Layout:
         async for page in memory.pages(db, self.job_id, "tail"):
             yield page.content
 
+    async def leftovers(self, db: Database) -> list[Leftover]:
+        """In the order of their files, the newest file first; of an id the newest."""
+        found: list[Leftover] = []
+        owners: dict[str, str] = {}
+        if self.job_id is None:
+            return found
+        for job_id, position in await queries.rejects_of_earlier(db, KIND, self.job_id):
+            leftover = await _leftover(db, job_id, position)
+            if leftover.id is None or owners.setdefault(leftover.id, job_id) == job_id:
+                found.append(leftover)
+        return found
+
 
 async def newest_layout(db: Database) -> Layout:
-    return Layout(await memory.newest_run(db, KIND))
+    runs = await memory.finished_runs(db, KIND)
+    return Layout(runs[0] if runs else None)
+
+
+async def _leftover(db: Database, job_id: str, position: int) -> Leftover:
+    page = await memory.page_at(db, job_id, ENTITY, position)
+    text = page.entries[position - page.number][2] or ""
+    entries = page.entries[: position - page.number]
+    while (
+        after := next((entry[0] for entry in reversed(entries) if entry[0]), None)
+    ) is None and page.number:
+        page = await memory.page_at(db, job_id, ENTITY, page.number - 1)
+        entries = page.entries
+    return Leftover(text, identifier_of(_value_of(text)), after)
+
+
+def _value_of(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

@@ -1,44 +1,81 @@
-"""What the previous import found in the source: which ids with which content."""
+"""What the earlier imports found in their sources: which ids with which content."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
+from core.database.client import Database
 from features.imports.lowdb.identifiers import SeenIds
+from features.imports.queries import memory
+from features.imports.schemas import ENTITY, REMEMBERED
 
 _DIGEST_BYTES: Final = 32
+_UNSEEN: Final = 0
+_FOUND: Final = 1
+_UNUSABLE: Final = 2
 
 
 class Previous:
-    """Ids and digests in about 65 bytes for each, and which of them have been asked for."""
+    """Ids and digests in about 65 bytes for each, and which of them the source of now has."""
 
     def __init__(self) -> None:
         self._ids = SeenIds()
         self._digests = bytearray()
-        self._asked = bytearray()
+        self._states = bytearray()
 
     def __len__(self) -> int:
         return len(self._ids)
 
-    def add(self, records: Iterable[tuple[str, str]]) -> None:
-        """Remember (id, digest) of each; no id twice."""
-        for identifier, digest in records:
-            self._ids.add(identifier, len(self._ids))
-            self._digests += bytes.fromhex(digest)
-            self._asked.append(0)
+    def add(self, identifier: str, digest: str) -> bool:
+        """False: the id is known already, and what is known of it stays."""
+        if self._ids.add(identifier, len(self._ids)) is not None:
+            return False
+        self._digests += bytes.fromhex(digest)
+        self._states.append(_UNSEEN)
+        return True
 
     def digest_of(self, identifier: str) -> str | None:
-        """None: the source did not have it. It counts as asked for."""
+        """None: no source had it. The one of now has it."""
         place = self._ids.find(identifier)
         if place is None:
             return None
-        self._asked[place] = 1
+        self._states[place] = _FOUND
         return self._digests[place * _DIGEST_BYTES : (place + 1) * _DIGEST_BYTES].hex()
 
-    @property
-    def vanished(self) -> int:
-        """How many nobody has asked for."""
-        return self._asked.count(0)
+    def is_unusable(self, identifier: str) -> None:
+        """The source of now has it, but not so that it could be taken over."""
+        place = self._ids.find(identifier)
+        if place is not None and self._states[place] == _UNSEEN:
+            self._states[place] = _UNUSABLE
 
-    def was_asked_for(self, place: int) -> bool:
-        """About the record that was added as number `place`."""
-        return bool(self._asked[place])
+    def has_vanished(self, identifier: str) -> bool:
+        return self._state(identifier) == _UNSEEN
+
+    def is_left(self, identifier: str) -> bool:
+        """Whether the source of now does not give it."""
+        return self._state(identifier) != _FOUND
+
+    def _state(self, identifier: str) -> int:
+        place = self._ids.find(identifier)
+        return _FOUND if place is None else self._states[place]
+
+
+async def known(db: Database, runs: Sequence[str]) -> AsyncIterator[list[tuple[str, str]]]:
+    """(id, digest) of the records that these imports, newest first, found in their sources, some at a time; of
+    an id in several of them the first one counts. An import that remembers for the earlier ones ends it.
+    """
+    for job_id in runs:
+        remembers = False
+        for part in (ENTITY, REMEMBERED):
+            async for page in memory.pages(db, job_id, part):
+                remembers = part == REMEMBERED
+                yield [(entry[0], entry[1]) for entry in page.entries if entry[0] and entry[1]]
+        if remembers:
+            return
+
+
+async def recall(db: Database, runs: Sequence[str]) -> Previous:
+    previous = Previous()
+    async for some in known(db, runs):
+        for identifier, digest in some:
+            previous.add(identifier, digest)
+    return previous

@@ -7,6 +7,7 @@ columns that tabs separate (JSON holds none):
     changed    proof  rest  row  base    the same, with its digest of the last time
     unchanged  proof  rest               a record that is as the last time
     unusable   proof  rest               a record that cannot be taken over
+    remembered proof                     a record that earlier sources had
     head, tail text                      what stands before and after the records
 
 `row` and `text` are JSON; `proof` are id and digest as in an `Entry`, with a comma between them, and `rest`
@@ -33,6 +34,7 @@ NEW: Final = b"new"
 CHANGED: Final = b"changed"
 UNCHANGED: Final = b"unchanged"
 UNUSABLE: Final = b"unusable"
+REMEMBERED: Final = b"remembered"
 HEAD: Final = b"head"
 TAIL: Final = b"tail"
 _HASH_BYTES: Final = 1 << 20

@@ -1,55 +1,46 @@
 """What has changed in the source since the last import."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from core.database.client import Database
 from features.imports.errors import NoEarlierImport
-from features.imports.lowdb.previous import Previous
+from features.imports.lowdb.previous import Previous, known, recall
 from features.imports.lowdb.spool import joined
 from features.imports.phases.rows import REASONS
 from features.imports.queries import memory
-from features.imports.schemas import ENTITY, KIND, SAMPLES, Changes, Told
+from features.imports.schemas import KIND, Changes, Told
 from features.items import api as items
 
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """What the newest finished import found in its source."""
+    """What the finished imports, newest first, found in their sources."""
 
-    job_id: str
+    runs: list[str]
     records: Previous
 
-    async def vanished(self, db: Database) -> dict[str, object]:
-        """How many records nobody has asked for, and the first of them."""
-        count = self.records.vanished
-        first: list[str] = []
-        place = 0
-        if count:
-            async for page in memory.pages(db, self.job_id, ENTITY):
-                for identifier, _, _, _ in page.entries:
-                    if identifier is None:
-                        continue
-                    if not self.records.was_asked_for(place):
-                        first.append(identifier)
-                    place += 1
-                if len(first) >= SAMPLES:
-                    break
-        return {"vanished": count, "first_vanished": first[:SAMPLES]}
+    async def left(self, db: Database) -> AsyncIterator[list[tuple[str, str, bool]]]:
+        """(id, digest, whether it has vanished) of the records that the source of now does not give, some at
+        a time. What has vanished there and was deleted here is settled, and not among them.
+        """
+        told = Previous()
+        async for some in known(db, self.runs):
+            entries: list[tuple[str, str, bool]] = []
+            for identifier, digest in some:
+                if self.records.is_left(identifier) and told.add(identifier, digest):
+                    entries.append((identifier, digest, self.records.has_vanished(identifier)))
+            vanished = [identifier for identifier, _, gone in entries if gone]
+            here = frozenset(await items.existing_ids(db, vanished)) if vanished else frozenset()
+            yield [each for each in entries if not each[2] or each[0] in here]
 
 
-async def recall(db: Database) -> Recalled:
+async def recall_all(db: Database) -> Recalled:
     """Raises NoEarlierImport."""
-    job_id = await memory.newest_run(db, KIND)
-    if job_id is None:
+    runs = await memory.finished_runs(db, KIND)
+    if not runs:
         raise NoEarlierImport
-    records = Previous()
-    async for page in memory.pages(db, job_id, ENTITY):
-        records.add(
-            (identifier, digest)
-            for identifier, digest, _, _ in page.entries
-            if identifier is not None and digest is not None
-        )
-    return Recalled(job_id, records)
+    return Recalled(runs, await recall(db, runs))
 
 
 async def foreseen(db: Database, changes: Changes, asked: list[bytes]) -> Changes:

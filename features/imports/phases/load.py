@@ -22,7 +22,7 @@ from features.imports.phases.pages import PageBatch, page_batches
 from features.imports.phases.rejects import store
 from features.imports.phases.rows import Outcome, write
 from features.imports.queries import memory
-from features.imports.schemas import KIND, Arguments, Changes, Checkpoint
+from features.imports.schemas import KIND, REMEMBERED, Arguments, Changes, Checkpoint
 from features.items import api as items
 
 LANES: Final = 4
@@ -39,6 +39,8 @@ async def load(context: JobContext, arguments: Arguments, folder: Path, checkpoi
         phase="load", done=checkpoint.done, total=total, rejected=checkpoint.findings.rejected
     )
     await memory.begin_run(context.db, context.job.id, KIND)
+    if arguments.since_last:
+        await memory.keep_page(context.db, context.job.id, REMEMBERED, 0, "[]")
     for batch in batches(folder / REJECTS, checkpoint.rejects_offset, rows=batch_rows):
         await context.raise_if_stopping()
         checkpoint = await _store_rejects(context, batch, checkpoint)
@@ -106,6 +108,7 @@ async def _load_batch(
                 "offset": batch.end,
                 "position": batch.position + len(batch.records),
                 "pieces": batch.pieces + len(batch.frame),
+                "remembered": batch.remembered_before + len(batch.remembered),
                 "done": reached.done + batch.accepted,
                 "imported": reached.imported + counts.inserted,
                 "updated": reached.updated + counts.updated,

@@ -6,20 +6,23 @@ from pathlib import Path
 
 import orjson
 
-from features.imports.lowdb.spool import CHANGED, HEAD, NEW, TAIL, UNUSABLE, Line, batches, joined
+from features.imports.lowdb.spool import CHANGED, HEAD, NEW, REMEMBERED, TAIL, UNUSABLE, Line, batches, joined
 from features.imports.schemas import Checkpoint
 
 
 @dataclass(frozen=True, slots=True)
 class PageBatch:
     """Some records in their order, the first of which is number `position` of the source; pieces of the text
-    around them, the first of which is number `pieces`; and the offset in the spool after them.
+    around them, the first of which is number `pieces`; records that only earlier sources had, likewise; and
+    the offset in the spool after them.
     """
 
     frame: list[tuple[str, str]]
     records: list[Line]
+    remembered: list[Line]
     position: int
     pieces: int
+    remembered_before: int
     end: int
 
     @property
@@ -38,16 +41,18 @@ class PageBatch:
 
 def page_batches(spool: Path, start: Checkpoint, *, rows: int) -> Iterator[PageBatch]:
     """What the spool holds beyond the checkpoint."""
-    position, pieces = start.position, start.pieces
+    position, pieces, before = start.position, start.pieces, start.remembered
     for batch in batches(spool, start.offset, rows=rows):
         frame: list[tuple[str, str]] = []
         records: list[Line] = []
+        remembered: list[Line] = []
         for each in batch.lines:
             kind, _, text = each.partition(b"\t")
             if kind in (HEAD, TAIL):
                 frame.append((kind.decode(), orjson.loads(text)))
             else:
-                records.append(Line.read(each))
-        yield PageBatch(frame, records, position, pieces, batch.end)
+                (remembered if kind == REMEMBERED else records).append(Line.read(each))
+        yield PageBatch(frame, records, remembered, position, pieces, before, batch.end)
         position += len(records)
         pieces += len(frame)
+        before += len(remembered)

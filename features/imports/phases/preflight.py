@@ -11,7 +11,7 @@ from features.imports.errors import ItemsExist, SourceChanged, TooManyRejects
 from features.imports.lowdb.judge import Judge
 from features.imports.lowdb.previous import Previous
 from features.imports.lowdb.spool import RECORDS, REJECTS, SpoolWriter, batches
-from features.imports.phases.changes import foreseen, recall
+from features.imports.phases.changes import Recalled, foreseen, recall_all
 from features.imports.phases.rejects import store
 from features.imports.schemas import Arguments, Changes, Findings, Sample
 from features.imports.storage.folders import storing
@@ -31,8 +31,8 @@ async def examine(
     Raises SourceMalformed, TooManyRejects, or ItemsExist for `on_conflict=fail`. `first` is false when rows
     of this very job may be stored already.
     """
-    before = await recall(context.db) if arguments.since_last else None
-    changes = None if before is None else Changes(previous=before.job_id)
+    before = await recall_all(context.db) if arguments.since_last else None
+    changes = None if before is None else Changes(previous=before.runs[0])
     previous = None if before is None else before.records
     judge = await asyncio.to_thread(_open, arguments, source, folder, context.job.fencing_token, previous)
     ask = first and (arguments.dry_run or arguments.on_conflict == "fail")
@@ -56,7 +56,8 @@ async def examine(
             await context.raise_if_stopping()
         if before is not None and changes is not None:
             unchanged = changes.unchanged + (judge.unchanged if arguments.dry_run else 0)
-            changes = changes.model_copy(update={"unchanged": unchanged, **await before.vanished(context.db)})
+            changes = changes.model_copy(update={"unchanged": unchanged})
+            changes = await _remember(context, before, changes, judge)
         findings = await asyncio.to_thread(storing, lambda: judge.findings(existing, changes))
     finally:
         await asyncio.to_thread(judge.close)
@@ -84,6 +85,15 @@ def _open(arguments: Arguments, source: Path, folder: Path, token: int, previous
         max_rejects=arguments.max_rejects,
         previous=previous,
     )
+
+
+async def _remember(context: JobContext, before: Recalled, changes: Changes, judge: Judge) -> Changes:
+    """What is known and not given by the source: the next import shall know it too."""
+    async for some in before.left(context.db):
+        await asyncio.to_thread(judge.remember, [(identifier, digest) for identifier, digest, _ in some])
+        changes = changes.with_vanished([identifier for identifier, _, vanished in some if vanished])
+        await context.raise_if_stopping()
+    return changes
 
 
 async def _stored(context: JobContext, ids: list[str]) -> list[str]:

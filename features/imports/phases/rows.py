@@ -11,7 +11,7 @@ from features.imports.errors import RowAppeared
 from features.imports.lowdb.spool import CHANGED, Line, joined
 from features.imports.phases.pages import PageBatch
 from features.imports.queries import memory
-from features.imports.schemas import ENTITY, Arguments, Told
+from features.imports.schemas import ENTITY, REMEMBERED, Arguments, Told
 from features.items import api as items
 
 NEVER: Final = b"0" * 64
@@ -90,6 +90,9 @@ async def _keep_page(
     if batch.records:
         content = joined(_entry(line, conflicts) for line in batch.records)
         await memory.keep_page(tx, job_id, ENTITY, batch.position, content, written)
+    if batch.remembered:
+        content = joined(b"[%b]" % line.proof for line in batch.remembered)
+        await memory.keep_page(tx, job_id, REMEMBERED, batch.remembered_before + 1, content)
 
 
 def _entry(line: Line, conflicts: Mapping[bytes, str]) -> bytes:

@@ -2,6 +2,6 @@
 transaction.
 """
 
-from features.imports.queries.rejects import insert_rejects, rejects_after
+from features.imports.queries.rejects import insert_rejects, rejects_after, rejects_of_earlier
 
-__all__ = ["insert_rejects", "rejects_after"]
+__all__ = ["insert_rejects", "rejects_after", "rejects_of_earlier"]

@@ -1,19 +1,19 @@
 """What imports remember of their sources: runs, pages, and rows before they were overwritten."""
 
-from collections.abc import AsyncIterator, Sequence
-from typing import Final, NamedTuple
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import orjson
 
 from core.database.client import Database
-from core.database.reversal import BeforeImage
+from core.database.reversal import Image
 from features.imports.schemas import Entry
 
 _BEGIN: Final = "INSERT INTO import_runs (job_id, kind) VALUES ($1::uuid, $2) ON CONFLICT DO NOTHING"
 _FINISH: Final = "UPDATE import_runs SET finished_at = clock_timestamp() WHERE job_id = $1::uuid"
-_NEWEST: Final = """
-SELECT job_id::text AS job_id FROM import_runs WHERE kind = $1 AND finished_at IS NOT NULL
-ORDER BY finished_at DESC, created_at DESC LIMIT 1
+_RUNS: Final = """
+SELECT job_id::text AS job_id, finished_at IS NOT NULL AS finished FROM import_runs WHERE kind = $1
+ORDER BY created_at DESC
 """
 _KEEP: Final = """
 INSERT INTO import_pages (job_id, part, number, content, written)
@@ -24,15 +24,27 @@ _NEXT: Final = """
 SELECT number, content, written::text AS written FROM import_pages
 WHERE job_id = $1::uuid AND part = $2 AND number > $3::int ORDER BY number LIMIT 1
 """
-_PARTS: Final = "SELECT DISTINCT part FROM import_pages WHERE job_id = $1::uuid"
+_AT: Final = """
+SELECT number, content, written::text AS written FROM import_pages
+WHERE job_id = $1::uuid AND part = $2 AND number <= $3::int ORDER BY number DESC LIMIT 1
+"""
+_REPLACE: Final = """
+UPDATE import_pages SET content = $4 WHERE job_id = $1::uuid AND part = $2 AND number = $3::int
+"""
 _KEEP_IMAGES: Final = """
 INSERT INTO import_before_images (job_id, entity, row_id, row)
 SELECT $1::uuid, $2, image ->> 0, (image ->> 1)::json FROM json_array_elements($3::json) AS image
 ON CONFLICT (job_id, entity, row_id) DO NOTHING
 """
 _IMAGES: Final = """
-SELECT row_id AS id, row::text AS row FROM import_before_images
+SELECT row_id AS id, row::text AS row FROM {table}
 WHERE job_id = $1::uuid AND entity = $2 AND row_id = ANY($3::text[])
+"""
+_BEFORE_IMAGES: Final = _IMAGES.format(table="import_before_images")
+_AFTER_IMAGES: Final = _IMAGES.format(table="import_after_images")
+_OVERWRITTEN: Final = """
+SELECT row_id FROM unnest($1::uuid[], $2::text[]) AS wanted(job_id, row_id)
+JOIN import_before_images USING (job_id, row_id) WHERE entity = $3
 """
 _REPLACED_OBJECTS: Final = """
 SELECT row ->> 'object_key' AS object_key, row_id FROM import_before_images
@@ -56,7 +68,14 @@ class Page(NamedTuple):
     def written_ids(self) -> list[str]:
         if self.written is not None:
             return self.written
-        return [row[0] for row in orjson.loads(self.content) if row[0] is not None]
+        return [entry[0] for entry in self.entries if entry[0] is not None and entry[1] is not None]
+
+
+class Run(NamedTuple):
+    """An import that has not been taken back. `finished`: everything was loaded and verified."""
+
+    job_id: str
+    finished: bool
 
 
 def entry_of(row: Sequence[str | None]) -> Entry:
@@ -72,10 +91,13 @@ async def finish_run(tx: Database, job_id: str) -> None:
     await tx.execute_raw(_FINISH, job_id)
 
 
-async def newest_run(db: Database, kind: str) -> str | None:
-    """The job whose import of the kind was finished last and has not been taken back."""
-    found = await db.query_raw(_NEWEST, kind)
-    return found[0]["job_id"] if found else None
+async def runs(db: Database, kind: str) -> list[Run]:
+    """Newest first; of all imports only one runs at a time."""
+    return [Run(**row) for row in await db.query_raw(_RUNS, kind)]
+
+
+async def finished_runs(db: Database, kind: str) -> list[str]:
+    return [run.job_id for run in await runs(db, kind) if run.finished]
 
 
 async def exists(db: Database, job_id: str) -> bool:
@@ -95,24 +117,46 @@ async def pages(db: Database, job_id: str, part: str) -> AsyncIterator[Page]:
     """In the order of the source."""
     number = -1
     while found := await db.query_raw(_NEXT, job_id, part, number):
-        row, number = found[0], found[0]["number"]
-        yield Page(number, row["content"], None if row["written"] is None else orjson.loads(row["written"]))
+        page = _page(found[0])
+        number = page.number
+        yield page
 
 
-async def parts(db: Database, job_id: str) -> frozenset[str]:
-    return frozenset(row["part"] for row in await db.query_raw(_PARTS, job_id))
+async def page_at(db: Database, job_id: str, part: str, position: int) -> Page:
+    """The page with the record at this place of the source, which must have been stored."""
+    return _page((await db.query_raw(_AT, job_id, part, position))[0])
 
 
-async def keep_images(tx: Database, job_id: str, entity: str, images: Sequence[BeforeImage]) -> None:
+def _page(row: Mapping[str, Any]) -> Page:
+    written = row["written"]
+    return Page(row["number"], row["content"], None if written is None else orjson.loads(written))
+
+
+async def replace_content(tx: Database, job_id: str, part: str, number: int, content: str) -> None:
+    await tx.execute_raw(_REPLACE, job_id, part, number, content)
+
+
+async def keep_images(tx: Database, job_id: str, entity: str, images: Sequence[Image]) -> None:
     """In the transaction that overwrites the rows, before it does."""
     if images:
         rows = orjson.dumps([[image.id, image.row] for image in images]).decode()
         await tx.execute_raw(_KEEP_IMAGES, job_id, entity, rows)
 
 
-async def images_of(db: Database, job_id: str, entity: str, ids: Sequence[str]) -> list[BeforeImage]:
+async def images_of(db: Database, job_id: str, entity: str, ids: Sequence[str]) -> list[Image]:
     """Those of the rows that the import overwrote, as they were before."""
-    return [BeforeImage(**row) for row in await db.query_raw(_IMAGES, job_id, entity, list(ids))]
+    return [Image(**row) for row in await db.query_raw(_BEFORE_IMAGES, job_id, entity, list(ids))]
+
+
+async def left_images_of(db: Database, job_id: str, entity: str, ids: Sequence[str]) -> list[Image]:
+    """Those of the rows that somebody has changed since, as the import left them."""
+    return [Image(**row) for row in await db.query_raw(_AFTER_IMAGES, job_id, entity, list(ids))]
+
+
+async def overwritten(db: Database, entity: str, rows: Sequence[tuple[str, str]]) -> frozenset[str]:
+    """Of rows (job, id), the ids of those that the job overwrote."""
+    jobs, ids = [job_id for job_id, _ in rows], [row_id for _, row_id in rows]
+    return frozenset(row["row_id"] for row in await db.query_raw(_OVERWRITTEN, jobs, ids, entity))
 
 
 async def replaced_objects(db: Database, keys: Sequence[str]) -> dict[str, str]:
@@ -130,3 +174,4 @@ async def forget_rows(tx: Database, job_id: str) -> None:
     """As if the import had not been. What it could not take over stays known."""
     await tx.importpage.delete_many(where={"job_id": job_id})
     await tx.importbeforeimage.delete_many(where={"job_id": job_id})
+    await tx.importafterimage.delete_many(where={"job_id": job_id})

@@ -30,6 +30,18 @@ WHERE before < $4::int ORDER BY position
 """
 
 
+# Records can be megabytes each: they are compared by their hashes.
+_OF_EARLIER: Final = """
+WITH found AS (
+    SELECT job_id, position, created_at, sha256(convert_to(record, 'UTF8')) AS digest
+    FROM import_rejects JOIN import_runs USING (job_id) WHERE kind = $1 AND finished_at IS NOT NULL),
+earlier AS (
+    SELECT *, rank() OVER (PARTITION BY digest ORDER BY created_at DESC) AS age FROM found
+    WHERE digest NOT IN (SELECT digest FROM found WHERE job_id = $2::uuid))
+SELECT job_id::text AS job_id, position FROM earlier WHERE age = 1 ORDER BY created_at DESC, position
+"""
+
+
 async def insert_rejects(tx: Database, job_id: str, rows_json: str) -> int:
     """Write a JSON array of `Reject`s; those that are stored already stay as they are."""
     return await tx.execute_raw(_INSERT, rows_json, job_id)
@@ -54,3 +66,10 @@ def _errors(value: object) -> list[RejectedField]:
     parsed = orjson.loads(value) if isinstance(value, str) else value
     assert isinstance(parsed, list)
     return [RejectedField.model_validate(each) for each in parsed]
+
+
+async def rejects_of_earlier(db: Database, kind: str, job_id: str) -> list[tuple[str, int]]:
+    """(job, position) of what other finished imports of the kind rejected and this one did not have; of equal
+    records the newest.
+    """
+    return [(row["job_id"], row["position"]) for row in await db.query_raw(_OF_EARLIER, kind, job_id)]

@@ -30,7 +30,7 @@ async def test_what_was_inserted_goes(client: httpx.AsyncClient, sql: "asyncpg.C
     job = await imported(client, lowdb([*FIVE, "bad"]))
     undo = await undone(client, job["id"])
     assert undo["state"] == "succeeded", undo["error"]
-    assert undo["result"] == {"importJobId": job["id"], "deleted": 5, "restored": 0}
+    assert undo["result"] == {"importJobId": job["id"], "deleted": 5, "restored": 0, "gone": 0}
     assert set(await everything(sql)) == {ours}
     assert (await client.get("/api/items")).json()["count"] == 1, "a cached list would still have them"
     for table in ("import_runs", "import_pages", "import_before_images"):
@@ -59,8 +59,8 @@ async def test_what_was_overwritten_becomes_what_it_was(
     undo = await undone(client, first["id"])
     assert undo["result"]["conflicts"] == 1, "the person's change still counts as one"
     assert undo["result"]["firstConflicts"] == [{"entity": "item", "id": "B", "what": "was changed"}]
-    await client.delete("/api/items/B")
-    assert (await undone(client, first["id"]))["result"]["firstConflicts"][0]["what"] == "was deleted"
+    await client.put("/api/items/B", json={"title": FIVE[3]["title"], "tags": FIVE[3]["tags"]})
+    assert (await undone(client, first["id"]))["result"]["deleted"] == 6, "it says again what was imported"
 
 
 async def test_since_last_can_be_taken_back(client: httpx.AsyncClient, sql: "asyncpg.Connection") -> None:
@@ -74,7 +74,7 @@ async def test_since_last_can_be_taken_back(client: httpx.AsyncClient, sql: "asy
     assert (again["result"]["updated"], again["result"]["imported"]) == (1, 1)
 
 
-@pytest.mark.parametrize("how", ["changed", "deleted", "overwritten"])
+@pytest.mark.parametrize("how", ["changed", "overwritten"])
 async def test_one_change_since_stops_all_of_it(
     client: httpx.AsyncClient, sql: "asyncpg.Connection", how: str
 ) -> None:
@@ -82,8 +82,6 @@ async def test_one_change_since_stops_all_of_it(
     other = None
     if how == "changed":
         await client.put("/api/items/42", json={"title": "Changed"})
-    elif how == "deleted":
-        await client.delete("/api/items/42")
     else:
         other = await imported(client, lowdb([{**FIVE[2], "title": "x"}]), on_conflict="overwrite")
     before = await sql.fetch("SELECT *, xmin::text FROM items ORDER BY id")
@@ -97,6 +95,84 @@ async def test_one_change_since_stops_all_of_it(
     if other:
         assert (await undone(client, other["id"]))["state"] == "succeeded"
         assert (await undone(client, job["id"]))["result"]["deleted"] == 5
+
+
+async def test_what_somebody_deleted_is_undone_already(
+    client: httpx.AsyncClient, sql: "asyncpg.Connection"
+) -> None:
+    await imported(client, lowdb([FIVE[0]]))
+    changed = {**FIVE[0], "title": "Changed"}
+    job = await imported(client, lowdb([changed, *FIVE[1:]]), on_conflict="overwrite")
+    for each in FIVE[:3]:
+        await sql.execute("DELETE FROM items WHERE id = $1", each["id"])
+    undo = await undone(client, job["id"])
+    assert undo["result"] == {"importJobId": job["id"], "deleted": 2, "restored": 0, "gone": 3}
+    assert await everything(sql) == {}
+
+
+async def test_what_came_again_belongs_to_the_import_that_brought_it(
+    client: httpx.AsyncClient, sql: "asyncpg.Connection"
+) -> None:
+    """Deleted and imported once more it is another row; overwritten by a third import it waits for that one."""
+    first = await imported(client, lowdb(list(FIVE)))
+    await client.delete("/api/items/42")
+    second = await imported(client, lowdb(list(FIVE)))
+    assert second["result"]["imported"] == 1
+    third = await imported(client, lowdb([{**FIVE[2], "title": "Third"}]), on_conflict="overwrite")
+    assert (await undone(client, first["id"]))["result"]["conflicts"] == 1
+    await undone(client, third["id"])
+    undo = await undone(client, first["id"])
+    assert undo["result"] == {"importJobId": first["id"], "deleted": 4, "restored": 0, "gone": 1}
+    assert set(await everything(sql)) == {"42"}
+    assert (await undone(client, second["id"]))["result"]["deleted"] == 1
+
+
+async def test_an_edit_that_is_put_back_is_none(client: httpx.AsyncClient, sql: "asyncpg.Connection") -> None:
+    job = await imported(client, lowdb([*FIVE, record(id="odd", votes=3, createdAt="2025-10-23")]))
+    for item_id, title in (("42", FIVE[2]["title"]), ("odd", FIVE[0]["title"])):
+        for text in ("Changed", "Changed again", title):
+            await client.put(f"/api/items/{item_id}", json={"title": text, "tags": ["x"]})
+    assert (await undone(client, job["id"]))["result"]["conflicts"] == 2, "the tags are not as they were"
+    await client.put("/api/items/42", json={"tags": []})
+    await client.put("/api/items/odd", json={"tags": FIVE[0]["tags"]})
+    assert (await undone(client, job["id"]))["result"]["deleted"] == 6
+    assert await sql.fetchval("SELECT count(*) FROM import_after_images") == 0
+
+
+async def test_an_edit_that_an_undone_import_passed_over_can_be_put_back(client: httpx.AsyncClient) -> None:
+    job = await imported(client, lowdb(list(FIVE)))
+    await client.put("/api/items/42", json={"title": "Changed"})
+    other = await imported(client, lowdb(list(FIVE)), on_conflict="overwrite")
+    assert other["result"]["updated"] == 1
+    await undone(client, other["id"])
+    assert (await undone(client, job["id"]))["result"]["conflicts"] == 1
+    await client.put("/api/items/42", json={"title": FIVE[2]["title"]})
+    assert (await undone(client, job["id"]))["result"]["deleted"] == 5
+
+
+@pytest.mark.parametrize("action", ["CASCADE", "SET NULL", "RESTRICT", "NO ACTION", "SET DEFAULT"])
+async def test_rows_of_a_table_that_nobody_here_knows_stop_it(
+    client: httpx.AsyncClient, sql: "asyncpg.Connection", action: str
+) -> None:
+    """As a slice brings one that is added later. What the database would do to its rows makes no difference."""
+    job = await imported(client, lowdb(list(FIVE)))
+    await sql.execute(
+        'CREATE TABLE "Odd notes" (id int PRIMARY KEY, "on" text '
+        f"REFERENCES items (id) ON UPDATE CASCADE ON DELETE {action})"
+    )
+    try:
+        await sql.execute("""INSERT INTO "Odd notes" VALUES (1, NULL), (7, '42')""")
+        before = await everything(sql)
+        undo = await undone(client, job["id"])
+        assert undo["error"] == (
+            'Nothing was undone because of 1 conflict: "Odd notes" 7 belongs to 42, which the import brought'
+        )
+        assert await everything(sql) == before
+        assert await sql.fetchval("""SELECT "on" FROM "Odd notes" WHERE id = 7""") == "42"
+        await sql.execute("""DELETE FROM "Odd notes" WHERE id = 7""")
+        assert (await undone(client, job["id"]))["result"]["deleted"] == 5
+    finally:
+        await sql.execute('DROP TABLE "Odd notes"')
 
 
 async def test_a_row_that_appears_while_it_is_overwritten_is_put_aside_too(

@@ -12,11 +12,13 @@ from typing import Final
 import structlog
 
 from core.database.client import Database
+from core.database.reversal import Moved, Obstacle, Reference, dependents, references
 from core.database.transaction import unit_of_work
 from core.jobs import JobContext, JobFailed, JobKind, JsonObject
 from features.audit import api as audit
 from features.imports.queries import memory
 from features.imports.schemas import EXCLUSIVE, UNDO_KIND, Obstacles, UndoArguments, Undone
+from features.imports.undo.baseline import forget_in_later_runs
 from features.imports.undo.tables import TABLES, Table
 
 TIMEOUT: Final = timedelta(hours=2)
@@ -37,8 +39,10 @@ async def run(context: JobContext) -> JsonObject:
 
 async def _undo(context: JobContext, job_id: str) -> Undone:
     async def work(tx: Database) -> Undone:
-        _raise_if_any(await _hold(context, tx, job_id))
-        undone = await _take_back(context, tx, job_id)
+        known = await references(tx)
+        _raise_if_any(await _hold(context, tx, job_id, known))
+        undone = await _take_back(context, tx, job_id, known)
+        await forget_in_later_runs(tx, job_id)
         await memory.forget_run(tx, job_id)
         await audit.record(tx, _entry(context, undone))
         await context.checkpoint(tx, undone.model_dump(by_alias=True), done=undone.deleted + undone.restored)
@@ -50,26 +54,42 @@ async def _undo(context: JobContext, job_id: str) -> Undone:
     return undone
 
 
-async def _hold(context: JobContext, tx: Database, job_id: str) -> Obstacles:
+async def _hold(context: JobContext, tx: Database, job_id: str, known: Sequence[Reference]) -> Obstacles:
     """Lock every row of the import, and find what stands against taking it back."""
     obstacles, done = Obstacles(import_job_id=job_id), 0
     await context.progress(phase="check", done=0)
     for table in TABLES:
         async for ids in _written(tx, job_id, table):
-            changed = await table.rows.obstacles(tx, job_id, ids)
-            as_left = sorted(set(ids).difference(each.id for each in changed))
+            left = await memory.left_images_of(tx, job_id, table.entity, ids)
+            moved = await table.rows.moved(tx, job_id, ids, left)
+            changed = await _changed(tx, table, moved)
+            as_left = sorted(set(ids).difference(each.id for each in moved))
             images = await memory.images_of(tx, job_id, table.entity, as_left)
-            hindered = await table.rows.hindrances(tx, images)
+            hindered = await table.rows.hindrances(tx, images, known)
             obstacles = obstacles.with_more(table.entity, [*changed, *hindered], rows=len(ids))
             inserted = sorted(set(as_left).difference(each.id for each in images))
-            obstacles = await _with_dependents(tx, obstacles, table, inserted)
+            obstacles = await _with_dependents(tx, obstacles, table, inserted, known)
             done += len(ids)
             await context.progress(done=done)
             await context.raise_if_stopping()
     return obstacles
 
 
-async def _take_back(context: JobContext, tx: Database, job_id: str) -> Undone:
+async def _changed(tx: Database, table: Table, moved: Sequence[Moved]) -> list[Obstacle]:
+    """What was changed since. A row that somebody deleted is undone already, whatever has its id now."""
+    foreign = [(each.import_job_id, each.id) for each in moved if each.what == "foreign"]
+    by_imports = [(job_id, row_id) for job_id, row_id in foreign if job_id is not None]
+    overwritten = await memory.overwritten(tx, table.entity, by_imports) if by_imports else frozenset()
+    return [
+        Obstacle(each.id, "was changed")
+        if each.what == "changed"
+        else Obstacle(each.id, f"was overwritten by import {each.import_job_id}")
+        for each in moved
+        if each.what == "changed" or each.id in overwritten
+    ]
+
+
+async def _take_back(context: JobContext, tx: Database, job_id: str, known: Sequence[Reference]) -> Undone:
     undone, done = Undone(import_job_id=job_id), 0
     await context.progress(phase="undo", done=0)
     for table in reversed(TABLES):
@@ -78,10 +98,11 @@ async def _take_back(context: JobContext, tx: Database, job_id: str) -> Undone:
             inserted = sorted(set(ids).difference(each.id for each in images))
             # Rows of the import have their former links again, and those may lead here too.
             none = Obstacles(import_job_id=job_id)
-            _raise_if_any(await _with_dependents(tx, none, table, inserted))
-            taken = await table.rows.take_back(tx, ids, images)
+            _raise_if_any(await _with_dependents(tx, none, table, inserted, known))
+            taken = await table.rows.take_back(tx, job_id, ids, images)
             undone.deleted += taken.deleted
             undone.restored += taken.restored
+            undone.gone += len(ids) - taken.deleted - taken.restored
             done += len(ids)
             await context.progress(done=done)
             await context.raise_if_stopping()
@@ -110,14 +131,18 @@ async def _written(db: Database, job_id: str, table: Table) -> AsyncIterator[lis
 
 
 async def _with_dependents(
-    tx: Database, obstacles: Obstacles, table: Table, inserted: Sequence[str]
+    tx: Database, obstacles: Obstacles, table: Table, inserted: Sequence[str], known: Sequence[Reference]
 ) -> Obstacles:
-    """What others have added to rows that are to go: it would lose them."""
+    """What refers to rows that are to go, and does not go with them: its owner would lose it, or the link."""
     if not inserted:
         return obstacles
-    for other in TABLES[TABLES.index(table) + 1 :]:
-        found = await other.rows.dependents(tx, obstacles.import_job_id, table.rows, inserted)
-        obstacles = obstacles.with_more(other.entity, found)
+    entities = {each.rows.name: each.entity for each in TABLES}
+    for reference in known:
+        if reference.target == table.rows.name:
+            entity = entities.get(reference.source)
+            ours = None if entity is None else obstacles.import_job_id
+            found = await dependents(tx, reference, inserted, other_than_job=ours)
+            obstacles = obstacles.with_more(entity or reference.source, found)
     return obstacles
 
 

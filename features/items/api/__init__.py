@@ -29,6 +29,7 @@ __all__ = [
     "OnConflict",
     "Verdict",
     "canonical_digest",
+    "changed_here",
     "compare",
     "count",
     "every_id",
@@ -74,6 +75,11 @@ async def count(db: Database) -> int:
 async def existing_ids(db: Database, ids: Sequence[str]) -> list[str]:
     """Those of the ids that are stored."""
     return await queries.existing_ids(db, ids)
+
+
+async def changed_here(db: Database, ids: Sequence[str]) -> list[str]:
+    """Those of the ids that are stored and not as the last import left them."""
+    return await queries.changed_here(db, ids)
 
 
 async def verdicts(tx: Database, entries_json: str) -> dict[str, Verdict]:

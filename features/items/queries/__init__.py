@@ -2,12 +2,13 @@
 
 from features.items.queries.bulk import compare, existing_ids, load_rows
 from features.items.queries.reads import count_items, find_item, list_items
-from features.items.queries.takeover import REVERSAL, ids_after, records, verdicts
+from features.items.queries.takeover import REVERSAL, changed_here, ids_after, records, verdicts
 from features.items.queries.writes import change, create_items, creation, delete_item, update_items
 
 __all__ = [
     "REVERSAL",
     "change",
+    "changed_here",
     "compare",
     "count_items",
     "create_items",

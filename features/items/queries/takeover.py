@@ -36,6 +36,10 @@ _RECORD: Final = f"""json_build_array(id, title, description, category, priority
 
 _RECORDS: Final = f"SELECT json_agg({_RECORD})::text FROM items WHERE id = ANY($1::text[])"
 
+_CHANGED_HERE: Final = """
+SELECT id FROM items WHERE id = ANY($1::text[]) AND version IS DISTINCT FROM import_version
+"""
+
 _IDS_AFTER: Final = f"""
 SELECT json_agg(json_build_array({moment("created_at")}, id) ORDER BY created_at, id)::text FROM (
     SELECT created_at, id FROM items
@@ -53,6 +57,10 @@ async def records(db: Database, ids: Sequence[str]) -> list[list[object]]:
     """The fields of `LegacyItem`, in no order; ids without a row are left out."""
     found = await db.query_text(_RECORDS, list(ids))
     return [] if found is None else orjson.loads(found)
+
+
+async def changed_here(db: Database, ids: Sequence[str]) -> list[str]:
+    return [row["id"] for row in await db.query_raw(_CHANGED_HERE, list(ids))]
 
 
 async def ids_after(db: Database, moment: str, item_id: str, limit: int) -> list[tuple[str, str]]:

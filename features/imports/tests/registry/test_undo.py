@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from core.database.client import Database
-from core.database.reversal import BeforeImage, ReversibleTable
+from core.database.reversal import Image, ReversibleTable
 from core.jobs import JobConflict
 from core.settings import Settings
 from features.imports.tests.factories import IMPORTS, ended, undone
@@ -42,7 +42,7 @@ async def test_what_was_inserted_goes(
         assert (await client.get(path)).status_code == 200
     undo = await undone(client, job["id"])
     assert undo["state"] == "succeeded", undo["error"]
-    assert undo["result"] == {"importJobId": job["id"], "deleted": 3, "restored": 0}
+    assert undo["result"] == {"importJobId": job["id"], "deleted": 3, "restored": 0, "gone": 0}
     assert await everything(sql) == before
     assert stored(settings) == objects, "the bytes go with their row"
     assert [(await client.get(path)).json() for path in READS[:3]] == answers, "a cache would still have them"
@@ -143,7 +143,7 @@ async def test_a_row_that_appears_while_it_is_overwritten_is_put_aside_too(
 ) -> None:
     real = ReversibleTable.before
 
-    async def before(table: ReversibleTable, tx: Database, ids: list[str]) -> list[BeforeImage]:
+    async def before(table: ReversibleTable, tx: Database, ids: list[str]) -> list[Image]:
         images = await real(table, tx, ids)
         await sql.execute(
             "INSERT INTO ideas (id, title, description, category, priority) "

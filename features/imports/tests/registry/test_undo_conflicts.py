@@ -42,11 +42,6 @@ async def change_file(client: httpx.AsyncClient, takeover: Takeover, folder: Pat
     return "file f was changed"
 
 
-async def delete_file(client: httpx.AsyncClient, takeover: Takeover, folder: Path) -> str:
-    await client.delete("/api/v1/files/f")
-    return "file f was deleted"
-
-
 async def overwrite_idea(client: httpx.AsyncClient, takeover: Takeover, folder: Path) -> str:
     job = await takeover(export(folder, ideas=[idea(id="i", title="x")]), on_conflict="overwrite")
     return f"idea i was overwritten by import {job['id']}"
@@ -78,7 +73,6 @@ async def add_file_to_idea(client: httpx.AsyncClient, takeover: Takeover, folder
         change_system,
         change_idea,
         change_file,
-        delete_file,
         overwrite_idea,
         add_idea,
         add_imported_idea,
@@ -106,6 +100,47 @@ async def test_one_conflict_stops_all_of_it(
     assert f"{told['entity']} {told['id']} {told['what']}" == conflict
     assert await everything(sql) == before
     assert stored(settings) == objects
+
+
+async def test_what_somebody_put_back_or_deleted_is_no_conflict(
+    takeover: Takeover, client: httpx.AsyncClient, sql: "asyncpg.Connection", uploads: Path, tmp_path: Path
+) -> None:
+    job = await takeover(whole(tmp_path / "old"), files=uploads)
+    for kind, row_id, field in (("systems", "s", "port"), ("ideas", "i", "assignedTo")):
+        before = (await client.get(f"/api/v1/{kind}/{row_id}")).json()["data"].get(field)
+        for value in (7, before) if field == "port" else ("Ours", before):
+            answer = await client.put(f"/api/v1/{kind}/{row_id}", json={field: value})
+            assert answer.status_code == 200, answer.text
+    await client.get("/api/v1/files/f/download")
+    await client.put("/api/v1/files/f", json={"description": "Changed"})
+    await client.delete("/api/v1/files/f")
+    undo = await undone(client, job["id"])
+    assert undo["result"] == {"importJobId": job["id"], "deleted": 2, "restored": 0, "gone": 1}
+    assert await everything(sql) == {}
+
+
+async def test_rows_of_a_table_that_nobody_here_knows_stop_it(
+    takeover: Takeover, client: httpx.AsyncClient, sql: "asyncpg.Connection", uploads: Path, tmp_path: Path
+) -> None:
+    job = await takeover(whole(tmp_path / "old"), files=uploads)
+    await sql.execute(
+        "CREATE TABLE comments (id text PRIMARY KEY, idea_id text REFERENCES ideas ON DELETE CASCADE);"
+        "CREATE TABLE marks (name text REFERENCES systems (name) ON DELETE SET NULL);"
+        "INSERT INTO comments VALUES ('c', 'i'); INSERT INTO marks VALUES ('Hub')"
+    )
+    try:
+        before = await everything(sql)
+        undo = await undone(client, job["id"])
+        told = {each["entity"]: (each["id"], each["what"]) for each in undo["result"]["firstConflicts"]}
+        assert told == {
+            "comments": ("c", "belongs to i, which the import brought"),
+            "marks": ("(0,1)", "belongs to s, which the import brought"),
+        }
+        assert await everything(sql) == before
+        assert await sql.fetchval("SELECT count(*) FROM comments") == 1
+    finally:
+        await sql.execute("DROP TABLE comments, marks")
+    assert (await undone(client, job["id"]))["result"]["deleted"] == 3
 
 
 async def test_what_cannot_be_what_it_was_is_told(

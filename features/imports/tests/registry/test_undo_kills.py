@@ -99,7 +99,7 @@ async def test_a_killed_undo_is_done_later(
         undo = await ended(client, undo_id, timeout=60)
         found = (await client.get("/api/v1/search", params={"q": "wordoff"})).json()["data"]
     assert undo["state"] == "succeeded", undo.get("error")
-    assert undo["result"] == {"importJobId": job_id, "deleted": 54, "restored": 0}
+    assert undo["result"] == {"importJobId": job_id, "deleted": 54, "restored": 0, "gone": 0}
     assert await rows(sql) == [0, 0, 0]
     assert found == []
     assert [path for path in (data / "files").glob("*/*") if path.is_file()] == []

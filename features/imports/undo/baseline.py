@@ -1,0 +1,41 @@
+"""What later imports remember of records that are taken back: the next one shall find them new again."""
+
+import orjson
+
+from core.database.client import Database
+from features.imports.lowdb.identifiers import SeenIds
+from features.imports.lowdb.previous import recall
+from features.imports.queries import memory
+from features.imports.schemas import ENTITY, KIND, REMEMBERED, UNDONE, Entry
+
+
+async def forget_in_later_runs(tx: Database, job_id: str) -> None:
+    """Imports that were finished later found the rows as this one had left them. Their memory of these becomes
+    what it was before; of a row that one of them wrote itself since, it stays.
+    """
+    runs = await memory.runs(tx, KIND)
+    places = [place for place, run in enumerate(runs) if run.job_id == job_id]
+    later = [run.job_id for run in reversed(runs[: places[0]]) if run.finished] if places else []
+    if not later:
+        return
+    taken, rewritten = SeenIds(), SeenIds()
+    async for page in memory.pages(tx, job_id, ENTITY):
+        for row_id in page.written_ids:
+            taken.add(row_id, 0)
+    former = await recall(tx, [run.job_id for run in runs[places[0] + 1 :] if run.finished])
+
+    def was(entry: Entry) -> Entry:
+        row_id, digest, _, lead = entry
+        if not digest or row_id is None or row_id not in taken or row_id in rewritten:
+            return entry
+        return row_id, former.digest_of(row_id) or UNDONE, None, lead
+
+    for run_id in later:
+        for part in (ENTITY, REMEMBERED):
+            async for page in memory.pages(tx, run_id, part):
+                for row_id in page.written_ids if part == ENTITY else ():
+                    rewritten.add(row_id, 0)
+                entries = page.entries
+                if (now := [was(entry) for entry in entries]) != entries:
+                    content = orjson.dumps(now).decode()
+                    await memory.replace_content(tx, run_id, part, page.number, content)
