@@ -148,8 +148,9 @@ class ReversibleTable:
         to is gone, or what only they had is another's.
         """
         found = [
-            f"SELECT source.id, 'belonged to ' || {each.value} || ', which is gone' AS what FROM old AS source "
-            f"WHERE {each.present} AND NOT EXISTS (SELECT FROM {each.target} AS target WHERE {each.condition})"
+            f"SELECT source.id, 'belonged to ' || {each.value} || ', which is gone' AS what "
+            f"FROM old AS source WHERE {each.present} "
+            f"AND NOT EXISTS (SELECT FROM {each.target} AS target WHERE {each.condition})"
             for each in known
             if each.source == self.name
         ] + [

@@ -190,8 +190,10 @@ stands before it if that is not what the old server would put there. Without a d
 over, and has an id only if no other record before it has the same.
 """
 
-UNDONE: Final = ""
-"""In the place of the digest of a record that an undo has taken back: no import knows it any more."""
+UNKNOWN: Final = ""
+"""In the place of the digest of a record that is not here because of an import: it was taken back, or has
+been a conflict from the start. The next import takes it for new.
+"""
 
 
 class Sample(BaseModel):

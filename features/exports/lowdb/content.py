@@ -80,17 +80,23 @@ class Content:
                 if text is not None:
                     usual = imports.lead_of(self._margin, first=self._position == 0)
                     lead = usual if entry[3] is None else entry[3]
-                    parts += (lead if self._result.records else lead.replace(",", ""), text)
+                    parts += (self._separated(lead), text)
                     self._result.records += 1
                 self._position += 1
                 parts.append(self._left_after(entry[0]) if entry[0] is not None else "")
         return "".join(parts)
 
+    def _separated(self, lead: str) -> str:
+        """With a comma when a record is before it, and only then."""
+        if self._result.records == 0:
+            return lead.replace(",", "")
+        return lead if "," in lead else f",{lead}"
+
     async def _changed_and_unusable(
         self, entries: Sequence[imports.Entry], stored: dict[str, items.LegacyItem]
     ) -> frozenset[str]:
-        """Of the ids whose records could not be taken over, those whose items have changed here; what the file
-        has usable elsewhere is not among them.
+        """Of the ids whose records could not be taken over, those whose items have changed here; what the
+        file has usable elsewhere is not among them.
         """
         unusable = [item_id for item_id, digest, _, _ in entries if item_id in stored and digest is None]
         if not unusable:

@@ -159,3 +159,41 @@ async def test_numbers_of_changed_records_are_spelled_as_javascript_does(client:
     text = (await exported(client))[0].decode()
     written = [line.strip(" ,") for line in text.split('"n": [')[1].split("]")[0].strip().splitlines()]
     assert " ".join(written) == "1 1000 0 0.1 0.00001 1.5e-7 1e+21 1.25e+300 100000000000000000000"
+
+
+@pytest.mark.parametrize("mode", [{}, {"on_conflict": "overwrite"}, {"since_last": "true"}])
+async def test_an_id_whose_record_became_unusable_leaves_once(
+    client: httpx.AsyncClient, mode: dict[str, str]
+) -> None:
+    """As the file has it, to the byte, or as it is here once that has changed. The result says which."""
+    records = [record(n) for n in range(3)]
+    await imported(client, stringify({"items": records}))
+    content = stringify({"items": [records[0], record(1, title=""), records[2]]})
+    await imported(client, content, **mode)
+    written, job = await exported(client)
+    assert written == content
+    [told] = job["result"]["firstDecided"]
+    assert told["id"] == "id-1"
+    assert "as the file has it" in told["reason"]
+    assert (job["result"]["unusable"], job["result"]["replaced"], job["result"]["added"]) == (1, 0, 0)
+    item = await put(client, "id-1", title="Ours")
+    written, job = await exported(client)
+    assert written == stringify({"items": [records[0], {**records[1], **item}, records[2]]})
+    assert "as it is here" in job["result"]["firstDecided"][0]["reason"]
+    assert (job["result"]["unusable"], job["result"]["replaced"]) == (0, 1)
+
+
+async def test_unusable_records_of_earlier_imports_come_back_where_they_were(
+    client: httpx.AsyncClient,
+) -> None:
+    """Until a later file has something else under their id."""
+    numbered, unnumbered, untitled = {"id": "bad", "title": 1.5}, None, record(6, title="")
+    await imported(client, stringify({"items": [numbered, record(1), unnumbered, untitled, record(2)]}))
+    await imported(client, stringify({"items": [record(0), record(1), record(3)]}))
+    expected = [numbered, record(0), record(1), unnumbered, untitled, record(3), record(2)]
+    written, job = await exported(client)
+    assert written == stringify({"items": expected})
+    assert (job["result"]["unusable"], job["result"]["added"]) == (3, 1)
+    mended = [record(0), record(1), record(3), record(5, id="bad"), record(6), None]
+    await imported(client, stringify({"items": mended}))
+    assert (await exported(client))[0] == stringify({"items": [*mended, record(2)]})

@@ -60,8 +60,8 @@ class Previous:
 
 
 async def known(db: Database, runs: Sequence[str]) -> AsyncIterator[list[tuple[str, str]]]:
-    """(id, digest) of the records that these imports, newest first, found in their sources, some at a time; of
-    an id in several of them the first one counts. An import that remembers for the earlier ones ends it.
+    """(id, digest) of the records that these imports, newest first, found in their sources, some at a time;
+    of an id in several of them the first one counts. An import that remembers for the earlier ones ends it.
     """
     for job_id in runs:
         remembers = False

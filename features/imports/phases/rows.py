@@ -11,11 +11,8 @@ from features.imports.errors import RowAppeared
 from features.imports.lowdb.spool import CHANGED, Line, joined
 from features.imports.phases.pages import PageBatch
 from features.imports.queries import memory
-from features.imports.schemas import ENTITY, REMEMBERED, Arguments, Told
+from features.imports.schemas import ENTITY, REMEMBERED, UNKNOWN, Arguments, Told
 from features.items import api as items
-
-NEVER: Final = b"0" * 64
-"""In the place of a digest that no record can have: the next import looks at the record again."""
 
 REASONS: Final[Mapping[items.Verdict, str]] = {
     "deleted": "was deleted here and has changed in the source",
@@ -99,5 +96,5 @@ def _entry(line: Line, conflicts: Mapping[bytes, str]) -> bytes:
     """The JSON of an `Entry`, its last fields left out when they are null."""
     if conflicts and line.id in conflicts:
         # A conflict stays one until both sides agree, so what is remembered is the state before it.
-        return b'[%b,"%b"]' % (line.id, line.base or NEVER)
+        return b'[%b,"%b"]' % (line.id, line.base or UNKNOWN.encode())
     return b"[%b%b]" % (line.proof, line.rest)

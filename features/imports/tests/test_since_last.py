@@ -1,12 +1,13 @@
 """The cut-over pass: only what has changed in the source since the last import; nothing that people did."""
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import httpx
 import pytest
 
 from features.imports.tests.conftest import Held
-from features.imports.tests.factories import FIVE, Job, Record, ended, imported, lowdb, post, record
+from features.imports.tests.factories import FIVE, Job, Record, ended, imported, lowdb, post, record, undone
 from tests.fixtures.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -123,6 +124,48 @@ async def test_a_dry_run_tells_the_same_and_writes_nothing(
     done = await imported(client, content, **SINCE)
     assert counts(foreseen) == counts(done) == {"new": 1, "changed": 1, "unchanged": 2, "conflicts": 1}
     assert foreseen["result"]["sinceLast"] == done["result"]["sinceLast"]
+
+
+async def test_what_was_undone_is_new_again(client: httpx.AsyncClient) -> None:
+    """However many passes have found it unchanged in between."""
+    await imported(client, lowdb([FIVE[0]]))
+    first = await imported(client, lowdb([{**FIVE[0], "title": "Changed"}, FIVE[1]]), **SINCE)
+    for _ in range(2):
+        job = await imported(client, lowdb([{**FIVE[0], "title": "Changed"}, *FIVE[1:3]]), **SINCE)
+    undo = await undone(client, first["id"])
+    assert (undo["result"]["deleted"], undo["result"]["restored"]) == (1, 1)
+    for expected in ({"new": 1, "changed": 1, "unchanged": 1}, {"new": 0, "changed": 0, "unchanged": 3}):
+        content = lowdb([{**FIVE[0], "title": "Changed"}, *FIVE[1:3]])
+        job = await imported(client, content, **SINCE)
+        assert counts(job) == {**expected, "conflicts": 0}
+    assert (await item(client, str(FIVE[0]["id"])))["title"] == "Changed"
+
+
+async def test_a_record_that_becomes_unusable_has_not_vanished(client: httpx.AsyncClient) -> None:
+    await imported(client, lowdb(list(FIVE)))
+    content = with_changes({**FIVE[2], "title": ""})
+    for _ in range(2):
+        job = await imported(client, content, **SINCE)
+        assert (job["result"]["rejected"], job["result"]["sinceLast"]["vanished"]) == (1, 0)
+        assert counts(job) == {"new": 0, "changed": 0, "unchanged": 4, "conflicts": 0}
+    job = await imported(client, with_changes({**FIVE[2], "title": "Mended"}), **SINCE)
+    assert counts(job) == {"new": 0, "changed": 1, "unchanged": 4, "conflicts": 0}
+
+
+async def test_what_is_still_vanished_is_told_each_time(client: httpx.AsyncClient) -> None:
+    """Also when a whole import came in between; until it is deleted here, which settles it, or comes back."""
+    await imported(client, lowdb(list(FIVE)))
+    for mode in (SINCE, SINCE, {}, SINCE):
+        job = await imported(client, lowdb([FIVE[0], *FIVE[3:]]), **mode)
+        if mode:
+            assert job["result"]["sinceLast"]["firstVanished"] == [FIVE[1]["id"], "42"]
+    await client.delete(f"/api/items/{quote(str(FIVE[1]['id']), safe='')}")
+    job = await imported(client, lowdb([FIVE[0], *FIVE[3:]]), **SINCE)
+    assert job["result"]["sinceLast"]["firstVanished"] == ["42"]
+    back = lowdb([FIVE[0], {**FIVE[2], "title": "Back, and changed"}, *FIVE[3:]])
+    job = await imported(client, back, **SINCE)
+    assert counts(job) == {"new": 0, "changed": 1, "unchanged": 3, "conflicts": 0}
+    assert job["result"]["sinceLast"]["vanished"] == 0
 
 
 async def test_without_an_earlier_import_there_is_no_last_time(client: httpx.AsyncClient) -> None:

@@ -113,7 +113,7 @@ async def test_what_somebody_deleted_is_undone_already(
 async def test_what_came_again_belongs_to_the_import_that_brought_it(
     client: httpx.AsyncClient, sql: "asyncpg.Connection"
 ) -> None:
-    """Deleted and imported once more it is another row; overwritten by a third import it waits for that one."""
+    """Deleted and imported once more it is another row; a third import that overwrites it comes first."""
     first = await imported(client, lowdb(list(FIVE)))
     await client.delete("/api/items/42")
     second = await imported(client, lowdb(list(FIVE)))
@@ -154,7 +154,7 @@ async def test_an_edit_that_an_undone_import_passed_over_can_be_put_back(client:
 async def test_rows_of_a_table_that_nobody_here_knows_stop_it(
     client: httpx.AsyncClient, sql: "asyncpg.Connection", action: str
 ) -> None:
-    """As a slice brings one that is added later. What the database would do to its rows makes no difference."""
+    """As a slice brings that is added later. What the database would do to its rows makes no difference."""
     job = await imported(client, lowdb(list(FIVE)))
     await sql.execute(
         'CREATE TABLE "Odd notes" (id int PRIMARY KEY, "on" text '

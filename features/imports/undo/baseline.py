@@ -6,12 +6,12 @@ from core.database.client import Database
 from features.imports.lowdb.identifiers import SeenIds
 from features.imports.lowdb.previous import recall
 from features.imports.queries import memory
-from features.imports.schemas import ENTITY, KIND, REMEMBERED, UNDONE, Entry
+from features.imports.schemas import ENTITY, KIND, REMEMBERED, UNKNOWN, Entry
 
 
 async def forget_in_later_runs(tx: Database, job_id: str) -> None:
-    """Imports that were finished later found the rows as this one had left them. Their memory of these becomes
-    what it was before; of a row that one of them wrote itself since, it stays.
+    """Imports that were finished later found the rows as this one had left them. Their memory of these
+    becomes what it was before; of a row that one of them wrote itself since, it stays.
     """
     runs = await memory.runs(tx, KIND)
     places = [place for place, run in enumerate(runs) if run.job_id == job_id]
@@ -28,7 +28,7 @@ async def forget_in_later_runs(tx: Database, job_id: str) -> None:
         row_id, digest, _, lead = entry
         if not digest or row_id is None or row_id not in taken or row_id in rewritten:
             return entry
-        return row_id, former.digest_of(row_id) or UNDONE, None, lead
+        return row_id, former.digest_of(row_id) or UNKNOWN, None, lead
 
     for run_id in later:
         for part in (ENTITY, REMEMBERED):
