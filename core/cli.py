@@ -184,6 +184,8 @@ def cancel_job(job_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     async def work() -> None:
         async with command_context(kinds) as here:
             job = await here.jobs.cancel(job_id)
+            if not job.ended and await here.jobs.is_orphaned(job_id):
+                job = await here.jobs.run(job_id)
             typer.echo(f"Job {job.id} is {'cancelled' if job.ended else 'being cancelled'}.")
 
     asyncio.run(work())

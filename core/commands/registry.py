@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from core.commands.takeover import kinds
+from core.commands.takeover import clear_the_way, kinds
 
 if TYPE_CHECKING:
     from core.jobs import JobView
@@ -95,6 +95,7 @@ async def _import(source: str, options: "RegistryOptions") -> "JobView":
     from features.imports.api import accept_registry
 
     async with command_context(kinds) as here:
+        await clear_the_way(here, f"import.{options.source}")
         with console.out.status("capture") as status:
             job = await accept_registry(
                 here.db,

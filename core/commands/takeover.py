@@ -9,6 +9,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from core.command import CommandContext
     from core.jobs import JobKind, JobView
     from features.imports.api import Compared, Difference
 
@@ -20,6 +21,33 @@ LowDbFile = Annotated[
     Path, typer.Argument(help="The LowDB file: a JSON object with a list of items, or a bare list.")
 ]
 _SHOWN_CHARACTERS = 60
+
+
+async def clear_the_way(here: "CommandContext", kind: str) -> None:
+    """Carry on a job that stands in the way of this kind and has lost its process, and say so. Raises
+    JobConflict when another process runs it.
+    """
+    from core import console
+    from core.jobs import JobConflict, Jobs
+
+    try:
+        await here.jobs.raise_if_taken(kind)
+    except JobConflict as conflict:
+        job_id = conflict.job_id
+        if not await here.jobs.is_orphaned(job_id):
+            raise
+        jobs = Jobs(here.db, here.cache, here.settings, kinds())
+        try:
+            begun = await jobs.get(job_id)
+            console.say(f"Job {job_id} ({begun.kind}) has lost its process and is carried on first.")
+            job = await console.run_shown(jobs, job_id)
+        finally:
+            await jobs.stop()
+        if not job.ended:
+            raise
+        console.say(f"Job {job_id} {job.state}" + (f": {job.error}" if job.error else ""))
+        if job.state == "cancelled" and not begun.cancel_requested:
+            raise typer.Exit(1) from None
 
 
 def kinds() -> "Sequence[JobKind]":
@@ -81,8 +109,9 @@ async def _import(file: Path, **chosen: object) -> "JobView":
 
     async with command_context(_lowdb) as here:
         from core import console
-        from features.imports.api import Options, accept_file
+        from features.imports.api import KIND, Options, accept_file
 
+        await clear_the_way(here, KIND)
         options = Options.model_validate({"source": "lowdb", **chosen})
         job = await accept_file(here.db, here.jobs, here.settings, here.actor, file, options)
         job = await console.run_shown(here.jobs, job.id)
@@ -102,12 +131,13 @@ def undo(job_id: Annotated[str, typer.Argument(metavar="JOB", help="The job of t
 async def _undo(job_id: str) -> "JobView":
     from core import console
     from core.command import command_context
-    from features.imports.api import accept_undo
+    from features.imports.api import UNDO_KIND, accept_undo
 
     async with command_context(kinds) as here:
+        await clear_the_way(here, UNDO_KIND)
         accepted = await accept_undo(here.db, here.jobs, here.actor, job_id)
         job = await console.run_shown(here.jobs, accepted.id)
-        figures = ("deleted", "restored", "conflicts")
+        figures = ("deleted", "restored", "gone", "conflicts")
         console.show_ended(job, f"Undo of import {job_id}", figures, conflicts="firstConflicts")
         return job
 
@@ -131,7 +161,17 @@ async def _export(file: Path) -> "JobView":
     async with command_context(kinds) as here:
         accepted = await accept(here.db, here.jobs, here.settings, here.actor, file)
         job = await console.run_shown(here.jobs, accepted.id)
-        figures = ("records", "unchanged", "changed", "added", "unusable", "removed", "bytes", "sha256")
+        figures = (
+            "records",
+            "unchanged",
+            "changed",
+            "added",
+            "unusable",
+            "replaced",
+            "removed",
+            "bytes",
+            "sha256",
+        )
         console.show_ended(job, f"Export of {file.name}", figures)
         return job
 

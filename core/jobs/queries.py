@@ -91,6 +91,16 @@ async def claim_next(
     return await _change(db, statements.CLAIM_NEXT, owner, lease_s, list(kinds), place)
 
 
+async def lease_owner(db: Database, job_id: str) -> str | None:
+    row = await db.job.find_unique(where={"id": job_id})
+    return row.lease_owner if row else None
+
+
+async def orphan(db: Database, job_id: str, dead_owner: str | None) -> JobView | None:
+    """None: the job has ended, or its lease is another's than the dead owner's and has not run out."""
+    return await _change(db, statements.ORPHAN, job_id, dead_owner)
+
+
 async def renew(db: Database, job_id: str, token: int, *, lease_s: float) -> JobView | None:
     return await _change(db, statements.RENEW, job_id, token, lease_s)
 

@@ -108,6 +108,14 @@ class Jobs:
         if key is not None and (holder := await queries.holder(self._db, key)) is not None:
             raise JobConflict(kind, holder)
 
+    async def is_orphaned(self, job_id: str) -> bool:
+        """Whether the job waits for a process: its lease has run out, or it was given to a process of this
+        host that is dead. `run` takes it over.
+        """
+        owner = await queries.lease_owner(self._db, _checked(job_id))
+        dead = owner if owner is not None and _is_dead(owner) else None
+        return await queries.orphan(self._db, job_id, dead) is not None
+
     async def run(self, job_id: str) -> JobView:
         """Run a job that nobody runs, to its end, and give its last state.
 
@@ -283,3 +291,17 @@ def _checked(job_id: str) -> str:
         return str(UUID(job_id))
     except ValueError:
         raise JobNotFound(job_id) from None
+
+
+def _is_dead(owner: str) -> bool:
+    """About the owner of a lease. Should it live elsewhere under the same name and number, its fencing token
+    stops it.
+    """
+    host, pid, _ = owner.rsplit(":", 2)
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return host == socket.gethostname()
+    except PermissionError:
+        pass
+    return False

@@ -67,6 +67,11 @@ CLAIM_NEXT = _with_event(
     "'state'",
 )
 
+# $1 id, $2 the owner of a lease who is known to be dead. From then on the job can be claimed.
+ORPHAN = f"""
+UPDATE jobs SET lease_expires_at = least(lease_expires_at, clock_timestamp()) WHERE id = $1::uuid
+    AND state IN ('queued', 'running') AND ({_EXPIRED} OR lease_owner = $2) RETURNING *"""
+
 _OURS = "id = $1::uuid AND fencing_token = $2::int AND state = 'running'"
 
 # $1 id, $2 token, $3 lease seconds

@@ -9,12 +9,13 @@ from features.imports.lowdb.text import lead_of, margin_of, written
 from features.imports.registry.accept import accept_registry
 from features.imports.registry.schemas import Options as RegistryOptions
 from features.imports.registry.schemas import Source as RegistrySource
-from features.imports.schemas import KIND, Entry, Options, Told
+from features.imports.schemas import KIND, UNDO_KIND, Entry, Options, Told
 from features.imports.service import accept_file, sweep
 from features.imports.undo.accept import accept_undo
 
 __all__ = [
     "KIND",
+    "UNDO_KIND",
     "Compared",
     "Difference",
     "Entry",

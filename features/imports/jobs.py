@@ -46,10 +46,16 @@ async def _prepare(context: JobContext, arguments: Arguments, source: Path, fold
     await context.progress(
         phase="preflight", done=known.records, total=known.records, rejected=known.rejected
     )
-    if await asyncio.to_thread(_sha256, source) != known.sha256:
+    spools = await asyncio.to_thread(lambda: (_sha256(folder / RECORDS), _sha256(folder / REJECTS)))
+    whole = spools == (known.spool_sha256, known.rejects_sha256)
+    found = await asyncio.to_thread(_sha256, source)
+    if found is None and not whole:
+        raise SourceUnavailable(
+            f"{arguments.filename} is gone, and so is what was read of it; import it anew"
+        )
+    if found not in (None, known.sha256):
         raise SourceChanged(f"{arguments.filename} has changed since the import began; begin a new import")
-    spools = await asyncio.to_thread(lambda: (_spooled(folder / RECORDS), _spooled(folder / REJECTS)))
-    if spools == (known.spool_sha256, known.rejects_sha256):
+    if whole:
         return checkpoint
     again, _ = await examine(context, arguments, source, folder, first=False)
     if (again.spool_sha256, again.rejects_sha256) != (known.spool_sha256, known.rejects_sha256):
@@ -57,18 +63,14 @@ async def _prepare(context: JobContext, arguments: Arguments, source: Path, fold
     return checkpoint
 
 
-def _sha256(source: Path) -> str:
-    try:
-        return sha256_of(source)
-    except OSError as error:
-        raise SourceUnavailable(f"{source.name} cannot be read: {error.strerror}") from error
-
-
-def _spooled(path: Path) -> str | None:
+def _sha256(path: Path) -> str | None:
+    """None: it is gone."""
     try:
         return sha256_of(path)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise SourceUnavailable(f"{path.name} cannot be read: {error.strerror}") from error
 
 
 def _report(

@@ -147,13 +147,23 @@ async def test_a_source_that_has_changed_is_not_continued(
     assert stopped.source.exists()
 
 
-async def test_a_source_that_is_gone_is_said_without_its_folder(
+async def test_a_source_that_is_gone_is_not_needed_any_more(
     interrupt: Interrupt, running_app: RunningApp
 ) -> None:
     stopped = await interrupt()
     stopped.source.unlink()
     job = await resumed(running_app, stopped)
-    assert job["error"] == "library.json cannot be read: No such file or directory"
+    assert (job["state"], job["result"]["verified"]) == ("succeeded", 100)
+
+
+async def test_without_source_and_spool_nothing_can_be_carried_on(
+    interrupt: Interrupt, running_app: RunningApp
+) -> None:
+    stopped = await interrupt()
+    stopped.source.unlink()
+    (stopped.folder / "rejects.spool").unlink()
+    job = await resumed(running_app, stopped)
+    assert job["error"] == "library.json is gone, and so is what was read of it; import it anew"
 
 
 async def test_an_import_that_was_already_verified_is_only_reported(
