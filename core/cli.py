@@ -4,7 +4,7 @@ import asyncio
 import atexit
 import gc
 import sys
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,9 +12,6 @@ from core.commands import registry
 from core.commands.keys import keys
 from core.commands.takeover import exports, imports, kinds, verification
 from core.settings import Settings, SettingsError, load_settings
-
-if TYPE_CHECKING:
-    from features.demo.api import Added
 
 app = typer.Typer(
     name="handover",
@@ -199,18 +196,17 @@ def demo(
 
     Running it again adds only what is missing.
     """
-    added = asyncio.run(_demo(force=force))
-    typer.echo(
-        f"Added {added.systems} systems, {added.ideas} ideas, {added.items} items and {added.files} files."
-    )
+    asyncio.run(_demo(force=force))
 
 
-async def _demo(*, force: bool) -> "Added":
+async def _demo(*, force: bool) -> None:
     from core.command import command_context
     from features.demo.api import fill
 
     async with command_context(kinds) as here:
-        return await fill(here.db, here.cache, here.jobs, here.settings, force=force)
+        added = await fill(here.db, here.cache, here.jobs, here.settings, force=force)
+        counts = f"{added.systems} systems, {added.ideas} ideas, {added.items} items and {added.files} files"
+        typer.echo(f"The database is {here.database}.\nAdded {counts}.")
 
 
 def main() -> None:

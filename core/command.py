@@ -11,7 +11,9 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
 
+from core.local.paths import LocalServiceError
 from core.local.services import ensure_writable, local_services
 from core.settings import IN_PROCESS_CACHE, Settings, load_settings
 
@@ -49,6 +51,8 @@ class CommandContext:
     cache: "Cache"
     jobs: "Jobs"
     actor: CommandActor
+    database: str
+    """Which one it is, for people: without a password."""
 
 
 def ensure_generated() -> None:
@@ -71,6 +75,7 @@ async def command_context(kinds: "Callable[[], Sequence[JobKind]]") -> AsyncIter
     from core.observability import logging
 
     settings = load_settings()
+    _raise_if_elsewhere(settings)
     ensure_writable(settings.data_dir)
     logging.configure(settings.model_copy(update={"log_level": QUIET}) if sys.stderr.isatty() else settings)
     async with AsyncExitStack() as stack:
@@ -94,7 +99,28 @@ async def command_context(kinds: "Callable[[], Sequence[JobKind]]") -> AsyncIter
         stack.push_async_callback(jobs.stop)
         # Modules and models live as long as the process: no collection shall look at them again.
         gc.freeze()
-        yield CommandContext(running, db, cache, jobs, CommandActor(_user()))
+        yield CommandContext(running, db, cache, jobs, CommandActor(_user()), database_name(settings))
+
+
+def _raise_if_elsewhere(settings: Settings) -> None:
+    """A new, empty database is hardly what a command in the wrong folder was meant for."""
+    folder = settings.data_dir
+    if settings.database_url is None and "data_dir" not in settings.model_fields_set and not folder.exists():
+        raise LocalServiceError(
+            f"There is no data in {folder.absolute()}; start in the server's folder, "
+            "or set DATA_DIR to make a new one here."
+        )
+
+
+def database_name(settings: Settings) -> str:
+    if settings.database_url is None:
+        return f"{settings.data_dir.absolute()} (embedded PostgreSQL)"
+    parts = urlsplit(settings.database_url)
+    if "@" in parts.path + parts.query + parts.fragment:  # a password that is not escaped
+        return "the one that DATABASE_URL names"
+    user, _, place = parts.netloc.rpartition("@")
+    host = parse_qs(parts.query).get("host", [""])[0]
+    return f"{parts.scheme}://{user.partition(':')[0]}{'@' if user else ''}{place or host}{parts.path}"
 
 
 async def deploy(url: str) -> tuple[str, ...]:

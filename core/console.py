@@ -140,7 +140,7 @@ def _cancelled_by_signal(jobs: Jobs, job_id: str) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-def show_summary(job: JobView) -> None:
+def show_summary(job: JobView, database: str) -> None:
     """How an import ended: one line, then the figures."""
     result: JsonObject = job.result or {}
     what = "Dry run" if job.arguments.get("dryRun") else "Import"
@@ -168,7 +168,7 @@ def show_summary(job: JobView) -> None:
             rows.append((label, ", ".join(f"{phase} {value:,}" for phase, value in known)))
     if "sha256" in result:
         rows.append(("SHA-256", str(result["sha256"])))
-    say_columns([*rows, ("job", job.id)])
+    say_columns([*rows, ("job", job.id), ("database", database)])
     _show_each(result.get("rejects"), "path", "reason")
     if isinstance(changes, dict):
         _show_each(changes.get("firstConflicts"), "id", "reason")
@@ -176,7 +176,9 @@ def show_summary(job: JobView) -> None:
             say(f"  {item_id}: has vanished from the source and is still here")
 
 
-def show_ended(job: JobView, what: str, figures: Sequence[str], conflicts: str = "") -> None:
+def show_ended(
+    job: JobView, what: str, figures: Sequence[str], database: str, *, conflicts: str = ""
+) -> None:
     """How a job ended: one line, then those figures of its result that it has, then what stood against it."""
     result: JsonObject = job.result or {}
     out.print(f"[{COLOURS.get(job.state, 'white')}]{escape(f'{what} {job.state}')}[/]", soft_wrap=True)
@@ -184,7 +186,8 @@ def show_ended(job: JobView, what: str, figures: Sequence[str], conflicts: str =
         say(job.error)
     known = [(name, result[name]) for name in figures if name in result]
     rows = [(_words(name), f"{value:,}" if isinstance(value, int) else str(value)) for name, value in known]
-    say_columns([*rows, ("job", job.id)])
+    say_columns([*rows, ("job", job.id), ("database", database)])
+    _show_each(result.get("firstDecided"), "id", "reason")
     for each in _list(result.get(conflicts)):
         if isinstance(each, dict):
             say(f"  {each.get('entity')} {each.get('id')} {each.get('what')}")

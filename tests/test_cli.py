@@ -12,6 +12,7 @@ import pytest
 
 from core import cli, command
 from core.console import duration
+from core.settings import Settings
 from tests.fixtures.commands import Handover, StartCommand
 from tests.fixtures.servers import StartServer
 from tests.fixtures.services import TestServices
@@ -251,3 +252,47 @@ def test_an_old_python_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_durations_are_short(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+async def test_in_another_folder_commands_make_no_second_data_folder(
+    start_command: StartCommand, tmp_path: Path
+) -> None:
+    """Without DATA_DIR and DATABASE_URL; `db` and `serve` are how one begins."""
+    file = library(tmp_path, 1)
+    here = {"DATA_DIR": None, "DATABASE_URL": None, "REDIS_URL": "memory"}
+    for arguments in (("import", "lowdb", file), ("export", "lowdb", file), ("jobs", "list"), ("demo",)):
+        outcome = await (await start_command(*arguments, environment=here)).finish()
+        assert outcome.code == 1
+        assert outcome.err == (
+            f"handover: There is no data in {tmp_path / '.data'}; start in the server's folder, "
+            "or set DATA_DIR to make a new one here.\n"
+        )
+        assert not (tmp_path / ".data").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (None, "{data} (embedded PostgreSQL)"),
+        (
+            "postgresql://me:secret@db.example:5433/bank?sslmode=require",
+            "postgresql://me@db.example:5433/bank",
+        ),
+        ("postgresql://db.example/bank?password=secret", "postgresql://db.example/bank"),
+        ("postgresql:///bank?host=/run/pg&user=me&password=secret", "postgresql:///run/pg/bank"),
+        ("postgresql://me:sec/re@t@db.example/bank", "the one that DATABASE_URL names"),
+    ],
+)
+def test_the_database_is_named_without_its_password(
+    url: str | None, shown: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = Settings(data_dir=tmp_path).model_copy(update={"database_url": url})
+    assert command.database_name(settings) == shown.format(data=tmp_path)
+
+
+async def test_a_summary_names_the_database(
+    handover: Handover, services: TestServices, tmp_path: Path
+) -> None:
+    outcome = await handover("import", "lowdb", library(tmp_path, 1))
+    database = command.database_name(Settings(database_url=services.database_url))
+    assert f"database  {database}\n" in outcome.out

@@ -107,7 +107,7 @@ async def _import(source: str, options: "RegistryOptions") -> "JobView":
                 lambda table, rows: status.update(f"capture   {table}: {rows:,} rows"),
             )
         job = await console.run_shown(here.jobs, job.id)
-        console.show_summary(job)
+        console.show_summary(job, here.database)
         _show_tables(job)
         return job
 

@@ -115,7 +115,7 @@ async def _import(file: Path, **chosen: object) -> "JobView":
         options = Options.model_validate({"source": "lowdb", **chosen})
         job = await accept_file(here.db, here.jobs, here.settings, here.actor, file, options)
         job = await console.run_shown(here.jobs, job.id)
-        console.show_summary(job)
+        console.show_summary(job, here.database)
         return job
 
 
@@ -138,7 +138,9 @@ async def _undo(job_id: str) -> "JobView":
         accepted = await accept_undo(here.db, here.jobs, here.actor, job_id)
         job = await console.run_shown(here.jobs, accepted.id)
         figures = ("deleted", "restored", "gone", "conflicts")
-        console.show_ended(job, f"Undo of import {job_id}", figures, conflicts="firstConflicts")
+        console.show_ended(
+            job, f"Undo of import {job_id}", figures, here.database, conflicts="firstConflicts"
+        )
         return job
 
 
@@ -172,7 +174,7 @@ async def _export(file: Path) -> "JobView":
             "bytes",
             "sha256",
         )
-        console.show_ended(job, f"Export of {file.name}", figures)
+        console.show_ended(job, f"Export of {file.name}", figures, here.database)
         return job
 
 
