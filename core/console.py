@@ -82,13 +82,16 @@ class JobProgress:
 
     def show(self, now: Snapshot) -> None:
         of = "" if now.total is None else f" of {now.total:,}"
+        done, total = now.done, now.total
+        if now.state == "succeeded":  # nothing to do is done, too
+            done = total = max(now.done, now.total or 0, 1)
         rejected = f", {now.rejected:,} rejected" if now.rejected else ""
         self._progress.update(
             self._task,
             description="stopping" if now.cancel_requested else now.phase or now.state,
-            completed=now.done,
-            total=now.total,
-            rows=f"{now.done:,}{of} rows{rejected}",
+            completed=done,
+            total=total,
+            rows=f"{now.done:,}{of} rows{rejected}" if now.done or now.total or rejected else "",
             rate=now.rate,
             left=now.seconds_left,
         )

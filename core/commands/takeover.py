@@ -1,6 +1,8 @@
 """Taking the idea bank over and giving it back: `handover import`, `verify` and `export`."""
 
 import asyncio
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -146,36 +148,47 @@ async def _undo(job_id: str) -> "JobView":
 
 @exports.command("lowdb")
 def export_lowdb(
-    file: Annotated[Path, typer.Argument(help="The file to write; one that is there is replaced whole.")],
+    file: Annotated[
+        Path, typer.Argument(help="The file to write, replaced whole if it is there; - is standard output.")
+    ],
 ) -> None:
     """Write the items as the LowDB file that they came from, with what has changed since.
 
     What has not changed comes out to the byte. The server may run on: the file is that of one moment.
     """
-    _end_with(asyncio.run(_export(file)))
+    _end_with(asyncio.run(_export(None if str(file) == "-" else file)))
 
 
-async def _export(file: Path) -> "JobView":
+async def _export(file: Path | None) -> "JobView":
     from core import console
     from core.command import command_context
-    from features.exports.api import accept
+    from features.exports.api import accept, finished_file
 
+    if file is None:
+        console.out.stderr = True  # what goes to standard output is the file and nothing else
     async with command_context(kinds) as here:
         accepted = await accept(here.db, here.jobs, here.settings, here.actor, file)
         job = await console.run_shown(here.jobs, accepted.id)
         figures = (
-            "records",
-            "unchanged",
-            "changed",
-            "added",
-            "unusable",
-            "replaced",
-            "removed",
-            "bytes",
-            "sha256",
+            *("records", "unchanged", "changed", "added", "unusable", "replaced", "removed"),
+            *("bytes", "sha256"),
         )
-        console.show_ended(job, f"Export of {file.name}", figures, here.database)
+        console.show_ended(job, f"Export of {job.arguments['filename']}", figures, here.database)
+        if file is None and job.state == "succeeded":
+            await asyncio.to_thread(_copy_out, await finished_file(here.jobs, here.settings, job.id))
         return job
+
+
+def _copy_out(path: Path) -> None:
+    """To standard output, past its buffer: who reads it may have gone."""
+    with path.open("rb") as file:
+        while data := memoryview(file.read(1 << 20)):
+            while data:
+                try:
+                    data = data[os.write(sys.stdout.fileno(), data) :]
+                except BrokenPipeError:
+                    raise typer.Exit(1) from None
+    path.unlink()
 
 
 @verification.command("lowdb")

@@ -7,12 +7,22 @@ from dataclasses import replace
 from typing import cast
 
 from prisma.models import Job, JobEvent
-from prisma.types import JobWhereInput
+from prisma.types import JobOrderByInput, JobWhereInput
 
 from core.database.client import Database
 from core.database.transaction import retried
 from core.jobs import statements
-from core.jobs.views import Counts, EventKind, JobEventView, JobPage, JobState, JobView, JsonObject, Snapshot
+from core.jobs.views import (
+    Counts,
+    EventKind,
+    JobEventView,
+    JobPage,
+    JobState,
+    JobView,
+    JsonObject,
+    Place,
+    Snapshot,
+)
 
 
 def _json(value: JsonObject | None) -> str | None:
@@ -41,6 +51,7 @@ def _view(row: Job) -> JobView:
         created_at=row.created_at,
         started_at=row.started_at,
         finished_at=row.finished_at,
+        lease_owner=row.lease_owner,
     )
 
 
@@ -73,7 +84,6 @@ async def insert(
 
 
 async def holder(db: Database, exclusive_key: str) -> str | None:
-    """The id of the job that holds the key."""
     row = await db.job.find_unique(where={"exclusive_key": exclusive_key})
     return row.id if row else None
 
@@ -89,11 +99,6 @@ async def claim_next(
 ) -> JobView | None:
     """The job that has been without a runner for longest."""
     return await _change(db, statements.CLAIM_NEXT, owner, lease_s, list(kinds), place)
-
-
-async def lease_owner(db: Database, job_id: str) -> str | None:
-    row = await db.job.find_unique(where={"id": job_id})
-    return row.lease_owner if row else None
 
 
 async def orphan(db: Database, job_id: str, dead_owner: str | None) -> JobView | None:
@@ -160,18 +165,18 @@ async def get(db: Database, job_id: str) -> JobView | None:
 
 
 async def page(
-    db: Database, *, kind: str | None, state: JobState | None, limit: int | None, offset: int
+    db: Database, kinds: Sequence[str], state: JobState | None, limit: int | None, offset: int, after: Place
 ) -> JobPage:
-    """Newest first, ties by id."""
-    where: JobWhereInput = {}
-    if kind is not None:
-        where["kind"] = kind
+    """Newest first, ties by id. No kinds are all kinds."""
+    where: JobWhereInput = {"kind": {"in": list(kinds)}} if kinds else {}
     if state is not None:
         where["state"] = state
-    rows = await db.job.find_many(
-        where=where, order=[{"created_at": "desc"}, {"id": "asc"}], take=limit, skip=offset
-    )
-    complete = offset == 0 and (limit is None or len(rows) < limit)
+    rest: JobWhereInput = {"AND": [where]}
+    if after is not None:
+        rest["OR"] = [{"created_at": {"lt": after[0]}}, {"created_at": after[0], "id": {"gt": after[1]}}]
+    order: list[JobOrderByInput] = [{"created_at": "desc"}, {"id": "asc"}]
+    rows = await db.job.find_many(where=rest, order=order, take=limit, skip=offset)
+    complete = offset == 0 and after is None and (limit is None or len(rows) < limit)
     total = len(rows) if complete else await db.job.count(where=where)
     return JobPage(await _with_rates(db, [_view(row) for row in rows]), total)
 
@@ -185,12 +190,8 @@ async def _with_rates(db: Database, jobs: list[JobView]) -> list[JobView]:
         where={"OR": [{"job_id": job.id, "sequence": job.last_event} for job in running]}
     )
     newest = {row.job_id: Snapshot.model_validate(row.data) for row in rows}
-    return [
-        replace(job, rate=newest[job.id].rate, seconds_left=newest[job.id].seconds_left)
-        if job.id in newest
-        else job
-        for job in jobs
-    ]
+    pairs = [(job, newest.get(job.id)) for job in jobs]
+    return [replace(job, rate=now.rate, seconds_left=now.seconds_left) if now else job for job, now in pairs]
 
 
 async def events_of(db: Database, after: Mapping[str, int], *, limit: int) -> dict[str, list[JobEventView]]:

@@ -259,7 +259,7 @@ class Runner:
         metrics.ENDED.labels(job.kind, job.state).inc()
         metrics.DURATION.labels(job.kind).observe(seconds)
         log.log(
-            logging.ERROR if job.state == "failed" else logging.INFO,
+            _level(job),
             ENDED_EVENTS[job.state],
             done=job.done,
             total=job.total,
@@ -269,6 +269,13 @@ class Runner:
             error=job.error,
             result=job.result,
         )
+
+
+def _level(job: JobView) -> int:
+    """What a handler gave up with is told to whoever asked for the job; only a fault of ours is an error."""
+    if job.state != "failed":
+        return logging.INFO
+    return logging.ERROR if job.error == INTERNAL_ERROR else logging.WARNING
 
 
 def _storable(text: str) -> str:

@@ -23,7 +23,7 @@ from core.jobs.pause import pause
 from core.jobs.place import place_of
 from core.jobs.runner import Lease, Runner
 from core.jobs.streams import EVENTS_PER_READ, Admitted, Streams
-from core.jobs.views import Enqueuer, JobEventView, JobPage, JobState, JobView, JsonObject
+from core.jobs.views import Enqueuer, JobEventView, JobPage, JobState, JobView, JsonObject, Place
 from core.settings import Settings
 
 PICKUP_DELAY_S = 5.0
@@ -109,11 +109,9 @@ class Jobs:
             raise JobConflict(kind, holder)
 
     async def is_orphaned(self, job_id: str) -> bool:
-        """Whether the job waits for a process: its lease has run out, or it was given to a process of this
-        host that is dead. `run` takes it over.
-        """
-        owner = await queries.lease_owner(self._db, _checked(job_id))
-        dead = owner if owner is not None and _is_dead(owner) else None
+        """Whether its lease has run out, or is that of a dead process of this host: `run` takes it over."""
+        owner = (await self.get(job_id)).lease_owner
+        dead = owner if owner and _is_dead(owner) else None
         return await queries.orphan(self._db, job_id, dead) is not None
 
     async def run(self, job_id: str) -> JobView:
@@ -182,12 +180,15 @@ class Jobs:
     async def list(
         self,
         *,
-        kind: str | None = None,
+        kind: str | Sequence[str] = (),
         state: JobState | None = None,
         limit: int | None = None,
         offset: int = 0,
+        after: Place = None,
     ) -> JobPage:
-        return await queries.page(self._db, kind=kind, state=state, limit=limit, offset=offset)
+        """Newest first. `total` counts all that match, also those before `after`."""
+        kinds = [kind] if isinstance(kind, str) else kind
+        return await queries.page(self._db, kinds, state, limit, offset, after)
 
     async def events_after(self, job_id: str, sequence: int) -> Sequence[JobEventView]:
         """The next events, oldest first; at most 500, so ask again until none come."""
@@ -294,14 +295,10 @@ def _checked(job_id: str) -> str:
 
 
 def _is_dead(owner: str) -> bool:
-    """About the owner of a lease. Should it live elsewhere under the same name and number, its fencing token
-    stops it.
-    """
+    """About a lease's owner. If it lives elsewhere under this name and number, its fencing token stops it."""
     host, pid, _ = owner.rsplit(":", 2)
     try:
         os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return host == socket.gethostname()
-    except PermissionError:
-        pass
+    except OSError as error:
+        return isinstance(error, ProcessLookupError) and host == socket.gethostname()
     return False

@@ -73,6 +73,7 @@ class JobView:
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    lease_owner: str | None = None
     rate: float | None = None
     seconds_left: float | None = None
 
@@ -119,3 +120,7 @@ class JobPage:
 
     jobs: list[JobView]
     total: int
+
+
+Place = tuple[datetime, str] | None
+"""In the list of jobs: time of creation and id of the one that the page before ended with."""

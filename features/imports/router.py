@@ -2,18 +2,20 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, BackgroundTasks, Path, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from core.deps import Actor, AppSettings, Db, Jobs
-from core.errors import Unavailable
+from core.errors import Invalid, Unavailable
 from core.http.body import allow_body
-from core.http.envelope import Envelope, error_responses
+from core.http.envelope import Envelope, ListEnvelope, error_responses
 from core.http.multipart import FORM_OVERHEAD_BYTES, NotAForm
+from core.http.pagination import Cursor, Limit, Offset
 from core.http.text import Text
 from core.jobs import JobConflict
 from features.imports import service
 from features.imports.errors import ImportNotFound, ImportNotUndoable, UploadInvalid, UploadTooLarge
+from features.imports.schemas import Import
 from features.imports.undo.accept import accept_undo
 from features.jobs.api import Job, show
 
@@ -53,6 +55,18 @@ _FORM: Final = {
 }
 
 router = APIRouter(prefix="/api/v1/imports", tags=["Imports"])
+
+
+@router.get("", summary="List imports, newest first", responses=error_responses(Invalid))
+async def list_imports(
+    db: Db,
+    jobs: Jobs,
+    limit: Annotated[Limit, Query()] = 50,
+    offset: Annotated[Offset, Query()] = 0,
+    cursor: Annotated[Cursor | None, Query()] = None,
+) -> ListEnvelope[Import]:
+    """Of all sources, dry runs and failed ones too; `undoable` ones have something to take back."""
+    return await service.list_imports(db, jobs, limit=limit, offset=offset, cursor=cursor)
 
 
 @router.post(

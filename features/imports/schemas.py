@@ -7,7 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from pydantic.alias_generators import to_camel
 
 from core.database.reversal import Obstacle
+from core.http.fields import is_none
 from core.http.input import DIGITS_ALONE, Input
+from core.http.timestamps import Timestamp
+from core.jobs import JobState
 from features.items.api import OnConflict
 
 KIND: Final = "import.lowdb"
@@ -23,7 +26,6 @@ REMEMBERED: Final = "remembered"
 
 NAMED_CONFLICTS: Final = 100
 SAMPLES: Final = 20
-"""How many conflicts and vanished records are named."""
 
 KINDS: Final = (KIND, "import.questdb", "import.postgres")
 """Of all jobs that may reject records."""
@@ -191,9 +193,7 @@ over, and has an id only if no other record before it has the same.
 """
 
 UNKNOWN: Final = ""
-"""In the place of the digest of a record that is not here because of an import: it was taken back, or has
-been a conflict from the start. The next import takes it for new.
-"""
+"""The digest of a record that was taken back, or a conflict from the start: the next import finds it new."""
 
 
 class Sample(BaseModel):
@@ -231,6 +231,26 @@ class Result(BaseModel):
     rejects: list[Sample] | None = None
     seconds: dict[Phase, float] = {}
     rows_per_second: dict[Phase, int] = {}
+
+
+class Import(BaseModel):
+    """An import in the list of them. `id` is its job's; `undoable`: there is something to take back."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, serialize_by_alias=True)
+
+    id: str
+    source: Literal["lowdb", "questdb", "postgres"]
+    filename: str
+    state: JobState
+    dry_run: bool
+    imported: Annotated[int | None, Field(exclude_if=is_none)] = None
+    updated: Annotated[int | None, Field(exclude_if=is_none)] = None
+    rejected: int
+    undoable: bool
+    actor: str
+    created_at: Timestamp
+    finished_at: Annotated[Timestamp | None, Field(exclude_if=is_none)] = None
+    error: Annotated[str | None, Field(exclude_if=is_none)] = None
 
 
 class UndoArguments(BaseModel):

@@ -1,9 +1,11 @@
 """Takes imports in, hands rejects out, and keeps the import folder clean."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 import orjson
 import structlog
@@ -11,15 +13,19 @@ from pydantic import ValidationError
 
 from core.database.client import Database
 from core.database.transaction import unit_of_work
+from core.errors import FieldError, Invalid
+from core.http.envelope import ListEnvelope, listed
 from core.http.errors import VALIDATION_FAILED
 from core.http.multipart import FORM_OVERHEAD_BYTES
+from core.http.pagination import Position, bad_cursor, decode_position, position_cursor
 from core.http.validation import field_errors
 from core.jobs import JobNotFound, Jobs, JobState, JobView
 from core.jobs.views import Enqueuer
 from core.settings import Settings
 from features.imports import queries
 from features.imports.errors import ImportNotFound, SourceUnavailable, UploadInvalid, UploadTooLarge
-from features.imports.schemas import KIND, KINDS, Arguments, Options, OptionsForm, Reject
+from features.imports.queries import memory
+from features.imports.schemas import KIND, KINDS, Arguments, Import, Options, OptionsForm, Reject
 from features.imports.storage.folders import Folders
 from features.imports.storage.upload import receive
 
@@ -85,6 +91,50 @@ async def sweep(jobs: Jobs, settings: Settings) -> None:
         live |= {job.id for job in (await jobs.list(state=state)).jobs}
     if removed := await asyncio.to_thread(folders.sweep, candidates, live):
         log.info("import.folders_swept", removed=removed)
+
+
+async def list_imports(
+    db: Database, jobs: Jobs, *, limit: int, offset: int, cursor: str | None
+) -> ListEnvelope[Import]:
+    """Newest first, dry runs and those that failed too."""
+    if cursor is not None and offset:
+        raise Invalid(
+            "Validation failed", details=[FieldError("offset", "cannot be used together with cursor")]
+        )
+    # One more than asked for tells whether there is a next page.
+    after = None if cursor is None else _place(cursor)
+    page = await jobs.list(kind=KINDS, limit=limit + 1, offset=offset, after=after)
+    shown, more = page.jobs[:limit], len(page.jobs) > limit
+    kept = await memory.existing(db, [job.id for job in shown])
+    next_cursor = position_cursor(Position(shown[-1].created_at, shown[-1].id)) if more else None
+    return listed([_shown(job, kept) for job in shown], total=page.total, next_cursor=next_cursor)
+
+
+def _place(cursor: str) -> tuple[datetime, str]:
+    position = decode_position(cursor)
+    try:
+        return position.created_at, str(UUID(position.id))
+    except ValueError:
+        raise bad_cursor(cursor) from None
+
+
+def _shown(job: JobView, kept: Collection[str]) -> Import:
+    facts = {**job.arguments, "imported": None, "updated": None, **(job.result or {})}
+    return Import(
+        id=job.id,
+        source=job.kind.removeprefix("import."),
+        filename=str(facts["filename"]),
+        state=job.state,
+        dry_run=bool(facts.get("dryRun", facts.get("dry_run"))),
+        imported=facts["imported"],
+        updated=facts["updated"],
+        rejected=job.rejected,
+        undoable=job.ended and job.id in kept,
+        actor=job.actor,
+        created_at=job.created_at,
+        finished_at=job.finished_at,
+        error=job.error,
+    )
 
 
 async def rejects_of(db: Database, jobs: Jobs, job_id: str) -> AsyncIterator[bytes]:

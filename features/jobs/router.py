@@ -39,7 +39,7 @@ async def list_jobs(
     limit: Annotated[Limit, Query()] = 50,
     offset: Annotated[Offset, Query()] = 0,
 ) -> ListEnvelope[Job]:
-    page = await jobs.list(kind=kind, state=state, limit=limit, offset=offset)
+    page = await jobs.list(kind=kind or (), state=state, limit=limit, offset=offset)
     return listed([show(job, jobs.public_arguments(job)) for job in page.jobs], total=page.total)
 
 

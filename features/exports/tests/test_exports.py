@@ -113,6 +113,26 @@ async def test_a_file_that_cannot_be_written_is_said(handover: Handover, tmp_pat
     outcome = await handover("export", "lowdb", path)
     assert outcome.code == 1
     assert "cannot be written" in outcome.out or "is not a file" in outcome.out
+    assert '"level":"error"' not in outcome.err, "a terminal would show it a second time"
+
+
+async def test_an_export_to_standard_output_is_the_file_and_nothing_else(
+    handover: Handover, tmp_path: Path
+) -> None:
+    source = library(tmp_path, 3)
+    assert (await handover("import", "lowdb", str(source))).code == 0
+    outcome = await handover("export", "lowdb", "-")
+    assert (outcome.code, outcome.out) == (0, source.read_text())
+    assert "Export of library.json succeeded" in outcome.err
+    assert not (tmp_path / "-").exists()
+    assert list((tmp_path / "data" / "exports").glob("*/*")) == []
+
+
+async def test_an_export_of_nothing_is_whole(handover: Handover, tmp_path: Path) -> None:
+    outcome = await handover("export", "lowdb", "empty.json")
+    assert "100%" in outcome.out
+    assert "0 of 0" not in outcome.out
+    assert (tmp_path / "empty.json").read_bytes() == stringify({"items": []})
 
 
 @pytest.mark.slow

@@ -105,6 +105,12 @@ async def exists(db: Database, job_id: str) -> bool:
     return await db.importrun.count(where={"job_id": job_id}) > 0
 
 
+async def existing(db: Database, job_ids: Sequence[str]) -> frozenset[str]:
+    """Those of the imports that wrote anything that has not been taken back."""
+    rows = await db.importrun.find_many(where={"job_id": {"in": list(job_ids)}})
+    return frozenset(row.job_id for row in rows)
+
+
 async def keep_page(
     tx: Database, job_id: str, part: str, number: int, content: str, written: list[str] | None = None
 ) -> None:
