@@ -67,7 +67,9 @@ class Model:
             elif row is None and (mode != "since" or base is None):
                 counts["new"] += 1
                 self._write(run, row_id, now)
-            elif row is not None and row.content == now:
+            elif row is not None and (
+                row.content == now or (mode == "since" and self._agrees(row, now, base))
+            ):
                 counts["unchanged"] += 1
                 known[row_id] = now
             elif row is not None and (mode == "overwrite" or (mode == "since" and row.content == base)):
@@ -86,6 +88,10 @@ class Model:
                     del known[row_id]
         self.runs.append(run)
         return counts
+
+    def _agrees(self, row: Row, now: Content, base: Content | None) -> bool:
+        """By another edit than the source's, but to the same end."""
+        return row.content != base and row.content[0] == now[0]
 
     def _write(self, run: Run, row_id: str, content: Content) -> None:
         run.wrote[row_id] = run.known[row_id] = content

@@ -27,7 +27,7 @@ from features.imports.lowdb.spool import (
 )
 from features.imports.lowdb.text import is_written_alike, lead_of, margin_of, plain_records
 from features.imports.schemas import Changes, Findings, Reject, RejectedField, Sample
-from features.items.api import InvalidLegacyItem, LegacyItem, canonical_digest
+from features.items.api import InvalidLegacyItem, LegacyItem, canonical_digest, content_digest
 
 SLICE_S: Final = 0.05
 SAMPLES: Final = 20
@@ -39,7 +39,7 @@ _beyond_ascii = re.compile(r"[^\x00-\x7f]")
 @dataclass(frozen=True, slots=True)
 class Slice:
     """What one step did; `ids` are those of the good records in it, `changes` the ones that the last import
-    did not find so, as JSON objects of id, digest and base.
+    did not find so, as JSON objects of id, both digests and base.
     """
 
     ids: list[str]
@@ -195,7 +195,10 @@ class Judge:
             self.unchanged += 1
         elif self._previous is not None:
             known = b'"%b"' % base if base else b"null"
-            changes.append(b'{"id":%b,"digest":"%b","base":%b}' % (identifier, digest, known))
+            content = content_digest(row).encode()
+            changes.append(
+                b'{"id":%b,"digest":"%b","content":"%b","base":%b}' % (identifier, digest, content, known)
+            )
         if self._records_spool is None:
             return
         line = b'%b\t%b,"%b"\t%b' % (kind, identifier, digest, rest)

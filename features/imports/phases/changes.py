@@ -44,7 +44,7 @@ async def recall_all(db: Database) -> Recalled:
 
 
 async def foreseen(db: Database, changes: Changes, asked: list[bytes]) -> Changes:
-    """What would become of these records, JSON objects of id, digest and base, if they were imported now."""
+    """What would become of these records, JSON of id, both digests and base, if they were imported now."""
     if not asked:
         return changes
     verdicts = await items.verdicts(db, joined(asked))

@@ -56,7 +56,9 @@ async def _sorted(
     """The lines that are to be written, with the rows they will overwrite put aside; the conflicts by id; and
     how many rows were put aside.
     """
-    verdicts = await items.verdicts(tx, joined(map(asked, lines)))
+    verdicts = await items.verdicts(
+        tx, joined(asked(line, since_last=arguments.since_last) for line in lines)
+    )
     wanted: list[Line] = []
     overwritten: list[str] = []
     conflicts: dict[bytes, str] = {}
@@ -74,9 +76,10 @@ async def _sorted(
     return wanted, conflicts, len(overwritten)
 
 
-def asked(line: Line) -> bytes:
+def asked(line: Line, *, since_last: bool) -> bytes:
     base = b'"%b"' % line.base if line.kind == CHANGED else b"null"
-    return b'{"id":%b,"digest":"%b","base":%b}' % (line.id, line.digest, base)
+    content = items.content_digest(line.row).encode() if since_last else b""
+    return b'{"id":%b,"digest":"%b","content":"%b","base":%b}' % (line.id, line.digest, content, base)
 
 
 async def _keep_page(

@@ -89,6 +89,10 @@ async def test_what_changed_on_both_sides_is_a_conflict_until_they_agree(client:
     back = with_changes(theirs)
     assert counts(await imported(client, back, **SINCE))["conflicts"] == 1
     assert counts(await imported(client, lowdb(list(FIVE)), **SINCE))["conflicts"] == 0
+    await client.put("/api/items/42", json={"title": "Changed there"})
+    for _ in range(2):
+        job = await imported(client, back, **SINCE)
+        assert counts(job) == {"new": 0, "changed": 0, "unchanged": 5, "conflicts": 0}, "they agree"
 
 
 async def test_the_same_change_on_both_sides_is_none(

@@ -13,7 +13,7 @@ import orjson
 
 from core.database.client import Database
 from features.items import queries
-from features.items.api.legacy import LegacyItem, canonical_digest
+from features.items.api.legacy import LegacyItem, canonical_digest, content_digest
 from features.items.cache import ITEM_TAGS
 from features.items.errors import InvalidLegacyItem, ItemExists
 from features.items.schemas import LoadCounts, Mismatch, OnConflict, Verdict
@@ -31,6 +31,7 @@ __all__ = [
     "canonical_digest",
     "changed_here",
     "compare",
+    "content_digest",
     "count",
     "every_id",
     "existing_ids",
@@ -84,8 +85,9 @@ async def changed_here(db: Database, ids: Sequence[str]) -> list[str]:
 
 async def verdicts(tx: Database, entries_json: str) -> dict[str, Verdict]:
     """How rows stand to a source that has changed. `entries_json` is the text of a JSON array of `{"id",
-    "digest", "base"}`: the `canonical_digest` of now and that of the last time, null if there was none.
-    Rows that exist are held until the transaction ends.
+    "digest", "content", "base"}`: the `canonical_digest` and `content_digest` of now, and the former of the
+    last time, null if there was none. A row with the source's content agrees with it, whenever it was
+    changed. Rows that exist are held until the transaction ends.
     """
     return await queries.verdicts(tx, entries_json)
 

@@ -53,11 +53,15 @@ def moment(column: str) -> str:
     return f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
 
 
-# Of the same text as `LegacyItem.row`.
-DIGEST: Final = f"""encode(sha256(convert_to(
+def digest(updated_at: str) -> str:
+    return f"""encode(sha256(convert_to(
     '[' || to_json(ARRAY[items.id, items.title, items.description, items.category, items.priority,
-        items.status, {moment("items.created_at")}, {moment("items.updated_at")}, items.legacy::text])::text
+        items.status, {moment("items.created_at")}, {updated_at}, items.legacy::text])::text
     || ',' || to_json(items.tags)::text || ']', 'UTF8')), 'hex')"""
+
+
+# Of the same text as `LegacyItem.row`.
+DIGEST: Final = digest(moment("items.updated_at"))
 
 _COMPARE: Final = f"""
 SELECT source.id, items.id IS NULL AS missing, items.import_job_id::text AS import_job_id,

@@ -9,7 +9,7 @@ import orjson
 
 from core.database.client import Database
 from core.database.reversal import ReversibleTable
-from features.items.queries.bulk import DIGEST, moment
+from features.items.queries.bulk import DIGEST, digest, moment
 from features.items.schemas import Verdict
 
 REVERSAL: Final = ReversibleTable(
@@ -19,14 +19,16 @@ REVERSAL: Final = ReversibleTable(
 )
 
 _VERDICTS: Final = f"""
-WITH source AS (SELECT * FROM jsonb_to_recordset($1::jsonb) AS source(id text, digest text, base text)),
+WITH source AS (
+    SELECT * FROM jsonb_to_recordset($1::jsonb) AS source(id text, digest text, content text, base text)),
 held AS MATERIALIZED (
-    SELECT items.id, {DIGEST} AS digest FROM items
+    SELECT items.id, {DIGEST} AS digest, {digest("NULL")} AS content FROM items
     WHERE items.id IN (SELECT id FROM source) ORDER BY items.id FOR UPDATE OF items)
 SELECT source.id, CASE
     WHEN held.id IS NULL THEN CASE WHEN source.base IS NULL THEN 'new' ELSE 'deleted' END
     WHEN held.digest = source.digest THEN 'same'
     WHEN held.digest = source.base THEN 'changed'
+    WHEN held.content = source.content THEN 'same'
     WHEN source.base IS NULL THEN 'taken' ELSE 'edited' END AS verdict
 FROM source LEFT JOIN held ON held.id = source.id
 """
@@ -49,7 +51,7 @@ SELECT json_agg(json_build_array({moment("created_at")}, id) ORDER BY created_at
 
 
 async def verdicts(tx: Database, entries_json: str) -> dict[str, Verdict]:
-    """Of a JSON array of `{"id", "digest", "base"}`; rows that exist are held until the transaction ends."""
+    """As `features.items.api.verdicts` says."""
     return {row["id"]: row["verdict"] for row in await tx.query_raw(_VERDICTS, entries_json)}
 
 
