@@ -185,18 +185,17 @@ class ReversibleTable:
 
 
 async def dependents(
-    tx: Database, reference: Reference, ids: Sequence[str], *, other_than_job: str | None
+    tx: Database, reference: Reference, job_id: str, ids: Sequence[str], *, reversible: bool
 ) -> list[Obstacle]:
-    """The rows that refer to these, by id, of the reference's target; without those of the job, if one is
-    given. No more can come when these are held. Whatever the constraint does to such a row when the other
-    goes, its owner loses something, so ON DELETE makes no difference.
+    """The rows that refer to the job's rows with these ids, of the reference's target; if those of its source
+    are `reversible`, without the job's own. No more can come when the targets are held. Whatever the
+    constraint does to such a row when the other goes, its owner loses something: ON DELETE is no excuse.
     """
-    ours = "" if other_than_job is None else "AND source.import_job_id IS DISTINCT FROM $2::uuid"
+    others = "AND source.import_job_id IS DISTINCT FROM $1::uuid" if reversible else ""
     statement = (
         "SELECT coalesce(to_jsonb(source) ->> 'id', source.ctid::text) AS id, "
         "'belongs to ' || target.id || ', which the import brought' AS what "
         f"FROM {reference.source} AS source JOIN {reference.target} AS target ON {reference.condition} "
-        f"WHERE target.id = ANY($1::text[]) {ours} ORDER BY 1"
+        f"WHERE target.id = ANY($2::text[]) AND target.import_job_id = $1::uuid {others} ORDER BY 1"
     )
-    values = [list(ids)] if other_than_job is None else [list(ids), other_than_job]
-    return [Obstacle(**row) for row in await tx.query_raw(statement, *values)]
+    return [Obstacle(**row) for row in await tx.query_raw(statement, job_id, list(ids))]

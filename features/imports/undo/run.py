@@ -140,8 +140,8 @@ async def _with_dependents(
     for reference in known:
         if reference.target == table.rows.name:
             entity = entities.get(reference.source)
-            ours = None if entity is None else obstacles.import_job_id
-            found = await dependents(tx, reference, inserted, other_than_job=ours)
+            job_id, reversible = obstacles.import_job_id, entity is not None
+            found = await dependents(tx, reference, job_id, inserted, reversible=reversible)
             obstacles = obstacles.with_more(entity or reference.source, found)
     return obstacles
 

@@ -119,6 +119,18 @@ async def test_what_somebody_put_back_or_deleted_is_no_conflict(
     assert await everything(sql) == {}
 
 
+async def test_what_came_again_with_another_import_is_not_in_the_way(
+    takeover: Takeover, client: httpx.AsyncClient, sql: "asyncpg.Connection", uploads: Path, tmp_path: Path
+) -> None:
+    job = await takeover(whole(tmp_path / "old"), files=uploads)
+    await client.delete("/api/v1/systems/s")
+    again = export(tmp_path / "again", systems=[system(id="s")], ideas=[idea(id="j", system_id="s")])
+    assert (await takeover(again))["result"]["imported"] == 2
+    undo = await undone(client, job["id"])
+    assert undo["result"] == {"importJobId": job["id"], "deleted": 2, "restored": 0, "gone": 1}
+    assert set(await everything(sql)) == {"systems s", "ideas j"}
+
+
 async def test_rows_of_a_table_that_nobody_here_knows_stop_it(
     takeover: Takeover, client: httpx.AsyncClient, sql: "asyncpg.Connection", uploads: Path, tmp_path: Path
 ) -> None:
