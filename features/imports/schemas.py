@@ -6,7 +6,6 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
 
-from core.database.reversal import Obstacle
 from core.http.fields import is_none
 from core.http.input import DIGITS_ALONE, Input
 from core.http.timestamps import Timestamp
@@ -24,8 +23,8 @@ ENTITY: Final = "item"
 REMEMBERED: Final = "remembered"
 """The part of a `since_last` import's pages for records of earlier imports that its source does not give."""
 
-NAMED_CONFLICTS: Final = 100
 SAMPLES: Final = 20
+"""How many conflicts and vanished records are named."""
 
 KINDS: Final = (KIND, "import.questdb", "import.postgres")
 """Of all jobs that may reject records."""
@@ -251,58 +250,3 @@ class Import(BaseModel):
     created_at: Timestamp
     finished_at: Annotated[Timestamp | None, Field(exclude_if=is_none)] = None
     error: Annotated[str | None, Field(exclude_if=is_none)] = None
-
-
-class UndoArguments(BaseModel):
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
-
-    import_job_id: str
-
-
-class Undone(BaseModel):
-    """The result of an undo. `gone`: rows of the import that somebody had deleted before."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
-
-    import_job_id: str
-    deleted: int = 0
-    restored: int = 0
-    gone: int = 0
-
-
-class Changed(BaseModel):
-    """A row that is not any more as the import left it, or that would not be the same without the import."""
-
-    entity: str
-    id: str
-    what: str
-
-
-class Obstacles(BaseModel):
-    """Why nothing was undone: what stands against it, and how many `rows` the import wrote; the first of the
-    conflicts are named.
-    """
-
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
-
-    import_job_id: str
-    rows: int = 0
-    count: int = Field(default=0, alias="conflicts")
-    first: list[Changed] = Field(default=[], alias="firstConflicts")
-
-    @property
-    def sentence(self) -> str:
-        named = "; ".join(f"{each.entity} {each.id} {each.what}" for each in self.first[:5])
-        if self.count == 1:
-            return f"Nothing was undone because of 1 conflict: {named}"
-        return f"Nothing was undone because of {self.count:,} conflicts, for example: {named}"
-
-    def with_more(self, entity: str, found: Sequence[Obstacle], *, rows: int = 0) -> "Obstacles":
-        first = [*self.first, *(Changed(entity=entity, id=each.id, what=each.what) for each in found)]
-        return self.model_copy(
-            update={
-                "rows": self.rows + rows,
-                "count": self.count + len(found),
-                "first": first[:NAMED_CONFLICTS],
-            }
-        )

@@ -5,7 +5,8 @@ from core.jobs import JobNotFound, Jobs, JobView
 from core.jobs.views import Enqueuer
 from features.imports.errors import ImportNotFound, ImportNotUndoable
 from features.imports.queries import memory
-from features.imports.schemas import UNDO_KIND, UndoArguments
+from features.imports.schemas import UNDO_KIND
+from features.imports.undo.schemas import UndoArguments
 
 _IMPORTS = "import."
 

@@ -17,8 +17,9 @@ from core.database.transaction import unit_of_work
 from core.jobs import JobContext, JobFailed, JobKind, JsonObject
 from features.audit import api as audit
 from features.imports.queries import memory
-from features.imports.schemas import EXCLUSIVE, UNDO_KIND, Obstacles, UndoArguments, Undone
+from features.imports.schemas import EXCLUSIVE, UNDO_KIND
 from features.imports.undo.baseline import forget_in_later_runs
+from features.imports.undo.schemas import Obstacles, UndoArguments, Undone
 from features.imports.undo.tables import TABLES, Table
 
 TIMEOUT: Final = timedelta(hours=2)
