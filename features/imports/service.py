@@ -99,7 +99,7 @@ async def list_imports(
     """Newest first, dry runs and those that failed too."""
     if cursor is not None and offset:
         raise Invalid(
-            "Validation failed", details=[FieldError("offset", "cannot be used together with cursor")]
+            VALIDATION_FAILED, details=[FieldError("offset", "cannot be used together with cursor")]
         )
     # One more than asked for tells whether there is a next page.
     after = None if cursor is None else _place(cursor)
@@ -119,21 +119,23 @@ def _place(cursor: str) -> tuple[datetime, str]:
 
 
 def _shown(job: JobView, kept: Collection[str]) -> Import:
-    facts = {**job.arguments, "imported": None, "updated": None, **(job.result or {})}
-    return Import(
-        id=job.id,
-        source=job.kind.removeprefix("import."),
-        filename=str(facts["filename"]),
-        state=job.state,
-        dry_run=bool(facts.get("dryRun", facts.get("dry_run"))),
-        imported=facts["imported"],
-        updated=facts["updated"],
-        rejected=job.rejected,
-        undoable=job.ended and job.id in kept,
-        actor=job.actor,
-        created_at=job.created_at,
-        finished_at=job.finished_at,
-        error=job.error,
+    result = job.result or {}
+    return Import.model_validate(
+        {
+            "id": job.id,
+            "source": job.kind.removeprefix("import."),
+            "filename": job.arguments.get("filename"),
+            "state": job.state,
+            "dryRun": job.arguments.get("dryRun", False),
+            "imported": result.get("imported"),
+            "updated": result.get("updated"),
+            "rejected": job.rejected,
+            "undoable": job.ended and job.id in kept,
+            "actor": job.actor,
+            "createdAt": job.created_at,
+            "finishedAt": job.finished_at,
+            "error": job.error,
+        }
     )
 
 

@@ -1,7 +1,12 @@
 """Jobs that lost their process are picked up by others."""
 
+import asyncio
+import os
+import socket
 from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from core.database.client import Database
 from core.database.transaction import _transaction as transaction
@@ -49,6 +54,28 @@ async def test_a_queued_job_is_left_to_its_own_process_for_a_while(make_jobs: Ma
     claimed = await queries.claim_next(db, [COUNT.kind], owner="other", lease_s=30.0)
     assert claimed is not None
     assert claimed.id == job.id
+
+
+@pytest.mark.parametrize(
+    ("host", "dead", "orphaned"),
+    [("here", True, True), ("here", False, False), ("elsewhere", True, False)],
+)
+async def test_a_job_of_a_dead_process_of_this_host_is_an_orphan_at_once(
+    make_jobs: MakeJobs, db: Database, host: str, dead: bool, orphaned: bool
+) -> None:
+    """Of other hosts nothing but the lease tells."""
+    jobs = make_jobs()
+    job = await jobs.enqueue(db, "test.count", {"total": 1}, Caller())
+    assert not await jobs.is_orphaned(job.id), "its process may be about to begin"
+    process = await asyncio.create_subprocess_exec("true")
+    await process.wait()
+    owner = f"{socket.gethostname() if host == 'here' else host}:{process.pid if dead else os.getpid()}:x"
+    await queries.claim(db, job.id, [COUNT.kind], owner=owner, lease_s=30.0)
+    assert await jobs.is_orphaned(job.id) is orphaned
+    await expire_lease(db, job.id)
+    assert await jobs.is_orphaned(job.id)
+    assert (await jobs.run(job.id)).state == "succeeded"
+    assert not await jobs.is_orphaned(job.id)
 
 
 async def test_recovery_shares_the_jobs_out(make_jobs: MakeJobs, db: Database, quick_recovery: None) -> None:
