@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import socket
 import time
 from dataclasses import dataclass
 
@@ -281,3 +283,13 @@ def _level(job: JobView) -> int:
 def _storable(text: str) -> str:
     """Messages may repeat input; the database holds neither NUL nor lone surrogates."""
     return text.replace("\0", "?").encode("utf-8", "replace").decode()
+
+
+def is_dead(owner: str) -> bool:
+    """About a lease's owner. If it lives elsewhere under this name and number, its fencing token stops it."""
+    host, pid, _ = owner.rsplit(":", 2)
+    try:
+        os.kill(int(pid), 0)
+    except OSError as error:
+        return isinstance(error, ProcessLookupError) and host == socket.gethostname()
+    return False

@@ -21,7 +21,7 @@ from core.jobs.errors import JobConflict, JobEnded, JobNotFound
 from core.jobs.kinds import JobKind
 from core.jobs.pause import pause
 from core.jobs.place import place_of
-from core.jobs.runner import Lease, Runner
+from core.jobs.runner import Lease, Runner, is_dead
 from core.jobs.streams import EVENTS_PER_READ, Admitted, Streams
 from core.jobs.views import Enqueuer, JobEventView, JobPage, JobState, JobView, JsonObject, Place
 from core.settings import Settings
@@ -111,7 +111,7 @@ class Jobs:
     async def is_orphaned(self, job_id: str) -> bool:
         """Whether its lease has run out, or is that of a dead process of this host: `run` takes it over."""
         owner = (await self.get(job_id)).lease_owner
-        dead = owner if owner and _is_dead(owner) else None
+        dead = owner if owner and is_dead(owner) else None
         return await queries.orphan(self._db, job_id, dead) is not None
 
     async def run(self, job_id: str) -> JobView:
@@ -292,13 +292,3 @@ def _checked(job_id: str) -> str:
         return str(UUID(job_id))
     except ValueError:
         raise JobNotFound(job_id) from None
-
-
-def _is_dead(owner: str) -> bool:
-    """About a lease's owner. If it lives elsewhere under this name and number, its fencing token stops it."""
-    host, pid, _ = owner.rsplit(":", 2)
-    try:
-        os.kill(int(pid), 0)
-    except OSError as error:
-        return isinstance(error, ProcessLookupError) and host == socket.gethostname()
-    return False
