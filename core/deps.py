@@ -39,6 +39,14 @@ class ActorName:
         """Whom what he makes belongs to: nobody can choose it who has to show a key."""
         return self.name if self.principal is None else self.principal.name
 
+    def signed(self, label: str | None) -> str:
+        """The name under which he makes something in somebody's name. With a key it is the key's, with the
+        label behind it, as in the audit trail.
+        """
+        if label is None:
+            return self.name
+        return label if self.principal is None else f"{self.principal.name} ({label})"
+
 
 @dataclass(frozen=True, slots=True)
 class Writing:

@@ -37,7 +37,7 @@ KEY_TAG: Final = "keys"
 
 FAILURES: Final = 20
 FAILURES_WINDOW_S: Final = 60.0
-"""So many wrong keys in so many seconds, of one client in one process; then it has to wait."""
+"""So many wrong keys in so many seconds, of one client in one process; then its wrong keys get 429."""
 
 _SCOPE_KEY: Final = "handover.principal"
 _ACCESS_KEY: Final = "handover.access"
@@ -153,11 +153,10 @@ class Access:
         stamps = platform.cache.stamps_of(KEY_TAG)
         if known is not None and known.holds(stamps):
             return known.principal
-        client = limit_key(context_of(scope).client or "unknown")
-        if known is None:
-            self._raise_if_barred(client)
         principal = await self._looked_up(platform.db, token, digest, stamps)
         if principal is None:
+            client = limit_key(context_of(scope).client or "unknown")
+            self._raise_if_barred(client)
             _challenge(scope, b'error="invalid_token"')
             await self._count_failure(client)
             raise KeyRequired("A valid API key is required")
@@ -201,8 +200,8 @@ class Access:
         log.warning("access.client_barred", client=client)
 
     def _raise_if_barred(self, client: str) -> None:
-        """Before anything is looked up. Not asked for a key that was valid a moment ago: whoever holds one is
-        not locked out by somebody else behind the same address.
+        """Only for a key that was looked up and is wrong: whoever holds a valid one is not locked out by
+        somebody else behind the same address.
         """
         until = self._barred.get(client)
         if until is None:

@@ -82,7 +82,7 @@ async def _others(
         (await systems.statistics(db)).total > len(own_systems)
         or (await ideas.statistics(db)).total > len(own_ideas)
         or await items.count(db) > len(own_items)
-        or (not own_ideas and (await files.statistics(db)).total > 0)
+        or (not own_ideas and (await files.statistics(db, files.Audience())).total > 0)
     )
 
 

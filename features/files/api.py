@@ -30,6 +30,7 @@ from features.files.schemas import (
     Listener,
     LocalContent,
     StoredContent,
+    StoredFile,
 )
 from features.files.service import audience_of
 from features.files.storage.formats import TEXT_TYPES
@@ -65,6 +66,7 @@ __all__ = [
     "holds",
     "identify",
     "key_for",
+    "lock_text",
     "open_text",
     "safe_name",
     "search",
@@ -100,9 +102,9 @@ def subscribe(listener: Listener) -> None:
         record.listeners.append(listener)
 
 
-async def statistics(db: Database) -> FilesStats:
-    """One grouped query."""
-    return await queries.statistics(db, Audience())
+async def statistics(db: Database, audience: Audience) -> FilesStats:
+    """Of the files that the audience may see, by one grouped query."""
+    return await queries.statistics(db, audience)
 
 
 async def search(db: Database, text: str, audience: Audience, *, limit: int) -> list[FileMetadata]:
@@ -117,11 +119,11 @@ async def visible(db: Database, ids: Collection[str], audience: Audience) -> fro
     return await queries.visible(db, ids, audience.name)
 
 
-async def created_by_day(db: Database, since: datetime) -> dict[str, int]:
-    """How many files were uploaded on each day (UTC, `2025-10-23`) from `since` on; days without one are left
-    out.
+async def created_by_day(db: Database, since: datetime, audience: Audience) -> dict[str, int]:
+    """How many files that the audience may see were uploaded on each day (UTC, `2025-10-23`) from `since` on;
+    days without one are left out.
     """
-    return await queries.created_by_day(db, since)
+    return await queries.created_by_day(db, since, audience)
 
 
 async def texts_after(db: Database, file_id: str | None = None, *, limit: int = 100) -> list[IndexedFile]:
@@ -132,7 +134,15 @@ async def texts_after(db: Database, file_id: str | None = None, *, limit: int = 
 
 async def find_text(db: Database, file_id: str) -> IndexedFile | None:
     """None too for a file that holds no text."""
-    stored = await queries.find_file(db, file_id)
+    return _text(await queries.find_file(db, file_id))
+
+
+async def lock_text(tx: Database, file_id: str) -> IndexedFile | None:
+    """As `find_text`, and nobody changes the file until the transaction ends. Raises LockTimeout."""
+    return _text(await queries.lock_file(tx, file_id))
+
+
+def _text(stored: StoredFile | None) -> IndexedFile | None:
     return IndexedFile.of(stored) if stored is not None and stored.file.mimetype in TEXT_TYPES else None
 
 

@@ -132,7 +132,10 @@ class CreateIdea(Input):
     tags: Tags = Field(default_factory=list)
     system_id: SystemId | None = None
     assigned_to: Person | None = None
-    created_by: Person | None = Field(default=None, description="`x-user-id` when absent")
+    created_by: Person | None = Field(
+        default=None,
+        description="`x-user-id` when absent; with `AUTH=keys` the name of the key comes before it",
+    )
     estimated_hours: EstimatedHours | None = None
     actual_hours: ActualHours | None = None
     due_date: Timestamp | None = None

@@ -11,7 +11,7 @@ from core.http.rows import Row
 from features.ideas import queries
 from features.ideas.cache import tags_of
 from features.ideas.errors import IdeaNotFound
-from features.ideas.schemas import CreateIdea, IdeaQuery, UpdateIdea
+from features.ideas.schemas import PERSON_LENGTH, CreateIdea, IdeaQuery, UpdateIdea
 
 
 async def list_ideas(db: Database, query: IdeaQuery) -> bytes:
@@ -27,8 +27,9 @@ async def get_idea(db: Database, idea_id: str) -> Row:
 
 
 async def create_idea(writer: Writing, values: CreateIdea) -> tuple[str, Row]:
-    """Its id, and the idea. It was created by the actor, unless the values name somebody."""
+    """Its id, and the idea. It was created by the actor, in the name of whom the values say."""
     idea_id = str(uuid4())
+    values = values.model_copy(update={"created_by": _creator(writer, values.created_by)})
     async with writer.cache.invalidating(*tags_of(idea_id)):
         return idea_id, await retried(
             writer.db, lambda tx: queries.create_idea(tx, writer.actor, idea_id, values)
@@ -59,6 +60,15 @@ async def delete_idea(writer: Writing, idea_id: str, tags: list[str] | None = No
         return _found(
             idea_id, await retried(writer.db, lambda tx: queries.delete_idea(tx, writer.actor, idea_id, tags))
         )
+
+
+def _creator(writer: Writing, named: str | None) -> str:
+    signed = writer.actor.signed(named)
+    if len(signed) > PERSON_LENGTH:
+        longest = PERSON_LENGTH - len(signed) + len(named or "")
+        wrong = FieldError("createdBy", f"must have at most {longest} characters with this key", named)
+        raise Invalid("Validation failed", details=[wrong])
+    return signed
 
 
 def _found(idea_id: str, row: Row | None) -> Row:

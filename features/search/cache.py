@@ -1,14 +1,16 @@
 """How answers of the search are cached: they hang on the whole index, which a job renews after each batch
-that changed it.
+that changed it, and on the files, whose changes decide at once who may find their texts.
 """
 
 from typing import Final
 
 from core.cache import Policy
+from features.files.api import FILE_TAGS
 
 INDEX_TAGS: Final = ("search",)
-RESULTS: Final = Policy("search.results", tags=INDEX_TAGS)
-SUGGESTIONS: Final = Policy("search.suggestions", tags=INDEX_TAGS)
-DOCUMENT: Final = Policy("search.document", tags=INDEX_TAGS)
+_TAGS: Final = (*INDEX_TAGS, *FILE_TAGS)
+RESULTS: Final = Policy("search.results", tags=_TAGS)
+SUGGESTIONS: Final = Policy("search.suggestions", tags=_TAGS)
+DOCUMENT: Final = Policy("search.document", tags=_TAGS)
 
 CACHE_TAGS: Final = INDEX_TAGS

@@ -98,9 +98,6 @@ LEFT JOIN search_documents ON search_documents.id = given.id
 WHERE search_documents.content_hash IS DISTINCT FROM given.content_hash
 """
 
-# Writers of one uploaded file's document come one after the other, until their transaction ends.
-LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('search:' || $1, 0))::text"
-
 
 async def find(db: Database, wanted: SearchQuery, audience: Audience) -> Matches:
     rows = await db.query_raw(SEARCH, wanted.q, wanted.type, wanted.source, wanted.limit, audience.name)
@@ -167,10 +164,6 @@ async def different(db: Database, hashes: Sequence[tuple[str, str]]) -> frozense
     """The ids, of the given (id, content hash), that are not indexed with that content."""
     ids, contents = [each for each, _ in hashes], [each for _, each in hashes]
     return frozenset(row["id"] for row in await db.query_raw(DIFFERENT, ids, contents))
-
-
-async def lock(tx: Database, document_id: str) -> None:
-    await tx.query_raw(LOCK, document_id)
 
 
 async def moment(db: Database) -> datetime:

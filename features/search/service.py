@@ -65,16 +65,15 @@ async def get_document(db: Database, document_id: str, audience: Audience) -> In
 async def index_file(db: Database, settings: Settings, file_id: str) -> bool:
     """Make the document of one file what the file is now; whether that changed anything.
 
-    The file is looked at again under the document's lock: what was read before may be the past by then, and
-    whoever made it so has enqueued a job that comes after this one.
+    The file is looked at again under its lock: what was read before may be the past by then, and whoever made
+    it so has enqueued a job that comes after this one. Until the commit nobody can make it private.
     """
     read = await files.find_text(db, file_id)
     document = None if read is None else await uploads.read(settings, read)
     document_id = uploads.document_id(file_id)
 
     async def update(tx: Database) -> bool:
-        await queries.lock(tx, document_id)
-        current = await files.find_text(tx, file_id)
+        current = await files.lock_text(tx, file_id)
         if current is None:
             return bool(await queries.remove(tx, document_id))
         content_hash = uploads.content_hash(current)

@@ -1,7 +1,7 @@
 """How figures are cached: each hangs on the tags of the slices that it counts or shows, which every write of
 them renews. What goes by days has the day in its key, so that it turns at midnight (UTC), and so does not
-follow from its URL alone; nor does what names files, for they may be shown to some only. Counting is slow
-beside reading a row, so nobody waits for it when an entry that nothing has changed expires.
+follow from its URL alone; nor does what names or counts files, for they may be shown to some only. Counting
+is slow beside reading a row, so nobody waits for it when an entry that nothing has changed expires.
 """
 
 from typing import Final
@@ -18,7 +18,7 @@ STALE_S: Final = 60.0
 DASHBOARD: Final = Policy("stats.dashboard", tags=_ALL, stale_s=STALE_S)
 SYSTEMS: Final = Policy("stats.systems", tags=SYSTEM_TAGS, by_url=True, stale_s=STALE_S)
 IDEAS: Final = Policy("stats.ideas", tags=IDEA_TAGS, by_url=True, stale_s=STALE_S)
-FILES: Final = Policy("stats.files", tags=FILE_TAGS, by_url=True, stale_s=STALE_S)
+FILES: Final = Policy("stats.files", tags=FILE_TAGS, stale_s=STALE_S)
 HEALTH: Final = Policy("stats.health", tags=SYSTEM_TAGS, by_url=True, stale_s=STALE_S)
 ANALYTICS: Final = Policy("stats.analytics", tags=_ALL, stale_s=STALE_S)
 SEARCH: Final = Policy("stats.search", tags=_ALL, stale_s=STALE_S)

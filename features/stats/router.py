@@ -48,9 +48,9 @@ async def _cached(
     return await cached_response(request, cache, policy, key, load)
 
 
-def _key(span: Span) -> str:
+def _key(span: Span, audience: files.Audience) -> str:
     """Figures by days change at midnight, whatever is written."""
-    return cache_key(timeframe=span.timeframe, today=span.days[-1])
+    return cache_key(timeframe=span.timeframe, today=span.days[-1], audience=audience.name)
 
 
 @router.get(
@@ -64,10 +64,11 @@ def _key(span: Span) -> str:
     "/dashboard", summary="Get dashboard statistics", response_model=DashboardStats, responses=CHECKED
 )
 async def get_dashboard(
-    request: Request, db: Db, cache: Cache, timeframe: AskedTimeframe = "30d"
+    request: Request, db: Db, cache: Cache, holder: Holder, timeframe: AskedTimeframe = "30d"
 ) -> Response:
-    span = service.span_of(timeframe)
-    return await _cached(request, cache, DASHBOARD, _key(span), lambda: service.dashboard(db, span))
+    span, audience = service.span_of(timeframe), files.audience_of(holder)
+    key = _key(span, audience)
+    return await _cached(request, cache, DASHBOARD, key, lambda: service.dashboard(db, span, audience))
 
 
 @router.get("/systems", summary="Get systems statistics", response_model=SystemsStats, responses=UNCHECKED)
@@ -81,8 +82,10 @@ async def get_ideas_stats(request: Request, db: Db, cache: Cache) -> Response:
 
 
 @router.get("/files", summary="Get files statistics", response_model=FilesStats, responses=UNCHECKED)
-async def get_files_stats(request: Request, db: Db, cache: Cache) -> Response:
-    return await _cached(request, cache, FILES, ALL, lambda: files.statistics(db))
+async def get_files_stats(request: Request, db: Db, cache: Cache, holder: Holder) -> Response:
+    audience = files.audience_of(holder)
+    key = cache_key(audience=audience.name)
+    return await _cached(request, cache, FILES, key, lambda: files.statistics(db, audience))
 
 
 @router.get("/health", summary="Get health summary", response_model=HealthSummary, responses=UNCHECKED)
@@ -92,10 +95,11 @@ async def get_health_summary(request: Request, db: Db, cache: Cache) -> Response
 
 @router.get("/analytics", summary="Get analytics data", response_model=AnalyticsData, responses=CHECKED)
 async def get_analytics(
-    request: Request, db: Db, cache: Cache, timeframe: AskedTimeframe = "30d"
+    request: Request, db: Db, cache: Cache, holder: Holder, timeframe: AskedTimeframe = "30d"
 ) -> Response:
-    span = service.span_of(timeframe)
-    return await _cached(request, cache, ANALYTICS, _key(span), lambda: service.analytics(db, span))
+    span, audience = service.span_of(timeframe), files.audience_of(holder)
+    key = _key(span, audience)
+    return await _cached(request, cache, ANALYTICS, key, lambda: service.analytics(db, span, audience))
 
 
 @router.get(

@@ -54,12 +54,12 @@ def span_of(timeframe: Timeframe) -> Span:
     return Span(timeframe=timeframe, days=days, since=since)
 
 
-async def dashboard(db: Database, span: Span) -> DashboardStats:
+async def dashboard(db: Database, span: Span, audience: files.Audience) -> DashboardStats:
     """Six queries."""
     of_systems = await systems.statistics(db)
     of_ideas = await ideas.statistics(db)
-    of_files = await files.statistics(db)
-    created = await _series(db, span)
+    of_files = await files.statistics(db, audience)
+    created = await _series(db, span, audience)
     done, rejected = of_ideas.by_status.completed, of_ideas.by_status.rejected
     return DashboardStats(
         timeframe=span.timeframe,
@@ -104,9 +104,9 @@ def overall_of(counts: HealthCounts) -> Overall:
     return "critical" if counts.critical * CRITICAL_SHARE >= in_operation else "degraded"
 
 
-async def analytics(db: Database, span: Span) -> AnalyticsData:
+async def analytics(db: Database, span: Span, audience: files.Audience) -> AnalyticsData:
     """Three queries."""
-    return await _series(db, span)
+    return await _series(db, span, audience)
 
 
 async def search(db: Database, query: StatsSearchQuery, audience: files.Audience) -> StatsSearchResponse:
@@ -134,12 +134,12 @@ async def activity(db: Database, query: ActivityQuery, audience: files.Audience)
     return ActivityData(timeframe=f"{query.days}d", activities=[_activity(each, names) for each in traces])
 
 
-async def _series(db: Database, span: Span) -> AnalyticsData:
+async def _series(db: Database, span: Span, audience: files.Audience) -> AnalyticsData:
     return AnalyticsData(
         timeframe=span.timeframe,
         systems=_dense(await systems.created_by_day(db, span.since), span),
         ideas=_dense(await ideas.created_by_day(db, span.since), span),
-        files=_dense(await files.created_by_day(db, span.since), span),
+        files=_dense(await files.created_by_day(db, span.since, audience), span),
     )
 
 

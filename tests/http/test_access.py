@@ -221,8 +221,9 @@ async def test_guessing_is_slowed_down_and_holders_are_not(running_app: "Running
         barred = await client.get("/api/items", headers=guess)
         assert_shape(barred, 429)
         assert 1 <= int(barred.headers["retry-after"]) <= 3
-        assert (await client.get("/api/items", headers=bearer(unused))).status_code == 429
-        assert (await client.get("/api/items", headers=bearer(key))).status_code == 200
+        for valid in (unused, key):
+            assert (await client.get("/api/items", headers=bearer(valid))).status_code == 200
+        assert (await client.get("/api/items", headers=guess)).status_code == 429
 
 
 async def test_the_trail_names_the_key_and_the_label_beside_it(
@@ -241,6 +242,26 @@ async def test_the_trail_names_the_key_and_the_label_beside_it(
     for response, actor in ((plain, "dashboard"), (labelled, "dashboard (ada)")):
         [entry] = await audit_of(connection, "item", response.json()["data"]["id"])
         assert entry["actor"] == actor
+
+
+async def test_whoever_creates_an_idea_signs_with_the_key(running_app: "RunningApp", db: "Database") -> None:
+    idea = {"title": "t", "description": "d", "category": "docs", "priority": "low"}
+    key = await make_key(db, "write", "dashboard")
+    signed: tuple[tuple[dict[str, str], dict[str, str], str], ...] = (
+        ({}, {}, "dashboard"),
+        ({}, {"x-user-id": "ada"}, "dashboard (ada)"),
+        ({"createdBy": "boss"}, {}, "dashboard (boss)"),
+        ({"created_by": "boss"}, {"x-user-id": "ada"}, "dashboard (boss)"),
+    )
+    async with running_app(auth="keys") as client:
+        for body, headers, creator in signed:
+            made = await client.post(
+                "/api/v1/ideas", json={**idea, **body}, headers={**bearer(key), **headers}
+            )
+            assert made.json()["data"]["createdBy"] == creator
+        longest = {**idea, "createdBy": "a" * 200}
+        refused = await client.post("/api/v1/ideas", json=longest, headers=bearer(key))
+        assert refused.json()["details"][0]["field"] == "createdBy"
 
 
 async def test_preflights_need_no_key(running_app: "RunningApp") -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pytest
 import pytest_asyncio
 
 from features.keys.tests.factories import bearer, make_key
@@ -15,6 +16,7 @@ from tests.fixtures.waiting import wait_for
 if TYPE_CHECKING:
     from core.database.client import Database
     from tests.fixtures.application import RunningApp
+    from tests.fixtures.services import TestServices
 
 FILES = "/api/v1/files"
 Headers = dict[str, str]
@@ -67,6 +69,13 @@ async def test_lists_and_figures(house: House) -> None:
         (f"{FILES}/search?q=confidential", len),
         (f"{FILES}/statistics", lambda answer: answer["total"]),
         ("/api/v1/stats/search?q=confidential", lambda answer: len(answer["files"])),
+        ("/api/v1/stats", lambda answer: answer["files"]["total"]),
+        ("/api/v1/stats/dashboard", lambda answer: answer["files"]["created"]),
+        ("/api/v1/stats/dashboard", lambda answer: min(1, answer["files"]["totalSize"])),
+        ("/api/v1/stats/files", lambda answer: answer["total"]),
+        ("/api/v1/stats/files", lambda answer: min(1, answer["totalSize"])),
+        ("/api/v1/stats/files", lambda answer: len(answer["byMimeType"])),
+        ("/api/v1/stats/analytics", lambda answer: sum(day["count"] for day in answer["files"])),
         ("/api/v1/stats/activity", lambda answer: len(answer["activities"])),
         ("/api/v1/search?q=zebra", lambda answer: answer["total"]),
         ("/api/v1/suggest?q=confid", lambda answer: min(1, len(answer["data"]))),
@@ -106,6 +115,54 @@ async def test_published_it_is_for_all(house: House) -> None:
         return bool((await house.get("/api/v1/search?q=zebra", house.other))["data"])
 
     await wait_for(found)
+
+
+FINDS = (
+    "/api/v1/search?q=zebra",
+    "/api/v1/suggest?q=confid",
+    "/api/v1/suggest?q=zeb",
+    "/api/v1/stats/search?q=confidential",
+)
+
+
+def found_in(answer: dict[str, Any]) -> list[Any]:
+    found: list[Any] = answer["files"] if "files" in answer else answer["data"]
+    return found
+
+
+@pytest.mark.parametrize("cached", [False, True])
+async def test_made_private_it_is_found_by_nobody_else_from_that_answer_on(
+    house: House, services: "TestServices", cached: bool
+) -> None:
+    """Also when its content cannot be read any more, so that it is never indexed again."""
+    one, document = f"{FILES}/{house.file_id}", f"/api/v1/search/documents/upload:{house.file_id}"
+    await house.publish()
+
+    async def found() -> bool:
+        answers = [await house.get(path, house.other) for path in FINDS]
+        return all(found_in(answer) for answer in answers)
+
+    await wait_for(found)
+    assert (await house.client.get(document, headers=house.other)).status_code == 200
+    services.execute("UPDATE files SET object_key = 'gone'", url=services.database_url)
+    if cached:
+        for path in FINDS:
+            await house.get(path, house.other)
+    hidden = await house.client.put(one, json={"is_public": False}, headers=house.owner)
+    assert hidden.status_code == 200
+    for path in FINDS:
+        answer = await house.get(path, house.other)
+        assert found_in(answer) == [], path
+    assert (await house.client.get(document, headers=house.other)).status_code == 404
+    assert (await house.get("/api/v1/search?q=zebra", house.owner))["total"] == 1
+
+
+async def test_deleted_it_is_found_by_nobody_from_that_answer_on(house: House) -> None:
+    deleted = await house.client.delete(f"{FILES}/{house.file_id}", headers=house.owner)
+    assert deleted.status_code == 200
+    for path in FINDS:
+        answer = await house.get(path, house.admin)
+        assert found_in(answer) == [], path
 
 
 async def test_without_keys_everybody_sees_everything(client: httpx.AsyncClient) -> None:

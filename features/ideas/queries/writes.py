@@ -30,7 +30,7 @@ created AS (
     INSERT INTO ideas (id, title, description, category, priority, status, tags, system_id, assigned_to,
         created_by, estimated_hours, actual_hours, due_date, completed_at, created_at)
     SELECT $1, title, description, category, priority, status, tags, system_id, assigned_to,
-        coalesce(created_by, $3), estimated_hours, actual_hours, due_date,
+        created_by, estimated_hours, actual_hours, due_date,
         CASE WHEN status = 'completed' THEN now END, now
     FROM given
     RETURNING *),
