@@ -66,7 +66,7 @@ def postgres(
 ) -> None:
     """Import systems, ideas and files of an old registry in PostgreSQL. Running it again is safe.
 
-    All tables are read in one snapshot. `?search_path=NAME` names another schema. For the rest see
+    All tables are read in one snapshot. `?schema=NAME` names another schema. For the rest see
     `handover import questdb --help`.
     """
     from features.imports.api import RegistryOptions

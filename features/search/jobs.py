@@ -69,7 +69,7 @@ async def reindex(context: JobContext) -> JsonObject:
         # A folder that is not mounted at the moment is no reason to forget what was in it.
         log.warning("search.docs_dir_missing", folder=str(folder))
     await _uploads(context, tally)
-    # Another program may have changed files, whose documents follow in the database without a word to the cache.
+    # Another program may have changed files: their documents follow without a word to the cache.
     await context.cache.invalidate(*INDEX_TAGS)
     return {
         "documents": tally.seen,

@@ -51,6 +51,13 @@ async def list_files(
 
 
 @router.get(
+    "/api/v1/ideas/{ideaId}/files",
+    name="list_files_below_idea",
+    summary="Get files by idea (as old clients ask)",
+    response_model=list[FileMetadata],
+    responses=_DECLARED,
+)
+@router.get(
     PREFIX + "/idea/{ideaId}",
     summary="Get files by idea",
     description="All files of the idea, newest first; an empty list for an idea that does not exist.",
@@ -105,6 +112,13 @@ async def search_files(
 
 
 @router.get(
+    PREFIX + "/stats",
+    name="get_file_stats",
+    summary="Get file statistics (as old clients ask)",
+    response_model=FilesStats,
+    responses=error_responses(Unavailable),
+)
+@router.get(
     PREFIX + "/statistics",
     summary="Get file statistics",
     response_model=FilesStats,
@@ -128,6 +142,13 @@ async def get_upload_info(settings: AppSettings) -> UploadInfo:
     )
 
 
+@router.get(
+    ONE + "/metadata",
+    name="get_file_metadata",
+    summary="Get file metadata (as old clients ask)",
+    response_model=Envelope[FileMetadata],
+    responses=error_responses(FileNotFound, Unavailable),
+)
 @router.get(
     ONE,
     summary="Get file metadata",

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import asyncpg
 
@@ -33,6 +33,21 @@ CONNECT_S: Final = 10.0
 QUERY_S: Final = 300.0
 _DESIGNATED: Final = "designated_timestamp"
 _ABSENT: Final = re.compile(r"does not exist")
+
+_ONLY_PRISMAS: Final = frozenset(
+    {
+        "connect_timeout",
+        "connection_limit",
+        "pgbouncer",
+        "pool_timeout",
+        "socket_timeout",
+        "sslaccept",
+        "sslidentity",
+        "sslpassword",
+        "statement_cache_size",
+    }
+)
+"""Parameters of its URLs."""
 
 Begin = Callable[[Table], Capture]
 Tell = Callable[[Table, int], None]
@@ -151,7 +166,7 @@ async def _connected(source: Source, url: str) -> AsyncIterator[Connection]:
     label = label_of(url)
     try:
         connection = await asyncpg.connect(
-            url if source == "postgres" else _for_questdb(url),
+            _for_postgres(url) if source == "postgres" else _for_questdb(url),
             timeout=CONNECT_S,
             command_timeout=QUERY_S,
             statement_cache_size=0,
@@ -167,6 +182,20 @@ async def _connected(source: Source, url: str) -> AsyncIterator[Connection]:
         raise SourceUnavailable(f"{label} cannot be read: {_reason(error)}") from None
     finally:
         connection.terminate()
+
+
+def _for_postgres(url: str) -> str:
+    """The URL as the old service has it in its own settings: Prisma's `schema` is PostgreSQL's `search_path`,
+    and what else only Prisma knows is left out.
+    """
+    parts = urlsplit(url)
+    given = [pair for pair in parse_qsl(parts.query) if pair[0] not in _ONLY_PRISMAS]
+    query = [("search_path", _quoted(value)) if name == "schema" else (name, value) for name, value in given]
+    return parts._replace(query=urlencode(query, quote_via=quote)).geturl()
+
+
+def _quoted(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'
 
 
 def _for_questdb(url: str) -> str:

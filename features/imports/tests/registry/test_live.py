@@ -79,15 +79,24 @@ async def test_postgres_with_real_types(
     assert (await client.get(f"/api/v1/files/{FILE_ID}/download")).content == b"# Guide"
 
 
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        "search_path=legacy",
+        "schema=legacy",
+        "schema=legacy&connection_limit=5&pool_timeout=10&connect_timeout=5&pgbouncer=true",
+    ],
+)
 async def test_postgres_with_text_everywhere_and_another_schema(
-    takeover: Takeover, client: httpx.AsyncClient, old: Connection, old_url: str
+    takeover: Takeover, client: httpx.AsyncClient, old: Connection, old_url: str, parameters: str
 ) -> None:
+    """Named as PostgreSQL does, or by the URL of the old service's own settings."""
     await old.execute("CREATE SCHEMA legacy")
     await old.execute("SET search_path TO legacy")
     await fill(old, {}, systems=[], ideas=[idea(id="a", title="x\ny")], files=[])
     await old.execute("DROP TABLE documentation_files")
     joint = "&" if "?" in old_url else "?"
-    job = await takeover(f"{old_url}{joint}search_path=legacy", source="postgres")
+    job = await takeover(f"{old_url}{joint}{parameters}", source="postgres")
     assert job["result"]["imported"] == job["result"]["verified"] == 1
     assert job["result"]["absent"] == ["documentation_files"]
     with pytest.raises(SourceUnavailable, match="has none of documentation_systems"):
