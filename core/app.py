@@ -23,6 +23,7 @@ from core.http.client import ClientResolver
 from core.http.compression import Compression
 from core.http.cors import Cors
 from core.http.edge import Edge
+from core.http.forgery import ForgeryProtection
 from core.http.front import Front
 from core.http.gate import Gate
 from core.http.idempotency import Idempotency
@@ -166,6 +167,8 @@ def _install_layers(app: FastAPI, settings: Settings) -> None:
         [authenticate] = [each.authenticate for each in app.state.features if each.authenticate]
         app.add_middleware(Access, authenticate=authenticate, admin_paths=app.state.admin_paths)
     app.add_middleware(Gate, limiter=app.state.limiter)
+    if settings.auth == "off" or settings.allowed_hosts:
+        app.add_middleware(ForgeryProtection, settings=settings)
     if settings.admin_port is not None:
         app.add_middleware(AdminPort, port=settings.admin_port)
     if settings.cors_origins:

@@ -11,6 +11,7 @@
     ├── TooLarge              more bytes than the limit               413
     ├── UnsupportedMediaType  the body is of another type             415
     ├── RangeNotSatisfiable   the range begins behind the end         416
+    ├── Misdirected           for a server of another name            421
     ├── RateLimited           too many requests                       429
     ├── Crash                 a fault of ours                         500
     └── Unavailable           something we need is down               503
@@ -36,6 +37,7 @@ STATUS_BY_KIND: Final[Mapping[str, int]] = MappingProxyType(
         "too_large": 413,
         "unsupported_media_type": 415,
         "range_not_satisfiable": 416,
+        "misdirected": 421,
         "rate_limited": 429,
         "crash": 500,
         "unavailable": 503,
@@ -131,6 +133,13 @@ class UnsupportedMediaType(HandoverError):
 
 class RangeNotSatisfiable(HandoverError):
     kind = code = "range_not_satisfiable"
+
+
+class Misdirected(HandoverError):
+    """The request is for a server of another name (RFC 9110, 15.5.20)."""
+
+    kind = "misdirected"
+    code = "misdirected"
 
 
 class RateLimited(HandoverError):

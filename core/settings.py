@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     # Who may do what
     auth: Literal["off", "keys"] = "off"
     allow_open: bool = False
+    allowed_hosts: Words = ()
     admin_host: str = Field("127.0.0.1", min_length=1)
     admin_port: int | None = Field(None, ge=1, le=65535)
 
@@ -114,7 +115,7 @@ class Settings(BaseSettings):
     # Audit trail
     audit_retention_days: int = Field(0, ge=0, le=36_500)
 
-    @field_validator("trusted_proxies", "cors_origins", "healthcheck_allow", mode="before")
+    @field_validator("trusted_proxies", "allowed_hosts", "cors_origins", "healthcheck_allow", mode="before")
     @classmethod
     def _split_words(cls, value: object) -> object:
         if isinstance(value, str):

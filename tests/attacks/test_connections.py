@@ -11,7 +11,7 @@ from core.http.protocol import HEAD_S
 from tests.fixtures.servers import LiveServer, servers
 from tests.fixtures.services import TestServices
 
-HEAD = b"POST /api/items HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+HEAD = b"POST /api/items HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 SLOW_CLIENTS = 200
 QUICK_S = 5.0
 """What an honest client waits at most, on a busy machine."""
@@ -79,7 +79,7 @@ async def test_slow_clients_do_not_keep_others_waiting(server: LiveServer, sent:
     await answers_quickly(server)
 
 
-SMUGGLED = b"GET /api/v1/jobs HTTP/1.1\r\nHost: x\r\n\r\n"
+SMUGGLED = b"GET /api/v1/jobs HTTP/1.1\r\nHost: localhost\r\n\r\n"
 CONFUSING = {
     "two lengths": HEAD + b"Content-Length: 2\r\nContent-Length: 4\r\n\r\n{}{}",
     "length and chunks": HEAD
@@ -92,18 +92,20 @@ CONFUSING = {
     "a wrong chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
     "no version": b"GET /api/items\r\n\r\n",
     "another protocol": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 200,
-    "a nul in the path": b"GET /api/items/\x00 HTTP/1.1\r\nHost: x\r\n\r\n",
-    "a nul in a header": b"GET /api/items HTTP/1.1\r\nHost: x\r\nX-User-Id: a\x00b\r\n\r\n",
-    "a folded header": b"GET /api/items HTTP/1.1\r\nHost: x\r\nX-User-Id: a\r\n b\r\n\r\n",
-    "a long header": b"GET /api/items HTTP/1.1\r\nHost: x\r\nX-User-Id: " + b"a" * 500_000 + b"\r\n\r\n",
-    "many headers": b"GET /api/items HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 30_000 + b"\r\n",
-    "a long path": b"GET /api/items/" + b"a" * 500_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
-    "an unknown method": b"BREW /api/items HTTP/1.1\r\nHost: x\r\n\r\n",
-    "an absolute path": b"GET http://169.254.169.254/latest HTTP/1.1\r\nHost: x\r\n\r\n",
-    "a tunnel": b"CONNECT 127.0.0.1:22 HTTP/1.1\r\nHost: x\r\n\r\n",
-    "an upgrade": b"GET /api/items?limit=1 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
+    "a nul in the path": b"GET /api/items/\x00 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "a nul in a header": b"GET /api/items HTTP/1.1\r\nHost: localhost\r\nX-User-Id: a\x00b\r\n\r\n",
+    "a folded header": b"GET /api/items HTTP/1.1\r\nHost: localhost\r\nX-User-Id: a\r\n b\r\n\r\n",
+    "a long header": b"GET /api/items HTTP/1.1\r\nHost: localhost\r\nX-User-Id: "
+    + b"a" * 500_000
+    + b"\r\n\r\n",
+    "many headers": b"GET /api/items HTTP/1.1\r\nHost: localhost\r\n" + b"A: b\r\n" * 30_000 + b"\r\n",
+    "a long path": b"GET /api/items/" + b"a" * 500_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "an unknown method": b"BREW /api/items HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "an absolute path": b"GET http://169.254.169.254/latest HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "a tunnel": b"CONNECT 127.0.0.1:22 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "an upgrade": b"GET /api/items?limit=1 HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"
     b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
-    "a thousand at once": b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n" * 1000,
+    "a thousand at once": b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000,
 }
 
 
@@ -113,7 +115,7 @@ ANSWERED = {"a long header": b"431", "many headers": b"431", "a long path": b"41
 
 async def test_a_head_that_does_not_arrive_is_given_up(server: LiveServer) -> None:
     """Whether nothing of it came, or a part, or a second one after a whole request."""
-    whole = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+    whole = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
     async def ended(sent: bytes) -> bytes:
         reader, writer = await connect(server)

@@ -152,6 +152,7 @@ def settings_for_probe(**changes: object) -> Settings:
         "database_url": "postgresql://nobody@localhost/none",
         "redis_url": "memory",
         "rate_limit_max": 0,
+        "allow_open": True,
     }
     return Settings.model_validate({**values, **changes})
 
@@ -163,7 +164,7 @@ async def probe_client(
     """The app with the probe feature alone, not started: nothing it would connect to is needed."""
     app = create_app(settings_for_probe(**changes), [feature])
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False, client=(client_address, 1234))
-    async with httpx.AsyncClient(transport=transport, base_url="http://handover.test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
 
 

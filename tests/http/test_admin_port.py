@@ -27,7 +27,7 @@ async def test_each_port_answers_its_own(settings: "Settings", db: "Database") -
     app = new_app(settings.model_copy(update={"auth": "keys", "admin_port": PORT}))
     async with lifespan_of(app), client_of(app) as main:
         transport = httpx.ASGITransport(app=app)
-        async with httpx.AsyncClient(transport=transport, base_url=f"http://handover.test:{PORT}") as second:
+        async with httpx.AsyncClient(transport=transport, base_url=f"http://localhost:{PORT}") as second:
             for path in (*PROBES, "/metrics"):
                 assert (await second.get(path)).status_code == 200
             for path in ("/", "/docs", "/api/items", "/api/v1/keys", "/nowhere"):
@@ -61,7 +61,9 @@ async def test_all_workers_serve_both_ports(live_server: "StartServer") -> None:
         assert (await main.get("/api/items")).status_code == 200
     for address in (("127.0.0.1", port), ("127.0.0.1", httpx.URL(server.base_url).port or 0)):
         async with connect(address) as connection:
-            await connection.send(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\n\r\n")
+            await connection.send(
+                b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\n\r\n"
+            )
             assert statuses(await connection.rest()) == [200, 400]
     await wait_for(lambda: f"http://127.0.0.1:{port}/health, and /metrics" in server.output())
     assert await server.stop() == 0

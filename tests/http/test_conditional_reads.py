@@ -45,7 +45,7 @@ async def cached_client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     errors.install(own)
     own.add_middleware(Edge, clients=ClientResolver([]))
     transport = httpx.ASGITransport(app=own, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://handover.test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
 
 

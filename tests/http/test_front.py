@@ -28,7 +28,6 @@ LISTS = (
     "/api/v1/systems/statistics",
     "/api/v1/stats/systems",
     "/api/v1/stats/ideas",
-    "/api/v1/stats/files",
     "/api/v1/stats/health",
 )
 

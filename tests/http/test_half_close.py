@@ -12,10 +12,10 @@ from tests.http.listening import Address, client, listening, statuses
 
 BODY = b'{"title": "T"}'
 POST = (
-    b"POST /probe/things HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    b"POST /probe/things HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     b"Content-Length: %d\r\n\r\n" % len(BODY)
 ) + BODY
-GET = b"GET /probe/ok HTTP/1.1\r\nHost: x\r\n\r\n"
+GET = b"GET /probe/ok HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ async def test_whole_requests_are_answered(server: Address, sent: bytes, expecte
 )
 async def test_half_a_body_is_refused(server: Address, path: str, framing: bytes) -> None:
     kind = b"multipart/form-data; boundary=b" if path == "/probe/file" else b"application/json"
-    head = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Type: %b\r\n" % (path.encode(), kind)
+    head = b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Type: %b\r\n" % (path.encode(), kind)
     answers = await answered(server, GET + head + framing)
     assert statuses(answers) == [200, 400]
     assert b'"success":false,"message":"The request ended before its body was complete"' in answers

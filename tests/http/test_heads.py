@@ -14,9 +14,9 @@ from tests.http.listening import Address, client, listening, statuses
 from tests.http.probe import assert_shape
 from tests.http.wire import connected
 
-GET = b"GET /probe/ok HTTP/1.1\r\nHost: x\r\n\r\n"
+GET = b"GET /probe/ok HTTP/1.1\r\nHost: localhost\r\n\r\n"
 BODY = b'{"title": "T"}'
-JSON = b"POST /probe/things HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+JSON = b"POST /probe/things HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 POST = JSON + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
 
 
@@ -48,33 +48,33 @@ def refusal(answers: bytes) -> dict[str, Any]:
     "hosts",
     [
         b"",
-        b"Host: x\r\nHost: x\r\n",
-        b"Host: x\r\nHOST: y\r\n",
+        b"Host: localhost\r\nHost: localhost\r\n",
+        b"Host: localhost\r\nHOST: y\r\n",
         b"Host: a b\r\n",
         b"Host: a/b\r\n",
         b"Host: u@a\r\n",
     ],
 )
 async def test_one_valid_host(server: Address, hosts: bytes) -> None:
-    told = refusal(await answered(server, GET + GET.replace(b"Host: x\r\n", hosts)))
+    told = refusal(await answered(server, GET + GET.replace(b"Host: localhost\r\n", hosts)))
     assert told["errors"] == ["Host: must be sent once, as name or name:port"]
 
 
 @pytest.mark.parametrize("host", [b"", b"x", b"a_b.c-d:80", b"[::1]:8000", b"127.0.0.1", b"\tx \t"])
 async def test_hosts_that_are_valid(server: Address, host: bytes) -> None:
     async with client(server) as connection:
-        await connection.send(GET.replace(b"Host: x", b"Host:" + host))
+        await connection.send(GET.replace(b"Host: localhost", b"Host:" + host))
         assert statuses(b"".join(await connection.answers())) == [200]
 
 
 async def test_older_clients_need_no_host(server: Address) -> None:
     old = GET.replace(b"1.1", b"1.0")
-    assert statuses(await answered(server, old.replace(b"Host: x\r\n", b""))) == [200]
+    assert statuses(await answered(server, old.replace(b"Host: localhost\r\n", b""))) == [200]
     assert statuses(await answered(server, old.replace(b"Host", b"Host: y\r\nHost"))) == [400]
 
 
 async def test_refusals_as_a_problem_and_without_a_body_for_head(server: Address) -> None:
-    without = GET.replace(b"Host: x", b"Accept: application/problem+json")
+    without = GET.replace(b"Host: localhost", b"Accept: application/problem+json")
     assert b"content-type: application/problem+json" in await answered(server, without)
     head = await answered(server, without.replace(b"GET", b"HEAD"))
     assert statuses(head) == [400]
@@ -87,7 +87,7 @@ NO_REQUESTS = {
     "more than the length": POST + BODY,
     "binary": POST + b"\x16\x03\x01",
     "a wrong header": POST + GET.replace(b"Host", b"A b: c\r\nHost"),
-    "no host": POST + GET.replace(b"Host: x\r\n", b""),
+    "no host": POST + GET.replace(b"Host: localhost\r\n", b""),
 }
 
 

@@ -35,7 +35,7 @@ def app_with_a_row() -> FastAPI:
 
 async def put(*headers: str) -> httpx.Response:
     transport = httpx.ASGITransport(app=app_with_a_row())
-    async with httpx.AsyncClient(transport=transport, base_url="http://handover.test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         return await client.put("/row", headers=[("If-Match", header) for header in headers])
 
 

@@ -14,11 +14,11 @@ from tests.http.listening import Address, client, listening, statuses
 from tests.http.wire import connected
 
 BODY = b'{"title": "T"}'
-HEAD = b"POST /probe/things HTTP/1.1\r\nHost: x\r\n%bContent-Type: application/json\r\n%b\r\n"
+HEAD = b"POST /probe/things HTTP/1.1\r\nHost: localhost\r\n%bContent-Type: application/json\r\n%b\r\n"
 LENGTH = b"Content-Length: %d\r\n" % len(BODY)
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 CHUNKS = b"5\r\n" + BODY[:5] + b"\r\n%x\r\n" % len(BODY[5:]) + BODY[5:] + b"\r\n0\r\n\r\n"
-NEXT = b"GET /probe/ok HTTP/1.1\r\nHost: x\r\n\r\n"
+NEXT = b"GET /probe/ok HTTP/1.1\r\nHost: localhost\r\n\r\n"
 OFFERS = {
     "h2c": b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n",
     "websocket": b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
@@ -88,7 +88,7 @@ async def test_byte_by_byte() -> None:
 async def test_a_body_that_comes_later_is_a_body(server: Address, offer: str) -> None:
     """Even one that reads like a request."""
     async with client(server) as connection:
-        hidden = b"GET /probe/crash HTTP/1.1\r\nHost: x\r\n\r\n"
+        hidden = b"GET /probe/crash HTTP/1.1\r\nHost: localhost\r\n\r\n"
         head = HEAD % (OFFERS[offer], b"Content-Length: %d\r\n" % len(hidden))
         await connection.send(NEXT + head)
         await connection.answers()  # by now the head was read
@@ -112,7 +112,7 @@ async def test_the_end_of_the_connection_is_as_was_asked(server: Address) -> Non
 async def test_a_tunnel_is_no_offer(server: Address) -> None:
     for target in (b"/probe/ok", b"127.0.0.1:22"):
         async with client(server) as connection:
-            await connection.send(b"CONNECT %b HTTP/1.1\r\nHost: x\r\n\r\n" % target + NEXT)
+            await connection.send(b"CONNECT %b HTTP/1.1\r\nHost: localhost\r\n\r\n" % target + NEXT)
             answer = await connection.rest()
         assert statuses(answer) == [400]
         assert b'"success":false' in answer

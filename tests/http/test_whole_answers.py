@@ -15,7 +15,7 @@ from tests.http.wire import connected
 
 BODY = b'{"success":true}'
 HEADERS = [(b"etag", b'"1"'), (b"content-length", b"%d" % len(BODY)), (b"content-type", b"application/json")]
-GET = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
+GET = b"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n"
 TIMING = re.compile(rb"server-timing: [^\r]*|x-request-id: [^\r]*")
 
 

@@ -37,7 +37,7 @@ def breaks(monkeypatch: pytest.MonkeyPatch) -> Breaks:
 
     monkeypatch.setattr("core.jobs.runner.RETRY_DELAY_S", 0.01)
     monkeypatch.setattr("core.jobs.runner.SETTLE_RETRY_S", 0.01)
-    monkeypatch.setattr("core.jobs.service.FOLLOW_RETRY_S", 0.01)
+    monkeypatch.setattr("core.jobs.streams.RETRY_S", 0.01)
     return install
 
 

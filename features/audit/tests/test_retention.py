@@ -138,7 +138,7 @@ async def test_a_cancelled_run_keeps_what_it_did_and_a_second_one_does_the_rest(
 async def test_only_one_retention_runs_at_a_time(client: httpx.AsyncClient, connection: Connection) -> None:
     await connection.execute(
         "INSERT INTO jobs (id, kind, exclusive_key, state, arguments, actor, lease_expires_at) VALUES "
-        "(gen_random_uuid(), 'audit.retention', 'audit.retention', 'running', '{}', 'ada', 'infinity')"
+        "(gen_random_uuid(), 'audit.retention', 'audit.retention', 'running', '{}', 'ada', '9999-01-01')"
     )
     first = await connection.fetchval("SELECT id::text FROM jobs")
     refused = await client.post(URL)

@@ -201,7 +201,7 @@ async def test_a_client_that_goes_away_leaves_nothing(
     for path, body in ((UPLOAD, BODY), (UPLOAD_MULTIPLE, FIVE)):
         _, writer = await asyncio.open_connection(host, int(port))
         head = (
-            f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM['content-type']}\r\n"
+            f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {FORM['content-type']}\r\n"
             f"Content-Length: {len(body)}\r\n\r\n"
         )
         writer.write(head.encode() + body[: len(body) - 50_000])
@@ -224,7 +224,7 @@ async def test_a_killed_server_leaves_what_reconcile_removes(
     store = server.data_dir / "files"
     host, port = server.base_url.removeprefix("http://").split(":")
     _, writer = await asyncio.open_connection(host, int(port))
-    head = f"POST {UPLOAD} HTTP/1.1\r\nHost: x\r\nContent-Type: {FORM['content-type']}\r\n"
+    head = f"POST {UPLOAD} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {FORM['content-type']}\r\n"
     writer.write(f"{head}Content-Length: {len(BODY)}\r\n\r\n".encode() + BODY[:-50_000])
     await writer.drain()
     await wait_for(lambda: stored_objects(store))

@@ -18,7 +18,7 @@ from typing_extensions import TypedDict
 from core.errors import FieldError
 from core.http.text import fault_of
 from core.http.timestamps import from_iso, to_iso
-from core.http.validation import field_errors
+from core.http.validation import MAX_DETAILS, field_errors
 from features.items.errors import InvalidLegacyItem
 from features.items.schemas import (
     DESCRIPTION_LENGTH,
@@ -227,11 +227,12 @@ def _check_text(text: str, field: str) -> None:
 
 def _details(error: ValidationError) -> list[FieldError]:
     """A record's faults are many when a list in it is long; a hundred are told."""
-    errors = error.errors(include_url=False)
-    return [
-        replace(detail, field=detail.field or "record", message=_pattern_message(each) or detail.message)
-        for each, detail in zip(errors, field_errors(errors), strict=False)
-    ]
+    details = []
+    for each in error.errors(include_url=False)[:MAX_DETAILS]:
+        [detail] = field_errors([each])
+        field = detail.field if each["loc"] else "record"
+        details.append(replace(detail, field=field, message=_pattern_message(each) or detail.message))
+    return details
 
 
 def _pattern_message(error: ErrorDetails) -> str | None:

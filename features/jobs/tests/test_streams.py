@@ -28,7 +28,7 @@ class Stream:
     async def open(cls, server: LiveServer, job_id: str, last: int = 0, *, key: str = "") -> "Stream":
         place = urlsplit(server.base_url)
         stream = cls(*await asyncio.open_connection(place.hostname, place.port))
-        head = f"GET /api/v1/jobs/{job_id}/events HTTP/1.1\r\nHost: x\r\nLast-Event-ID: {last}\r\n"
+        head = f"GET /api/v1/jobs/{job_id}/events HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: {last}\r\n"
         stream.writer.write(f"{head}Authorization: Bearer {key}\r\n\r\n".encode())
         stream.status = int((await stream.reader.readuntil(b"\r\n\r\n"))[9:12])
         return stream
