@@ -215,8 +215,10 @@ def main() -> None:
     """
     from core.command import NotGenerated
     from core.local.paths import LocalServiceError
+    from core.local.process import keep_files_private
     from core.server import ServeError
 
+    keep_files_private()
     # What a command imports stays: looking through it for garbage again and again takes a fifth of its start.
     gc.set_threshold(100_000)
     # What lives until the end goes with the process: collecting it first would take half a second.

@@ -95,6 +95,24 @@ def _raise_ambient_access() -> None:
         _libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE, 0, 0)
 
 
+def keep_files_private() -> None:
+    """What this process and its children write is their user's alone from now on."""
+    global _given_umask
+    _given_umask = os.umask(0o077)
+
+
+def given_umask() -> int:
+    """The one that the process was started with: for files that a person asked for."""
+    if _given_umask is not None:
+        return _given_umask
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+_given_umask: int | None = None
+
+
 def open_to_everybody(paths: Sequence[Path]) -> bool:
     """Whether another user may enter every folder on the way to these paths."""
     return all(

@@ -16,6 +16,8 @@ REFUSED = "the audit trail is append-only"
         "UPDATE audit_entries SET changes = '{}' WHERE id = 1",
         "DELETE FROM audit_entries",
         "DELETE FROM audit_entries WHERE id = 1",
+        "TRUNCATE audit_entries",
+        "TRUNCATE items, audit_entries CASCADE",
         "INSERT INTO audit_entries (id, entity, entity_id, action, actor, changes) "
         "VALUES (1, 'item', 'x', 'created', 'eve', '{}') ON CONFLICT (id) DO UPDATE SET actor = 'eve'",
     ],

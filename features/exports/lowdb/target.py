@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from core.local.process import given_umask
 from features.exports.errors import ExportNotStored, TargetUnusable
 
 _PARTIAL: Final = ".partial"
@@ -111,9 +112,7 @@ class Target:
 
 def default_mode() -> int:
     """What a new file of this process may be used for by whom."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return 0o666 & ~mask
+    return 0o666 & ~given_umask()
 
 
 def _escaped(name: str) -> str:

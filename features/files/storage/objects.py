@@ -70,8 +70,12 @@ class Objects:
 
     @asynccontextmanager
     async def writing(self, key: str) -> AsyncIterator[Write]:
-        """The object appears under its key when the block ends, and not at all when it raises."""
+        """The object appears under its key when the block ends, and not at all when it raises. In a local
+        folder it is its owner's alone, whatever the umask.
+        """
         with _reachable():
+            if self._folder is not None:
+                (self._folder / key).parent.mkdir(mode=0o700, exist_ok=True)
             writer = obstore.open_writer_async(self._store, key, buffer_size=self._buffer, max_concurrency=1)
 
         async def write(data: bytes) -> None:
@@ -86,7 +90,7 @@ class Objects:
         with _reachable():
             await writer.close()
             if self._folder is not None:
-                await asyncio.to_thread(_sync, self._folder / key)
+                await asyncio.to_thread(_finish, self._folder / key)
 
     async def read(self, key: str, size: int, start: int, end: int) -> AsyncIterator[bytes] | None:
         """The bytes from `start` up to, not including, `end`; None when there is no such object of that size.
@@ -177,8 +181,9 @@ async def _nothing() -> AsyncIterator[bytes]:
         yield block
 
 
-def _sync(path: Path) -> None:
-    """The object outlives a power cut from now on, as its row will."""
+def _finish(path: Path) -> None:
+    """The object is private, and outlives a power cut from now on, as its row will."""
+    path.chmod(0o600)
     for name, flags in ((path, os.O_RDONLY), (path.parent, os.O_RDONLY | os.O_DIRECTORY)):
         descriptor = os.open(name, flags)
         try:
