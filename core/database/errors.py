@@ -31,6 +31,18 @@ class DatabaseUnavailable(DatabaseProblem):
     code = "database.unavailable"
 
 
+class DatabaseReadOnly(DatabaseProblem):
+    """PostgreSQL refuses to write: a standby, or a primary that was told to."""
+
+    code = "database.read_only"
+
+
+class DiskFull(DatabaseProblem):
+    """PostgreSQL has no room left for what was to be written."""
+
+    code = "database.disk_full"
+
+
 class PoolExhausted(DatabaseProblem):
     """No connection became free within the time limit."""
 
@@ -87,6 +99,8 @@ class ConstraintViolation(prisma_errors.DataError):
 PROBLEMS: Final[Mapping[str, tuple[type[DatabaseProblem], str]]] = {
     "P1001": (DatabaseUnavailable, "The database cannot be reached; try again in a moment."),
     "P1017": (DatabaseUnavailable, "The database closed the connection; try again in a moment."),
+    "25006": (DatabaseReadOnly, "The database only reads at the moment; try again in a moment."),
+    "53100": (DiskFull, "The disk of the database is full; somebody has to free space there."),
     "P2024": (PoolExhausted, "All database connections are busy; try again in a moment."),
     "P2034": (WriteConflict, "Another transaction was in the way; try again."),
     "40P01": (Deadlock, "Another transaction was in the way; try again."),
@@ -95,6 +109,11 @@ PROBLEMS: Final[Mapping[str, tuple[type[DatabaseProblem], str]]] = {
     "57014": (StatementTimeout, "The database took too long over this; try again later."),
 }
 """By SQLSTATE, or by Prisma's code where PostgreSQL did not speak."""
+
+_UNAVAILABLE: Final = re.compile(r"08(?!P01)...|25P0[34]|28...|3D000|53...|57P0.")
+"""SQLSTATEs of which PostgreSQL ends or refuses the session, or lacks what it needs, whatever was asked. (08P01,
+a protocol violation, is a fault of ours.)
+"""
 
 BY_STATE: Final[Mapping[str, type[prisma_errors.DataError]]] = {
     "23502": ConstraintViolation,
@@ -116,6 +135,8 @@ def engine_error(error: Mapping[str, Any]) -> Exception:
     state: str = error.get("state") or ""
     message: str = error["message"]
     problem = PROBLEMS.get(state) or PROBLEMS.get(code)
+    if problem is None and _UNAVAILABLE.fullmatch(state):
+        problem = PROBLEMS["P1001"]
     if problem is not None:
         return problem[0](problem[1])
     if state == ABORTED:

@@ -22,8 +22,9 @@ MIGRATIONS: Final = ENGINE_FOLDER.parent / "migrations"
 TIMEOUT_S: Final = 300
 _HISTORY: Final = """
 SELECT migration_name, CASE WHEN finished_at IS NOT NULL THEN checksum END AS checksum
-FROM _prisma_migrations WHERE rolled_back_at IS NULL
+FROM _prisma_migrations WHERE rolled_back_at IS NULL AND current_setting('server_encoding') = 'UTF8'
 """
+"""Nothing where the encoding is another one, so that `deploy` comes to say so."""
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,59}")
 
 
@@ -140,6 +141,7 @@ async def _run(command: str, url: str) -> dict[str, Any]:
         )
     result: dict[str, Any] = orjson.loads(answer)
     if "error" in result:
-        raise SchemaError(result["error"]["message"], unreachable=result["error"].get("code") == "P1001")
+        state = str(result["error"].get("state"))
+        raise SchemaError(result["error"]["message"], unreachable=state.startswith(("08", "53", "57P")))
     ok: dict[str, Any] = result["ok"]
     return ok

@@ -21,8 +21,25 @@ export class Adapter extends PrismaPg {
   async connect() {
     const adapter = exact(await super.connect());
     const start = adapter.startTransaction.bind(adapter);
-    adapter.startTransaction = async (isolation) => exact(await start(isolation));
+    adapter.startTransaction = async (isolation) => {
+      const transaction = exact(await start(isolation));
+      const pool = adapter.underlyingDriver();
+      if (pool.isPooled) await begin(transaction, pool.preamble);
+      return transaction;
+    };
     return adapter;
+  }
+}
+
+/** The first statement of a transaction; one in which it fails is left to nobody. */
+async function begin(transaction, sql) {
+  const run = (each) => transaction.executeRaw({ sql: each, args: [], argTypes: [] });
+  try {
+    await run(sql);
+  } catch (error) {
+    await run("ROLLBACK").catch(() => {});
+    await transaction.rollback();
+    throw error;
   }
 }
 

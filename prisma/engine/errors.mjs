@@ -1,19 +1,10 @@
-/** Errors as the Python side reads them: {code, message, meta, name}. */
-
-/** SQLSTATEs and system errors that mean that the database cannot be talked to now. */
-const UNREACHABLE = /^(08...|25P0[34]|57P0[1-5]|53300|ENOENT|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH)$/;
-const TERMINATED = /Can't reach database server|Connection terminated|Client has encountered a connection error|server (has )?closed the connection|database system is/i;
-const NO_CONNECTION = /timeout exceeded when trying to connect/;
+/** Errors as the Python side reads them: {code, state, message, meta, name}. `code` is Prisma's, `state` an SQLSTATE. */
 
 /** @param {any} error */
 export function describe(error) {
   const chain = causes(error);
   const state = chain.map(sqlState).find(Boolean);
-  const text = chain.map(({ message }) => message ?? "").join("\n");
-  let code = chain.map(({ code }) => code).find((value) => /^P\d{4}$/.test(value ?? ""));
-  if (NO_CONNECTION.test(text)) code = "P2024";
-  else if (UNREACHABLE.test(state ?? "") || TERMINATED.test(text)) code = "P1001";
-  else if (state === "40001" || state === "40P01") code = "P2034";
+  const code = chain.map(({ code }) => code).find(isPrismas);
   return { code, state, message: lastLine(error), meta: plain(error.meta), name: error.name };
 }
 
@@ -24,8 +15,12 @@ function causes(error) {
   return chain;
 }
 
+function isPrismas(code) {
+  return /^P\d{4}$/.test(code ?? "");
+}
+
 function sqlState(error) {
-  return error.originalCode ?? error.meta?.code ?? (/^P\d{4}$/.test(error.code ?? "") ? undefined : error.code);
+  return error.originalCode ?? error.meta?.code ?? (isPrismas(error.code) ? undefined : error.code);
 }
 
 /** Prisma's messages begin with a picture of the call; the reason is what stands last. */

@@ -1,9 +1,8 @@
 /** The engine host: runs Prisma's client for one Python process, over the socket that HANDOVER_ENGINE_SOCKET names. */
 import { randomUUID } from "node:crypto";
 
-import pg from "pg";
-
 import { Adapter, AS_TEXT } from "./adapter.mjs";
+import { Pool } from "./connections.mjs";
 import { describe } from "./errors.mjs";
 import { REPLY_ERROR, REPLY_NOTHING, REPLY_RESULT, serve, TAGGED } from "./frames.mjs";
 import { decode } from "./values.mjs";
@@ -46,42 +45,13 @@ class Transaction {
   }
 }
 
-/** Counts who had to wait for a connection, and for how long. */
-class Pool extends pg.Pool {
-  waits = 0;
-  waitSeconds = 0;
-
-  connect(callback) {
-    if (this.idleCount > 0 || this.totalCount < this.options.max) return super.connect(callback);
-    const started = performance.now();
-    const waited = () => {
-      this.waits += 1;
-      this.waitSeconds += (performance.now() - started) / 1000;
-    };
-    if (callback === undefined) return super.connect().finally(waited);
-    return super.connect((...result) => {
-      waited();
-      callback(...result);
-    });
-  }
-}
-
-/** @param {any} settings what the Python side knows: url, pool size and the wait for a connection in milliseconds */
+/** @param {any} settings what the Python side knows */
 async function configure(settings) {
   const { PrismaClient, Prisma } = await import(settings.client ?? "./generated/client.ts");
-  const pool = new Pool({
-    connectionString: settings.url,
-    max: settings.poolSize,
-    connectionTimeoutMillis: settings.poolTimeout,
-    statement_timeout: settings.statementTimeout,
-    lock_timeout: settings.lockTimeout,
-    idle_in_transaction_session_timeout: settings.idleTimeout,
-    idleTimeoutMillis: 60_000,
-    keepAlive: true,
-    application_name: "handover",
-  });
+  const pool = new Pool(settings);
+  const statementNameGenerator = (query) => (pool.isPooled ? undefined : statementName(query));
   const client = new PrismaClient({
-    adapter: new Adapter(pool, { statementNameGenerator: statementName, onPoolError: () => {}, onConnectionError: () => {} }),
+    adapter: new Adapter(pool, { statementNameGenerator, onPoolError: () => {}, onConnectionError: () => {} }),
     errorFormat: "minimal",
   });
   engine = { client, pool, sql: Prisma };

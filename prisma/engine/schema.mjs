@@ -16,8 +16,8 @@ import { fileURLToPath } from "node:url";
 import { PrismaPg } from "@prisma/adapter-pg";
 import { bindMigrationAwareSqlAdapterFactory } from "@prisma/driver-adapter-utils";
 import pg from "pg";
-import { toClientConfig, parse } from "pg-connection-string";
 
+import { explore, withState } from "./connections.mjs";
 import { describe } from "./errors.mjs";
 
 const NO_FILTERS = { externalTables: [], externalEnums: [] };
@@ -26,6 +26,8 @@ const DEPLOY_LOCK = 4_711_290_517n;
 
 /** Held by the transaction in which a migration runs, also when the process that sent it has been killed. */
 const SCRIPT_LOCK = 4_711_290_518n;
+/** For one transaction: roles may have limits that a migration exceeds, and time zones that it must not see. */
+const UNLIMITED = `SELECT ${["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"].map((name) => `set_config('${name}', '0', true)`).join(", ")}, set_config('TimeZone', 'UTC', true)`;
 const INTERRUPTED = "finished_at IS NULL AND rolled_back_at IS NULL AND logs IS NULL";
 
 /** Runs in the migration's own transaction, so a migration that is applied is also marked as finished. */
@@ -39,6 +41,7 @@ END $mark$`;
 /** What is still open afterwards was never applied: its process was killed, and it may run again. */
 const REOPEN = `
 BEGIN;
+${UNLIMITED};
 SELECT pg_advisory_xact_lock(${SCRIPT_LOCK});
 DO $reopen$ BEGIN
   IF to_regclass('_prisma_migrations') IS NOT NULL THEN
@@ -65,8 +68,8 @@ function readingCatalogs(adapter) {
   const pool = adapter.underlyingDriver();
   const query = pool.query.bind(pool);
   let characters = [];
-  pool.query = async (...args) => {
-    const result = await query(...args);
+  pool.query = async (statement) => {
+    const result = await query(unlocked(statement));
     characters = [];
     result.fields?.forEach((field, index) => {
       if (field.dataTypeID === OID_CHAR) characters.push(index);
@@ -83,12 +86,18 @@ function readingCatalogs(adapter) {
   // The adapter would cut a script at every semicolon, also inside functions; the server takes it whole.
   adapter.executeScript = async (script) => {
     try {
-      await query(`SELECT pg_advisory_xact_lock(${SCRIPT_LOCK});\n${script}\n;${MARK}`);
+      await query(`${UNLIMITED};\nSELECT pg_advisory_xact_lock(${SCRIPT_LOCK});\n${script}\n;${MARK}`);
     } catch (error) {
       adapter.onError(error);
     }
   };
   return adapter;
+}
+
+/** The engine's own lock is one of the session, which a pooler would keep for ever: `alone` takes its place. */
+function unlocked(statement) {
+  const change = (sql) => sql.replace("pg_advisory_lock(", "pg_advisory_xact_lock(");
+  return statement.text === undefined ? statement : { ...statement, text: change(statement.text) };
 }
 
 function adapterFactory(config) {
@@ -132,24 +141,40 @@ async function migrationList(folder) {
 }
 
 /**
- * Two processes that start at once must not deploy at once. The connection also finds out first, and in the driver's
- * own words, whether there is a database to work on.
+ * Two processes that start at once must not deploy at once. A transaction holds the lock: a pooler would keep that of a
+ * session for ever.
  */
 async function alone(config, work) {
-  const client = new pg.Client({ ...config, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
+  const client = new pg.Client(config);
+  try {
+    await client.connect();
+    await client.query(`BEGIN; ${UNLIMITED}; SELECT pg_advisory_xact_lock(${DEPLOY_LOCK})`);
+    const result = await work();
+    await client.query("COMMIT");
+    return result;
+  } catch (error) {
+    throw withState(error);
+  } finally {
+    await client.end();
+  }
+}
+
+/** In a connection of its own, because it has to be committed before the engine looks. */
+async function reopen(config) {
+  const client = new pg.Client(config);
   await client.connect();
   try {
-    await client.query("SELECT pg_advisory_lock($1)", [DEPLOY_LOCK]);
-    return await work(client);
+    await client.query(REOPEN);
   } finally {
     await client.end();
   }
 }
 
 async function run({ command, url, schema, migrations }) {
-  const config = toClientConfig(parse(url));
-  return alone(config, async (client) => {
-    if (command === "deploy") await client.query(REOPEN);
+  const { config, encoding } = await explore(url, CONNECT_TIMEOUT_MS);
+  if (encoding !== "UTF8") throw new Error(`The database's encoding is ${encoding}, which cannot hold every text; make one with \`createdb -E UTF8 -T template0 NAME\` and correct DATABASE_URL.`);
+  return alone(config, async () => {
+    if (command === "deploy") await reopen(config);
     return dispatch(command, config, schema, migrations);
   });
 }
