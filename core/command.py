@@ -11,8 +11,9 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
+from core.database.url import place_of
 from core.local.paths import LocalServiceError
 from core.local.services import ensure_writable, local_services
 from core.settings import IN_PROCESS_CACHE, Settings, load_settings
@@ -80,13 +81,13 @@ async def command_context(kinds: "Callable[[], Sequence[JobKind]]") -> AsyncIter
     logging.configure(settings.model_copy(update={"log_level": QUIET}) if sys.stderr.isatty() else settings)
     async with AsyncExitStack() as stack:
         running = stack.enter_context(local_services(settings))
-        assert running.database_url is not None
+        assert running.migration_url is not None
         importing = asyncio.create_task(asyncio.to_thread(kinds))
         db = Database.from_settings(running)
         await db.connect()
         stack.push_async_callback(db.disconnect)
         if not await is_current(db):
-            await deploy(running.database_url)
+            await deploy(running.migration_url)
         known = await importing
 
         from core.cache import Cache
@@ -115,12 +116,8 @@ def _raise_if_elsewhere(settings: Settings) -> None:
 def database_name(settings: Settings) -> str:
     if settings.database_url is None:
         return f"{settings.data_dir.absolute()} (embedded PostgreSQL)"
-    parts = urlsplit(settings.database_url)
-    if "@" in parts.path + parts.query + parts.fragment:  # a password that is not escaped
-        return "the one that DATABASE_URL names"
-    user, _, place = parts.netloc.rpartition("@")
-    host = parse_qs(parts.query).get("host", [""])[0]
-    return f"{parts.scheme}://{user.partition(':')[0]}{'@' if user else ''}{place or host}{parts.path}"
+    user = urlsplit(settings.database_url).username
+    return f"postgresql://{f'{user}@' if user else ''}{place_of(settings.database_url)}"
 
 
 async def deploy(url: str) -> tuple[str, ...]:
@@ -151,13 +148,13 @@ def readable_schema_errors() -> Iterator[None]:
 
 @contextmanager
 def database_url() -> Iterator[str]:
-    """The configured database, or the embedded one."""
+    """The configured database, past a pooler where a way is known, or the embedded one."""
     settings = load_settings().model_copy(update={"redis_url": IN_PROCESS_CACHE})
     if settings.database_url is None:
         ensure_writable(settings.data_dir)
     with local_services(settings) as running, readable_schema_errors():
-        assert running.database_url is not None
-        yield running.database_url
+        assert running.migration_url is not None
+        yield running.migration_url
 
 
 @contextmanager
@@ -166,7 +163,12 @@ def empty_database_url() -> Iterator[str]:
     one.
     """
     with tempfile.TemporaryDirectory(prefix="handover-") as folder:
-        fresh = {"data_dir": Path(folder), "database_url": None, "redis_url": IN_PROCESS_CACHE}
+        fresh = {
+            "data_dir": Path(folder),
+            "database_url": None,
+            "database_direct_url": None,
+            "redis_url": IN_PROCESS_CACHE,
+        }
         with local_services(load_settings().model_copy(update=fresh)) as running:
             assert running.database_url is not None
             yield running.database_url

@@ -155,8 +155,8 @@ def _app_loading(settings: Settings) -> Iterator[None]:
 def _deploy(settings: Settings) -> None:
     from core.command import deploy
 
-    if settings.database_url is not None:
-        asyncio.run(deploy(settings.database_url))
+    if settings.migration_url is not None:
+        asyncio.run(deploy(settings.migration_url))
 
 
 def _export(settings: Settings) -> None:

@@ -3,14 +3,17 @@
 `.env.example` documents each variable with its default; `tests/test_settings.py` keeps the two equal.
 """
 
+from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
+from dotenv import dotenv_values
 from pydantic import ByteSize, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from core.database.url import check_database_url
 from core.outbound.targets import Target
 
 KIB = 1024
@@ -20,8 +23,11 @@ GIB = 1024 * MIB
 IN_PROCESS_CACHE = "memory"
 """The value of `REDIS_URL` that means: no Redis, cache and rate limit inside each process."""
 
-SECRET_FIELDS = frozenset({"database_url", "files_url", "redis_url"})
+SECRET_FIELDS = frozenset({"database_url", "database_direct_url", "files_url", "redis_url"})
 """Fields whose values may hold a password and are therefore never repeated in a message."""
+
+OTHERS_PREFIXES = ("AWS_", "AZURE_", "COMPOSE_", "GOOGLE_", "OTEL_", "PG", "POSTGRES_", "TEST_")
+"""How names begin that `.env` may hold for other programs, however much they look like a setting."""
 
 REASONS = {
     "int_parsing": "must be a whole number",
@@ -70,6 +76,7 @@ class Settings(BaseSettings):
 
     # PostgreSQL
     database_url: str | None = Field(None, repr=False)
+    database_direct_url: str | None = Field(None, repr=False)
     db_pool_size: int = Field(10, ge=1, le=1000)
     db_pool_timeout_s: float = Field(5, gt=0)
     db_transaction_max_wait_s: float = Field(2, gt=0)
@@ -157,17 +164,10 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().absolute()
 
-    @field_validator("database_url")
+    @field_validator("database_url", "database_direct_url")
     @classmethod
     def _postgres_url(cls, value: str | None) -> str | None:
-        if not value:
-            return None
-        parts = _split_url(value)
-        if parts.scheme not in {"postgres", "postgresql"}:
-            raise ValueError("must start with postgresql://")
-        if not parts.path.strip("/"):
-            raise ValueError("must name a database, as in postgresql://user:password@host:5432/database")
-        return value
+        return check_database_url(value) if value else None
 
     @field_validator("redis_url")
     @classmethod
@@ -204,6 +204,17 @@ class Settings(BaseSettings):
             raise ValueError("ADMIN_PORT must be another port than PORT")
         return self
 
+    @model_validator(mode="after")
+    def _direct_to_something(self) -> Self:
+        if self.database_direct_url and not self.database_url:
+            raise ValueError("DATABASE_DIRECT_URL is another way to DATABASE_URL, which has to be set too")
+        return self
+
+    @property
+    def migration_url(self) -> str | None:
+        """Where the schema is deployed: past a pooler, where a way past it is known."""
+        return self.database_direct_url or self.database_url
+
     @property
     def uses_redis(self) -> bool:
         """Whether cache and rate limit are shared through Redis (embedded or given)."""
@@ -222,11 +233,21 @@ def _split_url(value: str) -> SplitResult:
 def load_settings() -> Settings:
     """Read the environment and `.env`; raises SettingsError with one sentence about the first bad value."""
     try:
+        _refuse_misspelt()
         return Settings()
     except ValidationError as error:
         raise SettingsError(_sentence(error)) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"The file .env cannot be read: {error}; correct or remove it.") from None
+
+
+def _refuse_misspelt() -> None:
+    """Names in `.env` that are nearly ours; what is plainly for others is left alone."""
+    known = [field.upper() for field in Settings.model_fields]
+    for name in dotenv_values(".env"):
+        near = get_close_matches(name.upper(), known, n=1, cutoff=0.8)
+        if near and near[0] != name.upper() and not name.upper().startswith(OTHERS_PREFIXES):
+            raise SettingsError(f"{name} in the file .env is no setting; did you mean {near[0]}?")
 
 
 def _sentence(error: ValidationError) -> str:

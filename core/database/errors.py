@@ -111,8 +111,8 @@ PROBLEMS: Final[Mapping[str, tuple[type[DatabaseProblem], str]]] = {
 """By SQLSTATE, or by Prisma's code where PostgreSQL did not speak."""
 
 _UNAVAILABLE: Final = re.compile(r"08(?!P01)...|25P0[34]|28...|3D000|53...|57P0.")
-"""SQLSTATEs of which PostgreSQL ends or refuses the session, or lacks what it needs, whatever was asked. (08P01,
-a protocol violation, is a fault of ours.)
+"""SQLSTATEs with which PostgreSQL refuses or ends the session, or lacks what it needs, whatever was asked.
+08P01, a protocol violation, is a fault of ours.
 """
 
 BY_STATE: Final[Mapping[str, type[prisma_errors.DataError]]] = {

@@ -17,9 +17,9 @@ from tests.fixtures.waiting import wait_for
 
 ITEM = {"title": "t", "description": "d", "category": "dashboard", "priority": "low"}
 UNAVAILABLE = (
-    ("08000", "08001", "08003", "08004", "08006", "08007", "25P03", "25P04", "28000", "28P01", "3D000")
-    + ("53000", "53200", "53300", "53400", "57P01", "57P02", "57P03", "57P04", "57P05")
-)  # fmt: skip
+    *("08000", "08001", "08003", "08004", "08006", "08007", "25P03", "25P04", "28000", "28P01", "3D000"),
+    *("53000", "53200", "53300", "53400", "57P01", "57P02", "57P03", "57P04", "57P05"),
+)
 WORDS = (
     "Connection terminated unexpectedly",
     "timeout exceeded when trying to connect",
