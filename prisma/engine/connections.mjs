@@ -124,24 +124,25 @@ export class Pool extends pg.Pool {
     this.isPooled = isPooled;
   }
 
-  async query(...args) {
+  /** @param {pg.QueryConfig} statement */
+  async query(statement) {
     if (this.isPooled === undefined) await this.#explored();
-    if (this.isPooled) return this.#queryPooled(...args);
+    if (this.isPooled) return this.#queryPooled({ ...statement, name: undefined });
     try {
-      return await super.query(...args);
+      return await super.query(statement);
     } catch (error) {
       throw withState(error);
     }
   }
 
-  async #queryPooled(...args) {
+  async #queryPooled(statement) {
     const client = await this.connect();
     const ignore = () => {};
     client.on("error", ignore);
     let failure;
     try {
       await client.query({ text: `BEGIN; ${this.preamble}`, query_timeout: this.options.connectionTimeoutMillis });
-      const result = await client.query(...args);
+      const result = await client.query(statement);
       await client.query("COMMIT");
       return result;
     } catch (error) {
