@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.local.process import command_line
+from tests.fixtures.commands import Handover
 from tests.fixtures.servers import StartServer, free_port
 from tests.fixtures.services import TestServices, with_database
 from tests.fixtures.waiting import wait_for
@@ -181,6 +182,27 @@ async def test_a_missing_database_is_one_sentence(live_server: StartServer, serv
     assert sentence.startswith(
         'The database refused: database "nowhere" does not exist; correct DATABASE_URL'
     )
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+async def test_a_database_that_cannot_hold_every_text_is_refused(
+    live_server: StartServer, handover: Handover, services: TestServices, encoding: str
+) -> None:
+    name = f"{services.template}_{encoding.lower()}_{os.getpid()}"
+    options = f"ENCODING '{encoding}' LOCALE_PROVIDER libc LOCALE 'C' TEMPLATE template0"
+    services.execute(f'CREATE DATABASE "{name}" {options}')
+    try:
+        environment = {"DATABASE_URL": with_database(services.admin_url, name)}
+        sentence = (
+            f"The database's encoding is {encoding}, which cannot hold every text; make one with "
+            "`createdb -E UTF8 -T template0 NAME` and correct DATABASE_URL."
+        )
+        assert await refusal(live_server, dict(environment)) == sentence
+        for command in (("db", "deploy"), ("db", "status"), ("jobs", "list")):
+            done = await handover(*command, environment=environment)
+            assert (done.code, done.err.strip().splitlines()[-1]) == (1, f"handover: {sentence}")
+    finally:
+        services.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 async def test_a_wrong_url_is_one_sentence(live_server: StartServer) -> None:

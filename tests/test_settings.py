@@ -84,6 +84,19 @@ def test_memory_means_no_redis(monkeypatch: pytest.MonkeyPatch) -> None:
         ("DATABASE_URL", "mysql://localhost/ideas", "DATABASE_URL must start with postgresql://"),
         ("DATABASE_URL", "postgresql://localhost", "DATABASE_URL must name a database"),
         ("DATABASE_URL", "postgresql://localhost:port/ideas", "DATABASE_URL is not a valid URL"),
+        ("DATABASE_URL", "postgresql://a:1,b:2/ideas", "DATABASE_URL names several hosts"),
+        ("DATABASE_URL", "postgresql:///ideas?host=a,b", "DATABASE_URL names several hosts"),
+        ("DATABASE_URL", "postgresql://a/ideas?schema=x", "DATABASE_URL has the parameter schema, which"),
+        (
+            "DATABASE_URL",
+            "postgresql://a/ideas?sslmode=on",
+            "DATABASE_URL has an sslmode that does not exist",
+        ),
+        ("DATABASE_URL", "postgresql://a/i?sslmode=verify-ca", "DATABASE_URL must name the authority's"),
+        ("DATABASE_URL", "postgresql://a/i?sslrootcert=/x", "DATABASE_URL has certificates but no sslmode"),
+        ("DATABASE_URL", "postgresql://a/i?sslmode=require&sslkey=/none", "DATABASE_URL names a file with"),
+        ("DATABASE_DIRECT_URL", "mysql://a/ideas", "DATABASE_DIRECT_URL must start with postgresql://"),
+        ("DATABASE_DIRECT_URL", "postgresql://a/ideas", "DATABASE_DIRECT_URL is another way to DATABASE_URL"),
         ("REDIS_URL", "http://localhost", "REDIS_URL must start with redis://"),
         ("TRUSTED_PROXIES", "10.0.0.0/8,proxy", "TRUSTED_PROXIES must list addresses"),
         ("HEALTHCHECK_ALLOW", "10.0.0.0/8,intranet:0", "HEALTHCHECK_ALLOW must list hosts"),
@@ -102,6 +115,45 @@ def test_a_bad_value_is_one_sentence(
     assert message.startswith(sentence)
     assert message.endswith("correct it in the environment or .env.")
     assert "\n" not in message
+
+
+@pytest.mark.parametrize("raw", ["@", "/", "?", "#", ":", "%", "/?a=", "1/2?b&c="])
+@pytest.mark.parametrize("name", ["DATABASE_URL", "DATABASE_DIRECT_URL"])
+def test_a_password_with_raw_characters_is_told_as_such_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, name: str, raw: str
+) -> None:
+    monkeypatch.setenv(name, f"postgresql://user:se{raw}same@host.example/ideas")
+    with pytest.raises(SettingsError, match="write @ as %40") as caught:
+        load_settings()
+    assert not re.search("se[^ ]*same|user:", str(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("WORKRES", "WORKERS"),
+        ("workres", "WORKERS"),
+        ("DATABASE_ULR", "DATABASE_URL"),
+        ("DB_STATEMENT_TIMEOUT_MS", "DB_STATEMENT_TIMEOUT_S"),
+        ("RATE_LIMIT", "RATE_LIMIT_MAX"),
+        ("TRUSTED_PROXY", "TRUSTED_PROXIES"),
+    ],
+)
+def test_a_misspelt_name_in_the_file_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, meant: str
+) -> None:
+    monkeypatch.setenv(name, "3")  # in the environment it may be anybody's
+    load_settings()
+    (tmp_path / ".env").write_text(f"{name}=3\n")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert str(caught.value) == f"{name} in the file .env is no setting; did you mean {meant}?"
+
+
+def test_names_of_others_in_the_file_are_left_alone(tmp_path: Path) -> None:
+    names = ("AWS_REGION", "OTEL_LOG_LEVEL", "POSTGRES_PASSWORD", "TEST_DATABASE_URL", "PGPORT", "DB_NAME")
+    (tmp_path / ".env").write_text("".join(f"{name}=3\n" for name in (*names, "COMPOSE_PROJECT_NAME")))
+    assert load_settings() == Settings()
 
 
 def test_an_unreadable_file_is_one_sentence(tmp_path: Path) -> None:

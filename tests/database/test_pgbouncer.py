@@ -34,7 +34,7 @@ LIMITS = "statement_timeout,lock_timeout,idle_in_transaction_session_timeout,opt
 
 
 @contextmanager
-def pgbouncer(folder: Path, url: str, **settings: str) -> Iterator[str]:
+def pgbouncer(folder: Path, url: str, **settings: object) -> Iterator[str]:
     """In front of the server of `url`; the URL that leads through it to the same database."""
     parts = urlsplit(url)
     known = {"host": parse_qs(parts.query).get("host", [parts.hostname])[0], "port": parts.port}
@@ -190,6 +190,59 @@ async def test_many_at_once_share_few_sessions(pooled: tuple[str, str]) -> None:
     async with connected(through, pool_size=20, pool_timeout_s=10) as db:
         rows = await asyncio.gather(*(db.query_raw("SELECT $1::int AS one", number) for number in range(200)))
     assert [row["one"] for [row] in rows] == list(range(200))
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """Of its own authority, for a host that is not the one that is connected to; its key lies beside it."""
+    path = tmp_path / "certificate.pem"
+    options = ("-subj", "/CN=elsewhere.example", "-days", "1", "-nodes", "-newkey", "rsa:2048")
+    command = ["openssl", "req", "-x509", *options, "-keyout", path.with_suffix(".key"), "-out", path]
+    subprocess.run(command, check=True, capture_output=True)
+    return path
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+@pytest.mark.parametrize(
+    ("offered", "wanted", "is_encrypted"),
+    [
+        ("require", "", None),
+        ("require", "sslmode=disable", None),
+        ("require", "sslmode=allow", True),
+        ("require", "sslmode=prefer", True),
+        ("require", "sslmode=require", True),
+        ("require", "sslmode=require&sslrootcert={certificate}", True),
+        ("require", "sslmode=verify-ca&sslrootcert={certificate}", True),
+        ("require", "sslmode=verify-full&sslrootcert={certificate}", None),
+        ("require", "sslmode=verify-full", None),
+        ("allow", "sslmode=allow", False),
+        ("allow", "sslmode=prefer", True),
+        ("disable", "sslmode=prefer", False),
+        ("disable", "sslmode=allow", False),
+        ("disable", "sslmode=require", None),
+    ],
+)
+async def test_sslmode_means_what_it_means_elsewhere(
+    services: TestServices,
+    tmp_path: Path,
+    certificate: Path,
+    offered: str,
+    wanted: str,
+    is_encrypted: bool | None,
+) -> None:
+    files = {"client_tls_cert_file": certificate, "client_tls_key_file": certificate.with_suffix(".key")}
+    tls = {"client_tls_sslmode": offered, **({} if offered == "disable" else files)}
+    log = tmp_path / "pgbouncer.log"
+    with pgbouncer(tmp_path, services.database_url, logfile=log, **tls) as through:
+        url = f"{through}?{wanted.format(certificate=certificate)}"
+        async with connected(url) as db:
+            if is_encrypted is None:
+                with pytest.raises(DatabaseUnavailable):
+                    await db.query_raw("SELECT 1 AS one")
+            else:
+                assert await db.query_raw("SELECT 1 AS one") == [{"one": 1}]
+                logins = [line for line in log.read_text().splitlines() if "login attempt" in line]
+                assert ["tls=no" not in line for line in logins][-1] == is_encrypted
 
 
 async def test_a_database_that_is_gone_behind_it_is_unavailable(
