@@ -232,7 +232,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         stack.push_async_callback(jobs.stop)
         platform = Platform(settings, db, cache, jobs, app.openapi, draining)
         app.state.platform = platform
-        stack.enter_context(drain_on_signal(draining))
+        stack.enter_context(drain_on_signal(platform))
         stack.callback(draining.set)
         log.info("app.started", features=[feature.name for feature in features])
         await stack.enter_async_context(_begun(features, platform))

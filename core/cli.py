@@ -11,6 +11,7 @@ import typer
 from core.commands import registry
 from core.commands.keys import keys
 from core.commands.takeover import exports, imports, kinds, verification
+from core.database.url import place_of
 from core.settings import Settings, SettingsError, load_settings
 
 app = typer.Typer(
@@ -74,7 +75,24 @@ def _announce(url: str, settings: Settings) -> None:
         lines[-1:] = [f"  Health  http://{settings.admin_host}:{settings.admin_port}/health, and /metrics"]
     if embedded:
         lines.append(f"  Data    {settings.data_dir} (embedded {' and '.join(embedded)})")
+    if settings.database_url is not None:
+        lines.append(f"  Uses    PostgreSQL at {place_of(settings.database_url)}")
+    if settings.redis_url is not None and settings.uses_redis:
+        lines.append(f"  Uses    Redis at {asyncio.run(_redis_place(settings.redis_url))}")
     typer.echo("\n".join([*lines, "Ctrl-C stops it."]))
+
+
+async def _redis_place(url: str) -> str:
+    """Without it the service is slower, so that has to be seen here."""
+    from redis.asyncio import Redis
+    from redis.exceptions import RedisError
+
+    try:
+        async with Redis.from_url(url, socket_timeout=1) as redis:
+            await redis.ping()
+    except (OSError, RedisError) as error:
+        return f"{place_of(url)} (unreachable now, so reads are slower: {type(error).__name__})"
+    return place_of(url)
 
 
 @database.command("deploy")

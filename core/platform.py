@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """`draining` is set the moment a stop signal arrives: from then on no new work, streams end. `openapi`
-    gives the document that the app publishes.
+    """`leaving` is set the moment a stop signal arrives: load balancers shall look elsewhere. `draining` is
+    set SHUTDOWN_DELAY_S later: from then on no new work, streams end. `openapi` gives the document that the
+    app publishes.
     """
 
     settings: "Settings"
@@ -23,3 +24,4 @@ class Platform:
     jobs: "Jobs"
     openapi: "Describe"
     draining: asyncio.Event = field(default_factory=asyncio.Event)
+    leaving: asyncio.Event = field(default_factory=asyncio.Event)

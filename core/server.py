@@ -36,6 +36,7 @@ KEEP_ALIVE_S = 15
 BACKLOG = 2048
 ANNOUNCE_TIMEOUT_S = 60.0
 ANNOUNCE_POLL_S = 0.05
+JOIN_POLL_S = 0.1
 
 
 class ServeError(Exception):
@@ -209,6 +210,15 @@ class Supervisor(Multiprocess):
         for listener in self.sockets:
             listener.close()
         super().terminate_all()
+
+    def join_all(self) -> None:
+        """Another stop signal meanwhile is passed on: the workers wait no longer then."""
+        while any(process.exitcode is None for process in self.processes):
+            if self.signal_queue:
+                self.signal_queue.clear()
+                super().terminate_all()
+            time.sleep(JOIN_POLL_S)
+        super().join_all()
 
 
 def _supervise(config: uvicorn.Config, listeners: list[socket.socket]) -> bool:

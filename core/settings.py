@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=1, le=65535)
     workers: int = Field(1, ge=1, le=64)
     data_dir: Path = Field(Path(".data"), validate_default=True)
+    shutdown_delay_s: int = Field(0, ge=0, le=600)
     shutdown_grace_s: int = Field(10, ge=0, le=600)
     trusted_proxies: Words = ()
 

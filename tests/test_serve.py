@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from core.database.url import place_of
 from core.local.process import command_line
 from tests.fixtures.commands import Handover
 from tests.fixtures.servers import StartServer, free_port
@@ -114,6 +115,22 @@ async def test_two_servers_share_a_data_folder(live_server: StartServer) -> None
     async with second.client() as client:
         assert (await client.get("/health")).json()["status"] == "healthy"
     assert await second.stop() == 0
+
+
+@pytest.mark.parametrize("is_reachable", [True, False])
+async def test_it_names_the_services_that_it_uses(
+    live_server: StartServer, services: TestServices, is_reachable: bool
+) -> None:
+    port = free_port()
+    redis = services.redis_url if is_reachable else f"redis://:sesame@127.0.0.1:{port}/0"
+    server = await live_server({"REDIS_URL": redis, "LOG_FORMAT": "text"})
+    await wait_for(lambda: "Ctrl-C stops it" in server.output())
+    said = server.output()
+    assert f"Uses    PostgreSQL at {place_of(services.database_url)}\n" in said
+    place = place_of(redis)
+    tail = "" if is_reachable else " (unreachable now, so reads are slower: ConnectionError)"
+    assert f"Uses    Redis at {place}{tail}\n" in said
+    assert "sesame" not in said.partition("Handover serves")[2]
 
 
 async def refusal(live_server: StartServer, environment: dict[str, str | None]) -> str:

@@ -29,13 +29,17 @@ class Gate:
         self.limit: Header = (b"ratelimit-limit", b"%d" % (limiter.capacity if limiter else 0))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in PROBES:
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         platform = platform_of(scope)
         context = context_of(scope)
-        if platform is not None and platform.draining.is_set():
+        if platform is not None and platform.leaving.is_set():
             context.headers.append((b"connection", b"close"))
+        if scope["path"] in PROBES:
+            await self.app(scope, receive, send)
+            return
+        if platform is not None and platform.draining.is_set():
             closing = Draining("The server is shutting down", retry_after=_DRAINING_RETRY_S)
             await error_response(scope, closing)(scope, receive, send)
             return

@@ -112,7 +112,7 @@ async def readiness(platform: Platform) -> Ready:
     database, cache, engine = await asyncio.gather(
         check_database(platform), check_cache(platform), check_engine(platform)
     )
-    draining = platform.draining.is_set()
+    draining = platform.leaving.is_set()
     ready = database.status == "up" and engine.status == "up" and not draining
     return Ready(
         status="ready" if ready else "not ready",

@@ -14,6 +14,7 @@ from typing import Any, Final
 import structlog
 
 from core.local.process import die_with_parent
+from core.platform import Platform
 
 log = structlog.get_logger("handover.lifecycle")
 
@@ -23,8 +24,9 @@ _COLLECT_AFTER: Final = (10_000, 20, 20)
 
 
 @contextmanager
-def drain_on_signal(draining: asyncio.Event) -> Iterator[None]:
-    """Set `draining` the moment a stop signal arrives, then let the server's own handler do its part.
+def drain_on_signal(platform: Platform) -> Iterator[None]:
+    """Set `leaving` the moment a stop signal arrives, then `draining`, and let the server's own handler do
+    its part: SIGTERM waits SHUTDOWN_DELAY_S before that, Ctrl-C and a second signal do not.
 
     The server waits for open connections before it ends the lifespan: streams would keep it waiting if they
     learnt of the stop only then.
@@ -34,10 +36,19 @@ def drain_on_signal(draining: asyncio.Event) -> Iterator[None]:
         return
     loop = asyncio.get_running_loop()
     previous: dict[int, Callable[[int, FrameType | None], Any]] = {}
+    delay_s = platform.settings.shutdown_delay_s
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(draining.set)
-        previous[number](number, frame)
+        if delay_s and number == signal.SIGTERM and not platform.leaving.is_set():
+            log.info("app.leaving", seconds=delay_s)
+            loop.call_soon_threadsafe(loop.call_later, delay_s, drain, number)
+        else:
+            drain(number)
+        loop.call_soon_threadsafe(platform.leaving.set)
+
+    def drain(number: int) -> None:
+        loop.call_soon_threadsafe(platform.draining.set)
+        previous[number](number, None)
 
     for number in _STOP_SIGNALS:
         handler = signal.getsignal(number)

@@ -197,7 +197,8 @@ def certificate(tmp_path: Path) -> Path:
     """Of its own authority, for a host that is not the one that is connected to; its key lies beside it."""
     path = tmp_path / "certificate.pem"
     options = ("-subj", "/CN=elsewhere.example", "-days", "1", "-nodes", "-newkey", "rsa:2048")
-    command = ["openssl", "req", "-x509", *options, "-keyout", path.with_suffix(".key"), "-out", path]
+    files = ("-keyout", str(path.with_suffix(".key")), "-out", str(path))
+    command = ["openssl", "req", "-x509", *options, *files]
     subprocess.run(command, check=True, capture_output=True)
     return path
 
