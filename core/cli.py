@@ -11,7 +11,7 @@ import typer
 from core.commands import registry
 from core.commands.keys import keys
 from core.commands.takeover import exports, imports, kinds, verification
-from core.database.url import place_of
+from core.database_url import place_of
 from core.settings import Settings, SettingsError, load_settings
 
 app = typer.Typer(

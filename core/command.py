@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from core.database.url import place_of
+from core.database_url import place_of
 from core.local.paths import LocalServiceError
 from core.local.services import ensure_writable, local_services
 from core.settings import IN_PROCESS_CACHE, Settings, load_settings

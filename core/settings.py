@@ -13,7 +13,7 @@ from dotenv import dotenv_values
 from pydantic import ByteSize, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from core.database.url import check_database_url
+from core.database_url import check_database_url
 from core.outbound.targets import Target
 
 KIB = 1024

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from core.database.url import place_of
+from core.database_url import place_of
 from core.local.process import command_line
 from tests.fixtures.commands import Handover
 from tests.fixtures.servers import StartServer, free_port
@@ -185,10 +185,11 @@ async def test_an_address_of_another_machine_is_one_sentence(live_server: StartS
     assert sentence.startswith("Cannot listen on 192.0.2.1:")
 
 
-async def test_an_unreachable_database_is_one_sentence(live_server: StartServer) -> None:
-    url = f"postgresql://somebody:sesame@127.0.0.1:{free_port()}/ideas"
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_an_unreachable_database_is_one_sentence(live_server: StartServer, host: str) -> None:
+    url = f"postgresql://somebody:sesame@{host}:{free_port()}/ideas"
     sentence = await refusal(live_server, {"DATABASE_URL": url})
-    assert sentence.startswith("The database cannot be reached (connect ECONNREFUSED 127.0.0.1:")
+    assert sentence.startswith("The database cannot be reached (connect ECONNREFUSED ")
     assert sentence.endswith("start it or correct DATABASE_URL.")
     assert "sesame" not in sentence
 

@@ -11,10 +11,11 @@ import { parse, toClientConfig } from "pg-connection-string";
 
 /** What pg's pool says when no connection became free: an error without a code. */
 const WAITED_TOO_LONG = "timeout exceeded when trying to connect";
-export const POOL_TIMEOUT = "P2024";
+const POOL_TIMEOUT = "P2024";
 const CONNECTION_FAILURE = "08006";
 const PROTOCOL_VIOLATION = "08P01";
 const READ_ONLY = "25006";
+const FAULTS_OF_OURS = [TypeError, RangeError, SyntaxError];
 
 /**
  * What the driver says by itself, and what a pooler says as it hangs up, has no SQLSTATE of its own: it gets that of a
@@ -23,8 +24,11 @@ const READ_ONLY = "25006";
  */
 export function withState(error) {
   if (error instanceof pg.DatabaseError && !(error.code === PROTOCOL_VIOLATION && error.severity === "FATAL")) return error;
-  if (error.constructor !== pg.DatabaseError && error.constructor !== Error && error.syscall === undefined) return error;
-  return Object.assign(error, { code: error.message === WAITED_TOO_LONG ? POOL_TIMEOUT : CONNECTION_FAILURE, severity: "FATAL" });
+  if (FAULTS_OF_OURS.some((kind) => error instanceof kind)) return error;
+  const code = error.message === WAITED_TOO_LONG ? POOL_TIMEOUT : CONNECTION_FAILURE;
+  // Where a name has several addresses the reasons are in a list.
+  const message = error.message || error.errors?.map((each) => each.message).join(", ");
+  return Object.assign(error, { code, message, severity: "FATAL" });
 }
 
 /** The ways to connect that the URL allows, in libpq's order. Without `sslmode` nothing is encrypted. @param {string} url */
