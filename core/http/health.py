@@ -85,7 +85,9 @@ async def check_database(platform: Platform) -> Check:
     """A query that travels the whole way: engine, pool, PostgreSQL. It locks nothing, yet one that only reads
     refuses it.
     """
-    return await _timed("database", platform.db.query_raw("SELECT 1 FROM jobs WHERE false FOR UPDATE"))
+    return await _timed(
+        "database", platform.db.query_raw("SELECT 1 FROM _prisma_migrations WHERE false FOR UPDATE")
+    )
 
 
 async def check_cache(platform: Platform) -> Check:
