@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from core.choices import one_of
 from core.commands import registry
 from core.commands.keys import keys
 from core.commands.takeover import exports, imports, kinds, verification
@@ -161,7 +162,7 @@ def check() -> None:
 def list_jobs(
     state: Annotated[
         Literal["queued", "running", "succeeded", "failed", "cancelled"] | None,
-        typer.Option(help="Only these."),
+        typer.Option(help="Only these.", **one_of("queued", "running", "succeeded", "failed", "cancelled")),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
 ) -> None:

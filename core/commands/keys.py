@@ -7,6 +7,8 @@ from typing import Annotated, Final, Literal
 
 import typer
 
+from core.choices import one_of
+
 keys = typer.Typer(help="Make, list and revoke API keys for AUTH=keys.", no_args_is_help=True)
 
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -23,7 +25,8 @@ def _duration(text: str) -> timedelta:
 def create(
     name: Annotated[str, typer.Argument(help="Who will hold it, as the audit trail will tell.")],
     scope: Annotated[
-        Literal["read", "write", "admin"], typer.Option(help="write includes read, admin includes both.")
+        Literal["read", "write", "admin"],
+        typer.Option(help="write includes read, admin includes both.", **one_of("read", "write", "admin")),
     ],
     expires_in: Annotated[
         timedelta | None,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from core.choices import one_of
 from core.commands.takeover import clear_the_way, kinds
 
 if TYPE_CHECKING:
@@ -18,7 +19,10 @@ FilesFolder = Annotated[
     typer.Option("--files", help="The folder with the files' bytes. Without it files are rejected."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only check: writes nothing but the job.")]
-OnConflict = Annotated[Conflict, typer.Option(help="What to do with ids that are stored already.")]
+OnConflict = Annotated[
+    Conflict,
+    typer.Option(help="What to do with ids that are stored already.", **one_of("skip", "overwrite", "fail")),
+]
 MaxRejects = Annotated[
     int | None, typer.Option(min=0, help="Load nothing when more rows than this are unusable.")
 ]

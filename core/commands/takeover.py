@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from core.choices import one_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -70,7 +72,9 @@ def import_lowdb(
     ] = False,
     on_conflict: Annotated[
         Literal["skip", "overwrite", "fail"],
-        typer.Option(help="What to do with ids that are stored already."),
+        typer.Option(
+            help="What to do with ids that are stored already.", **one_of("skip", "overwrite", "fail")
+        ),
     ] = "skip",
     max_rejects: Annotated[
         int | None, typer.Option(min=0, help="Load nothing when more records than this are unusable.")

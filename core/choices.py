@@ -1,0 +1,18 @@
+"""Options of commands that take one of a few words."""
+
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+
+def one_of(*words: str) -> dict[str, Any]:
+    """Arguments of `typer.Option`: its own words for a wrong choice begin with "Value error"."""
+
+    def parse(given: str) -> str:
+        if given not in words:
+            raise typer.BadParameter(f"{given!r} is none of {', '.join(words)}.")
+        return given
+
+    parser: Callable[[str], str] = parse
+    return {"parser": parser, "metavar": "|".join(words)}
