@@ -25,3 +25,7 @@ class Platform:
     openapi: "Describe"
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def stopping(self) -> bool:
+        return self.leaving.is_set() or self.draining.is_set()

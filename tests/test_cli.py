@@ -280,7 +280,6 @@ async def test_in_another_folder_commands_make_no_second_data_folder(
         ),
         ("postgresql://db.example/bank?password=secret", "postgresql://db.example/bank"),
         ("postgresql:///bank?host=/run/pg&user=me&password=secret", "postgresql:///run/pg/bank"),
-        ("postgresql://me:sec/re@t@db.example/bank", "the one that DATABASE_URL names"),
     ],
 )
 def test_the_database_is_named_without_its_password(

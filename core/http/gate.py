@@ -34,7 +34,7 @@ class Gate:
             return
         platform = platform_of(scope)
         context = context_of(scope)
-        if platform is not None and platform.leaving.is_set():
+        if platform is not None and platform.stopping:
             context.headers.append((b"connection", b"close"))
         if scope["path"] in PROBES:
             await self.app(scope, receive, send)

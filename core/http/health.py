@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.http.envelope import ErrorBody
 from core.http.fields import always_there, is_none, without_null
 from core.http.timestamps import Timestamp
+from core.jobs.statements import WRITABLE
 from core.platform import Platform
 
 log = structlog.get_logger("handover.health")
@@ -82,12 +83,8 @@ async def _timed(name: str, question: Awaitable[object]) -> Check:
 
 
 async def check_database(platform: Platform) -> Check:
-    """A query that travels the whole way: engine, pool, PostgreSQL. It locks nothing, yet one that only reads
-    refuses it.
-    """
-    return await _timed(
-        "database", platform.db.query_raw("SELECT 1 FROM _prisma_migrations WHERE false FOR UPDATE")
-    )
+    """A query that travels the whole way: engine, pool, a PostgreSQL that writes."""
+    return await _timed("database", platform.db.query_raw(WRITABLE))
 
 
 async def check_cache(platform: Platform) -> Check:
@@ -114,7 +111,7 @@ async def readiness(platform: Platform) -> Ready:
     database, cache, engine = await asyncio.gather(
         check_database(platform), check_cache(platform), check_engine(platform)
     )
-    draining = platform.leaving.is_set()
+    draining = platform.stopping
     ready = database.status == "up" and engine.status == "up" and not draining
     return Ready(
         status="ready" if ready else "not ready",

@@ -6,6 +6,9 @@ seen event n has not missed an earlier one: n+1 can only be written after n was 
 database's.
 """
 
+WRITABLE = "SELECT 1 FROM jobs WHERE false FOR UPDATE"
+"""Locks nothing, yet a database that only reads refuses it."""
+
 SNAPSHOT = """jsonb_build_object(
     'state', state, 'phase', phase, 'done', done, 'total', total, 'rejected', rejected, 'attempts', attempts,
     'cancel_requested', cancel_requested, 'rate', {rate}, 'seconds_left', {seconds_left},
