@@ -27,7 +27,12 @@ MaxRejects = Annotated[
     int | None, typer.Option(min=0, help="Load nothing when more rows than this are unusable.")
 ]
 
-_TABLES = ("documentation_systems", "documentation_ideas", "documentation_files")
+_TABLES = (
+    "documentation_systems",
+    "documentation_ideas",
+    "documentation_files",
+    "documentation_audit_log",
+)
 _FOUND = ("records", "superseded", "rejected")
 _DONE = (*_FOUND, "imported", "updated", "unchanged", "kept", "verified")
 
@@ -41,7 +46,7 @@ def questdb(
     on_conflict: OnConflict = "skip",
     max_rejects: MaxRejects = None,
 ) -> None:
-    """Import systems, ideas and files of an old registry in QuestDB. Running it again is safe.
+    """Import systems, ideas, files and audit log of an old registry in QuestDB. Running it again is safe.
 
     The tables are captured first, and judged whole before anything is written; of a row in several versions
     the newest counts. Afterwards every row and every file is compared with the source. A password belongs
@@ -68,7 +73,7 @@ def postgres(
     on_conflict: OnConflict = "skip",
     max_rejects: MaxRejects = None,
 ) -> None:
-    """Import systems, ideas and files of an old registry in PostgreSQL. Running it again is safe.
+    """Import systems, ideas, files and audit log of an old registry in PostgreSQL. Running it again is safe.
 
     All tables are read in one snapshot. `?schema=NAME` names another schema. For the rest see
     `handover import questdb --help`.
@@ -110,6 +115,10 @@ async def _import(source: str, options: "RegistryOptions") -> "JobView":
                 options,
                 lambda table, rows: status.update(f"capture   {table}: {rows:,} rows"),
             )
+        unknown = job.arguments.get("unknown")
+        for table, columns in unknown.items() if isinstance(unknown, dict) else ():
+            names = ", ".join(map(str, columns)) if isinstance(columns, list) else ""
+            console.say(f"{table} has unknown columns, kept in legacy: {names}")
         job = await console.run_shown(here.jobs, job.id)
         console.show_summary(job, here.database)
         _show_tables(job)

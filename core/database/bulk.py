@@ -7,7 +7,7 @@ it from what the source said, PostgreSQL from its own columns: only what differs
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final, Literal
@@ -86,8 +86,9 @@ class BulkTable:
     def __init__(
         self, table: str, columns: Mapping[str, Kind], *, merged: Mapping[str, str] | None = None
     ) -> None:
+        self._table = table
         self._columns = dict(columns)
-        merged = merged or {}
+        self._merged = merged = dict(merged or {})
         names = ", ".join(columns)
         read = ", ".join(f"{name}::json" if kind == "verbatim" else name for name, kind in columns.items())
         insert = (
@@ -121,6 +122,13 @@ class BulkTable:
             f"AS source(id text, digest text{''.join(f', {name} int' for name in counters)}) "
             f"LEFT JOIN {table} ON {table}.id = source.id WHERE {table}.id IS NULL "
             f"OR encode(sha256(convert_to({parts}, 'UTF8')), 'hex') <> source.digest{fewer}"
+        )
+
+    def without(self, columns: Collection[str]) -> "BulkTable":
+        """The same table, whose rows keep what they have in these columns: the source does not know them."""
+        left = {name: kind for name, kind in self._columns.items() if name not in columns}
+        return BulkTable(
+            self._table, left, merged={name: sql for name, sql in self._merged.items() if name in left}
         )
 
     async def load(self, tx: Database, rows_json: str, job_id: str, *, overwrite: bool) -> Written:

@@ -1,23 +1,28 @@
-"""What other slices may use of the audit trail: leaving an entry, in the writer's own transaction, and what
-happened lately.
+"""What other slices may use of the audit trail: leaving an entry, in the writer's own transaction, what
+happened lately, and taking the entries of an old log over (`TAKEOVER`).
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Final
 
 from pydantic import JsonValue
 
 from core.database.client import Database
 from features.audit import queries
 from features.audit.cache import AUDIT_TAGS
-from features.audit.schemas import Action, AuditEntry, Author, Trace
+from features.audit.queries.takeover import TakenOverEntries
+from features.audit.schemas import RETENTION_ENTITY, Action, AuditEntry, Author, Trace
 
 __all__ = [
     "AUDIT_TAGS",
+    "ENTITY",
+    "TAKEOVER",
     "Action",
     "AuditEntry",
     "Author",
     "JsonValue",
+    "TakenOverEntries",
     "Trace",
     "deleted_since",
     "differences",
@@ -26,6 +31,12 @@ __all__ = [
     "record",
     "record_change",
 ]
+
+ENTITY: Final = RETENTION_ENTITY
+"""What an entry about the trail itself names."""
+
+TAKEOVER: Final = queries.TAKEOVER
+"""Adds entries of an old log, each once; whoever uses it invalidates `AUDIT_TAGS` after the commit."""
 
 Facts = Mapping[str, JsonValue]
 """A row as the API shows it."""

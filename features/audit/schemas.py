@@ -92,8 +92,14 @@ class AuditRecord(BaseModel):
     client: str | None = Field(
         default=None, description="The address that the request came from", **LEFT_OUT_IF_NONE
     )
+    taken_over: dict[str, JsonValue] | None = Field(
+        default=None,
+        description="Of an entry of the old service's log: its `id` there, and what has no field of its own",
+        **LEFT_OUT_IF_NONE,
+    )
     changes: dict[str, JsonValue] = Field(
-        description='`{field: {"before": ..., "after": ...}}`; of bulk work, what it counted'
+        description='`{field: {"before": ..., "after": ...}}`; of bulk work, what it counted; of an entry '
+        "that was taken over, what the old log said"
     )
 
 

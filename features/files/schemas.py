@@ -15,6 +15,7 @@ from core.http.input import Input
 from core.http.pagination import Cursor, Offset
 from core.http.text import Text, Trimmed
 from core.http.timestamps import Timestamp
+from core.http.update import Update
 from core.jobs import Jobs, JobView
 
 ID_LENGTH: Final = 128
@@ -80,7 +81,7 @@ class UploadFields(Input):
     is_public: bool = False
 
 
-class UpdateFile(Input):
+class UpdateFile(Update):
     """Only the fields that are present change; null, or an empty description, takes the value away."""
 
     model_config = ConfigDict(

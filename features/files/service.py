@@ -99,6 +99,10 @@ async def update_file(
     when the client has seen an older version.
     """
 
+    if values.held_back:
+        stored = await get_file(work.db, work.actor, file_id)
+        values.settle(stored.file.model_dump(mode="json", by_alias=True))
+
     async def update(tx: Database) -> tuple[StoredFile, list[str]]:
         await check_links(tx, idea_id=values.idea_id, system_id=values.system_id)
         before = await _locked(tx, work.actor, file_id, precondition)

@@ -11,9 +11,12 @@ from core.http.input import Input
 from core.http.pagination import Cursor, Offset
 from core.http.text import NotBlank, Text, Trimmed
 from core.http.timestamps import Timestamp
+from core.http.update import Update
 
 ID_LENGTH: Final = 128
 TITLE_LENGTH: Final = 200
+STORED_TITLE_LENGTH: Final = 255
+"""What the old service allowed, and the table holds."""
 DESCRIPTION_LENGTH: Final = 1_048_576
 PERSON_LENGTH: Final = 200
 TAG_LENGTH: Final = 200
@@ -141,7 +144,7 @@ class CreateIdea(Input):
     due_date: Timestamp | None = None
 
 
-class UpdateIdea(Input):
+class UpdateIdea(Update):
     """Only the fields that are present change. Null empties those that may be empty; the others refuse it.
 
     Every accepted update sets `updatedAt`, even an empty one.

@@ -2,6 +2,8 @@
 
 from uuid import uuid4
 
+import orjson
+
 from core.database.client import Database
 from core.database.transaction import retried
 from core.deps import Writing
@@ -45,8 +47,12 @@ async def update_idea(
     """Merges the given fields and sets `updatedAt`; a move into `completed` sets `completedAt`, one out of it
     clears it.
 
-    Raises IdeaChanged unless the idea's ETag is one of the `tags`; None takes any.
+    Raises Invalid for values that only rows of the old service may keep;
+    IdeaChanged unless the idea's ETag is one of the `tags`; None takes any.
     """
+    if values.held_back:
+        found = await queries.find_idea(writer.db, idea_id)
+        values.settle(None if found is None else orjson.loads(found.data))
     async with writer.cache.invalidating(*tags_of(idea_id)):
         updated = await retried(
             writer.db, lambda tx: queries.update_idea(tx, writer.actor, idea_id, values, tags)

@@ -23,6 +23,12 @@ class SourceUnavailable(Invalid):
     code = "imports.source_unavailable"
 
 
+class SchemaUnknown(Invalid):
+    """The tables are of no schema that the old registry had, or of several."""
+
+    code = "imports.schema_unknown"
+
+
 class SourceChanged(Conflict):
     """The source or the spool is not what it was when the job began."""
 

@@ -11,6 +11,7 @@ from core.http.input import Input
 from core.http.pagination import Cursor, Limit, Offset
 from core.http.text import NotBlank, Text, Trimmed
 from core.http.timestamps import Timestamp
+from core.http.update import Update
 
 ID_LENGTH: Final = 512
 TITLE_LENGTH: Final = 200
@@ -80,7 +81,7 @@ class CreateItem(Input):
     tags: Tags = Field(default_factory=list)
 
 
-class UpdateItem(Input):
+class UpdateItem(Update):
     """Only the fields that are present change. Null is not a value of any of them, so it is refused.
 
     Every accepted update sets `updatedAt`, even an empty one: the service that this one replaces did so.

@@ -3,6 +3,8 @@
 from typing import Final
 from uuid import uuid4
 
+import orjson
+
 from core.database.client import Database
 from core.database.transaction import retried
 from core.deps import Writing
@@ -52,8 +54,12 @@ async def update_item(
 ) -> Row:
     """Merges the given fields and sets `updatedAt`, even when no field is given.
 
-    Raises ItemNotFound; ItemChanged unless the item's ETag is one of the `tags`; None takes any.
+    Raises Invalid for values that only rows of the old service may keep;
+    ItemNotFound; ItemChanged unless the item's ETag is one of the `tags`; None takes any.
     """
+    if values.held_back:
+        found = await queries.find_item(writer.db, item_id)
+        values.settle(None if found is None else orjson.loads(found.data))
     return await _CHANGES.carry_out(
         writer.db, writer.cache, queries.change(writer.actor, item_id, values, tags)
     )

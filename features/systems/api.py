@@ -17,8 +17,7 @@ from features.systems.cache import LIST_TAGS, SYSTEM_TAGS
 from features.systems.schemas import (
     DESCRIPTION_LENGTH,
     ID_LENGTH,
-    NAME_LENGTH,
-    TAGS_PER_SYSTEM,
+    STORED_NAME_LENGTH,
     URL_LENGTH,
     WORD_LENGTH,
     Status,
@@ -36,10 +35,9 @@ __all__ = [
     "ENTITY",
     "ID_LENGTH",
     "LIST_TAGS",
-    "NAME_LENGTH",
     "REVERSAL",
+    "STORED_NAME_LENGTH",
     "SYSTEM_TAGS",
-    "TAGS_PER_SYSTEM",
     "TAKEOVER",
     "URL_LENGTH",
     "WORD_LENGTH",
@@ -67,7 +65,7 @@ held = queries.held
 link_of = queries.link_of
 
 TAKEOVER: Final = queries.TAKEOVER
-"""Columns that the old registry did not have are left as they are."""
+"""Columns that an old registry does not have are left as they are (`without`)."""
 
 REVERSAL: Final = queries.REVERSAL
 

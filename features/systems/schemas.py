@@ -14,12 +14,15 @@ from core.http.json import JsonObject
 from core.http.pagination import Offset
 from core.http.text import NotBlank, Text, Trimmed
 from core.http.timestamps import Timestamp
+from core.http.update import Update
 from core.outbound.url import fault_of_url
 
 CHECK_ALL_KIND: Final = "systems.check_all"
 
 ID_LENGTH: Final = 128
 NAME_LENGTH: Final = 200
+STORED_NAME_LENGTH: Final = 255
+"""What the old service allowed, and the table holds."""
 DESCRIPTION_LENGTH: Final = 1_048_576
 URL_LENGTH: Final = 2048
 WORD_LENGTH: Final = 200
@@ -136,7 +139,7 @@ class CreateSystem(_Optional):
     tags: Tags = Field(default_factory=list)
 
 
-class UpdateSystem(_Optional):
+class UpdateSystem(_Optional, Update):
     """Only the fields that are present change. Every accepted update sets `updatedAt`, an empty one too."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"status": "degraded", "owner": "operations"}})

@@ -65,6 +65,10 @@ async def update_system(
     PreconditionFailed when the client has seen an older version.
     """
 
+    if values.held_back:
+        stored = await queries.find_system(db, system_id)
+        values.settle(None if stored is None else facts_of(stored.system))
+
     async def update(tx: Database) -> StoredSystem:
         before = await _locked(tx, system_id, precondition)
         after = await queries.update_system(tx, system_id, values, now())

@@ -22,7 +22,7 @@ class IdeaRow(BaseIdea):
 
     id: str
     title: str
-    description: str
+    description: str | None
     status: str
     category: str
     priority: str
@@ -52,7 +52,7 @@ def idea_of(row: IdeaRow) -> Idea:
     return Idea.model_construct(
         id=row.id,
         title=row.title,
-        description=row.description,
+        description=row.description or "",
         category=cast(Category, row.category),
         priority=cast(Priority, row.priority),
         status=cast(Status, row.status),

@@ -9,7 +9,7 @@ def idea_json(row: str) -> str:
     return json_object(
         Field("id", text(f"{row}.id")),
         Field("title", text(f"{row}.title")),
-        Field("description", text(f"{row}.description")),
+        Field("description", text(f"coalesce({row}.description, '')")),
         Field("category", word(f"{row}.category")),
         Field("priority", word(f"{row}.priority")),
         Field("status", word(f"{row}.status")),

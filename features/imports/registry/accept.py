@@ -14,6 +14,7 @@ from core.jobs.views import Enqueuer
 from core.settings import Settings
 from features.imports.errors import SourceUnavailable
 from features.imports.registry.captured import Capture
+from features.imports.registry.columns import recognized, unknown
 from features.imports.registry.exported import capture_csv, tables_in
 from features.imports.registry.live import capture_live, is_url, label_of
 from features.imports.registry.schemas import KINDS, TABLES, Arguments, Options, Table
@@ -36,7 +37,7 @@ async def accept_registry(
     tell: Tell = lambda table, rows: None,
 ) -> JobView:
     """Capture `source`, a folder of CSV files or a postgresql:// URL, and enqueue its import. Whatever goes
-    wrong leaves no file behind.
+    wrong leaves no file behind, also when the source is of no schema that is known.
 
     Only a person at a terminal may name a source: the URL is connected to from here, wherever it leads. It is
     not stored. Raises JobConflict while another import has not ended.
@@ -65,8 +66,15 @@ async def accept_registry(
         finally:
             for capture in captures.values():
                 capture.close()
+        columns = {table: captures[table].columns for table in digests}
         arguments = Arguments(
-            **options.model_dump(), filename=filename, captured=digests, absent=absent
+            **options.model_dump(),
+            filename=filename,
+            store=recognized(options.source, columns),
+            columns=columns,
+            unknown=unknown(columns),
+            captured=digests,
+            absent=absent,
         ).model_dump(by_alias=True, exclude_none=True, mode="json")
 
         async def enqueue(tx: Database) -> JobView:

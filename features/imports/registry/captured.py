@@ -28,11 +28,12 @@ class Row(NamedTuple):
 
 class Capture:
     """Writes what comes from a source; `finish` gives the SHA-256 of the file, which has its name from then
-    on.
+    on. `columns` are the table's, to be set before the first row.
     """
 
     def __init__(self, folder: Path, table: Table) -> None:
         self.rows = 0
+        self.columns: list[str] = []
         self._spool = storing(lambda: SpoolWriter(path_of(folder, table), _WRITER))
 
     def add(self, row: Mapping[str, object]) -> None:

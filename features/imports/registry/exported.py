@@ -44,7 +44,7 @@ def capture_csv(path: Path, capture: Capture, tell: Tell) -> None:
 
 def _capture(file: BinaryIO, name: str, capture: Capture, tell: Tell) -> None:
     header = _record(file, name)
-    columns = _columns(header.removeprefix(_BOM), name)
+    columns = capture.columns = _columns(header.removeprefix(_BOM), name)
     while True:
         record = _record(file, name)
         if not record:

@@ -20,7 +20,7 @@ from features.imports.registry.schemas import (
     Table,
     TableFindings,
 )
-from features.imports.registry.tables import TARGETS
+from features.imports.registry.tables import Takeover
 from features.imports.registry.translate import Candidate, translate
 from features.imports.registry.versions import Versions
 from features.imports.storage.folders import storing
@@ -89,9 +89,18 @@ class TableJudge:
     """
 
     def __init__(
-        self, folder: Path, table: Table, rejects: Rejects, *, before: int, token: int, spooled: bool
+        self,
+        folder: Path,
+        table: Table,
+        takeover: Takeover,
+        rejects: Rejects,
+        *,
+        before: int,
+        token: int,
+        spooled: bool,
     ) -> None:
         self.table = table
+        self._takeover = takeover
         self.rows = 0
         self.judged = 0
         self.superseded = 0
@@ -129,25 +138,34 @@ class TableJudge:
 
     def add_content(self, candidate: Candidate, folder: ContentFolder | None) -> bool:
         """Complete the row of a file by what its bytes say; false when it has none. Reads the file."""
-        if folder is None:
-            self.reject(candidate, "file_path", "its bytes are needed: name their folder with --files")
-            return False
         old, row = candidate.old, candidate.row
+        path = "storage_path" if "storage_path" in old else "file_path"
+        size = "size" if "size" in old else "size_bytes"
+        if folder is None:
+            self.reject(candidate, path, "its bytes are needed: name their folder with --files")
+            return False
+        name = str(row["filename"])
+        if "." not in name:  # a stored name need not have the extension
+            name = str(row["original_name"])
         try:
             with open_content(folder, candidate.values) as file:
-                content = files.identify(str(row["filename"]), file)
+                content = files.identify(name, file)
         except NoContent as error:
-            self.reject(candidate, "file_path", str(error))
+            self.reject(candidate, path, str(error))
             return False
         except OSError as error:
-            self.reject(candidate, "file_path", f"cannot be read: {error.strerror}")
+            self.reject(candidate, path, f"cannot be read: {error.strerror}")
             return False
-        said = old.integer("size_bytes")
+        said = old.integer(size)
         if said is not None and said != content.size:
-            self.reject(candidate, "size_bytes", f"is {said}, but the file has {content.size} bytes")
+            self.reject(candidate, size, f"is {said}, but the file has {content.size} bytes")
             return False
         if content.size > files.LARGEST_FILE:
-            self.reject(candidate, "size_bytes", "is more than 2 GiB")
+            self.reject(candidate, size, "is more than 2 GiB")
+            return False
+        checksum = old.text("checksum", most=_MESSAGE_CHARACTERS)
+        if checksum is not None and checksum.strip().lower() != content.checksum:
+            self.reject(candidate, "checksum", f"is {checksum}, but that of the file is {content.checksum}")
             return False
         if old.text("mime_type", most=_MESSAGE_CHARACTERS) != content.mime_type:
             old.adapt("mime_type")
@@ -166,7 +184,7 @@ class TableJudge:
             self._translated.update(candidate.old.translated)
             self._adapted.update(candidate.old.adapted)
             row = candidate.finished()
-            lines.append(line_of(TARGETS[self.table].takeover.digest(row), line_of_json(row)))
+            lines.append(line_of(self._takeover.digest(row), line_of_json(row)))
         if self._spool is not None:
             spool = self._spool
             storing(lambda: spool.write(b"".join(lines)))
@@ -216,7 +234,8 @@ class TableJudge:
 
 def open_content(folder: ContentFolder, values: Mapping[str, object]) -> BinaryIO:
     """The bytes of a file by what the old row says of them."""
-    path, name = (values.get(column) for column in ("file_path", "filename"))
+    path = values.get("storage_path") or values.get("file_path")
+    name = values.get("stored_name") or values.get("filename")
     return folder.open(None if path is None else str(path), None if name is None else str(name))
 
 

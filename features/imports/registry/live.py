@@ -1,9 +1,9 @@
 """The old registry while it runs, read with asyncpg: PostgreSQL in one snapshot, QuestDB page by page.
 
 QuestDB speaks PostgreSQL's protocol but has neither transactions nor cursors that can be relied on. Its
-tables only grow, so pages in the order of `designated_timestamp` are whole, and files are read before ideas
-and ideas before systems, so that whatever a row refers to is there. Errors never repeat the URL: it may hold
-a password.
+tables only grow, so pages in the order of `ts` or `designated_timestamp` are whole, and files are read before
+ideas and ideas before systems, so that whatever a row refers to is there. Errors never repeat the URL: it may
+hold a password.
 """
 
 import math
@@ -19,7 +19,8 @@ import asyncpg
 
 from features.imports.errors import SourceMalformed, SourceUnavailable
 from features.imports.registry.captured import Capture
-from features.imports.registry.schemas import TABLES, Source, Table
+from features.imports.registry.columns import designated
+from features.imports.registry.schemas import AUDIT, TABLES, Source, Table
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -31,7 +32,6 @@ else:
 PAGE_ROWS: Final = 1000
 CONNECT_S: Final = 10.0
 QUERY_S: Final = 300.0
-_DESIGNATED: Final = "designated_timestamp"
 _ABSENT: Final = re.compile(r"does not exist")
 
 _ONLY_PRISMAS: Final = frozenset(
@@ -85,7 +85,11 @@ async def _capture_snapshot(connection: Connection, begin: Begin, tell: Tell) ->
                 absent.append(table)
                 continue
             capture = begin(table)
+            capture.columns = await _columns_of(connection, table)
             query = f"SELECT row_to_json(source)::text FROM {table} AS source"
+            if table == AUDIT:
+                moment = "ts" if "ts" in capture.columns else "created_at"
+                query += f" ORDER BY {moment}, ctid"
             async for record in connection.cursor(query, prefetch=PAGE_ROWS):
                 # Between tokens of a JSON column there may be line breaks; inside of strings there are none.
                 capture.add_json(record[0].replace("\n", " ").replace("\r", " "))
@@ -105,47 +109,52 @@ async def _capture_pages(connection: Connection, begin: Begin, tell: Tell) -> li
             absent.append(table)
             continue
         capture = begin(table)
-        async for page in _pages(connection, table):
+        capture.columns = await _columns_of(connection, table)
+        order = designated(table, capture.columns)
+        async for page in _pages(connection, table, order):
             for record in page:
                 capture.add({name: _plain(value) for name, value in record.items()})
             tell(table, capture.rows)
         if capture.rows < known:
             raise SourceMalformed(
-                f"{table} gave {capture.rows} of its {known} rows: {_DESIGNATED} is null in the others; "
+                f"{table} gave {capture.rows} of its {known} rows: {order} is null in the others; "
                 "export it with /exp instead",
                 offset=0,
             )
     return absent
 
 
-async def _pages(connection: Connection, table: Table) -> AsyncIterator[list[asyncpg.Record]]:
+async def _columns_of(connection: Connection, table: Table) -> list[str]:
+    statement = await connection.prepare(f"SELECT * FROM {table} LIMIT 0")
+    return [attribute.name for attribute in statement.get_attributes()]
+
+
+async def _pages(connection: Connection, table: Table, order: str) -> AsyncIterator[list[asyncpg.Record]]:
     """Rows of one moment are never torn apart: the last moment of a full page is left to the next page."""
     after: datetime | None = None
     limit = PAGE_ROWS
     while True:
-        where = "" if after is None else f" WHERE {_DESIGNATED} > '{after:%Y-%m-%dT%H:%M:%S.%f}Z'"
-        page = await connection.fetch(f"SELECT * FROM {table}{where} ORDER BY {_DESIGNATED} LIMIT {limit}")
+        where = "" if after is None else f" WHERE {order} > '{after:%Y-%m-%dT%H:%M:%S.%f}Z'"
+        page = await connection.fetch(f"SELECT * FROM {table}{where} ORDER BY {order} LIMIT {limit}")
         if len(page) < limit:
             yield page
             return
-        last = _moment(page[-1], table)
-        whole = [record for record in page if _moment(record, table) < last]
+        last = _moment(page[-1], table, order)
+        whole = [record for record in page if _moment(record, table, order) < last]
         if whole:
-            newest = _moment(whole[-1], table)
+            newest = _moment(whole[-1], table, order)
             if after is not None and newest <= after:
-                raise SourceMalformed(f"{table} cannot be read in the order of {_DESIGNATED}", offset=0)
+                raise SourceMalformed(f"{table} cannot be read in the order of {order}", offset=0)
             yield whole
             after, limit = newest, PAGE_ROWS
         else:
             limit *= 2
 
 
-def _moment(record: asyncpg.Record, table: Table) -> datetime:
-    moment = record.get(_DESIGNATED)
+def _moment(record: asyncpg.Record, table: Table, order: str) -> datetime:
+    moment = record.get(order)
     if not isinstance(moment, datetime):
-        raise SourceMalformed(
-            f"{table} has no timestamp {_DESIGNATED}; export it with /exp instead", offset=0
-        )
+        raise SourceMalformed(f"{table} has no timestamp {order}; export it with /exp instead", offset=0)
     return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
 
 

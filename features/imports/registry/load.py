@@ -28,8 +28,8 @@ from features.imports.phases.rejects import store
 from features.imports.queries import memory
 from features.imports.registry.contents import ContentFolder, NoContent
 from features.imports.registry.judge import open_content, spool_of
-from features.imports.registry.schemas import FILES, TABLES, Arguments, Checkpoint, Table
-from features.imports.registry.tables import TARGETS
+from features.imports.registry.schemas import AUDIT, FILES, TABLES, Arguments, Checkpoint, Table
+from features.imports.registry.tables import TARGETS, takeover_of
 from features.search import api as search
 
 BATCH_TIMEOUT: Final = timedelta(seconds=60)
@@ -96,7 +96,7 @@ async def _load_batch(
         ids = [row["id"] for row in rows]
         number = before.tally(table).done
         written = await _write(tx, context.job.id, arguments, table, rows_json, ids, number)
-        if arguments.on_conflict == "fail" and written.kept:
+        if arguments.on_conflict == "fail" and written.kept and table != AUDIT:
             raise RowsExist(f"{written.kept} rows of {table} came in between; what was loaded before stays")
         if table == FILES:
             await _raise_if_uncopied(context, tx, [*written.inserted, *written.updated], copied)
@@ -142,8 +142,11 @@ async def _write(
 ) -> Written:
     """The rows, and what it takes to take them back; `number`: how many rows of the table came before."""
     target, overwrite = TARGETS[table], arguments.on_conflict == "overwrite"
+    takeover = takeover_of(table, arguments.columns[table])
+    if target.reversal is None:
+        return await takeover.load(tx, rows_json, job_id, overwrite=overwrite)
     images = {image.id: image for image in await target.reversal.before(tx, ids)} if overwrite else {}
-    written = await target.takeover.load(tx, rows_json, job_id, overwrite=overwrite)
+    written = await takeover.load(tx, rows_json, job_id, overwrite=overwrite)
     if not images.keys() >= set(written.updated):
         raise RowAppeared
     await memory.keep_images(tx, job_id, target.entity, [images[row_id] for row_id in written.updated])
@@ -176,10 +179,7 @@ async def _copy(context: JobContext, arguments: Arguments, rows: list[dict[str, 
 
 async def _copy_one(context: JobContext, folder: ContentFolder, row: dict[str, object], key: str) -> None:
     legacy = json.loads(str(row["legacy"] or "{}"))
-    values = {
-        "file_path": legacy.get("fields", {}).get("file_path"),
-        "filename": legacy.get("original", {}).get("filename", row["filename"]),
-    }
+    values = {"filename": row["filename"], **legacy.get("fields", {}), **legacy.get("original", {})}
     try:
         with await asyncio.to_thread(open_content, folder, values) as file:
             checksum = await files.store(context.settings, key, file)

@@ -17,6 +17,7 @@ from features.imports.registry import captured
 from features.imports.registry.contents import ContentFolder
 from features.imports.registry.judge import Rejects, TableJudge
 from features.imports.registry.schemas import (
+    AUDIT,
     FILES,
     IDEAS,
     SYSTEMS,
@@ -27,7 +28,7 @@ from features.imports.registry.schemas import (
     Table,
     TableFindings,
 )
-from features.imports.registry.tables import TARGETS
+from features.imports.registry.tables import TARGETS, takeover_of
 from features.imports.registry.translate import Candidate
 from features.systems import api as systems
 
@@ -59,6 +60,7 @@ async def examine(
             judge = TableJudge(
                 folder,
                 table,
+                takeover_of(table, arguments.columns[table]),
                 rejects,
                 before=sum(each.rows for each in found.values()),
                 token=token,
@@ -127,7 +129,7 @@ async def _judge(
         await context.raise_if_stopping()
         if _too_many(arguments, rejects):
             break
-    if arguments.on_conflict == "fail" and existing:
+    if arguments.on_conflict == "fail" and existing and judge.table != AUDIT:
         raise RowsExist(
             f"{existing} rows of {judge.table} exist already, for example {', '.join(conflicts)}; "
             "nothing was imported"

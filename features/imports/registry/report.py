@@ -48,6 +48,7 @@ def report(
             existing=each.existing if arguments.dry_run else None,
             translated=each.translated,
             adapted=each.adapted,
+            unknown=arguments.unknown.get(table, []),
         )
         for table, each in findings.tables.items()
     }
@@ -60,6 +61,7 @@ def report(
         dry_run=arguments.dry_run,
         on_conflict=arguments.on_conflict,
         filename=arguments.filename,
+        store=arguments.store,
         sha256=sha256_of_all(arguments),
         bytes=findings.bytes,
         absent=arguments.absent,

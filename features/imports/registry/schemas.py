@@ -10,6 +10,7 @@ from features.imports.schemas import Reject, RejectedField, Sample
 from features.items.api import OnConflict
 
 __all__ = [
+    "AUDIT",
     "FILES",
     "IDEAS",
     "KINDS",
@@ -25,6 +26,7 @@ __all__ = [
     "Result",
     "Sample",
     "Source",
+    "Store",
     "Table",
     "TableFindings",
     "TableResult",
@@ -32,14 +34,19 @@ __all__ = [
 ]
 
 Source = Literal["questdb", "postgres"]
-Table = Literal["documentation_systems", "documentation_ideas", "documentation_files"]
+Store = Literal["questdb-1", "questdb-2", "postgres"]
+"""The schemas that the old registry had, one after the other."""
+Table = Literal[
+    "documentation_systems", "documentation_ideas", "documentation_files", "documentation_audit_log"
+]
 Phase = Literal["preflight", "load", "verify", "report"]
 
 KINDS: Final[dict[Source, str]] = {"questdb": "import.questdb", "postgres": "import.postgres"}
 SYSTEMS: Final = "documentation_systems"
 IDEAS: Final = "documentation_ideas"
 FILES: Final = "documentation_files"
-TABLES: Final[tuple[Table, ...]] = (SYSTEMS, IDEAS, FILES)
+AUDIT: Final = "documentation_audit_log"
+TABLES: Final[tuple[Table, ...]] = (SYSTEMS, IDEAS, FILES, AUDIT)
 """In the order in which they are written: each refers only to those before it."""
 
 
@@ -59,10 +66,14 @@ class Options(BaseModel):
 
 class Arguments(Options):
     """The job's arguments. `filename` names the source for people, without any password. `captured` is the
-    SHA-256 of what was captured of each table; the tables that the source lacks are `absent`.
+    SHA-256 of what was captured of each table; the tables that the source lacks are `absent`. `columns` are
+    those of each table, `unknown` the ones among them that its schema does not have: they stay in `legacy`.
     """
 
     filename: str
+    store: Store
+    columns: dict[Table, list[str]]
+    unknown: dict[Table, list[str]] = {}
     captured: dict[Table, str]
     absent: list[Table] = []
 
@@ -167,8 +178,10 @@ class _Figures(BaseModel):
 
 class TableResult(_Figures):
     """One table's part of the result. Only the newest version of a row is taken; the older ones are
-    `superseded`, and kept among the rejects.
+    `superseded`, and kept among the rejects. `unknown` are columns that its schema does not have.
     """
+
+    unknown: list[str]
 
     translated: dict[str, int]
     adapted: dict[str, int]
@@ -180,6 +193,7 @@ class Result(_Figures):
     dry_run: bool
     on_conflict: OnConflict
     filename: str
+    store: Store
     sha256: str
     bytes: int
     absent: list[Table]

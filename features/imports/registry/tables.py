@@ -1,23 +1,29 @@
 """The tables that take an old registry in: how each is written, proved and taken back."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from core.database.bulk import BulkTable
 from core.database.reversal import ReversibleTable
+from features.audit import api as audit
 from features.files import api as files
 from features.ideas import api as ideas
-from features.imports.registry.schemas import FILES, IDEAS, SYSTEMS, Table
+from features.imports.registry.schemas import AUDIT, FILES, IDEAS, SYSTEMS, Table
 from features.systems import api as systems
+
+Takeover: TypeAlias = BulkTable | audit.TakenOverEntries
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """`entity` is what its pages, images and audit entries go by, `tags` what its cached answers hang on."""
+    """`entity` is what its pages, images and audit entries go by, `tags` what its cached answers hang on.
+    Without a `reversal` its rows stay when the import is taken back.
+    """
 
     entity: str
-    takeover: BulkTable
-    reversal: ReversibleTable
+    takeover: Takeover
+    reversal: ReversibleTable | None
     tags: tuple[str, ...]
 
 
@@ -27,5 +33,23 @@ TARGETS: Final[dict[Table, Target]] = {
     ),
     IDEAS: Target(ideas.ENTITY, ideas.TAKEOVER, ideas.REVERSAL, ideas.BULK_TAGS),
     FILES: Target(files.ENTITY, files.TAKEOVER, files.REVERSAL, files.FILE_TAGS),
+    AUDIT: Target(audit.ENTITY, audit.TAKEOVER, None, audit.AUDIT_TAGS),
 }
 """In the order in which they are written, and their rows locked."""
+
+_NOT_IN_EVERY_SCHEMA: Final[Mapping[Table, frozenset[str]]] = {
+    SYSTEMS: frozenset(
+        {
+            *("port", "type", "owner", "version", "metadata", "icon", "color", "host", "last_checked"),
+            "response_time_ms",
+        }
+    ),
+    IDEAS: frozenset({"system_id", "estimated_hours", "actual_hours", "due_date"}),
+    FILES: frozenset({"description", "system_id", "is_public", "download_count"}),
+    AUDIT: frozenset(),
+}
+
+
+def takeover_of(table: Table, columns: Collection[str]) -> Takeover:
+    """For a source with these columns: what it cannot know stays as it is."""
+    return TARGETS[table].takeover.without(_NOT_IN_EVERY_SCHEMA[table].difference(columns))

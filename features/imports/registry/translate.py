@@ -1,4 +1,7 @@
-"""Old rows become rows of ours: which column becomes which, and which old word means which new one."""
+"""Old rows become rows of ours: which column becomes which, and which old word means which new one.
+
+The words and their translations are those of the three schemas that the old services had.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -6,14 +9,20 @@ from typing import Final, get_args
 
 from core.database.bulk import Value
 from core.outbound.url import fault_of_url
+from features.audit import api as audit
 from features.files import api as files
 from features.ideas import api as ideas
-from features.imports.registry.schemas import FILES, IDEAS, SYSTEMS, Table
+from features.imports.registry.schemas import AUDIT, FILES, IDEAS, SYSTEMS, Table
 from features.imports.registry.values import Old
 from features.systems import api as systems
 
 SYSTEM_STATUS: Final = {"error": "degraded", "unknown": "planned"}
-IDEA_STATUS: Final = {"backlog": "new", "todo": "triage", "done": "completed"}
+IDEA_STATUS: Final = {
+    "backlog": "new",
+    "todo": "triage",
+    "done": "completed",
+    "cancelled": "rejected",
+}
 IDEA_PRIORITY: Final = {"urgent": "critical"}
 IDEA_CATEGORY: Final = {
     "new_feature": "automation",
@@ -21,14 +30,24 @@ IDEA_CATEGORY: Final = {
     "bug_fix": "api",
     "content": "docs",
     "structure": "infrastructure",
+    "guide": "docs",
+    "reference": "docs",
+    "tutorial": "docs",
+}
+ACTION: Final[Mapping[str, audit.Action]] = {
+    "create": "created",
+    "update": "updated",
+    "delete": "deleted",
 }
 NOBODY: Final = "anonymous"
 
 _JSON_LENGTH: Final = 1 << 20
-_TAG_LENGTH: Final = 200
 _ACTOR_LENGTH: Final = 128
 _HOURS: Final = (1, 1000)
 _WORKED_HOURS: Final = (0, 10_000)
+_PORTS: Final = (1, 65_535)
+_ENTITY_LENGTH: Final = 64
+_ENTITY_ID_LENGTH: Final = 512
 
 
 @dataclass(slots=True)
@@ -62,15 +81,19 @@ def translate(table: Table, position: int, values: Mapping[str, object]) -> Cand
 def _system(old: Old) -> dict[str, Value]:
     return {
         "id": old.text("id", most=systems.ID_LENGTH, required=True),
-        "name": old.text("name", most=systems.NAME_LENGTH, required=True),
-        "description": old.text("description", most=systems.DESCRIPTION_LENGTH, required=True),
+        "name": old.text("name", most=systems.STORED_NAME_LENGTH, required=True),
+        "description": old.text("description", most=systems.DESCRIPTION_LENGTH),
         "status": old.word("status", get_args(systems.Status), SYSTEM_STATUS, default="planned"),
-        "tags": old.texts("tags", most=systems.TAGS_PER_SYSTEM, longest=_TAG_LENGTH),
+        "port": old.integer("port", least=_PORTS[0], most=_PORTS[1]),
+        "tags": old.texts("tags"),
         "type": old.optional_word("type", get_args(systems.SystemType)),
         "url": _url(old),
         "owner": old.text("owner", most=systems.WORD_LENGTH),
         "version": old.text("version", most=systems.WORD_LENGTH),
         "metadata": old.members("metadata"),
+        "icon": old.text("icon", most=_JSON_LENGTH),
+        "color": old.text("color", most=_JSON_LENGTH),
+        "host": old.text("host", most=_JSON_LENGTH),
         "last_checked": old.moment("last_checked"),
         "response_time_ms": old.integer("response_time_ms"),
         **_times(old),
@@ -81,12 +104,12 @@ def _idea(old: Old) -> dict[str, Value]:
     low, high = _HOURS
     row: dict[str, Value] = {
         "id": old.text("id", most=ideas.ID_LENGTH, required=True),
-        "title": old.text("title", most=ideas.TITLE_LENGTH, required=True),
-        "description": old.text("description", most=ideas.DESCRIPTION_LENGTH, required=True),
+        "title": old.text("title", most=ideas.STORED_TITLE_LENGTH, required=True),
+        "description": old.text("description", most=ideas.DESCRIPTION_LENGTH),
         "status": old.word("status", get_args(ideas.Status), IDEA_STATUS, default="new"),
-        "category": old.word("category", get_args(ideas.Category), IDEA_CATEGORY),
-        "priority": old.word("priority", get_args(ideas.Priority), IDEA_PRIORITY),
-        "tags": old.texts("tags", most=ideas.TAGS_PER_IDEA, longest=ideas.TAG_LENGTH),
+        "category": old.word("category", get_args(ideas.Category), IDEA_CATEGORY, default="docs"),
+        "priority": old.word("priority", get_args(ideas.Priority), IDEA_PRIORITY, default="medium"),
+        "tags": old.texts("tags"),
         "system_id": old.text("system_id", most=systems.ID_LENGTH),
         "assigned_to": old.text("assigned_to", most=ideas.PERSON_LENGTH),
         "created_by": old.text("created_by", most=ideas.PERSON_LENGTH),
@@ -108,19 +131,16 @@ def _idea(old: Old) -> dict[str, Value]:
 
 def _file(old: Old) -> dict[str, Value]:
     """Without what only the bytes can tell: type, size, checksum, and where they are."""
+    column = "stored_name" if "stored_name" in old else "filename"
     sent = old.text("original_name", most=files.ORIGINAL_LENGTH)
-    name = old.text("filename", most=files.ORIGINAL_LENGTH) or sent
+    name = old.text(column, most=files.ORIGINAL_LENGTH) or sent
     if name is None:
-        old.fault("filename", "is required")
+        old.fault(column, "is required")
     safe, shown = files.safe_name(name or ""), files.shown_name(sent or name or "")
     if safe != name:
-        old.keep("filename")
+        old.keep(column)
     if shown != sent:
         old.keep("original_name")
-    description = old.text("description", most=_JSON_LENGTH)
-    if description is not None and len(description) > files.DESCRIPTION_LENGTH:
-        old.adapt("description")
-        description = description[: files.DESCRIPTION_LENGTH]
     uploaded_by = old.text("uploaded_by", most=_ACTOR_LENGTH)
     if uploaded_by is None:
         old.adapt("uploaded_by")
@@ -128,7 +148,7 @@ def _file(old: Old) -> dict[str, Value]:
         "id": old.text("id", most=files.ID_LENGTH, required=True),
         "filename": safe,
         "original_name": shown,
-        "description": description,
+        "description": old.text("description", most=_JSON_LENGTH),
         "idea_id": old.text("idea_id", most=ideas.ID_LENGTH),
         "system_id": old.text("system_id", most=systems.ID_LENGTH),
         "uploaded_by": uploaded_by or NOBODY,
@@ -138,14 +158,34 @@ def _file(old: Old) -> dict[str, Value]:
     }
 
 
+def _entry(old: Old) -> dict[str, Value]:
+    """Of the audit log. What it says of the changes stays as it is; `user_agent` has no column here."""
+    column = "ts" if "ts" in old else "created_at"
+    at = old.moment(column)
+    if at is None:
+        old.fault(column, "is required, as an ISO 8601 timestamp")
+    actor = old.text("user_id", most=_ACTOR_LENGTH)
+    return {
+        "id": old.text("id", most=_ENTITY_ID_LENGTH, required=True),
+        "entity": old.text("entity_type", most=_ENTITY_LENGTH, required=True),
+        "entity_id": old.text("entity_id", most=_ENTITY_ID_LENGTH, required=True),
+        "action": old.word("action", (), ACTION, default=None),
+        "actor": actor or NOBODY,
+        "client": old.text("ip_address", most=_ACTOR_LENGTH),
+        "changes": old.members("changes") or {},
+        "at": at,
+    }
+
+
 def _times(old: Old) -> dict[str, Value]:
     """When a row came is known from its first version at the latest."""
-    created_at = old.moment("created_at")
+    column = "uploaded_at" if "uploaded_at" in old else "created_at"
+    created_at = old.moment(column)
     if created_at is None:
-        old.adapt("created_at")
-        created_at = old.moment_beside("designated_timestamp")
+        old.adapt(column)
+        created_at = old.moment_beside("ts") or old.moment_beside("designated_timestamp")
         if created_at is None:
-            old.fault("created_at", "is required, as an ISO 8601 timestamp")
+            old.fault(column, "is required, as an ISO 8601 timestamp")
     return {"created_at": created_at, "updated_at": old.moment("updated_at")}
 
 
@@ -161,4 +201,5 @@ _ROWS: Final[Mapping[Table, Callable[[Old], dict[str, Value]]]] = {
     SYSTEMS: _system,
     IDEAS: _idea,
     FILES: _file,
+    AUDIT: _entry,
 }

@@ -56,10 +56,15 @@ class Old:
             self.keep(column)
         return None
 
+    def __contains__(self, column: str) -> bool:
+        return column in self._values
+
     def word(
-        self, column: str, words: Collection[str], old: Mapping[str, str], *, default: str | None = None
+        self, column: str, words: Collection[str], old: Mapping[str, str], *, default: str | None
     ) -> str | None:
-        """One of the words, or what one of the old words means."""
+        """One of the words, or what one of the old words means; a word that is neither becomes the default.
+        Without one it is a fault.
+        """
         value = self._take(column)
         if value is None or value == "":
             if default is None:
@@ -73,6 +78,9 @@ class Old:
             self.translated.add(column)
             self.keep(column)
             return old[value]
+        if default is not None:
+            self.adapt(column)
+            return default
         known = ", ".join([*words, *(word for word in old if word not in words)])
         self.faults.append((column, f"must be one of {known}"))
         return None
@@ -133,15 +141,22 @@ class Old:
         self.keep(column) if value in (None, "") else self.adapt(column)
         return False
 
-    def texts(self, column: str, *, most: int, longest: int) -> list[str]:
-        """A list of texts, as JSON text or as a list of the source's own."""
+    def texts(self, column: str) -> list[str]:
+        """A list of texts: as JSON text, as a list of the source's own, or with commas between them
+        (`docs,portal`).
+        """
+        value = self._values.get(column)
+        if isinstance(value, str) and value != "" and not _is_json(value):
+            self._asked.add(column)
+            texts = [text for each in value.split(",") if (text := each.strip())]
+            if ",".join(texts) != value:
+                self.keep(column)
+            return texts
         found = self._json(column)
         if found is None:
             return []
-        if isinstance(found, list) and len(found) <= most:
-            texts = [each for each in found if isinstance(each, str) and len(each) <= longest]
-            if len(texts) == len(found):
-                return texts
+        if isinstance(found, list) and all(isinstance(each, str) for each in found):
+            return found
         self.adapt(column)
         return []
 
@@ -215,6 +230,14 @@ def as_moment(value: object) -> datetime | None:
         return from_iso(value.strip())
     except (ValueError, OverflowError):
         return None
+
+
+def _is_json(text: str) -> bool:
+    """Whether it is a JSON value other than a word or number, which could be a tag."""
+    try:
+        return text.strip()[:1] in ("[", "{", '"', "n") and json.loads(text) is not ...
+    except (ValueError, RecursionError):
+        return False
 
 
 def _number_in(value: object) -> float | int | None:

@@ -14,8 +14,8 @@ from core.jobs import JobContext, JobFailed
 from features.files import api as files
 from features.imports.lowdb.spool import Batch, batches, digest_of, row_of
 from features.imports.registry.judge import spool_of
-from features.imports.registry.schemas import FILES, TABLES, Arguments, Checked, Checkpoint, Table
-from features.imports.registry.tables import TARGETS
+from features.imports.registry.schemas import AUDIT, FILES, TABLES, Arguments, Checked, Checkpoint, Table
+from features.imports.registry.tables import takeover_of
 
 _NAMED_IDS: Final = 5
 
@@ -71,10 +71,10 @@ async def _compare(
     context: JobContext, arguments: Arguments, table: Table, batch: Batch, tally: _Tally
 ) -> None:
     proofs = await asyncio.to_thread(_proofs, batch)
-    differences = await TARGETS[table].takeover.compare(context.db, proofs)
+    differences = await takeover_of(table, arguments.columns[table]).compare(context.db, proofs)
     excused: set[str] = set()
     for each in differences:
-        if not each.missing and _was_kept(each, context.job.id, arguments):
+        if not each.missing and _was_kept(table, each, context.job.id, arguments):
             tally.kept += 1
         elif not each.missing and (each.version or 0) > (each.import_version or 0):
             tally.changed_since += 1
@@ -100,5 +100,6 @@ def _proofs(batch: Batch) -> list[tuple[str, dict[str, Any]]]:
     return [(digest_of(line), json.loads(row_of(line))) for line in batch.lines]
 
 
-def _was_kept(each: Difference, job_id: str, arguments: Arguments) -> bool:
-    return arguments.on_conflict == "skip" and each.import_job_id != job_id
+def _was_kept(table: Table, each: Difference, job_id: str, arguments: Arguments) -> bool:
+    """Entries of the audit trail are never changed."""
+    return (arguments.on_conflict == "skip" or table == AUDIT) and each.import_job_id != job_id

@@ -10,7 +10,9 @@ _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class Versions:
-    """The place of each id's newest version: by `updated_at`, then `designated_timestamp`, then order."""
+    """The place of each id's newest version: by `ts` or `designated_timestamp`, then `updated_at`, then
+    order.
+    """
 
     def __init__(self) -> None:
         self._newest: dict[str, tuple[datetime, datetime, int]] = {}
@@ -18,8 +20,8 @@ class Versions:
     def add(self, position: int, values: Mapping[str, object]) -> None:
         if (key := _key(values)) is None:
             return
-        updated_at = as_moment(values.get("updated_at")) or _NEVER
-        place = (updated_at, as_moment(values.get("designated_timestamp")) or _NEVER, position)
+        appended_at = as_moment(values.get("ts") or values.get("designated_timestamp")) or _NEVER
+        place = (appended_at, as_moment(values.get("updated_at")) or _NEVER, position)
         self._newest[key] = max(self._newest.get(key, place), place)
 
     def newest(self, values: Mapping[str, object]) -> int | None:

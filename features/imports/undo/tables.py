@@ -32,6 +32,7 @@ TABLES: Final = (
     *(
         Table(each.entity, each.reversal, each.tags, contents.settle if each.entity == files.ENTITY else None)
         for each in TARGETS.values()
+        if each.reversal is not None
     ),
     Table(ENTITY, items.REVERSAL, items.ITEM_TAGS),
 )

@@ -21,11 +21,7 @@ from core.http.timestamps import from_iso, to_iso
 from core.http.validation import MAX_DETAILS, field_errors
 from features.items.errors import InvalidLegacyItem
 from features.items.schemas import (
-    DESCRIPTION_LENGTH,
     ID_LENGTH,
-    TAG_LENGTH,
-    TAGS_PER_ITEM,
-    TITLE_LENGTH,
     Category,
     Priority,
     Status,
@@ -42,17 +38,16 @@ _FIELDS: Final = (
 _KNOWN_FIELDS: Final = frozenset(_FIELDS)
 
 _Id = Annotated[str, Field(min_length=1, max_length=ID_LENGTH, pattern=_NUL_FREE)]
-_Title = Annotated[str, Field(max_length=TITLE_LENGTH, pattern=_NOT_BLANK)]
-_Description = Annotated[str, Field(max_length=DESCRIPTION_LENGTH, pattern=_NOT_BLANK)]
-_Tag = Annotated[str, Field(max_length=TAG_LENGTH, pattern=_NUL_FREE)]
-_Tags = Annotated[list[_Tag], Field(max_length=TAGS_PER_ITEM)]
+# The old service knew no longest title, description or tag.
+_NotBlank = Annotated[str, Field(pattern=_NOT_BLANK)]
+_Tags = list[Annotated[str, Field(pattern=_NUL_FREE)]]
 
 
 @with_config({"strict": True, "extra": "ignore"})
 class _Shape(TypedDict):
     id: _Id
-    title: _Title
-    description: _Description
+    title: _NotBlank
+    description: _NotBlank
     category: Category
     priority: Priority
     status: Status
@@ -64,8 +59,8 @@ _SHAPE: Final = TypeAdapter(_Shape)
 _COLUMNS: Final = TypeAdapter(
     tuple[
         tuple[_Id, ...],
-        tuple[_Title, ...],
-        tuple[_Description, ...],
+        tuple[_NotBlank, ...],
+        tuple[_NotBlank, ...],
         tuple[Category, ...],
         tuple[Priority, ...],
         tuple[Status, ...],

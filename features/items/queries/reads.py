@@ -77,7 +77,7 @@ def _conditions(wanted: ItemFilter, arguments: Arguments) -> list[str]:
     # best for it.
     found = [f"{name} = '{value}'" for name in COUNTED if (value := getattr(wanted, name)) is not None]
     if wanted.tag is not None:
-        found.append(f"tags @> ARRAY[{arguments.add(wanted.tag)}::text]")
+        found.append(f"handover_tags(tags) @> ARRAY[{arguments.add(wanted.tag)}::text]")
     if wanted.q:
         found.append(f"{_WORDS} @@ to_tsquery('simple'::regconfig, {arguments.add(_prefixes(wanted.q))})")
     return found

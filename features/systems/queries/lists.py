@@ -27,7 +27,7 @@ _CONDITIONS: Final = {
     "type": "type = {}",
     "category": "category = {}",
     "owner": "owner = {}",
-    "tag": "tags @> ARRAY[{}::text]",
+    "tag": "handover_tags(tags) @> ARRAY[{}::text]",
     "search": _WORDS,
 }
 

@@ -121,7 +121,7 @@ def system_of(row: SystemRow) -> System:
     return System.model_construct(
         id=row.id,
         name=row.name,
-        description=row.description,
+        description=row.description or "",
         status=cast(Status, row.status),
         port=row.port,
         category=row.category,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from core.platform import Platform
 
+_GATE = 7_421_002
 Job = dict[str, Any]
 Takeover = Callable[..., Awaitable[Job]]
 
@@ -115,3 +117,42 @@ async def questdb(old_url: str, old: Connection) -> AsyncIterator[Relay]:
     for task in list(tasks):
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def gate(sql: "asyncpg.Connection") -> AsyncIterator["Gate"]:
+    yield Gate(sql)
+    await sql.execute("SELECT pg_advisory_unlock_all()")
+    for table in ("ideas", "files", "audit_entries"):
+        await sql.execute(f"DROP TRIGGER IF EXISTS gate ON {table}")
+    await sql.execute("DROP FUNCTION IF EXISTS gate")
+
+
+class Gate:
+    """`async with gate.before("ideas", "x")`: nobody inserts the row x until the block ends."""
+
+    def __init__(self, sql: "asyncpg.Connection") -> None:
+        self._sql = sql
+
+    @asynccontextmanager
+    async def before(self, table: str, row_id: str, column: str = "id") -> AsyncIterator[None]:
+        await self._sql.execute(
+            "CREATE OR REPLACE FUNCTION gate() RETURNS trigger LANGUAGE plpgsql AS "
+            f"$$ BEGIN PERFORM pg_advisory_xact_lock({_GATE}); RETURN NEW; END $$; "
+            f"CREATE TRIGGER gate BEFORE INSERT ON {table} FOR EACH ROW WHEN (NEW.{column} = '{row_id}') "
+            "EXECUTE FUNCTION gate()"
+        )
+        await self._sql.execute(f"SELECT pg_advisory_lock({_GATE})")
+        try:
+            yield
+        finally:
+            await self._sql.execute(f"SELECT pg_advisory_unlock({_GATE})")
+            await self._sql.execute(f"DROP TRIGGER IF EXISTS gate ON {table}")
+
+    async def waited_at(self) -> bool:
+        return bool(
+            await self._sql.fetchval(
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND NOT granted",
+                _GATE,
+            )
+        )

@@ -20,9 +20,10 @@ _COLUMNS = {
         "id filename original_name mime_type size_bytes file_path description idea_id system_id uploaded_by "
         "is_public download_count created_at updated_at designated_timestamp"
     ),
+    "documentation_audit_log": "id entity_type entity_id action user_id changes ip_address user_agent ts",
 }
 TABLES: Mapping[str, Sequence[str]] = {table: names.split() for table, names in _COLUMNS.items()}
-SYSTEMS, IDEAS, FILES = TABLES
+SYSTEMS, IDEAS, FILES, AUDIT = TABLES
 NOON = "2024-05-01T12:00:00.000000Z"
 _WORDS = ("guia", "página", "índice", "endpoint", "painel", "diagrama", "modelo", "revisão", "emoji 🎉")
 
@@ -99,6 +100,79 @@ def file(**changes: object) -> Old:
     )
 
 
+def entry(**changes: object) -> Old:
+    """A row of the audit log."""
+    values: Old = {
+        "id": str(uuid.uuid4()),
+        "entity_type": "idea",
+        "entity_id": str(uuid.uuid4()),
+        "action": "update",
+        "user_id": "ada",
+        "changes": '{"title":"Better"}',
+        "ip_address": "192.0.2.7",
+        "user_agent": "Firefox",
+        "ts": NOON,
+        **changes,
+    }
+    return {name: value for name, value in values.items() if value is not ...}
+
+
+def first_system(**changes: object) -> Old:
+    """As the first schema has it."""
+    return {
+        "id": str(uuid.uuid4()),
+        "name": f"Orders {uuid.uuid4().hex[:8]}",
+        "description": "Takes orders in",
+        "status": "online",
+        "port": 3500,
+        "host": "orders.internal",
+        "url": "https://orders.example/health",
+        "icon": "box",
+        "color": "#aabbcc",
+        "tags": "docs,portal",
+        "created_at": NOON,
+        "updated_at": None,
+        "ts": NOON,
+        **changes,
+    }
+
+
+def first_idea(**changes: object) -> Old:
+    return {
+        "id": str(uuid.uuid4()),
+        "title": "Document pagination",
+        "description": "One page with examples",
+        "status": "backlog",
+        "category": "guide",
+        "priority": "high",
+        "tags": "docs,portal",
+        "created_by": "ada",
+        "assigned_to": "docs-team",
+        "created_at": NOON,
+        "updated_at": None,
+        "completed_at": None,
+        "ts": NOON,
+        **changes,
+    }
+
+
+def first_file(**changes: object) -> Old:
+    return {
+        "id": str(uuid.uuid4()),
+        "idea_id": None,
+        "original_name": "Guide.md",
+        "stored_name": "1699-guide.md",
+        "size": None,
+        "mime_type": "text/markdown",
+        "storage_path": "/srv/first/1699-guide.md",
+        "checksum": None,
+        "uploaded_by": "ada",
+        "uploaded_at": NOON,
+        "ts": NOON,
+        **changes,
+    }
+
+
 def ideas(count: int, seed: int = 1) -> list[Old]:
     """As a real table has them, the same for the same seed."""
     chance = random.Random(seed)
@@ -116,11 +190,13 @@ def ideas(count: int, seed: int = 1) -> list[Old]:
 
 
 def export(folder: Path, **tables: Sequence[Old]) -> Path:
-    """`export(folder, systems=[...], ideas=[...])`: the files that are named, as `/exp` writes them."""
+    """`export(folder, systems=[...], ideas=[...])`: the files that are named, as `/exp` writes them, with the
+    columns of their first rows.
+    """
     folder.mkdir(exist_ok=True)
     for name, rows in tables.items():
         table = f"documentation_{name}"
-        (folder / f"{table}.csv").write_bytes(csv(rows, TABLES[table]))
+        (folder / f"{table}.csv").write_bytes(csv(rows, list(rows[0]) if rows else TABLES[table]))
     return folder
 
 

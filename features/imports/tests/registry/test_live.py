@@ -2,6 +2,7 @@
 
 import json
 import traceback
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -35,15 +36,21 @@ _QUESTDB |= {"id": "varchar", "tags": "varchar", "metadata": "varchar", "estimat
 
 
 async def fill(
-    old: Connection, types: dict[str, str], *, systems: list[Old], ideas: list[Old], files: list[Old]
+    old: Connection,
+    types: dict[str, str],
+    *,
+    systems: list[Old],
+    ideas: list[Old],
+    files: list[Old],
+    log: Sequence[Old] = (),
 ) -> None:
-    for (table, columns), rows in zip(TABLES.items(), (systems, ideas, files), strict=True):
+    for (table, columns), rows in zip(TABLES.items(), (systems, ideas, files, log), strict=True):
         spec = ", ".join(f"{name} {types.get(name, 'text')}" for name in columns)
         await old.execute(f"CREATE TABLE {table} ({spec})")
         if rows:
             await old.execute(
                 f"INSERT INTO {table} SELECT * FROM json_populate_recordset(NULL::{table}, $1::json)",
-                json.dumps(rows),
+                json.dumps(list(rows)),
             )
 
 
@@ -188,7 +195,7 @@ async def test_a_missing_table_of_questdb_is_told(
     await old.execute("DROP TABLE documentation_files")
     job = await takeover(questdb.url)
     assert job["result"]["absent"] == ["documentation_files"]
-    await old.execute("DROP TABLE documentation_ideas, documentation_systems")
+    await old.execute("DROP TABLE documentation_ideas, documentation_systems, documentation_audit_log")
     with pytest.raises(SourceUnavailable, match="has none of"):
         await takeover(questdb.url)
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-import pytest_asyncio
 
 from features.imports.tests.factories import ended
+from features.imports.tests.registry.conftest import Gate
 from features.imports.tests.registry.factories import Old, export, file, ideas, system
 from tests.fixtures.application import RunningApp
 from tests.fixtures.commands import StartCommand
@@ -21,7 +21,6 @@ from tests.fixtures.waiting import wait_for
 if TYPE_CHECKING:
     import asyncpg
 
-_GATE = 7_421_002
 QUICK = {
     "JOB_LEASE_S": "2",
     "JOB_HEARTBEAT_S": "0.5",
@@ -29,45 +28,6 @@ QUICK = {
     # Who waits at the gate waits for a lock.
     "DB_LOCK_TIMEOUT_S": "60",
 }
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def gate(sql: "asyncpg.Connection") -> AsyncIterator["Gate"]:
-    yield Gate(sql)
-    await sql.execute("SELECT pg_advisory_unlock_all()")
-    for table in ("ideas", "files"):
-        await sql.execute(f"DROP TRIGGER IF EXISTS gate ON {table}")
-    await sql.execute("DROP FUNCTION IF EXISTS gate")
-
-
-class Gate:
-    """`async with gate.before("ideas", "x")`: nobody inserts the row x until the block ends."""
-
-    def __init__(self, sql: "asyncpg.Connection") -> None:
-        self._sql = sql
-
-    @asynccontextmanager
-    async def before(self, table: str, row_id: str) -> AsyncIterator[None]:
-        await self._sql.execute(
-            "CREATE OR REPLACE FUNCTION gate() RETURNS trigger LANGUAGE plpgsql AS "
-            f"$$ BEGIN PERFORM pg_advisory_xact_lock({_GATE}); RETURN NEW; END $$; "
-            f"CREATE TRIGGER gate BEFORE INSERT ON {table} FOR EACH ROW WHEN (NEW.id = '{row_id}') "
-            "EXECUTE FUNCTION gate()"
-        )
-        await self._sql.execute(f"SELECT pg_advisory_lock({_GATE})")
-        try:
-            yield
-        finally:
-            await self._sql.execute(f"SELECT pg_advisory_unlock({_GATE})")
-            await self._sql.execute(f"DROP TRIGGER IF EXISTS gate ON {table}")
-
-    async def waited_at(self) -> bool:
-        return bool(
-            await self._sql.fetchval(
-                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND NOT granted",
-                _GATE,
-            )
-        )
 
 
 class Killed:

@@ -50,7 +50,7 @@ async def test_systems_and_ideas_come_with_their_links(
     assert job["state"] == "succeeded", job.get("error")
     result = job["result"]
     assert (result["records"], result["imported"], result["verified"], result["rejected"]) == (3, 3, 3, 0)
-    assert result["absent"] == ["documentation_files"]
+    assert result["absent"] == ["documentation_files", "documentation_audit_log"]
     assert result["tables"]["documentation_ideas"]["translated"] == {
         "status": 1,
         "priority": 1,
@@ -90,8 +90,9 @@ async def test_the_newest_version_is_the_row_and_the_others_are_kept(
         ideas=[
             idea(id="by update", title="old", updated_at=later),
             idea(id="by update", title="new", updated_at=latest),
-            idea(id="by update", title="older", updated_at=None, designated_timestamp=latest),
+            idea(id="by update", title="older", updated_at=None),
             idea(id="by timestamp", title="new", designated_timestamp=latest),
+            idea(id="by timestamp", title="older", updated_at=latest),
             idea(id="by timestamp", title="old", designated_timestamp=later),
             idea(id="by order", title="old"),
             idea(id="by order", title="new"),
@@ -101,11 +102,11 @@ async def test_the_newest_version_is_the_row_and_the_others_are_kept(
     )
     job = await takeover(folder, max_rejects=1)
     result = job["result"]
-    assert (result["records"], result["superseded"], result["rejected"], result["imported"]) == (9, 5, 1, 3)
+    assert (result["records"], result["superseded"], result["rejected"], result["imported"]) == (10, 6, 1, 3)
     titles = {each["id"]: each["title"] for each in (await client.get("/api/v1/ideas")).json()["data"]}
     assert titles == {"by update": "new", "by timestamp": "new", "by order": "new"}
     kept = await rejects(client, job["id"])
-    assert [each["path"] for each in kept] == [f"documentation_ideas[{row}]" for row in (0, 2, 4, 5, 7, 8)]
+    assert [each["path"] for each in kept] == [f"documentation_ideas[{row}]" for row in (0, 2, 4, 5, 6, 8, 9)]
     assert kept[0]["reason"] == "superseded by the newer version documentation_ideas[1]"
     assert kept[0]["record"]["title"] == "old"
     assert kept[-1]["errors"] == [{"field": "title", "message": "must not be empty"}]
@@ -118,7 +119,7 @@ async def test_a_link_that_leads_nowhere_is_taken_off_and_told(
     await takeover(first)
     second = export(
         tmp_path / "second",
-        systems=[system(id="bad", status="?")],
+        systems=[system(id="bad", name="")],
         ideas=[
             idea(id="a", system_id="gone"),
             idea(id="b", system_id="bad"),
@@ -223,7 +224,9 @@ async def test_too_many_rejects_stop_it_before_anything_is_written(
     takeover: Takeover, client: httpx.AsyncClient, sql: "asyncpg.Connection", tmp_path: Path
 ) -> None:
     folder = export(
-        tmp_path / "old", systems=[system()], ideas=[idea(), idea(title=""), idea(status="?"), idea(id="")]
+        tmp_path / "old",
+        systems=[system()],
+        ideas=[idea(), idea(title=""), idea(title="t" * 256), idea(id="")],
     )
     job = await takeover(folder, max_rejects=1)
     assert problem_of(job).startswith("More than 1 rows cannot be imported, so nothing was; the first is")

@@ -1,4 +1,4 @@
-"""The only place that asks the database for audit entries."""
+"""Single entries and pages of them, and the deletion of old ones."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -170,5 +170,12 @@ def _entry(row: AuditEntryRow) -> AuditRecord:
         at=row.at,
         request_id=row.request_id,
         client=row.client,
+        taken_over=_taken_over(row),
         changes=cast("dict[str, JsonValue]", row.changes),
     )
+
+
+def _taken_over(row: AuditEntryRow) -> dict[str, JsonValue] | None:
+    if row.legacy_id is None:
+        return None
+    return {"id": row.legacy_id, **cast("dict[str, JsonValue]", row.legacy or {})}

@@ -1,0 +1,64 @@
+"""Entries of an old audit log, in whole batches: they are added once, and like all entries never changed."""
+
+import hashlib
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final, Self
+
+import orjson
+
+from core.database.bulk import Difference, Row, Written, line_of_json
+from core.database.client import Database
+
+_COLUMNS: Final = "entity, entity_id, action, actor, client, changes, at, legacy"
+_SOURCE: Final = """ROWS FROM (jsonb_to_recordset($1::jsonb) AS (
+    id text, entity text, entity_id text, action text, actor text, client text, changes jsonb, at timestamptz,
+    legacy text)) WITH ORDINALITY"""
+
+_LOAD: Final = f"""
+WITH written AS (
+    INSERT INTO audit_entries ({_COLUMNS}, legacy_id, import_job_id)
+    SELECT {_COLUMNS}::json, id, $2::uuid FROM {_SOURCE} ORDER BY ordinality
+    ON CONFLICT (legacy_id) WHERE legacy_id IS NOT NULL DO NOTHING RETURNING legacy_id)
+SELECT jsonb_array_length($1::jsonb) AS total, coalesce(json_agg(legacy_id), '[]')::text AS inserted
+FROM written
+"""
+_EXISTING: Final = "SELECT legacy_id FROM audit_entries WHERE legacy_id = ANY($1::text[])"
+_COMPARE: Final = f"""
+SELECT source.id, stored.id IS NULL AS missing, stored.import_job_id::text AS import_job_id,
+    1 AS version, 1 AS import_version
+FROM {_SOURCE} AS source LEFT JOIN audit_entries AS stored ON stored.legacy_id = source.id
+WHERE stored.id IS NULL OR (stored.entity, stored.entity_id, stored.action, stored.actor, stored.client,
+    stored.changes, stored.at, stored.legacy::text) IS DISTINCT FROM (source.entity, source.entity_id,
+    source.action, source.actor, source.client, source.changes, source.at, source.legacy)
+"""
+
+
+class TakenOverEntries:
+    """What a `BulkTable` does for other tables. `id` is the entry's id in the old log: one that is stored
+    stays as it is, whatever the source says now.
+    """
+
+    def without(self, columns: Collection[str]) -> Self:
+        return self
+
+    async def load(self, tx: Database, rows_json: str, job_id: str, *, overwrite: bool) -> Written:
+        """Add a JSON array of entries, in its order."""
+        [found] = await tx.query_raw(_LOAD, rows_json, job_id)
+        inserted = orjson.loads(found["inserted"])
+        return Written(inserted, kept=int(found["total"]) - len(inserted))
+
+    async def existing(
+        self, db: Database, ids: Sequence[str], other_than_job: str | None = None
+    ) -> list[str]:
+        return [row["legacy_id"] for row in await db.query_raw(_EXISTING, list(ids))]
+
+    async def compare(self, db: Database, proofs: Iterable[tuple[str, Row]]) -> list[Difference]:
+        """Those of the entries that are missing or different in the trail."""
+        rows = b",".join([line_of_json(row) for _, row in proofs]).decode()
+        return [Difference(**row) for row in await db.query_raw(_COMPARE, f"[{rows}]")]
+
+    def digest(self, row: Row) -> str:
+        return hashlib.sha256(line_of_json(row)).hexdigest()
+
+
+TAKEOVER: Final = TakenOverEntries()

@@ -1,0 +1,314 @@
+"""The three schemas of the old registry, told apart by their columns: all that they allowed comes over."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from features.imports.errors import SchemaUnknown
+from features.imports.tests.registry.conftest import Takeover
+from features.imports.tests.registry.factories import (
+    NOON,
+    Old,
+    entry,
+    export,
+    file,
+    first_file,
+    first_idea,
+    first_system,
+    idea,
+    system,
+)
+from features.imports.tests.registry.test_live import _QUESTDB, _REAL, fill
+from tests.fixtures.database import Connection
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from features.imports.tests.registry.conftest import Relay
+
+LATER = "2024-06-01T00:00:00.000000Z"
+
+
+async def legacy_of(sql: "asyncpg.Connection", table: str, row_id: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(
+        await sql.fetchval(f"SELECT legacy::text FROM {table} WHERE id = $1", row_id)
+    )
+    return found
+
+
+async def one(client: httpx.AsyncClient, path: str) -> dict[str, Any]:
+    answer = await client.get(f"/api/v1/{path}")
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()["data"]
+    return found
+
+
+def first_registry() -> dict[str, list[Old]]:
+    content = b"# Guide\n\nwordofguide\n"
+    return {
+        "systems": [first_system(id="s", name="Hub")],
+        "ideas": [
+            first_idea(id="old", title="before", ts=NOON, updated_at=LATER),
+            first_idea(id="old", title="after", ts=LATER, status="cancelled"),
+        ],
+        "files": [
+            first_file(
+                id="f",
+                idea_id="old",
+                stored_name="guide.md",
+                storage_path="/srv/first/guide.md",
+                size=len(content),
+                checksum=hashlib.sha256(content).hexdigest().upper(),
+            )
+        ],
+        "audit_log": [entry(id="e", ts=NOON)],
+    }
+
+
+def check_first(job: dict[str, Any]) -> None:
+    assert job["state"] == "succeeded", job.get("error")
+    result = job["result"]
+    assert result["store"] == "questdb-1"
+    assert (result["imported"], result["superseded"], result["rejected"], result["verified"]) == (4, 1, 0, 4)
+    assert {table["unknown"] == [] for table in result["tables"].values()} == {True}
+
+
+async def check_first_rows(client: httpx.AsyncClient, sql: "asyncpg.Connection") -> None:
+    shown = await one(client, "systems/s")
+    assert {name: shown[name] for name in ("port", "host", "icon", "color", "tags")} == {
+        "port": 3500,
+        "host": "orders.internal",
+        "icon": "box",
+        "color": "#aabbcc",
+        "tags": ["docs", "portal"],
+    }
+    found = await one(client, "ideas/old")
+    assert (found["title"], found["status"], found["category"]) == ("after", "rejected", "docs")
+    assert (found["tags"], found["createdBy"]) == (["docs", "portal"], "ada")
+    original = (await legacy_of(sql, "ideas", "old"))["original"]
+    assert original == {"status": "cancelled", "category": "guide"}
+    kept = await one(client, "files/f")
+    assert (kept["filename"], kept["originalName"], kept["ideaId"]) == ("guide.md", "Guide.md", "old")
+    assert kept["createdAt"] == "2024-05-01T12:00:00.000Z"
+    content = (await client.get("/api/v1/files/f/download")).content
+    assert content == b"# Guide\n\nwordofguide\n"
+    assert (await legacy_of(sql, "files", "f"))["fields"]["storage_path"] == "/srv/first/guide.md"
+
+
+async def test_the_first_schema_comes_whole(
+    takeover: Takeover, client: httpx.AsyncClient, sql: "asyncpg.Connection", uploads: Path, tmp_path: Path
+) -> None:
+    job = await takeover(export(tmp_path / "old", **first_registry()), files=uploads)
+    check_first(job)
+    await check_first_rows(client, sql)
+
+
+async def test_the_first_schema_comes_whole_from_the_running_store(
+    takeover: Takeover,
+    client: httpx.AsyncClient,
+    sql: "asyncpg.Connection",
+    old: Connection,
+    questdb: "Relay",
+    uploads: Path,
+) -> None:
+    for name, rows in first_registry().items():
+        kinds = {**_QUESTDB, "ts": "timestamp", "uploaded_at": "timestamp", "size": "bigint", "port": "int"}
+        spec = ", ".join(f"{column} {kinds.get(column, 'text')}" for column in rows[0])
+        table = f"documentation_{name}"
+        await old.execute(f"CREATE TABLE {table} ({spec})")
+        await old.execute(
+            f"INSERT INTO {table} SELECT * FROM json_populate_recordset(NULL::{table}, $1::json)",
+            json.dumps(rows),
+        )
+    check_first(await takeover(questdb.url, files=uploads))
+    await check_first_rows(client, sql)
+    assert "ORDER BY ts LIMIT" in questdb.said.decode("latin-1")
+
+
+async def test_a_stored_name_need_not_have_the_extension(
+    takeover: Takeover, client: httpx.AsyncClient, uploads: Path, tmp_path: Path
+) -> None:
+    (uploads / "9f86d081").write_text("# Guide\n")
+    row = first_file(id="f", stored_name="9f86d081", storage_path="uploads/9f86d081")
+    await takeover(export(tmp_path / "old", files=[row]), files=uploads)
+    assert (await one(client, "files/f"))["mimetype"] == "text/markdown"
+
+
+async def test_the_columns_that_only_postgresql_has_come_too(
+    takeover: Takeover, client: httpx.AsyncClient, sql: "asyncpg.Connection", old: Connection, old_url: str
+) -> None:
+    await fill(old, _REAL, systems=[], ideas=[], files=[])
+    await old.execute(
+        "ALTER TABLE documentation_systems ADD icon text, ADD color text, ADD host text, ADD port int, "
+        "ADD created_by text, ADD shelf text, DROP designated_timestamp"
+    )
+    row = system(
+        id="6a1d3a52-9c55-4f5d-8f0e-0d5f8f1f3a01",
+        tags=["a"],
+        metadata={},
+        port=8080,
+        host="h",
+        icon="i",
+        color="c",
+        created_by="eva",
+        shelf="top",
+    )
+    await old.execute(
+        "INSERT INTO documentation_systems SELECT * FROM "
+        "json_populate_record(NULL::documentation_systems, $1::json)",
+        json.dumps(row),
+    )
+    dry = await takeover(old_url, source="postgres", dry_run=True)
+    assert dry["arguments"]["unknown"] == {"documentation_systems": ["shelf"]}
+    job = await takeover(old_url, source="postgres")
+    assert job["state"] == "succeeded", job.get("error")
+    assert job["result"]["store"] == "postgres"
+    assert job["result"]["tables"]["documentation_systems"]["unknown"] == ["shelf"]
+    shown = await one(client, f"systems/{row['id']}")
+    assert (shown["port"], shown["host"], shown["icon"], shown["color"]) == (8080, "h", "i", "c")
+    legacy = await legacy_of(sql, "systems", str(row["id"]))
+    assert legacy["fields"] == {"created_by": "eva", "shelf": "top"}
+
+
+async def test_what_the_old_service_allowed_is_taken_shown_and_changed_in_part(
+    takeover: Takeover, client: httpx.AsyncClient, sql: "asyncpg.Connection", tmp_path: Path
+) -> None:
+    title, name, tag = "t" * 255, "n" * 255, "g" * 5000
+    folder = export(
+        tmp_path / "old",
+        systems=[
+            system(id="s", name=name, description=None, tags=json.dumps([tag])),
+            system(id="e", description=""),
+        ],
+        ideas=[idea(id="i", title=title, description=None, tags=json.dumps([tag]), system_id="s")],
+    )
+    job = await takeover(folder)
+    assert (job["result"]["imported"], job["result"]["rejected"], job["result"]["verified"]) == (3, 0, 3)
+    for path, described in (("systems/s", "name"), ("ideas/i", "title")):
+        shown = await one(client, path)
+        assert (shown["description"], shown["tags"]) == ("", [tag])
+        whole = {**shown, "status": "offline" if described == "name" else "review"}
+        answer = await client.put(f"/api/v1/{path}", json=whole)
+        assert answer.status_code == 200, answer.text
+        changed = answer.json()["data"]
+        assert {**changed, "updatedAt": None, "status": None} == {**shown, "updatedAt": None, "status": None}
+        assert changed["status"] == whole["status"]
+        for wrong in (
+            {described: "x" * 255},
+            {"tags": [tag, tag + "x"]},
+            {"description": "", described: "y" * 201},
+        ):
+            refused = await client.put(f"/api/v1/{path}", json=wrong)
+            assert refused.status_code == 400
+            assert refused.json()["details"][0]["field"].split(".")[0] in wrong
+    assert await sql.fetchval("SELECT count(*) FROM systems WHERE description IS NULL") == 2
+    assert (await client.get("/api/v1/systems")).status_code == 200
+    assert (await client.get("/api/v1/ideas/kanban")).json()["review"][0]["title"] == title
+    assert (await one(client, "ideas/i"))["system"]["name"] == name
+    unknown = await client.put("/api/v1/ideas/gone", json={"title": title})
+    assert unknown.status_code == 400
+
+
+async def test_a_long_description_of_a_file_is_taken_and_kept(
+    takeover: Takeover, client: httpx.AsyncClient, uploads: Path, tmp_path: Path
+) -> None:
+    long = "d" * 2000
+    await takeover(export(tmp_path / "old", files=[file(id="f", description=long)]), files=uploads)
+    answer = await client.put("/api/v1/files/f", json={"description": long, "is_public": False})
+    assert (answer.status_code, answer.json()["data"]["description"]) == (200, long)
+    assert (await client.put("/api/v1/files/f", json={"description": long + "d"})).status_code == 400
+
+
+@pytest.mark.parametrize("number", [2**53 + 1, 2**63, 10**20])
+async def test_numbers_in_metadata_come_exactly(
+    number: int, takeover: Takeover, client: httpx.AsyncClient, sql: "asyncpg.Connection", tmp_path: Path
+) -> None:
+    text = f'{{"n":{number},"__proto__":{{"deep":[{number}]}},"constructor":"x"}}'
+    job = await takeover(export(tmp_path / "old", systems=[system(id="s", metadata=text)]))
+    assert job["result"]["verified"] == 1
+    assert (await one(client, "systems/s"))["metadata"] == json.loads(text)
+    assert await sql.fetchval("SELECT metadata = $1::text::jsonb FROM systems", text)
+
+
+@pytest.mark.parametrize("number", [2**53 + 1, 2**63, 10**20])
+async def test_numbers_in_jsonb_come_exactly_through_the_wire(
+    number: int, takeover: Takeover, client: httpx.AsyncClient, old: Connection, old_url: str
+) -> None:
+    row_id = "6a1d3a52-9c55-4f5d-8f0e-0d5f8f1f3a01"
+    kinds = {**_REAL, "metadata": "jsonb"}
+    metadata = {"n": number, "__proto__": {"deep": [number]}}
+    await fill(old, kinds, systems=[system(id=row_id, tags=[], metadata=metadata)], ideas=[], files=[])
+    job = await takeover(old_url, source="postgres")
+    assert job["result"]["verified"] == 1
+    assert (await one(client, f"systems/{row_id}"))["metadata"] == metadata
+
+
+async def test_a_checksum_that_the_bytes_do_not_have_is_a_reject_with_both(
+    takeover: Takeover, client: httpx.AsyncClient, uploads: Path, tmp_path: Path
+) -> None:
+    there = hashlib.sha256((uploads / "guide.md").read_bytes()).hexdigest()
+    said = hashlib.sha256(b"other").hexdigest()
+    rows = [file(id="good", checksum=there), file(id="none", checksum=None), file(id="bad", checksum=said)]
+    job = await takeover(export(tmp_path / "old", files=rows), files=uploads)
+    assert (job["result"]["imported"], job["result"]["rejected"]) == (2, 1)
+    [reject] = (await client.get(f"/api/v1/imports/{job['id']}/rejects")).text.splitlines()
+    assert json.loads(reject)["errors"] == [
+        {"field": "checksum", "message": f"is {said}, but that of the file is {there}"}
+    ]
+
+
+async def test_a_schema_that_lacks_a_column_leaves_it_alone(
+    takeover: Takeover, client: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    await takeover(export(tmp_path / "later", systems=[system(id="s", name="Hub")]))
+    await client.put("/api/v1/systems/s", json={"icon": "ours"})
+    first = export(tmp_path / "first", systems=[first_system(id="s", name="Hub", icon=None)])
+    job = await takeover(first, on_conflict="overwrite")
+    assert (job["result"]["updated"], job["result"]["verified"]) == (1, 1)
+    shown = await one(client, "systems/s")
+    assert (shown["owner"], shown["metadata"]) == ("platform-team", {"region": "eu", "replicas": 3})
+    assert shown["port"] == 3500
+    assert "icon" not in shown
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        (
+            {"systems": [first_system()], "ideas": [idea()]},
+            "documentation_systems has the first schema (with ts), documentation_ideas a later one; "
+            "import the tables of one registry at a time",
+        ),
+        (
+            {"ideas": [idea(title=..., status=...)]},
+            "documentation_ideas lacks status, title; export the whole table",
+        ),
+        (
+            {"files": [file(ts=NOON)]},
+            "documentation_files lacks storage_path, stored_name; export the whole table",
+        ),
+        (
+            {"systems": [system(designated_timestamp=...)]},
+            "documentation_systems has neither ts nor designated_timestamp; export the whole table",
+        ),
+        (
+            {"audit_log": [entry(ts=...)]},
+            "documentation_audit_log has neither ts nor created_at; export the whole table",
+        ),
+    ],
+)
+async def test_a_source_of_no_known_schema_is_refused_before_anything_is_written(
+    tables: dict[str, list[Old]],
+    message: str,
+    takeover: Takeover,
+    sql: "asyncpg.Connection",
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(SchemaUnknown) as refused:
+        await takeover(export(tmp_path / "old", **tables))
+    assert str(refused.value) == message
+    assert await sql.fetchval("SELECT count(*) FROM jobs") == 0
