@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from features.imports.tests.registry.conftest import Takeover
+from features.imports.tests.registry.conftest import Gate, Takeover
 from features.imports.tests.registry.factories import AUDIT, entry, export, idea
 from features.imports.tests.registry.test_live import _REAL, fill
+from features.imports.tests.registry.test_resume import QUICK, Killed, resumed
+from tests.fixtures.application import RunningApp
+from tests.fixtures.commands import StartCommand
 from tests.fixtures.database import Connection
 from tests.fixtures.waiting import wait_for
 
@@ -169,7 +172,7 @@ async def test_a_killed_takeover_adds_the_rest_once(
     start_command: StartCommand,
     gate: Gate,
     sql: "asyncpg.Connection",
-    running_app: "RunningApp",
+    running_app: RunningApp,
     client: httpx.AsyncClient,
     tmp_path: Path,
 ) -> None:
