@@ -4,4 +4,6 @@ Owns the table `audit_entries`. Slices that write call `features.audit.api.recor
 transaction, so that a change and its entry exist together or not at all. The table is append-only: a trigger
 refuses to update or delete an entry. Only the job `audit.retention` deletes, entries older than
 `AUDIT_RETENTION_DAYS`; the setting `handover.audit_retention` of its own transactions says so to the trigger.
+
+Entries of an old service's log are added by imports, once each, by their id there.
 """

@@ -125,7 +125,8 @@ async def _capture_pages(connection: Connection, begin: Begin, tell: Tell) -> li
 
 
 async def _columns_of(connection: Connection, table: Table) -> list[str]:
-    statement = await connection.prepare(f"SELECT * FROM {table} LIMIT 0")
+    # Without a name, as all that QuestDB is asked.
+    statement = await connection.prepare(f"SELECT * FROM {table} LIMIT 0", name="")
     return [attribute.name for attribute in statement.get_attributes()]
 
 

@@ -234,10 +234,13 @@ def as_moment(value: object) -> datetime | None:
 
 def _is_json(text: str) -> bool:
     """Whether it is a JSON value other than a word or number, which could be a tag."""
+    if text.strip()[:1] not in ("[", "{", '"', "n"):
+        return False
     try:
-        return text.strip()[:1] in ("[", "{", '"', "n") and json.loads(text) is not ...
+        json.loads(text)
     except (ValueError, RecursionError):
         return False
+    return True
 
 
 def _number_in(value: object) -> float | int | None:

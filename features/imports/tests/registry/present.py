@@ -53,3 +53,10 @@ def whole(folder: Path) -> Path:
         ideas=[idea(id="i", system_id="s")],
         files=[file(id="f", idea_id="i", system_id="s")],
     )
+
+
+async def one(client: httpx.AsyncClient, path: str) -> dict[str, Any]:
+    answer = await client.get(f"/api/v1/{path}")
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()["data"]
+    return found

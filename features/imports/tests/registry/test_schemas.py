@@ -22,6 +22,7 @@ from features.imports.tests.registry.factories import (
     idea,
     system,
 )
+from features.imports.tests.registry.present import one
 from features.imports.tests.registry.test_live import _QUESTDB, _REAL, fill
 from tests.fixtures.database import Connection
 
@@ -37,13 +38,6 @@ async def legacy_of(sql: "asyncpg.Connection", table: str, row_id: str) -> dict[
     found: dict[str, Any] = json.loads(
         await sql.fetchval(f"SELECT legacy::text FROM {table} WHERE id = $1", row_id)
     )
-    return found
-
-
-async def one(client: httpx.AsyncClient, path: str) -> dict[str, Any]:
-    answer = await client.get(f"/api/v1/{path}")
-    assert answer.status_code == 200, answer.text
-    found: dict[str, Any] = answer.json()["data"]
     return found
 
 
@@ -172,93 +166,6 @@ async def test_the_columns_that_only_postgresql_has_come_too(
     assert (shown["port"], shown["host"], shown["icon"], shown["color"]) == (8080, "h", "i", "c")
     legacy = await legacy_of(sql, "systems", str(row["id"]))
     assert legacy["fields"] == {"created_by": "eva", "shelf": "top"}
-
-
-async def test_what_the_old_service_allowed_is_taken_shown_and_changed_in_part(
-    takeover: Takeover, client: httpx.AsyncClient, sql: "asyncpg.Connection", tmp_path: Path
-) -> None:
-    title, name, tag = "t" * 255, "n" * 255, "g" * 5000
-    folder = export(
-        tmp_path / "old",
-        systems=[
-            system(id="s", name=name, description=None, tags=json.dumps([tag])),
-            system(id="e", description=""),
-        ],
-        ideas=[idea(id="i", title=title, description=None, tags=json.dumps([tag]), system_id="s")],
-    )
-    job = await takeover(folder)
-    assert (job["result"]["imported"], job["result"]["rejected"], job["result"]["verified"]) == (3, 0, 3)
-    for path, described in (("systems/s", "name"), ("ideas/i", "title")):
-        shown = await one(client, path)
-        assert (shown["description"], shown["tags"]) == ("", [tag])
-        whole = {**shown, "status": "offline" if described == "name" else "review"}
-        answer = await client.put(f"/api/v1/{path}", json=whole)
-        assert answer.status_code == 200, answer.text
-        changed = answer.json()["data"]
-        assert {**changed, "updatedAt": None, "status": None} == {**shown, "updatedAt": None, "status": None}
-        assert changed["status"] == whole["status"]
-        for wrong in (
-            {described: "x" * 255},
-            {"tags": [tag, tag + "x"]},
-            {"description": "", described: "y" * 201},
-        ):
-            refused = await client.put(f"/api/v1/{path}", json=wrong)
-            assert refused.status_code == 400
-            assert refused.json()["details"][0]["field"].split(".")[0] in wrong
-    assert await sql.fetchval("SELECT count(*) FROM systems WHERE description IS NULL") == 2
-    assert (await client.get("/api/v1/systems")).status_code == 200
-    assert (await client.get("/api/v1/ideas/kanban")).json()["review"][0]["title"] == title
-    assert (await one(client, "ideas/i"))["system"]["name"] == name
-    unknown = await client.put("/api/v1/ideas/gone", json={"title": title})
-    assert unknown.status_code == 400
-
-
-async def test_a_long_description_of_a_file_is_taken_and_kept(
-    takeover: Takeover, client: httpx.AsyncClient, uploads: Path, tmp_path: Path
-) -> None:
-    long = "d" * 2000
-    await takeover(export(tmp_path / "old", files=[file(id="f", description=long)]), files=uploads)
-    answer = await client.put("/api/v1/files/f", json={"description": long, "is_public": False})
-    assert (answer.status_code, answer.json()["data"]["description"]) == (200, long)
-    assert (await client.put("/api/v1/files/f", json={"description": long + "d"})).status_code == 400
-
-
-@pytest.mark.parametrize("number", [2**53 + 1, 2**63, 10**20])
-async def test_numbers_in_metadata_come_exactly(
-    number: int, takeover: Takeover, client: httpx.AsyncClient, sql: "asyncpg.Connection", tmp_path: Path
-) -> None:
-    text = f'{{"n":{number},"__proto__":{{"deep":[{number}]}},"constructor":"x"}}'
-    job = await takeover(export(tmp_path / "old", systems=[system(id="s", metadata=text)]))
-    assert job["result"]["verified"] == 1
-    assert (await one(client, "systems/s"))["metadata"] == json.loads(text)
-    assert await sql.fetchval("SELECT metadata = $1::text::jsonb FROM systems", text)
-
-
-@pytest.mark.parametrize("number", [2**53 + 1, 2**63, 10**20])
-async def test_numbers_in_jsonb_come_exactly_through_the_wire(
-    number: int, takeover: Takeover, client: httpx.AsyncClient, old: Connection, old_url: str
-) -> None:
-    row_id = "6a1d3a52-9c55-4f5d-8f0e-0d5f8f1f3a01"
-    kinds = {**_REAL, "metadata": "jsonb"}
-    metadata = {"n": number, "__proto__": {"deep": [number]}}
-    await fill(old, kinds, systems=[system(id=row_id, tags=[], metadata=metadata)], ideas=[], files=[])
-    job = await takeover(old_url, source="postgres")
-    assert job["result"]["verified"] == 1
-    assert (await one(client, f"systems/{row_id}"))["metadata"] == metadata
-
-
-async def test_a_checksum_that_the_bytes_do_not_have_is_a_reject_with_both(
-    takeover: Takeover, client: httpx.AsyncClient, uploads: Path, tmp_path: Path
-) -> None:
-    there = hashlib.sha256((uploads / "guide.md").read_bytes()).hexdigest()
-    said = hashlib.sha256(b"other").hexdigest()
-    rows = [file(id="good", checksum=there), file(id="none", checksum=None), file(id="bad", checksum=said)]
-    job = await takeover(export(tmp_path / "old", files=rows), files=uploads)
-    assert (job["result"]["imported"], job["result"]["rejected"]) == (2, 1)
-    [reject] = (await client.get(f"/api/v1/imports/{job['id']}/rejects")).text.splitlines()
-    assert json.loads(reject)["errors"] == [
-        {"field": "checksum", "message": f"is {said}, but that of the file is {there}"}
-    ]
 
 
 async def test_a_schema_that_lacks_a_column_leaves_it_alone(
