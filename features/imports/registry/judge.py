@@ -136,6 +136,11 @@ class TableJudge:
     def reject(self, candidate: Candidate, field: str, message: str) -> None:
         self._reject(candidate.position, candidate.values, [(field, message)])
 
+    def rename(self, candidate: Candidate) -> None:
+        """The old services had systems of one name, here each has its own."""
+        candidate.rename()
+        self._give_name(candidate)
+
     def add_content(self, candidate: Candidate, folder: ContentFolder | None) -> bool:
         """Complete the row of a file by what its bytes say; false when it has none. Reads the file."""
         old, row = candidate.old, candidate.row
@@ -221,11 +226,13 @@ class TableJudge:
             self._reject(row.position, row.values, candidate.old.faults)
             return None
         if self.table == SYSTEMS:
-            first = self._names.setdefault(str(candidate.row["name"]), row.position)
-            if first != row.position:
-                self.reject(candidate, "name", f"is already used by {self.table}[{first}]")
-                return None
+            self._give_name(candidate)
         return candidate
+
+    def _give_name(self, candidate: Candidate) -> None:
+        place = candidate.position
+        while self._names.setdefault(str(candidate.row["name"]), place) != place:
+            candidate.rename()
 
     def _reject(self, position: int, record: object, faults: Sequence[tuple[str, str]]) -> None:
         self.rejected += 1

@@ -144,10 +144,8 @@ async def _settled(
     accepted: Mapping[Table, set[str]],
 ) -> list[Candidate]:
     """What only the database and the tables before can tell: taken names, links that lead nowhere."""
-    taken: dict[str, str] = {}
     if judge.table == SYSTEMS:
-        wanted = {str(each.row["name"]): each.id for each in candidates}
-        taken = await systems.names_taken(context.db, wanted)
+        await _name_apart(context, judge, candidates)
     for column, target in _LINKS.items():
         linked = {str(value) for each in candidates if (value := each.row.get(column)) is not None}
         unsure = sorted(linked - accepted.get(target, set()))
@@ -155,13 +153,16 @@ async def _settled(
         for each in candidates:
             if each.row.get(column) in linked.difference(accepted.get(target, ()), known):
                 each.unlink(column)
-    settled: list[Candidate] = []
-    for each in candidates:
-        if (holder := taken.get(str(each.row.get("name")))) is not None:
-            judge.reject(each, "name", f"is already used by the system {holder}")
-        else:
-            settled.append(each)
-    return settled
+    return list(candidates)
+
+
+async def _name_apart(context: JobContext, judge: TableJudge, candidates: Sequence[Candidate]) -> None:
+    unsure = {str(each.row["name"]): each for each in candidates}
+    while taken := await systems.names_taken(context.db, {name: each.id for name, each in unsure.items()}):
+        renamed = [unsure[name] for name in taken]
+        for each in renamed:
+            judge.rename(each)
+        unsure = {str(each.row["name"]): each for each in renamed}
 
 
 def _contents(arguments: Arguments) -> ContentFolder | None:

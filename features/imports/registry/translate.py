@@ -58,6 +58,7 @@ class Candidate:
     values: Mapping[str, object]
     old: Old
     row: dict[str, Value] = field(default_factory=dict)
+    renamed: int = 0
 
     @property
     def id(self) -> str:
@@ -67,6 +68,15 @@ class Candidate:
         """The row it refers to is not there: the link goes, the id that it named stays in `legacy`."""
         self.row[column] = None
         self.old.adapt(column)
+
+    def rename(self) -> None:
+        """Its name is another system's: its id tells them apart, or a number too when called again. The name
+        that it had stays in `legacy`.
+        """
+        self.renamed += 1
+        suffix = f" ({self.id})" if self.renamed == 1 else f" ({self.id}, {self.renamed})"
+        self.row["name"] = str(self.values["name"])[: systems.STORED_NAME_LENGTH - len(suffix)] + suffix
+        self.old.adapt("name")
 
     def finished(self) -> dict[str, Value]:
         return {**self.row, "legacy": self.old.legacy()}

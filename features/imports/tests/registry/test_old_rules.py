@@ -12,7 +12,7 @@ import pytest
 
 from features.imports.tests.registry.conftest import Takeover
 from features.imports.tests.registry.factories import export, file, idea, system
-from features.imports.tests.registry.present import one
+from features.imports.tests.registry.present import NEW_SYSTEM, created, one
 from features.imports.tests.registry.test_live import _REAL, fill
 from tests.fixtures.database import Connection
 
@@ -105,3 +105,48 @@ async def test_a_checksum_that_the_bytes_do_not_have_is_a_reject_with_both(
     assert json.loads(reject)["errors"] == [
         {"field": "checksum", "message": f"is {said}, but that of the file is {there}"}
     ]
+
+
+async def test_systems_of_one_name_are_told_apart(
+    takeover: Takeover, client: httpx.AsyncClient, sql: "asyncpg.Connection", tmp_path: Path
+) -> None:
+    taken, other, third = [
+        await created(client, "systems", {**NEW_SYSTEM, "name": name})
+        for name in ("Mine", "Taken", "Taken (7)")
+    ]
+    folder = export(
+        tmp_path / "old",
+        systems=[
+            system(id="1", name="Hub"),
+            system(id="2", name="Hub"),
+            system(id="3", name="Mine"),
+            # Of a system that was renamed, only the last name counts.
+            system(id="4", name="Hub", updated_at="2020-01-01T00:00:00Z"),
+            system(id="4", name="Other"),
+            system(id="5", name="n" * 255),
+            system(id="6", name="n" * 255),
+            system(id="7", name="Taken"),
+        ],
+        ideas=[idea(id="i", system_id="2")],
+    )
+    for on_conflict in ("skip", "overwrite"):
+        job = await takeover(folder, on_conflict=on_conflict)
+        assert (job["result"]["rejected"], job["result"]["superseded"], job["result"]["updated"]) == (0, 1, 0)
+        assert job["result"]["tables"]["documentation_systems"]["adapted"] == {"name": 4}
+    names = {each["id"]: each["name"] for each in (await client.get("/api/v1/systems")).json()["data"]}
+    assert names == {
+        taken: "Mine",
+        "1": "Hub",
+        "2": "Hub (2)",
+        "3": "Mine (3)",
+        "4": "Other",
+        "5": "n" * 255,
+        "6": f"{'n' * 251} (6)",
+        "7": "Taken (7, 2)",
+        other: "Taken",
+        third: "Taken (7)",
+    }
+    shown = (await client.get("/api/v1/ideas/i")).json()["data"]
+    assert shown["system"] == {"id": "2", "name": "Hub (2)"}
+    legacy = json.loads(await sql.fetchval("SELECT legacy::text FROM systems WHERE id = '3'"))
+    assert legacy["original"] == {"name": "Mine"}

@@ -134,30 +134,6 @@ async def test_a_link_that_leads_nowhere_is_taken_off_and_told(
     assert legacy["original"]["system_id"] == "gone"
 
 
-async def test_a_name_belongs_to_one_system(
-    takeover: Takeover, client: httpx.AsyncClient, tmp_path: Path
-) -> None:
-    taken = (
-        await client.post("/api/v1/systems", json={"name": "Mine", "description": "x", "status": "online"})
-    ).json()["data"]["id"]
-    folder = export(
-        tmp_path / "old",
-        systems=[
-            system(id="1", name="Hub"),
-            system(id="2", name="Hub"),
-            system(id="3", name="Mine"),
-            # Of a system that was renamed, only the last name counts.
-            system(id="4", name="Hub", updated_at="2020-01-01T00:00:00Z"),
-            system(id="4", name="Other"),
-        ],
-    )
-    job = await takeover(folder)
-    assert (job["result"]["imported"], job["result"]["superseded"]) == (2, 1)
-    reasons = [each["reason"] for each in await rejects(client, job["id"])]
-    assert reasons[0] == "name: is already used by documentation_systems[0]"
-    assert f"name: is already used by the system {taken}" in reasons
-
-
 async def test_a_dry_run_writes_nothing(
     takeover: Takeover,
     sql: "asyncpg.Connection",
