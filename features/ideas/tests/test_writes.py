@@ -220,7 +220,7 @@ async def test_an_id_that_exists_is_a_conflict(
         ("id", ""),
         ("id", "x" * 129),
         ("title", " \t"),
-        ("title", "x" * 201),
+        ("title", "x" * 256),
         ("title", None),
         ("description", ""),
         ("category", "documentacao"),
