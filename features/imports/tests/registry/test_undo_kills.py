@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from features.imports.tests.registry.conftest import Takeover
 from features.imports.tests.registry.factories import export, file, idea, ideas, system
 from tests.fixtures.application import RunningApp
 from tests.fixtures.commands import Handover, StartCommand
+from tests.fixtures.services import TestServices
 from tests.fixtures.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -23,26 +24,20 @@ if TYPE_CHECKING:
 
 _GATE = 7_421_003
 QUICK = {"JOB_LEASE_S": "2", "JOB_HEARTBEAT_S": "0.5", "DB_LOCK_TIMEOUT_S": "60"}
-_INDEXING = "hashtextextended('search:upload:f', 0)"
-"""The lock that whoever indexes the file f takes first."""
 
 
 @asynccontextmanager
-async def held(sql: "asyncpg.Connection", where: str) -> AsyncIterator[None]:
-    """Nobody gets past `where` until the block ends: the row s of systems being deleted, or the indexing of
-    the file f.
-    """
-    lock = str(_GATE) if where == "delete" else _INDEXING
-    if where == "delete":
-        await sql.execute(
-            "CREATE OR REPLACE FUNCTION gate() RETURNS trigger LANGUAGE plpgsql AS "
-            # Who waits for a lock gives up after DB_LOCK_TIMEOUT_S.
-            f"$$ BEGIN WHILE NOT pg_try_advisory_xact_lock({_GATE}) LOOP PERFORM pg_sleep(0.02); END LOOP; "
-            "RETURN OLD; END $$; "
-            "CREATE TRIGGER gate BEFORE DELETE ON systems FOR EACH ROW WHEN (OLD.id = 's') "
-            "EXECUTE FUNCTION gate()"
-        )
-    await sql.execute(f"SELECT pg_advisory_lock({lock})")
+async def held(sql: "asyncpg.Connection") -> AsyncIterator[None]:
+    """Nobody gets past deleting the row s of systems until the block ends."""
+    await sql.execute(
+        "CREATE OR REPLACE FUNCTION gate() RETURNS trigger LANGUAGE plpgsql AS "
+        # Who waits for a lock gives up after DB_LOCK_TIMEOUT_S.
+        f"$$ BEGIN WHILE NOT pg_try_advisory_xact_lock({_GATE}) LOOP PERFORM pg_sleep(0.02); END LOOP; "
+        "RETURN OLD; END $$; "
+        "CREATE TRIGGER gate BEFORE DELETE ON systems FOR EACH ROW WHEN (OLD.id = 's') "
+        "EXECUTE FUNCTION gate()"
+    )
+    await sql.execute(f"SELECT pg_advisory_lock({_GATE})")
     try:
         yield
     finally:
@@ -50,11 +45,37 @@ async def held(sql: "asyncpg.Connection", where: str) -> AsyncIterator[None]:
         await sql.execute("DROP TRIGGER IF EXISTS gate ON systems; DROP FUNCTION IF EXISTS gate")
 
 
+@asynccontextmanager
+async def taken_at_the_commit(sql: "asyncpg.Connection", url: str) -> AsyncIterator[None]:
+    """From the commit of what is being deleted until the block ends, nobody reads files."""
+    import asyncpg
+
+    async def waiting() -> bool:
+        return bool(
+            await sql.fetchval(
+                "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND NOT granted"
+            )
+        )
+
+    other = await asyncpg.connect(url)
+    transaction = other.transaction()
+    await transaction.start()
+    taking = asyncio.create_task(other.execute("LOCK TABLE files IN ACCESS EXCLUSIVE MODE"))
+    try:
+        await wait_for(waiting)
+        await sql.execute("SELECT pg_advisory_unlock_all()")
+        await taking
+        yield
+    finally:
+        await transaction.rollback()
+        await other.close()
+
+
 async def waited_for(sql: "asyncpg.Connection") -> None:
     async def waiting() -> bool:
         return bool(
             await sql.fetchval(
-                "SELECT count(*) FROM pg_stat_activity WHERE wait_event IN ('PgSleep', 'advisory') "
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event IN ('PgSleep', 'relation') "
                 "AND datname = current_database()"
             )
         )
@@ -67,9 +88,10 @@ async def rows(sql: "asyncpg.Connection") -> list[int]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("where", ["delete", "index"])
+@pytest.mark.parametrize("committed", [False, True])
 async def test_a_killed_undo_is_done_later(
-    where: str,
+    committed: bool,
+    services: TestServices,
     handover: Handover,
     start_command: StartCommand,
     sql: "asyncpg.Connection",
@@ -88,12 +110,14 @@ async def test_a_killed_undo_is_done_later(
     )
     assert (await handover("import", "questdb", str(source), "--files", str(uploads))).code == 0
     job_id = str(await sql.fetchval("SELECT id FROM jobs"))
-    async with held(sql, where):
+    async with held(sql):
         running = await start_command("import", "undo", job_id, environment=QUICK)
         await waited_for(sql)
-        os.kill(running.process.pid, signal.SIGKILL)
-        await running.finish()
-        assert await rows(sql) == ([1, 51, 2] if where == "delete" else [0, 0, 0])
+        async with taken_at_the_commit(sql, services.database_url) if committed else nullcontext():
+            await waited_for(sql)
+            os.kill(running.process.pid, signal.SIGKILL)
+            await running.finish()
+        assert await rows(sql) == ([0, 0, 0] if committed else [1, 51, 2])
     undo_id = str(await sql.fetchval("SELECT id FROM jobs WHERE kind = 'import.undo'"))
     async with running_app(data_dir=data, job_lease_s=2.0) as client:
         undo = await ended(client, undo_id, timeout=60)
@@ -114,7 +138,7 @@ async def test_nobody_adds_to_what_is_being_removed(
 ) -> None:
     job = await takeover(export(tmp_path / "old", systems=[system(id="s")]))
     body = {"title": "Ours", "description": "d", "category": "docs", "priority": "low", "systemId": "s"}
-    async with held(sql, "delete"):
+    async with held(sql):
         undoing = asyncio.create_task(undone(client, job["id"]))
         await waited_for(sql)
         assert (await client.get("/api/v1/systems/s")).status_code == 200, "nobody sees a part of it"
