@@ -16,6 +16,7 @@ ends its side (a half-close) gets the answers to its whole requests, but event s
 """
 
 import asyncio
+from collections.abc import Sized
 from typing import Final, cast
 from urllib.parse import unquote
 
@@ -24,6 +25,7 @@ import structlog
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Scope
 from uvicorn._types import ASGI3Application, HTTPScope
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from core.errors import HandoverError
@@ -38,6 +40,20 @@ HEAD_S: Final = 15.0
 UNREAD_S: Final = 30.0
 LINGER_S: Final = 5.0
 CHECK_S: Final = 5.0
+MOST_WAITING: Final = 32
+"""While so many requests of a connection wait for their turn, nothing more is read from it."""
+
+
+class Flow(FlowControl):
+    """uvicorn's reads on after each answer, so that who asks faster than it is answered fills the memory."""
+
+    def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    def resume_reading(self) -> None:
+        if len(self._waiting) < MOST_WAITING:
+            super().resume_reading()
 
 
 class Cycle(RequestResponseCycle):
@@ -109,6 +125,7 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # A cast: uvloop's transports do not inherit from asyncio's.
         super().connection_made(cast("asyncio.Transport", transport))
+        self.flow = Flow(self.transport, self.pipeline)
         self.delivery = Delivery(self.transport, self.loop.time())
         self.on_message_begin()
         self.deadline = self.loop.time() + HEAD_S
@@ -142,12 +159,13 @@ class HttpProtocol(HttpToolsProtocol):
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """False closes the connection."""
-        cycle = self.cycle
-        if cycle is None or cycle.response_complete or cycle.endless:
+        cycle, answering = self.cycle, self.answering
+        if cycle is None or answering is None or answering.endless:
             return False
         if cycle.more_body:
             cycle.break_off("The request ended before its body was complete")
-        cycle.half_closed = True
+        for each in (answering, *(cast(Cycle, waiting) for waiting, _ in self.pipeline)):
+            each.half_closed = True
         cycle.keep_alive = False
         return True
 

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tests.fixtures.waiting import wait_for
 from tests.http.listening import Address, client, listening, statuses
+from tests.http.wire import connected
 
 SHORT_S = 0.4
 LONG_S = 60.0
@@ -182,3 +183,24 @@ async def test_a_slow_reader_is_not_cut_off(limit: Set, app: ASGIApp) -> None:
             received += len(part)
             if time.monotonic() < until:
                 await asyncio.sleep(SHORT_S / 20)
+
+
+async def one_turn(scope: Scope, receive: Receive, send: Send) -> None:
+    await receive()
+    await asyncio.sleep(0)
+    await Response()(scope, receive, send)
+
+
+async def test_who_asks_faster_than_it_is_answered() -> None:
+    """What waits for its turn stays few: the rest is left in the network."""
+    at_once, turns, sent = 100, 300, 0
+    async with connected(one_turn) as connection:
+        for _ in range(turns):
+            if not connection.wire.paused:
+                connection.protocol.data_received(GET * at_once)
+                sent += at_once
+            assert len(connection.protocol.pipeline) < 2 * at_once
+            await asyncio.sleep(0)
+        await connection.settled()
+        assert sent > at_once
+        assert len(statuses(connection.wire.sent)) == sent

@@ -89,12 +89,13 @@ class Events:
 
 
 @pytest.mark.parametrize("early", [True, False])
-async def test_event_streams_end_with_their_client(early: bool) -> None:
-    """Whether it ends its side before the stream begins or later."""
+@pytest.mark.parametrize("behind", [b"", GET])
+async def test_event_streams_end_with_their_client(early: bool, behind: bytes) -> None:
+    """Whether it ends its side before the stream begins or later, and also when another request waits."""
     events = Events("text/event-stream")
     with listening(events) as address:
         async with client(address) as connection:
-            await connection.send(GET)
+            await connection.send(GET + behind)
             if not early:
                 await connection.reader.readuntil(b"beat")
             connection.writer.write_eof()

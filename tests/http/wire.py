@@ -24,6 +24,8 @@ class Wire(asyncio.Transport):
         super().__init__()
         self.pieces: list[bytes] = []
         self.closed = False
+        self.paused = False
+        """Whether the server reads no more."""
 
     @property
     def sent(self) -> bytes:
@@ -51,10 +53,10 @@ class Wire(asyncio.Transport):
         return 0
 
     def pause_reading(self) -> None:
-        pass
+        self.paused = True
 
     def resume_reading(self) -> None:
-        pass
+        self.paused = False
 
 
 class Connection:
