@@ -251,8 +251,15 @@ def raw_rows(result: JsonObject, model: type[BaseModel] | None) -> JsonObject:
     return {**result, "types": ["unknown"] * len(result["types"])}
 
 
-def _each(read: Callable[[Any], Any]) -> Callable[[list[Any]], list[Any]]:
-    return lambda values: [None if value is None else read(value) for value in values]
+def _each(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """For a list, which may hold lists: PostgreSQL's arrays have dimensions."""
+
+    def each(value: Any) -> Any:
+        if isinstance(value, list):
+            return [each(inner) for inner in value]
+        return None if value is None else read(value)
+
+    return each
 
 
 _READERS: Final[Mapping[int, Callable[[Any], Any]]] = {
@@ -260,6 +267,8 @@ _READERS: Final[Mapping[int, Callable[[Any], Any]]] = {
     3: float,
     4: decimal.Decimal,
     11: json.loads,
+    66: _each(float),
+    67: _each(float),
     68: _each(decimal.Decimal),
     75: _each(json.loads),
 }

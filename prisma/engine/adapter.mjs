@@ -9,7 +9,8 @@ import { ColumnTypeEnum as Type } from "@prisma/driver-adapter-utils";
 /** Before a raw query whose result is to be one text. */
 export const AS_TEXT = "/* as text */";
 
-const FLOATS = new Set([Type.Float, Type.Double]);
+const FLOATS = new Set([Type.Float, Type.Double, Type.FloatArray, Type.DoubleArray]);
+const MOMENTS = new Set([Type.DateTime, Type.DateTimeArray]);
 const DIGITS = new Set([Type.Int64, Type.Int64Array]);
 
 /** A value of the database that the typed client has no value for; Python knows the error by its name. */
@@ -63,10 +64,10 @@ function keep({ rows, columnNames }, type, column) {
     for (const row of rows) if (row[column] !== null) row[column] = JSON.stringify(row[column]);
   } else if (type === Type.JsonArray) {
     for (const row of rows) row[column] = row[column]?.map((text) => (text === null ? null : JSON.stringify(text))) ?? null;
-  } else if (type === Type.DateTime) {
-    for (const row of rows) if (row[column] !== null) check(isMoment(row[column]), columnNames[column], row[column]);
+  } else if (MOMENTS.has(type)) {
+    for (const row of rows) check(isMoment, columnNames[column], row[column]);
   } else if (FLOATS.has(type)) {
-    for (const row of rows) if (row[column] !== null) check(Number.isFinite(row[column]), columnNames[column], row[column]);
+    for (const row of rows) check(Number.isFinite, columnNames[column], row[column]);
   }
 }
 
@@ -75,15 +76,17 @@ function isMoment(text) {
   return text[4] === "-" && !text.endsWith("C");
 }
 
-function check(readable, column, value) {
-  if (!readable) throw new UnreadableValue(`The column ${column} holds ${value}, which the typed client has no value for`);
+/** Also each value of a list. */
+function check(isReadable, column, value) {
+  if (Array.isArray(value)) for (const each of value) check(isReadable, column, each);
+  else if (value !== null && !isReadable(value)) throw new UnreadableValue(`The column ${column} holds ${value}, which the typed client has no value for`);
 }
 
 /** @returns {string} `{columns, types, rows}`: 64-bit integers as numbers, Json as its text, floats that JSON lacks as text */
 function resultText({ columnNames, columnTypes, rows }) {
   columnTypes.forEach((type, column) => {
     if (DIGITS.has(type)) for (const row of rows) row[column] = digits(row[column]);
-    else if (FLOATS.has(type)) for (const row of rows) if (row[column] !== null && !Number.isFinite(row[column])) row[column] = String(row[column]);
+    else if (FLOATS.has(type)) for (const row of rows) row[column] = float(row[column]);
   });
   return JSON.stringify({ columns: columnNames, types: columnTypes, rows });
 }
@@ -91,4 +94,9 @@ function resultText({ columnNames, columnTypes, rows }) {
 function digits(value) {
   if (Array.isArray(value)) return value.map(digits);
   return value === null ? null : JSON.rawJSON(String(value));
+}
+
+function float(value) {
+  if (Array.isArray(value)) return value.map(float);
+  return value === null || Number.isFinite(value) ? value : String(value);
 }

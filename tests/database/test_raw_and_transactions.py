@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from decimal import Decimal
 from types import ModuleType
 from typing import Any
 
@@ -44,6 +45,15 @@ async def test_query_raw_with_parameters_and_model(library: Any, generated: Modu
     }
     as_json = await library.query_first("SELECT $1::jsonb -> 'order_by' AS inner", json({"order_by": [1]}))
     assert as_json == {"inner": [1]}
+
+
+async def test_raw_lists_lose_nothing(showcase: Any) -> None:
+    row = await showcase.query_first(
+        "SELECT ARRAY['NaN'::float8, '-infinity', 1, NULL] AS doubles, ARRAY['infinity'::float4] AS floats, "
+        "ARRAY[ARRAY[1.5, NULL]]::numeric[] AS nested, ARRAY[ARRAY['1'::jsonb]] AS documents"
+    )
+    assert str(row["doubles"] + row["floats"]) == "[nan, -inf, 1.0, None, inf]"
+    assert (row["nested"], row["documents"]) == ([[Decimal("1.5"), None]], [[1]])
 
 
 async def test_raw_json_columns_of_a_model_may_hold_a_bare_text(showcase: Any, generated: ModuleType) -> None:
