@@ -28,6 +28,8 @@ INTERNAL: Final = "Internal server error"
 _CODE_BY_STATUS: Final = {status: kind for kind, status in STATUS_BY_KIND.items()}
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _PROBLEM: Final = b"application/problem+json"
+_UNREADABLE_BODY: Final = "There was an error parsing the body"
+"""What the framework says when it cannot read a body and knows no place in it."""
 _SAID_BETTER: Final = {
     404: "Route not found",
     405: "Method not allowed",
@@ -155,6 +157,9 @@ def _framework_error(scope: Scope, error: HTTPException) -> Fault:
         headers["Allow"] = ", ".join(_allowed(scope))
     if status in (429, 503):
         headers.setdefault("Retry-After", "1")
+    if error.detail == _UNREADABLE_BODY:
+        reason = "is not UTF-8, is nested too deeply, or has a number of too many digits"
+        return Fault(400, "invalid", "Malformed JSON", [FieldError("body", reason)])
     message = _SAID_BETTER.get(status) or safe_text(str(error.detail))
     return Fault(status, _CODE_BY_STATUS.get(status, f"http.{status}"), message, (), headers)
 

@@ -43,7 +43,9 @@ async def test_wrong_method_where_reading_is_allowed(probe: httpx.AsyncClient) -
     ids=["cut off", "hole", "not UTF-8", "deep", "huge number", "word"],
 )
 async def test_malformed_json(probe: httpx.AsyncClient, content: bytes) -> None:
-    assert_shape(await probe.post("/probe/large", content=content, headers=JSON), 400)
+    body = assert_shape(await probe.post("/probe/large", content=content, headers=JSON), 400)
+    assert body["message"] == "Malformed JSON"
+    assert [detail["field"] for detail in body["details"]] == ["body"]
 
 
 async def test_malformed_json_tells_where(probe: httpx.AsyncClient) -> None:
