@@ -5,6 +5,8 @@ import socket
 import sys
 from typing import Final
 
+from starlette.types import Message
+
 _ACKNOWLEDGED: Final = slice(120, 128)
 """Where Linux' `struct tcp_info` counts the bytes that the other end has acknowledged."""
 
@@ -33,3 +35,10 @@ class Delivery:
             return self._transport.get_write_buffer_size()
         told = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACKNOWLEDGED.stop)
         return int.from_bytes(told[_ACKNOWLEDGED], sys.byteorder)
+
+
+def is_event_stream(start: Message) -> bool:
+    """Such an answer lasts as long as its client takes it."""
+    return any(
+        name == b"content-type" and value.startswith(b"text/event-stream") for name, value in start["headers"]
+    )

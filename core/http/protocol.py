@@ -16,7 +16,6 @@ ends its side (a half-close) gets the answers to its whole requests, but event s
 """
 
 import asyncio
-from collections.abc import Sized
 from typing import Final, cast
 from urllib.parse import unquote
 
@@ -25,13 +24,13 @@ import structlog
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Scope
 from uvicorn._types import ASGI3Application, HTTPScope
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from core.errors import HandoverError
 from core.http.context import EXCHANGE, Answer
-from core.http.delivery import Delivery
+from core.http.delivery import Delivery, is_event_stream
 from core.http.errors import error_response
+from core.http.flow import Flow
 from core.http.head import MAX_HEAD_BYTES, check_host, check_size, head_too_large, url_too_long
 
 log = structlog.get_logger("handover.http")
@@ -40,20 +39,6 @@ HEAD_S: Final = 15.0
 UNREAD_S: Final = 30.0
 LINGER_S: Final = 5.0
 CHECK_S: Final = 5.0
-MOST_WAITING: Final = 32
-"""While so many requests of a connection wait for their turn, nothing more is read from it."""
-
-
-class Flow(FlowControl):
-    """uvicorn's reads on after each answer, so that who asks faster than it is answered fills the memory."""
-
-    def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
-        super().__init__(transport)
-        self._waiting = waiting
-
-    def resume_reading(self) -> None:
-        if len(self._waiting) < MOST_WAITING:
-            super().resume_reading()
 
 
 class Cycle(RequestResponseCycle):
@@ -89,7 +74,7 @@ class Cycle(RequestResponseCycle):
 
     async def send(self, message: Message) -> None:  # type: ignore[override]
         if message["type"] == "http.response.start":
-            self.endless = _is_event_stream(message)
+            self.endless = is_event_stream(message)
             if self.endless and self.half_closed:
                 self.disconnected = True
                 self.transport.close()
@@ -310,9 +295,3 @@ class HttpProtocol(HttpToolsProtocol):
             else:
                 self.transport.close()
         self.timer = self.loop.call_later(pause, self._check)
-
-
-def _is_event_stream(start: Message) -> bool:
-    return any(
-        name == b"content-type" and value.startswith(b"text/event-stream") for name, value in start["headers"]
-    )
