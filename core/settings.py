@@ -3,7 +3,6 @@
 `.env.example` documents each variable with its default; `tests/test_settings.py` keeps the two equal.
 """
 
-from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -243,12 +242,25 @@ def load_settings() -> Settings:
 
 
 def _refuse_misspelt() -> None:
-    """Names in `.env` that are nearly ours; what is plainly for others is left alone."""
+    """Names in `.env` that are ours but for a letter or two; what is for others is left alone."""
     known = [field.upper() for field in Settings.model_fields]
     for name in dotenv_values(".env"):
-        near = get_close_matches(name.upper(), known, n=1, cutoff=0.8)
-        if near and near[0] != name.upper() and not name.upper().startswith(OTHERS_PREFIXES):
-            raise SettingsError(f"{name} in the file .env is no setting; did you mean {near[0]}?")
+        given = name.upper()
+        if given in known or given.startswith(OTHERS_PREFIXES):
+            continue
+        changes, near = min((_changes(given, each), each) for each in known)
+        if changes <= (1 if len(near) < 6 else 2):
+            raise SettingsError(f"{name} in the file .env is no setting; did you mean {near}?")
+
+
+def _changes(given: str, meant: str) -> int:
+    """How many letters were added, left out or exchanged (Levenshtein's distance)."""
+    row = list(range(len(meant) + 1))
+    for number, letter in enumerate(given, 1):
+        above, row = row, [number]
+        for column, other in enumerate(meant, 1):
+            row.append(min(above[column] + 1, row[-1] + 1, above[column - 1] + (letter != other)))
+    return row[-1]
 
 
 def _sentence(error: ValidationError) -> str:

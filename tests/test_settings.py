@@ -135,8 +135,9 @@ def test_a_password_with_raw_characters_is_told_as_such_and_not_shown(
         ("workres", "WORKERS"),
         ("DATABASE_ULR", "DATABASE_URL"),
         ("DB_STATEMENT_TIMEOUT_MS", "DB_STATEMENT_TIMEOUT_S"),
-        ("RATE_LIMIT", "RATE_LIMIT_MAX"),
-        ("TRUSTED_PROXY", "TRUSTED_PROXIES"),
+        ("RATELIMIT_MAX", "RATE_LIMIT_MAX"),
+        ("TRUSTED_PROXYS", "TRUSTED_PROXIES"),
+        ("POR", "PORT"),
     ],
 )
 def test_a_misspelt_name_in_the_file_is_refused(
@@ -152,7 +153,8 @@ def test_a_misspelt_name_in_the_file_is_refused(
 
 def test_names_of_others_in_the_file_are_left_alone(tmp_path: Path) -> None:
     names = ("AWS_REGION", "OTEL_LOG_LEVEL", "POSTGRES_PASSWORD", "TEST_DATABASE_URL", "PGPORT", "DB_NAME")
-    (tmp_path / ".env").write_text("".join(f"{name}=3\n" for name in (*names, "COMPOSE_PROJECT_NAME")))
+    near = ("DATABASE_USER", "DATABASE_URL_TEST", "DATA_URL", "COMPOSE_PROJECT_NAME")
+    (tmp_path / ".env").write_text("".join(f"{name}=3\n" for name in (*names, *near)))
     assert load_settings() == Settings()
 
 

@@ -41,10 +41,15 @@ def drain_on_signal(platform: Platform) -> Iterator[None]:
     def on_signal(number: int, frame: FrameType | None) -> None:
         if delay_s and number == signal.SIGTERM and not platform.leaving.is_set():
             log.info("app.leaving", seconds=delay_s)
-            loop.call_soon_threadsafe(loop.call_later, delay_s, drain, number)
+            loop.call_soon_threadsafe(loop.call_later, delay_s, drain_at_last, number)
         else:
             drain(number)
         loop.call_soon_threadsafe(platform.leaving.set)
+
+    def drain_at_last(number: int) -> None:
+        # A second signal may have come before: the server takes one more for impatience.
+        if not platform.draining.is_set():
+            drain(number)
 
     def drain(number: int) -> None:
         loop.call_soon_threadsafe(platform.draining.set)

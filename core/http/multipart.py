@@ -9,6 +9,7 @@ Starlette's own form parser spools each file to the temp folder first and would 
             async for block in part: ...
 """
 
+import codecs
 import hashlib
 import re
 from collections import deque
@@ -33,6 +34,9 @@ _EXTENDED_NAME: Final = re.compile(
     rb";[ \t]*filename\*[ \t]*=[ \t]*([^;' \t]*)'[^;' \t]*'([^; \t]*)", re.IGNORECASE
 )
 """The charset and the escaped bytes of a `filename*` (RFC 8187, 3.2)."""
+
+_CHARSETS: Final = frozenset({"ascii", "utf-8", "utf-16", "iso8859-1", "iso8859-15", "cp1252"})
+"""Of those that Python knows: some of the others give a text another meaning."""
 
 
 class NotAForm(UnsupportedMediaType):
@@ -287,6 +291,8 @@ def _filename(disposition: bytes, options: dict[bytes, bytes]) -> str | None:
 
 def _text(value: bytes, charset: str, what: str) -> str:
     try:
+        if codecs.lookup(charset).name not in _CHARSETS:
+            raise LookupError
         return value.decode(charset)
     except (LookupError, ValueError):
         raise MalformedForm(f"{what} is not text in {charset[:40]}: send it as UTF-8") from None

@@ -197,9 +197,10 @@ class HttpProtocol(HttpToolsProtocol):
         scope["method"] = parser.get_method().decode()
         scope["http_version"] = version = parser.get_http_version()
         url = httptools.parse_url(self.url)
-        path = url.path.decode("ascii")
+        raw_path = url.path or b"/"  # an absolute URL may have none (RFC 9112, 3.2.1)
+        path = raw_path.decode("ascii")
         scope["path"] = unquote(path) if "%" in path else path
-        scope["raw_path"] = url.path
+        scope["raw_path"] = raw_path
         scope["query_string"] = url.query or b""
         if self.head_bytes:
             check_size(self.url, self.headers)

@@ -70,6 +70,9 @@ async def delete_idea(writer: Writing, idea_id: str, tags: list[str] | None = No
 
 def _creator(writer: Writing, named: str | None) -> str:
     signed = writer.actor.signed(named)
+    if writer.actor.principal is not None and not signed.isprintable():
+        wrong = FieldError("createdBy", "must have printable characters only", named)
+        raise Invalid("Validation failed", details=[wrong])
     if len(signed) > PERSON_LENGTH:
         longest = PERSON_LENGTH - len(signed) + len(named or "")
         wrong = FieldError("createdBy", f"must have at most {longest} characters with this key", named)

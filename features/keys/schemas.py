@@ -22,6 +22,10 @@ KEY: Final = re.compile(r"hv_([0-9a-f]{12})_([0-9a-f]{64})", re.ASCII)
 def _printable(name: str) -> str:
     if not name.isprintable():
         raise PydanticCustomError("name", "must have printable characters only")
+    if name.endswith(")"):
+        raise PydanticCustomError(
+            "name", "must not end with a bracket, as a name with a label behind it does"
+        )
     return name
 
 

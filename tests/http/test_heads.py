@@ -67,6 +67,15 @@ async def test_hosts_that_are_valid(server: Address, host: bytes) -> None:
         assert statuses(b"".join(await connection.answers())) == [200]
 
 
+async def test_an_absolute_url_without_a_path_is_that_of_the_root(server: Address) -> None:
+    root, bare = GET.replace(b"/probe/ok", b"/"), GET.replace(b"/probe/ok", b"http://localhost")
+    async with client(server) as connection:
+        await connection.send(root + bare)
+        first, second = await connection.answers(2)
+    assert first.partition(b"\r\n")[0] == second.partition(b"\r\n")[0]
+    assert statuses(second) != [400]
+
+
 async def test_older_clients_need_no_host(server: Address) -> None:
     old = GET.replace(b"1.1", b"1.0")
     assert statuses(await answered(server, old.replace(b"Host: localhost\r\n", b""))) == [200]

@@ -74,6 +74,7 @@ async def test_what_is_refused(running_app: RunningApp, db: Database) -> None:
             ({"name": "", "scope": "read"}, "name", "must not be empty"),
             ({"name": "x" * 41, "scope": "read"}, "name", "at most 40 characters"),
             ({"name": "a\nb", "scope": "read"}, "name", "printable"),
+            ({"name": "a (b)", "scope": "read"}, "name", "bracket"),
             ({"name": "x", "scope": "root"}, "scope", "must be one of"),
             ({"name": "x", "scope": "read", "expiresAt": past}, "expiresAt", "must be in the future"),
         ):
