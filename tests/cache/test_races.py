@@ -120,10 +120,17 @@ def test_nor_while_subscriptions_are_cut(tmp_path: Path, shared_server: RedisSer
             with shared_server.client() as client:
                 cuts.append(client.execute_command("CLIENT", "KILL", "TYPE", "pubsub"))
 
-    reports = race(tmp_path, shared_server.url, hosts=2, redis_timeout_s=10, disturb=cut)
+    peeks = 0
+    for number in range(3):  # a busy machine may leave one of them hardly any time
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        reports = race(folder, shared_server.url, hosts=2, redis_timeout_s=10, disturb=cut)
+        assert max(report.stalest_s for report in reports) < BOUND_S
+        peeks += sum(report.peeks for report in reports)
+        if peeks > 10:
+            break
     assert sum(cuts) > 5
-    assert max(report.stalest_s for report in reports) < BOUND_S
-    assert sum(report.peeks for report in reports) > 10
+    assert peeks > 10
 
 
 class Mistreatment:

@@ -90,6 +90,7 @@ async def test_it_serves_until_the_delay_is_over_and_says_that_it_leaves(
     live_server: StartServer, workers: str
 ) -> None:
     server = await live_server({"SHUTDOWN_DELAY_S": "600", "WORKERS": workers})
+    await wait_for(lambda: server.output().count("app.started") == int(workers))
     async with server.client() as client:
         ready = await client.get("/health/ready")
         assert (ready.status_code, ready.headers.get("connection")) == (200, None)
