@@ -1,6 +1,5 @@
 """Options of commands that take one of a few words."""
 
-from collections.abc import Callable
 from typing import Any
 
 import typer
@@ -14,5 +13,4 @@ def one_of(*words: str) -> dict[str, Any]:
             raise typer.BadParameter(f"{given!r} is none of {', '.join(words)}.")
         return given
 
-    parser: Callable[[str], str] = parse
-    return {"parser": parser, "metavar": "|".join(words)}
+    return {"parser": parse, "metavar": "|".join(words)}

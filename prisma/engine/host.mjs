@@ -93,14 +93,14 @@ async function execute(request) {
       await transaction.opened;
       const id = PREFIX + ++lastTransaction;
       transactions.set(id, transaction);
-      // An expired transaction is kept until the client asks, so that it hears why.
+      // An expired transaction is kept until the client ends it, so that statements until then hear why.
       transaction.ended.catch(() => {});
       return id;
     }
     case "commit":
       return commit(tx);
     case "rollback":
-      return finish(tx, (transaction) => transaction.rollback());
+      return finish(tx, "rollback");
   }
   const transaction = tx ? open(tx) : undefined;
   const client = transaction?.client ?? engine.client;
@@ -128,13 +128,14 @@ async function batch(client, calls, tx) {
   return null;
 }
 
+function closed(why, code = "P2028") {
+  return Object.assign(new Error(`Transaction already closed: ${why}.`), { code });
+}
+
 /** @param {string} id */
 function open(id) {
   const transaction = transactions.get(id);
-  if (transaction === undefined) {
-    const code = id.startsWith(PREFIX) ? "P2028" : "P1017";
-    throw Object.assign(new Error("Transaction already closed: it was not found."), { code });
-  }
+  if (transaction === undefined) throw closed("it was not found", id.startsWith(PREFIX) ? "P2028" : "P1017");
   if (transaction.failure) throw transaction.failure;
   return transaction;
 }
@@ -145,24 +146,29 @@ function open(id) {
  * @param {string} id
  */
 async function commit(id) {
-  const transaction = open(id);
+  const transaction = transactions.get(id);
   try {
-    if (transaction.hasFailed) await transaction.client.$queryRawUnsafe("SELECT 1");
+    if (transaction?.hasFailed) await transaction.client.$queryRawUnsafe("SELECT 1");
   } catch (error) {
-    await finish(id, (each) => each.rollback());
+    await finish(id, "rollback");
     throw error;
   }
-  return finish(id, (each) => each.commit());
+  return finish(id, "commit");
 }
 
-/** @param {string} id @param {(transaction: Transaction) => void} end */
-async function finish(id, end) {
-  const transaction = open(id);
-  end(transaction);
+/**
+ * Forgets the transaction in any case, also one that has expired. A commit that comes while it is being rolled back, for
+ * its time was up, fails.
+ * @param {string} id @param {"commit" | "rollback"} how
+ */
+async function finish(id, how) {
   try {
+    const transaction = open(id);
+    transaction[how]();
     await transaction.ended;
   } catch (error) {
     if (!(error instanceof RolledBack)) throw error;
+    if (how === "commit") throw closed("it was rolled back");
   } finally {
     transactions.delete(id);
   }

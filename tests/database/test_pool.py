@@ -3,11 +3,13 @@
 import asyncio
 import time
 from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import orjson
 import pytest
+from prisma.errors import TransactionError
 
 from core.database.client import Database
 from core.database.errors import PoolExhausted
@@ -137,6 +139,30 @@ async def test_transactions_that_are_dropped_without_an_end_leave_their_turn_to_
         assert await unit_of_work(db, last) == b"mine"
         assert await wait_for(lambda: db.engine_status().pool_waiting == 0)
         assert orjson.loads((await db.engine._send({"op": "stats"}, 0))[1])["transactions"] == 0
+
+
+@pytest.mark.parametrize("longer_s", [0.02, 0.0, -0.001])
+async def test_a_transaction_whose_time_is_up_is_never_reported_as_committed(
+    services: TestServices, longer_s: float
+) -> None:
+    """Its end and the commit may meet; whatever comes first, what is said is what was done."""
+    async with connected(services.database_url, 4) as db:
+        await db.execute_raw("CREATE TABLE late (number int)")
+        committed = 0
+
+        async def write(number: int) -> None:
+            async with transaction(db, timeout=timedelta(milliseconds=30)) as tx:
+                await tx.execute_raw("INSERT INTO late VALUES ($1::int)", number)
+                await tx.query_text("SELECT pg_sleep($1)::text", 0.03 + longer_s)
+
+        for number in range(15):
+            with suppress(TransactionError):
+                await write(number)
+                committed += 1
+        assert await db.query_first("SELECT count(*)::int AS rows FROM late") == {"rows": committed}
+        assert orjson.loads((await db.engine._send({"op": "stats"}, 0))[1])["transactions"] == 0
+        assert db.engine_status().pool_waiting == 0
+        await db.execute_raw("DROP TABLE late")
 
 
 async def test_a_pool_of_one_serves_transactions_and_single_calls(services: TestServices) -> None:

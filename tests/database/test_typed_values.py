@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from prisma import Base64, errors
 
 from tests.database.values import json
+from tests.fixtures.values import same_json
 
 UTC = datetime.UTC
 
@@ -135,25 +136,14 @@ async def test_json_is_exact(showcase: Any, generated: ModuleType, value: Any) -
             'SELECT * FROM "Book" WHERE id = $1', book.id, model=generated.models.Book
         ),
     ):
-        assert _same(found.extra, value)
-        assert _same(found.notes, value)
-        assert _same(found.papers, [value, None])
+        assert same_json(found.extra, value)
+        assert same_json(found.notes, value)
+        assert same_json(found.papers, [value, None])
     row = await showcase.query_first('SELECT extra, papers FROM "Book" WHERE id = $1', book.id)
-    assert _same(row, {"extra": value, "papers": [value, None]})
+    assert same_json(row, {"extra": value, "papers": [value, None]})
     await showcase.book.update(where={"id": book.id}, data={"papers": {"push": [json([value])]}})
     pushed = await showcase.book.find_first(where={"papers": {"has": json([value])}, "id": book.id})
-    assert _same(pushed.papers, [value, None, [value]])
-
-
-def _same(found: Any, value: Any) -> bool:
-    """A float and the integer that PostgreSQL writes for it are one number of JSON."""
-    if isinstance(value, dict):
-        return found.keys() == value.keys() and all(_same(found[key], value[key]) for key in value)
-    if isinstance(value, list):
-        return len(found) == len(value) and all(map(_same, found, value))
-    if isinstance(value, float):
-        return float(found) == value
-    return type(found) is type(value) and bool(found == value)
+    assert same_json(pushed.papers, [value, None, [value]])
 
 
 async def test_null_stands_at_json_columns_whatever_they_are_called(showcase: Any) -> None:

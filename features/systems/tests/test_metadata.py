@@ -8,6 +8,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tests.fixtures.values import same_json
+
 SYSTEMS = "/api/v1/systems"
 JSON = {"content-type": "application/json"}
 
@@ -49,15 +51,15 @@ async def test_it_comes_back_as_it_was_sent_through_every_read_and_write(
             url, content=json.dumps({"metadata": created.json()["data"]["metadata"]}), headers=JSON
         )
         assert put_back.status_code == 200
-        assert _same(listed.json()["data"][0]["metadata"], metadata)
+        assert same_json(listed.json()["data"][0]["metadata"], metadata)
         for answer in (created, read, again):
-            assert _same(answer.json()["data"]["metadata"], metadata), answer.text
+            assert same_json(answer.json()["data"]["metadata"], metadata), answer.text
         entries = (await client.get("/api/v1/audit?entity=system&limit=1")).json()["data"]
-        assert _same(entries[0]["changes"]["metadata"]["after"], metadata)
+        assert same_json(entries[0]["changes"]["metadata"]["after"], metadata)
     finally:
         deleted = await client.delete(url)
     assert deleted.status_code == 200
-    assert _same(deleted.json()["data"]["metadata"], metadata)
+    assert same_json(deleted.json()["data"]["metadata"], metadata)
 
 
 @pytest.mark.parametrize("number", [10**400, -(10**400)])
@@ -66,14 +68,3 @@ async def test_a_number_that_is_too_long_is_refused_by_field(client: httpx.Async
     answer = await client.post(SYSTEMS, content=json.dumps(body), headers=JSON)
     assert answer.status_code == 400
     assert answer.json()["details"][0]["field"] == "metadata"
-
-
-def _same(found: Any, value: Any) -> bool:
-    """A float and the integer that PostgreSQL writes for it are one number of JSON."""
-    if isinstance(value, dict):
-        return found.keys() == value.keys() and all(_same(found[key], value[key]) for key in value)
-    if isinstance(value, list):
-        return len(found) == len(value) and all(map(_same, found, value))
-    if isinstance(value, float):
-        return float(found) == value
-    return type(found) is type(value) and bool(found == value)
