@@ -43,8 +43,10 @@ class ServeError(Exception):
     """The server cannot run; the message is one sentence for the person at the terminal."""
 
 
-class StopRequested(BaseException):
-    """A stop signal arrived. Not an Exception: nothing on the way out may take it for a failure."""
+class StopRequested(SystemExit):
+    """A stop signal arrived. Of all exceptions only SystemExit and KeyboardInterrupt leave an event loop by
+    whatever task or callback they were raised in; asyncio logs any other and goes on.
+    """
 
 
 def serve(settings: Settings, announce: Callable[[str], None], *, stop_with_parent: bool = False) -> None:
@@ -52,7 +54,7 @@ def serve(settings: Settings, announce: Callable[[str], None], *, stop_with_pare
 
     Raises ServeError, LocalServiceError or SchemaError when it cannot start.
     """
-    with suppress(StopRequested), stop_signals():
+    with suppress(StopRequested), stop_signals() as stopping:
         if stop_with_parent:
             die_with_parent(signal.SIGTERM, os.getppid())
         _refuse_openness(settings)
@@ -66,6 +68,8 @@ def serve(settings: Settings, announce: Callable[[str], None], *, stop_with_pare
             _export(running)
             watch = threading.Thread(target=_announce, args=(running, announce), daemon=True)
             watch.start()
+            if stopping.is_set():
+                raise StopRequested
             _serve(running, listeners)
 
 
@@ -86,20 +90,23 @@ def _is_loopback(host: str) -> bool:
 
 
 @contextmanager
-def stop_signals() -> Iterator[None]:
+def stop_signals() -> Iterator[threading.Event]:
     """The first stop signal unwinds whatever runs; later ones cannot disturb the way out.
 
-    uvicorn raises the signal once more after it has stopped, so that it arrives here.
+    The event tells that it came, for an exception raised in a finalizer or a callback from C is dropped by
+    Python. uvicorn raises the signal once more after it has stopped, so that it arrives here.
     """
+    stopping = threading.Event()
 
     def unwind(number: int, frame: FrameType | None) -> None:
+        stopping.set()
         for each in STOP_SIGNALS:
             signal.signal(each, signal.SIG_IGN)
         raise StopRequested
 
     earlier = {number: signal.signal(number, unwind) for number in STOP_SIGNALS}
     try:
-        yield
+        yield stopping
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)

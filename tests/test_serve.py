@@ -2,17 +2,20 @@
 sentence.
 """
 
+import asyncio
 import os
 import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from core.database_url import place_of
 from core.local.process import command_line
+from core.server import StopRequested, stop_signals
 from tests.fixtures.commands import Handover
 from tests.fixtures.servers import StartServer, free_port
 from tests.fixtures.services import TestServices, with_database
@@ -71,6 +74,37 @@ async def test_a_killed_server_leaves_nothing(live_server: StartServer, workers:
     os.kill(server.pid, signal.SIGKILL)
     server.process.wait()
     await wait_for(lambda: not alive(below), 20, message="processes outlive their killed server")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("place", ["callback", "task", "finalizer"])
+def test_a_stop_signal_is_not_lost_wherever_it_arrives(place: str) -> None:
+    """Signal handlers run between any two instructions of the main thread: inside a callback or a task of an
+    event loop too, where asyncio keeps most exceptions to itself.
+    """
+
+    class Finalized:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    async def send() -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        if place == "callback":
+            loop.call_soon(signal.raise_signal, signal.SIGTERM)
+        sending = asyncio.create_task(send()) if place == "task" else None
+        if place == "finalizer":
+            Finalized()
+        else:
+            await asyncio.wait_for(asyncio.Event().wait(), 10)
+        del sending
+
+    with suppress(StopRequested), stop_signals() as stopping:
+        asyncio.run(work())
+        assert place == "finalizer"
+    assert stopping.is_set()
 
 
 async def test_it_stops_with_the_process_that_started_it(live_server: StartServer, tmp_path: Path) -> None:
