@@ -30,6 +30,7 @@ RESULT_ROWS: tuple[str, ...] = (
     "updated",
     "unchanged",
     "kept",
+    "differing",
     "rejected",
     "verified",
     "changedSince",
@@ -39,7 +40,7 @@ RESULT_ROWS: tuple[str, ...] = (
 
 ALWAYS_SHOWN = frozenset({"imported", "rejected", "verified"})
 _CHANGES = ("new", "changed", "conflicts", "vanished")
-SINCE_LAST_ROWS = ("records", *_CHANGES, "unchanged", "rejected", "verified", "changedSince")
+SINCE_LAST_ROWS = ("records", "superseded", *_CHANGES, "unchanged", "rejected", "verified", "changedSince")
 PHASES = ("preflight", "load", "verify")
 
 

@@ -1,31 +1,22 @@
 """Tables that imports write in whole batches, and the proof that their rows are what the source said.
 
-A digest is the SHA-256 of every column, written as `length:text` (length in Unicode code points, `-` for
-null, lists preceded by their number), so that no two different rows share a text. `BulkTable.digest` computes
-it from what the source said, PostgreSQL from its own columns: only what differs travels.
+`BulkTable.digest` computes a row's digest from what the source said, PostgreSQL from its own columns: only
+what differs travels.
 """
 
-import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 import orjson
 from prisma.errors import ForeignKeyViolationError, UniqueViolationError
 
 from core.database.client import Database
+from core.database.digests import Kind, Row, digest_of, digest_sql, value_sql
 from core.errors import Conflict
 
-Kind = Literal["text", "integer", "real", "flag", "moment", "texts", "object", "verbatim", "counter", "key"]
-"""`object` is JSONB; `verbatim` is JSON kept to the character; `counter` only grows, so more is no
-difference; `key` says where something is kept, and nothing about the row.
-"""
-
-Value = str | int | float | bool | list[str] | dict[str, object] | None
-Row = Mapping[str, Value]
-"""By column: moments as `2025-10-23T22:45:24.940Z`, JSON kept to the character as its text."""
+_IDS_AT_ONCE: Final = 10_000
 
 _TYPES: Final[Mapping[Kind, str]] = {
     "text": "text",
@@ -39,7 +30,15 @@ _TYPES: Final[Mapping[Kind, str]] = {
     "counter": "int",
     "key": "text",
 }
-_UNPROVED: Final[frozenset[Kind]] = frozenset({"counter", "key"})
+
+Verdict = Literal["new", "changed", "same", "deleted", "edited", "taken"]
+"""How a stored row stands to what its source said the last time and says now.
+
+new: neither the source nor the table had it. changed: only the source has changed. same: the table holds
+already what the source says now, or the source has not changed. The others are conflicts, deleted: the row is
+gone, and the source has changed. edited: both have changed. taken: new to the source, but the table has
+another one of that id.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +79,17 @@ class BulkTable:
     """One table with `id`, `row_version`, `import_job_id`, `import_version` and the given columns.
 
     `merged`: what an overwritten row gets in a column, as SQL with `excluded`; otherwise what the source
-    says.
+    says. `incidental`: columns that two sides never say alike, so that rows agree without them (the time of a
+    change, what a check measured).
     """
 
     def __init__(
-        self, table: str, columns: Mapping[str, Kind], *, merged: Mapping[str, str] | None = None
+        self,
+        table: str,
+        columns: Mapping[str, Kind],
+        *,
+        merged: Mapping[str, str] | None = None,
+        incidental: Collection[str] = (),
     ) -> None:
         self._table = table
         self._columns = dict(columns)
@@ -110,9 +115,6 @@ class BulkTable:
             f"SELECT {table}.id FROM unnest($1::text[]) AS source(id) JOIN {table} ON {table}.id = source.id "
             "WHERE $2::uuid IS NULL OR import_job_id IS DISTINCT FROM $2::uuid"
         )
-        parts = " || ".join(
-            _digested(f"{table}.{name}", kind) for name, kind in columns.items() if kind not in _UNPROVED
-        )
         counters = [name for name, kind in columns.items() if kind == "counter"]
         fewer = "".join(f" OR {table}.{name} < source.{name}" for name in counters)
         self._counters = tuple(counters)
@@ -121,15 +123,44 @@ class BulkTable:
             f"row_version AS version, import_version FROM jsonb_to_recordset($1::jsonb) "
             f"AS source(id text, digest text{''.join(f', {name} int' for name in counters)}) "
             f"LEFT JOIN {table} ON {table}.id = source.id WHERE {table}.id IS NULL "
-            f"OR encode(sha256(convert_to({parts}, 'UTF8')), 'hex') <> source.digest{fewer}"
+            f"OR {digest_sql(table, columns)} <> source.digest{fewer}"
         )
+        self._incidental = frozenset(incidental)
+        self._content = {name: kind for name, kind in columns.items() if name not in incidental}
+        self._verdicts = f"""
+            WITH source AS (SELECT * FROM jsonb_to_recordset($1::jsonb)
+                AS source(id text, digest text, content text, known boolean, moved boolean)),
+            held AS MATERIALIZED (
+                SELECT id, {digest_sql(table, columns)} AS digest,
+                    {digest_sql(table, self._content)} AS content,
+                    row_version IS NOT DISTINCT FROM import_version AS as_imported
+                FROM {table} WHERE id IN (SELECT id FROM source) ORDER BY id FOR UPDATE)
+            SELECT source.id, CASE
+                WHEN held.id IS NULL THEN
+                    CASE WHEN NOT known THEN 'new' WHEN moved THEN 'deleted' ELSE 'same' END
+                WHEN held.digest = source.digest THEN 'same'
+                WHEN held.content = source.content AND NOT (moved AND as_imported) THEN 'same'
+                WHEN as_imported THEN 'changed'
+                WHEN NOT moved THEN 'same'
+                WHEN known THEN 'edited' ELSE 'taken' END AS verdict
+            FROM source LEFT JOIN held ON held.id = source.id"""
+        more = ", ".join(f"{name} = greatest({table}.{name}, source.{name})" for name in counters)
+        self._raise = (
+            f"UPDATE {table} SET {more} FROM jsonb_to_recordset($1::jsonb) "
+            f"AS source({self._shape({name: columns[name] for name in ('id', *counters)})}) "
+            f"WHERE {table}.id = source.id AND (false{fewer})"
+        )
+        values = ", ".join(f"'{name}', {value_sql(name, kind)}" for name, kind in columns.items())
+        self._rows = (
+            f"SELECT json_agg(json_build_object({values}))::text FROM {table} WHERE id = ANY($1::text[])"
+        )
+        self._ids = f"SELECT id FROM {table} WHERE id > $1 ORDER BY id LIMIT {_IDS_AT_ONCE}"
 
     def without(self, columns: Collection[str]) -> "BulkTable":
         """The same table, whose rows keep what they have in these columns: the source does not know them."""
         left = {name: kind for name, kind in self._columns.items() if name not in columns}
-        return BulkTable(
-            self._table, left, merged={name: sql for name, sql in self._merged.items() if name in left}
-        )
+        merged = {name: sql for name, sql in self._merged.items() if name in left}
+        return BulkTable(self._table, left, merged=merged, incidental=self._incidental)
 
     async def load(self, tx: Database, rows_json: str, job_id: str, *, overwrite: bool) -> Written:
         """Write a JSON array of rows, whose ids differ, in one statement. Stored rows stay, or are made equal
@@ -166,12 +197,46 @@ class BulkTable:
         ]
         return [Difference(**row) for row in await db.query_raw(self._compare, orjson.dumps(source).decode())]
 
+    async def verdicts(self, tx: Database, entries_json: str) -> dict[str, Verdict]:
+        """Of a JSON array of `{"id", "digest", "content", "known", "moved"}`: the digests of what the source
+        says now, whether it had the row before, and whether it says something else since. Rows that exist
+        are held until the transaction ends.
+        """
+        return {row["id"]: row["verdict"] for row in await tx.query_raw(self._verdicts, entries_json)}
+
+    async def raise_counters(self, tx: Database, rows_json: str) -> None:
+        """To what a JSON array of rows says. A row's version stays, as it does when something is counted."""
+        if self._counters:
+            await tx.execute_raw(self._raise, rows_json)
+
+    async def rows(self, db: Database, ids: Sequence[str]) -> dict[str, Row]:
+        """Those of the rows that are stored, by id."""
+        found = await db.query_text(self._rows, list(ids))
+        return {} if found is None else {row["id"]: row for row in orjson.loads(found)}
+
+    async def every_id(self, db: Database) -> AsyncIterator[list[str]]:
+        """All ids in their order, some thousands at a time."""
+        last = ""
+        while found := [row["id"] for row in await db.query_raw(self._ids, last)]:
+            yield found
+            last = found[-1]
+
     def digest(self, row: Row) -> str:
         """SHA-256 of all columns but counters and keys, as hexadecimal."""
-        text = "".join(
-            _text_of(row[name], kind) for name, kind in self._columns.items() if kind not in _UNPROVED
-        )
-        return hashlib.sha256(text.encode()).hexdigest()
+        return digest_of(row, self._columns)
+
+    def content_digest(self, row: Row) -> str:
+        """The same without what is incidental."""
+        return digest_of(row, self._content)
+
+    def differing(self, row: Row, stored: Row) -> list[str]:
+        """The columns in which a stored row is not what the source says; a counter may have grown."""
+        return [
+            name
+            for name, kind in self._columns.items()
+            if kind != "key" and stored[name] != row[name]
+            if kind != "counter" or cast(int, stored[name]) < cast(int, row[name])
+        ]
 
     def _shape(self, columns: Mapping[str, Kind]) -> str:
         return ", ".join(f"{name} {_TYPES[kind]}" for name, kind in columns.items())
@@ -184,54 +249,3 @@ def line_of_json(row: Row) -> bytes:
 
 def _comparable(expression: str, kind: Kind) -> str:
     return f"{expression}::text" if kind == "verbatim" else expression
-
-
-def _measured(text: str) -> str:
-    return f"length({text}) || ':' || {text}"
-
-
-def _digested(column: str, kind: Kind) -> str:
-    if kind == "texts":
-        each = _measured("entry")
-        return (
-            f"cardinality({column}) || '[' || coalesce((SELECT string_agg({each}, '' ORDER BY place) "
-            f"FROM unnest({column}) WITH ORDINALITY AS entries(entry, place)), '')"
-        )
-    text = column if kind == "text" else f"{column}::text"
-    if kind == "moment":
-        text = f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
-    return f"coalesce({_measured(text)}, '-')"
-
-
-def _text_of(value: Value, kind: Kind) -> str:
-    if isinstance(value, list):
-        return f"{len(value)}[{''.join([f'{len(each)}:{each}' for each in value])}"
-    if value is None:
-        return "-"
-    if kind == "object":
-        text = jsonb_text(value)
-    elif isinstance(value, bool):
-        text = "true" if value else "false"
-    elif isinstance(value, float):
-        text = repr(value).removesuffix(".0")
-    else:
-        text = str(value)
-    return f"{len(text)}:{text}"
-
-
-def jsonb_text(value: object) -> str:
-    """JSON as PostgreSQL writes a JSONB value: shorter keys first, numbers without exponent."""
-    if isinstance(value, dict):
-        keys = sorted(value, key=lambda key: (len(key.encode()), key.encode()))
-        return "{" + ", ".join(f"{_quoted(key)}: {jsonb_text(value[key])}" for key in keys) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(jsonb_text, value)) + "]"
-    if isinstance(value, str):
-        return _quoted(value)
-    if isinstance(value, float):
-        return format(Decimal(repr(value)), "f").removeprefix("-" if value == 0 else "")
-    return json.dumps(value)
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)

@@ -85,10 +85,8 @@ class NoEarlierImport(Conflict):
 
     code = "imports.no_earlier_import"
 
-    def __init__(self) -> None:
-        super().__init__(
-            "No LowDB file has been imported yet, so there is no last time; import it as a whole"
-        )
+    def __init__(self, source: str) -> None:
+        super().__init__(f"No {source} has been imported yet, so there is no last time; import it as a whole")
 
 
 class ImportNotUndoable(Conflict):

@@ -94,6 +94,7 @@ def _report(
         updated=checkpoint.updated,
         unchanged=checkpoint.unchanged,
         kept=checkpoint.kept,
+        differing=checked.kept if checked and not arguments.since_last else 0,
         verified=checked.verified if checked else 0,
         changed_since=checked.changed_since if checked else 0,
         existing=findings.existing if arguments.dry_run else None,

@@ -20,8 +20,16 @@ EXCLUSIVE: Final = "import"
 ENTITY: Final = "item"
 """What the rows are called that a LowDB file brings."""
 
-REMEMBERED: Final = "remembered"
-"""The part of a `since_last` import's pages for records of earlier imports that its source does not give."""
+
+def kept(entity: str) -> str:
+    """The part of an import's pages for records that it did not write since their ids were stored already."""
+    return f"kept {entity}"
+
+
+def remembered(entity: str) -> str:
+    """The part of a `since_last` import's pages for records of earlier imports that its source lacks."""
+    return "remembered" if entity == ENTITY else f"remembered {entity}"
+
 
 SAMPLES: Final = 20
 """How many conflicts and vanished records are named."""
@@ -33,8 +41,9 @@ Source = Literal["lowdb"]
 Phase = Literal["preflight", "load", "verify", "report"]
 
 
-class Options(Input):
-    """What the caller chooses. `max_rejects`: how many records may be unusable before nothing is loaded.
+class Choices(Input):
+    """What the caller chooses of any import. `max_rejects`: how many records may be unusable before nothing
+    is loaded.
 
     `since_last`: only what has changed in the source since the newest finished import; what somebody has
     changed here as well is a conflict, told and left alone.
@@ -42,7 +51,6 @@ class Options(Input):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    source: Source
     on_conflict: OnConflict = "skip"
     dry_run: bool = False
     max_rejects: Annotated[int, Field(ge=0), DIGITS_ALONE] | None = None
@@ -54,6 +62,15 @@ class Options(Input):
         if since_last and given.data.get("on_conflict", "skip") != "skip":
             raise ValueError("cannot be chosen together with on_conflict; leave one of them out")
         return since_last
+
+    @property
+    def overwrites(self) -> bool:
+        """Whether rows that are stored may be changed."""
+        return self.since_last or self.on_conflict == "overwrite"
+
+
+class Options(Choices):
+    source: Source
 
 
 class OptionsForm(Options):
@@ -99,6 +116,10 @@ class Changes(BaseModel):
     vanished: int = 0
     first_conflicts: list[Told] = []
     first_vanished: list[str] = []
+
+    def with_counts(self, *, new: int = 0, changed: int = 0, unchanged: int = 0) -> "Changes":
+        more = {"new": self.new + new, "changed": self.changed + changed}
+        return self.model_copy(update={**more, "unchanged": self.unchanged + unchanged})
 
     def with_conflicts(self, conflicts: Sequence[Told]) -> "Changes":
         first = [*self.first_conflicts, *conflicts][:SAMPLES]
@@ -158,7 +179,9 @@ class Checkpoint(BaseModel):
 
 
 class Checked(BaseModel):
-    """What verify found. `changed_since`: rows that somebody changed after they were loaded."""
+    """What verify found. `kept`: rows that this import left alone and that differ. `changed_since`: rows that
+    somebody changed after they were loaded.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -205,8 +228,8 @@ class Sample(BaseModel):
 class Result(BaseModel):
     """The job's result. A dry run counts what would be imported and what exists, and shows the first rejects.
 
-    `kept` rows were stored before and were left alone; `unchanged` ones were identical. `seconds` and
-    `rowsPerSecond` are by phase.
+    `kept` rows were stored before and were left alone; `differing` ones among them say something else than
+    the source. `unchanged` ones were identical. `seconds` and `rowsPerSecond` are by phase.
     """
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
@@ -222,6 +245,7 @@ class Result(BaseModel):
     updated: int = 0
     unchanged: int = 0
     kept: int = 0
+    differing: int = 0
     verified: int = 0
     changed_since: int = 0
     existing: int | None = None

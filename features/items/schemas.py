@@ -132,27 +132,3 @@ class LoadCounts:
     unchanged: int
     kept: int
     written: list[str] | None
-
-
-Verdict = Literal["new", "changed", "same", "deleted", "edited", "taken"]
-"""How the row of a source record stands to what the source said the last time and says now.
-
-new: neither the source nor the table had it. changed: only the source has changed. same: the table holds
-already what the source says now. The others are conflicts, deleted: the row is gone, and the source has
-changed. edited: both have changed. taken: new to the source, but the table has another one of that id.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Mismatch:
-    """An item whose row is missing or differs from its source.
-
-    `import_job_id` wrote the row last and left it at `import_version`; a higher `version` means that somebody
-    changed it since.
-    """
-
-    id: str
-    missing: bool
-    import_job_id: str | None
-    version: int | None
-    import_version: int | None

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.database.bulk import BulkTable, Row, SomebodyWasQuicker, jsonb_text, line_of_json
+from core.database.bulk import BulkTable, SomebodyWasQuicker, line_of_json
 from core.database.client import Database
+from core.database.digests import Row, jsonb_text
 from core.database.transaction import unit_of_work
 from tests.fixtures.database import Connection
 

@@ -6,8 +6,9 @@ from typing import Final, Self
 
 import orjson
 
-from core.database.bulk import Difference, Row, Written, line_of_json
+from core.database.bulk import Difference, Written, line_of_json
 from core.database.client import Database
+from core.database.digests import Row
 
 _COLUMNS: Final = "entity, entity_id, action, actor, client, changes, at, legacy"
 _SOURCE: Final = """ROWS FROM (jsonb_to_recordset($1::jsonb) AS (

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from core.database.bulk import BulkTable, Kind
+from core.database.bulk import BulkTable
 from core.database.client import Database
+from core.database.digests import Kind
 from core.database.reversal import ReversibleTable
 from features.files.schemas import StoredContent
 
@@ -35,6 +36,7 @@ TAKEOVER: Final = BulkTable(
         "ELSE excluded.object_key END",
         "download_count": "greatest(files.download_count, excluded.download_count)",
     },
+    incidental=("updated_at", "legacy"),
 )
 
 REVERSAL: Final = ReversibleTable("files", _TAKEN, counters=("download_count",))

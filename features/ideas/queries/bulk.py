@@ -5,8 +5,9 @@ from typing import Final
 
 import orjson
 
-from core.database.bulk import BulkTable, Kind
+from core.database.bulk import BulkTable
 from core.database.client import Database
+from core.database.digests import Kind
 from core.database.reversal import ReversibleTable
 from features.ideas.schemas import StoredIdea
 
@@ -30,7 +31,7 @@ _TAKEN: Final[Mapping[str, Kind]] = {
     "legacy": "verbatim",
 }
 
-TAKEOVER: Final = BulkTable("ideas", _TAKEN)
+TAKEOVER: Final = BulkTable("ideas", _TAKEN, incidental=("completed_at", "updated_at", "legacy"))
 
 REVERSAL: Final = ReversibleTable("ideas", _TAKEN)
 

@@ -6,7 +6,7 @@ from typing import Final
 from core.database.client import Database
 from features.imports.lowdb.identifiers import SeenIds
 from features.imports.queries import memory
-from features.imports.schemas import ENTITY, REMEMBERED
+from features.imports.schemas import kept, remembered
 
 _DIGEST_BYTES: Final = 32
 _UNSEEN: Final = 0
@@ -59,23 +59,31 @@ class Previous:
         return _FOUND if place is None else self._states[place]
 
 
-async def known(db: Database, runs: Sequence[str]) -> AsyncIterator[list[tuple[str, str]]]:
+async def known(db: Database, runs: Sequence[str], entity: str) -> AsyncIterator[list[tuple[str, str]]]:
     """(id, digest) of the records that these imports, newest first, found in their sources, some at a time;
-    of an id in several of them the first one counts. An import that remembers for the earlier ones ends it.
+    of an id in several of them the first one counts. What an import found and did not write, because the id
+    was stored, does not count. An import that remembers for the earlier ones ends it.
     """
     for job_id in runs:
-        remembers = False
-        for part in (ENTITY, REMEMBERED):
+        remembers, left = False, SeenIds()
+        async for page in memory.pages(db, job_id, kept(entity)):
+            for entry in page.entries:
+                left.add(entry[0] or "", 0)
+        for part in (entity, remembered(entity)):
             async for page in memory.pages(db, job_id, part):
-                remembers = part == REMEMBERED
-                yield [(entry[0], entry[1]) for entry in page.entries if entry[0] and entry[1]]
+                remembers = part != entity
+                yield [
+                    (entry[0], entry[1])
+                    for entry in page.entries
+                    if entry[0] and entry[1] and (part != entity or entry[0] not in left)
+                ]
         if remembers:
             return
 
 
-async def recall(db: Database, runs: Sequence[str]) -> Previous:
+async def recall(db: Database, runs: Sequence[str], entity: str) -> Previous:
     previous = Previous()
-    async for some in known(db, runs):
+    async for some in known(db, runs, entity):
         for identifier, digest in some:
             previous.add(identifier, digest)
     return previous

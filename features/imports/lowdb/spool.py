@@ -11,7 +11,8 @@ columns that tabs separate (JSON holds none):
     head, tail text                      what stands before and after the records
 
 `row` and `text` are JSON; `proof` are id and digest as in an `Entry`, with a comma between them, and `rest`
-its last two fields, each with a comma before it.
+its last two fields, each with a comma before it. In a spool of the registry every line has a `row`, whose
+digest is `rest`; that of what the source says is in `proof`.
 `rejects.spool` has a line of JSON for each bad record. A position in a spool is a byte offset at the start of
 a line.
 """
@@ -127,16 +128,3 @@ def joined(objects: Iterable[bytes]) -> str:
 def sha256_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def line_of(digest: str, row: bytes) -> bytes:
-    """A line of a spool whose source need not be written out again: only digest and row."""
-    return b"%b %b\n" % (digest.encode(), row)
-
-
-def digest_of(line: bytes) -> str:
-    return line[:_DIGEST_CHARACTERS].decode()
-
-
-def row_of(line: bytes) -> bytes:
-    return line[_DIGEST_CHARACTERS + 1 :]

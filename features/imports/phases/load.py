@@ -22,7 +22,7 @@ from features.imports.phases.pages import PageBatch, page_batches
 from features.imports.phases.rejects import store
 from features.imports.phases.rows import Outcome, write
 from features.imports.queries import memory
-from features.imports.schemas import KIND, REMEMBERED, Arguments, Changes, Checkpoint
+from features.imports.schemas import ENTITY, KIND, Arguments, Changes, Checkpoint, remembered
 from features.items import api as items
 
 LANES: Final = 4
@@ -40,7 +40,7 @@ async def load(context: JobContext, arguments: Arguments, folder: Path, checkpoi
     )
     await memory.begin_run(context.db, context.job.id, KIND)
     if arguments.since_last:
-        await memory.keep_page(context.db, context.job.id, REMEMBERED, 0, "[]")
+        await memory.keep_page(context.db, context.job.id, remembered(ENTITY), 0, "[]")
     for batch in batches(folder / REJECTS, checkpoint.rejects_offset, rows=batch_rows):
         await context.raise_if_stopping()
         checkpoint = await _store_rejects(context, batch, checkpoint)
@@ -80,7 +80,14 @@ async def _load_records(
         newest = task
         return task
 
-    remaining = page_batches(spool, checkpoint, rows=context.settings.import_batch_rows)
+    remaining = page_batches(
+        spool,
+        rows=context.settings.import_batch_rows,
+        offset=checkpoint.offset,
+        position=checkpoint.position,
+        pieces=checkpoint.pieces,
+        remembered=checkpoint.remembered,
+    )
     async with in_lanes(context, remaining, begin, lanes=LANES) as reached:
         async for checkpoint in reached:
             await context.progress(done=checkpoint.done)
@@ -131,12 +138,8 @@ def _changed(before: Changes | None, outcome: Outcome) -> Changes | None:
     if before is None:
         return None
     counts = outcome.counts
-    return before.model_copy(
-        update={
-            "new": before.new + counts.inserted,
-            "changed": before.changed + counts.updated,
-            "unchanged": before.unchanged + counts.unchanged,
-        }
+    return before.with_counts(
+        new=counts.inserted, changed=counts.updated, unchanged=counts.unchanged
     ).with_conflicts(outcome.conflicts)
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import orjson
 
 from features.imports.lowdb.spool import CHANGED, HEAD, NEW, REMEMBERED, TAIL, UNUSABLE, Line, batches, joined
-from features.imports.schemas import Checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +38,22 @@ class PageBatch:
         return joined(b"[%b]" % line.proof for line in self.records if line.kind != UNUSABLE)
 
 
-def page_batches(spool: Path, start: Checkpoint, *, rows: int) -> Iterator[PageBatch]:
-    """What the spool holds beyond the checkpoint."""
-    position, pieces, before = start.position, start.pieces, start.remembered
-    for batch in batches(spool, start.offset, rows=rows):
+def page_batches(
+    spool: Path, *, rows: int, offset: int = 0, position: int = 0, pieces: int = 0, remembered: int = 0
+) -> Iterator[PageBatch]:
+    """What the spool holds from the offset on; the other numbers tell how much of each stands before it."""
+    before = remembered
+    for batch in batches(spool, offset, rows=rows):
         frame: list[tuple[str, str]] = []
         records: list[Line] = []
-        remembered: list[Line] = []
+        earlier: list[Line] = []
         for each in batch.lines:
             kind, _, text = each.partition(b"\t")
             if kind in (HEAD, TAIL):
                 frame.append((kind.decode(), orjson.loads(text)))
             else:
-                (remembered if kind == REMEMBERED else records).append(Line.read(each))
-        yield PageBatch(frame, records, remembered, position, pieces, before, batch.end)
+                (earlier if kind == REMEMBERED else records).append(Line.read(each))
+        yield PageBatch(frame, records, earlier, position, pieces, before, batch.end)
         position += len(records)
         pieces += len(frame)
-        before += len(remembered)
+        before += len(earlier)

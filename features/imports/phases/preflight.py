@@ -10,10 +10,10 @@ from core.jobs import JobContext
 from features.imports.errors import ItemsExist, SourceChanged, TooManyRejects
 from features.imports.lowdb.judge import Judge
 from features.imports.lowdb.previous import Previous
-from features.imports.lowdb.spool import RECORDS, REJECTS, SpoolWriter, batches
-from features.imports.phases.changes import Recalled, foreseen, recall_all
+from features.imports.lowdb.spool import RECORDS, REJECTS, SpoolWriter, batches, joined
+from features.imports.phases.changes import Recalled, earlier_runs, foreseen, recall_all
 from features.imports.phases.rejects import store
-from features.imports.schemas import Arguments, Changes, Findings, Sample
+from features.imports.schemas import ENTITY, KIND, Arguments, Changes, Findings, Sample
 from features.imports.storage.folders import storing
 from features.items import api as items
 
@@ -31,8 +31,10 @@ async def examine(
     Raises SourceMalformed, TooManyRejects, or ItemsExist for `on_conflict=fail`. `first` is false when rows
     of this very job may be stored already.
     """
-    before = await recall_all(context.db) if arguments.since_last else None
-    changes = None if before is None else Changes(previous=before.runs[0])
+    before, changes = None, None
+    if arguments.since_last:
+        runs = await earlier_runs(context.db, "LowDB file", KIND)
+        before, changes = await recall_all(context.db, runs, ENTITY), Changes(previous=runs[0])
     previous = None if before is None else before.records
     judge = await asyncio.to_thread(_open, arguments, source, folder, context.job.fencing_token, previous)
     ask = first and (arguments.dry_run or arguments.on_conflict == "fail")
@@ -48,15 +50,14 @@ async def examine(
                 stored = await _stored(context, found.ids)
                 existing += len(stored)
                 conflicts = (conflicts + stored)[:_NAMED_IDS]
-            if arguments.dry_run and changes is not None:
-                changes = await foreseen(context.db, changes, found.changes)
+            if arguments.dry_run and changes is not None and found.changes:
+                changes = foreseen(changes, await items.verdicts(context.db, joined(found.changes)))
             await context.progress(
                 phase="preflight", done=judge.records, total=judge.expected_records, rejected=judge.rejected
             )
             await context.raise_if_stopping()
         if before is not None and changes is not None:
-            unchanged = changes.unchanged + (judge.unchanged if arguments.dry_run else 0)
-            changes = changes.model_copy(update={"unchanged": unchanged})
+            changes = changes.with_counts(unchanged=judge.unchanged if arguments.dry_run else 0)
             changes = await _remember(context, before, changes, judge)
         findings = await asyncio.to_thread(storing, lambda: judge.findings(existing, changes))
     finally:
@@ -89,7 +90,7 @@ def _open(arguments: Arguments, source: Path, folder: Path, token: int, previous
 
 async def _remember(context: JobContext, before: Recalled, changes: Changes, judge: Judge) -> Changes:
     """What is known and not given by the source: the next import shall know it too."""
-    async for some in before.left(context.db):
+    async for some in before.left(context.db, items.existing_ids):
         await asyncio.to_thread(judge.remember, [(identifier, digest) for identifier, digest, _ in some])
         changes = changes.with_vanished([identifier for identifier, _, vanished in some if vanished])
         await context.raise_if_stopping()

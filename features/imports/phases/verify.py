@@ -2,12 +2,15 @@
 
 import asyncio
 import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import orjson
 import structlog
 
+from core.database.bulk import Difference
 from core.jobs import JobContext, JobFailed
 from features.audit import api as audit
 from features.imports.lowdb.spool import NEW, RECORDS
@@ -20,39 +23,46 @@ LANES: Final = 3
 """Batches that PostgreSQL hashes at the same time, each on a connection of its own."""
 _NAMED_IDS: Final = 5
 
+
+@dataclass(frozen=True, slots=True)
+class Reasons:
+    """Why rows differ from the source: this import had no reason to write them (they were stored before, or
+    the source has not changed, or both sides have); somebody changed or deleted them since; or none.
+    """
+
+    left_alone: int
+    changed_since: int
+    wrong: list[str]
+
+
 log = structlog.get_logger(__name__)
 
 
 async def verify(context: JobContext, arguments: Arguments, folder: Path, checkpoint: Checkpoint) -> Checked:
-    """Compare all rows. Raises JobFailed if any is missing or differs without a reason.
-
-    A row differs with a reason when this import left it as it was, or when somebody changed or deleted it
-    since.
-    """
+    """Compare all rows. Raises JobFailed if any is missing or differs without a reason."""
     started_at = time.perf_counter()
     total = checkpoint.findings.accepted
     done = kept = changed_since = 0
     wrong: list[str] = []
     wrong_count = 0
     await context.progress(phase="verify", done=0, total=total)
-    start = Checkpoint(findings=checkpoint.findings)
-    remaining = page_batches(folder / RECORDS, start, rows=context.settings.import_batch_rows)
+    remaining = page_batches(folder / RECORDS, rows=context.settings.import_batch_rows)
 
-    def begin(batch: PageBatch) -> asyncio.Task[tuple[PageBatch, list[items.Mismatch]]]:
+    def begin(batch: PageBatch) -> asyncio.Task[tuple[PageBatch, list[Difference]]]:
         return asyncio.create_task(_compared(context, batch))
 
     async with in_lanes(context, remaining, begin, lanes=LANES) as compared:
-        async for batch, mismatches in compared:
-            left_alone = _left_alone(context, arguments, batch, mismatches)
-            rest = [each for each in mismatches if each.id not in left_alone]
-            deleted = await _deleted_since(context, rest)
-            kept += len(left_alone)
-            for each in rest:
-                if each.id in deleted or (each.version or 0) > (each.import_version or 0):
-                    changed_since += 1
-                else:
-                    wrong_count += 1
-                    wrong = [*wrong, f"{each.id} ({'missing' if each.missing else 'different'})"][:_NAMED_IDS]
+        async for batch, differences in compared:
+            if differences:
+                skips, since_last = arguments.on_conflict == "skip", arguments.since_last
+                new = {orjson.loads(line.id) for line in batch.records if line.kind == NEW}
+                reasons = await sort_differences(
+                    context, ENTITY, differences, new, skips=skips, since_last=since_last
+                )
+                kept += reasons.left_alone
+                changed_since += reasons.changed_since
+                wrong_count += len(reasons.wrong)
+                wrong = [*wrong, *reasons.wrong][:_NAMED_IDS]
             done += batch.accepted
             await context.progress(done=done)
     seconds = time.perf_counter() - started_at
@@ -67,28 +77,42 @@ async def verify(context: JobContext, arguments: Arguments, folder: Path, checkp
     return Checked(verified=verified, kept=kept, changed_since=changed_since, seconds=seconds)
 
 
-async def _compared(context: JobContext, batch: PageBatch) -> tuple[PageBatch, list[items.Mismatch]]:
+async def _compared(context: JobContext, batch: PageBatch) -> tuple[PageBatch, list[Difference]]:
     return batch, await items.compare(context.db, batch.proofs)
 
 
-def _left_alone(
-    context: JobContext, arguments: Arguments, batch: PageBatch, mismatches: list[items.Mismatch]
-) -> set[str]:
-    """Those whose rows this import had no reason to write: they were stored before, or the source has not
-    changed, or both sides have.
-    """
-    if not mismatches or not (arguments.since_last or arguments.on_conflict == "skip"):
-        return set()
-    others = {each.id for each in mismatches if not each.missing and each.import_job_id != context.job.id}
-    if not arguments.since_last:
-        return others
-    new = {orjson.loads(line.id) for line in batch.records if line.kind == NEW}
-    return others | {each.id for each in mismatches if each.missing and each.id not in new}
+async def sort_differences(
+    context: JobContext,
+    entity: str,
+    differences: Sequence[Difference],
+    new: Collection[str],
+    *,
+    skips: bool,
+    since_last: bool,
+) -> Reasons:
+    """`new`: the ids of records that no earlier source had, for an import since the last one."""
+    left_alone = changed_since = 0
+    wrong: list[str] = []
+    deleted = await _deleted_since(context, entity, differences)
+    for each in differences:
+        if each.missing:
+            alone = since_last and each.id not in new
+        else:
+            alone = (skips or since_last) and each.import_job_id != context.job.id
+        if alone:
+            left_alone += 1
+        elif each.id in deleted or (each.version or 0) > (each.import_version or 0):
+            changed_since += 1
+        else:
+            wrong.append(f"{each.id} ({'missing' if each.missing else 'different'})")
+    return Reasons(left_alone, changed_since, wrong)
 
 
-async def _deleted_since(context: JobContext, mismatches: list[items.Mismatch]) -> frozenset[str]:
+async def _deleted_since(
+    context: JobContext, entity: str, differences: Sequence[Difference]
+) -> frozenset[str]:
     """The audit trail tells a row that somebody deleted from one that was never written."""
-    missing = [each.id for each in mismatches if each.missing]
+    missing = [each.id for each in differences if each.missing]
     if not missing:
         return frozenset()
-    return await audit.deleted_since(context.db, ENTITY, missing, context.job.created_at)
+    return await audit.deleted_since(context.db, entity, missing, context.job.created_at)

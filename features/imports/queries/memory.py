@@ -12,8 +12,8 @@ from features.imports.schemas import Entry
 _BEGIN: Final = "INSERT INTO import_runs (job_id, kind) VALUES ($1::uuid, $2) ON CONFLICT DO NOTHING"
 _FINISH: Final = "UPDATE import_runs SET finished_at = clock_timestamp() WHERE job_id = $1::uuid"
 _RUNS: Final = """
-SELECT job_id::text AS job_id, finished_at IS NOT NULL AS finished FROM import_runs WHERE kind = $1
-ORDER BY created_at DESC
+SELECT job_id::text AS job_id, finished_at IS NOT NULL AS finished FROM import_runs
+WHERE kind = ANY($1::text[]) ORDER BY created_at DESC
 """
 _KEEP: Final = """
 INSERT INTO import_pages (job_id, part, number, content, written)
@@ -91,13 +91,13 @@ async def finish_run(tx: Database, job_id: str) -> None:
     await tx.execute_raw(_FINISH, job_id)
 
 
-async def runs(db: Database, kind: str) -> list[Run]:
+async def runs(db: Database, *kinds: str) -> list[Run]:
     """Newest first; of all imports only one runs at a time."""
-    return [Run(**row) for row in await db.query_raw(_RUNS, kind)]
+    return [Run(**row) for row in await db.query_raw(_RUNS, list(kinds))]
 
 
-async def finished_runs(db: Database, kind: str) -> list[str]:
-    return [run.job_id for run in await runs(db, kind) if run.finished]
+async def finished_runs(db: Database, *kinds: str) -> list[str]:
+    return [run.job_id for run in await runs(db, *kinds) if run.finished]
 
 
 async def exists(db: Database, job_id: str) -> bool:

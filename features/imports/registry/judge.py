@@ -2,14 +2,17 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final
 
+import orjson
+
 from core.database.bulk import line_of_json
 from features.files import api as files
-from features.imports.lowdb.spool import REJECTS, SpoolWriter, line_of
+from features.imports.lowdb.previous import Previous
+from features.imports.lowdb.spool import CHANGED, NEW, REJECTS, REMEMBERED, UNCHANGED, Line, SpoolWriter
 from features.imports.registry import captured
 from features.imports.registry.contents import ContentFolder, NoContent
 from features.imports.registry.schemas import (
@@ -23,6 +26,7 @@ from features.imports.registry.schemas import (
 from features.imports.registry.tables import Takeover
 from features.imports.registry.translate import Candidate, translate
 from features.imports.registry.versions import Versions
+from features.imports.schemas import Changes
 from features.imports.storage.folders import storing
 
 SAMPLES: Final = 20
@@ -57,7 +61,7 @@ class Rejects:
         self._write(table, row, position, record, reason, errors)
 
     def add_superseded(self, table: Table, row: int, position: int, record: object, newest: int) -> None:
-        self._write(table, row, position, record, f"superseded by the newer version {table}[{newest}]", [])
+        self._write(table, row, position, record, f"is an older version of {table}[{newest}]", [])
 
     def finish(self) -> str:
         return "" if self._spool is None else storing(self._spool.finish)
@@ -85,7 +89,8 @@ class Rejects:
 class TableJudge:
     """Reads one table twice: `index_some` until it is false, then `some` and `accept` until there are none.
 
-    `before`: how many rows the tables before it have. Not safe for use by two threads at once.
+    `before`: how many rows the tables before it have. `previous`: what earlier imports found. Not safe for
+    use by two threads at once.
     """
 
     def __init__(
@@ -98,6 +103,7 @@ class TableJudge:
         before: int,
         token: int,
         spooled: bool,
+        previous: Previous | None = None,
     ) -> None:
         self.table = table
         self._takeover = takeover
@@ -108,6 +114,7 @@ class TableJudge:
         self.accepted_ids: set[str] = set()
         self._folder = folder
         self._rejects = rejects
+        self._previous = previous
         self.before = before
         self._versions = Versions()
         self._indexed = captured.read(folder, table)
@@ -182,19 +189,49 @@ class TableJudge:
         }
         return True
 
-    def accept(self, candidates: Sequence[Candidate]) -> None:
-        lines: list[bytes] = []
-        for candidate in candidates:
-            self.accepted_ids.add(candidate.id)
+    def accept(
+        self, candidates: Sequence[Candidate], said: Sequence[str], gone: Collection[str]
+    ) -> list[Line]:
+        """`said`: the digests of what the source says, whatever is here. What is `gone` here will not come
+        back, so nothing can refer to it.
+        """
+        lines: list[Line] = []
+        for candidate, now in zip(candidates, said, strict=True):
+            if candidate.id not in gone:
+                self.accepted_ids.add(candidate.id)
             self._translated.update(candidate.old.translated)
             self._adapted.update(candidate.old.adapted)
             row = candidate.finished()
-            lines.append(line_of(self._takeover.digest(row), line_of_json(row)))
-        if self._spool is not None:
-            spool = self._spool
-            storing(lambda: spool.write(b"".join(lines)))
+            base = None if self._previous is None else self._previous.digest_of(candidate.id)
+            lines.append(
+                Line(
+                    NEW if base is None else UNCHANGED if base == now else CHANGED,
+                    b'%b,"%b"' % (orjson.dumps(candidate.id), now.encode()),
+                    self._takeover.digest(row).encode(),
+                    line_of_json(row),
+                    (base or "").encode(),
+                )
+            )
+        self._write(lines)
+        return lines
 
-    def findings(self, existing: int) -> TableFindings:
+    def said(self, candidates: Sequence[Candidate]) -> list[str]:
+        """The digests of rows, to be asked for before anything that is stored here changes them."""
+        return [self._takeover.digest(candidate.finished()) for candidate in candidates]
+
+    def known(self, candidates: Sequence[Candidate]) -> list[str]:
+        """The ids of those that an earlier source had."""
+        if self._previous is None:
+            return []
+        return [each.id for each in candidates if self._previous.digest_of(each.id) is not None]
+
+    def remember(self, records: Sequence[tuple[str, str]]) -> None:
+        """After the last row: (id, digest) of rows that only earlier sources had."""
+        self._write(
+            [Line(REMEMBERED, b'%b,"%b"' % (orjson.dumps(i), digest.encode())) for i, digest in records]
+        )
+
+    def findings(self, existing: int, changes: Changes | None) -> TableFindings:
         """After the last row: closes the spool for good."""
         return TableFindings(
             rows=self.rows,
@@ -203,6 +240,7 @@ class TableJudge:
             existing=existing,
             translated=dict(self._translated),
             adapted=dict(self._adapted),
+            changes=changes,
             spool_sha256="" if self._spool is None else storing(self._spool.finish),
         )
 
@@ -234,8 +272,15 @@ class TableJudge:
         while self._names.setdefault(str(candidate.row["name"]), place) != place:
             candidate.rename()
 
+    def _write(self, lines: Sequence[Line]) -> None:
+        if self._spool is not None:
+            spool = self._spool
+            storing(lambda: spool.write(b"".join(b"%b\n" % b"\t".join(line) for line in lines)))
+
     def _reject(self, position: int, record: object, faults: Sequence[tuple[str, str]]) -> None:
         self.rejected += 1
+        if self._previous is not None and isinstance(record, dict) and record.get("id") is not None:
+            self._previous.is_unusable(str(record["id"]))
         self._rejects.add(self.table, position, self.before + position, record, faults)
 
 

@@ -9,27 +9,33 @@ stays in the store, for the import may be taken back (`features.imports.undo`).
 import asyncio
 import json
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import orjson
 import structlog
 
-from core.database.bulk import Written, line_of_json
+from core.database.bulk import BulkTable, Written, line_of_json
 from core.database.client import Database
 from core.database.transaction import unit_of_work
 from core.jobs import JobContext
 from features.audit import api as audit
 from features.files import api as files
 from features.imports.errors import RowAppeared, RowsExist, SourceChanged, StorageUnavailable
-from features.imports.lowdb.spool import REJECTS, Batch, batches, row_of
+from features.imports.lowdb.spool import REJECTS, Batch, Line, batches, joined
+from features.imports.phases.pages import PageBatch, page_batches
 from features.imports.phases.rejects import store
+from features.imports.phases.rows import Sorted, conflicting, keep_pages, sort_lines, told_of
 from features.imports.queries import memory
 from features.imports.registry.contents import ContentFolder, NoContent
 from features.imports.registry.judge import open_content, spool_of
 from features.imports.registry.schemas import AUDIT, FILES, TABLES, Arguments, Checkpoint, Table
-from features.imports.registry.tables import TARGETS, takeover_of
+from features.imports.registry.tables import TARGETS, asked, takeover_of
+from features.imports.schemas import Told, remembered
 from features.search import api as search
 
 BATCH_TIMEOUT: Final = timedelta(seconds=60)
@@ -52,12 +58,21 @@ async def load(context: JobContext, arguments: Arguments, folder: Path, checkpoi
     for table in TABLES:
         if table not in findings.tables:
             continue
-        if table == FILES and checkpoint.tally(table).offset:
+        tally = checkpoint.tally(table)
+        if arguments.since_last:
+            await memory.keep_page(context.db, context.job.id, remembered(TARGETS[table].entity), 0, "[]")
+        if table == FILES and tally.offset:
             await _index_again(context, folder, checkpoint)
-        remaining = batches(spool_of(folder, table), checkpoint.tally(table).offset, rows=rows)
-        while (batch_or_none := await asyncio.to_thread(partial(next, remaining, None))) is not None:
+        remaining = page_batches(
+            spool_of(folder, table),
+            rows=rows,
+            offset=tally.offset,
+            position=tally.done,
+            remembered=tally.remembered,
+        )
+        while (page := await asyncio.to_thread(partial(next, remaining, None))) is not None:
             await context.raise_if_stopping()
-            checkpoint = await _load_batch(context, arguments, table, batch_or_none, checkpoint, began_at)
+            checkpoint = await _load_batch(context, arguments, table, page, checkpoint, began_at)
             await context.progress(done=checkpoint.done)
     log.info("import.loaded", **{table: tally.imported for table, tally in checkpoint.tables.items()})
     return checkpoint
@@ -78,24 +93,20 @@ async def _load_batch(
     context: JobContext,
     arguments: Arguments,
     table: Table,
-    batch: Batch,
+    batch: PageBatch,
     before: Checkpoint,
     began_at: float,
 ) -> Checkpoint:
-    lines = [row_of(line) for line in batch.lines]
     rows: list[dict[str, Any]] = []
-    if table == FILES or arguments.on_conflict == "overwrite":
-        rows = [json.loads(line) for line in lines]
     copied: set[str] = set()
     if table == FILES:
-        copied = await _copy(context, arguments, rows)
-        lines = [line_of_json(row) for row in rows]
-    rows_json = f"[{b','.join(lines).decode()}]"
+        rows = [json.loads(line.row) for line in batch.records]
+        copied = await _copy(context, arguments, batch.records, rows)
+        lines = [line._replace(row=line_of_json(row)) for line, row in zip(batch.records, rows, strict=True)]
+        batch = replace(batch, records=lines)
 
     async def work(tx: Database) -> tuple[Written, Checkpoint]:
-        ids = [row["id"] for row in rows]
-        number = before.tally(table).done
-        written = await _write(tx, context.job.id, arguments, table, rows_json, ids, number)
+        written, conflicts = await _write(tx, context.job.id, arguments, table, batch)
         if arguments.on_conflict == "fail" and written.kept and table != AUDIT:
             raise RowsExist(f"{written.kept} rows of {table} came in between; what was loaded before stays")
         if table == FILES:
@@ -106,11 +117,16 @@ async def _load_batch(
         counted = tally.model_copy(
             update={
                 "offset": batch.end,
-                "done": tally.done + len(lines),
+                "done": tally.done + len(batch.records),
+                "remembered": tally.remembered + len(batch.remembered),
                 "imported": tally.imported + len(written.inserted),
                 "updated": tally.updated + len(written.updated),
                 "unchanged": tally.unchanged + written.unchanged,
                 "kept": tally.kept + written.kept,
+                "changes": tally.changes
+                and tally.changes.with_counts(
+                    new=len(written.inserted), changed=len(written.updated), unchanged=written.unchanged
+                ).with_conflicts(conflicts),
             }
         )
         reached = before.model_copy(
@@ -132,32 +148,43 @@ async def _load_batch(
 
 
 async def _write(
-    tx: Database,
-    job_id: str,
-    arguments: Arguments,
-    table: Table,
-    rows_json: str,
-    ids: list[str],
-    number: int,
-) -> Written:
-    """The rows, and what it takes to take them back; `number`: how many rows of the table came before."""
-    target, overwrite = TARGETS[table], arguments.on_conflict == "overwrite"
+    tx: Database, job_id: str, arguments: Arguments, table: Table, batch: PageBatch
+) -> tuple[Written, list[Told]]:
+    """The rows, what it takes to take them back, and what the source said; with the conflicts."""
+    target, lines = TARGETS[table], batch.records
     takeover = takeover_of(table, arguments.columns[table])
-    if target.reversal is None:
-        return await takeover.load(tx, rows_json, job_id, overwrite=overwrite)
-    images = {image.id: image for image in await target.reversal.before(tx, ids)} if overwrite else {}
-    written = await takeover.load(tx, rows_json, job_id, overwrite=overwrite)
-    if not images.keys() >= set(written.updated):
+    if target.reversal is None or not isinstance(takeover, BulkTable):
+        written = await takeover.load(tx, joined(line.row for line in lines), job_id, overwrite=False)
+        if arguments.since_last:
+            return replace(written, unchanged=written.kept, kept=0), []
+        return written, []
+    wanted = Sorted(lines, 0, {})
+    if arguments.overwrites:
+        verdicts = await takeover.verdicts(tx, asked(takeover, lines, since_last=arguments.since_last))
+        wanted = await sort_lines(
+            tx, job_id, target.entity, target.reversal, lines, verdicts, since_last=arguments.since_last
+        )
+    rows_json = joined(line.row for line in wanted.wanted)
+    written = await takeover.load(tx, rows_json, job_id, overwrite=arguments.overwrites)
+    if len(written.updated) > wanted.stored and arguments.overwrites:
         raise RowAppeared
-    await memory.keep_images(tx, job_id, target.entity, [images[row_id] for row_id in written.updated])
-    if ours := [*written.inserted, *written.updated]:
-        await memory.keep_page(tx, job_id, target.entity, number, "[]", ours)
-    return written
+    if arguments.overwrites:
+        await takeover.raise_counters(tx, joined(line.row for line in lines))
+    ours = [*written.inserted, *written.updated]
+    entries = [conflicting(line) if line.id in wanted.conflicts else b"[%b]" % line.proof for line in lines]
+    await keep_pages(tx, job_id, target.entity, batch, entries, ours, left=written.kept)
+    unchanged = len(lines) - len(ours) - written.kept - len(wanted.conflicts)
+    return replace(written, unchanged=unchanged), told_of(wanted.conflicts)
 
 
-async def _copy(context: JobContext, arguments: Arguments, rows: list[dict[str, Any]]) -> set[str]:
+async def _copy(
+    context: JobContext, arguments: Arguments, lines: Sequence[Line], rows: list[dict[str, Any]]
+) -> set[str]:
     """Give each row the key of its object; store those bytes that will be needed. The keys of these."""
-    assert arguments.files is not None  # without it preflight accepts no file
+    assert arguments.files is not None or not rows  # without it preflight accepts no file
+    if arguments.files is None:
+        return set()
+    needed = await _needed(context, arguments, lines)
     stored = await files.contents_of(context.db, [row["id"] for row in rows])
     folder = await asyncio.to_thread(ContentFolder, arguments.files)
     copied: set[str] = set()
@@ -165,9 +192,9 @@ async def _copy(context: JobContext, arguments: Arguments, rows: list[dict[str, 
         for row in rows:
             key = row["object_key"] = files.key_for(context.job.id, str(row["id"]))
             there = stored.get(str(row["id"]))
-            if there is not None and there.checksum == row["checksum"]:
+            if row["id"] not in needed or (there is not None and there.checksum == row["checksum"]):
                 continue
-            if there is not None and arguments.on_conflict == "skip":
+            if there is not None and not arguments.overwrites:
                 continue
             await context.raise_if_stopping()
             await _copy_one(context, folder, row, key)
@@ -175,6 +202,16 @@ async def _copy(context: JobContext, arguments: Arguments, rows: list[dict[str, 
     finally:
         folder.close()
     return copied
+
+
+async def _needed(context: JobContext, arguments: Arguments, lines: Sequence[Line]) -> frozenset[str]:
+    """The ids of those files that will be written, as far as can be told by now."""
+    if not arguments.since_last:
+        return frozenset(orjson.loads(line.id) for line in lines)
+    takeover = takeover_of(FILES, arguments.columns[FILES])
+    assert isinstance(takeover, BulkTable)
+    verdicts = await takeover.verdicts(context.db, asked(takeover, lines, since_last=True))
+    return frozenset(row_id for row_id, verdict in verdicts.items() if verdict in ("new", "changed"))
 
 
 async def _copy_one(context: JobContext, folder: ContentFolder, row: dict[str, object], key: str) -> None:
@@ -200,8 +237,8 @@ async def _raise_if_uncopied(context: JobContext, tx: Database, written: list[st
 async def _index_again(context: JobContext, folder: Path, checkpoint: Checkpoint) -> None:
     """The batch before an interruption may not have come that far. What is indexed already is not touched."""
     end = checkpoint.tally(FILES).offset
-    for batch in batches(spool_of(folder, FILES), 0, rows=context.settings.import_batch_rows):
-        rows = [json.loads(row_of(line)) for line in batch.lines]
+    for batch in page_batches(spool_of(folder, FILES), rows=context.settings.import_batch_rows):
+        rows = [json.loads(line.row) for line in batch.records]
         ids = [row["id"] for row in rows if row["mime_type"] in files.TEXT_TYPES]
         await search.index_files(context.db, context.cache, context.settings, ids)
         await context.raise_if_stopping()

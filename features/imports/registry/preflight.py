@@ -3,15 +3,18 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import structlog
 
+from core.database.bulk import BulkTable
+from core.database.client import Database
 from core.jobs import JobContext
 from features.imports.errors import RowsExist, TooManyRejects
-from features.imports.lowdb.spool import REJECTS, batches
+from features.imports.lowdb.spool import REJECTS, Line, batches
+from features.imports.phases.changes import Recalled, earlier_runs, foreseen, recall_all
 from features.imports.phases.rejects import store
 from features.imports.registry import captured
 from features.imports.registry.contents import ContentFolder
@@ -20,6 +23,7 @@ from features.imports.registry.schemas import (
     AUDIT,
     FILES,
     IDEAS,
+    KINDS,
     SYSTEMS,
     TABLES,
     Arguments,
@@ -28,8 +32,9 @@ from features.imports.registry.schemas import (
     Table,
     TableFindings,
 )
-from features.imports.registry.tables import TARGETS, takeover_of
+from features.imports.registry.tables import TARGETS, asked, takeover_of
 from features.imports.registry.translate import Candidate
+from features.imports.schemas import Changes
 from features.systems import api as systems
 
 _LINKS: Final[Mapping[str, Table]] = {"system_id": SYSTEMS, "idea_id": IDEAS}
@@ -49,7 +54,8 @@ async def examine(
     began_at = time.perf_counter()
     token = context.job.fencing_token
     rejects = Rejects(None if arguments.dry_run else folder, token)
-    contents = await asyncio.to_thread(_contents, arguments)
+    runs = await earlier_runs(context.db, "old registry", *KINDS.values()) if arguments.since_last else []
+    contents = await asyncio.to_thread(content_folder, arguments.files)
     found: dict[Table, TableFindings] = {}
     accepted: dict[Table, set[str]] = {}
     await context.progress(phase="preflight", done=0, rejected=0)
@@ -57,6 +63,8 @@ async def examine(
         for table in TABLES:
             if table not in arguments.captured:
                 continue
+            entity = TARGETS[table].entity
+            before = await recall_all(context.db, runs, entity) if runs else None
             judge = TableJudge(
                 folder,
                 table,
@@ -65,9 +73,12 @@ async def examine(
                 before=sum(each.rows for each in found.values()),
                 token=token,
                 spooled=not arguments.dry_run,
+                previous=before.records if before is not None else None,
             )
             try:
-                found[table] = await _judge(context, arguments, judge, rejects, contents, accepted, first)
+                found[table] = await _judge(
+                    context, arguments, judge, rejects, contents, accepted, before, first
+                )
             finally:
                 await asyncio.to_thread(judge.close)
             accepted[table] = judge.accepted_ids
@@ -104,27 +115,21 @@ async def _judge(
     rejects: Rejects,
     contents: ContentFolder | None,
     accepted: Mapping[Table, set[str]],
+    before: Recalled | None,
     first: bool,
 ) -> TableFindings:
     existing = 0
     conflicts: list[str] = []
+    target, base = TARGETS[judge.table], judge.before
+    changes = Changes(previous=before.runs[0]) if before is not None else None
     ask = first and (arguments.dry_run or arguments.on_conflict == "fail")
-    while await asyncio.to_thread(judge.index_some):
-        await context.raise_if_stopping()
-    base = judge.before
-    while (candidates := await asyncio.to_thread(judge.some)) is not None:
-        candidates = await _settled(context, judge, candidates, accepted)
-        if judge.table == FILES:
-            candidates = await asyncio.to_thread(
-                lambda some: [each for each in some if judge.add_content(each, contents)], candidates
-            )
+    async for candidates, lines in judged(context.db, judge, contents, accepted):
         if ask:
-            stored = await TARGETS[judge.table].takeover.existing(
-                context.db, [each.id for each in candidates]
-            )
+            stored = await target.takeover.existing(context.db, [each.id for each in candidates])
             existing += len(stored)
             conflicts = (conflicts + stored)[:_NAMED_IDS]
-        await asyncio.to_thread(judge.accept, candidates)
+            if changes is not None and lines:
+                changes = await _foreseen(context, arguments, judge.table, changes, lines, len(stored))
         await context.progress(done=base + judge.judged, total=base + judge.rows, rejected=rejects.faulty)
         await context.raise_if_stopping()
         if _too_many(arguments, rejects):
@@ -134,39 +139,82 @@ async def _judge(
             f"{existing} rows of {judge.table} exist already, for example {', '.join(conflicts)}; "
             "nothing was imported"
         )
-    return await asyncio.to_thread(judge.findings, existing)
+    if before is not None and changes is not None and target.reversal is not None:
+        async for some in before.left(context.db, target.takeover.existing):
+            await asyncio.to_thread(judge.remember, [(row_id, digest) for row_id, digest, _ in some])
+            changes = changes.with_vanished([row_id for row_id, _, vanished in some if vanished])
+            await context.raise_if_stopping()
+    return await asyncio.to_thread(judge.findings, existing, changes)
 
 
-async def _settled(
+async def _foreseen(
     context: JobContext,
+    arguments: Arguments,
+    table: Table,
+    changes: Changes,
+    lines: Sequence[Line],
+    stored: int,
+) -> Changes:
+    takeover = takeover_of(table, arguments.columns[table])
+    if isinstance(takeover, BulkTable):
+        return foreseen(changes, await takeover.verdicts(context.db, asked(takeover, lines, since_last=True)))
+    return changes.with_counts(new=len(lines) - stored, unchanged=stored)
+
+
+async def judged(
+    db: Database,
+    judge: TableJudge,
+    contents: ContentFolder | None,
+    accepted: Mapping[Table, set[str]],
+) -> AsyncIterator[tuple[list[Candidate], list[Line]]]:
+    """The rows of a table that can be rows of ours, some at a time; empty where none of some can. `accepted`:
+    the ids of the tables before.
+    """
+    while await asyncio.to_thread(judge.index_some):
+        yield [], []
+    while (some := await asyncio.to_thread(judge.some)) is not None:
+        candidates = some
+        if judge.table == FILES:
+            candidates = await asyncio.to_thread(
+                lambda found: [each for each in found if judge.add_content(each, contents)], some
+            )
+        said = await asyncio.to_thread(judge.said, candidates)
+        await _settle(db, judge, candidates, accepted)
+        known = judge.known(candidates)
+        here = await TARGETS[judge.table].takeover.existing(db, known) if known else []
+        gone = frozenset(known).difference(here)
+        yield candidates, await asyncio.to_thread(judge.accept, candidates, said, gone)
+
+
+async def _settle(
+    db: Database,
     judge: TableJudge,
     candidates: Sequence[Candidate],
     accepted: Mapping[Table, set[str]],
-) -> list[Candidate]:
+) -> None:
     """What only the database and the tables before can tell: taken names, links that lead nowhere."""
     if judge.table == SYSTEMS:
-        await _name_apart(context, judge, candidates)
+        await _name_apart(db, judge, candidates)
     for column, target in _LINKS.items():
         linked = {str(value) for each in candidates if (value := each.row.get(column)) is not None}
         unsure = sorted(linked - accepted.get(target, set()))
-        known = set(await TARGETS[target].takeover.existing(context.db, unsure)) if unsure else set[str]()
+        known = set(await TARGETS[target].takeover.existing(db, unsure)) if unsure else set[str]()
         for each in candidates:
             if each.row.get(column) in linked.difference(accepted.get(target, ()), known):
                 each.unlink(column)
-    return list(candidates)
 
 
-async def _name_apart(context: JobContext, judge: TableJudge, candidates: Sequence[Candidate]) -> None:
+async def _name_apart(db: Database, judge: TableJudge, candidates: Sequence[Candidate]) -> None:
     unsure = {str(each.row["name"]): each for each in candidates}
-    while taken := await systems.names_taken(context.db, {name: each.id for name, each in unsure.items()}):
+    while taken := await systems.names_taken(db, {name: each.id for name, each in unsure.items()}):
         renamed = [unsure[name] for name in taken]
         for each in renamed:
             judge.rename(each)
         unsure = {str(each.row["name"]): each for each in renamed}
 
 
-def _contents(arguments: Arguments) -> ContentFolder | None:
-    return None if arguments.files is None else ContentFolder(arguments.files)
+def content_folder(files: Path | None) -> ContentFolder | None:
+    return None if files is None else ContentFolder(files)
 
 
 def _too_many(arguments: Arguments, rejects: Rejects) -> bool:

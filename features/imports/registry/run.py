@@ -74,7 +74,9 @@ def _sha256(path: Path) -> str | None:
         return None
 
 
-_SHOWN: Final = ("source", "filename", "store", "unknown", "onConflict", "dryRun", "maxRejects")
+_SHOWN: Final = (
+    *("source", "filename", "store", "unknown", "onConflict", "dryRun", "maxRejects", "sinceLast"),
+)
 REGISTRY: Final = tuple(
     JobKind(kind, run, exclusive=EXCLUSIVE, local=True, public_arguments=_SHOWN) for kind in KINDS.values()
 )

@@ -1,12 +1,12 @@
 """Options, arguments, checkpoints and results of taking the old registry over."""
 
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from features.imports.schemas import Reject, RejectedField, Sample
+from features.imports.schemas import Changes, Choices, Reject, RejectedField, Sample
 from features.items.api import OnConflict
 
 __all__ = [
@@ -50,17 +50,10 @@ TABLES: Final[tuple[Table, ...]] = (SYSTEMS, IDEAS, FILES, AUDIT)
 """In the order in which they are written: each refers only to those before it."""
 
 
-class Options(BaseModel):
-    """What the caller chooses. `files`: the folder of the files' bytes. `max_rejects`: how many rows may be
-    unusable before nothing is loaded; versions that a newer one supersedes do not count.
-    """
-
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+class Options(Choices):
+    """`files`: the folder of the files' bytes. Versions that a newer one supersedes are no rejects here."""
 
     source: Source
-    on_conflict: OnConflict = "skip"
-    dry_run: bool = False
-    max_rejects: Annotated[int, Field(ge=0)] | None = None
     files: Path | None = None
 
 
@@ -70,12 +63,14 @@ class Arguments(Options):
     those of each table, `unknown` the ones among them that its schema does not have: they stay in `legacy`.
     """
 
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+
     filename: str
     store: Store
     columns: dict[Table, list[str]]
-    unknown: dict[Table, list[str]] = {}
+    unknown: dict[Table, list[str]] = Field(default_factory=dict)
     captured: dict[Table, str]
-    absent: list[Table] = []
+    absent: list[Table] = Field(default_factory=list)
 
 
 class TableFindings(BaseModel):
@@ -91,6 +86,7 @@ class TableFindings(BaseModel):
     existing: int = 0
     translated: dict[str, int] = {}
     adapted: dict[str, int] = {}
+    changes: Changes | None = None
     spool_sha256: str = ""
 
     @property
@@ -121,16 +117,20 @@ class Findings(BaseModel):
 
 
 class Tally(BaseModel):
-    """What has become of a table's rows up to `offset` of its spool."""
+    """What has become of a table's rows up to `offset` of its spool; `remembered` counts those before it that
+    only earlier sources had.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     offset: int = 0
     done: int = 0
+    remembered: int = 0
     imported: int = 0
     updated: int = 0
     unchanged: int = 0
     kept: int = 0
+    changes: Changes | None = None
 
 
 class Checkpoint(BaseModel):
@@ -144,7 +144,7 @@ class Checkpoint(BaseModel):
     seconds: float = 0
 
     def tally(self, table: Table) -> Tally:
-        return self.tables.get(table, Tally())
+        return self.tables.get(table) or Tally(changes=self.findings.tables[table].changes)
 
     @property
     def done(self) -> int:
@@ -152,7 +152,9 @@ class Checkpoint(BaseModel):
 
 
 class Checked(BaseModel):
-    """What verify found. `changed_since`: rows that somebody changed after they were loaded."""
+    """What verify found. `kept`: rows that this import left alone and that differ. `changed_since`: rows that
+    somebody changed after they were loaded.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -171,9 +173,11 @@ class _Figures(BaseModel):
     updated: int
     unchanged: int
     kept: int
+    differing: int
     verified: int
     changed_since: int
     existing: int | None = None
+    since_last: Changes | None = None
 
 
 class TableResult(_Figures):
@@ -188,7 +192,9 @@ class TableResult(_Figures):
 
 
 class Result(_Figures):
-    """The job's result: the figures of all tables together, and of each."""
+    """The job's result: the figures of all tables together, and of each. `since_last` of all together names
+    rows by entity and id.
+    """
 
     dry_run: bool
     on_conflict: OnConflict

@@ -1,14 +1,17 @@
 """The tables that take an old registry in: how each is written, proved and taken back."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
+
+import orjson
 
 from core.database.bulk import BulkTable
 from core.database.reversal import ReversibleTable
 from features.audit import api as audit
 from features.files import api as files
 from features.ideas import api as ideas
+from features.imports.lowdb.spool import NEW, UNCHANGED, Line, joined
 from features.imports.registry.schemas import AUDIT, FILES, IDEAS, SYSTEMS, Table
 from features.systems import api as systems
 
@@ -53,3 +56,20 @@ _NOT_IN_EVERY_SCHEMA: Final[Mapping[Table, frozenset[str]]] = {
 def takeover_of(table: Table, columns: Collection[str]) -> Takeover:
     """For a source with these columns: what it cannot know stays as it is."""
     return TARGETS[table].takeover.without(_NOT_IN_EVERY_SCHEMA[table].difference(columns))
+
+
+def asked(takeover: BulkTable, lines: Iterable[Line], *, since_last: bool) -> str:
+    """What `BulkTable.verdicts` wants to know of the lines of a spool. Unless it is about what has changed
+    since the last import, only whole rows agree.
+    """
+    return joined(
+        b'{"id":%b,"digest":"%b","content":"%b","known":%b,"moved":%b}'
+        % (
+            line.id,
+            line.rest,
+            takeover.content_digest(orjson.loads(line.row)).encode() if since_last else b"",
+            b"true" if line.kind != NEW else b"false",
+            b"true" if line.kind != UNCHANGED else b"false",
+        )
+        for line in lines
+    )

@@ -7,15 +7,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import orjson
 import structlog
 
-from core.database.bulk import Difference
 from core.jobs import JobContext, JobFailed
 from features.files import api as files
-from features.imports.lowdb.spool import Batch, batches, digest_of, row_of
+from features.imports.lowdb.spool import NEW
+from features.imports.phases.pages import PageBatch, page_batches
+from features.imports.phases.verify import sort_differences
 from features.imports.registry.judge import spool_of
 from features.imports.registry.schemas import AUDIT, FILES, TABLES, Arguments, Checked, Checkpoint, Table
-from features.imports.registry.tables import takeover_of
+from features.imports.registry.tables import TARGETS, takeover_of
 
 _NAMED_IDS: Final = 5
 
@@ -35,8 +37,7 @@ async def verify(
 ) -> tuple[dict[Table, Checked], float]:
     """Compare all rows, and read all bytes that were copied again; how long it took in seconds.
 
-    Raises JobFailed if anything is missing or differs without a reason. A row differs with a reason when
-    `skip` kept what was there, or when somebody changed it since.
+    Raises JobFailed if anything is missing or differs without a reason.
     """
     began_at = time.perf_counter()
     checked: dict[Table, Checked] = {}
@@ -47,7 +48,7 @@ async def verify(
         if table not in checkpoint.findings.tables:
             continue
         tally = _Tally()
-        remaining = batches(spool_of(folder, table), 0, rows=context.settings.import_batch_rows)
+        remaining = page_batches(spool_of(folder, table), rows=context.settings.import_batch_rows)
         while (batch := await asyncio.to_thread(partial(next, remaining, None))) is not None:
             await context.raise_if_stopping()
             await _compare(context, arguments, table, batch, tally)
@@ -68,21 +69,26 @@ async def verify(
 
 
 async def _compare(
-    context: JobContext, arguments: Arguments, table: Table, batch: Batch, tally: _Tally
+    context: JobContext, arguments: Arguments, table: Table, batch: PageBatch, tally: _Tally
 ) -> None:
     proofs = await asyncio.to_thread(_proofs, batch)
     differences = await takeover_of(table, arguments.columns[table]).compare(context.db, proofs)
-    excused: set[str] = set()
-    for each in differences:
-        if not each.missing and _was_kept(table, each, context.job.id, arguments):
-            tally.kept += 1
-        elif not each.missing and (each.version or 0) > (each.import_version or 0):
-            tally.changed_since += 1
-        else:
-            tally.wrong.append(f"{table} {each.id} ({'missing' if each.missing else 'different'})")
-        excused.add(each.id)
+    reasons = await sort_differences(
+        context,
+        TARGETS[table].entity,
+        differences,
+        {orjson.loads(line.id) for line in batch.records if line.kind == NEW},
+        skips=arguments.on_conflict == "skip" or table == AUDIT,  # entries of the trail are never changed
+        since_last=arguments.since_last,
+    )
+    tally.kept += reasons.left_alone
+    tally.changed_since += reasons.changed_since
+    tally.wrong += [f"{table} {each}" for each in reasons.wrong]
     if table == FILES:
-        await _compare_contents(context, [row["id"] for _, row in proofs if row["id"] not in excused], tally)
+        different = {each.id for each in differences}
+        await _compare_contents(
+            context, [row["id"] for _, row in proofs if row["id"] not in different], tally
+        )
     tally.done += len(proofs)
 
 
@@ -96,10 +102,5 @@ async def _compare_contents(context: JobContext, ids: list[str], tally: _Tally) 
             tally.wrong.append(f"{FILES} {file_id} (other bytes)")
 
 
-def _proofs(batch: Batch) -> list[tuple[str, dict[str, Any]]]:
-    return [(digest_of(line), json.loads(row_of(line))) for line in batch.lines]
-
-
-def _was_kept(table: Table, each: Difference, job_id: str, arguments: Arguments) -> bool:
-    """Entries of the audit trail are never changed."""
-    return (arguments.on_conflict == "skip" or table == AUDIT) and each.import_job_id != job_id
+def _proofs(batch: PageBatch) -> list[tuple[str, dict[str, Any]]]:
+    return [(line.rest.decode(), json.loads(line.row)) for line in batch.records]

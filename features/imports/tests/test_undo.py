@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
+from core.database.bulk import Verdict
 from core.database.client import Database
 from features.imports.tests.factories import FIVE, IMPORTS, ended, imported, lowdb, many, record, undone
 from features.items import api as items
@@ -180,7 +181,7 @@ async def test_a_row_that_appears_while_it_is_overwritten_is_put_aside_too(
 ) -> None:
     real = items.verdicts
 
-    async def verdicts(tx: Database, entries_json: str) -> dict[str, items.Verdict]:
+    async def verdicts(tx: Database, entries_json: str) -> dict[str, Verdict]:
         found = await real(tx, entries_json)
         await sql.execute(
             "INSERT INTO items (id, title, description, category, priority) "

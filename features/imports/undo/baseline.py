@@ -1,28 +1,38 @@
 """What later imports remember of records that are taken back: the next one shall find them new again."""
 
+from collections.abc import Sequence
+
 import orjson
 
 from core.database.client import Database
 from features.imports.lowdb.identifiers import SeenIds
 from features.imports.lowdb.previous import recall
 from features.imports.queries import memory
-from features.imports.schemas import ENTITY, KIND, REMEMBERED, UNKNOWN, Entry
+from features.imports.schemas import UNKNOWN, Entry, remembered
+from features.imports.undo.tables import TABLES
 
 
 async def forget_in_later_runs(tx: Database, job_id: str) -> None:
     """Imports that were finished later found the rows as this one had left them. Their memory of these
     becomes what it was before; of a row that one of them wrote itself since, it stays.
     """
-    runs = await memory.runs(tx, KIND)
-    places = [place for place, run in enumerate(runs) if run.job_id == job_id]
-    later = [run.job_id for run in reversed(runs[: places[0]]) if run.finished] if places else []
-    if not later:
-        return
+    for table in TABLES:
+        runs = await memory.runs(tx, *table.kinds)
+        places = [place for place, run in enumerate(runs) if run.job_id == job_id]
+        later = [run.job_id for run in reversed(runs[: places[0]]) if run.finished] if places else []
+        if later:
+            earlier = [run.job_id for run in runs[places[0] + 1 :] if run.finished]
+            await _forget(tx, table.entity, job_id, later, earlier)
+
+
+async def _forget(
+    tx: Database, entity: str, job_id: str, later: Sequence[str], earlier: Sequence[str]
+) -> None:
     taken, rewritten = SeenIds(), SeenIds()
-    async for page in memory.pages(tx, job_id, ENTITY):
+    async for page in memory.pages(tx, job_id, entity):
         for row_id in page.written_ids:
             taken.add(row_id, 0)
-    former = await recall(tx, [run.job_id for run in runs[places[0] + 1 :] if run.finished])
+    former = await recall(tx, earlier, entity)
 
     def was(entry: Entry) -> Entry:
         row_id, digest, _, lead = entry
@@ -31,9 +41,9 @@ async def forget_in_later_runs(tx: Database, job_id: str) -> None:
         return row_id, former.digest_of(row_id) or UNKNOWN, None, lead
 
     for run_id in later:
-        for part in (ENTITY, REMEMBERED):
+        for part in (entity, remembered(entity)):
             async for page in memory.pages(tx, run_id, part):
-                for row_id in page.written_ids if part == ENTITY else ():
+                for row_id in page.written_ids if part == entity else ():
                     rewritten.add(row_id, 0)
                 entries = page.entries
                 if (now := [was(entry) for entry in entries]) != entries:

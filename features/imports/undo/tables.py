@@ -7,8 +7,9 @@ from typing import Final
 from core.database.reversal import ReversibleTable
 from core.jobs import JobContext
 from features.files import api as files
+from features.imports.registry.schemas import KINDS
 from features.imports.registry.tables import TARGETS
-from features.imports.schemas import ENTITY
+from features.imports.schemas import ENTITY, KIND
 from features.imports.undo import contents
 from features.items import api as items
 
@@ -20,9 +21,12 @@ be called again for the same ones.
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`entity` is what its pages and images are kept under, `tags` what its cached answers hang on."""
+    """`entity` is what its pages and images are kept under, `kinds` are those of the imports that write it,
+    `tags` what its cached answers hang on.
+    """
 
     entity: str
+    kinds: tuple[str, ...]
     rows: ReversibleTable
     tags: tuple[str, ...]
     settle: Settle | None = None
@@ -30,11 +34,17 @@ class Table:
 
 TABLES: Final = (
     *(
-        Table(each.entity, each.reversal, each.tags, contents.settle if each.entity == files.ENTITY else None)
+        Table(
+            each.entity,
+            tuple(KINDS.values()),
+            each.reversal,
+            each.tags,
+            contents.settle if each.entity == files.ENTITY else None,
+        )
         for each in TARGETS.values()
         if each.reversal is not None
     ),
-    Table(ENTITY, items.REVERSAL, items.ITEM_TAGS),
+    Table(ENTITY, (KIND,), items.REVERSAL, items.ITEM_TAGS),
 )
 """In the order in which their rows are locked: each refers only to those before it. Taken back in the reverse
 one.

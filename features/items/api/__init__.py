@@ -11,12 +11,13 @@ from typing import Final
 
 import orjson
 
+from core.database.bulk import Difference, Verdict
 from core.database.client import Database
 from features.items import queries
 from features.items.api.legacy import LegacyItem, canonical_digest, content_digest
 from features.items.cache import ITEM_TAGS
 from features.items.errors import InvalidLegacyItem, ItemExists
-from features.items.schemas import LoadCounts, Mismatch, OnConflict, Verdict
+from features.items.schemas import LoadCounts, OnConflict
 
 __all__ = [
     "ITEM_TAGS",
@@ -25,9 +26,7 @@ __all__ = [
     "ItemExists",
     "LegacyItem",
     "LoadCounts",
-    "Mismatch",
     "OnConflict",
-    "Verdict",
     "canonical_digest",
     "changed_here",
     "compare",
@@ -62,7 +61,7 @@ async def load_rows(tx: Database, rows_json: str, job_id: str, on_conflict: OnCo
     return counts
 
 
-async def compare(db: Database, proofs_json: str) -> list[Mismatch]:
+async def compare(db: Database, proofs_json: str) -> list[Difference]:
     """The items that are missing or different in the table, of those that are given as the text of a JSON
     array of `[id, digest]`, digests by `canonical_digest`.
     """

@@ -5,8 +5,9 @@ from typing import Final
 
 import orjson
 
+from core.database.bulk import Difference
 from core.database.client import Database
-from features.items.schemas import LoadCounts, Mismatch
+from features.items.schemas import LoadCounts
 
 # $1 is an array of `LegacyItem.row`: arrays are less to send and to parse than objects with their keys.
 _INSERT: Final = """
@@ -92,9 +93,9 @@ async def load_rows(tx: Database, rows_json: str, job_id: str, *, overwrite: boo
     )
 
 
-async def compare(db: Database, proofs_json: str) -> list[Mismatch]:
+async def compare(db: Database, proofs_json: str) -> list[Difference]:
     """PostgreSQL computes each row's digest from its columns; only rows that differ or are missing travel."""
-    return [Mismatch(**row) for row in await db.query_raw(_COMPARE, proofs_json)]
+    return [Difference(**row) for row in await db.query_raw(_COMPARE, proofs_json)]
 
 
 async def existing_ids(db: Database, ids: Sequence[str], other_than_job: str | None = None) -> list[str]:

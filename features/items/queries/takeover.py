@@ -7,10 +7,10 @@ from typing import Final
 
 import orjson
 
+from core.database.bulk import Verdict
 from core.database.client import Database
 from core.database.reversal import ReversibleTable
 from features.items.queries.bulk import DIGEST, digest, moment
-from features.items.schemas import Verdict
 
 REVERSAL: Final = ReversibleTable(
     "items",

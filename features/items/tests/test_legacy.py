@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.database.bulk import Difference
 from core.database.client import Database
 from core.database.transaction import _transaction as transaction
 from features.items import api
@@ -237,13 +238,13 @@ async def test_any_change_of_a_row_is_a_mismatch(db: Database, connection: Conne
     await load(db, *records)
     await connection.execute(f"UPDATE items SET {change}, version = 7 WHERE id = '1'")
     [found] = await api.compare(db, proofs(*records))
-    assert found == api.Mismatch("1", missing=False, import_job_id=JOB, version=7, import_version=1)
+    assert found == Difference("1", missing=False, import_job_id=JOB, version=7, import_version=1)
 
 
 async def test_a_missing_row_is_a_mismatch(db: Database) -> None:
     await load(db, legacy_record(id="1"))
     found = await api.compare(db, proofs(legacy_record(id="1"), legacy_record(id="2")))
-    assert found == [api.Mismatch("2", missing=True, import_job_id=None, version=None, import_version=None)]
+    assert found == [Difference("2", missing=True, import_job_id=None, version=None, import_version=None)]
 
 
 storable = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)

@@ -5,8 +5,9 @@ from typing import Final
 
 import orjson
 
-from core.database.bulk import BulkTable, Kind
+from core.database.bulk import BulkTable
 from core.database.client import Database
+from core.database.digests import Kind
 from core.database.reversal import ReversibleTable
 from features.systems.queries.rows import COLUMNS
 from features.systems.schemas import StoredSystem
@@ -33,7 +34,9 @@ _TAKEN: Final[Mapping[str, Kind]] = {
     "legacy": "verbatim",
 }
 
-TAKEOVER: Final = BulkTable("systems", _TAKEN)
+TAKEOVER: Final = BulkTable(
+    "systems", _TAKEN, incidental=("last_checked", "response_time_ms", "updated_at", "legacy")
+)
 
 REVERSAL: Final = ReversibleTable("systems", _TAKEN, unique=("name",))
 

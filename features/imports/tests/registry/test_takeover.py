@@ -107,7 +107,7 @@ async def test_the_newest_version_is_the_row_and_the_others_are_kept(
     assert titles == {"by update": "new", "by timestamp": "new", "by order": "new"}
     kept = await rejects(client, job["id"])
     assert [each["path"] for each in kept] == [f"documentation_ideas[{row}]" for row in (0, 2, 4, 5, 6, 8, 9)]
-    assert kept[0]["reason"] == "superseded by the newer version documentation_ideas[1]"
+    assert kept[0]["reason"] == "is an older version of documentation_ideas[1]"
     assert kept[0]["record"]["title"] == "old"
     assert kept[-1]["errors"] == [{"field": "title", "message": "must not be empty"}]
 
