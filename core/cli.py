@@ -27,6 +27,7 @@ database = typer.Typer(help="Deploy, compare and extend the database's schema.",
 jobs = typer.Typer(help="Look at background jobs and cancel them.", no_args_is_help=True)
 imports.command("questdb")(registry.questdb)
 imports.command("postgres")(registry.postgres)
+verification.command("registry")(registry.verify)
 app.add_typer(imports, name="import")
 app.add_typer(verification, name="verify")
 app.add_typer(exports, name="export")

@@ -1,4 +1,4 @@
-"""`handover import questdb` and `handover import postgres`: taking the old documentation registry over."""
+"""Taking the old registry over: `handover import questdb`, `import postgres` and `verify registry`."""
 
 import asyncio
 from pathlib import Path
@@ -7,13 +7,21 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from core.choices import one_of
-from core.commands.takeover import clear_the_way, kinds
+from core.commands.takeover import (
+    SinceLast,
+    clear_the_way,
+    end_comparison,
+    kinds,
+    one_way,
+    show_difference,
+)
 
 if TYPE_CHECKING:
     from core.jobs import JobView
-    from features.imports.api import RegistryOptions
+    from features.imports.api import Compared, RegistryOptions, RegistryTable
 
 Conflict = Literal["skip", "overwrite", "fail"]
+Store = Literal["questdb", "postgres"]
 FilesFolder = Annotated[
     Path | None,
     typer.Option("--files", help="The folder with the files' bytes. Without it files are rejected."),
@@ -34,7 +42,8 @@ _TABLES = (
     "documentation_audit_log",
 )
 _FOUND = ("records", "superseded", "rejected")
-_DONE = (*_FOUND, "imported", "updated", "unchanged", "kept", "verified")
+_DONE = (*_FOUND, "imported", "updated", "unchanged", "kept", "differing", "verified")
+_CHANGES = ("new", "changed", "unchanged", "conflicts", "vanished")
 
 
 def questdb(
@@ -45,15 +54,20 @@ def questdb(
     dry_run: DryRun = False,
     on_conflict: OnConflict = "skip",
     max_rejects: MaxRejects = None,
+    since_last: SinceLast = False,
 ) -> None:
     """Import systems, ideas, files and audit log of an old registry in QuestDB. Running it again is safe.
 
     The tables are captured first, and judged whole before anything is written; of a row in several versions
     the newest counts. Afterwards every row and every file is compared with the source. A password belongs
     into PGPASSWORD, where no list of processes shows it.
+
+    With --since-last a row that has changed both in the source and here is a conflict: it is named and left
+    alone. So are rows that have vanished from the source.
     """
     from features.imports.api import RegistryOptions
 
+    one_way(on_conflict, since_last=since_last)
     _run(
         source,
         RegistryOptions(
@@ -62,6 +76,7 @@ def questdb(
             on_conflict=on_conflict,
             max_rejects=max_rejects,
             files=files,
+            since_last=since_last,
         ),
     )
 
@@ -72,6 +87,7 @@ def postgres(
     dry_run: DryRun = False,
     on_conflict: OnConflict = "skip",
     max_rejects: MaxRejects = None,
+    since_last: SinceLast = False,
 ) -> None:
     """Import systems, ideas, files and audit log of an old registry in PostgreSQL. Running it again is safe.
 
@@ -80,6 +96,7 @@ def postgres(
     """
     from features.imports.api import RegistryOptions
 
+    one_way(on_conflict, since_last=since_last)
     _run(
         url,
         RegistryOptions(
@@ -88,8 +105,45 @@ def postgres(
             on_conflict=on_conflict,
             max_rejects=max_rejects,
             files=files,
+            since_last=since_last,
         ),
     )
+
+
+def verify(
+    source: Annotated[
+        str, typer.Argument(help="A folder of CSV files, or the URL of the old QuestDB or PostgreSQL.")
+    ],
+    files: FilesFolder = None,
+    store: Annotated[
+        Store | None,
+        typer.Option(
+            "--source",
+            help="What the URL leads to; without it port 8812 is QuestDB's.",
+            **one_of("questdb", "postgres"),
+        ),
+    ] = None,
+) -> None:
+    """Compare an old registry with what is stored and print every difference. Writes nothing; exit code 1 if
+    any.
+    """
+    compared, absent = asyncio.run(_verify(source, files, store))
+    for table in absent:
+        typer.echo(f"{table} is not in the source")
+    end_comparison(compared, f"{compared.records:,} records and {compared.stored:,} rows here")
+
+
+async def _verify(
+    source: str, files: Path | None, store: Store | None
+) -> "tuple[Compared, list[RegistryTable]]":
+    from core.command import command_context
+    from features.imports.api import RegistryOptions, compare_registry, guessed_source
+
+    options = RegistryOptions(source=store or guessed_source(source), files=files)
+    async with command_context(list) as here:
+        return await compare_registry(
+            here.db, here.settings, source, options, lambda each: show_difference(each, "source")
+        )
 
 
 def _run(source: str, options: "RegistryOptions") -> None:
@@ -132,21 +186,25 @@ def _show_tables(job: "JobView") -> None:
     tables = (job.result or {}).get("tables")
     if not isinstance(tables, dict):
         return
-    names = (*_FOUND, "existing") if job.arguments.get("dryRun") else _DONE
+    names: tuple[str, ...] = (*_FOUND, "existing") if job.arguments.get("dryRun") else _DONE
+    if job.arguments.get("sinceLast"):
+        names = (*_FOUND, *_CHANGES)
     rows: list[tuple[str, ...]] = [("table", *names)]
-    changes: list[tuple[str, ...]] = [("column", "what", "rows")]
+    words: list[tuple[str, ...]] = [("column", "what", "rows")]
     for table in _TABLES:
         figures = tables.get(table)
         if isinstance(figures, dict):
+            changes = figures.get("sinceLast")
+            figures = {**figures, **(changes if isinstance(changes, dict) else {})}
             rows.append((table, *(f"{figures[name]:,}" for name in names)))
             for what in ("translated", "adapted"):
                 counts = figures.get(what)
                 for column, count in counts.items() if isinstance(counts, dict) else ():
-                    changes.append((f"{table}.{column}", what, f"{count:,}"))
+                    words.append((f"{table}.{column}", what, f"{count:,}"))
     say_columns(rows)
     absent = (job.result or {}).get("absent")
     for missing in absent if isinstance(absent, list) else []:
         say(f"{missing} is not in the source")
-    if changes[1:]:
-        say_columns(changes)
+    if words[1:]:
+        say_columns(words)
         say("The original values are kept in each row's legacy JSON.")

@@ -24,6 +24,9 @@ verification = typer.Typer(help="Compare a legacy source with what is stored.", 
 LowDbFile = Annotated[
     Path, typer.Argument(help="The LowDB file: a JSON object with a list of items, or a bare list.")
 ]
+SinceLast = Annotated[
+    bool, typer.Option("--since-last", help="Only what has changed in the source since the last import.")
+]
 _SHOWN_CHARACTERS = 60
 
 
@@ -66,10 +69,7 @@ def import_lowdb(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only check: writes nothing but the job.")
     ] = False,
-    since_last: Annotated[
-        bool,
-        typer.Option("--since-last", help="Only what has changed in the file since the last import."),
-    ] = False,
+    since_last: SinceLast = False,
     on_conflict: Annotated[
         Literal["skip", "overwrite", "fail"],
         typer.Option(
@@ -88,8 +88,7 @@ def import_lowdb(
     With --since-last a record that has changed both in the file and here is a conflict: it is named and left
     alone. So are records that have vanished from the file.
     """
-    if since_last and on_conflict != "skip":
-        raise typer.BadParameter("cannot be chosen together with --since-last", param_hint="--on-conflict")
+    one_way(on_conflict, since_last=since_last)
     _end_with(
         asyncio.run(
             _import(
@@ -101,6 +100,11 @@ def import_lowdb(
             )
         )
     )
+
+
+def one_way(on_conflict: str, *, since_last: bool) -> None:
+    if since_last and on_conflict != "skip":
+        raise typer.BadParameter("cannot be chosen together with --since-last", param_hint="--on-conflict")
 
 
 def _lowdb() -> "Sequence[JobKind]":
@@ -199,7 +203,11 @@ def _copy_out(path: Path) -> None:
 def verify_lowdb(file: LowDbFile) -> None:
     """Compare a LowDB file with the items and print every difference. Writes nothing; exit code 1 if any."""
     compared = asyncio.run(_verify(file))
-    what = f"{compared.records:,} records and {compared.items:,} items"
+    end_comparison(compared, f"{compared.records:,} records and {compared.stored:,} items")
+
+
+def end_comparison(compared: "Compared", what: str) -> None:
+    """With the exit code that says whether there was a difference."""
     if compared.differences:
         noun = "difference" if compared.differences == 1 else "differences"
         typer.echo(f"{compared.differences:,} {noun} between {what}.")
@@ -212,13 +220,13 @@ async def _verify(file: Path) -> "Compared":
     from features.imports.api import compare_file
 
     async with command_context(list) as here:
-        return await compare_file(here.db, file, _show_difference)
+        return await compare_file(here.db, file, lambda each: show_difference(each, "file"))
 
 
-def _show_difference(difference: "Difference") -> None:
+def show_difference(difference: "Difference", source: str) -> None:
     typer.echo(f"{difference.kind:<10} {difference.id}")
-    for name, source, here in difference.fields:
-        values = f"{_short(source)} in the file, {_short(here)} here" if here else source
+    for name, there, here in difference.fields:
+        values = f"{_short(there)} in the {source}, {_short(here)} here" if here else there
         typer.echo(f"{'':<10}   {name}: {values}")
 
 

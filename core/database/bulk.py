@@ -212,7 +212,7 @@ class BulkTable:
     async def rows(self, db: Database, ids: Sequence[str]) -> dict[str, Row]:
         """Those of the rows that are stored, by id."""
         found = await db.query_text(self._rows, list(ids))
-        return {} if found is None else {row["id"]: row for row in orjson.loads(found)}
+        return {} if found is None else {row["id"]: row for row in json.loads(found)}
 
     async def every_id(self, db: Database) -> AsyncIterator[list[str]]:
         """All ids in their order, some thousands at a time."""

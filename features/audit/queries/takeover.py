@@ -1,14 +1,15 @@
 """Entries of an old audit log, in whole batches: they are added once, and like all entries never changed."""
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+import json
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from typing import Final, Self
 
 import orjson
 
 from core.database.bulk import Difference, Written, line_of_json
 from core.database.client import Database
-from core.database.digests import Row
+from core.database.digests import Row, value_sql
 
 _COLUMNS: Final = "entity, entity_id, action, actor, client, changes, at, legacy"
 _SOURCE: Final = """ROWS FROM (jsonb_to_recordset($1::jsonb) AS (
@@ -32,6 +33,13 @@ WHERE stored.id IS NULL OR (stored.entity, stored.entity_id, stored.action, stor
     stored.changes, stored.at, stored.legacy::text) IS DISTINCT FROM (source.entity, source.entity_id,
     source.action, source.actor, source.client, source.changes, source.at, source.legacy)
 """
+_ROWS: Final = f"""
+SELECT json_agg(json_build_object('id', legacy_id, 'entity', entity, 'entity_id', entity_id, 'action', action,
+    'actor', actor, 'client', client, 'changes', changes, 'at', {value_sql("at", "moment")},
+    'legacy', legacy::text))::text
+FROM audit_entries WHERE legacy_id = ANY($1::text[])
+"""
+_IDS: Final = "SELECT legacy_id FROM audit_entries WHERE legacy_id > $1 ORDER BY legacy_id LIMIT 10000"
 
 
 class TakenOverEntries:
@@ -57,6 +65,20 @@ class TakenOverEntries:
         """Those of the entries that are missing or different in the trail."""
         rows = b",".join([line_of_json(row) for _, row in proofs]).decode()
         return [Difference(**row) for row in await db.query_raw(_COMPARE, f"[{rows}]")]
+
+    async def rows(self, db: Database, ids: Sequence[str]) -> dict[str, Row]:
+        found = await db.query_text(_ROWS, list(ids))
+        return {} if found is None else {row["id"]: row for row in json.loads(found)}
+
+    async def every_id(self, db: Database) -> AsyncIterator[list[str]]:
+        """All ids of old entries that are in the trail."""
+        last = ""
+        while found := [row["legacy_id"] for row in await db.query_raw(_IDS, last)]:
+            yield found
+            last = found[-1]
+
+    def differing(self, row: Row, stored: Row) -> list[str]:
+        return [name for name in row if stored[name] != row[name]]
 
     def digest(self, row: Row) -> str:
         return hashlib.sha256(line_of_json(row)).hexdigest()

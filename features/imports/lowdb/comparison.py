@@ -28,8 +28,8 @@ Kind = Literal["missing", "different", "extra", "unusable"]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """missing: only the file has the item. extra: only the table has. unusable: a record that is no item,
-    with the reason as the only field. Fields are (name, in the file, in the table), values as JSON.
+    """missing: only the source has it. extra: only the table has. unusable: a record that cannot be taken
+    over, with the reason as the only field. Fields are (name, in the source, in the table), values as JSON.
     """
 
     kind: Kind
@@ -40,7 +40,7 @@ class Difference:
 @dataclass(slots=True)
 class Compared:
     records: int = 0
-    items: int = 0
+    stored: int = 0
     differences: int = 0
 
 
@@ -75,7 +75,7 @@ async def _compare(tx: Database, path: Path, tell: Callable[[Difference], None])
         told([each.unusable for each in some if each.unusable is not None])
         told(await _differences(tx, [each.item for each in some if each.item is not None]))
     async for ids in every_id(tx):
-        compared.items += len(ids)
+        compared.stored += len(ids)
         told([Difference("extra", item_id) for item_id in ids if item_id not in seen])
     return compared
 

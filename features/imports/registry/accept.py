@@ -45,47 +45,51 @@ async def accept_registry(
     kind = KINDS[options.source]
     await jobs.raise_if_taken(kind)
     await sweep(jobs, settings)
-    if options.files is not None:
-        files = await asyncio.to_thread(_existing_folder, options.files)
-        options = options.model_copy(update={"files": files})
     folders = Folders(settings.data_dir)
     async with folders.incoming() as folder:
-        captures: dict[Table, Capture] = {}
-
-        def begin(table: Table) -> Capture:
-            captures[table] = Capture(folder, table)
-            return captures[table]
-
-        try:
-            filename, absent = await _capture(source, options, begin, tell)
-            digests = {
-                table: await asyncio.to_thread(captures[table].finish)
-                for table in TABLES
-                if table in captures
-            }
-        finally:
-            for capture in captures.values():
-                capture.close()
-        columns = {table: captures[table].columns for table in digests}
-        arguments = Arguments(
-            **options.model_dump(),
-            filename=filename,
-            store=recognized(options.source, columns),
-            columns=columns,
-            unknown=unknown(columns),
-            captured=digests,
-            absent=absent,
-        ).model_dump(by_alias=True, exclude_none=True, mode="json")
+        arguments = await capture(folder, source, options, tell)
+        stored = arguments.model_dump(by_alias=True, exclude_none=True, mode="json")
 
         async def enqueue(tx: Database) -> JobView:
-            return await jobs.enqueue(tx, kind, arguments, actor)
+            return await jobs.enqueue(tx, kind, stored, actor)
 
         # Nobody else runs a new job for some seconds; should we die before the folder has its name, the job
         # says that what was captured is lost.
         job = await unit_of_work(db, enqueue)
         await asyncio.to_thread(folders.adopt, folder, job.id)
-    log.info("import.accepted", job_id=job.id, rows=sum(each.rows for each in captures.values()))
+    log.info("import.accepted", job_id=job.id, store=arguments.store)
     return job
+
+
+async def capture(folder: Path, source: str, options: Options, tell: Tell) -> Arguments:
+    """Into the folder, with a digest of each table, and recognize the source's schema."""
+    if options.files is not None:
+        files = await asyncio.to_thread(_existing_folder, options.files)
+        options = options.model_copy(update={"files": files})
+    captures: dict[Table, Capture] = {}
+
+    def begin(table: Table) -> Capture:
+        captures[table] = Capture(folder, table)
+        return captures[table]
+
+    try:
+        filename, absent = await _capture(source, options, begin, tell)
+        digests = {
+            table: await asyncio.to_thread(captures[table].finish) for table in TABLES if table in captures
+        }
+    finally:
+        for each in captures.values():
+            each.close()
+    columns = {table: captures[table].columns for table in digests}
+    return Arguments(
+        **options.model_dump(),
+        filename=filename,
+        store=recognized(options.source, columns),
+        columns=columns,
+        unknown=unknown(columns),
+        captured=digests,
+        absent=absent,
+    )
 
 
 async def _capture(

@@ -58,10 +58,10 @@ class Rejects:
         self.faulty += 1
         if len(self.samples) < SAMPLES:
             self.samples.append(Sample(path=f"{table}[{row}]", reason=reason))
-        self._write(table, row, position, record, reason, errors)
+        self.keep(table, row, position, record, reason, errors)
 
     def add_superseded(self, table: Table, row: int, position: int, record: object, newest: int) -> None:
-        self._write(table, row, position, record, f"is an older version of {table}[{newest}]", [])
+        self.keep(table, row, position, record, f"is an older version of {table}[{newest}]", [])
 
     def finish(self) -> str:
         return "" if self._spool is None else storing(self._spool.finish)
@@ -70,7 +70,7 @@ class Rejects:
         if self._spool is not None:
             self._spool.close()
 
-    def _write(
+    def keep(
         self,
         table: Table,
         row: int,

@@ -32,6 +32,7 @@ else:
 PAGE_ROWS: Final = 1000
 CONNECT_S: Final = 10.0
 QUERY_S: Final = 300.0
+_QUESTDB_PORT: Final = 8812
 _ABSENT: Final = re.compile(r"does not exist")
 
 _ONLY_PRISMAS: Final = frozenset(
@@ -55,6 +56,14 @@ Tell = Callable[[Table, int], None]
 
 def is_url(source: str) -> bool:
     return source.startswith(("postgresql://", "postgres://"))
+
+
+def guessed_source(source: str) -> Source:
+    """Of a folder or URL that does not say it. Raises SourceUnavailable."""
+    try:
+        return "postgres" if is_url(source) and urlsplit(source).port != _QUESTDB_PORT else "questdb"
+    except ValueError:
+        raise _unusable() from None
 
 
 def label_of(url: str) -> str:
@@ -217,7 +226,7 @@ def _for_questdb(url: str) -> str:
         credentials = f"admin{password}"
     host = parts.hostname or "localhost"
     host = f"[{host}]" if ":" in host else quote(host)
-    netloc = f"{credentials}@{host}:{parts.port or 8812}"
+    netloc = f"{credentials}@{host}:{parts.port or _QUESTDB_PORT}"
     query = (
         parts.query if "sslmode=" in parts.query else "&".join(filter(None, (parts.query, "sslmode=disable")))
     )

@@ -1,4 +1,4 @@
-"""The registry's cut-over pass: what has changed in the source since the last import; nothing that people did."""
+"""The registry's cut-over pass: what has changed in the source since the last import, nobody overwritten."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
