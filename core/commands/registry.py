@@ -42,7 +42,7 @@ _TABLES = (
     "documentation_audit_log",
 )
 _FOUND = ("records", "superseded", "rejected")
-_DONE = (*_FOUND, "imported", "updated", "unchanged", "kept", "differing", "verified")
+_DONE = (*_FOUND, "imported", "updated", "unchanged", "kept", "verified")
 _CHANGES = ("new", "changed", "unchanged", "conflicts", "vanished")
 
 

@@ -22,7 +22,7 @@ ENTITY: Final = "item"
 
 
 def kept(entity: str) -> str:
-    """The part of an import's pages for records that it did not write since their ids were stored already."""
+    """The part of an import's pages for records whose rows it left as they were, and that say otherwise."""
     return f"kept {entity}"
 
 

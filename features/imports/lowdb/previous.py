@@ -61,8 +61,8 @@ class Previous:
 
 async def known(db: Database, runs: Sequence[str], entity: str) -> AsyncIterator[list[tuple[str, str]]]:
     """(id, digest) of the records that these imports, newest first, found in their sources, some at a time;
-    of an id in several of them the first one counts. What an import found and did not write, because the id
-    was stored, does not count. An import that remembers for the earlier ones ends it.
+    of an id in several of them the first one counts. A record whose row an import left as it was, although
+    they differ, does not count for it. An import that remembers for the earlier ones ends it.
     """
     for job_id in runs:
         remembers, left = False, SeenIds()

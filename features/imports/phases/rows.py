@@ -1,6 +1,6 @@
 """Writes a batch: its rows, what they were before, and the page of the source that they came from."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +13,7 @@ from features.imports.errors import RowAppeared
 from features.imports.lowdb.spool import CHANGED, Line, joined
 from features.imports.phases.pages import PageBatch
 from features.imports.queries import memory
-from features.imports.schemas import ENTITY, UNKNOWN, Arguments, Told, kept, remembered
+from features.imports.schemas import ENTITY, UNKNOWN, Arguments, Told, remembered
 from features.items import api as items
 
 REASONS: Final[Mapping[Verdict, str]] = {
@@ -63,7 +63,7 @@ async def write(tx: Database, job_id: str, arguments: Arguments, batch: PageBatc
     for number, (part, text) in enumerate(batch.frame, start=batch.pieces):
         await memory.keep_page(tx, job_id, part, number, text)
     entries = [_entry(line, conflicts) for line in batch.records]
-    await keep_pages(tx, job_id, ENTITY, batch, entries, written, left=left)
+    await keep_pages(tx, job_id, ENTITY, batch, entries, written)
     unchanged = batch.accepted - inserted - updated - left - len(conflicts)
     return Outcome(items.LoadCounts(inserted, updated, unchanged, left, written), told_of(conflicts))
 
@@ -107,25 +107,13 @@ async def keep_pages(
     batch: PageBatch,
     entries: Sequence[bytes],
     written: list[str] | None,
-    *,
-    left: int,
 ) -> None:
-    """`entries`: JSON of an `Entry` for each record. `left`: how many records were not written because their
-    ids were stored already; what these say has not come here, so the next import must not take it for known.
-    """
+    """`entries`: JSON of an `Entry` for each record."""
     if batch.records:
         await memory.keep_page(tx, job_id, entity, batch.position, joined(entries), written)
-    if left:
-        content = joined(b"[%b,null]" % line_id for line_id in _others(batch, written or ()))
-        await memory.keep_page(tx, job_id, kept(entity), batch.position, content)
     if batch.remembered:
         content = joined(b"[%b]" % line.proof for line in batch.remembered)
         await memory.keep_page(tx, job_id, remembered(entity), batch.remembered_before + 1, content)
-
-
-def _others(batch: PageBatch, written: Collection[str]) -> list[bytes]:
-    ours = frozenset(written)
-    return [line.id for line in batch.loadable if orjson.loads(line.id) not in ours]
 
 
 def _asked(line: Line, *, since_last: bool) -> bytes:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,8 @@ from features.audit import api as audit
 from features.imports.lowdb.spool import NEW, RECORDS
 from features.imports.phases.lanes import in_lanes
 from features.imports.phases.pages import PageBatch, page_batches
-from features.imports.schemas import ENTITY, Arguments, Checked, Checkpoint
+from features.imports.queries import memory
+from features.imports.schemas import ENTITY, Arguments, Checked, Checkpoint, Choices, kept
 from features.items import api as items
 
 LANES: Final = 3
@@ -30,7 +31,7 @@ class Reasons:
     the source has not changed, or both sides have); somebody changed or deleted them since; or none.
     """
 
-    left_alone: int
+    left_alone: list[str]
     changed_since: int
     wrong: list[str]
 
@@ -42,7 +43,7 @@ async def verify(context: JobContext, arguments: Arguments, folder: Path, checkp
     """Compare all rows. Raises JobFailed if any is missing or differs without a reason."""
     started_at = time.perf_counter()
     total = checkpoint.findings.accepted
-    done = kept = changed_since = 0
+    done = alone = changed_since = 0
     wrong: list[str] = []
     wrong_count = 0
     await context.progress(phase="verify", done=0, total=total)
@@ -54,12 +55,9 @@ async def verify(context: JobContext, arguments: Arguments, folder: Path, checkp
     async with in_lanes(context, remaining, begin, lanes=LANES) as compared:
         async for batch, differences in compared:
             if differences:
-                skips, since_last = arguments.on_conflict == "skip", arguments.since_last
-                new = {orjson.loads(line.id) for line in batch.records if line.kind == NEW}
-                reasons = await sort_differences(
-                    context, ENTITY, differences, new, skips=skips, since_last=since_last
-                )
-                kept += reasons.left_alone
+                skips = arguments.on_conflict == "skip"
+                reasons = await explain(context, ENTITY, batch, differences, arguments, skips=skips)
+                alone += len(reasons.left_alone)
                 changed_since += reasons.changed_since
                 wrong_count += len(reasons.wrong)
                 wrong = [*wrong, *reasons.wrong][:_NAMED_IDS]
@@ -72,39 +70,46 @@ async def verify(context: JobContext, arguments: Arguments, folder: Path, checkp
             f"Verification failed: {wrong_count} of {total} items differ from the source: {', '.join(wrong)}",
             result={"imported": checkpoint.imported, "updated": checkpoint.updated, "differing": wrong_count},
         )
-    verified = done - kept - changed_since
-    log.info("import.verified", verified=verified, kept=kept, changed_since=changed_since)
-    return Checked(verified=verified, kept=kept, changed_since=changed_since, seconds=seconds)
+    verified = done - alone - changed_since
+    log.info("import.verified", verified=verified, kept=alone, changed_since=changed_since)
+    return Checked(verified=verified, kept=alone, changed_since=changed_since, seconds=seconds)
 
 
 async def _compared(context: JobContext, batch: PageBatch) -> tuple[PageBatch, list[Difference]]:
     return batch, await items.compare(context.db, batch.proofs)
 
 
-async def sort_differences(
+async def explain(
     context: JobContext,
     entity: str,
+    batch: PageBatch,
     differences: Sequence[Difference],
-    new: Collection[str],
+    choices: Choices,
     *,
     skips: bool,
-    since_last: bool,
 ) -> Reasons:
-    """`new`: the ids of records that no earlier source had, for an import since the last one."""
-    left_alone = changed_since = 0
+    """`skips`: rows that were stored before are left alone. What their records say has not come here; that is
+    noted, lest the next import take it for known.
+    """
+    left_alone: list[str] = []
     wrong: list[str] = []
+    changed_since = 0
+    new = {orjson.loads(line.id) for line in batch.records if line.kind == NEW}
     deleted = await _deleted_since(context, entity, differences)
     for each in differences:
         if each.missing:
-            alone = since_last and each.id not in new
+            alone = choices.since_last and each.id not in new
         else:
-            alone = (skips or since_last) and each.import_job_id != context.job.id
+            alone = skips and each.import_job_id != context.job.id
         if alone:
-            left_alone += 1
+            left_alone.append(each.id)
         elif each.id in deleted or (each.version or 0) > (each.import_version or 0):
             changed_since += 1
         else:
             wrong.append(f"{each.id} ({'missing' if each.missing else 'different'})")
+    if left_alone and not choices.since_last:
+        content = orjson.dumps([[row_id, None] for row_id in left_alone]).decode()
+        await memory.keep_page(context.db, context.job.id, kept(entity), batch.position, content)
     return Reasons(left_alone, changed_since, wrong)
 
 

@@ -166,13 +166,13 @@ async def _write(
         )
     rows_json = joined(line.row for line in wanted.wanted)
     written = await takeover.load(tx, rows_json, job_id, overwrite=arguments.overwrites)
-    if len(written.updated) > wanted.stored and arguments.overwrites:
+    if len(written.updated) > wanted.stored:
         raise RowAppeared
     if arguments.overwrites:
         await takeover.raise_counters(tx, joined(line.row for line in lines))
     ours = [*written.inserted, *written.updated]
     entries = [conflicting(line) if line.id in wanted.conflicts else b"[%b]" % line.proof for line in lines]
-    await keep_pages(tx, job_id, target.entity, batch, entries, ours, left=written.kept)
+    await keep_pages(tx, job_id, target.entity, batch, entries, ours)
     unchanged = len(lines) - len(ours) - written.kept - len(wanted.conflicts)
     return replace(written, unchanged=unchanged), told_of(wanted.conflicts)
 

@@ -7,14 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
 import structlog
 
 from core.jobs import JobContext, JobFailed
 from features.files import api as files
-from features.imports.lowdb.spool import NEW
 from features.imports.phases.pages import PageBatch, page_batches
-from features.imports.phases.verify import sort_differences
+from features.imports.phases.verify import explain
 from features.imports.registry.judge import spool_of
 from features.imports.registry.schemas import AUDIT, FILES, TABLES, Arguments, Checked, Checkpoint, Table
 from features.imports.registry.tables import TARGETS, takeover_of
@@ -73,15 +71,9 @@ async def _compare(
 ) -> None:
     proofs = await asyncio.to_thread(_proofs, batch)
     differences = await takeover_of(table, arguments.columns[table]).compare(context.db, proofs)
-    reasons = await sort_differences(
-        context,
-        TARGETS[table].entity,
-        differences,
-        {orjson.loads(line.id) for line in batch.records if line.kind == NEW},
-        skips=arguments.on_conflict == "skip" or table == AUDIT,  # entries of the trail are never changed
-        since_last=arguments.since_last,
-    )
-    tally.kept += reasons.left_alone
+    skips = arguments.on_conflict == "skip" or table == AUDIT  # entries of the trail are never changed
+    reasons = await explain(context, TARGETS[table].entity, batch, differences, arguments, skips=skips)
+    tally.kept += len(reasons.left_alone)
     tally.changed_since += reasons.changed_since
     tally.wrong += [f"{table} {each}" for each in reasons.wrong]
     if table == FILES:

@@ -1,5 +1,6 @@
 """The cut-over pass: only what has changed in the source since the last import; nothing that people did."""
 
+import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -170,6 +171,37 @@ async def test_what_is_still_vanished_is_told_each_time(client: httpx.AsyncClien
     job = await imported(client, back, **SINCE)
     assert counts(job) == {"new": 0, "changed": 1, "unchanged": 3, "conflicts": 0}
     assert job["result"]["sinceLast"]["vanished"] == 0
+
+
+async def test_what_a_whole_import_left_as_it_was_comes_with_the_pass(client: httpx.AsyncClient) -> None:
+    """It knows that nobody brought what the file said then."""
+    await imported(client, lowdb(list(FIVE)))
+    await client.put("/api/items/B", json={"title": "Changed here"})
+    content = with_changes({**FIVE[2], "title": "Changed there"}, {**FIVE[3], "title": "Changed there"})
+    job = await imported(client, lowdb([*json.loads(content)["items"], record(id="new")]))
+    assert {name: job["result"][name] for name in ("imported", "kept", "differing", "verified")} == {
+        "imported": 1,
+        "kept": 5,
+        "differing": 2,
+        "verified": 4,
+    }
+    assert (await item(client, "42"))["title"] == "Terceira"
+    job = await imported(client, content, **SINCE)
+    assert counts(job) == {"new": 0, "changed": 1, "unchanged": 3, "conflicts": 1}
+    assert job["result"]["sinceLast"]["firstVanished"] == ["new"]
+    assert (await item(client, "42"))["title"] == "Changed there"
+    assert (await item(client, "B"))["title"] == "Changed here"
+
+
+async def test_what_a_broken_off_import_brought_is_known_to_the_next_one(
+    client: httpx.AsyncClient, sql: "asyncpg.Connection"
+) -> None:
+    broken = await imported(client, lowdb(list(FIVE)))
+    await sql.execute("UPDATE import_runs SET finished_at = NULL WHERE job_id = $1", broken["id"])
+    whole = await imported(client, lowdb(list(FIVE)))
+    assert (whole["result"]["kept"], whole["result"]["differing"]) == (5, 0)
+    job = await imported(client, with_changes({**FIVE[2], "title": "Changed there"}), **SINCE)
+    assert counts(job) == {"new": 0, "changed": 1, "unchanged": 4, "conflicts": 0}
 
 
 async def test_without_an_earlier_import_there_is_no_last_time(client: httpx.AsyncClient) -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from core.database.bulk import BulkTable, Verdict
 from core.database.client import Database
-from core.database.reversal import Image, ReversibleTable
 from core.jobs import JobConflict
 from core.settings import Settings
 from features.imports.tests.factories import IMPORTS, ended, undone
@@ -141,17 +141,17 @@ async def test_a_row_that_appears_while_it_is_overwritten_is_put_aside_too(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    real = ReversibleTable.before
+    real = BulkTable.verdicts
 
-    async def before(table: ReversibleTable, tx: Database, ids: list[str]) -> list[Image]:
-        images = await real(table, tx, ids)
+    async def verdicts(table: BulkTable, tx: Database, entries_json: str) -> dict[str, Verdict]:
+        found = await real(table, tx, entries_json)
         await sql.execute(
             "INSERT INTO ideas (id, title, description, category, priority) "
             "VALUES ('a', 'Ours', 'd', 'docs', 'low') ON CONFLICT DO NOTHING"
         )
-        return images
+        return found
 
-    monkeypatch.setattr(ReversibleTable, "before", before)
+    monkeypatch.setattr(BulkTable, "verdicts", verdicts)
     job = await takeover(
         export(tmp_path / "old", ideas=[idea(id="a"), idea(id="b")]), on_conflict="overwrite"
     )
