@@ -13,7 +13,7 @@ import orjson
 from prisma.errors import ForeignKeyViolationError, UniqueViolationError
 
 from core.database.client import Database
-from core.database.digests import Kind, Row, digest_of, digest_sql, value_sql
+from core.database.digests import Kind, Row, digest_of, digest_sql, text_of, value_sql
 from core.errors import Conflict
 
 _IDS_AT_ONCE: Final = 10_000
@@ -234,7 +234,7 @@ class BulkTable:
         return [
             name
             for name, kind in self._columns.items()
-            if kind != "key" and stored[name] != row[name]
+            if kind != "key" and text_of(stored[name], kind) != text_of(row[name], kind)
             if kind != "counter" or cast(int, stored[name]) < cast(int, row[name])
         ]
 

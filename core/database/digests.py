@@ -23,7 +23,7 @@ UNPROVED: Final[frozenset[Kind]] = frozenset({"counter", "key"})
 
 def digest_of(row: Row, columns: Mapping[str, Kind]) -> str:
     """SHA-256 of these columns, but counters and keys, as hexadecimal."""
-    text = "".join(_text_of(row[name], kind) for name, kind in columns.items() if kind not in UNPROVED)
+    text = "".join(text_of(row[name], kind) for name, kind in columns.items() if kind not in UNPROVED)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -58,7 +58,8 @@ def _text_sql(column: str, kind: Kind) -> str:
     return column if kind == "text" else f"{column}::text"
 
 
-def _text_of(value: Value, kind: Kind) -> str:
+def text_of(value: Value, kind: Kind) -> str:
+    """Of one column."""
     if isinstance(value, list):
         return f"{len(value)}[{''.join([f'{len(each)}:{each}' for each in value])}"
     if value is None:

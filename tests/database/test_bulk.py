@@ -1,7 +1,7 @@
 """Batches of an import, and the digest that PostgreSQL and Python must agree on whatever a row holds."""
 
 import json
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 import pytest
@@ -29,6 +29,7 @@ TABLE: Final = BulkTable(
         "updated_at": "moment",
         "legacy": "verbatim",
     },
+    incidental=("updated_at", "legacy"),
 )
 _TEXT = st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=20)
 _JSON = st.recursive(
@@ -89,6 +90,8 @@ async def test_both_digests_agree(db: Database, rows: list[Row]) -> None:
     written = await TABLE.load(db, batch(*rows), job_id, overwrite=False)
     assert len(written.inserted) == len(rows)
     assert await TABLE.compare(db, [(TABLE.digest(each), each) for each in rows]) == []
+    stored = await TABLE.rows(db, written.inserted)
+    assert [TABLE.differing(each, stored[str(each["id"])]) for each in rows] == [[]] * len(rows)
     again = await TABLE.load(db, batch(*rows), job_id, overwrite=True)
     assert (again.updated, again.unchanged) == ([], len(rows))
 
@@ -120,6 +123,47 @@ async def test_every_column_counts(column: str, value: object, db: Database) -> 
     missing = row(id="b")
     [difference] = await TABLE.compare(db, [(TABLE.digest(missing), missing)])
     assert difference.missing
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "known", "moved", "verdict"),
+    [
+        # Nobody here has changed the row since it was imported.
+        ("as imported", {}, True, True, "same"),
+        ("as imported", {"status": "offline"}, True, True, "changed"),
+        ("as imported", {"status": "offline"}, False, True, "changed"),
+        ("as imported", {"status": "offline"}, True, False, "changed"),
+        ("as imported", {"legacy": "{}"}, True, True, "changed"),
+        ("as imported", {"legacy": "{}"}, True, False, "same"),
+        # Somebody has.
+        ("edited", {"status": "offline"}, True, False, "same"),
+        ("edited", {"status": "offline"}, True, True, "edited"),
+        ("edited", {"status": "offline"}, False, True, "taken"),
+        ("edited", {"url": "edited"}, True, True, "same"),
+        ("edited", {"url": "edited", "updated_at": "2025-01-01T00:00:00.000Z"}, False, True, "same"),
+        # Or it is not here.
+        ("gone", {}, False, True, "new"),
+        ("gone", {}, True, False, "same"),
+        ("gone", {}, True, True, "deleted"),
+    ],
+)
+async def test_what_becomes_of_a_row_when_its_source_is_read_again(
+    db: Database,
+    connection: Connection,
+    here: str,
+    there: dict[str, Any],
+    known: bool,
+    moved: bool,
+    verdict: str,
+) -> None:
+    if here != "gone":
+        await TABLE.load(db, batch(row(id="a", name="A")), str(uuid4()), overwrite=False)
+    if here == "edited":
+        await connection.execute("UPDATE systems SET url = 'edited', row_version = row_version + 1")
+    now = row(id="a", name="A", **there)
+    digests = {"digest": TABLE.digest(now), "content": TABLE.content_digest(now)}
+    entry = {"id": "a", **digests, "known": known, "moved": moved}
+    assert await TABLE.verdicts(db, json.dumps([entry])) == {"a": verdict}
 
 
 async def test_lists_and_texts_cannot_be_mistaken_for_each_other() -> None:

@@ -7,7 +7,7 @@ from typing import Final, Self
 
 import orjson
 
-from core.database.bulk import Difference, Written, line_of_json
+from core.database.bulk import Difference, Verdict, Written, line_of_json
 from core.database.client import Database
 from core.database.digests import Row, value_sql
 
@@ -66,6 +66,12 @@ class TakenOverEntries:
         rows = b",".join([line_of_json(row) for _, row in proofs]).decode()
         return [Difference(**row) for row in await db.query_raw(_COMPARE, f"[{rows}]")]
 
+    async def verdicts(self, tx: Database, entries_json: str) -> dict[str, Verdict]:
+        """Entries that are stored are settled."""
+        ids = [entry["id"] for entry in orjson.loads(entries_json)]
+        stored = frozenset(await self.existing(tx, ids))
+        return {entry_id: "same" if entry_id in stored else "new" for entry_id in ids}
+
     async def rows(self, db: Database, ids: Sequence[str]) -> dict[str, Row]:
         found = await db.query_text(_ROWS, list(ids))
         return {} if found is None else {row["id"]: row for row in json.loads(found)}
@@ -82,6 +88,8 @@ class TakenOverEntries:
 
     def digest(self, row: Row) -> str:
         return hashlib.sha256(line_of_json(row)).hexdigest()
+
+    content_digest = digest
 
 
 TAKEOVER: Final = TakenOverEntries()

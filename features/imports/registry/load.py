@@ -153,7 +153,7 @@ async def _write(
     """The rows, what it takes to take them back, and what the source said; with the conflicts."""
     target, lines = TARGETS[table], batch.records
     takeover = takeover_of(table, arguments.columns[table])
-    if target.reversal is None or not isinstance(takeover, BulkTable):
+    if target.reversal is None:  # entries of the audit trail: added once, never changed
         written = await takeover.load(tx, joined(line.row for line in lines), job_id, overwrite=False)
         if arguments.since_last:
             return replace(written, unchanged=written.kept, kept=0), []
@@ -168,7 +168,7 @@ async def _write(
     written = await takeover.load(tx, rows_json, job_id, overwrite=arguments.overwrites)
     if len(written.updated) > wanted.stored:
         raise RowAppeared
-    if arguments.overwrites:
+    if arguments.overwrites and isinstance(takeover, BulkTable):
         await takeover.raise_counters(tx, joined(line.row for line in lines))
     ours = [*written.inserted, *written.updated]
     entries = [conflicting(line) if line.id in wanted.conflicts else b"[%b]" % line.proof for line in lines]
@@ -181,8 +181,7 @@ async def _copy(
     context: JobContext, arguments: Arguments, lines: Sequence[Line], rows: list[dict[str, Any]]
 ) -> set[str]:
     """Give each row the key of its object; store those bytes that will be needed. The keys of these."""
-    assert arguments.files is not None or not rows  # without it preflight accepts no file
-    if arguments.files is None:
+    if arguments.files is None:  # without it preflight accepts no file
         return set()
     needed = await _needed(context, arguments, lines)
     stored = await files.contents_of(context.db, [row["id"] for row in rows])
@@ -209,7 +208,6 @@ async def _needed(context: JobContext, arguments: Arguments, lines: Sequence[Lin
     if not arguments.since_last:
         return frozenset(orjson.loads(line.id) for line in lines)
     takeover = takeover_of(FILES, arguments.columns[FILES])
-    assert isinstance(takeover, BulkTable)
     verdicts = await takeover.verdicts(context.db, asked(takeover, lines, since_last=True))
     return frozenset(row_id for row_id, verdict in verdicts.items() if verdict in ("new", "changed"))
 

@@ -9,7 +9,6 @@ from typing import Final
 
 import structlog
 
-from core.database.bulk import BulkTable
 from core.database.client import Database
 from core.jobs import JobContext
 from features.imports.errors import RowsExist, TooManyRejects
@@ -129,7 +128,9 @@ async def _judge(
             existing += len(stored)
             conflicts = (conflicts + stored)[:_NAMED_IDS]
             if changes is not None and lines:
-                changes = await _foreseen(context, arguments, judge.table, changes, lines, len(stored))
+                takeover = takeover_of(judge.table, arguments.columns[judge.table])
+                verdicts = await takeover.verdicts(context.db, asked(takeover, lines, since_last=True))
+                changes = foreseen(changes, verdicts)
         await context.progress(done=base + judge.judged, total=base + judge.rows, rejected=rejects.faulty)
         await context.raise_if_stopping()
         if _too_many(arguments, rejects):
@@ -145,20 +146,6 @@ async def _judge(
             changes = changes.with_vanished([row_id for row_id, _, vanished in some if vanished])
             await context.raise_if_stopping()
     return await asyncio.to_thread(judge.findings, existing, changes)
-
-
-async def _foreseen(
-    context: JobContext,
-    arguments: Arguments,
-    table: Table,
-    changes: Changes,
-    lines: Sequence[Line],
-    stored: int,
-) -> Changes:
-    takeover = takeover_of(table, arguments.columns[table])
-    if isinstance(takeover, BulkTable):
-        return foreseen(changes, await takeover.verdicts(context.db, asked(takeover, lines, since_last=True)))
-    return changes.with_counts(new=len(lines) - stored, unchanged=stored)
 
 
 async def judged(

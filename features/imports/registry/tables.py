@@ -58,8 +58,8 @@ def takeover_of(table: Table, columns: Collection[str]) -> Takeover:
     return TARGETS[table].takeover.without(_NOT_IN_EVERY_SCHEMA[table].difference(columns))
 
 
-def asked(takeover: BulkTable, lines: Iterable[Line], *, since_last: bool) -> str:
-    """What `BulkTable.verdicts` wants to know of the lines of a spool. Unless it is about what has changed
+def asked(takeover: Takeover, lines: Iterable[Line], *, since_last: bool) -> str:
+    """What `Takeover.verdicts` wants to know of the lines of a spool. Unless it is about what has changed
     since the last import, only whole rows agree.
     """
     return joined(
