@@ -55,16 +55,19 @@ class Cors:
                 (b"access-control-expose-headers", _EXPOSED),
             )
         if scope["method"] == "OPTIONS" and header_of(scope, b"access-control-request-method") is not None:
-            response = _preflight() if allowed else error_response(scope, OriginRefused("Origin not allowed"))
+            asked = header_of(scope, b"access-control-request-headers")
+            refused = OriginRefused("Origin not allowed")
+            response = _preflight(asked) if allowed else error_response(scope, refused)
             await response(scope, receive, send)
             return
         await self.app(scope, receive, send)
 
 
-def _preflight() -> Response:
+def _preflight(asked: bytes | None) -> Response:
+    """Whatever headers the page asks to send, as the old services let it."""
     headers = {
         "Access-Control-Allow-Methods": _METHODS,
-        "Access-Control-Allow-Headers": _REQUEST_HEADERS,
+        "Access-Control-Allow-Headers": asked.decode("latin-1") if asked else _REQUEST_HEADERS,
         "Access-Control-Max-Age": _MAX_AGE_S,
     }
     return Response(status_code=204, headers=headers)

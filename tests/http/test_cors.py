@@ -55,6 +55,17 @@ async def test_configured_origin() -> None:
         } <= set(listed(preflight, "access-control-allow-headers"))
 
 
+async def test_a_page_may_send_the_headers_that_it_asks_for() -> None:
+    asked = "content-type,x-tenant"
+    async with probe_client(cors_origins="https://app.example") as client:
+        headers = {**PREFLIGHT, "access-control-request-headers": asked}
+        allowed = await client.options("/probe/things", headers=headers)
+        assert (allowed.status_code, allowed.headers["access-control-allow-headers"]) == (204, asked)
+        refused = await client.options("/probe/things", headers={**headers, "origin": "https://evil.example"})
+        assert refused.status_code == 403
+        assert "access-control-allow-headers" not in refused.headers
+
+
 async def test_a_page_sees_the_errors_of_every_layer(running_app: RunningApp) -> None:
     def assert_seen(answer: httpx.Response, status: int) -> None:
         assert answer.status_code == status
