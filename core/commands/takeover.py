@@ -28,6 +28,7 @@ SinceLast = Annotated[
     bool, typer.Option("--since-last", help="Only what has changed in the source since the last import.")
 ]
 _SHOWN_CHARACTERS = 60
+_ALIKE_CHARACTERS = 20
 
 
 async def clear_the_way(here: "CommandContext", kind: str) -> None:
@@ -226,12 +227,19 @@ async def _verify(file: Path) -> "Compared":
 def show_difference(difference: "Difference", source: str) -> None:
     typer.echo(f"{difference.kind:<10} {difference.id}")
     for name, there, here in difference.fields:
-        values = f"{_short(there)} in the {source}, {_short(here)} here" if here else there
+        values = f"{_short(there, here)} in the {source}, {_short(here, there)} here" if here else there
         typer.echo(f"{'':<10}   {name}: {values}")
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
+def _short(text: str, other: str) -> str:
+    """As much of a long text as says where it is not the other."""
+    begin = 0
+    if max(len(text), len(other)) > _SHOWN_CHARACTERS:
+        pairs = enumerate(zip(text, other, strict=False))
+        alike = next((place for place, (one, two) in pairs if one != two), min(len(text), len(other)))
+        begin = max(0, alike - _ALIKE_CHARACTERS)
+    end = begin + _SHOWN_CHARACTERS
+    return ("..." if begin else "") + text[begin:end] + ("..." if text[end:] else "")
 
 
 def _end_with(job: "JobView") -> None:

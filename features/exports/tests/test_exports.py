@@ -228,6 +228,24 @@ async def test_verify_says_what_differs(
     assert "             reason: id: is already used by items[3]" in lines
 
 
+@pytest.mark.parametrize(
+    ("there", "here", "shown"),
+    [
+        ("a" * 90 + "b", "a" * 90 + "c", f"""...{"a" * 20}b" in the file, ...{"a" * 20}c" here"""),
+        ("a" * 90, "b", f""""{"a" * 59}... in the file, "b" here"""),
+        ("a" * 90, "a" * 100, f"""...{"a" * 20}" in the file, ...{"a" * 30}" here"""),
+    ],
+)
+async def test_of_long_texts_verify_shows_where_they_differ(
+    client: httpx.AsyncClient, handover: Handover, tmp_path: Path, there: str, here: str, shown: str
+) -> None:
+    only: dict[str, Any] = record(1)
+    await imported(client, stringify({"items": [{**only, "description": here}]}))
+    (tmp_path / "library.json").write_bytes(stringify({"items": [{**only, "description": there}]}))
+    outcome = await handover("verify", "lowdb", "library.json")
+    assert f"description: {shown}" in outcome.out
+
+
 @pytest.mark.parametrize("content", [None, b'{"items": [', b"{}"])
 async def test_verify_of_a_file_that_is_none_fails(
     handover: Handover, tmp_path: Path, content: bytes | None
