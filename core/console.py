@@ -171,7 +171,7 @@ def show_summary(job: JobView, database: str) -> None:
             known = [(phase, figures[phase]) for phase in PHASES if phase in figures]
             rows.append((label, ", ".join(f"{phase} {value:,}" for phase, value in known)))
     if "sha256" in result:
-        rows.append(("SHA-256", str(result["sha256"])))
+        rows.append((_words("sha256"), str(result["sha256"])))
     say_columns([*rows, ("job", job.id), ("database", database)])
     _show_each(result.get("rejects"), "path", "reason")
     if isinstance(changes, dict):
@@ -261,4 +261,6 @@ def moment(at: datetime | None) -> str:
 
 
 def _words(name: str) -> str:
+    if name == "sha256":
+        return "SHA-256"
     return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name)
