@@ -12,15 +12,17 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any, Final, get_args, get_origin
 
 from prisma import PrismaMethod, fields
-from prisma._builder import _field_is_prisma_model, dumps
+from prisma._builder import dumps
 from prisma._compat import model_fields
 from prisma._constants import QUERY_BUILDER_ALIASES
-from prisma.errors import InputError, UnknownRelationalFieldError
+from prisma.errors import InputError
 from pydantic import BaseModel
+
+from core.database.selection import selection
 
 JsonObject = dict[str, Any]
 
@@ -45,6 +47,26 @@ OPERATIONS: Mapping[PrismaMethod, str] = {
 }
 
 RAW_METHODS = frozenset({"query_raw", "query_first", "execute_raw"})
+AGGREGATES = frozenset({"count", "group_by"})
+WITHOUT_ROWS = AGGREGATES | {"create_many", "delete_many", "update_many"}
+JSON_FILTERS = frozenset(
+    {
+        "equals",
+        "not",
+        "path",
+        "mode",
+        "lt",
+        "lte",
+        "gt",
+        "gte",
+        "string_contains",
+        "string_starts_with",
+        "string_ends_with",
+        "array_contains",
+        "array_starts_with",
+        "array_ends_with",
+    }
+)
 EXACT_INTEGERS = 2**53 - 1
 """JavaScript reads a larger number inexactly, so it travels as text."""
 
@@ -81,13 +103,15 @@ class Encoder:
                 for key, each in value.items()
             }
         if isinstance(value, (list, tuple, set, frozenset)):
+            # `push` of no Json value is for the engine to see.
+            self.tagged = self.tagged or not value
             return [self.encode(item, columns) for item in value]
         if isinstance(value, fields.Json):
             return self._tag("$json", _json_text(value))
         if isinstance(value, fields.Base64):
             return self._tag("$bytes", _base64_text(value))
         if isinstance(value, Enum):
-            return value.value
+            return self.encode(value.value)
         if isinstance(value, datetime.datetime):
             return isoformat(value)
         if isinstance(value, decimal.Decimal):
@@ -99,10 +123,12 @@ class Encoder:
         raise TypeError(f"Type {kind} cannot be sent to the database")
 
     def _at(self, key: str, value: Any, columns: "_JsonColumns") -> Any:
+        """A part of a nested write may have a column's name, `data` say: that is no filter."""
         if key in columns.names:
             if value is None:
                 return self._tag("$null", True)
-            return self.encode(value, _FILTER)
+            if isinstance(value, dict) and value.keys() <= JSON_FILTERS:
+                return self.encode(value, _FILTER)
         return self.encode(value, columns.of_relation.get(key, columns))
 
     def _tag(self, tag: str, value: object) -> JsonObject:
@@ -182,7 +208,10 @@ def isoformat(moment: datetime.datetime) -> str:
 
 
 def call_arguments(
-    method: PrismaMethod, arguments: JsonObject, model: type[BaseModel] | None, selection: list[str] | None
+    method: PrismaMethod,
+    arguments: JsonObject,
+    model: type[BaseModel] | None,
+    root_selection: list[str] | None,
 ) -> tuple[JsonObject, bool]:
     """The JavaScript client's arguments for a call, and whether they hold tagged values."""
     encoder = Encoder()
@@ -190,15 +219,15 @@ def call_arguments(
         parameters = encoder.encode(arguments["parameters"])
         return {"query": arguments["query"], "parameters": parameters}, encoder.tagged
     columns = None if model is None else _json_columns_of(_generated(model))
+    if model is not None and method not in WITHOUT_ROWS:
+        arguments = {**arguments, "include": None, **selection(model, arguments.get("include"))}
     encoded = {
         QUERY_BUILDER_ALIASES.get(key, key): encoder.encode(value, columns)
         for key, value in arguments.items()
         if value is not None
     }
-    if method in {"count", "group_by"} and selection is not None:
-        encoded |= _aggregates(method, selection)
-    elif model is not None and method not in {"create_many", "delete_many", "update_many"}:
-        _select(encoded, model)
+    if method in AGGREGATES and root_selection is not None:
+        encoded |= _aggregates(method, root_selection)
     return encoded, encoder.tagged
 
 
@@ -210,29 +239,6 @@ def _aggregates(method: PrismaMethod, selection: list[str]) -> JsonObject:
         if brace:
             asked[name.strip()] = dict.fromkeys(names.strip(" }").split(), True)
     return {"select": asked["_count"]} if method == "count" else asked
-
-
-def _select(arguments: JsonObject, model: type[BaseModel]) -> None:
-    """A partial model asks for its own columns; JavaScript's client takes `select` or `include`, not both."""
-    columns = _columns_of_partial(model)
-    if columns is not None:
-        included = arguments.pop("include", {})
-        for name in included:
-            if name not in model_fields(model):
-                raise UnknownRelationalFieldError(model=model.__name__, field=name)
-        arguments["select"] = {**dict.fromkeys(columns, True), **included}
-
-
-@lru_cache(maxsize=1024)
-def _columns_of_partial(model: type[BaseModel]) -> tuple[str, ...] | None:
-    """The scalar fields of a model of the caller's own, or None for a generated one, which has them all."""
-    if model.__module__.endswith(".models"):
-        return None
-    return tuple(
-        name
-        for name, info in model_fields(model).items()
-        if not _field_is_prisma_model(info, name=name, parent=model)
-    )
 
 
 def raw_rows(result: JsonObject, model: type[BaseModel] | None) -> JsonObject:

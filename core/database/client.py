@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any, Self
 from prisma import Prisma, PrismaMethod
 from prisma._base_client import AsyncBasePrisma
 from prisma.client import Batch
+from prisma.errors import FieldNotFoundError
 from pydantic import BaseModel
 
 from core.database.arguments import OPERATIONS, Encoder, JsonObject, call_arguments, raw_rows
 from core.database.engine import Engine
 from core.database.options import EngineOptions, EngineStatus
+from core.database.selection import missing_relation
 
 if TYPE_CHECKING:
     from core.settings import Settings
@@ -78,16 +80,20 @@ class EngineClient(AsyncBasePrisma):
         operation = OPERATIONS[method]
         raw = operation == "queryRaw"
         name = None if raw or model is None else model.__prisma_model__  # type: ignore[attr-defined]
-        result = await self.engine.execute(operation, name, encoded, tagged=tagged, tx=self._tx_id)
+        try:
+            result = await self.engine.execute(operation, name, encoded, tagged=tagged, tx=self._tx_id)
+        except FieldNotFoundError as error:
+            missing = None if model is None else missing_relation(error, model, arguments)
+            raise missing or error from None
         if raw:
             result = raw_rows(result, model)
         elif method == "count":
             result = {"_count": result}
         elif method == "group_by":
             for row in result:
+                # A whole average comes as an integer, that of decimals as text.
                 averages = row.get("_avg", {})
-                # JSON has one kind of number: a whole average comes as an integer.
-                averages |= {name: float(value) for name, value in averages.items() if type(value) is int}
+                averages |= {name: float(value) for name, value in averages.items() if value is not None}
         return {"data": {"result": result}}
 
 

@@ -120,6 +120,7 @@ BY_STATE: Final[Mapping[str, type[prisma_errors.DataError]]] = {
     "23514": ConstraintViolation,
     "23505": prisma_errors.UniqueViolationError,
     "23503": prisma_errors.ForeignKeyViolationError,
+    "23001": prisma_errors.ForeignKeyViolationError,
 }
 """SQLSTATEs of the constraints, for statements whose errors Prisma passes on without a code of its own."""
 
@@ -177,7 +178,11 @@ def _transaction_error(message: str) -> Exception:
 
 def _validation_error(data: Mapping[str, Any], message: str) -> Exception:
     """The JavaScript client refuses a malformed call before it reaches the database, in words only."""
-    if re.search(r"Unknown (argument|field)", message):
+    selected = re.search(r"Unknown field `(\w+)` for select statement on model `(\w+)`", message)
+    if selected:
+        field, model = selected.groups()
+        message = f"Field '{field}' not found in enclosing type '{model}'"
+    if selected or "Unknown argument" in message:
         return prisma_errors.FieldNotFoundError(data, message=message)
     if re.search(r"Argument `\w+` (is missing|must not be null)", message):
         return prisma_errors.MissingRequiredValueError(data)

@@ -6,6 +6,9 @@
 import { PrismaPg } from "@prisma/adapter-pg";
 import { ColumnTypeEnum as Type } from "@prisma/driver-adapter-utils";
 
+import { violatedKey } from "./errors.mjs";
+import { exactParameters } from "./parameters.mjs";
+
 /** Before a raw query whose result is to be one text. */
 export const AS_TEXT = "/* as text */";
 
@@ -44,15 +47,23 @@ async function begin(transaction, sql) {
   }
 }
 
-/** @template {{ queryRaw: Function }} Queryable @param {Queryable} on @returns {Queryable} */
+/** @template {{ queryRaw: Function, executeRaw: Function, onError: Function }} Queryable @param {Queryable} on @returns {Queryable} */
 function exact(on) {
-  const query = on.queryRaw.bind(on);
+  const [query, execute, raise] = [on.queryRaw, on.executeRaw, on.onError].map((each) => each.bind(on));
+  on.onError = (error) => {
+    try {
+      raise(error);
+    } catch (converted) {
+      throw violatedKey(error, converted);
+    }
+  };
+  on.executeRaw = (statement) => execute(exactParameters(statement));
   on.queryRaw = async (statement) => {
     if (statement.sql.startsWith(AS_TEXT)) {
       const result = await query({ ...statement, sql: statement.sql.slice(AS_TEXT.length) });
       return { columnNames: ["text"], columnTypes: [Type.Text], rows: [[resultText(result)]] };
     }
-    const result = await query(statement);
+    const result = await query(exactParameters(statement));
     result.columnTypes.forEach((type, column) => keep(result, type, column));
     return result;
   };

@@ -4,6 +4,8 @@
  * JavaScript's (`__proto__`).
  */
 
+import { severalJson } from "./parameters.mjs";
+
 BigInt.prototype.toJSON = function () {
   return JSON.rawJSON(this.toString());
 };
@@ -24,19 +26,7 @@ class JsonText {
 }
 
 const COMPARES = new Set(["gt", "gte", "lt", "lte"]);
-/** Those that would compare bytes with their base64 text. */
-const LIST_FILTERS = new Set(["equals", "hasEvery", "hasSome"]);
-const TAKES_LIST = new Set(["set", "push", "equals", "has", "hasEvery", "hasSome", "in", "notIn"]);
-
-/** The client would make one element of several Json values, and store the base64 text of several bytes. */
-function onlyOne(items) {
-  if (items.length === 1) return items[0];
-  refuse("A list of Json or Bytes takes one value for each `push`; push one at a time, or `set` the whole list.");
-}
-
-function refuse(message) {
-  throw Object.assign(new Error(message), { name: "PrismaClientValidationError" });
-}
+const TAKES_LIST = new Set(["set", "equals", "has", "hasEvery", "hasSome", "in", "notIn"]);
 
 /**
  * Turns the tagged values of the arguments into what JavaScript's client takes: {"$bytes": base64}, {"$bigint": digits},
@@ -49,22 +39,20 @@ function refuse(message) {
 export function decode(node, raw, Prisma, key) {
   if (Array.isArray(node)) {
     const items = node.map((item) => decode(item, raw, Prisma));
-    const isJson = items[0] instanceof JsonText;
-    const isBytes = Buffer.isBuffer(items[0]);
-    if (key === "push" && (isJson || isBytes)) return onlyOne(items);
-    if (isBytes && LIST_FILTERS.has(key)) refuse("A list of Bytes can be filtered by `has` and `is_empty` alone.");
+    if (!(items[0] instanceof JsonText)) return items;
+    if (key === "push") return new JsonText(severalJson(items.map(({ text }) => text)));
     // The client reads the texts of a bare list, but not those behind `set`.
-    return isJson && !TAKES_LIST.has(key) ? { set: items } : items;
+    return TAKES_LIST.has(key) ? items : { set: items };
   }
   if (node === null || typeof node !== "object") return node;
   if ("$bytes" in node) return Buffer.from(node.$bytes, "base64");
   if ("$bigint" in node) return BigInt(node.$bigint);
   if ("$null" in node) return Prisma.DbNull;
+  // An empty list of Json would be taken for one value.
+  if (Array.isArray(node.push) && !node.push.length) return undefined;
   if ("$json" in node) {
     if (raw) return node.$json;
     return COMPARES.has(key) ? JSON.parse(node.$json) : new JsonText(node.$json);
   }
-  // `set` of bytes would store their base64 text.
-  if (Object.keys(node).length === 1 && Array.isArray(node.set) && node.set[0]?.$bytes !== undefined) return decode(node.set, raw, Prisma);
   return Object.fromEntries(Object.entries(node).map(([name, value]) => [name, decode(value, raw, Prisma, name)]));
 }

@@ -1,10 +1,13 @@
 """Reading through the typed client, against PostgreSQL."""
 
+from decimal import Decimal
 from types import ModuleType
 from typing import Any
 
 import pytest
 from prisma import errors
+
+from tests.database.values import json
 
 
 async def test_find_unique_by_id_unique_field_and_compound_key(library: Any) -> None:
@@ -104,6 +107,44 @@ async def test_include_with_nested_where_order_take_and_include(library: Any) ->
     ).author is None
 
 
+async def test_what_is_none_in_an_include_was_not_asked_for(library: Any) -> None:
+    nothing = {"take": None, "skip": None, "where": None, "order_by": None, "cursor": None, "include": None}
+    for include in ({"books": nothing}, {"books": {"include": {"labels": nothing}}}):
+        ada = await library.author.find_unique(where={"email": "ada@example.org"}, include=include)
+        assert len(ada.books) == 3
+        assert ada.profile is None
+
+
+async def test_an_include_of_what_is_no_relation_is_named(library: Any) -> None:
+    for include in ({"foo": True}, {"title": True}, {"author": {"include": {"foo": {"take": 1}}}}):
+        with pytest.raises(
+            errors.UnknownRelationalFieldError, match=r'"(foo|title)" .* the (Book|Author) model'
+        ):
+            await library.book.find_many(include=include)
+        with pytest.raises(errors.UnknownRelationalFieldError):
+            await library.book.create(data={"title": "x"}, include=include)
+    with pytest.raises(TypeError, match="include value"):
+        await library.book.find_many(include={"author": None})
+    assert await library.book.count() == 6
+
+
+async def test_json_columns_are_counted(library: Any) -> None:
+    await library.book.create(data={"title": "x", "notes": json(None), "data": json({"a": 1})})
+    counted = await library.book.count(select={"_all": True, "extra": True, "notes": True, "data": True})
+    assert counted == {"_all": 7, "extra": 7, "notes": 1, "data": 1}
+
+
+async def test_averages_are_floats(library: Any) -> None:
+    values = {"title": "x", "pages": 7, "views": 2**53 + 1, "rating": 1.0, "price": Decimal("2.5")}
+    await library.book.create(data=values)
+    asked = dict.fromkeys(["pages", "views", "rating", "price"], True)
+    [group] = await library.book.group_by(["title"], avg=asked, where={"title": "x"})
+    assert group["_avg"] == {"pages": 7, "views": float(2**53 + 1), "rating": 1, "price": 2.5}
+    assert {type(value) for value in group["_avg"].values()} == {float}
+    [group] = await library.book.group_by(["title"], avg=asked, where={"title": "Notes"})
+    assert (group["_avg"]["rating"], group["_avg"]["price"]) == (None, None)
+
+
 async def test_count_and_group_by(library: Any) -> None:
     assert await library.book.count() == 6
     assert await library.book.count(where={"pages": {"gte": 100}}) == 3
@@ -146,12 +187,27 @@ async def test_a_partial_model_reads_its_own_columns_only(library: Any, generate
     assert shelf.email == "bo@example.org"
     assert {book.title for book in shelf.books} == {"Winds", "Waves"}
 
+    class Row(generated.bases.BaseAuthor):  # type: ignore[name-defined,misc]
+        email: str
+        books: list[Spine]
 
-async def test_a_field_that_does_not_exist_is_named(library: Any) -> None:
+    rows = generated.actions.AuthorActions(library, Row)
+    where = {"books": {"where": {"title": "Winds"}, "take": None}}
+    row = await rows.find_unique(where={"email": "bo@example.org"}, include=where)
+    assert row == Row(email="bo@example.org", books=[Spine(title="Winds")])
+
+
+async def test_a_field_that_does_not_exist_is_named(library: Any, generated: ModuleType) -> None:
     with pytest.raises(errors.FieldNotFoundError, match="colour"):
         await library.book.find_many(where={"colour": "red"})
     with pytest.raises(errors.FieldNotFoundError, match="colour"):
         await library.book.find_many(order={"colour": "asc"})
+
+    class Coloured(generated.bases.BaseBook):  # type: ignore[name-defined,misc]
+        colour: str
+
+    with pytest.raises(errors.FieldNotFoundError, match="Field 'colour' not found in enclosing type 'Book'"):
+        await generated.actions.BookActions(library, Coloured).find_first()
 
 
 async def test_fifty_lookups_at_once_each_get_their_own_answer(library: Any) -> None:

@@ -118,21 +118,78 @@ async def test_self_relations(showcase: Any) -> None:
 
 async def test_constraints_arrive_as_the_errors_that_users_of_the_client_expect(showcase: Any) -> None:
     await showcase.author.create(data={"email": "a@example.org"})
-    with pytest.raises(errors.UniqueViolationError) as unique:
-        await showcase.author.create(data={"email": "a@example.org"})
-    assert unique.value.code == "P2002"
-    with pytest.raises(errors.ForeignKeyViolationError):
-        await showcase.book.create(data={"title": "x", "authorId": "nobody"})
     with pytest.raises(errors.RecordNotFoundError):
         await showcase.book.create(
             data={"title": "x", "author": {"connect": {"email": "nobody@example.org"}}}
         )
     with pytest.raises(errors.MissingRequiredValueError, match="title"):
         await showcase.book.create(data={})
+    with pytest.raises(errors.MissingRequiredValueError, match="author"):
+        await showcase.book.create(data={"title": "x", "author": None})
+    nested = {"create": [{"title": "x", "labels": None}]}
+    with pytest.raises(errors.MissingRequiredValueError, match="labels"):
+        await showcase.author.create(data={"email": "b@example.org", "books": nested})
+    with pytest.raises(errors.FieldNotFoundError, match="colour"):
+        await showcase.book.create(data={"title": "x", "colour": None})
     with pytest.raises(errors.InputError):
         await showcase.book.create(data={"title": "x", "pages": "many"})
     with pytest.raises(ConstraintViolation):
         await showcase.execute_raw('INSERT INTO "Book" (title, pages) VALUES (NULL, 1)')
+
+
+async def test_a_violated_key_is_named_whoever_wrote_the_statement(showcase: Any) -> None:
+    await showcase.author.create(data={"email": "a@example.org", "name": "a"})
+    await showcase.place.create(data={"shelf": 1, "slot": 2})
+    await showcase.execute_raw(
+        'CREATE UNIQUE INDEX lower_name ON "Author" (lower(name), "mentorId") NULLS NOT DISTINCT'
+    )
+    insert = 'INSERT INTO "Author" (id, email, name) VALUES ($1, $2, $3)'
+    place = {"shelf": 1, "slot": 2}
+
+    async def in_a_batch() -> None:
+        async with showcase.batch_() as batch:
+            batch.place.create(data=place)
+
+    for call, target in [
+        (showcase.author.create(data={"email": "a@example.org"}), ["email"]),
+        (showcase.author.create_many(data=[{"email": "a@example.org"}]), ["email"]),
+        (showcase.execute_raw(insert, "x", "a@example.org", None), ["email"]),
+        (showcase.query_raw(f"{insert} RETURNING id", "x", "a@example.org", None), ["email"]),
+        (showcase.query_text(f"{insert} RETURNING id", "x", "a@example.org", None), ["email"]),
+        (showcase.place.create(data=place), ["shelf", "slot"]),
+        (
+            showcase.place.upsert(
+                where={"shelf_slot": {"shelf": 5, "slot": 5}}, data={"create": place, "update": {}}
+            ),
+            ["shelf", "slot"],
+        ),
+        (in_a_batch(), ["shelf", "slot"]),
+        (showcase.author.create(data={"email": "b@example.org", "name": "A"}), ["lower(name)", "mentorId"]),
+    ]:
+        with pytest.raises(
+            errors.UniqueViolationError, match=r"Unique constraint failed on the fields: \(`"
+        ) as unique:
+            await call
+        assert (unique.value.code, unique.value.meta["target"]) == ("P2002", target)
+    await showcase.execute_raw("DROP INDEX lower_name")
+
+
+async def test_a_violated_foreign_key_is_named_whoever_wrote_the_statement(showcase: Any) -> None:
+    await showcase.execute_raw('CREATE TABLE visit (author text REFERENCES "Author" ON DELETE RESTRICT)')
+    author = await showcase.author.create(data={"email": "a@example.org"})
+    await showcase.execute_raw("INSERT INTO visit VALUES ($1)", author.id)
+    book = "INSERT INTO \"Book\" (title, \"authorId\") VALUES ('x', 'nobody')"
+    for call, key in [
+        (showcase.book.create(data={"title": "x", "authorId": "nobody"}), "Book_authorId_fkey"),
+        (showcase.book.create_many(data=[{"title": "x", "authorId": "nobody"}]), "Book_authorId_fkey"),
+        (showcase.execute_raw(book), "Book_authorId_fkey"),
+        (showcase.author.delete(where={"id": author.id}), "visit_author_fkey"),
+        (showcase.execute_raw('DELETE FROM "Author"'), "visit_author_fkey"),
+    ]:
+        with pytest.raises(errors.ForeignKeyViolationError, match=f"failed on the field: `{key} ") as foreign:
+            await call
+        assert (foreign.value.code, foreign.value.meta["field_name"]) == ("P2003", f"{key} (index)")
+    await showcase.execute_raw("DROP TABLE visit")
 
 
 async def test_metrics_name_what_to_use_instead(showcase: Any) -> None:
