@@ -10,6 +10,7 @@ import datetime
 import decimal
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from functools import cache
@@ -49,24 +50,7 @@ OPERATIONS: Mapping[PrismaMethod, str] = {
 RAW_METHODS = frozenset({"query_raw", "query_first", "execute_raw"})
 AGGREGATES = frozenset({"count", "group_by"})
 WITHOUT_ROWS = AGGREGATES | {"create_many", "delete_many", "update_many"}
-JSON_FILTERS = frozenset(
-    {
-        "equals",
-        "not",
-        "path",
-        "mode",
-        "lt",
-        "lte",
-        "gt",
-        "gte",
-        "string_contains",
-        "string_starts_with",
-        "string_ends_with",
-        "array_contains",
-        "array_starts_with",
-        "array_ends_with",
-    }
-)
+JSON_FILTER = re.compile("equals|not|path|mode|[lg]te?|(string|array)_(contains|starts_with|ends_with)")
 EXACT_INTEGERS = 2**53 - 1
 """JavaScript reads a larger number inexactly, so it travels as text."""
 
@@ -127,7 +111,7 @@ class Encoder:
         if key in columns.names:
             if value is None:
                 return self._tag("$null", True)
-            if isinstance(value, dict) and value.keys() <= JSON_FILTERS:
+            if isinstance(value, dict) and all(map(JSON_FILTER.fullmatch, value)):
                 return self.encode(value, _FILTER)
         return self.encode(value, columns.of_relation.get(key, columns))
 
