@@ -5,6 +5,7 @@ it was done; what arrives meanwhile waits a little for the new process.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Mapping
 from datetime import timedelta
@@ -15,6 +16,7 @@ import orjson
 import structlog
 from prisma._types import TransactionId
 from prisma.engine import AsyncAbstractEngine
+from prisma.errors import PrismaError
 
 from core.database import metrics
 from core.database.errors import NotSupported, PoolExhausted, engine_error
@@ -125,12 +127,12 @@ class Engine(AsyncAbstractEngine):
         if isolation is not None:
             options["isolationLevel"] = isolation
         # A caller that gives up while the transaction is being opened must not leave it open.
-        opening = asyncio.ensure_future(self._request({"op": "begin", "args": options}))
+        opening = asyncio.ensure_future(self._open(options))
         opening.add_done_callback(partial(self._opened, timeout_s=timeout_ms / 1000))
         try:
-            identifier = TransactionId(await asyncio.shield(opening))
+            identifier = await asyncio.shield(opening)
         except asyncio.CancelledError:
-            opening.add_done_callback(self._abandon)
+            opening.cancel()
             raise
         metrics.BEGIN_SECONDS.observe(time.perf_counter() - started)
         return identifier
@@ -156,6 +158,18 @@ class Engine(AsyncAbstractEngine):
     async def metrics(self, **options: object) -> NoReturn:
         raise NotSupported("The engine's figures are part of GET /metrics.")
 
+    async def _open(self, options: dict[str, Any]) -> TransactionId:
+        """Cancelled, it lasts until the transaction has not begun, or has been rolled back."""
+        connection = await self._supervisor.connection()
+        reply = connection.send(orjson.dumps({"op": "begin", "args": options}))
+        try:
+            return TransactionId(orjson.loads(_result(*await asyncio.shield(reply))))
+        except asyncio.CancelledError:
+            connection.leave(reply)
+            with contextlib.suppress(PrismaError):
+                await self._request({"op": "rollback", "tx": orjson.loads(_result(*await reply))})
+            raise
+
     def _opened(self, opening: "asyncio.Future[Any]", *, timeout_s: float) -> None:
         """The turn lasts until the transaction ends, which one that its caller has dropped does when its time
         is up; at once where it did not begin.
@@ -165,10 +179,6 @@ class Engine(AsyncAbstractEngine):
         else:
             loop, identifier = asyncio.get_running_loop(), opening.result()
             self._transactions[identifier] = loop.call_later(timeout_s, self._roll_back, identifier)
-
-    def _abandon(self, opening: "asyncio.Future[Any]") -> None:
-        if not opening.cancelled() and opening.exception() is None:
-            self._roll_back(opening.result())
 
     def _roll_back(self, identifier: TransactionId) -> None:
         task = asyncio.ensure_future(self.rollback_transaction(identifier))
@@ -181,11 +191,13 @@ class Engine(AsyncAbstractEngine):
     async def _send(self, request: dict[str, Any], kind: int) -> tuple[int, bytes]:
         """The reply's kind and its payload. Raises what an error reply tells."""
         connection = await self._supervisor.connection()
-        reply, payload = await connection.send(orjson.dumps(request), kind)
-        if reply == ERROR:
-            error = engine_error(orjson.loads(payload))
-            raise refused("timeout") if isinstance(error, PoolExhausted) else error
-        return reply, payload
+        sent = connection.send(orjson.dumps(request), kind)
+        try:
+            reply, payload = await sent
+        except asyncio.CancelledError:
+            connection.leave(sent)
+            raise
+        return reply, _result(reply, payload)
 
     def _record(self, stats: Mapping[str, Any]) -> None:
         before, self._stats = self._stats, stats
@@ -195,3 +207,10 @@ class Engine(AsyncAbstractEngine):
             in_flight=self.status.in_flight,
             waiting=self._admission.waiting,
         )
+
+
+def _result(reply: int, payload: bytes) -> bytes:
+    if reply == ERROR:
+        error = engine_error(orjson.loads(payload))
+        raise refused("timeout") if isinstance(error, PoolExhausted) else error
+    return payload

@@ -38,7 +38,7 @@ COMPILE_CACHE: Final = ENGINE_FOLDER / "node_modules" / ".cache" / "compile"
 
 HEADER: Final = struct.Struct(">IIB")
 LENGTH: Final = struct.Struct(">I")
-PLAIN, TAGGED = 0, 1
+PLAIN, TAGGED, LEFT = 0, 1, 2
 RESULT, ERROR, NOTHING = 0, 1, 2
 
 STOP_TIMEOUT_S: Final = 5.0
@@ -74,10 +74,19 @@ class Connection(asyncio.Protocol):
         self._last_id = request_id = (self._last_id + 1) & 0xFFFFFFFF
         reply: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
         self._pending[request_id] = reply
-        self._transport.write(
-            HEADER.pack(len(payload) + HEADER.size - LENGTH.size, request_id, kind) + payload
-        )
+        self._write(self._transport, request_id, kind, payload)
         return reply
+
+    def leave(self, reply: "asyncio.Future[tuple[int, bytes]]") -> None:
+        """Tell the engine that nobody waits for this reply: what has not begun then never will."""
+        transport = self._transport
+        if transport is not None and not transport.is_closing():
+            for request_id in [number for number, pending in self._pending.items() if pending is reply]:
+                self._write(transport, request_id, LEFT)
+
+    @staticmethod
+    def _write(transport: asyncio.Transport, request_id: int, kind: int, payload: bytes = b"") -> None:
+        transport.write(HEADER.pack(len(payload) + HEADER.size - LENGTH.size, request_id, kind) + payload)
 
     def close(self) -> None:
         if self._transport is not None:

@@ -9,13 +9,15 @@ import { readFileSync } from "node:fs";
 import pg from "pg";
 import { parse, toClientConfig } from "pg-connection-string";
 
+import { Abandoned, currentCall } from "./calls.mjs";
+
 /** What pg's pool says when no connection became free: an error without a code. */
 const WAITED_TOO_LONG = "timeout exceeded when trying to connect";
 const POOL_TIMEOUT = "P2024";
 const CONNECTION_FAILURE = "08006";
 const PROTOCOL_VIOLATION = "08P01";
 const READ_ONLY = "25006";
-const FAULTS_OF_OURS = [TypeError, RangeError, SyntaxError];
+const PASSED_ON = [TypeError, RangeError, SyntaxError, Abandoned];
 
 /**
  * What the driver says by itself, and what a pooler says as it hangs up, has no SQLSTATE of its own: it gets that of a
@@ -24,7 +26,7 @@ const FAULTS_OF_OURS = [TypeError, RangeError, SyntaxError];
  */
 export function withState(error) {
   if (error instanceof pg.DatabaseError && !(error.code === PROTOCOL_VIOLATION && error.severity === "FATAL")) return error;
-  if (FAULTS_OF_OURS.some((kind) => error instanceof kind)) return error;
+  if (PASSED_ON.some((kind) => error instanceof kind)) return error;
   const code = error.message === WAITED_TOO_LONG ? POOL_TIMEOUT : CONNECTION_FAILURE;
   // Where a name has several addresses the reasons are in a list.
   const message = error.message || error.errors?.map((each) => each.message).join(", ");
@@ -91,6 +93,8 @@ class Session extends pg.Client {
 export class Pool extends pg.Pool {
   waits = 0;
   waitSeconds = 0;
+  /** Places in the queue that their calls have given up. */
+  #givenUp = 0;
   /** Whether a pooler stands between; known after the first connection. @type {boolean | undefined} */
   isPooled;
 
@@ -158,26 +162,41 @@ export class Pool extends pg.Pool {
     }
   }
 
+  get waitingCount() {
+    return super.waitingCount - this.#givenUp;
+  }
+
+  /** Gives up when the call that wants the connection does; the pool then passes it on when its turn comes. */
   connect(callback) {
     if (callback === undefined) return this.#connect();
-    if (this.#hasFree()) return super.connect(callback);
-    const started = performance.now();
-    return super.connect((...result) => {
-      this.#waited(started);
-      callback(...result);
+    const call = currentCall();
+    if (call?.callers === 0) return callback(new Abandoned());
+    if (call === undefined || this.idleCount > super.waitingCount) return super.connect(callback);
+    const started = this.#hasFree() ? undefined : performance.now();
+    let waits = true;
+    const end = (error, client, release) => {
+      waits = false;
+      call.waits.delete(giveUp);
+      if (started !== undefined) this.#waited(started);
+      callback(error, client, release);
+    };
+    const giveUp = () => {
+      this.#givenUp += 1;
+      end(new Abandoned());
+    };
+    call.waits.add(giveUp);
+    super.connect((error, client, release) => {
+      if (waits) return end(error, client, release);
+      this.#givenUp -= 1;
+      if (!error) release();
     });
   }
 
   async #connect() {
     if (this.isPooled === undefined) await this.#explored();
-    const started = this.#hasFree() ? undefined : performance.now();
-    try {
-      return await super.connect();
-    } catch (error) {
-      throw withState(error);
-    } finally {
-      if (started !== undefined) this.#waited(started);
-    }
+    return new Promise((resolve, reject) => {
+      this.connect((error, client) => (error ? reject(withState(error)) : resolve(client)));
+    });
   }
 
   #hasFree() {

@@ -36,7 +36,7 @@ function violated(state, { fields, index } = {}) {
 }
 
 /** The error and what caused it; Prisma's driver adapters keep the database's own error in `cause`. */
-function causes(error) {
+export function causes(error) {
   const chain = [];
   for (let next = error; next && chain.length < 6 && !chain.includes(next); next = next.cause ?? next.meta?.driverAdapterError) chain.push(next);
   return chain;

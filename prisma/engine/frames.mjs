@@ -1,7 +1,8 @@
 /**
  * The connection to the Python process. Every frame is
  *   u32 length of what follows | u32 request id | u8 kind | payload
- * with big-endian numbers. Requests are JSON: 0 = plain arguments, 1 = arguments that hold tagged values.
+ * with big-endian numbers. Requests are JSON: 0 = plain arguments, 1 = arguments that hold tagged values; 2 = nobody waits
+ * for the request of this id any more (empty, no reply).
  * Replies: 0 = result (JSON, or the bare text that `queryText` asked for), 1 = error (JSON), 2 = no such row (empty).
  */
 import net from "node:net";
@@ -9,6 +10,7 @@ import net from "node:net";
 const HEADER = 9;
 
 export const TAGGED = 1;
+const LEFT = 2;
 export const REPLY_RESULT = 0;
 export const REPLY_ERROR = 1;
 export const REPLY_NOTHING = 2;
@@ -17,16 +19,20 @@ export const REPLY_NOTHING = 2;
  * Serves one end of a unix socket pair, and exits with it: the parent holds the other end, so whatever way the
  * parent dies, this one closes.
  * @param {number} fd
- * @param {(kind: number, payload: string) => Promise<[kind: number, text: string]>} answer must not throw
+ * @param {(id: number, kind: number, payload: string) => Promise<[kind: number, text: string]>} answer must not throw
+ * @param {(id: number) => void} leave
  */
-export function serve(fd, answer) {
+export function serve(fd, answer, leave) {
   const socket = new net.Socket({ fd, readable: true, writable: true });
   socket.on("close", () => process.exit(0));
   socket.on("error", () => process.exit(0));
   const reply = writer(socket);
   socket.on(
     "data",
-    reader((id, kind, payload) => answer(kind, payload).then(([replyKind, text]) => reply(id, replyKind, text))),
+    reader((id, kind, payload) => {
+      if (kind === LEFT) leave(id);
+      else answer(id, kind, payload).then(([replyKind, text]) => reply(id, replyKind, text));
+    }),
   );
 }
 

@@ -2,12 +2,14 @@
 import { randomUUID } from "node:crypto";
 
 import { Adapter, AS_TEXT } from "./adapter.mjs";
+import { inTheNameOf, leave } from "./calls.mjs";
 import { Pool } from "./connections.mjs";
 import { describe } from "./errors.mjs";
 import { REPLY_ERROR, REPLY_NOTHING, REPLY_RESULT, serve, TAGGED } from "./frames.mjs";
 import { decode } from "./values.mjs";
 
 const RAW = new Set(["queryRaw", "queryText", "executeRaw"]);
+const MERGED = new Set(["findUnique", "findUniqueOrThrow", "batch"]);
 
 process.on("SIGINT", () => {});
 
@@ -175,12 +177,12 @@ async function finish(id, how) {
   return null;
 }
 
-/** @param {number} kind @param {string} payload @returns {Promise<[kind: number, text: string]>} */
-async function answer(kind, payload) {
+/** @param {number} id @param {number} kind @param {string} payload @returns {Promise<[kind: number, text: string]>} */
+async function answer(id, kind, payload) {
   try {
     const request = JSON.parse(payload);
     if (kind === TAGGED) for (const each of request.args.calls ?? [request]) each.args = decode(each.args, RAW.has(each.op), engine.sql);
-    const result = await execute(request);
+    const result = await inTheNameOf(id, MERGED.has(request.op) || Boolean(request.tx), () => execute(request));
     if (request.op === "queryRaw") return [REPLY_RESULT, result[0].text];
     if (request.op !== "queryText") return [REPLY_RESULT, JSON.stringify(result ?? null)];
     const text = result.length ? Object.values(result[0])[0] : null;
@@ -192,4 +194,4 @@ async function answer(kind, payload) {
   }
 }
 
-serve(Number(process.env.HANDOVER_ENGINE_SOCKET), answer);
+serve(Number(process.env.HANDOVER_ENGINE_SOCKET), answer, leave);

@@ -1,0 +1,72 @@
+/**
+ * Calls and their callers. A call that all its callers have left and that still waits for a connection gives up: it never
+ * runs, and whoever stands behind it moves up.
+ */
+import { AsyncLocalStorage } from "node:async_hooks";
+
+import { causes } from "./errors.mjs";
+
+const CODE = "ABANDONED";
+
+/** Why a call did not run. It looks as the driver's errors do, so that Prisma passes it on. */
+export class Abandoned extends Error {
+  code = CODE;
+  severity = "ERROR";
+}
+
+class Call {
+  callers = 0;
+  /** What it waits for: how to give each up. @type {Set<() => void>} */
+  waits = new Set();
+
+  leave() {
+    this.callers -= 1;
+    if (this.callers === 0) for (const giveUp of this.waits) giveUp();
+  }
+}
+
+/** @type {AsyncLocalStorage<Call>} */
+const calls = new AsyncLocalStorage();
+/** By the id of the request. @type {Map<number, Call>} */
+const running = new Map();
+/** @type {Call | undefined} */
+let together;
+
+/** The call in whose name the code runs. */
+export function currentCall() {
+  return calls.getStore();
+}
+
+/**
+ * Runs `work` in the name of a request. Prisma carries out what is `merged` (`findUnique`, batches, all in an open
+ * transaction) in the name of whichever came first in a turn of the event loop: of these a turn makes one call. Where turns
+ * were mixed and the caller of another one left, it runs again.
+ * @template Result @param {number} id @param {boolean} merged @param {() => Promise<Result>} work
+ */
+export async function inTheNameOf(id, merged, work) {
+  const call = merged ? ofThisTurn() : new Call();
+  call.callers += 1;
+  running.set(id, call);
+  try {
+    return await calls.run(call, work);
+  } catch (error) {
+    if (running.has(id) && causes(error).some((each) => each.originalCode === CODE)) return await calls.run(new Call(), work);
+    throw error;
+  } finally {
+    running.delete(id);
+  }
+}
+
+function ofThisTurn() {
+  if (together === undefined) {
+    together = new Call();
+    setImmediate(() => (together = undefined));
+  }
+  return together;
+}
+
+/** The caller does not wait for the answer any more. @param {number} id */
+export function leave(id) {
+  running.get(id)?.leave();
+  running.delete(id);
+}
