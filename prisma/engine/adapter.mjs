@@ -7,7 +7,7 @@ import { PrismaPg } from "@prisma/adapter-pg";
 import { ColumnTypeEnum as Type } from "@prisma/driver-adapter-utils";
 
 import { violatedKey } from "./errors.mjs";
-import { exactParameters } from "./parameters.mjs";
+import { exactStatements, NO_LIMIT } from "./parameters.mjs";
 
 /** Before a raw query whose result is to be one text. */
 export const AS_TEXT = "/* as text */";
@@ -24,6 +24,8 @@ class UnreadableValue extends Error {
 export class Adapter extends PrismaPg {
   async connect() {
     const adapter = exact(await super.connect());
+    const information = { ...adapter.getConnectionInfo(), maxBindValues: NO_LIMIT };
+    adapter.getConnectionInfo = () => information;
     const start = adapter.startTransaction.bind(adapter);
     adapter.startTransaction = async (isolation) => {
       const transaction = exact(await start(isolation));
@@ -57,17 +59,47 @@ function exact(on) {
       throw violatedKey(error, converted);
     }
   };
-  on.executeRaw = (statement) => execute(exactParameters(statement));
+  on.executeRaw = async (statement) => {
+    const [first, ...others] = exactStatements(statement);
+    if (!others.length) return execute(first);
+    const counts = await allOrNone(on, [first, ...others], (each) => each.executeRaw);
+    return counts.reduce((sum, count) => sum + count);
+  };
   on.queryRaw = async (statement) => {
     if (statement.sql.startsWith(AS_TEXT)) {
-      const result = await query({ ...statement, sql: statement.sql.slice(AS_TEXT.length) });
+      const [raw] = exactStatements({ ...statement, sql: statement.sql.slice(AS_TEXT.length) });
+      const result = await query(raw);
       return { columnNames: ["text"], columnTypes: [Type.Text], rows: [[resultText(result)]] };
     }
-    const result = await query(exactParameters(statement));
+    const [first, ...others] = exactStatements(statement);
+    if (others.length) {
+      const results = await allOrNone(on, [first, ...others], (each) => each.queryRaw);
+      return { ...results[0], rows: results.flatMap(({ rows }) => rows) };
+    }
+    const result = await query(first);
     result.columnTypes.forEach((type, column) => keep(result, type, column));
     return result;
   };
   return on;
+}
+
+/** Several statements in the place of one. @param {any} on a transaction, or the adapter, which begins one */
+async function allOrNone(on, statements, method) {
+  const transaction = on.startTransaction && (await on.startTransaction());
+  const end = async (sql) => {
+    await transaction?.executeRaw({ sql, args: [], argTypes: [] });
+    await transaction?.commit();
+  };
+  const client = transaction ?? on;
+  const results = [];
+  try {
+    for (const statement of statements) results.push(await method(client).call(client, statement));
+  } catch (error) {
+    await end("ROLLBACK").catch(() => {});
+    throw error;
+  }
+  await end("COMMIT");
+  return results;
 }
 
 function keep({ rows, columnNames }, type, column) {
