@@ -132,7 +132,8 @@ class Engine(AsyncAbstractEngine):
         try:
             identifier = await asyncio.shield(opening)
         except asyncio.CancelledError:
-            opening.cancel()
+            if not opening.cancel() and opening.exception() is None:
+                self._roll_back(opening.result())
             raise
         metrics.BEGIN_SECONDS.observe(time.perf_counter() - started)
         return identifier

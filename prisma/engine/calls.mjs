@@ -4,13 +4,9 @@
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 
-import { causes } from "./errors.mjs";
-
-const CODE = "ABANDONED";
-
 /** Why a call did not run. It looks as the driver's errors do, so that Prisma passes it on. */
 export class Abandoned extends Error {
-  code = CODE;
+  code = "ABANDONED";
   severity = "ERROR";
 }
 
@@ -39,8 +35,7 @@ export function currentCall() {
 
 /**
  * Runs `work` in the name of a request. Prisma carries out what is `merged` (`findUnique`, batches, all in an open
- * transaction) in the name of whichever came first in a turn of the event loop: of these a turn makes one call. Where turns
- * were mixed and the caller of another one left, it runs again.
+ * transaction) in the name of whichever came first in a turn of the event loop: of these a turn makes one call.
  * @template Result @param {number} id @param {boolean} merged @param {() => Promise<Result>} work
  */
 export async function inTheNameOf(id, merged, work) {
@@ -49,9 +44,6 @@ export async function inTheNameOf(id, merged, work) {
   running.set(id, call);
   try {
     return await calls.run(call, work);
-  } catch (error) {
-    if (running.has(id) && causes(error).some((each) => each.originalCode === CODE)) return await calls.run(new Call(), work);
-    throw error;
   } finally {
     running.delete(id);
   }

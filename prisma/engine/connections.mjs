@@ -173,6 +173,7 @@ export class Pool extends pg.Pool {
     if (call?.callers === 0) return callback(new Abandoned());
     if (call === undefined || this.idleCount > super.waitingCount) return super.connect(callback);
     const started = this.#hasFree() ? undefined : performance.now();
+    const place = this.idleCount > 0 || this.totalCount >= this.options.max ? 1 : 0;
     let waits = true;
     const end = (error, client, release) => {
       waits = false;
@@ -181,13 +182,13 @@ export class Pool extends pg.Pool {
       callback(error, client, release);
     };
     const giveUp = () => {
-      this.#givenUp += 1;
+      this.#givenUp += place;
       end(new Abandoned());
     };
     call.waits.add(giveUp);
     super.connect((error, client, release) => {
       if (waits) return end(error, client, release);
-      this.#givenUp -= 1;
+      this.#givenUp -= place;
       if (!error) release();
     });
   }

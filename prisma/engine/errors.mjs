@@ -25,6 +25,7 @@ export function violatedKey(error, converted) {
  * @param {string | undefined} state @param {{ fields?: string[], index?: string } | undefined} constraint
  */
 function violated(state, { fields, index } = {}) {
+  if (!fields && !index) return undefined;
   if (state === "23505") {
     const names = fields ? `fields: (${fields.map((name) => `\`${name}\``).join(",")})` : `constraint: \`${index}\``;
     return { code: "P2002", message: `Unique constraint failed on the ${names}`, meta: { target: fields ?? index } };
@@ -36,7 +37,7 @@ function violated(state, { fields, index } = {}) {
 }
 
 /** The error and what caused it; Prisma's driver adapters keep the database's own error in `cause`. */
-export function causes(error) {
+function causes(error) {
   const chain = [];
   for (let next = error; next && chain.length < 6 && !chain.includes(next); next = next.cause ?? next.meta?.driverAdapterError) chain.push(next);
   return chain;

@@ -29,14 +29,16 @@ const ROW = /(\((?:\$\d+|CAST\(\$\d+::text(?:\[\])? AS [^)]*\)|DEFAULT|,| )+\))(
 
 /** What to send for a statement of Prisma: as a rule the statement itself. @param {Statement} statement @returns {Statement[]} */
 export function exactStatements(statement) {
-  const isRaw = !statement.argTypes[0] || !("dbType" in statement.argTypes[0]);
-  const parts = statement.args.length <= MANY || isRaw ? [statement] : (spreadRows(statement) ?? [joinLists(statement)]);
-  for (const { args } of parts) if (args.length > MOST) refuse(args.length);
+  const parts = statement.args.length <= MANY ? [statement] : withinLimit(statement);
   return parts.map((part) => (part.args.some(Array.isArray) ? exactLists(part) : part));
 }
 
-function refuse(number) {
-  throw Object.assign(new Error(`A statement may have ${MOST} parameters, not ${number}.`), { code: "P2029" });
+/** A raw statement, whose types come from its values, is left as it is. @param {Statement} statement */
+function withinLimit(statement) {
+  const parts = "dbType" in statement.argTypes[0] ? (spreadRows(statement) ?? [joinLists(statement)]) : [statement];
+  const most = Math.max(...parts.map(({ args }) => args.length));
+  if (most > MOST) throw Object.assign(new Error(`A statement may have ${MOST} parameters, not ${most}.`), { code: "P2029" });
+  return parts;
 }
 
 /** A statement made from parts of another one, whose places are numbered anew. */
@@ -73,7 +75,8 @@ function spreadRows({ sql, args, argTypes }) {
   const rows = [];
   let end = start;
   for (let row; (row = ROW.exec(sql)); end = ROW.lastIndex) rows.push(row[1]);
-  if (rows.length < 2) return undefined;
+  const isWhole = rows.length > 1 && sql[end - 1] === ")";
+  if (!isWhole) return undefined;
   const others = (sql.slice(0, start) + sql.slice(end)).match(/\$\d+/g)?.length ?? 0;
   const size = Math.max(1, Math.floor((MANY - others) / Math.max(...rows.map((row) => row.split("$").length - 1))));
   return Array.from({ length: Math.ceil(rows.length / size) }, (_, number) => {

@@ -116,6 +116,20 @@ async def test_lookups_that_share_a_statement_do_not_share_their_end(
         await until_waiting(client, 0)
 
 
+async def test_who_came_while_the_engine_got_ready_is_served_though_the_first_has_gone(
+    services: TestServices, db: Database
+) -> None:
+    async with connected(services.database_url, SIZE) as client:
+        first = asyncio.create_task(CALLS["find_unique"](client))
+        await stats(client)
+        others = [
+            asyncio.create_task(CALLS[name](client)) for name in ("find_unique", "batch", "transaction")
+        ]
+        await gone(first)
+        assert await asyncio.gather(*others) == [None, None, None]
+    assert await db.itemtotal.count() == 2
+
+
 async def test_in_a_storm_of_cancellations_everybody_else_is_served_once(
     services: TestServices, db: Database
 ) -> None:

@@ -172,6 +172,8 @@ async def test_a_violated_key_is_named_whoever_wrote_the_statement(showcase: Any
             await call
         assert (unique.value.code, unique.value.meta["target"]) == ("P2002", target)
     await showcase.execute_raw("DROP INDEX lower_name")
+    with pytest.raises(errors.UniqueViolationError, match="by hand"):
+        await showcase.execute_raw("DO $$ BEGIN RAISE unique_violation USING MESSAGE = 'by hand'; END $$")
 
 
 async def test_a_violated_foreign_key_is_named_whoever_wrote_the_statement(showcase: Any) -> None:
