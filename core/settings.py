@@ -85,6 +85,7 @@ class Settings(BaseSettings):
     db_lock_timeout_s: float = Field(2, gt=0)
     db_max_waiting: int = Field(200, ge=0)
     slow_query_ms: int = Field(200, ge=0)
+    db_projected_reads: bool = True
 
     # Redis and the cache
     redis_url: str | None = Field(None, repr=False)

@@ -18,6 +18,10 @@ from core.errors import Conflict
 
 _IDS_AT_ONCE: Final = 10_000
 
+_UNAUDITED: Final = """
+SELECT set_config('handover.unaudited',
+    concat_ws(',', nullif(current_setting('handover.unaudited', true), ''), $1::text), true)
+"""
 _TYPES: Final[Mapping[Kind, str]] = {
     "text": "text",
     "integer": "int",
@@ -39,6 +43,13 @@ already what the source says now, or the source has not changed. The others are 
 gone, and the source has changed. edited: both have changed. taken: new to the source, but the table has
 another one of that id.
 """
+
+
+async def unaudited(tx: Database, table: str) -> None:
+    """Until the transaction ends, its changes of the table leave no entries: for bulk work, which leaves one
+    of its own.
+    """
+    await tx.query_raw(_UNAUDITED, table)
 
 
 @dataclass(frozen=True, slots=True)

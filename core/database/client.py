@@ -1,8 +1,9 @@
 """The typed Prisma client of the project, on the supervised engine."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
+import orjson
 from prisma import Prisma, PrismaMethod
 from prisma._base_client import AsyncBasePrisma
 from prisma.client import Batch
@@ -12,10 +13,24 @@ from pydantic import BaseModel
 from core.database.arguments import OPERATIONS, Encoder, JsonObject, call_arguments, raw_rows
 from core.database.engine import Engine
 from core.database.options import EngineOptions, EngineStatus
+from core.database.projection import current_projection
 from core.database.selection import missing_relation
 
 if TYPE_CHECKING:
     from core.settings import Settings
+
+
+class Author(Protocol):
+    """Who makes a change: a request's actor, a command's user, the one who asked for a job."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def request_id(self) -> str | None: ...
+
+    @property
+    def client(self) -> str | None: ...
 
 
 class EngineClient(AsyncBasePrisma):
@@ -24,6 +39,7 @@ class EngineClient(AsyncBasePrisma):
     def __init__(self, options: EngineOptions | None = None, **client_options: Any) -> None:
         super().__init__(**{**client_options, "use_dotenv": False})
         self._options = options
+        self._author: str | None = None
 
     @property
     def engine(self) -> Engine:
@@ -47,9 +63,19 @@ class EngineClient(AsyncBasePrisma):
         `$1::text[]` for a list of texts); None is NULL. `json_build_object(...)::text` casts the result.
         """
         encoder = Encoder()
-        return await self.engine.query_text(
-            sql, encoder.encode(parameters), tagged=encoder.tagged, tx=self._tx_id
+        arguments = {"query": sql, "parameters": encoder.encode(parameters)}
+        return await self.engine.execute(
+            "queryText", None, arguments, tagged=encoder.tagged, context=self._context()
         )
+
+    def acting_as(self, author: Author, action: str | None = None) -> Self:
+        """This client for changes that `author` makes: the audit entries that PostgreSQL writes of them name
+        him. `action` is for entries that are to say another word than created, updated or deleted.
+        """
+        facts = {"author": author.name, "request_id": author.request_id, "client": author.client}
+        client = self._copy()
+        client._author = orjson.dumps({**facts, "action": action}).decode()
+        return client
 
     def bound_to(self, transaction: str) -> Self:
         """This client inside an open transaction."""
@@ -59,7 +85,19 @@ class EngineClient(AsyncBasePrisma):
 
     async def execute_batch(self, calls: list[JsonObject], *, tagged: bool) -> None:
         """Run the calls of a batch: all of them or none. Raises as a single call does."""
-        await self.engine.execute("batch", None, {"calls": calls}, tagged=tagged, tx=self._tx_id)
+        await self.engine.execute("batch", None, {"calls": calls}, tagged=tagged, context=self._context())
+
+    def _copy(self) -> Self:
+        client = super()._copy()
+        client._options = self._options
+        client._tx_id = self._tx_id
+        client._author = self._author
+        return client
+
+    def _context(self) -> dict[str, Any]:
+        """What every call tells the engine beside its arguments."""
+        told = {"tx": self._tx_id, "author": self._author}
+        return {name: value for name, value in told.items() if value is not None}
 
     def _create_engine(self, dml_path: Path | None = None) -> Engine:
         if self._options is None:
@@ -80,11 +118,19 @@ class EngineClient(AsyncBasePrisma):
         operation = OPERATIONS[method]
         raw = operation == "queryRaw"
         name = None if raw or model is None else model.__prisma_model__  # type: ignore[attr-defined]
+        context = self._context()
+        projection = current_projection.get()
+        if projection is not None:
+            context["projection"] = projection.ask(method, encoded)
         try:
-            result = await self.engine.execute(operation, name, encoded, tagged=tagged, tx=self._tx_id)
+            payload = await self.engine.execute(operation, name, encoded, tagged=tagged, context=context)
         except FieldNotFoundError as error:
             missing = None if model is None else missing_relation(error, model, arguments)
             raise missing or error from None
+        if projection is not None:
+            projection.text = payload
+            return {"data": {"result": []}}
+        result = orjson.loads(payload or b"null")
         if raw:
             result = raw_rows(result, model)
         elif method == "count":
@@ -147,5 +193,6 @@ class Database(EngineClient, Prisma):
                 transaction_timeout_s=settings.db_transaction_timeout_s,
                 transaction_max_wait_s=settings.db_transaction_max_wait_s,
                 slow_query_ms=settings.slow_query_ms,
+                projected_reads=settings.db_projected_reads,
             )
         )

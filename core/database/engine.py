@@ -70,27 +70,29 @@ class Engine(AsyncAbstractEngine):
         await self._supervisor.stop()
 
     async def execute(
-        self, operation: str, model: str | None, arguments: dict[str, Any], *, tagged: bool, tx: str | None
-    ) -> Any:
-        """Run one operation of Prisma's client and return its JSON result.
+        self,
+        operation: str,
+        model: str | None,
+        arguments: dict[str, Any],
+        *,
+        tagged: bool,
+        context: Mapping[str, Any],
+    ) -> bytes | None:
+        """Run one operation of Prisma's client and return its result: JSON, or the text of `queryText` and of
+        a projected read as it is, None where there is none.
 
-        Raises the classes of `prisma.errors` and of `core.database.errors`.
+        `context` is what the client adds to each of its calls: `tx` and `author`, and a `projection`. Raises
+        the classes of `prisma.errors` and of `core.database.errors`.
         """
-        request = {"op": operation, "model": model, "args": arguments, "tx": tx}
-        _, payload = await self._measured(request, TAGGED if tagged else PLAIN)
-        return orjson.loads(payload)
-
-    async def query_text(self, sql: str, parameters: Any, *, tagged: bool, tx: str | None) -> bytes | None:
-        """The only column of the only row, as it is. Raises as `execute`."""
-        request = {"op": "queryText", "args": {"query": sql, "parameters": parameters}, "tx": tx}
+        request = {"op": operation, "model": model, "args": arguments, **context}
         kind, payload = await self._measured(request, TAGGED if tagged else PLAIN)
         return None if kind == NOTHING else payload
 
     async def _measured(self, request: dict[str, Any], kind: int) -> tuple[int, bytes]:
-        model, operation = request.get("model"), request["op"]
+        model, operation = request["model"], request["op"]
         started = time.perf_counter()
         try:
-            if request["tx"] is not None:
+            if "tx" in request:
                 return await self._send(request, kind)
             with self._admission.single_call():
                 return await self._send(request, kind)

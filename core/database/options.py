@@ -18,6 +18,8 @@ class EngineOptions:
     transaction_timeout_s: float = 5.0
     transaction_max_wait_s: float = 2.0
     slow_query_ms: float = 200.0
+    projected_reads: bool = True
+    """False: PostgreSQL gives rows, and their JSON is made here, by the model."""
     client: str | None = None
     """Module of another generated JavaScript client than the project's own."""
 
@@ -30,6 +32,8 @@ class EngineOptions:
             "lockTimeout": round(self.lock_timeout_s * 1000),
             # An engine may stop without its connections being closed: nobody shall wait for its locks then.
             "idleTimeout": round(self.statement_timeout_s * 1000),
+            "transactionTimeout": round(self.transaction_timeout_s * 1000),
+            "transactionMaxWait": round(self.transaction_max_wait_s * 1000),
             "client": self.client,
         }
 

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from prisma.errors import ForeignKeyViolationError, UniqueViolationError
 
-from core.database.bulk import SomebodyWasQuicker
+from core.database.bulk import SomebodyWasQuicker, unaudited
 from core.database.client import Database
 
 # Of a partitioned table's constraints, those of the partitions only repeat its own.
@@ -173,6 +173,7 @@ class ReversibleTable:
         """Of the job's rows, those that have an image become what it says, the other ones go. Raises
         SomebodyWasQuicker; the transaction is over then.
         """
+        await unaudited(tx, self.name)
         overwritten = {image.id for image in images}
         inserted = [row_id for row_id in ids if row_id not in overwritten]
         deleted = await tx.execute_raw(self._delete, job_id, inserted) if inserted else 0

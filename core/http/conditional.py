@@ -29,6 +29,8 @@ CONDITIONS: Final = frozenset({b"if-match", b"if-none-match", b"if-unmodified-si
 
 _PROXY_SUFFIX: Final = re.compile(r'--?(?:gzip|br|zstd|deflate)"$')
 """What a proxy that compresses adds to a tag, before the closing quote."""
+_ROW_TAG: Final = re.compile(r'"(\d{1,10})-[0-9a-f]{16}"')
+_MAX_VERSION: Final = 2**31 - 1
 
 
 def body_etag(body: bytes) -> str:
@@ -70,6 +72,14 @@ class Precondition:
     """
 
     tags: tuple[str, ...] | None = None
+
+    @property
+    def versions(self) -> list[int] | None:
+        """The versions of a row that its writer may have seen, of tags by `row_etag`; None: any."""
+        if self.tags is None or "*" in self.tags:
+            return None
+        found = [_ROW_TAG.fullmatch(tag) for tag in self.tags]
+        return [version for match in found if match and (version := int(match[1])) <= _MAX_VERSION]
 
     def check(self, etag: str, what: str) -> None:
         """Raises PreconditionFailed when the client has seen another state of `what` (`Item with id 7`)."""

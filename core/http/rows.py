@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 import orjson
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from core.cache import Entry
 from core.http.conditional import Precondition, body_etag, row_entry, row_etag
+from core.http.projection import Projected
 
 LONG: Final = 1_048_576
 """Bytes that take a millisecond to hash: more of them would hold up other requests."""
@@ -30,6 +32,19 @@ class Row:
 
     def entry(self) -> Entry:
         return row_entry(self.version, self.data)
+
+
+def row_of(model: type[BaseModel], row: object, version: int) -> Row:
+    """A row of the typed client as the response model shows it."""
+    return Row(
+        version, model.model_validate(row, from_attributes=True).model_dump_json(by_alias=True).encode()
+    )
+
+
+def list_body(rows: Projected, total: int) -> bytes:
+    """The answer of the model `ListEnvelope`."""
+    cursor = b"" if rows.next_cursor is None else b',"nextCursor":"%b"' % rows.next_cursor.encode()
+    return b'{"success":true,"count":%d,"total":%d%b,"data":[%b]}' % (rows.count, total, cursor, rows.json)
 
 
 async def text_entry(body: bytes) -> Entry:

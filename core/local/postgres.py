@@ -27,6 +27,7 @@ CONFIGURATION = {
     "unix_socket_permissions": "0700",
     "max_connections": "200",
     "shared_buffers": "128MB",
+    "track_activity_query_size": "16kB",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_min_messages": "warning",

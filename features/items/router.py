@@ -11,7 +11,7 @@ from core.deps import Cache, Db, Editor, Writer
 from core.errors import Conflict, Invalid, PreconditionFailed, TooLarge, Unavailable, UnsupportedMediaType
 from core.http.conditional import cached_response
 from core.http.envelope import Done, Envelope, ListEnvelope, error_responses
-from core.http.rows import done, text_entry, wanted_tags
+from core.http.rows import done, text_entry
 from core.http.text import fault_of
 from features.items import service
 from features.items.cache import ITEM, LIST
@@ -108,8 +108,7 @@ async def get_item(request: Request, db: Db, cache: Cache, item_id: ItemId) -> R
     responses=error_responses(*REFUSED_BODY, ItemNotFound, PreconditionFailed, Unavailable),
 )
 async def update_item(writer: Editor, item_id: ItemId, values: UpdateItem) -> Response:
-    tags = wanted_tags(writer.precondition)
-    updated = await service.update_item(writer, item_id, values, tags)
+    updated = await service.update_item(writer, item_id, values)
     return done("Item updated successfully", updated)
 
 
@@ -121,5 +120,5 @@ async def update_item(writer: Editor, item_id: ItemId, values: UpdateItem) -> Re
 )
 async def delete_item(writer: Editor, item_id: ItemId) -> Response:
     """The answer holds the item as it was."""
-    deleted = await service.delete_item(writer, item_id, wanted_tags(writer.precondition))
+    deleted = await service.delete_item(writer, item_id)
     return done("Item deleted successfully", deleted)

@@ -6,6 +6,7 @@
 import { PrismaPg } from "@prisma/adapter-pg";
 import { ColumnTypeEnum as Type } from "@prisma/driver-adapter-utils";
 
+import { currentCall } from "./calls.mjs";
 import { violatedKey } from "./errors.mjs";
 import { exactStatements, NO_LIMIT } from "./parameters.mjs";
 
@@ -16,6 +17,14 @@ const FLOATS = new Set([Type.Float, Type.Double, Type.FloatArray, Type.DoubleArr
 const MOMENTS = new Set([Type.DateTime, Type.DateTimeArray]);
 const DIGITS = new Set([Type.Int64, Type.Int64Array]);
 
+const PAGE = "$page";
+const SIZE = "$size";
+
+const READ = /^SELECT\b/;
+const WRITE = /^(INSERT|UPDATE|DELETE)\b/;
+const TEXT = { scalarType: "string", arity: "scalar" };
+const INT = { scalarType: "int", arity: "scalar" };
+
 /** A value of the database that the typed client has no value for; Python knows the error by its name. */
 class UnreadableValue extends Error {
   name = "UnreadableValue";
@@ -23,30 +32,83 @@ class UnreadableValue extends Error {
 
 export class Adapter extends PrismaPg {
   async connect() {
-    const adapter = exact(await super.connect());
+    const adapter = projecting(exact(authored(await super.connect())));
     const information = { ...adapter.getConnectionInfo(), maxBindValues: NO_LIMIT };
     adapter.getConnectionInfo = () => information;
     const start = adapter.startTransaction.bind(adapter);
     adapter.startTransaction = async (isolation) => {
+      // Read once: Prisma runs the statements of an open transaction in the storage of whichever call came first.
+      const author = currentCall()?.author;
       const transaction = exact(await start(isolation));
       const pool = adapter.underlyingDriver();
-      if (pool.isPooled) await begin(transaction, pool.preamble);
+      if (pool.isPooled) await begin(transaction, { sql: pool.preamble, args: [], argTypes: [] });
+      if (author !== undefined) await begin(transaction, { sql: SET_AUTHOR, args: [author], argTypes: [TEXT] });
       return transaction;
     };
     return adapter;
   }
 }
 
-/** The first statement of a transaction; one in which it fails is left to nobody. */
-async function begin(transaction, sql) {
-  const run = (each) => transaction.executeRaw({ sql: each, args: [], argTypes: [] });
+/** A statement that begins a transaction; one in which it fails is left to nobody. */
+async function begin(transaction, statement) {
+  const run = (each) => transaction.executeRaw(each);
   try {
-    await run(sql);
+    await run(statement);
   } catch (error) {
-    await run("ROLLBACK").catch(() => {});
+    await run({ sql: "ROLLBACK", args: [], argTypes: [] }).catch(() => {});
     await transaction.rollback();
     throw error;
   }
+}
+
+export const SET_AUTHOR = "SELECT set_config('handover.author', $1, true)";
+
+/**
+ * A write outside of a transaction names its author itself: PostgreSQL evaluates RETURNING before the statement's
+ * AFTER triggers fire, and forgets the setting with the statement.
+ */
+function authored(on) {
+  for (const method of ["queryRaw", "executeRaw"]) {
+    const run = on[method].bind(on);
+    on[method] = async (statement) => {
+      const author = currentCall()?.author;
+      if (author === undefined || READ.test(statement.sql)) return run(statement);
+      if (!WRITE.test(statement.sql)) throw new Error(`A statement that cannot carry its author: ${statement.sql}`);
+      const { sql, args, argTypes } = statement;
+      const returned = sql.includes(" RETURNING ") ? "," : " RETURNING";
+      const result = await run({
+        sql: `${sql}${returned} (SELECT NULL::text FROM set_config('handover.author', $${args.length + 1}, true)) AS __author`,
+        args: [...args, author],
+        argTypes: [...argTypes, TEXT],
+      });
+      if (method === "queryRaw") {
+        result.columnNames.pop();
+        result.columnTypes.pop();
+        for (const row of result.rows) row.pop();
+      }
+      return result;
+    };
+  }
+  return on;
+}
+
+/** A projected read: PostgreSQL makes one text of the rows that Prisma asks for, and Prisma is given none. */
+function projecting(on) {
+  const query = on.queryRaw.bind(on);
+  on.queryRaw = async (statement) => {
+    const call = currentCall();
+    if (call?.projection === undefined) return query(statement);
+    const { sql, size } = call.projection;
+    const place = `$${statement.args.length + 1}::int`;
+    const { rows } = await query({
+      sql: sql.replace(PAGE, () => statement.sql).replaceAll(SIZE, place),
+      args: size === undefined ? statement.args : [...statement.args, size],
+      argTypes: size === undefined ? statement.argTypes : [...statement.argTypes, INT],
+    });
+    call.texts.push(rows[0][0]);
+    return { columnNames: ["id"], columnTypes: [Type.Text], rows: [] };
+  };
+  return on;
 }
 
 /** @template {{ queryRaw: Function, executeRaw: Function, onError: Function }} Queryable @param {Queryable} on @returns {Queryable} */

@@ -10,10 +10,24 @@ export class Abandoned extends Error {
   severity = "ERROR";
 }
 
+/**
+ * What PostgreSQL makes of a projected read: `sql` around Prisma's own, which stands for `$page`; `size` is the parameter
+ * `$size`, where there is one.
+ * @typedef {{ sql: string, size?: number }} Projection
+ */
+
 class Call {
   callers = 0;
+  /** What each statement of a projected read gave. @type {string[]} */
+  texts = [];
   /** What it waits for: how to give each up. @type {Set<() => void>} */
   waits = new Set();
+
+  /** @param {{ author?: string, projection?: Projection }} wants beside Prisma's arguments; `author` is JSON text for the triggers */
+  constructor({ author, projection } = {}) {
+    this.author = author;
+    this.projection = projection;
+  }
 
   leave() {
     this.callers -= 1;
@@ -36,10 +50,11 @@ export function currentCall() {
 /**
  * Runs `work` in the name of a request. Prisma carries out what is `merged` (`findUnique`, batches, all in an open
  * transaction) in the name of whichever came first in a turn of the event loop: of these a turn makes one call.
- * @template Result @param {number} id @param {boolean} merged @param {() => Promise<Result>} work
+ * @template Result @param {number} id @param {boolean} merged @param {{ author?: string, projection?: Projection }} wants only of a call that is not merged
+ * @param {() => Promise<Result>} work it is to await what it calls, for Prisma's promises are lazy
  */
-export async function inTheNameOf(id, merged, work) {
-  const call = merged ? ofThisTurn() : new Call();
+export async function inTheNameOf(id, merged, wants, work) {
+  const call = merged ? ofThisTurn() : new Call(wants);
   call.callers += 1;
   running.set(id, call);
   try {

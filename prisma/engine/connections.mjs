@@ -106,7 +106,7 @@ export class Pool extends pg.Pool {
       connectionTimeoutMillis: settings.poolTimeout,
       idleTimeoutMillis: 60_000,
       keepAlive: true,
-      application_name: "handover",
+      application_name: "handover-server",
     });
     this.url = settings.url;
     this.limits = {

@@ -1,8 +1,8 @@
 /** The engine host: runs Prisma's client for one Python process, over the socket that HANDOVER_ENGINE_SOCKET names. */
 import { randomUUID } from "node:crypto";
 
-import { Adapter, AS_TEXT } from "./adapter.mjs";
-import { inTheNameOf, leave } from "./calls.mjs";
+import { Adapter, AS_TEXT, SET_AUTHOR } from "./adapter.mjs";
+import { currentCall, inTheNameOf, leave } from "./calls.mjs";
 import { Pool } from "./connections.mjs";
 import { describe } from "./errors.mjs";
 import { REPLY_ERROR, REPLY_NOTHING, REPLY_RESULT, serve, TAGGED } from "./frames.mjs";
@@ -13,7 +13,7 @@ const MERGED = new Set(["findUnique", "findUniqueOrThrow", "batch"]);
 
 process.on("SIGINT", () => {});
 
-/** @type {{ client: any, pool: Pool, sql: any } | undefined} */
+/** @type {{ client: any, pool: Pool, sql: any, limits: { timeout: number, maxWait: number } } | undefined} */
 let engine;
 /** Open interactive transactions by id. @type {Map<string, Transaction>} */
 const transactions = new Map();
@@ -45,6 +45,15 @@ class Transaction {
       });
     });
   }
+
+  /** Statements wait for it, for Prisma does not keep the order in which they come. @param {string} author */
+  actAs(author) {
+    if (author !== this.author) {
+      this.author = author;
+      this.acting = this.client.$queryRawUnsafe(SET_AUTHOR, author).then(() => {});
+    }
+    return this.acting;
+  }
 }
 
 /** @param {any} settings what the Python side knows */
@@ -56,7 +65,7 @@ async function configure(settings) {
     adapter: new Adapter(pool, { statementNameGenerator, onPoolError: () => {}, onConnectionError: () => {} }),
     errorFormat: "minimal",
   });
-  engine = { client, pool, sql: Prisma };
+  engine = { client, pool, sql: Prisma, limits: { timeout: settings.transactionTimeout, maxWait: settings.transactionMaxWait } };
   return { pid: process.pid };
 }
 
@@ -73,9 +82,9 @@ function statementName({ sql }) {
   return name;
 }
 
-/** @param {{ op: string, model?: string, args?: any, tx?: string }} request */
+/** @param {{ op: string, model?: string, args?: any, tx?: string, author?: string, projection?: any }} request */
 async function execute(request) {
-  const { op, model, args, tx } = request;
+  const { op, args, tx } = request;
   switch (op) {
     case "configure":
       return configure(args);
@@ -104,15 +113,53 @@ async function execute(request) {
     case "rollback":
       return finish(tx, "rollback");
   }
-  const transaction = tx ? open(tx) : undefined;
-  const client = transaction?.client ?? engine.client;
+  return tx ? inTransaction(open(tx), request) : alone(request);
+}
+
+/** @param {Transaction} transaction */
+async function inTransaction(transaction, request) {
+  if (request.projection) throw invalid("A projected read is a statement of its own: it cannot run inside a transaction.");
   try {
-    if (op === "batch") return await batch(client, args.calls, tx);
-    return await call(client, request);
+    if (request.author !== undefined) await transaction.actAs(request.author);
+    return request.op === "batch" ? await batch(transaction.client, request.args.calls) : await call(transaction.client, request);
   } catch (error) {
-    if (transaction) transaction.hasFailed = true;
+    transaction.hasFailed = true;
     throw error;
+  } finally {
+    // The author may have been set behind the savepoint that it goes back to.
+    if (request.op === "executeRaw" && UNDOES.test(request.args.query)) transaction.author = undefined;
   }
+}
+
+const UNDOES = /^\s*ROLLBACK\b/i;
+
+/** @returns {Promise<any>} */
+async function alone(request) {
+  const { op, args, author, projection } = request;
+  if (projection) return projected(request);
+  if (author === undefined) {
+    if (op !== "batch") return await call(engine.client, request);
+    await engine.client.$transaction(args.calls.map((each) => call(engine.client, each)));
+    return null;
+  }
+  if (op === "batch") return engine.client.$transaction((tx) => batch(tx, args.calls), engine.limits);
+  if (RAW.has(op)) return engine.client.$transaction((tx) => call(tx, request), engine.limits);
+  return await call(engine.client, request);
+}
+
+/** The text of a call's one statement; a call that is none or several cannot be projected. */
+async function projected(request) {
+  const { op, args } = request;
+  if (op !== "findMany" || args.cursor || args.distinct || args.take < 0)
+    throw invalid("A projected read is find_many with where, order, take and skip; `cursor`, `distinct` and a negative `take` come in another order.");
+  const { texts } = currentCall();
+  await call(engine.client, request);
+  if (texts.length !== 1) throw invalid(`A projected read is one statement, and this call is ${texts.length}.`);
+  return texts[0];
+}
+
+function invalid(message) {
+  return Object.assign(new Error(message), { name: "PrismaClientValidationError" });
 }
 
 /** One call of a client: it runs when it is awaited, or in a batch. @returns {PromiseLike<any>} */
@@ -123,10 +170,9 @@ function call(client, { op, model, args }) {
   return client[model[0].toLowerCase() + model.slice(1)][op](args);
 }
 
-/** All calls or none. Inside an open transaction they join it. */
-async function batch(client, calls, tx) {
-  if (!tx) await client.$transaction(calls.map((each) => call(client, each)));
-  else for (const each of calls) await call(client, each);
+/** One after the other, inside an open transaction. */
+async function batch(client, requests) {
+  for (const each of requests) await call(client, each);
   return null;
 }
 
@@ -182,7 +228,10 @@ async function answer(id, kind, payload) {
   try {
     const request = JSON.parse(payload);
     if (kind === TAGGED) for (const each of request.args.calls ?? [request]) each.args = decode(each.args, RAW.has(each.op), engine.sql);
-    const result = await inTheNameOf(id, MERGED.has(request.op) || Boolean(request.tx), () => execute(request));
+    const { author, projection, op, tx } = request;
+    const isMerged = Boolean(tx) || (MERGED.has(op) && !(op === "batch" && author));
+    const result = await inTheNameOf(id, isMerged, { author, projection }, () => execute(request));
+    if (projection) return [REPLY_RESULT, result];
     if (request.op === "queryRaw") return [REPLY_RESULT, result[0].text];
     if (request.op !== "queryText") return [REPLY_RESULT, JSON.stringify(result ?? null)];
     const text = result.length ? Object.values(result[0])[0] : null;

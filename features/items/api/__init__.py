@@ -18,6 +18,7 @@ from features.items.api.legacy import LegacyItem, canonical_digest, content_dige
 from features.items.cache import ITEM_TAGS
 from features.items.errors import InvalidLegacyItem, ItemExists
 from features.items.schemas import LoadCounts, OnConflict
+from features.items.sql import bulk, takeover
 
 __all__ = [
     "ITEM_TAGS",
@@ -39,7 +40,7 @@ __all__ = [
     "verdicts",
 ]
 
-REVERSAL: Final = queries.REVERSAL
+REVERSAL: Final = takeover.REVERSAL
 """Takes imports of items back."""
 
 _IDS_AT_ONCE: Final = 10_000
@@ -53,10 +54,10 @@ async def load_rows(tx: Database, rows_json: str, job_id: str, on_conflict: OnCo
     touched), `fail` raises `ItemExists` if one is stored that this job did not write itself; the caller's
     transaction is then rolled back.
     """
-    counts = await queries.load_rows(tx, rows_json, job_id, overwrite=on_conflict == "overwrite")
+    counts = await bulk.load_rows(tx, rows_json, job_id, overwrite=on_conflict == "overwrite")
     if on_conflict == "fail" and counts.kept:
         ids = [fields[0] for fields, _ in orjson.loads(rows_json)]
-        if stored := await queries.existing_ids(tx, ids, other_than_job=job_id):
+        if stored := await bulk.existing_ids(tx, ids, other_than_job=job_id):
             raise ItemExists(stored[:5])
     return counts
 
@@ -65,7 +66,7 @@ async def compare(db: Database, proofs_json: str) -> list[Difference]:
     """The items that are missing or different in the table, of those that are given as the text of a JSON
     array of `[id, digest]`, digests by `canonical_digest`.
     """
-    return await queries.compare(db, proofs_json)
+    return await bulk.compare(db, proofs_json)
 
 
 async def count(db: Database) -> int:
@@ -74,12 +75,12 @@ async def count(db: Database) -> int:
 
 async def existing_ids(db: Database, ids: Sequence[str]) -> list[str]:
     """Those of the ids that are stored."""
-    return await queries.existing_ids(db, ids)
+    return await bulk.existing_ids(db, ids)
 
 
 async def changed_here(db: Database, ids: Sequence[str]) -> list[str]:
     """Those of the ids that are stored and not as the last import left them."""
-    return await queries.changed_here(db, ids)
+    return await takeover.changed_here(db, ids)
 
 
 async def verdicts(tx: Database, entries_json: str) -> dict[str, Verdict]:
@@ -88,17 +89,17 @@ async def verdicts(tx: Database, entries_json: str) -> dict[str, Verdict]:
     last time, null if there was none. A row with the source's content agrees with it, whenever it was
     changed. Rows that exist are held until the transaction ends.
     """
-    return await queries.verdicts(tx, entries_json)
+    return await takeover.verdicts(tx, entries_json)
 
 
 async def records(db: Database, ids: Sequence[str]) -> dict[str, LegacyItem]:
     """The items as the old service would tell of them, by id; those that do not exist are left out."""
-    return {item.id: item for item in (LegacyItem._make(row) for row in await queries.records(db, ids))}
+    return {item.id: item for item in (LegacyItem._make(row) for row in await takeover.records(db, ids))}
 
 
 async def every_id(db: Database) -> AsyncIterator[list[str]]:
     """All ids, oldest item first, some thousands at a time."""
     moment, item_id = "-infinity", ""
-    while page := await queries.ids_after(db, moment, item_id, _IDS_AT_ONCE):
+    while page := await takeover.ids_after(db, moment, item_id, _IDS_AT_ONCE):
         yield [item_id for _, item_id in page]
         moment, item_id = page[-1]

@@ -5,7 +5,7 @@ from typing import Final
 
 import orjson
 
-from core.database.bulk import Difference
+from core.database.bulk import Difference, unaudited
 from core.database.client import Database
 from features.items.schemas import LoadCounts
 
@@ -80,6 +80,7 @@ WHERE $2::uuid IS NULL OR items.import_job_id IS DISTINCT FROM $2::uuid
 
 async def load_rows(tx: Database, rows_json: str, job_id: str, *, overwrite: bool) -> LoadCounts:
     """One statement for the whole batch; identical rows are left alone, so their version and ETag stay."""
+    await unaudited(tx, "items")
     statement = _LOAD_OVERWRITING if overwrite else _LOAD_KEEPING
     [row] = await tx.query_raw(statement, rows_json, job_id)
     inserted, updated = int(row["inserted"]), int(row["updated"])

@@ -10,7 +10,7 @@ import orjson
 from core.database.bulk import Verdict
 from core.database.client import Database
 from core.database.reversal import ReversibleTable
-from features.items.queries.bulk import DIGEST, digest, moment
+from features.items.sql.bulk import DIGEST, digest, moment
 
 REVERSAL: Final = ReversibleTable(
     "items",

@@ -1,0 +1,147 @@
+"""Lists as PostgreSQL writes them: the JSON of a response model, derived from the model itself.
+
+The text has the bytes that the model's own `model_dump_json` would give. A model with a field whose form is
+not known here is refused.
+"""
+
+import types
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final, Literal, Union, get_args, get_origin
+
+import orjson
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from core.database import json as sql
+from core.database.client import Database
+from core.database.projection import Projection, project
+from core.http.pagination import encode_cursor
+from core.http.timestamps import Timestamp, to_iso
+
+NEWEST_FIRST: Final = ("created_at", "id")
+"""The columns of the order that most lists have: their position is what a cursor says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Projected:
+    """The rows of a list: `json` are their objects with commas between, in UTF-8. `next_cursor` is the
+    position of the last one, if there are more.
+    """
+
+    count: int
+    json: bytes
+    next_cursor: str | None
+
+
+async def projected(
+    db: Database,
+    model: type[BaseModel],
+    find: Callable[[int | None], Awaitable[Sequence[object]]],
+    *,
+    size: int | None = None,
+    order: tuple[str, str] = NEWEST_FIRST,
+) -> Projected:
+    """`find(take)` is one typed `find_many` of whose rows the first `size` are shown (None: all), each as the
+    response model `model` has it: a field is the column of its name, a nested model the relation of its name,
+    which `find` includes. `order` names the timestamp and the id that the rows are ordered by.
+
+    With DB_PROJECTED_READS=false the rows themselves are asked for. Raises TypeError for a model with a field
+    of another form, and as `core.database.projection.project` does.
+    """
+    take = None if size is None else size + 1
+    if not db.engine.options.projected_reads:
+        return _of_models(model, await find(take), size, order)
+    projection = Projection(_statement(model, size is not None, order), dict(_select(model, order)), size)
+    head, _, data = (await project(projection, lambda: find(take))).partition(b"\n")
+    found, _, position = head.partition(b" ")
+    if size is None or int(found) <= size:
+        return Projected(int(found), data, None)
+    return Projected(size, data, encode_cursor(*orjson.loads(position)))
+
+
+def _of_models(
+    model: type[BaseModel], rows: Sequence[object], size: int | None, order: tuple[str, str]
+) -> Projected:
+    shown = rows[:size]
+    texts = [model.model_validate(row, from_attributes=True).model_dump_json(by_alias=True) for row in shown]
+    more = len(rows) > len(shown)
+    cursor = (
+        encode_cursor(to_iso(getattr(shown[-1], order[0])), getattr(shown[-1], order[1])) if more else None
+    )
+    return Projected(len(shown), ",".join(texts).encode(), cursor)
+
+
+@cache
+def _select(model: type[BaseModel], order: tuple[str, str] | None) -> dict[str, Any]:
+    columns: dict[str, Any] = dict.fromkeys(order or (), True)
+    for name, info in model.model_fields.items():
+        related = _model_in(_kind(info)[0])
+        columns[name] = True if related is None else {"select": _select(related, None)}
+    return columns
+
+
+@cache
+def _statement(model: type[BaseModel], paged: bool, order: tuple[str, str]) -> str:
+    row = _object(model, lambda name: f'row."{name}"')
+    if not paged:
+        return f"SELECT concat(count(*), E' \\n', string_agg({row}, ',')) FROM ($page) AS row"
+    moment, row_id = sql.moment(f'row."{order[0]}"'), sql.text(f'row."{order[1]}"')
+    position = f"concat('[', {moment}, ',', {row_id}, ']')"
+    return f"""
+        SELECT concat(count(*), ' ', max({position}) FILTER (WHERE place = $size),
+            E'\\n', string_agg({row}, ',') FILTER (WHERE place <= $size))
+        FROM (SELECT page.*, row_number() OVER () AS place FROM ($page) AS page) AS row"""
+
+
+def _object(model: type[BaseModel], column: Callable[[str], str]) -> str:
+    fields = []
+    for name, info in model.model_fields.items():
+        kind, may_be_none = _kind(info)
+        value, left_out = _form(kind, column(name)), info.exclude_if is not None
+        if value is None:
+            raise TypeError(f"{model.__name__}.{name}: how PostgreSQL writes {kind} is not known")
+        shown = sql.nullable(value) if may_be_none and not left_out else value
+        fields.append(sql.Field(info.serialization_alias or name, shown, optional=left_out))
+    return sql.json_object(*fields)
+
+
+def _form(kind: Any, column: str) -> str | None:
+    """The SQL that makes the JSON of a value that is not NULL."""
+    if (related := _model_in(kind)) is not None:
+        # A relation that is joined comes as one jsonb, in which only texts have the form of models.
+        if any(_kind(info) != (str, False) for info in related.model_fields.values()):
+            return None
+        inner = _object(related, lambda name: f"({column} ->> '{name}')")
+        return f"CASE WHEN {column} IS NOT NULL THEN {inner} END"
+    if get_origin(kind) is Literal and all(_needs_no_escape(each) for each in get_args(kind)):
+        return sql.word(column)
+    return next((form(column) for known, form in _FORMS if kind == known), None)
+
+
+_FORMS: Final[tuple[tuple[Any, Callable[[str], str]], ...]] = (
+    (str, sql.text),
+    (list[str], sql.text),
+    (bool, sql.text),
+    (int, sql.text),
+    (float, sql.number),
+    (Timestamp, sql.moment),
+)
+
+
+def _needs_no_escape(value: object) -> bool:
+    return isinstance(value, str) and value.isascii() and value.replace("-", "").replace("_", "").isalnum()
+
+
+def _kind(info: FieldInfo) -> tuple[Any, bool]:
+    """The type of a field without its None, and whether it has one."""
+    annotation = info.rebuild_annotation()
+    if get_origin(annotation) in (Union, types.UnionType):
+        others = [each for each in get_args(annotation) if each is not type(None)]
+        return (others[0] if len(others) == 1 else annotation), len(others) < len(get_args(annotation))
+    return annotation, False
+
+
+def _model_in(kind: Any) -> type[BaseModel] | None:
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
