@@ -1,11 +1,12 @@
 """The typed Prisma client of the project, on the supervised engine."""
 
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import orjson
 from prisma import Prisma, PrismaMethod
-from prisma._base_client import AsyncBasePrisma
+from prisma._base_client import AsyncBasePrisma, BasePrisma
 from prisma.client import Batch
 from prisma.errors import FieldNotFoundError
 from pydantic import BaseModel
@@ -40,6 +41,7 @@ class EngineClient(AsyncBasePrisma):
         super().__init__(**{**client_options, "use_dotenv": False})
         self._options = options
         self._author: str | None = None
+        self._original: Self | None = None
 
     @property
     def engine(self) -> Engine:
@@ -88,11 +90,25 @@ class EngineClient(AsyncBasePrisma):
         await self.engine.execute("batch", None, {"calls": calls}, tagged=tagged, context=self._context())
 
     def _copy(self) -> Self:
-        client = super()._copy()
-        client._options = self._options
-        client._tx_id = self._tx_id
-        client._author = self._author
+        """A copy is made for every write: it gets the actions of a model, which hold their client, when they
+        are asked for.
+        """
+        client = object.__new__(type(self))
+        for name in BasePrisma.__slots__:
+            setattr(client, name, getattr(self, name))
+        vars(client).update(vars(self))
+        client._original = self._original or self
+        client._copied = True
         return client
+
+    def __getattr__(self, name: str) -> Any:
+        original = vars(self).get("_original")
+        if original is None or name.startswith("_"):
+            raise AttributeError(f"The client has no {name!r}", name=name, obj=self)
+        actions = copy(getattr(original, name))
+        actions._client = self
+        setattr(self, name, actions)
+        return actions
 
     def _context(self) -> dict[str, Any]:
         """What every call tells the engine beside its arguments."""

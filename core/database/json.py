@@ -46,7 +46,7 @@ def moment(expression: str) -> str:
 
 
 def number(expression: str) -> str:
-    """Of a double precision: `8.0`, `-0.00001`, `1e-7`, `1.5e16`; `null` for what JSON has no number for."""
+    """Of a double precision: `8.0`, `-0.00001`, `1e-7`, `1.5e+16`; `null` for what JSON has no number for."""
     shortest, size = f"({expression})::text", f"abs({expression})"
     digits = f"translate(split_part({shortest}, 'e', 1), '-.', '')"
     return f"""CASE
@@ -55,7 +55,7 @@ def number(expression: str) -> str:
         WHEN {expression} = trunc({expression}) AND {size} < 1e16 THEN ({expression})::bigint || '.0'
         WHEN {size} >= 1e-5 AND {size} < 1e-4
             THEN concat(CASE WHEN {expression} < 0 THEN '-' END, '0.0000', {digits})
-        ELSE replace(replace({shortest}, 'e-0', 'e-'), 'e+', 'e') END"""
+        ELSE replace({shortest}, 'e-0', 'e-') END"""
 
 
 def nullable(value: str) -> str:

@@ -29,10 +29,11 @@ class Projection:
         if self.asked:
             raise NotSupported("A projected read is one call of find_many; this is a second one.")
         self.asked = True
-        arguments.pop("include", None)
+        if "include" in arguments:
+            raise NotSupported(
+                "A projected read shows the columns of one table: `include` is not part of it."
+            )
         arguments["select"] = self.select
-        if any(isinstance(each, dict) for each in self.select.values()):
-            arguments["relationLoadStrategy"] = "join"
         wanted: dict[str, Any] = {"sql": self.sql}
         return wanted if self.size is None else {**wanted, "size": self.size}
 

@@ -44,8 +44,8 @@ async def projected(
     order: tuple[str, str] = NEWEST_FIRST,
 ) -> Projected:
     """`find(take)` is one typed `find_many` of whose rows the first `size` are shown (None: all), each as the
-    response model `model` has it: a field is the column of its name, a nested model the relation of its name,
-    which `find` includes. `order` names the timestamp and the id that the rows are ordered by.
+    response model `model` has it: a field is the column of its name. `order` names the timestamp and the id
+    that the rows are ordered by.
 
     With DB_PROJECTED_READS=false the rows themselves are asked for. Raises TypeError for a model with a field
     of another form, and as `core.database.projection.project` does.
@@ -74,17 +74,13 @@ def _of_models(
 
 
 @cache
-def _select(model: type[BaseModel], order: tuple[str, str] | None) -> dict[str, Any]:
-    columns: dict[str, Any] = dict.fromkeys(order or (), True)
-    for name, info in model.model_fields.items():
-        related = _model_in(_kind(info)[0])
-        columns[name] = True if related is None else {"select": _select(related, None)}
-    return columns
+def _select(model: type[BaseModel], order: tuple[str, str]) -> dict[str, Any]:
+    return dict.fromkeys((*order, *model.model_fields), True)
 
 
 @cache
 def _statement(model: type[BaseModel], paged: bool, order: tuple[str, str]) -> str:
-    row = _object(model, lambda name: f'row."{name}"')
+    row = _object(model)
     if not paged:
         return f"SELECT concat(count(*), E' \\n', string_agg({row}, ',')) FROM ($page) AS row"
     moment, row_id = sql.moment(f'row."{order[0]}"'), sql.text(f'row."{order[1]}"')
@@ -95,11 +91,11 @@ def _statement(model: type[BaseModel], paged: bool, order: tuple[str, str]) -> s
         FROM (SELECT page.*, row_number() OVER () AS place FROM ($page) AS page) AS row"""
 
 
-def _object(model: type[BaseModel], column: Callable[[str], str]) -> str:
+def _object(model: type[BaseModel]) -> str:
     fields = []
     for name, info in model.model_fields.items():
         kind, may_be_none = _kind(info)
-        value, left_out = _form(kind, column(name)), info.exclude_if is not None
+        value, left_out = _form(kind, f'row."{name}"'), info.exclude_if is not None
         if value is None:
             raise TypeError(f"{model.__name__}.{name}: how PostgreSQL writes {kind} is not known")
         shown = sql.nullable(value) if may_be_none and not left_out else value
@@ -109,12 +105,6 @@ def _object(model: type[BaseModel], column: Callable[[str], str]) -> str:
 
 def _form(kind: Any, column: str) -> str | None:
     """The SQL that makes the JSON of a value that is not NULL."""
-    if (related := _model_in(kind)) is not None:
-        # A relation that is joined comes as one jsonb, in which only texts have the form of models.
-        if any(_kind(info) != (str, False) for info in related.model_fields.values()):
-            return None
-        inner = _object(related, lambda name: f"({column} ->> '{name}')")
-        return f"CASE WHEN {column} IS NOT NULL THEN {inner} END"
     if get_origin(kind) is Literal and all(_needs_no_escape(each) for each in get_args(kind)):
         return sql.word(column)
     return next((form(column) for known, form in _FORMS if kind == known), None)
@@ -141,7 +131,3 @@ def _kind(info: FieldInfo) -> tuple[Any, bool]:
         others = [each for each in get_args(annotation) if each is not type(None)]
         return (others[0] if len(others) == 1 else annotation), len(others) < len(get_args(annotation))
     return annotation, False
-
-
-def _model_in(kind: Any) -> type[BaseModel] | None:
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
