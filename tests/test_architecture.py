@@ -137,6 +137,19 @@ BAD: Sequence[tuple[Rule, Mapping[str, str], str]] = [
         "features/ideas/queries.py touches Item",
     ),
     (
+        models.raw_statements_stand_apart,
+        {
+            "features/notes/sql.py": "",
+            "features/notes/queries.py": "async def find(db):\n    await db.query_raw(NOTES)\n",
+        },
+        "features/notes/queries.py asks with SQL",
+    ),
+    (
+        models.raw_statements_stand_apart,
+        {"features/notes/sql/match.py": "", "features/notes/service.py": "NOTES = 'SELECT 1'\n"},
+        "features/notes/service.py asks with SQL",
+    ),
+    (
         models.tables_are_named_by_their_owner,
         {"features/ideas/queries.py": 'SQL = f"SELECT id FROM items WHERE {1}"\n'},
         "features/ideas/queries.py names the table items",

@@ -24,6 +24,7 @@ OPERATIONS = {
     "update_many",
     "upsert",
 }
+RAW = {"execute_raw", "query_first", "query_raw", "query_text"}
 NAMED_IN_SQL = r"\b(?:from|into|update|join|table)\s+\"?({tables})\"?\b"
 
 
@@ -85,6 +86,21 @@ def tables_are_named_by_their_owner(tree: Tree) -> list[str]:
                 if not _owned(source, models[table.lower()]):
                     found.append(f"{source.name} names the table {table} of {models[table.lower()].owner}")
     return found
+
+
+def raw_statements_stand_apart(tree: Tree) -> list[str]:
+    """A slice with a module `sql` has its raw statements there and nowhere else."""
+    slices = {source.slice for source in tree.sources if source.slice and source.parts[2] == "sql"}
+    return [
+        f"{source.name} asks with SQL; statements of {source.slice} stand in its sql"
+        for source in tree.sources
+        if source.slice in slices and source.parts[2] != "sql" and not source.is_test
+        if _statements(source) or _calls_raw(source)
+    ]
+
+
+def _calls_raw(source: Source) -> bool:
+    return any(isinstance(node, ast.Attribute) and node.attr in RAW for node in ast.walk(source.tree))
 
 
 def _touches(source: Source, model: Model) -> bool:
