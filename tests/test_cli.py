@@ -152,7 +152,7 @@ async def test_ctrl_c_cancels_the_job(
     handover: Handover, start_command: StartCommand, services: TestServices, tmp_path: Path
 ) -> None:
     running = await start_command("import", "lowdb", library(tmp_path, MANY), environment=SLOWLY)
-    await wait_for(lambda: loading(services), 30, message="the import does not begin")
+    await wait_for(lambda: loading(services), 120, message="the import does not begin")
     running.process.send_signal(signal.SIGINT)
     outcome = await running.finish()
     assert outcome.code == 1, outcome.err
@@ -166,7 +166,7 @@ async def test_another_command_cancels_the_job(
     handover: Handover, start_command: StartCommand, services: TestServices, tmp_path: Path
 ) -> None:
     running = await start_command("import", "lowdb", library(tmp_path, MANY), environment=SLOWLY)
-    job_id = await wait_for(lambda: loading(services), 30, message="the import does not begin")
+    job_id = await wait_for(lambda: loading(services), 120, message="the import does not begin")
     second = await handover("import", "lowdb", library(tmp_path, 1))
     assert second.code == 1
     assert job_id in second.err

@@ -130,7 +130,7 @@ async def test_it_stops_with_the_process_that_started_it(live_server: StartServe
         await wait_for(lambda: len(descendants(child)) >= 5, 40, message="the server does not start")
         below = descendants(child) | {child}
         parent.kill()
-        await wait_for(lambda: not alive(below), 30, message="the server outlives its parent")
+        await wait_for(lambda: not alive(below), 60, message="the server outlives its parent")
 
 
 async def test_a_signal_while_starting_stops_it(live_server: StartServer) -> None:

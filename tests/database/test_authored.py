@@ -190,7 +190,7 @@ async def test_other_programs_are_recorded_too(connection: Connection) -> None:
         "3": [("created", "database")],
         "other": [("created", "database")],
     }
-    assert await connection.fetchval("SELECT version FROM items WHERE id = 'other'") == 2
+    assert await connection.fetchval("SELECT version FROM items WHERE id = 'other'") == 3
 
 
 async def test_a_change_that_changes_nothing_is_none(db: Database, connection: Connection) -> None:

@@ -1,28 +1,31 @@
 -- Entries of the audit trail and versions of rows are written by PostgreSQL, so that no code can forget them: a slice
--- attaches both to its table, with one line each. No table is rewritten or read.
+-- attaches both to its table with one line. No table is rewritten or read.
 
 -- One entry: "before" and "after" are a row's facts as {field: value}, NULL when it was made or is gone. An entry shows
--- those that differ as {field: {"before": ..., "after": ...}}; there is none without a difference.
+-- those that differ as {field: {"before": ..., "after": ...}}; without a difference there is one only if it is "counted".
 CREATE FUNCTION "handover_audit_entry"(
-    "entity" TEXT, "id" TEXT, "action" TEXT, "author" JSONB, "before" JSONB, "after" JSONB
+    "entity" TEXT, "id" TEXT, "action" TEXT, "author" JSONB, "before" JSONB, "after" JSONB, "counted" BOOLEAN
 ) RETURNS VOID LANGUAGE sql AS $$
     INSERT INTO "audit_entries" ("entity", "entity_id", "action", "actor", "request_id", "client", "changes")
     SELECT "entity", "id", coalesce("author" ->> 'action', "action"), coalesce("author" ->> 'author', 'database'),
-        "author" ->> 'request_id', "author" ->> 'client', "changes"
+        "author" ->> 'request_id', "author" ->> 'client', coalesce("changes", '{}')
     FROM (SELECT jsonb_object_agg("field", jsonb_build_object('before', "old"."value", 'after', "new"."value"))
         FROM jsonb_each("before") AS "old"("field", "value")
             FULL JOIN jsonb_each("after") AS "new"("field", "value") USING ("field")
         WHERE "old"."value" IS DISTINCT FROM "new"."value") AS "difference"("changes")
-    WHERE "changes" IS NOT NULL
+    WHERE "changes" IS NOT NULL OR "counted"
 $$;
 
--- Every statement that makes, changes or deletes rows of "table", whoever sends it, leaves an entry for each of them.
--- Entries show the "columns", "id" among them, in camelCase unless "renamed" ({column: name}) says otherwise. A NULL is
--- left out, but for the columns "with_null". Settings of the transaction:
+-- Every statement that makes, changes or deletes rows of "table", whoever sends it, leaves an entry for each of them, and
+-- the column "version" counts the changes of each, unless the statement says it itself. Entries show the
+-- "columns", "id" among them, in camelCase unless "renamed" ({column: name}) says otherwise. A NULL is left out, but for
+-- the columns "with_null". An update in somebody's name leaves an entry also when it changes nothing but the version.
+-- Settings of the transaction:
 --   handover.author     {"author", "request_id", "client", "action"} as JSON; without it the actor is 'database'
 --   handover.unaudited  names of tables, with commas between, for bulk work that leaves an entry of its own
 CREATE FUNCTION "handover_audit"(
-    "table" REGCLASS, "entity" TEXT, "columns" TEXT[], "with_null" TEXT[] DEFAULT '{}', "renamed" JSONB DEFAULT '{}'
+    "table" REGCLASS, "entity" TEXT, "columns" TEXT[], "with_null" TEXT[] DEFAULT '{}', "renamed" JSONB DEFAULT '{}',
+    "version" TEXT DEFAULT 'row_version'
 ) RETURNS VOID LANGUAGE plpgsql AS $create$
 DECLARE
     "name" TEXT := 'handover_audit_' || "entity";
@@ -54,44 +57,41 @@ BEGIN
                 RETURN NULL;
             END IF;
             IF TG_OP = 'INSERT' THEN
-                PERFORM "handover_audit_entry"(%2$L, "later"."id"::TEXT, 'created', "author", NULL, %4$s)
+                PERFORM "handover_audit_entry"(%2$L, "later"."id"::TEXT, 'created', "author", NULL, %4$s, true)
                 FROM "new_rows" AS "later";
             ELSIF TG_OP = 'DELETE' THEN
-                PERFORM "handover_audit_entry"(%2$L, "earlier"."id"::TEXT, 'deleted', "author", %3$s, NULL)
+                PERFORM "handover_audit_entry"(%2$L, "earlier"."id"::TEXT, 'deleted', "author", %3$s, NULL, true)
                 FROM "old_rows" AS "earlier";
             ELSE -- a row whose id changes has gone, and another one has come
                 PERFORM "handover_audit_entry"(%2$L, coalesce("later"."id", "earlier"."id")::TEXT,
                     CASE WHEN "earlier"."id" IS NULL THEN 'created'
                         WHEN "later"."id" IS NULL THEN 'deleted' ELSE 'updated' END,
-                    "author", %3$s, %4$s)
+                    "author", %3$s, %4$s, "author" IS NOT NULL AND "later".%5$I > "earlier".%5$I)
                 FROM "old_rows" AS "earlier" FULL JOIN "new_rows" AS "later" ON "later"."id" = "earlier"."id";
             END IF;
             RETURN NULL;
         END $trigger$
-    $format$, "name", "entity", replace("facts", '$row', '"earlier"'), replace("facts", '$row', '"later"'));
+    $format$, "name", "entity", replace("facts", '$row', '"earlier"'), replace("facts", '$row', '"later"'), "version");
     EXECUTE format('CREATE TRIGGER "audited_insert" AFTER INSERT ON %s REFERENCING NEW TABLE AS "new_rows"
         FOR EACH STATEMENT EXECUTE FUNCTION %I()', "table", "name");
     EXECUTE format('CREATE TRIGGER "audited_update" AFTER UPDATE ON %s REFERENCING OLD TABLE AS "old_rows" NEW TABLE AS "new_rows"
         FOR EACH STATEMENT EXECUTE FUNCTION %I()', "table", "name");
     EXECUTE format('CREATE TRIGGER "audited_delete" AFTER DELETE ON %s REFERENCING OLD TABLE AS "old_rows"
         FOR EACH STATEMENT EXECUTE FUNCTION %I()', "table", "name");
+
+    EXECUTE format($format$
+        CREATE FUNCTION %1$I() RETURNS TRIGGER LANGUAGE plpgsql AS $trigger$
+        BEGIN
+            IF NEW.%2$I = OLD.%2$I THEN
+                NEW.%2$I := OLD.%2$I + 1;
+            END IF;
+            RETURN NEW;
+        END $trigger$
+    $format$, 'handover_version_' || "entity", "version");
+    EXECUTE format('CREATE TRIGGER "versioned" BEFORE UPDATE OF %s ON %s FOR EACH ROW EXECUTE FUNCTION %I()',
+        (SELECT string_agg(quote_ident("column"), ', ') FROM unnest("columns") AS "column"), "table",
+        'handover_version_' || "entity");
 END $create$;
 
--- The column "version" of "table" counts the changes of "columns", whoever makes them; a statement may say it itself.
-CREATE FUNCTION "handover_version"("table" REGCLASS, "columns" TEXT[]) RETURNS VOID LANGUAGE plpgsql AS $$
-BEGIN
-    EXECUTE format('CREATE TRIGGER "versioned" BEFORE UPDATE OF %s ON %s FOR EACH ROW EXECUTE FUNCTION "handover_next_version"()',
-        (SELECT string_agg(quote_ident("column"), ', ') FROM unnest("columns") AS "column"), "table");
-END $$;
-
-CREATE FUNCTION "handover_next_version"() RETURNS TRIGGER LANGUAGE plpgsql AS $$
-BEGIN
-    IF NEW."version" = OLD."version" THEN
-        NEW."version" := OLD."version" + 1;
-    END IF;
-    RETURN NEW;
-END $$;
-
-SELECT "handover_audit"('items', 'item',
-    '{id,title,description,category,priority,status,tags,created_at,updated_at}', "with_null" => '{updated_at}');
-SELECT "handover_version"('items', '{title,description,category,priority,status,tags,created_at,updated_at}');
+SELECT "handover_audit"('items', 'item', '{id,title,description,category,priority,status,tags,created_at,updated_at}',
+    "with_null" => '{updated_at}', "version" => 'version');
