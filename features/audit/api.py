@@ -8,11 +8,11 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from core.database.client import Database
+from core.database.client import Author, Database
 from features.audit import queries
 from features.audit.cache import AUDIT_TAGS
 from features.audit.queries.takeover import TakenOverEntries
-from features.audit.schemas import RETENTION_ENTITY, Action, AuditEntry, Author, Trace
+from features.audit.schemas import RETENTION_ENTITY, Action, AuditEntry, Trace
 
 __all__ = [
     "AUDIT_TAGS",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal, Protocol
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
@@ -25,19 +25,6 @@ PAGE: Final = 50
 MAX_PAGE: Final = 200
 
 Action = Literal["created", "updated", "deleted", "imported", "checked"]
-
-
-class Author(Protocol):
-    """Who made a change: a request's actor, a command's user, the one who asked for a job."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def request_id(self) -> str | None: ...
-
-    @property
-    def client(self) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)
