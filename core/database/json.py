@@ -46,15 +46,12 @@ def moment(expression: str) -> str:
 
 
 def number(expression: str) -> str:
-    """Of a double precision: `8.0`, `-0.00001`, `1e-7`, `1.5e+16`; `null` for what JSON has no number for."""
-    shortest, size = f"({expression})::text", f"abs({expression})"
-    digits = f"translate(split_part({shortest}, 'e', 1), '-.', '')"
+    """Of a finite double precision, zero or up to 1e15: `8.0`, `0.00001`, `1e-7`."""
+    shortest = f"({expression})::text"
     return f"""CASE
-        WHEN {size} > 1.7976931348623157e308 THEN 'null'
-        WHEN {expression} = 0 THEN {shortest} || '.0'
-        WHEN {expression} = trunc({expression}) AND {size} < 1e16 THEN ({expression})::bigint || '.0'
-        WHEN {size} >= 1e-5 AND {size} < 1e-4
-            THEN concat(CASE WHEN {expression} < 0 THEN '-' END, '0.0000', {digits})
+        WHEN {expression} = trunc({expression}) THEN ({expression})::bigint || '.0'
+        WHEN {expression} >= 1e-4 THEN {shortest}
+        WHEN {expression} >= 1e-5 THEN '0.0000' || replace(split_part({shortest}, 'e', 1), '.', '')
         ELSE replace({shortest}, 'e-0', 'e-') END"""
 
 

@@ -97,7 +97,7 @@ def _as_seen(item_id: str, seen: Precondition) -> ItemWhereUniqueInput:
     versions = seen.versions
     if versions is None:
         return {"id": item_id}
-    return {"id": item_id, "version": {"in": versions}}  # type: ignore[typeddict-unknown-key]
+    return {"id": item_id, "version": {"in": versions}}
 
 
 async def _refused(db: Database, item_id: str) -> ItemRow:

@@ -1,6 +1,6 @@
 """The rules of the idea bank: what a page may ask for, and what a write makes invalid."""
 
-from typing import Final
+from dataclasses import replace
 from uuid import uuid4
 
 from core.database.client import Database
@@ -15,8 +15,6 @@ from features.items.cache import tags_of
 from features.items.errors import ItemNotFound
 from features.items.schemas import CreateItem, Item, ItemQuery, UpdateItem
 from features.items.sql import match
-
-_ROWS_AT_ONCE: Final = 10_000
 
 
 async def list_items(db: Database, query: ItemQuery) -> bytes:
@@ -37,14 +35,9 @@ async def _list_matching(db: Database, query: ItemQuery, after: Position | None)
     take = None if query.limit is None else query.limit + 1
     found = await match.find_matching(db, query, after=after, offset=query.offset, take=take)
     shown = found[: query.limit]
-    parts = [
-        await queries.items_by_id(db, [each.id for each in shown[start : start + _ROWS_AT_ONCE]])
-        for start in range(0, len(shown), _ROWS_AT_ONCE)
-    ]
-    cursor = position_cursor(shown[-1]) if len(found) > len(shown) else None
-    rows = Projected(
-        sum(part.count for part in parts), b",".join(part.json for part in parts if part.count), cursor
-    )
+    rows = await queries.items_by_id(db, [each.id for each in shown])
+    if len(found) > len(shown):
+        rows = replace(rows, next_cursor=position_cursor(shown[-1]))
     total = rows.count if _is_all(query, rows) else await match.count_matching(db, query)
     return list_body(rows, total)
 
