@@ -10,9 +10,9 @@ from core.http.access import AccessScope
 from features.keys.schemas import ApiKey, StoredKey
 
 
-async def create(tx: Database, key: StoredKey) -> None:
+async def create(db: Database, key: StoredKey) -> None:
     about = key.about
-    await tx.apikey.create(
+    await db.apikey.create(
         data={
             "id": about.id,
             "name": about.name,
@@ -36,10 +36,9 @@ async def all_keys(db: Database) -> list[ApiKey]:
     return [_about(row) for row in rows]
 
 
-async def revoke(tx: Database, key_id: str, moment: datetime) -> bool:
-    """Whether it was not revoked before."""
-    where = {"id": key_id, "revoked_at": None}
-    return bool(await tx.apikey.update_many(where=where, data={"revoked_at": moment}))  # type: ignore[arg-type]
+async def revoke(db: Database, key_id: str, moment: datetime) -> None:
+    """A key that was revoked before stays as it is."""
+    await db.apikey.update_many(where={"id": key_id, "revoked_at": None}, data={"revoked_at": moment})
 
 
 async def used(db: Database, key_id: str, moment: datetime) -> None:

@@ -7,21 +7,18 @@ from datetime import timedelta
 from typing import Final
 
 import structlog
-from pydantic import JsonValue
 
 from core.cache import Cache
-from core.database.client import Database
-from core.database.transaction import unit_of_work
+from core.database.client import Author, Database
+from core.database.transaction import retried
 from core.errors import FieldError, Invalid, Unavailable
 from core.http.access import KEY_TAG, Principal
 from core.http.timestamps import now
 from core.platform import Platform
-from features.audit import api as audit
 from features.keys import queries
 from features.keys.errors import KeyNotFound
 from features.keys.schemas import KEY, ApiKey, CreatedKey, CreateKey, StoredKey
 
-ENTITY: Final = "key"
 USE_NOTED_EVERY: Final = timedelta(minutes=5)
 """The time of the last use is written no more often than this, for each key."""
 
@@ -30,7 +27,7 @@ _NOBODYS_HASH: Final = hashlib.sha256().hexdigest()
 log = structlog.get_logger(__name__)
 
 
-async def create_key(db: Database, author: audit.Author, values: CreateKey) -> CreatedKey:
+async def create_key(db: Database, author: Author, values: CreateKey) -> CreatedKey:
     """The only time that the key itself is seen."""
     moment = now()
     if values.expires_at is not None and values.expires_at <= moment:
@@ -46,35 +43,22 @@ async def create_key(db: Database, author: audit.Author, values: CreateKey) -> C
         expires_at=values.expires_at,
     )
 
-    async def work(tx: Database) -> None:
-        await queries.create(tx, StoredKey(about, _hash(secret)))
-        await audit.record_change(tx, author, "created", ENTITY, key_id, before=None, after=_facts(about))
-
-    await unit_of_work(db, work)
+    stored = StoredKey(about, _hash(secret))
+    await retried(db.acting_as(author), lambda tx: queries.create(tx, stored))
     log.info("keys.created", key_id=key_id, name=about.name, scope=about.scope)
     return CreatedKey(**about.model_dump(), key=f"hv_{key_id}_{secret}")
 
 
-async def revoke_key(db: Database, cache: Cache, author: audit.Author, key_id: str) -> ApiKey:
+async def revoke_key(db: Database, cache: Cache, author: Author, key_id: str) -> ApiKey:
     """From now on it opens nothing on this host, and within seconds nothing anywhere."""
     moment = now()
-
-    async def work(tx: Database) -> ApiKey:
-        before = await queries.find(tx, key_id)
-        if before is None:
-            raise KeyNotFound(key_id)
-        if not await queries.revoke(tx, key_id, moment):
-            return before.about
-        after = before.about.model_copy(update={"revoked_at": moment})
-        await audit.record_change(
-            tx, author, "updated", ENTITY, key_id, before=_facts(before.about), after=_facts(after)
-        )
-        return after
-
     async with cache.invalidating(KEY_TAG):
-        revoked = await unit_of_work(db, work)
-    log.info("keys.revoked", key_id=key_id, name=revoked.name)
-    return revoked
+        await retried(db.acting_as(author), lambda tx: queries.revoke(tx, key_id, moment))
+    found = await queries.find(db, key_id)
+    if found is None:
+        raise KeyNotFound(key_id)
+    log.info("keys.revoked", key_id=key_id, name=found.about.name)
+    return found.about
 
 
 async def authenticate(db: Database, given: str) -> Principal | None:
@@ -111,7 +95,3 @@ async def tell_when_there_is_none(platform: Platform) -> None:
 
 def _hash(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def _facts(about: ApiKey) -> dict[str, JsonValue]:
-    return about.model_dump(mode="json", by_alias=True, exclude={"last_used_at"})

@@ -17,7 +17,7 @@ CREATE FUNCTION "handover_audit_entry"(
 $$;
 
 -- Every statement that makes, changes or deletes rows of "table", whoever sends it, leaves an entry for each of them, and
--- the column "version" counts the changes of each, unless the statement says it itself. Entries show the
+-- the column "version", if there is one, counts the changes of each, unless the statement says it itself. Entries show the
 -- "columns", "id" among them, in camelCase unless "renamed" ({column: name}) says otherwise. A NULL is left out, but for
 -- the columns "with_null". An update in somebody's name leaves an entry also when it changes nothing but the version.
 -- Settings of the transaction:
@@ -66,12 +66,13 @@ BEGIN
                 PERFORM "handover_audit_entry"(%2$L, coalesce("later"."id", "earlier"."id")::TEXT,
                     CASE WHEN "earlier"."id" IS NULL THEN 'created'
                         WHEN "later"."id" IS NULL THEN 'deleted' ELSE 'updated' END,
-                    "author", %3$s, %4$s, "author" IS NOT NULL AND "later".%5$I > "earlier".%5$I)
+                    "author", %3$s, %4$s, %5$s)
                 FROM "old_rows" AS "earlier" FULL JOIN "new_rows" AS "later" ON "later"."id" = "earlier"."id";
             END IF;
             RETURN NULL;
         END $trigger$
-    $format$, "name", "entity", replace("facts", '$row', '"earlier"'), replace("facts", '$row', '"later"'), "version");
+    $format$, "name", "entity", replace("facts", '$row', '"earlier"'), replace("facts", '$row', '"later"'), CASE WHEN "version" IS NULL THEN 'false'
+        ELSE format('"author" IS NOT NULL AND "later".%1$I > "earlier".%1$I', "version") END);
     EXECUTE format('CREATE TRIGGER "audited_insert" AFTER INSERT ON %s REFERENCING NEW TABLE AS "new_rows"
         FOR EACH STATEMENT EXECUTE FUNCTION %I()', "table", "name");
     EXECUTE format('CREATE TRIGGER "audited_update" AFTER UPDATE ON %s REFERENCING OLD TABLE AS "old_rows" NEW TABLE AS "new_rows"
@@ -79,6 +80,9 @@ BEGIN
     EXECUTE format('CREATE TRIGGER "audited_delete" AFTER DELETE ON %s REFERENCING OLD TABLE AS "old_rows"
         FOR EACH STATEMENT EXECUTE FUNCTION %I()', "table", "name");
 
+    IF "version" IS NULL THEN
+        RETURN;
+    END IF;
     EXECUTE format($format$
         CREATE FUNCTION %1$I() RETURNS TRIGGER LANGUAGE plpgsql AS $trigger$
         BEGIN
@@ -95,3 +99,4 @@ END $create$;
 
 SELECT "handover_audit"('items', 'item', '{id,title,description,category,priority,status,tags,created_at,updated_at}',
     "with_null" => '{updated_at}', "version" => 'version');
+SELECT "handover_audit"('api_keys', 'key', '{id,name,scope,created_by,created_at,expires_at,revoked_at}', "version" => NULL);
