@@ -46,13 +46,38 @@ class Transaction {
     });
   }
 
-  /** Statements wait for it, for Prisma does not keep the order in which they come. @param {string} author */
-  actAs(author) {
-    if (author !== this.author) {
-      this.author = author;
-      this.acting = this.client.$queryRawUnsafe(SET_AUTHOR, author).then(() => {});
+  /** Since the author was set last. @type {Set<Promise<any>>} */
+  #running = new Set();
+  #named = Promise.resolve();
+  /** Whose statements these are; undefined: nobody's, null: not known. @type {string | undefined | null} */
+  #author;
+
+  /**
+   * Runs `work` in the author's name. Prisma does not keep the order in which statements come: where the author changes,
+   * they wait for each other. @param {string | undefined} author @param {() => Promise<any>} work
+   */
+  actingAs(author, work) {
+    if (author !== this.#author) {
+      this.#author = author;
+      this.#named = Promise.allSettled(this.#running).then(() => this.client.$queryRawUnsafe(SET_AUTHOR, author ?? ""));
+      this.#named.catch(() => (this.#author = null));
     }
-    return this.acting;
+    return this.#run(this.#named.then(work));
+  }
+
+  /** Runs what undoes statements, perhaps that which has set the author. @param {() => Promise<any>} work */
+  undoing(work) {
+    this.#author = null;
+    return this.#run(Promise.resolve().then(work));
+  }
+
+  async #run(work) {
+    this.#running.add(work);
+    try {
+      return await work;
+    } finally {
+      this.#running.delete(work);
+    }
   }
 }
 
@@ -119,15 +144,13 @@ async function execute(request) {
 /** @param {Transaction} transaction */
 async function inTransaction(transaction, request) {
   if (request.projection) throw invalid("A projected read is a statement of its own: it cannot run inside a transaction.");
+  const work = () => (request.op === "batch" ? batch(transaction.client, request.args.calls) : call(transaction.client, request));
   try {
-    if (request.author !== undefined) await transaction.actAs(request.author);
-    return request.op === "batch" ? await batch(transaction.client, request.args.calls) : await call(transaction.client, request);
+    const undoes = RAW.has(request.op) && UNDOES.test(request.args.query);
+    return await (undoes ? transaction.undoing(work) : transaction.actingAs(request.author, work));
   } catch (error) {
     transaction.hasFailed = true;
     throw error;
-  } finally {
-    // The author may have been set behind the savepoint that it goes back to.
-    if (request.op === "executeRaw" && UNDOES.test(request.args.query)) transaction.author = undefined;
   }
 }
 

@@ -7,6 +7,7 @@ from typing import Any, Final, cast
 
 import asyncpg
 import pytest
+from prisma.errors import UniqueViolationError
 
 from core.database.bulk import unaudited
 from core.database.client import Database
@@ -133,19 +134,53 @@ async def test_a_unit_may_change_its_author(db: Database, connection: Connection
     ]
 
 
+@pytest.mark.parametrize("undo", ["execute_raw", "query_raw"])
 async def test_a_savepoint_that_is_gone_back_to_does_not_take_the_author_along(
-    db: Database, connection: Connection
+    db: Database, connection: Connection, undo: str
 ) -> None:
     async def work(tx: Database) -> None:
         # Not by the author: his name is set behind the savepoint.
         await db.bound_to(str(tx._tx_id)).execute_raw("SAVEPOINT before")
         await tx.item.create(data=item("gone"))
-        await tx.execute_raw("ROLLBACK TO SAVEPOINT before")
+        await getattr(tx, undo)("ROLLBACK TO SAVEPOINT before")
         await tx.item.create(data=item("a"))
 
     await unit_of_work(db.acting_as(ADA), work)
     assert await actors(connection, "a") == [("created", "ada")]
     assert await actors(connection, "gone") == []
+
+
+@pytest.mark.parametrize("undo", ["execute_raw", "query_raw"])
+async def test_a_savepoint_can_be_gone_back_to_by_any_author(
+    db: Database, connection: Connection, undo: str
+) -> None:
+    async def work(tx: Database) -> None:
+        await tx.item.create(data=item("a"))
+        await tx.execute_raw("SAVEPOINT before")
+        with pytest.raises(UniqueViolationError):
+            await tx.acting_as(Who("bo")).item.create(data=item("a"))
+        await getattr(tx, undo)("ROLLBACK TO SAVEPOINT before")
+        await tx.item.create(data=item("b"))
+
+    await unit_of_work(db.acting_as(ADA), work)
+    assert await actors(connection, "b") == [("created", "ada")]
+
+
+async def test_authors_at_once_in_one_unit_sign_each_their_own(db: Database, connection: Connection) -> None:
+    """What nobody signs among them is nobody's."""
+
+    def writer(tx: Database, number: int) -> Database:
+        return tx if number % 3 == 2 else tx.acting_as(Who(f"person-{number}"))
+
+    async def work(tx: Database) -> None:
+        await asyncio.gather(
+            *(writer(tx, number).item.create(data=item(str(number))) for number in range(12))
+        )
+
+    await unit_of_work(db, work)
+    for number in range(12):
+        who = "database" if number % 3 == 2 else f"person-{number}"
+        assert await actors(connection, str(number)) == [("created", who)]
 
 
 async def test_writers_at_once_sign_each_their_own(db: Database, connection: Connection) -> None:
