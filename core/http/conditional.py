@@ -29,8 +29,6 @@ CONDITIONS: Final = frozenset({b"if-match", b"if-none-match", b"if-unmodified-si
 
 _PROXY_SUFFIX: Final = re.compile(r'--?(?:gzip|br|zstd|deflate)"$')
 """What a proxy that compresses adds to a tag, before the closing quote."""
-_ROW_TAG: Final = re.compile(r'"(\d{1,10})-[0-9a-f]{16}"')
-_MAX_VERSION: Final = 2**31 - 1
 
 
 def body_etag(body: bytes) -> str:
@@ -74,18 +72,16 @@ class Precondition:
     tags: tuple[str, ...] | None = None
 
     @property
-    def versions(self) -> list[int] | None:
-        """The versions of a row that its writer may have seen, of tags by `row_etag`; None: any."""
-        if self.tags is None or "*" in self.tags:
-            return None
-        found = [_ROW_TAG.fullmatch(tag) for tag in self.tags]
-        return [version for match in found if match and (version := int(match[1])) <= _MAX_VERSION]
+    def takes_any(self) -> bool:
+        return self.tags is None or "*" in self.tags
+
+    def takes(self, etag: str) -> bool:
+        return self.tags is None or "*" in self.tags or etag.removeprefix("W/") in self.tags
 
     def check(self, etag: str, what: str) -> None:
         """Raises PreconditionFailed when the client has seen another state of `what` (`Item with id 7`)."""
-        if self.tags is None or "*" in self.tags or etag.removeprefix("W/") in self.tags:
-            return
-        raise PreconditionFailed(f"{what} was changed meanwhile: read it again")
+        if not self.takes(etag):
+            raise PreconditionFailed(f"{what} was changed meanwhile: read it again")
 
     def check_version(self, version: int, what: str) -> None:
         """The same for a row whose answer shows more than its changes, such as a count of downloads."""

@@ -30,6 +30,10 @@ class Row:
         version, _, data = text.partition(b" ")
         return cls(int(version), data)
 
+    @property
+    def etag(self) -> str:
+        return row_etag(self.version, self.data)
+
     def entry(self) -> Entry:
         return row_entry(self.version, self.data)
 
@@ -63,5 +67,4 @@ def wanted_tags(precondition: Precondition) -> list[str] | None:
 def done(message: str, row: Row, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """What became of a request, and the row that it was about: an answer of the model `Done`."""
     body = b'{"success":true,"message":%b,"data":%b}' % (orjson.dumps(message), row.data)
-    etag = {"ETag": row_etag(row.version, row.data)}
-    return Response(body, status, {**etag, **(headers or {})}, "application/json")
+    return Response(body, status, {"ETag": row.etag, **(headers or {})}, "application/json")

@@ -17,6 +17,7 @@ from core.database.client import Database
 from core.http.conditional import Precondition
 from core.http.pagination import Position
 from core.http.projection import Projected, projected
+from core.http.rows import row_of
 from core.http.timestamps import now
 from features.items.errors import ItemChanged, ItemNotFound
 from features.items.schemas import CreateItem, Item, ItemFilter, UpdateItem
@@ -71,14 +72,14 @@ async def create_item(db: Database, item_id: str, values: CreateItem) -> ItemRow
 async def update_item(db: Database, item_id: str, values: UpdateItem, seen: Precondition) -> ItemRow:
     """Raises ItemNotFound; ItemChanged when it is not as its writer has seen it."""
     data: ItemUpdateInput = {**values.model_dump(exclude_unset=True), "updated_at": now()}  # type: ignore[typeddict-item]
-    row = await db.item.update(where=_as_seen(item_id, seen), data=data)
-    return row or await _refused(db, item_id)
+    row = await db.item.update(where=await _as_seen(db, item_id, seen), data=data)
+    return row or await _refused(db, item_id, seen)
 
 
 async def delete_item(db: Database, item_id: str, seen: Precondition) -> ItemRow:
     """The item as it was. Raises as `update_item` does."""
-    row = await db.item.delete(where=_as_seen(item_id, seen))
-    return row or await _refused(db, item_id)
+    row = await db.item.delete(where=await _as_seen(db, item_id, seen))
+    return row or await _refused(db, item_id, seen)
 
 
 def _where(wanted: ItemFilter) -> ItemWhereInput:
@@ -92,15 +93,21 @@ def _where(wanted: ItemFilter) -> ItemWhereInput:
     return where
 
 
-def _as_seen(item_id: str, seen: Precondition) -> ItemWhereUniqueInput:
-    """The version is part of the condition: looking first and writing then would lose a change in between."""
-    versions = seen.versions
-    if versions is None:
+async def _as_seen(db: Database, item_id: str, seen: Precondition) -> ItemWhereUniqueInput:
+    """Of a row that is as its writer has seen it, the condition that it still is: without it a change between
+    looking and writing would be lost. Versions begin anew when an id is imported again, by another job.
+    """
+    if seen.takes_any:
         return {"id": item_id}
-    return {"id": item_id, "version": {"in": versions}}
-
-
-async def _refused(db: Database, item_id: str) -> ItemRow:
-    if await db.item.count(where={"id": item_id}):
+    found = await find_item(db, item_id)
+    if found is None:
+        raise ItemNotFound(item_id)
+    if not seen.takes(row_of(Item, found, found.version).etag):
         raise ItemChanged(item_id)
-    raise ItemNotFound(item_id)
+    return {"id": item_id, "version": found.version, "import_job_id": found.import_job_id}
+
+
+async def _refused(db: Database, item_id: str, seen: Precondition) -> ItemRow:
+    if seen.takes_any or not await db.item.count(where={"id": item_id}):
+        raise ItemNotFound(item_id)
+    raise ItemChanged(item_id)

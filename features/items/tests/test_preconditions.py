@@ -54,6 +54,27 @@ async def test_an_unknown_item_is_not_found_whatever_the_tag(client: httpx.Async
         assert response.status_code == 404
 
 
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+async def test_an_item_that_came_anew_under_the_same_id_and_version_is_another_one(
+    client: httpx.AsyncClient, connection: Connection, method: str
+) -> None:
+    """As one does that is deleted and imported again."""
+    item = await create(client)
+    url = f"/api/items/{item['id']}"
+    seen = (await client.get(url)).headers["etag"]
+    await connection.execute("DELETE FROM items")
+    await connection.execute(
+        "INSERT INTO items (id, title, description, category, priority) "
+        "VALUES ($1, 'Another', 'one', 'dashboard', 'low')",
+        item["id"],
+    )
+    assert await connection.fetchval("SELECT version FROM items") == 1
+    body = {"title": "Mine"} if method == "PUT" else None
+    response = await client.request(method, url, json=body, headers={"if-match": seen})
+    assert response.status_code == 412
+    assert await connection.fetchval("SELECT title FROM items") == "Another"
+
+
 async def test_of_fifty_writers_with_the_same_tag_one_wins(
     client: httpx.AsyncClient, connection: Connection
 ) -> None:
