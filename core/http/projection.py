@@ -1,9 +1,10 @@
 """Lists as PostgreSQL writes them: the JSON of a response model, derived from the model itself.
 
-The text has the bytes that the model's own `model_dump_json` would give. A model with a field whose form is
-not known here is refused.
+The text has the bytes that the model's own `model_dump_json` would give. A model that PostgreSQL cannot write
+so is refused, and so is a value that the model would refuse.
 """
 
+import dataclasses
 import types
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from pydantic.fields import FieldInfo
 from core.database import json as sql
 from core.database.client import Database
 from core.database.projection import Projection, project
+from core.http.fields import is_none
 from core.http.pagination import encode_cursor
 from core.http.timestamps import Timestamp, to_iso
 
@@ -92,31 +94,62 @@ def _statement(model: type[BaseModel], paged: bool, order: tuple[str, str]) -> s
 
 
 def _object(model: type[BaseModel]) -> str:
-    fields = []
+    fields: list[sql.Field] = []
     for name, info in model.model_fields.items():
+        where = f"{model.__name__}.{name}"
         kind, may_be_none = _kind(info)
-        value, left_out = _form(kind, f'row."{name}"'), info.exclude_if is not None
+        column = f'row."{name}"'
+        value, left_out = _form(kind, column), info.exclude_if is not None
         if value is None:
-            raise TypeError(f"{model.__name__}.{name}: how PostgreSQL writes {kind} is not known")
+            raise TypeError(f"{where}: how PostgreSQL writes {kind} is not known")
+        if info.exclude or (left_out and (info.exclude_if is not is_none or not fields)):
+            raise TypeError(f"{where}: PostgreSQL leaves out NULL only, and not in the first field")
+        # No setting has that name: the one expression that is an error only where it is evaluated.
+        value = f"coalesce({value}, current_setting('{where} has no form for what is stored'))"
+        if may_be_none or left_out:
+            value = f"CASE WHEN {column} IS NOT NULL THEN {value} END"
         shown = sql.nullable(value) if may_be_none and not left_out else value
         fields.append(sql.Field(info.serialization_alias or name, shown, optional=left_out))
+    decorators = model.__pydantic_decorators__
+    if any(getattr(decorators, each.name) for each in dataclasses.fields(decorators)):
+        raise TypeError(f"{model.__name__}: PostgreSQL runs no validators, serializers or computed fields")
+    if unknown := model.model_config.keys() - _OF_NO_EFFECT:
+        raise TypeError(f"{model.__name__}: how PostgreSQL follows {', '.join(sorted(unknown))} is not known")
     return sql.json_object(*fields)
 
 
+_OF_NO_EFFECT: Final = frozenset(
+    {"alias_generator", "from_attributes", "frozen", "json_schema_extra", "populate_by_name"}
+)
+"""Settings of a model that change nothing of what it writes, or (the aliases) what its fields say too."""
+
+
 def _form(kind: Any, column: str) -> str | None:
-    """The SQL that makes the JSON of a value that is not NULL."""
+    """The SQL that makes the JSON of a value that is not NULL; NULL for one that the model refuses."""
     if get_origin(kind) is Literal and all(_needs_no_escape(each) for each in get_args(kind)):
-        return sql.word(column)
+        values = ", ".join(f"'{each}'" for each in get_args(kind))
+        return f"CASE WHEN {column} IN ({values}) THEN {sql.word(column)} END"
     return next((form(column) for known, form in _FORMS if kind == known), None)
+
+
+def _moment(column: str) -> str:
+    """Of the years that Python has."""
+    condition = f"{column} >= '0001-01-01Z' AND {column} < '9999-12-31 24:00Z'"
+    return f"CASE WHEN {condition} THEN {sql.moment(column)} END"
+
+
+def _texts(column: str) -> str:
+    """The typed client gives NULL as the empty list."""
+    return sql.text(f"coalesce({column}, '{{}}')")
 
 
 # Not float: of two shortest forms PostgreSQL may choose another one than Python (5.684341886080802e-14).
 _FORMS: Final[tuple[tuple[Any, Callable[[str], str]], ...]] = (
     (str, sql.text),
-    (list[str], sql.text),
+    (list[str], _texts),
     (bool, sql.text),
     (int, sql.text),
-    (Timestamp, sql.moment),
+    (Timestamp, _moment),
 )
 
 

@@ -101,11 +101,12 @@ function projecting(on) {
     const { sql, size } = call.projection;
     const place = `$${statement.args.length + 1}::int`;
     const { rows } = await query({
-      sql: sql.replace(PAGE, () => statement.sql).replaceAll(SIZE, place),
+      sql: sql.replaceAll(SIZE, place).replace(PAGE, () => statement.sql),
       args: size === undefined ? statement.args : [...statement.args, size],
       argTypes: size === undefined ? statement.argTypes : [...statement.argTypes, INT],
     });
-    call.texts.push(rows[0][0]);
+    // One for each statement of which a long one has been made: more than one is refused.
+    for (const [text] of rows) call.texts.push(text);
     return { columnNames: ["id"], columnTypes: [Type.Text], rows: [] };
   };
   return on;
