@@ -228,6 +228,17 @@ async def test_other_programs_are_recorded_too(connection: Connection) -> None:
     assert await connection.fetchval("SELECT version FROM items WHERE id = 'other'") == 3
 
 
+async def test_programs_that_search_no_schema_are_recorded_too(
+    db: Database, connection: Connection
+) -> None:
+    """As dumps of PostgreSQL do."""
+    await db.item.create(data=item("a"))
+    async with connection.transaction():
+        await connection.execute("SET LOCAL search_path = ''")
+        await connection.execute("UPDATE public.items SET title = 'b'")
+    assert await actors(connection, "a") == [("created", "database"), ("updated", "database")]
+
+
 async def test_a_change_that_changes_nothing_is_none(db: Database, connection: Connection) -> None:
     await db.item.create(data=item("a"))
     await connection.execute("UPDATE items SET title = title, legacy = '{}'")

@@ -45,7 +45,8 @@ BEGIN
         || ') AS "given"("field", "value") WHERE "value" IS NOT NULL) END';
 
     EXECUTE format($format$
-        CREATE FUNCTION %1$I() RETURNS TRIGGER LANGUAGE plpgsql AS $trigger$
+        -- Also for programs that name the table with its schema and search none.
+        CREATE FUNCTION %1$I() RETURNS TRIGGER LANGUAGE plpgsql SET search_path FROM CURRENT AS $trigger$
         DECLARE
             "author" JSONB := nullif(current_setting('handover.author', true), '');
         BEGIN
