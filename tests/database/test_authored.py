@@ -228,9 +228,7 @@ async def test_other_programs_are_recorded_too(connection: Connection) -> None:
     assert await connection.fetchval("SELECT version FROM items WHERE id = 'other'") == 3
 
 
-async def test_programs_that_search_no_schema_are_recorded_too(
-    db: Database, connection: Connection
-) -> None:
+async def test_programs_that_search_no_schema_are_recorded_too(db: Database, connection: Connection) -> None:
     """As dumps of PostgreSQL do."""
     await db.item.create(data=item("a"))
     async with connection.transaction():
