@@ -20,8 +20,11 @@ import pytest
 from core.database.client import Database
 from core.database.errors import DatabaseUnavailable, LockTimeout, StatementTimeout
 from core.database.transaction import unit_of_work
+from core.http.projection import projected
 from core.local.process import Account, child_setup
+from features.items.schemas import Item
 from tests.database.engines import connected
+from tests.database.test_authored import Who, item
 from tests.fixtures.commands import Handover
 from tests.fixtures.servers import StartServer, free_port
 from tests.fixtures.services import TestServices
@@ -255,3 +258,34 @@ async def test_a_database_that_is_gone_behind_it_is_unavailable(
             for _ in range(3):
                 with pytest.raises(DatabaseUnavailable):
                     await db.query_raw("SELECT 1 AS one")
+
+
+async def test_every_change_through_it_names_its_author(services: TestServices, tmp_path: Path) -> None:
+    """Few sessions for many clients: no session keeps an author for the next one."""
+
+    async def write(db: Database, number: int) -> None:
+        writer = db if number % 4 == 3 else db.acting_as(Who(f"person-{number}"))
+        values = item(str(number))
+        if number % 4 == 0:
+            await writer.item.create_many(data=[values])
+        elif number % 4 == 1:
+            await unit_of_work(writer, lambda tx: tx.item.create(data=values))
+        else:
+            await writer.item.create(data=values)
+        await writer.execute_raw("UPDATE items SET title = 'changed' WHERE id = $1", str(number))
+
+    with (
+        services.fresh_database("pooled_authors") as url,
+        pgbouncer(tmp_path, url, default_pool_size=2) as through,
+    ):
+        async with connected(through, pool_timeout_s=20) as db:
+            await asyncio.gather(*(write(db, number) for number in range(40)))
+            rows = await db.query_raw("SELECT entity_id, actor, action FROM audit_entries ORDER BY id")
+            page = await projected(db, Item, lambda take: db.item.find_many(take=take), size=7)
+    found: dict[str, list[tuple[str, str]]] = {}
+    for row in rows:
+        found.setdefault(row["entity_id"], []).append((row["actor"], row["action"]))
+    for number in range(40):
+        who = "database" if number % 4 == 3 else f"person-{number}"
+        assert found[str(number)] == [(who, "created"), (who, "updated")]
+    assert page.count == 7
