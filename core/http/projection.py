@@ -106,7 +106,7 @@ def _object(model: type[BaseModel]) -> str:
             raise TypeError(f"{where}: PostgreSQL leaves out NULL only, and not in the first field")
         # No setting has that name: the one expression that is an error only where it is evaluated.
         value = f"coalesce({value}, current_setting('{where} has no form for what is stored'))"
-        if may_be_none or left_out:
+        if (may_be_none or left_out) and kind != list[str]:
             value = f"CASE WHEN {column} IS NOT NULL THEN {value} END"
         shown = sql.nullable(value) if may_be_none and not left_out else value
         fields.append(sql.Field(info.serialization_alias or name, shown, optional=left_out))
@@ -139,8 +139,9 @@ def _moment(column: str) -> str:
 
 
 def _texts(column: str) -> str:
-    """The typed client gives NULL as the empty list."""
-    return sql.text(f"coalesce({column}, '{{}}')")
+    """The typed client gives NULL as the empty list, and refuses lists of lists (as array_position does)."""
+    texts = sql.text(f"coalesce({column}, '{{}}')")
+    return f"CASE WHEN array_position({column}, NULL) IS NULL THEN {texts} END"
 
 
 # Not float: of two shortest forms PostgreSQL may choose another one than Python (5.684341886080802e-14).

@@ -127,7 +127,7 @@ async def test_a_model_that_writes_itself_otherwise_is_refused(showcase: Any, mo
 
 class Nullable(BaseModel):
     title: Literal["known", "well-known"] | None
-    words: list[str]
+    words: list[str] | None
     printed: Timestamp | None = Field(**LEFT_OUT_IF_NONE)
 
 
@@ -154,6 +154,16 @@ async def test_a_value_that_the_model_has_no_place_for_is_an_error(
         await _books(showcase, model, is_projected)
 
 
+@pytest.mark.parametrize("is_projected", [True, False])
+@pytest.mark.parametrize("words", ["{a,NULL}", "{{a,b},{c,d}}"])
+async def test_a_list_of_anything_but_texts_is_an_error(
+    showcase: Any, words: str, is_projected: bool
+) -> None:
+    await _insert(showcase, "known", "2026-01-01Z", words)
+    with pytest.raises(PrismaError):
+        await _books(showcase, NotNullable, is_projected)
+
+
 @pytest.mark.parametrize("printed", [None, "0001-01-01Z", "9999-12-31 23:59:59.999Z"])
 async def test_a_value_at_the_edge_has_the_bytes_of_the_model(showcase: Any, printed: str | None) -> None:
     """Among them a list that is NULL."""
@@ -161,11 +171,12 @@ async def test_a_value_at_the_edge_has_the_bytes_of_the_model(showcase: Any, pri
     assert await _books(showcase, Nullable, True) == await _books(showcase, Nullable, False)
 
 
-async def _insert(showcase: Any, title: str, printed: str | None) -> None:
+async def _insert(showcase: Any, title: str, printed: str | None, words: str | None = None) -> None:
     await showcase.execute_raw(
-        """INSERT INTO "Book" (title, printed, words) VALUES ($1, $2::text::timestamptz, NULL)""",
+        'INSERT INTO "Book" (title, printed, words) VALUES ($1, $2::text::timestamptz, $3::text::text[])',
         title,
         printed,
+        words,
     )
 
 
