@@ -73,6 +73,7 @@ class EngineClient(AsyncBasePrisma):
     def acting_as(self, author: Author, action: str | None = None) -> Self:
         """This client for changes that `author` makes: the audit entries that PostgreSQL writes of them name
         him. `action` is for entries that are to say another word than created, updated or deleted.
+        Raw statements run in a transaction.
         """
         facts = {"author": author.name, "request_id": author.request_id, "client": author.client}
         client = self._copy()

@@ -13,6 +13,9 @@ import { Abandoned, currentCall } from "./calls.mjs";
 
 /** What pg's pool says when no connection became free: an error without a code. */
 const WAITED_TOO_LONG = "timeout exceeded when trying to connect";
+const NAME = "handover-server";
+/** Of the releases that wrote their audit entries themselves: the triggers leave those to them. */
+const NAME_BEFORE = "handover";
 const POOL_TIMEOUT = "P2024";
 const CONNECTION_FAILURE = "08006";
 const PROTOCOL_VIOLATION = "08P01";
@@ -106,7 +109,7 @@ export class Pool extends pg.Pool {
       connectionTimeoutMillis: settings.poolTimeout,
       idleTimeoutMillis: 60_000,
       keepAlive: true,
-      application_name: "handover-server",
+      application_name: NAME,
     });
     this.url = settings.url;
     this.limits = {
@@ -128,6 +131,7 @@ export class Pool extends pg.Pool {
   async #explored() {
     this.exploring ??= explore(this.url, this.options.connectionTimeoutMillis).finally(() => (this.exploring = undefined));
     const { config, isPooled } = await this.exploring;
+    if (config.application_name === NAME_BEFORE) config.application_name = NAME;
     Object.assign(this.options, config, isPooled ? {} : { ...this.limits, options: "-c TimeZone=UTC" });
     this.isPooled = isPooled;
   }

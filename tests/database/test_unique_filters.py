@@ -41,9 +41,9 @@ async def test_reads_and_writes_of_a_row_as_it_was_seen(db: Database) -> None:
     upserted = await db.item.upsert(
         where={"id": item.id, "title": "changed"}, data={"create": values(), "update": {"title": "again"}}
     )
-    assert (upserted.id, upserted.title) == (item.id, "again")
+    assert (upserted.id, upserted.title, upserted.version) == (item.id, "again", changed.version + 1)
     assert await db.item.delete(where=seen) is None
-    assert await db.item.delete(where={"id": item.id, "version": changed.version}) is not None
+    assert await db.item.delete(where={"id": item.id, "version": upserted.version}) is not None
 
 
 async def test_of_several_unique_fields_one_is_needed(db: Database) -> None:
