@@ -155,6 +155,7 @@ class EngineProcess:
                     *MEMORY_FLAGS,
                     ENGINE_FOLDER / "host.mjs",
                     stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,  # Node makes a pipe it inherits non-blocking, for us too
                     stderr=subprocess.PIPE,
                     pass_fds=(theirs.fileno(),),
                     env={

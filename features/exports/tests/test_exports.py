@@ -119,7 +119,7 @@ async def test_a_file_that_cannot_be_written_is_said(handover: Handover, tmp_pat
 async def test_an_export_to_standard_output_is_the_file_and_nothing_else(
     handover: Handover, tmp_path: Path
 ) -> None:
-    source = library(tmp_path, 3)
+    source = library(tmp_path, 1_000)  # more than a pipe holds
     assert (await handover("import", "lowdb", str(source))).code == 0
     outcome = await handover("export", "lowdb", "-")
     assert (outcome.code, outcome.out) == (0, source.read_text())
