@@ -25,7 +25,7 @@ from features.imports.registry.schemas import (
 )
 from features.imports.registry.tables import Takeover
 from features.imports.registry.translate import Candidate, translate
-from features.imports.registry.versions import Versions
+from features.imports.registry.versions import Names, Versions
 from features.imports.schemas import Changes
 from features.imports.storage.folders import storing
 
@@ -119,7 +119,8 @@ class TableJudge:
         self._versions = Versions()
         self._indexed = captured.read(folder, table)
         self._remaining: Iterator[captured.Row] = captured.read(folder, table)
-        self._names: dict[str, int] = {}
+        self._names = Names()
+        self._owners: dict[str, str] = {}
         self._translated: Counter[str] = Counter()
         self._adapted: Counter[str] = Counter()
         self._spool = storing(lambda: SpoolWriter(spool_of(folder, table), token)) if spooled else None
@@ -129,8 +130,12 @@ class TableJudge:
         some = list(islice(self._indexed, _ROWS_AT_ONCE))
         for row in some:
             if isinstance(row.values, dict) and row.fault is None:
-                self._versions.add(row.position, row.values)
+                newest = self._versions.add(row.position, row.values)
+                if newest and self.table == SYSTEMS:
+                    self._names.add(row.values)
         self.rows += len(some)
+        if not some:
+            self._owners = self._names.owners()
         return bool(some)
 
     def some(self) -> list[Candidate] | None:
@@ -268,8 +273,7 @@ class TableJudge:
         return candidate
 
     def _give_name(self, candidate: Candidate) -> None:
-        place = candidate.position
-        while self._names.setdefault(str(candidate.row["name"]), place) != place:
+        while self._owners.setdefault(str(candidate.row["name"]), candidate.id) != candidate.id:
             candidate.rename()
 
     def _write(self, lines: Sequence[Line]) -> None:

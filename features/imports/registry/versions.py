@@ -17,17 +17,38 @@ class Versions:
     def __init__(self) -> None:
         self._newest: dict[str, tuple[datetime, datetime, int]] = {}
 
-    def add(self, position: int, values: Mapping[str, object]) -> None:
+    def add(self, position: int, values: Mapping[str, object]) -> bool:
+        """Whether it is the newest of its id so far."""
         if (key := _key(values)) is None:
-            return
+            return False
         appended_at = as_moment(values.get("ts") or values.get("designated_timestamp")) or _NEVER
         place = (appended_at, as_moment(values.get("updated_at")) or _NEVER, position)
         self._newest[key] = max(self._newest.get(key, place), place)
+        return self._newest[key] == place
 
     def newest(self, values: Mapping[str, object]) -> int | None:
         """The place of the version that counts; None for a row without an id."""
         key = _key(values)
         return None if key is None else self._newest[key][2]
+
+
+class Names:
+    """To whom a name of several systems belongs: the one created first, then that of the least id. Neither a
+    new version nor another order of the rows gives it to anyone else.
+    """
+
+    def __init__(self) -> None:
+        self._newest: dict[str, tuple[str, datetime]] = {}
+
+    def add(self, values: Mapping[str, object]) -> None:
+        """The newest version of a row so far."""
+        created_at = as_moment(values.get("created_at")) or _NEVER
+        self._newest[str(values["id"])] = (str(values.get("name") or ""), created_at)
+
+    def owners(self) -> dict[str, str]:
+        """Ids by name."""
+        first = sorted((created_at, key, name) for key, (name, created_at) in self._newest.items())
+        return {name: key for _, key, name in reversed(first)}
 
 
 def _key(values: Mapping[str, object]) -> str | None:

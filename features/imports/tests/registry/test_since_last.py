@@ -258,3 +258,16 @@ async def test_it_decides_conflicts_itself(takeover: Takeover, tmp_path: Path, m
     folder = export(tmp_path / "old", ideas=[idea()])
     with pytest.raises(ValueError, match="cannot be chosen together with on_conflict"):
         await takeover(folder, since_last=True, on_conflict=mode)
+
+
+async def test_of_one_name_it_stays_whose_it_was_whatever_the_order(
+    takeover: Takeover, client: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    first, second = system(id="b", name="Hub"), system(id="c", name="Hub")
+    later = system(id="a", name="Hub", created_at=LATER)
+    await takeover(export(tmp_path / "old", systems=[first, second, later]))
+    names = {"a": "Hub (a)", "b": "Hub", "c": "Hub (c)"}
+    changed = export(tmp_path / "old", systems=[later, second, *newer(first, description="Changed there")])
+    assert counts(await takeover(changed, since_last=True), changed=1, unchanged=2)
+    assert {each: (await one(client, f"systems/{each}"))["name"] for each in names} == names
+    assert counts(await takeover(changed, since_last=True), unchanged=3)
