@@ -173,11 +173,17 @@ def show_summary(job: JobView, database: str) -> None:
     if "sha256" in result:
         rows.append((_words("sha256"), str(result["sha256"])))
     say_columns([*rows, ("job", job.id), ("database", database)])
-    _show_each(result.get("rejects"), "path", "reason")
+    rejects = _list(result.get("rejects"))
+    _show_each(rejects, "path", "reason")
+    if rejects:
+        _show_more(rejects, result.get("rejected"), "records that cannot be imported")
     if isinstance(changes, dict):
-        _show_each(changes.get("firstConflicts"), "id", "reason")
-        for item_id in _list(changes.get("firstVanished")):
+        conflicts, vanished = _list(changes.get("firstConflicts")), _list(changes.get("firstVanished"))
+        _show_each(conflicts, "id", "reason")
+        _show_more(conflicts, changes.get("conflicts"), "conflicts")
+        for item_id in vanished:
             say(f"  {item_id}: has vanished from the source and is still here")
+        _show_more(vanished, changes.get("vanished"), "that have vanished")
 
 
 def show_ended(
@@ -192,15 +198,23 @@ def show_ended(
     rows = [(_words(name), f"{value:,}" if isinstance(value, int) else str(value)) for name, value in known]
     say_columns([*rows, ("job", job.id), ("database", database)])
     _show_each(result.get("firstDecided"), "id", "reason")
-    for each in _list(result.get(conflicts)):
+    against = _list(result.get(conflicts))
+    for each in against:
         if isinstance(each, dict):
             say(f"  {each.get('entity')} {each.get('id')} {each.get('what')}")
+    _show_more(against, result.get("conflicts"), "conflicts")
 
 
 def _show_each(told: JsonValue, name: str, reason: str) -> None:
     for each in _list(told):
         if isinstance(each, dict):
             say(f"  {each.get(name)}: {each.get(reason)}")
+
+
+def _show_more(told: Sequence[JsonValue], total: JsonValue, what: str) -> None:
+    """That the named ones are not all."""
+    if isinstance(total, int) and total > len(told):
+        say(f"  and {total - len(told):,} more {what}")
 
 
 def _list(value: JsonValue) -> list[JsonValue]:

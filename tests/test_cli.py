@@ -120,7 +120,7 @@ async def test_an_import_is_continued_and_taken_back(handover: Handover, tmp_pat
     assert re.search(r"^deleted +3$", undone.out, re.MULTILINE)
     nothing = await handover("import", "undo", job[1])
     assert nothing.code == 1
-    assert "brought nothing" in nothing.err
+    assert "taken back already" in nothing.err
     both = await handover("import", "lowdb", path, "--since-last", "--on-conflict", "overwrite")
     assert both.code == 2
 

@@ -103,6 +103,10 @@ async def _capture(
         return label_of(source), absent
     if options.source == "postgres":
         raise SourceUnavailable("An old PostgreSQL is named by a postgresql:// URL")
+    if "://" in source:
+        raise SourceUnavailable(
+            "A running QuestDB is named by postgresql://HOST:8812, exports by their folder"
+        )
     folder = await asyncio.to_thread(Path(source).absolute)
     found = await asyncio.to_thread(tables_in, folder)
     for table, path in found.items():

@@ -9,6 +9,7 @@ hold a password.
 import math
 import os
 import re
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -240,6 +241,8 @@ def _reason(error: BaseException) -> str:
         return "no answer in time"
     if isinstance(error, asyncpg.PostgresError):
         return str(error).split("\n", 1)[0][:200]
+    if isinstance(error, socket.gaierror):
+        return "its host name is not known"
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno)
     return "the connection failed"

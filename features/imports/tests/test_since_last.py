@@ -1,6 +1,8 @@
 """The cut-over pass: only what has changed in the source since the last import; nothing that people did."""
 
 import json
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -8,7 +10,20 @@ import httpx
 import pytest
 
 from features.imports.tests.conftest import Held
-from features.imports.tests.factories import FIVE, Job, Record, ended, imported, lowdb, post, record, undone
+from features.imports.tests.factories import (
+    FIVE,
+    Job,
+    Record,
+    ended,
+    imported,
+    lowdb,
+    many,
+    post,
+    record,
+    undone,
+    write,
+)
+from tests.fixtures.commands import Handover
 from tests.fixtures.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -240,3 +255,14 @@ async def test_what_is_changed_while_it_runs_is_not_lost(client: httpx.AsyncClie
     assert job["state"] == "succeeded", job["error"]
     title = (await item(client, "42"))["title"]
     assert title == ("Changed here" if answer.status_code == 200 else "Changed there")
+
+
+async def test_a_summary_says_how_many_it_does_not_name(handover: Handover, tmp_path: Path) -> None:
+    path = write(tmp_path, lowdb(many(25)))
+    assert (await handover("import", "lowdb", str(path))).code == 0
+    path.write_bytes(lowdb([record(title="")] * 22))
+    told = (await handover("import", "lowdb", str(path), "--since-last", "--dry-run")).out
+    assert len(re.findall(r"^  items\[\d+\]: ", told, re.MULTILINE)) == 20
+    assert "\n  and 2 more records that cannot be imported\n" in told
+    assert told.count(": has vanished from the source and is still here\n") == 20
+    assert told.endswith("\n  and 5 more that have vanished\n")

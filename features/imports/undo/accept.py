@@ -22,6 +22,6 @@ async def accept_undo(db: Database, jobs: Jobs, actor: Enqueuer, job_id: str) ->
     if not job.ended:
         raise ImportNotUndoable(f"Import {job_id} has not ended yet; cancel it first")
     if not await memory.exists(db, job.id):
-        raise ImportNotUndoable(f"Import {job_id} brought nothing that can be taken back")
+        raise ImportNotUndoable(f"Import {job_id} brought nothing, or is taken back already")
     arguments = UndoArguments(import_job_id=job.id).model_dump(by_alias=True)
     return await jobs.enqueue(db, UNDO_KIND, arguments, actor)
