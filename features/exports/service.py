@@ -21,7 +21,8 @@ async def accept(db: Database, jobs: Jobs, settings: Settings, actor: Enqueuer, 
         arguments = Arguments()
         await _sweep(jobs, settings)
     else:
-        arguments = Arguments(filename=path.name, path=str(await asyncio.to_thread(path.absolute)))
+        absolute = await asyncio.to_thread(path.absolute)
+        arguments = Arguments(filename=absolute.name, path=str(absolute))
     return await jobs.enqueue(db, KIND, arguments.model_dump(by_alias=True, exclude_none=True), actor)
 
 

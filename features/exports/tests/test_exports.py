@@ -113,6 +113,7 @@ async def test_a_file_that_cannot_be_written_is_said(handover: Handover, tmp_pat
     outcome = await handover("export", "lowdb", path)
     assert outcome.code == 1
     assert "cannot be written" in outcome.out or "is not a file" in outcome.out
+    assert f"Export of {(tmp_path / path).name} failed" in outcome.out
     assert '"level":"error"' not in outcome.err, "a terminal would show it a second time"
 
 
