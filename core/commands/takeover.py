@@ -189,7 +189,9 @@ async def _export(file: Path | None) -> "JobView":
 
 
 def _copy_out(path: Path) -> None:
-    """To standard output, past its buffer: who reads it may have gone."""
+    """To standard output, past its buffer: who reads it may have gone. Raises TargetUnusable."""
+    from features.exports.api import TargetUnusable
+
     with path.open("rb") as file:
         while data := memoryview(file.read(1 << 20)):
             while data:
@@ -197,6 +199,8 @@ def _copy_out(path: Path) -> None:
                     data = data[os.write(sys.stdout.fileno(), data) :]
                 except BrokenPipeError:
                     raise typer.Exit(1) from None
+                except OSError as error:
+                    raise TargetUnusable(f"Standard output cannot be written: {error.strerror}") from error
     path.unlink()
 
 

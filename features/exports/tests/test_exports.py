@@ -5,6 +5,8 @@ import hashlib
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,8 @@ from features.exports.lowdb.target import Target
 from features.exports.tests.factories import EXPORTS, exported, imported, record, stringify
 from tests.fixtures.commands import Handover, StartCommand
 from tests.fixtures.database import Connection
+from tests.fixtures.servers import process_environment
+from tests.fixtures.services import TestServices
 from tests.fixtures.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -127,6 +131,24 @@ async def test_an_export_to_standard_output_is_the_file_and_nothing_else(
     assert "Export of library.json succeeded" in outcome.err
     assert not (tmp_path / "-").exists()
     assert list((tmp_path / "data" / "exports").glob("*/*")) == []
+
+
+async def test_an_export_to_a_full_disk_by_way_of_standard_output_is_said(
+    services: TestServices, tmp_path: Path
+) -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "core.cli", "export", "lowdb", "-"),
+        stdout=full,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env=process_environment(services, tmp_path / "data", {}),
+    )
+    os.close(full)
+    _, err = await process.communicate()
+    assert process.returncode == 1
+    told = err.decode().splitlines()[-1]
+    assert told == "handover: Standard output cannot be written: No space left on device"
 
 
 async def test_an_export_of_nothing_is_whole(handover: Handover, tmp_path: Path) -> None:
