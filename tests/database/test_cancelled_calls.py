@@ -50,7 +50,11 @@ async def busy(client: Database, other: Database) -> AsyncIterator[None]:
     async with other.tx(timeout=timedelta(minutes=1)) as holder:
         await holder.query_raw(LOCK)
         holding = [asyncio.create_task(client.query_raw(LOCK)) for _ in range(SIZE)]
-        locks = "SELECT count(*)::int AS waiting FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        # Other workers of the tests have locks in their databases.
+        locks = (
+            "SELECT count(*)::int AS waiting FROM pg_locks JOIN pg_database ON pg_database.oid = database "
+            "WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()"
+        )
 
         async def all_wait() -> bool:
             return await other.query_first(locks) == {"waiting": SIZE}
