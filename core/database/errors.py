@@ -163,11 +163,6 @@ def engine_error(error: Mapping[str, Any]) -> Exception:
     return prisma_errors.DataError(data)
 
 
-def refused_by_database(error: Exception) -> bool:
-    """Whether PostgreSQL itself refused the statement, which then has changed nothing."""
-    return isinstance(error, prisma_errors.DataError) and bool(_STATE.fullmatch(error.data.get("state", "")))
-
-
 def _transaction_error(message: str) -> Exception:
     if NOT_STARTED in message:
         return PoolExhausted(PROBLEMS["P2024"][1])

@@ -1,4 +1,4 @@
-"""Lists as PostgreSQL writes them: the JSON of a response model, derived from the model itself.
+"""Projections: the SQL that writes the JSON of a response model, derived from the model itself.
 
 The text has the bytes that the model's own `model_dump_json` would give. A model that PostgreSQL cannot write
 so is refused, and so is a value that the model would refuse.

@@ -1,10 +1,11 @@
 """Items through the typed client. Functions take `db` first and open no transaction."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, cast
 
 from prisma.models import Item as ItemRow
 from prisma.types import (
+    ItemCreateInput,
     ItemOrderByInput,
     ItemTotalScalarFieldKeys,
     ItemTotalWhereInput,
@@ -29,7 +30,7 @@ async def list_items(
     db: Database, wanted: ItemFilter, *, after: Position | None, offset: int, size: int | None
 ) -> Projected:
     """Newest first, ties by id; without `size` all that match. `tag` and `q` are not looked at."""
-    where = _where(wanted)
+    where = cast(ItemWhereInput, wanted.kinds)
     if after is not None:
         # The first condition repeats part of the second: it is the one that an index can jump to.
         where["AND"] = [
@@ -53,9 +54,7 @@ async def items_by_id(db: Database, ids: Sequence[str]) -> Projected:
 
 async def count_items(db: Database, wanted: ItemFilter | None = None) -> int:
     """The same cost whatever the size of the table. `tag` and `q` are not looked at."""
-    where: ItemTotalWhereInput = {}
-    if wanted is not None:
-        where = wanted.model_dump(include={"status", "category", "priority"}, exclude_none=True)  # type: ignore[assignment]
+    where = cast(ItemTotalWhereInput, {} if wanted is None else wanted.kinds)
     by: list[ItemTotalScalarFieldKeys] = ["status"]
     kinds = await db.itemtotal.group_by(by, where=where, sum={"items": True})
     return sum(int(kind["_sum"]["items"]) for kind in kinds)
@@ -66,13 +65,14 @@ async def find_item(db: Database, item_id: str) -> ItemRow | None:
 
 
 async def create_item(db: Database, item_id: str, values: CreateItem) -> ItemRow:
-    return await db.item.create(data={"id": item_id, **values.model_dump(), "created_at": now()})  # type: ignore[typeddict-item]
+    data = {"id": item_id, **values.model_dump(), "created_at": now()}
+    return await db.item.create(data=cast(ItemCreateInput, data))
 
 
 async def update_item(db: Database, item_id: str, values: UpdateItem, seen: Precondition) -> ItemRow:
     """Raises ItemNotFound; ItemChanged when it is not as its writer has seen it."""
-    data: ItemUpdateInput = {**values.model_dump(exclude_unset=True), "updated_at": now()}  # type: ignore[typeddict-item]
-    row = await db.item.update(where=await _as_seen(db, item_id, seen), data=data)
+    data = {**values.model_dump(exclude_unset=True), "updated_at": now()}
+    row = await db.item.update(where=await _as_seen(db, item_id, seen), data=cast(ItemUpdateInput, data))
     return row or await _refused(db, item_id, seen)
 
 
@@ -80,17 +80,6 @@ async def delete_item(db: Database, item_id: str, seen: Precondition) -> ItemRow
     """The item as it was. Raises as `update_item` does."""
     row = await db.item.delete(where=await _as_seen(db, item_id, seen))
     return row or await _refused(db, item_id, seen)
-
-
-def _where(wanted: ItemFilter) -> ItemWhereInput:
-    where: ItemWhereInput = {}
-    if wanted.status is not None:
-        where["status"] = wanted.status
-    if wanted.category is not None:
-        where["category"] = wanted.category
-    if wanted.priority is not None:
-        where["priority"] = wanted.priority
-    return where
 
 
 async def _as_seen(db: Database, item_id: str, seen: Precondition) -> ItemWhereUniqueInput:

@@ -112,6 +112,11 @@ class ItemFilter(Input):
         default=None, description="Words that title and description contain; a word may be cut short"
     )
 
+    @property
+    def kinds(self) -> dict[str, str]:
+        """Of status, category and priority those that are asked for."""
+        return self.model_dump(include={"status", "category", "priority"}, exclude_none=True)
+
 
 class ItemQuery(ItemFilter):
     """Without `limit` the list is complete. `cursor` is steadier than `offset` while items are added."""

@@ -13,6 +13,7 @@ import pytest
 from core.database.client import Database
 from core.database.errors import PoolExhausted
 from tests.database.engines import connected
+from tests.fixtures.database import WAITING_LOCKS
 from tests.fixtures.services import TestServices
 from tests.fixtures.waiting import wait_for
 
@@ -50,11 +51,7 @@ async def busy(client: Database, other: Database) -> AsyncIterator[None]:
     async with other.tx(timeout=timedelta(minutes=1)) as holder:
         await holder.query_raw(LOCK)
         holding = [asyncio.create_task(client.query_raw(LOCK)) for _ in range(SIZE)]
-        # Other workers of the tests have locks in their databases.
-        locks = (
-            "SELECT count(*)::int AS waiting FROM pg_locks JOIN pg_database ON pg_database.oid = database "
-            "WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()"
-        )
+        locks = f"SELECT count(*)::int AS waiting FROM {WAITING_LOCKS} WHERE locktype = 'advisory'"
 
         async def all_wait() -> bool:
             return await other.query_first(locks) == {"waiting": SIZE}

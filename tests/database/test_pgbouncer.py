@@ -5,7 +5,6 @@ import json
 import os
 import pwd
 import shutil
-import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -21,11 +20,12 @@ from core.database.client import Database
 from core.database.errors import DatabaseUnavailable, LockTimeout, StatementTimeout
 from core.database.transaction import unit_of_work
 from core.http.projection import projected
-from core.local.process import Account, child_setup
+from core.local.process import Account
 from features.items.schemas import Item
 from tests.database.engines import connected
 from tests.database.test_authored import Who, item
 from tests.fixtures.commands import Handover
+from tests.fixtures.programs import running
 from tests.fixtures.servers import StartServer, free_port
 from tests.fixtures.services import TestServices
 from tests.fixtures.waiting import wait_for, wait_until
@@ -59,18 +59,9 @@ def pgbouncer(folder: Path, url: str, **settings: object) -> Iterator[str]:
     if os.geteuid() == 0:  # as root it refuses to run
         entry = pwd.getpwnam("nobody")
         account = Account(entry.pw_uid, entry.pw_gid)
-    process = subprocess.Popen(
-        ["pgbouncer", "--quiet", configuration],
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        preexec_fn=child_setup(signal.SIGTERM, account, keep_access=True),  # noqa: PLW1509 - as the embedded services do
-    )
-    try:
+    with running("pgbouncer", "--quiet", configuration, folder=folder, account=account):
         wait_until(lambda: _listens(port), message="PgBouncer does not listen")
         yield f"postgresql://{parts.username or ''}@127.0.0.1:{port}{parts.path}"
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def _listens(port: int) -> bool:

@@ -3,7 +3,6 @@
 import asyncio
 import shutil
 import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from core.local.process import child_setup
 from tests.faults.conftest import Count
 from tests.faults.load import Load
+from tests.fixtures.programs import running
 from tests.fixtures.servers import LiveServer, StartServer, free_port
 from tests.fixtures.services import TestServices
 from tests.fixtures.waiting import wait_for
@@ -42,16 +41,8 @@ def haproxy(folder: Path, first: int, second: int) -> Iterator[str]:
     port = free_port()
     configuration = folder / "haproxy.cfg"
     configuration.write_text(CONFIGURATION.format(port=port, first=first, second=second))
-    process = subprocess.Popen(
-        ["haproxy", "-q", "-f", configuration],
-        stdin=subprocess.DEVNULL,
-        preexec_fn=child_setup(signal.SIGTERM),  # noqa: PLW1509 - as the embedded services do
-    )
-    try:
+    with running("haproxy", "-q", "-f", configuration, folder=folder):
         yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @pytest.mark.slow

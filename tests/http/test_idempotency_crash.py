@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from tests.fixtures.database import WAITING_LOCKS
 from tests.fixtures.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -24,9 +25,8 @@ if TYPE_CHECKING:
 ITEMS = "/api/items"
 ITEM = {"title": "t", "description": "d", "category": "dashboard", "priority": "low"}
 GATE = 20_261_124
-
-
-WAITING = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND NOT granted"
+AT_THE_GATE = f"{WAITING_LOCKS} WHERE locktype = 'advisory' AND objid = $1"
+WAITING = f"SELECT count(*) FROM {AT_THE_GATE}"
 
 
 @asynccontextmanager
@@ -128,11 +128,7 @@ async def test_killed_after_the_commit_it_is_never_carried_out_again(
     async with held_up(connection, "NEW.status IS NOT NULL"):
         await killed_in_the_middle(doomed, connection, headers)
         assert await items(connection) == 1
-        await connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_locks "
-            "WHERE locktype = 'advisory' AND objid = $1 AND NOT granted",
-            GATE,
-        )
+        await connection.execute(f"SELECT pg_terminate_backend(pid) FROM {AT_THE_GATE}", GATE)
     await over(connection)
     server = await live_server()
     async with server.client() as client:
@@ -158,7 +154,7 @@ async def test_a_commit_of_which_nobody_knows_is_not_repeated(
         await wait_for(lambda: connection.fetchval(WAITING, GATE))
         os.kill(app.state.platform.db.engine_status().pid, signal.SIGKILL)
         # Giving the key up waits for the outcome, which is not known before the gate opens.
-        undecided = "SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted"
+        undecided = f"SELECT count(*) FROM {WAITING_LOCKS} WHERE locktype = 'transactionid'"
         await wait_for(lambda: connection.fetchval(undecided))
         assert await items(connection) == 0
         await connection.execute("SELECT pg_advisory_unlock_all()")

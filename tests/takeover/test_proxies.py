@@ -2,8 +2,6 @@
 
 import re
 import shutil
-import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +10,8 @@ from typing import Final
 import httpx
 import pytest
 
-from core.local.process import child_setup
 from features.imports.tests.factories import FIVE, imported, lowdb
+from tests.fixtures.programs import running
 from tests.fixtures.servers import StartServer, free_port
 from tests.fixtures.waiting import wait_for
 from tests.takeover.transcript import GUIDE
@@ -53,17 +51,8 @@ def proxy(program: str, folder: Path, target: str) -> Iterator[str]:
     given = given.replace("bind :80", f"bind {address}").replace("listen 80", f"listen {address}")
     configuration = folder / f"{program}.conf"
     configuration.write_text(AROUND[program].format(folder=folder, temporary=TEMPORARY, given=given))
-    process = subprocess.Popen(
-        [*COMMANDS[program], configuration],
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        preexec_fn=child_setup(signal.SIGTERM),  # noqa: PLW1509 - as the embedded services do
-    )
-    try:
+    with running(*COMMANDS[program], configuration, folder=folder):
         yield f"http://{address}"
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @pytest.mark.parametrize("program", sorted(AROUND))

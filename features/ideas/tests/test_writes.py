@@ -18,7 +18,7 @@ from features.ideas.tests.factories import (
     new_idea,
     update,
 )
-from tests.fixtures.database import Connection
+from tests.fixtures.database import WAITING_LOCKS, Connection
 from tests.fixtures.trail import audit_of, no_audit
 from tests.fixtures.waiting import wait_for
 
@@ -196,7 +196,7 @@ async def test_a_system_that_is_deleted_meanwhile_is_not_linked(
     await deleting.start()
     await connection.execute("DELETE FROM systems WHERE id = $1", system_id)
     creating = asyncio.create_task(client.post(IDEAS, json=new_idea(systemId=system_id)))
-    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    waiting = f"SELECT count(*) FROM {WAITING_LOCKS}"
     await wait_for(lambda: connection.fetchval(waiting))
     await deleting.commit()
     response = await creating

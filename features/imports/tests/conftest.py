@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
+from tests.fixtures.database import WAITING_LOCKS
 from tests.fixtures.services import TestServices
 
 if TYPE_CHECKING:
@@ -61,8 +62,7 @@ async def held_at(
         async def waiting() -> bool:
             return bool(
                 await sql.fetchval(
-                    "SELECT count(*) FROM pg_locks "
-                    "WHERE locktype = 'advisory' AND objid = $1 AND NOT granted",
+                    f"SELECT count(*) FROM {WAITING_LOCKS} WHERE locktype = 'advisory' AND objid = $1",
                     _GATE,
                 )
             )

@@ -10,6 +10,7 @@ from core.database.bulk import Verdict
 from core.database.client import Database
 from features.imports.tests.factories import FIVE, IMPORTS, ended, imported, lowdb, many, record, undone
 from features.items import api as items
+from tests.fixtures.database import WAITING_LOCKS
 from tests.fixtures.servers import StartServer
 from tests.fixtures.waiting import wait_for
 
@@ -246,9 +247,7 @@ async def test_a_killed_undo_has_done_nothing_and_is_done_later(
 
             async def waiting() -> bool:
                 return bool(
-                    await sql.fetchval(
-                        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-                    )
+                    await sql.fetchval(f"SELECT count(*) FROM {WAITING_LOCKS} WHERE locktype = 'advisory'")
                 )
 
             await wait_for(waiting, 30)

@@ -54,8 +54,7 @@ def match_statement(
 def _conditions(wanted: ItemFilter, arguments: Arguments) -> list[str]:
     # Enumerated values stand in the text: one of them is rare, another common, and each gets the plan that is
     # best for it.
-    kinds = wanted.model_dump(include={"status", "category", "priority"}, exclude_none=True)
-    found = [f"{name} = '{value}'" for name, value in kinds.items()]
+    found = [f"{name} = '{value}'" for name, value in wanted.kinds.items()]
     if wanted.tag is not None:
         found.append(f"handover_tags(tags) @> ARRAY[{arguments.add(wanted.tag)}::text]")
     if wanted.q:

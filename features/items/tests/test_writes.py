@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from features.items.tests.factories import JsonObject, create, legacy_record, new_item
-from tests.fixtures.database import Connection
+from tests.fixtures.database import WAITING_LOCKS, Connection
 from tests.fixtures.trail import audit_of, no_audit
 from tests.fixtures.waiting import wait_for
 
@@ -125,7 +125,7 @@ async def test_a_writer_waits_for_the_one_before(client: httpx.AsyncClient, conn
     await other.start()
     await connection.execute("UPDATE items SET title = 'Theirs', version = version + 1")
     update = asyncio.create_task(client.put(f"/api/items/{item['id']}", json={"priority": "low"}))
-    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
+    waiting = f"SELECT count(*) FROM {WAITING_LOCKS} WHERE locktype = 'transactionid'"
     await wait_for(lambda: connection.fetchval(waiting))
     assert not update.done()
     await other.commit()

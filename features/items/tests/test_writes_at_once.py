@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from features.items.tests.factories import create, new_item
-from tests.fixtures.database import Connection
+from tests.fixtures.database import WAITING_LOCKS, Connection
 from tests.fixtures.services import TestServices
 from tests.fixtures.trail import audit_of
 from tests.fixtures.waiting import wait_for
@@ -94,7 +94,7 @@ async def test_an_item_that_somebody_holds_keeps_nobody_else_waiting(
             sent = [asyncio.create_task(client.put(url, json={"title": "new"})) for url in urls]
             others = [each for number, each in enumerate(sent) if number != 7]
             assert {each.status_code for each in await asyncio.gather(*others)} == {200}
-            waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
+            waits = f"SELECT count(*) FROM {WAITING_LOCKS} WHERE locktype = 'transactionid'"
             await wait_for(lambda: connection.fetchval(waits))
             assert not sent[7].done()
         late = (await sent[7]).json()["data"]

@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from features.imports.api import RegistryOptions, accept_registry
-from tests.fixtures.database import Connection
+from tests.fixtures.database import WAITING_LOCKS, Connection
 from tests.fixtures.services import TestServices
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class Gate:
     async def waited_at(self) -> bool:
         return bool(
             await self._sql.fetchval(
-                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND NOT granted",
+                f"SELECT count(*) FROM {WAITING_LOCKS} WHERE locktype = 'advisory' AND objid = $1",
                 _GATE,
             )
         )

@@ -16,6 +16,7 @@ from features.imports.tests.registry.conftest import Takeover
 from features.imports.tests.registry.factories import export, file, idea, ideas, system
 from tests.fixtures.application import RunningApp
 from tests.fixtures.commands import Handover, StartCommand
+from tests.fixtures.database import WAITING_LOCKS
 from tests.fixtures.services import TestServices
 from tests.fixtures.waiting import wait_for
 
@@ -52,9 +53,7 @@ async def taken_at_the_commit(sql: "asyncpg.Connection", url: str) -> AsyncItera
 
     async def waiting() -> bool:
         return bool(
-            await sql.fetchval(
-                "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND NOT granted"
-            )
+            await sql.fetchval(f"SELECT count(*) FROM {WAITING_LOCKS} WHERE mode = 'AccessExclusiveLock'")
         )
 
     other = await asyncpg.connect(url)
