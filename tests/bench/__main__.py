@@ -33,8 +33,9 @@ async def bench(folder: Path, console: Console, *, quick: bool) -> None:
     tables.show_app(console, figures)
     if not quick:
         console.print(
-            "The yardsticks answer the same bytes from the same rows, with pools of 10. They write the "
-            "item in one transaction, and neither an audit entry nor a log; Handover writes both."
+            "The yardsticks answer the same bytes from the same rows, with pools of 10. They write an item "
+            "in one transaction, in which the table's triggers count its version and write its audit entry "
+            "as they do for Handover. They write no log; Handover does."
         )
         tables.show_yardsticks(console, figures)
         if imported is not None:

@@ -85,11 +85,15 @@ def _systems() -> Iterator[tuple[object, ...]]:
         yield f"system-{number}", name, f"Serves {name}", "online", "documentation", START + number * SPACING
 
 
+AS_AN_IMPORT: Final = {"handover.unaudited": "items"}
+"""Rows come without audit entries."""
+
+
 async def fill(url: str, rows: int) -> None:
     """So many items and so many ideas of 50 systems. Statistics and visibility are then those of a database
     that has run for a while.
     """
-    connection: Connection = await asyncpg.connect(url)
+    connection: Connection = await asyncpg.connect(url, server_settings=AS_AN_IMPORT)
     try:
         await connection.execute("TRUNCATE items, ideas, systems CASCADE")
         for table, columns, source in (

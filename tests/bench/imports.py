@@ -22,7 +22,7 @@ from core.database import schema
 from core.local.services import local_services
 from core.settings import Settings
 from tests.bench import processes
-from tests.bench.data import records
+from tests.bench.data import AS_AN_IMPORT, records
 
 ROUNDS = 3
 SMALL, LARGE = 100_000, 1_000_000
@@ -83,7 +83,7 @@ def copy_text(count: int) -> bytes:
 
 async def copy_in(url: str, text: bytes) -> float:
     """Seconds for the same rows by COPY into the same table: what PostgreSQL itself can do."""
-    connection = await asyncpg.connect(url)
+    connection = await asyncpg.connect(url, server_settings=AS_AN_IMPORT)
     try:
         await connection.execute("TRUNCATE items")
         started = time.perf_counter()
