@@ -1,5 +1,6 @@
 """What other slices may use of the audit trail: leaving an entry, in the writer's own transaction, what
-happened lately, and taking the entries of an old log over (`TAKEOVER`).
+happened lately, and taking the entries of an old log over. `TAKEOVER` adds each once; whoever uses it
+invalidates `AUDIT_TAGS` after the commit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,8 +12,10 @@ from pydantic import JsonValue
 from core.database.client import Author, Database
 from features.audit import queries
 from features.audit.cache import AUDIT_TAGS
-from features.audit.queries.takeover import TakenOverEntries
 from features.audit.schemas import RETENTION_ENTITY, Action, AuditEntry, Trace
+from features.audit.sql import entries
+from features.audit.sql.recent import find_recent
+from features.audit.sql.takeover import TAKEOVER, TakenOverEntries
 
 __all__ = [
     "AUDIT_TAGS",
@@ -34,9 +37,6 @@ __all__ = [
 
 ENTITY: Final = RETENTION_ENTITY
 """What an entry about the trail itself names."""
-
-TAKEOVER: Final = queries.TAKEOVER
-"""Adds entries of an old log, each once; whoever uses it invalidates `AUDIT_TAGS` after the commit."""
 
 Facts = Mapping[str, JsonValue]
 """A row as the API shows it."""
@@ -74,7 +74,7 @@ def entries_of(changed: str, entity: str, action: Action, *, author: str) -> str
     row as the API shows it, NULL when it was made or is gone). `author` is SQL for three texts, the author's
     name, request id and client: parameters (`$3, $4, $5`) or columns of `changed`.
     """
-    return queries.entries_of(changed, entity, action, author=author)
+    return entries.entries_of(changed, entity, action, author=author)
 
 
 async def recent(
@@ -90,7 +90,7 @@ async def recent(
 
     A cached answer made of them hangs on `AUDIT_TAGS`, and on the tags of the slices whose rows they are.
     """
-    return await queries.find_recent(db, kinds, since, labels=labels, limit=limit)
+    return await find_recent(db, kinds, since, labels=labels, limit=limit)
 
 
 async def deleted_since(db: Database, entity: str, ids: Sequence[str], since: datetime) -> frozenset[str]:

@@ -12,6 +12,7 @@ from core.jobs import JobContext, JobKind, JsonObject
 from features.audit import queries
 from features.audit.cache import AUDIT_TAGS
 from features.audit.schemas import RETENTION_ENTITY, RETENTION_KIND, AuditEntry
+from features.audit.sql.retention import allow_deletion
 
 BATCH: Final = 5000
 """Entries of one transaction."""
@@ -52,6 +53,7 @@ async def _delete_batch(context: JobContext, limit: datetime, deleted: int) -> i
     job = context.job
 
     async def delete(tx: Database) -> int:
+        await allow_deletion(tx)
         batch = await queries.delete_older(tx, limit, limit=BATCH)
         if batch:
             changes: JsonObject = {"count": batch, "before": to_iso(limit)}

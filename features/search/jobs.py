@@ -19,7 +19,7 @@ from core.deps import ActorName
 from core.jobs import Describe, JobConflict, JobContext, JobKind, Jobs, JobView, JsonObject
 from core.platform import Platform
 from features.files import api as files
-from features.search import queries, service
+from features.search import queries, service, sql
 from features.search.cache import INDEX_TAGS
 from features.search.schemas import REINDEX_KIND, Document, Source
 from features.search.sources import markdown, uploads
@@ -58,7 +58,7 @@ class Tally:
 async def reindex(context: JobContext) -> JsonObject:
     folder = context.settings.docs_dir
     fingerprint = await asyncio.to_thread(_fingerprint, context.openapi, folder)
-    tally = Tally(await queries.moment(context.db))
+    tally = Tally(await sql.moment(context.db))
     if context.openapi is not None:
         openapi = context.openapi()
         await _replace(context, tally, "openapi", operations(openapi))
@@ -152,7 +152,7 @@ async def _replace(context: JobContext, tally: Tally, source: Source, documents:
 
 
 async def _write(context: JobContext, tally: Tally, source: Source, documents: list[Document]) -> None:
-    changed = await queries.write(context.db, [(each, each.content_hash) for each in documents])
+    changed = await sql.write(context.db, [(each, each.content_hash) for each in documents])
     if changed:
         await context.cache.invalidate(*INDEX_TAGS)
     tally.changed += changed

@@ -12,7 +12,7 @@ from core.http.envelope import ListEnvelope, listed
 from core.settings import Settings
 from features.files import api as files
 from features.files.api import Audience
-from features.search import queries
+from features.search import queries, sql
 from features.search.errors import DocumentNotFound
 from features.search.schemas import (
     IndexedDocument,
@@ -35,22 +35,22 @@ Answer = TypeVar("Answer")
 
 async def search(db: Database, query: SearchQuery, audience: Audience) -> ListEnvelope[SearchResult]:
     """Two queries: the documents, and which of their words are to be marked."""
-    found = await queries.find(db, query, audience)
+    found = await sql.find(db, query, audience)
     bodies = [match.document.body for match in found.best]
     words = await _aside(bodies, lambda: candidates(query.q, bodies))
-    marked = await queries.matching_words(db, query.q, words) if words else frozenset[str]()
+    marked = await sql.matching_words(db, query.q, words) if words else frozenset[str]()
     results = await _aside(bodies, lambda: [_result(match, marked) for match in found.best])
     return listed(results, total=found.total)
 
 
 async def suggest(db: Database, query: SuggestQuery, audience: Audience) -> SuggestResponse:
     """Titles that hold what was typed, then completions of its last word; else titles that resemble it."""
-    suggestions = await queries.titles(db, query.q, query.limit, audience)
+    suggestions = await sql.titles(db, query.q, query.limit, audience)
     if len(suggestions) < query.limit:
-        passages = await queries.passages(db, query.q, audience)
+        passages = await sql.passages(db, query.q, audience)
         suggestions += await _aside(passages, lambda: completions(query.q, passages))
     if not suggestions:
-        suggestions = await queries.similar_titles(db, query.q, query.limit, audience)
+        suggestions = await sql.similar_titles(db, query.q, query.limit, audience)
     return SuggestResponse(data=_distinct(suggestions)[: query.limit])
 
 
@@ -79,7 +79,7 @@ async def index_file(db: Database, settings: Settings, file_id: str) -> bool:
         content_hash = uploads.content_hash(current)
         if document is None or read is None or uploads.content_hash(read) != content_hash:
             return False
-        return bool(await queries.write(tx, [(document, content_hash)]))
+        return bool(await sql.write(tx, [(document, content_hash)]))
 
     return await unit_of_work(db, update)
 

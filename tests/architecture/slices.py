@@ -14,6 +14,7 @@ LEVELS = {
     "settings": 0,
     "cache": 1,
     "queries": 1,
+    "sql": 1,
     "service": 2,
     "api": 3,
     "jobs": 4,
@@ -90,7 +91,7 @@ def files_are_short(tree: Tree) -> list[str]:
 
 
 def slices_are_layered(tree: Tree) -> list[str]:
-    """Inside a slice: tests > feature > router|jobs > api > service > queries|cache >
+    """Inside a slice: tests > feature > router|jobs > api > service > queries|sql|cache >
     schemas|errors|settings.
     """
     found = []

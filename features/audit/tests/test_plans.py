@@ -8,6 +8,7 @@ import pytest
 from core.database.client import Database
 from features.audit import queries
 from features.audit.schemas import AuditQuery, Place
+from features.audit.sql.recent import recent_statement
 from features.audit.tests.factories import seed
 from tests.fixtures.database import Connection
 from tests.fixtures.plans import assert_found_by_index, statement_of
@@ -63,5 +64,5 @@ async def test_the_entries_of_one_row_or_request_are_looked_up(db: Database, con
 async def test_recent_entries_of_each_kind_are_read_from_their_newest(connection: Connection) -> None:
     await seed(connection, ROWS, until=NEWEST)
     arguments: list[object] = [EARLY, 100, ["title"], "audit", "updated", "file", "deleted"]
-    used = await assert_found_by_index(connection, queries.recent_statement(2), arguments)
+    used = await assert_found_by_index(connection, recent_statement(2), arguments)
     assert set(used) == {"audit_entries_entity_action_at_id_idx"}

@@ -1,49 +1,27 @@
-"""Single entries and pages of them, and the deletion of old ones."""
+"""Entries of the audit trail through the typed client. Functions take `db` first and open no transaction."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, cast
+from typing import cast
 
 from prisma import Json
+from prisma.bases import BaseAuditEntry
 from prisma.models import AuditEntry as AuditEntryRow
 from prisma.types import AuditEntryCreateInput, AuditEntryWhereInput, DateTimeFilter, Serializable
 from pydantic import JsonValue
 
 from core.database.client import Database
-from core.http.timestamps import to_iso
-from features.audit.schemas import Action, AuditEntry, AuditQuery, AuditRecord, Place, Trace
+from features.audit.schemas import Action, AuditEntry, AuditQuery, AuditRecord, Place
 
-# Each kind is a branch of its own, for which the planner can choose an index by how frequent the kind is. The
-# entries' values, which may be long, stay where they are.
-_OF_KIND: Final = """(
-    SELECT * FROM audit_entries
-    WHERE entity = {} AND action = {} AND at >= $1::timestamptz
-    ORDER BY at DESC, id DESC LIMIT $2::int
-)"""
-_RECENT: Final = """
-SELECT id::text AS id, entity, entity_id, action, actor, at,
-    ARRAY(SELECT jsonb_object_keys(changes) ORDER BY 1) AS fields,
-    (SELECT coalesce(value ->> 'after', value ->> 'before') FROM jsonb_each(changes)
-        WHERE key = ANY($3::text[]) AND jsonb_typeof(value) = 'object' LIMIT 1) AS label
-FROM (SELECT * FROM ({}) AS every ORDER BY at DESC, every.id DESC LIMIT $2::int) AS newest
-ORDER BY at DESC, newest.id DESC
-"""
 
-_ENTRIES: Final = """
-INSERT INTO audit_entries (entity, entity_id, action, actor, request_id, client, changes)
-SELECT '{entity}', changed.id, '{action}', {author}, coalesce((
-    SELECT jsonb_object_agg(field, jsonb_build_object('before', old.value, 'after', new.value))
-    FROM jsonb_each(changed.before) AS old(field, value)
-        FULL JOIN jsonb_each(changed.after) AS new(field, value) USING (field)
-    WHERE old.value IS DISTINCT FROM new.value), '{{}}')
-FROM {changed} AS changed
-"""
+class EntityId(BaseAuditEntry):
+    """Of an entry the row that it is about."""
 
-_ALLOW_DELETION: Final = "SELECT set_config('handover.audit_retention', 'on', true)"
-_DELETE: Final = """
-DELETE FROM audit_entries
-WHERE id IN (SELECT id FROM audit_entries WHERE at < $1::timestamptz ORDER BY at, id LIMIT $2::int)
-"""
+    entity_id: str
+
+
+class EntryId(BaseAuditEntry):
+    id: int
 
 
 async def create(tx: Database, entry: AuditEntry) -> None:
@@ -59,11 +37,6 @@ async def create(tx: Database, entry: AuditEntry) -> None:
     if entry.at is not None:
         data["at"] = entry.at
     await tx.auditentry.create(data=data)
-
-
-def entries_of(changed: str, entity: str, action: Action, *, author: str) -> str:
-    """The statement that `features.audit.api.entries_of` describes."""
-    return _ENTRIES.format(changed=changed, entity=entity, action=action, author=author)
 
 
 async def find_entries(
@@ -88,40 +61,8 @@ async def count_entries(db: Database, wanted: AuditQuery, *, at_most: int) -> in
     return await db.auditentry.count(where=_where(wanted), take=at_most)
 
 
-def recent_statement(kinds: int) -> str:
-    """Takes the moment, the limit, the labels, and then entity and action of each kind."""
-    branches = (_OF_KIND.format(f"${4 + 2 * number}", f"${5 + 2 * number}") for number in range(kinds))
-    return _RECENT.format("UNION ALL".join(branches))
-
-
-async def find_recent(
-    db: Database,
-    kinds: Sequence[tuple[str, Action]],
-    since: datetime,
-    *,
-    labels: Sequence[str],
-    limit: int,
-) -> list[Trace]:
-    """The newest entries of these kinds (entity, action). `labels` are the fields that name a row."""
-    pairs = [text for kind in kinds for text in kind]
-    rows = await db.query_raw(recent_statement(len(kinds)), to_iso(since), limit, list(labels), *pairs)
-    return [
-        Trace(
-            id=row["id"],
-            entity=row["entity"],
-            entity_id=row["entity_id"],
-            action=row["action"],
-            user=row["actor"],
-            at=datetime.fromisoformat(row["at"]),
-            fields=tuple(row["fields"]),
-            label=row["label"],
-        )
-        for row in rows
-    ]
-
-
 async def deleted_since(db: Database, entity: str, ids: Sequence[str], since: datetime) -> frozenset[str]:
-    rows = await db.auditentry.find_many(
+    rows = await EntityId.prisma(db).find_many(
         where={"entity": entity, "entity_id": {"in": list(ids)}, "action": "deleted", "at": {"gte": since}}
     )
     return frozenset(row.entity_id for row in rows)
@@ -132,9 +73,11 @@ async def count_older(db: Database, than: datetime) -> int:
 
 
 async def delete_older(tx: Database, than: datetime, *, limit: int) -> int:
-    """Deletes the oldest first, and says how many. The trigger lets only this transaction delete."""
-    await tx.query_raw(_ALLOW_DELETION)
-    return await tx.execute_raw(_DELETE, to_iso(than), limit)
+    """Deletes the oldest first, and says how many. A trigger refuses it without `sql.retention`."""
+    oldest = await EntryId.prisma(tx).find_many(
+        where={"at": {"lt": than}}, order=[{"at": "asc"}, {"id": "asc"}], take=limit
+    )
+    return await tx.auditentry.delete_many(where={"id": {"in": [entry.id for entry in oldest]}})
 
 
 def _where(wanted: AuditQuery) -> AuditEntryWhereInput:
