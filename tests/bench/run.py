@@ -24,6 +24,8 @@ from tests.fixtures.waiting import wait_for
 
 CACHED: Final = "cached"
 UNCACHED: Final = "uncached"
+PLAIN: Final = "uncached, plain"
+"""Typed calls whose rows the app reads, instead of PostgreSQL writing their JSON."""
 TWO_WORKERS: Final = "cached, 2 workers"
 LARGE: Final = "uncached, large"
 GROWTH: Final = 10
@@ -93,6 +95,8 @@ async def measure(
             servers += await yardsticks(
                 here.start, here.folder, await answers.ready_bodies(uncached, here.measured)
             )
+            plain = {"CACHE_MAX_BYTES": NO_CACHE, "DB_PROJECTED_READS": "false"}
+            servers.append(await here.start.handover(PLAIN, SPREAD, **plain))
             servers.append(await here.start.handover(TWO_WORKERS, READS, WORKERS="2"))
         step("comparing the answers")
         await answers.compare(uncached, servers, here.measured)

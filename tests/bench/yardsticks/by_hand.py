@@ -15,10 +15,12 @@ from tests.bench.yardsticks.shapes import POOL, CreateItem, UpdateItem, cursor, 
 COLUMNS: Final = "id, title, description, category, priority, status, tags, created_at, updated_at"
 ITEM: Final = f"SELECT {COLUMNS} FROM items WHERE id = $1"
 ITEMS: Final = f"""
-SELECT {COLUMNS}, (SELECT count(*) FROM items) AS total FROM items ORDER BY created_at DESC, id LIMIT $1
+SELECT {COLUMNS}, (SELECT sum(items)::int8 FROM item_totals) AS total
+FROM items ORDER BY created_at DESC, id LIMIT $1
 """
 IDEAS: Final = """
-SELECT ideas.*, systems.name AS system_name, (SELECT count(*) FROM ideas WHERE status = $1) AS total
+SELECT ideas.*, systems.name AS system_name,
+    (SELECT sum(ideas)::int8 FROM idea_totals WHERE status = $1) AS total
 FROM ideas LEFT JOIN systems ON systems.id = system_id
 WHERE ideas.status = $1 ORDER BY ideas.created_at DESC, ideas.id LIMIT $2
 """

@@ -56,6 +56,19 @@ class Idea(Base):
     system: Mapped[System | None] = relationship()
 
 
+class IdeaTotal(Base):
+    __tablename__ = "idea_totals"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    status: Mapped[str]
+    ideas: Mapped[int]
+
+
+class ItemTotal(Base):
+    __tablename__ = "item_totals"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    items: Mapped[int]
+
+
 class Item(Base):
     __tablename__ = "items"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -153,7 +166,7 @@ async def health() -> dict[str, str]:
 @app.get("/api/items", response_model=Page[ItemAnswer])
 async def list_items(db: Session, limit: int = 100) -> object:
     found = await db.scalars(select(Item).order_by(Item.created_at.desc(), Item.id).limit(limit + 1))
-    return page(list(found), await db.scalar(select(func.count()).select_from(Item)), limit)
+    return page(list(found), await db.scalar(select(func.sum(ItemTotal.items))), limit)
 
 
 @app.get("/api/items/{item_id}", response_model=One[ItemAnswer])
@@ -165,7 +178,7 @@ async def get_item(db: Session, item_id: str) -> object:
 async def list_ideas(db: Session, status: str, limit: int = 20) -> object:
     wanted = select(Idea).where(Idea.status == status).options(selectinload(Idea.system))
     found = await db.scalars(wanted.order_by(Idea.created_at.desc(), Idea.id).limit(limit + 1))
-    total = select(func.count()).select_from(Idea).where(Idea.status == status)
+    total = select(func.sum(IdeaTotal.ideas)).where(IdeaTotal.status == status)
     return page(list(found), await db.scalar(total), limit)
 
 

@@ -67,9 +67,9 @@ app.get("/api/items", async (request, response) => {
   const limit = Number(request.query.limit ?? 100);
   const [rows, total] = await Promise.all([
     prisma.item.findMany({ select: ITEM, orderBy: NEWEST, take: limit + 1 }),
-    prisma.item.count(),
+    prisma.itemTotal.aggregate({ _sum: { items: true } }),
   ]);
-  response.json(page(rows, total, limit, item));
+  response.json(page(rows, Number(total._sum.items), limit, item));
 });
 
 app.get("/api/items/:id", async (request, response) => {
@@ -84,9 +84,9 @@ app.get("/api/v1/ideas", async (request, response) => {
   const include = { system: { select: { id: true, name: true } } };
   const [rows, total] = await Promise.all([
     prisma.idea.findMany({ where, include, orderBy: NEWEST, take: limit + 1 }),
-    prisma.idea.count({ where }),
+    prisma.ideaTotal.aggregate({ where, _sum: { ideas: true } }),
   ]);
-  response.json(page(rows, total, limit, idea));
+  response.json(page(rows, Number(total._sum.ideas), limit, idea));
 });
 
 app.post("/api/items", async (request, response) => {
