@@ -44,8 +44,8 @@ current_projection: Final[ContextVar[Projection | None]] = ContextVar("projectio
 async def project(projection: Projection, call: Callable[[], Awaitable[object]]) -> bytes:
     """The text that PostgreSQL makes of the rows of the one `find_many` that `call` awaits.
 
-    Raises NotSupported or InputError for what cannot be projected: several calls or none, one inside a
-    transaction, another method, `cursor`, `distinct`, a negative `take`.
+    Raises NotSupported or InputError for what cannot be projected: several calls or none, another method,
+    `cursor`, `distinct`, a negative `take`.
     """
     token = current_projection.set(projection)
     try:

@@ -25,6 +25,7 @@ from core.http.compression import LEVEL, Compression, takes_gzip
 from core.http.conditional import CONDITIONS, REVALIDATE, Resolved, is_unchanged
 from core.http.context import Answer, Header, context_of, platform_of
 from core.http.errors import error_response
+from core.http.long_lists import LongList
 from core.platform import Platform
 
 MAX_URLS: Final = 4096
@@ -91,6 +92,10 @@ class Front:
         if entry is None or (compressed and known.short and len(entry.body) >= self.minimum_size):
             try:
                 entry, outcome = await self._load(platform.cache, known, entry, compressed=compressed)
+            except LongList:
+                self._known.pop(url, None)
+                await self.app(scope, receive, send)
+                return
             except HandoverError as error:
                 self._known.pop(url, None)
                 await self._refuse(error, scope, receive, send)

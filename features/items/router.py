@@ -11,6 +11,7 @@ from core.deps import Cache, Db, Editor, Writer
 from core.errors import Conflict, Invalid, PreconditionFailed, TooLarge, Unavailable, UnsupportedMediaType
 from core.http.conditional import cached_response
 from core.http.envelope import Done, Envelope, ListEnvelope, error_responses
+from core.http.long_lists import LongList, spooled_list
 from core.http.rows import done, text_entry
 from core.http.text import fault_of
 from features.items import service
@@ -71,7 +72,10 @@ async def list_items(
     async def load() -> Entry:
         return await text_entry(await service.list_items(db, query))
 
-    return await cached_response(request, cache, LIST, cache_key(**query.model_dump()), load)
+    try:
+        return await cached_response(request, cache, LIST, cache_key(**query.model_dump()), load)
+    except LongList:
+        return await spooled_list(request, db, lambda tx, spool: service.spool_items(tx, query, spool))
 
 
 @router.post(

@@ -7,7 +7,8 @@ from core.database.client import Database
 from core.database.transaction import retried
 from core.deps import Writing
 from core.errors import FieldError, Invalid
-from core.http.pagination import Position, decode_position, position_cursor
+from core.http.long_lists import LONG, PAGE, LongList, Spool
+from core.http.pagination import decode_position, position_cursor
 from core.http.projection import Projected
 from core.http.rows import Row, list_body, row_of
 from features.items import queries
@@ -18,33 +19,45 @@ from features.items.sql import match
 
 
 async def list_items(db: Database, query: ItemQuery) -> bytes:
-    """The whole answer: one page, or without limit, offset and cursor every item that matches."""
+    """The whole answer: one page, or without limit, offset and cursor every item that matches.
+
+    Raises LongList for more of them than are held in memory.
+    """
     if query.cursor is not None and query.offset:
         raise Invalid(
             "Validation failed", details=[FieldError("offset", "cannot be used together with cursor")]
         )
-    after = None if query.cursor is None else decode_position(query.cursor)
-    if query.tag is not None or query.q:
-        return await _list_matching(db, query, after)
-    rows = await queries.list_items(db, query, after=after, offset=query.offset, size=query.limit)
-    total = rows.count if _is_all(query, rows) else await queries.count_items(db, query)
-    return list_body(rows, total)
+    rows = await _page(db, query, query.cursor, query.offset, query.limit or LONG)
+    if query.limit is None and rows.next_cursor is not None:
+        raise LongList
+    # The first page may show every item that matches.
+    is_all = not query.offset and query.cursor is None and rows.next_cursor is None
+    return list_body(rows, rows.count if is_all else await _count(db, query))
 
 
-async def _list_matching(db: Database, query: ItemQuery, after: Position | None) -> bytes:
-    take = None if query.limit is None else query.limit + 1
-    found = await match.find_matching(db, query, after=after, offset=query.offset, take=take)
-    shown = found[: query.limit]
-    rows = await queries.items_by_id(db, [each.id for each in shown])
-    if len(found) > len(shown):
-        rows = replace(rows, next_cursor=position_cursor(shown[-1]))
-    total = rows.count if _is_all(query, rows) else await match.count_matching(db, query)
-    return list_body(rows, total)
+async def spool_items(db: Database, query: ItemQuery, spool: Spool) -> int:
+    """Every item that matches, page by page; returns how many match without `offset` and `cursor`."""
+    cursor, offset = query.cursor, query.offset
+    while True:
+        rows = await _page(db, query, cursor, offset, PAGE)
+        await spool.write(rows)
+        cursor, offset = rows.next_cursor, 0
+        if cursor is None:
+            return await _count(db, query)
 
 
-def _is_all(query: ItemQuery, rows: Projected) -> bool:
-    """Whether the first page shows every item that matches."""
-    return not query.offset and query.cursor is None and rows.next_cursor is None
+async def _page(db: Database, query: ItemQuery, cursor: str | None, offset: int, size: int) -> Projected:
+    after = None if cursor is None else decode_position(cursor)
+    if query.tag is None and not query.q:
+        return await queries.list_items(db, query, after=after, offset=offset, size=size)
+    found = await match.find_matching(db, query, after=after, offset=offset, take=size + 1)
+    rows = await queries.items_by_id(db, [each.id for each in found[:size]])
+    return replace(rows, next_cursor=position_cursor(found[size - 1])) if len(found) > size else rows
+
+
+async def _count(db: Database, query: ItemQuery) -> int:
+    matching = query.tag is not None or query.q
+    return await (match.count_matching(db, query) if matching else queries.count_items(db, query))
 
 
 async def get_item(db: Database, item_id: str) -> Row:

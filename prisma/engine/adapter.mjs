@@ -38,8 +38,9 @@ export class Adapter extends PrismaPg {
     const start = adapter.startTransaction.bind(adapter);
     adapter.startTransaction = async (isolation) => {
       // Read once: Prisma runs the statements of an open transaction in the storage of whichever call came first.
-      const author = currentCall()?.author;
-      const transaction = exact(await start(isolation));
+      const beginning = currentCall();
+      const author = beginning?.author;
+      const transaction = projecting(exact(await start(isolation)), () => beginning);
       const pool = adapter.underlyingDriver();
       if (pool.isPooled) await begin(transaction, { sql: pool.preamble, args: [], argTypes: [] });
       if (author !== undefined) await begin(transaction, { sql: SET_AUTHOR, args: [author], argTypes: [TEXT] });
@@ -92,11 +93,14 @@ function authored(on) {
   return on;
 }
 
-/** A projected read: PostgreSQL makes one text of the rows that Prisma asks for, and Prisma is given none. */
-function projecting(on) {
+/**
+ * A projected read: PostgreSQL makes one text of the rows that Prisma asks for, and Prisma is given none.
+ * @param of the call that says whether a statement is one: of an open transaction that which began it
+ */
+function projecting(on, of = currentCall) {
   const query = on.queryRaw.bind(on);
   on.queryRaw = async (statement) => {
-    const call = currentCall();
+    const call = of();
     if (call?.projection === undefined) return query(statement);
     const { sql, size } = call.projection;
     const place = `$${statement.args.length + 1}::int`;

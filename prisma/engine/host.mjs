@@ -46,6 +46,8 @@ class Transaction {
     });
   }
 
+  /** The call that began it: the adapter asks it what the transaction's statements are. */
+  #beginning = currentCall();
   /** Since the author was set last. @type {Set<Promise<any>>} */
   #running = new Set();
   #named = Promise.resolve();
@@ -63,6 +65,23 @@ class Transaction {
       this.#named.catch(() => (this.#author = null));
     }
     return this.#run(this.#named.then(work));
+  }
+
+  /** A projected read, in whose time no other statement runs. */
+  projecting(request) {
+    const reading = Promise.allSettled([this.#named, ...this.#running]).then(async () => {
+      Object.assign(this.#beginning, { projection: request.projection, texts: [] });
+      try {
+        return await projected(this.client, this.#beginning, request);
+      } finally {
+        this.#beginning.projection = undefined;
+      }
+    });
+    this.#named = reading.then(
+      () => {},
+      () => {},
+    );
+    return this.#run(reading);
   }
 
   /** Runs what undoes statements, perhaps that which has set the author. @param {() => Promise<any>} work */
@@ -143,10 +162,10 @@ async function execute(request) {
 
 /** @param {Transaction} transaction */
 async function inTransaction(transaction, request) {
-  if (request.projection) throw invalid("A projected read is a statement of its own: it cannot run inside a transaction.");
   const work = () => (request.op === "batch" ? batch(transaction.client, request.args.calls) : call(transaction.client, request));
   try {
     const undoes = RAW.has(request.op) && UNDOES.test(request.args.query);
+    if (request.projection) return await transaction.projecting(request);
     return await (undoes ? transaction.undoing(work) : transaction.actingAs(request.author, work));
   } catch (error) {
     transaction.hasFailed = true;
@@ -159,7 +178,7 @@ const UNDOES = /^\s*ROLLBACK\b/i;
 /** @returns {Promise<any>} */
 async function alone(request) {
   const { op, args, author, projection } = request;
-  if (projection) return projected(request);
+  if (projection) return projected(engine.client, currentCall(), request);
   if (author === undefined) {
     if (op !== "batch") return await call(engine.client, request);
     await engine.client.$transaction(args.calls.map((each) => call(engine.client, each)));
@@ -171,12 +190,11 @@ async function alone(request) {
 }
 
 /** The text of a call's one statement; a call that is none or several cannot be projected. */
-async function projected(request) {
+async function projected(client, { texts }, request) {
   const { op, args } = request;
   if (op !== "findMany" || args.cursor || args.distinct || args.take < 0)
     throw invalid("A projected read is find_many with where, order, take and skip; `cursor`, `distinct` and a negative `take` come in another order.");
-  const { texts } = currentCall();
-  await call(engine.client, request);
+  await call(client, request);
   if (texts.length !== 1) throw invalid(`A projected read is one statement, and this call is ${texts.length}.`);
   return texts[0];
 }

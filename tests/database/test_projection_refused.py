@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field, field_seriali
 
 from core.database.client import Database
 from core.database.errors import NotSupported
-from core.database.transaction import unit_of_work
 from core.http.fields import LEFT_OUT_IF_NONE
 from core.http.projection import Projected, projected
 from core.http.timestamps import Timestamp
@@ -50,11 +49,6 @@ async def test_no_call_at_all_is_refused(db: Database) -> None:
 
     with pytest.raises(NotSupported):
         await projected(db, Item, nothing)
-
-
-async def test_inside_a_transaction_it_is_refused(db: Database) -> None:
-    with pytest.raises(InputError, match="inside a transaction"):
-        await unit_of_work(db, lambda tx: projected(tx, Item, lambda take: tx.item.find_many(take=take)))
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def match_statement(
     rows = f"SELECT created_at, id FROM items WHERE {' AND '.join(conditions)} ORDER BY created_at DESC, id"
     if offset:
         rows += f" OFFSET {arguments.add(offset)}::int"
-    elif take is not None:
+    elif take is not None and take <= MAX_LIMIT + 1:
         # A plan for all limits reckons with a tenth of the rows that there can be, so of few.
         rows = f"SELECT * FROM ({rows} LIMIT {MAX_LIMIT + 1}) AS beginning"
     if take is not None:

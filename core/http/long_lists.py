@@ -1,0 +1,131 @@
+"""Lists of more rows than an answer may hold in memory. Their answer is written into an unlinked file first:
+so it is of one snapshot, its length and tag are known when it begins, and a slow reader holds no connection
+of the database.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from hashlib import blake2b
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from core.database.client import Database
+from core.database.transaction import unit_of_work
+from core.errors import Unavailable
+from core.http.conditional import REVALIDATE, is_unchanged
+from core.http.context import context_of, platform_of
+from core.http.projection import Projected
+
+LONG: Final = 5_000
+"""A list of more rows is not held in memory, nor cached."""
+PAGE: Final = 1_000
+"""Rows that are read at once."""
+WITHIN: Final = timedelta(minutes=2)
+"""For reading all rows."""
+MOST: Final = 8
+"""Such answers of one process at a time: each takes the disk for as long as its client reads."""
+_BLOCK: Final = 262_144
+
+_open = 0
+
+
+class LongList(Exception):
+    """Instead of an answer that is not to be held in memory: `spooled_list` makes it."""
+
+
+class Spool:
+    """The rows of a list in a file without a name, in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        global _open
+        if _open >= MOST:
+            raise Unavailable("Other complete lists are being sent; ask for pages with limit, or again later")
+        self.file = TemporaryFile(dir=folder)  # noqa: SIM115 - until it is sent
+        self.count = self.size = 0
+        self._digest = blake2b(digest_size=12)
+        _open += 1
+
+    async def write(self, rows: Projected) -> None:
+        data = b"," * bool(self.count and rows.count) + rows.json
+        self._digest.update(data)
+        self.count += rows.count
+        self.size += len(data)
+        await asyncio.to_thread(self.file.write, data)
+
+    def etag(self, total: int) -> str:
+        self._digest.update(b"%d" % total)
+        return f'W/"{self._digest.hexdigest()}"'
+
+    def close(self) -> None:
+        global _open
+        if not self.file.closed:
+            self.file.close()
+            _open -= 1
+
+
+async def spooled_list(
+    request: Request, db: Database, write: Callable[[Database, Spool], Awaitable[int]]
+) -> Response:
+    """`write(tx, spool)` writes every row, in one snapshot, and returns how many there are in all (`total`).
+
+    Raises Unavailable when there is no room for it, and PreconditionFailed.
+    """
+    platform = platform_of(request.scope)
+    assert platform is not None  # the app has started
+    folder = platform.settings.data_dir
+
+    async def spooled(tx: Database) -> tuple[Spool, int]:
+        try:
+            spool = Spool(folder)
+            try:
+                return spool, await write(tx, spool)
+            except BaseException:
+                spool.close()
+                raise
+        except OSError as error:
+            raise Unavailable(f"The list cannot be stored before it is sent: {error.strerror}") from error
+
+    spool, total = await unit_of_work(db, spooled, isolation="RepeatableRead", timeout=WITHIN)
+    etag = spool.etag(total)
+    headers = {"ETag": etag, "Cache-Control": REVALIDATE, "X-Cache": "BYPASS"}
+    try:
+        if is_unchanged(request.scope, etag):
+            spool.close()
+            return Response(status_code=304, headers={**headers, "Vary": "Accept-Encoding"})
+    except BaseException:
+        spool.close()
+        raise
+    head = b'{"success":true,"count":%d,"total":%d,"data":[' % (spool.count, total)
+    return _SpooledResponse(spool, head, headers)
+
+
+class _SpooledResponse(Response):
+    media_type = "application/json"
+    tail: Final = b"]}"
+
+    def __init__(self, spool: Spool, head: bytes, headers: dict[str, str]) -> None:
+        length = len(head) + spool.size + len(self.tail)
+        super().__init__(headers={**headers, "Content-Length": str(length)})
+        self._spool = spool
+        self._head = head
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        try:
+            await send(start)
+            if context_of(scope).method != "HEAD":
+                await send({"type": "http.response.body", "body": self._head, "more_body": True})
+                self._spool.file.seek(0)
+                while block := await asyncio.to_thread(self._spool.file.read, _BLOCK):
+                    await send({"type": "http.response.body", "body": block, "more_body": True})
+                await send({"type": "http.response.body", "body": self.tail})
+            else:
+                await send({"type": "http.response.body", "body": b""})
+        finally:
+            self._spool.close()
