@@ -167,14 +167,14 @@ def list_jobs(
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
 ) -> None:
-    """List the newest jobs."""
+    """List the newest jobs, and what the clock begins next."""
     from core import console
     from core.command import command_context
 
     async def work() -> None:
         async with command_context(kinds) as here:
             page = await here.jobs.list(state=state, limit=limit)
-            console.show_jobs(page.jobs, page.total)
+            console.show_jobs(page.jobs, page.total, await here.jobs.clock.next_runs())
 
     asyncio.run(work())
 

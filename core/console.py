@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
 from rich.text import Text
 
-from core.jobs import JobEnded, Jobs
+from core.jobs import JobEnded, Jobs, NextRun
 from core.jobs.views import JobState, JobView, JsonObject, Snapshot
 
 out = Console(highlight=False)
@@ -221,12 +221,15 @@ def _list(value: JsonValue) -> list[JsonValue]:
     return value if isinstance(value, list) else []
 
 
-def show_jobs(jobs: Sequence[JobView], total: int) -> None:
+def show_jobs(jobs: Sequence[JobView], total: int, next_runs: Sequence[NextRun]) -> None:
     rows = [
         (job.id, job.kind, job.state, job.phase or "", _rows(job), moment(job.created_at)) for job in jobs
     ]
     say_columns([("id", "kind", "state", "phase", "rows", "created"), *rows])
     say(f"{len(jobs)} of {total} jobs")
+    if next_runs:
+        say("")
+        say_columns([("by the clock", "next"), *((run.kind, moment(run.at)) for run in next_runs)])
 
 
 def show_job(job: JobView, arguments: JsonObject) -> None:

@@ -108,6 +108,7 @@ class Settings(BaseSettings):
     import_batch_rows: int = Field(2000, ge=1, le=50_000)
     job_lease_s: float = Field(15, gt=0, le=600)
     job_heartbeat_s: float = Field(3, gt=0)
+    jobs_retention_days: int = Field(90, ge=0, le=36_500)
 
     # Health checks of systems
     healthcheck_allow: Words = ()

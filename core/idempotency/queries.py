@@ -9,7 +9,6 @@ from core.database.client import Database
 
 _NOW: Final = "clock_timestamp()"
 _LATER: Final = f"{_NOW} + make_interval(secs => {{}}::float8)"
-_SWEPT: Final = 10
 
 # $1 id, $2 attempt, $3 lease in seconds, $4 seconds until the key expires. Waits for a transaction that marks
 # it.
@@ -38,14 +37,14 @@ _GIVE_UP: Final = (
     f"UPDATE idempotency_keys SET lease_expires_at = {_NOW}, committed = committed AND $3::boolean {_OURS}"
 )
 
-# Each answer that is kept removes up to ten that have expired: the table does not grow beyond a day's keys.
 _STORE: Final = f"""
-WITH swept AS (
-    DELETE FROM idempotency_keys WHERE id IN (
-        SELECT id FROM idempotency_keys WHERE expires_at < {_NOW} AND lease_expires_at < {_NOW}
-        ORDER BY expires_at LIMIT {_SWEPT} FOR UPDATE SKIP LOCKED))
 UPDATE idempotency_keys SET lease_expires_at = {_NOW}, body_hash = $3, body_bytes = $4::bigint,
     status = $5::int, headers = $6::jsonb, answer = decode($7, 'base64') {_OURS}
+"""
+
+
+_DELETE_EXPIRED: Final = f"""
+DELETE FROM idempotency_keys WHERE expires_at < {_NOW} AND lease_expires_at < {_NOW}
 """
 
 
@@ -104,3 +103,8 @@ async def store(
 ) -> None:
     headers, body = json.dumps(answer.headers), base64.b64encode(answer.body).decode()
     await db.execute_raw(_STORE, key_id, attempt, body_hash, body_bytes, answer.status, headers, body)
+
+
+async def delete_expired(db: Database) -> int:
+    """How many there were."""
+    return await db.execute_raw(_DELETE_EXPIRED)

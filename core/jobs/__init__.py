@@ -4,6 +4,7 @@ A job runs as a task of the event loop in the process that enqueued it; when tha
 takes the job over once its lease has run out, and goes on from the checkpoint.
 """
 
+from core.jobs.clock import NextRun
 from core.jobs.context import Describe, JobContext
 from core.jobs.errors import (
     JobCancelled,
@@ -38,5 +39,6 @@ __all__ = [
     "Jobs",
     "JsonObject",
     "LeaseLost",
+    "NextRun",
     "TooManyStreams",
 ]

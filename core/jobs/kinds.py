@@ -3,9 +3,11 @@
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from core.jobs.context import JobContext
 from core.jobs.views import JsonObject
+from core.settings import Settings
 
 Handler = Callable[[JobContext], Awaitable[JsonObject]]
 
@@ -21,6 +23,9 @@ class JobKind:
     the same name.
     `local`: the job needs files of the data folder it was enqueued in; only processes that share it run it.
     `public_arguments` names the arguments that the API shows; the others (paths, for example) stay inside.
+    `every`: begun by the clock, once in the whole cluster, with the arguments that `scheduled` makes of the
+    settings; None: not with these settings.
+    `kept`: what its jobs did is referred to, so they are not deleted when they are old.
     """
 
     kind: str
@@ -28,6 +33,9 @@ class JobKind:
     exclusive: bool | str = False
     local: bool = False
     public_arguments: tuple[str, ...] = ()
+    every: timedelta | None = None
+    scheduled: Callable[[Settings], JsonObject | None] = lambda settings: {}
+    kept: bool = False
 
     @property
     def exclusive_key(self) -> str | None:

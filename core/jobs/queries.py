@@ -4,6 +4,7 @@ the job is not ours any more, or not in the state that the change needs."""
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import cast
 
 from prisma.models import Job, JobEvent
@@ -86,6 +87,35 @@ async def insert(
 async def holder(db: Database, exclusive_key: str) -> str | None:
     row = await db.job.find_unique(where={"exclusive_key": exclusive_key})
     return row.id if row else None
+
+
+async def set_clocks(db: Database, every_s: Mapping[str, float]) -> None:
+    """A kind that has no next time gets one; so does one whose time was set when it was rarer."""
+    await db.execute_raw(statements.SET_CLOCKS, list(every_s), list(every_s.values()))
+
+
+async def clocks_due(db: Database, kinds: Sequence[str]) -> dict[str, bool]:
+    """Of each kind that has a next time whether it has come."""
+    rows = await db.query_raw(statements.CLOCKS_DUE, list(kinds))
+    return {row["kind"]: row["due"] for row in rows}
+
+
+async def move_clock(tx: Database, kind: str, every_s: float) -> bool:
+    """False: another process has moved it meanwhile."""
+    return await tx.execute_raw(statements.MOVE_CLOCK, kind, every_s) == 1
+
+
+async def clocks(db: Database, kinds: Sequence[str]) -> list[tuple[str, datetime]]:
+    """The next time of each, the soonest first."""
+    rows = await db.jobclock.find_many(
+        where={"kind": {"in": list(kinds)}}, order=[{"next_at": "asc"}, {"kind": "asc"}]
+    )
+    return [(row.kind, row.next_at) for row in rows]
+
+
+async def delete_ended(db: Database, days: int, *, kept: Sequence[str], limit: int) -> int:
+    """Deletes jobs that ended longer ago, with their events, and says how many."""
+    return await db.execute_raw(statements.DELETE_ENDED, days, list(kept), limit)
 
 
 async def claim(

@@ -16,11 +16,13 @@ from core.cache import Cache
 from core.database.client import Database
 from core.errors import Unavailable
 from core.jobs import metrics, queries
+from core.jobs.clock import Clock
 from core.jobs.context import Describe
 from core.jobs.errors import JobConflict, JobEnded, JobNotFound
 from core.jobs.kinds import JobKind
 from core.jobs.pause import pause
 from core.jobs.place import place_of
+from core.jobs.pruning import pruning
 from core.jobs.runner import Lease, Runner, is_dead
 from core.jobs.streams import EVENTS_PER_READ, Admitted, Streams
 from core.jobs.views import Enqueuer, JobEventView, JobPage, JobState, JobView, JsonObject, Place
@@ -61,7 +63,8 @@ class Jobs:
         self._cache = cache
         self._settings = settings
         self._kinds: dict[str, JobKind] = {}
-        for kind in kinds:
+        declared = list(kinds)
+        for kind in (*declared, pruning(declared)):
             if kind.kind in self._kinds:
                 raise ValueError(f"Job kind {kind.kind} is declared twice")
             self._kinds[kind.kind] = kind
@@ -71,6 +74,7 @@ class Jobs:
         self._openapi = openapi
         self._stopping = asyncio.Event()
         self._streams = Streams(db)
+        self.clock = Clock(db, settings, self._kinds.values(), self.enqueue)
         self._beginning = asyncio.Semaphore(STREAMS_BEGIN_AT_ONCE)
         self._running: dict[asyncio.Task[None], Runner] = {}
         self._background: list[asyncio.Task[None]] = []
@@ -136,8 +140,9 @@ class Jobs:
         return await self.get(job_id)
 
     async def start(self) -> None:
-        """Begin to pick up jobs that lost their process."""
+        """Begin to pick up jobs that lost their process, and to follow the clock."""
         self._background.append(asyncio.create_task(self._recover()))
+        self._background.append(asyncio.create_task(self.clock.follow(self._stopping)))
         if self._draining is not None:
             self._background.append(asyncio.create_task(self._watch(self._draining)))
 

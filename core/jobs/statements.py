@@ -147,3 +147,23 @@ CANCEL = _with_event(
     WHERE id = $1::uuid AND (state = 'queued' OR (state = 'running' AND NOT cancel_requested))""",
     "CASE state WHEN 'cancelled' THEN 'state' ELSE 'cancel' END",
 )
+
+SET_CLOCKS = """
+INSERT INTO job_clocks (kind, next_at)
+SELECT kind, now() + make_interval(secs => seconds)
+FROM unnest($1::text[], $2::float8[]) AS given(kind, seconds)
+ON CONFLICT (kind) DO UPDATE SET next_at = excluded.next_at WHERE job_clocks.next_at > excluded.next_at"""
+
+CLOCKS_DUE = "SELECT kind, next_at <= now() AS due FROM job_clocks WHERE kind = ANY($1::text[])"
+
+MOVE_CLOCK = """
+UPDATE job_clocks SET next_at = now() + make_interval(secs => $2::float8)
+WHERE kind = $1 AND next_at <= now()"""
+
+# The first condition is the one that an index can jump to.
+DELETE_ENDED = """
+DELETE FROM jobs WHERE id IN (
+    SELECT id FROM jobs
+    WHERE created_at < now() - make_interval(days => $1::int)
+        AND finished_at < now() - make_interval(days => $1::int) AND kind <> ALL($2::text[])
+    ORDER BY created_at, id DESC LIMIT $3::int)"""

@@ -9,6 +9,7 @@ from core.database.client import Database
 from core.database.transaction import unit_of_work
 from core.http.timestamps import to_iso
 from core.jobs import JobContext, JobKind, JsonObject
+from core.settings import Settings
 from features.audit import queries
 from features.audit.cache import AUDIT_TAGS
 from features.audit.schemas import RETENTION_ENTITY, RETENTION_KIND, AuditEntry
@@ -67,4 +68,16 @@ async def _delete_batch(context: JobContext, limit: datetime, deleted: int) -> i
         return await unit_of_work(context.db, delete)
 
 
-RETENTION: Final = JobKind(RETENTION_KIND, run, exclusive=True, public_arguments=("days",))
+def _scheduled(settings: Settings) -> JsonObject | None:
+    days = settings.audit_retention_days
+    return {"days": days} if days else None
+
+
+RETENTION: Final = JobKind(
+    RETENTION_KIND,
+    run,
+    exclusive=True,
+    public_arguments=("days",),
+    every=timedelta(days=1),
+    scheduled=_scheduled,
+)

@@ -102,4 +102,4 @@ def _number(key: str) -> int:
     return UUID(key.partition("/")[2]).int if is_key(key) else hash(key)
 
 
-RECONCILE: Final = JobKind(KIND, run, exclusive=True, local=True)
+RECONCILE: Final = JobKind(KIND, run, exclusive=True, local=True, every=timedelta(days=1))

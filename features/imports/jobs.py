@@ -113,4 +113,5 @@ LOWDB: Final = JobKind(
     exclusive=EXCLUSIVE,
     local=True,
     public_arguments=("source", "filename", "onConflict", "dryRun", "maxRejects", "sinceLast", "sha256"),
+    kept=True,
 )

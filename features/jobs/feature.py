@@ -1,6 +1,7 @@
 """The manifest of the jobs slice."""
 
 from core.feature import Feature
+from core.idempotency.pruning import PRUNE
 from features.jobs.router import router
 
-feature = Feature(name="jobs", router=router, admin=True)
+feature = Feature(name="jobs", router=router, jobs=(PRUNE,), admin=True)

@@ -15,7 +15,7 @@ from core.http.envelope import Envelope, ListEnvelope, error_responses, listed
 from core.http.pagination import Limit, Offset
 from core.http.text import Text
 from core.jobs import JobEnded, JobNotFound, JobState, JobView, TooManyStreams
-from features.jobs.schemas import Job, show
+from features.jobs.schemas import ClockedJobs, Job, show
 
 RECONNECT_MS = 1000
 
@@ -41,6 +41,17 @@ async def list_jobs(
 ) -> ListEnvelope[Job]:
     page = await jobs.list(kind=kind or (), state=state, limit=limit, offset=offset)
     return listed([show(job, jobs.public_arguments(job)) for job in page.jobs], total=page.total)
+
+
+@router.get("/clock", summary="List the jobs that the clock begins, the soonest first")
+async def list_clocked_jobs(jobs: Jobs) -> ListEnvelope[ClockedJobs]:
+    runs = await jobs.clock.next_runs()
+    return listed(
+        [
+            ClockedJobs(kind=run.kind, every_seconds=round(run.every.total_seconds()), next_at=run.at)
+            for run in runs
+        ]
+    )
 
 
 @router.get("/{job_id}", summary="Show a job", responses=error_responses(JobNotFound))

@@ -54,6 +54,16 @@ class Job(BaseModel):
     result: Annotated[dict[str, JsonValue] | None, Field(default=None, exclude_if=_is_none)]
 
 
+class ClockedJobs(BaseModel):
+    """A kind of job that the clock begins, once in the whole cluster."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+    kind: str = Field(examples=["files.reconcile"])
+    every_seconds: int = Field(examples=[86400])
+    next_at: Timestamp
+
+
 def show(job: JobView, arguments: JsonObject) -> Job:
     """`arguments` are those that may be shown; the job's own may hold paths of the server."""
     dry_run = job.arguments.get("dryRun")

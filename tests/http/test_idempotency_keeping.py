@@ -92,9 +92,7 @@ async def test_a_new_api_key_is_not_kept_in_the_answer(
     assert await count(connection, "api_keys") == 2
 
 
-async def test_keys_are_kept_for_a_day_and_then_removed(
-    client: httpx.AsyncClient, connection: "Connection"
-) -> None:
+async def test_keys_are_kept_for_a_day(client: httpx.AsyncClient, connection: "Connection") -> None:
     headers = keyed()
     await client.post(ITEMS, json=ITEM, headers=headers)
     left = await connection.fetchval("SELECT expires_at - now() FROM idempotency_keys")
@@ -103,13 +101,6 @@ async def test_keys_are_kept_for_a_day_and_then_removed(
     again = await client.post(ITEMS, json=ITEM, headers=headers)
     assert "idempotency-replayed" not in again.headers
     assert await count(connection, "items") == 2
-    await connection.execute(
-        "INSERT INTO idempotency_keys (id, attempt, lease_expires_at, expires_at) "
-        "SELECT n::text, gen_random_uuid(), now(), now() - interval '1 hour' FROM generate_series(1, 25) AS n"
-    )
-    for expected in (17, 8, 4, 5):  # one more each time, and up to ten less
-        await client.post(ITEMS, json=ITEM, headers=keyed())
-        assert await count(connection, "idempotency_keys") == expected
 
 
 async def test_without_the_store_the_client_still_gets_its_answer(

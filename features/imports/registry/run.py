@@ -78,5 +78,6 @@ _SHOWN: Final = (
     *("source", "filename", "store", "unknown", "onConflict", "dryRun", "maxRejects", "sinceLast"),
 )
 REGISTRY: Final = tuple(
-    JobKind(kind, run, exclusive=EXCLUSIVE, local=True, public_arguments=_SHOWN) for kind in KINDS.values()
+    JobKind(kind, run, exclusive=EXCLUSIVE, local=True, public_arguments=_SHOWN, kept=True)
+    for kind in KINDS.values()
 )

@@ -163,5 +163,7 @@ def _entry(context: JobContext, undone: Undone) -> audit.AuditEntry:
     )
 
 
-UNDO: Final = JobKind(UNDO_KIND, run, exclusive=EXCLUSIVE, local=True, public_arguments=("importJobId",))
+UNDO: Final = JobKind(
+    UNDO_KIND, run, exclusive=EXCLUSIVE, local=True, public_arguments=("importJobId",), kept=True
+)
 """Never beside an import. The bytes of files may be in the data folder."""

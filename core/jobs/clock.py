@@ -1,0 +1,104 @@
+"""The clock: begins the kinds of jobs that say `every`, each time once in the whole cluster.
+
+A kind's next time is a row of `job_clocks`. Whoever moves it on begins the job in the same transaction, so
+that no second process does. It moves on from now: a late run is not followed by those that were missed.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+import structlog
+
+from core.database.client import Database
+from core.database.transaction import unit_of_work
+from core.errors import Unavailable
+from core.jobs import queries
+from core.jobs.errors import JobConflict
+from core.jobs.kinds import JobKind
+from core.jobs.pause import pause
+from core.jobs.views import Enqueuer, JobView, JsonObject
+from core.settings import Settings
+
+LOOK_S: Final = 10.0
+"""Seconds between two looks at the clock."""
+
+Enqueue = Callable[[Database, str, JsonObject, Enqueuer], Awaitable[JobView]]
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class NextRun:
+    kind: str
+    every: timedelta
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _ByTheClock:
+    """Who asks for a job that nobody asked for."""
+
+    name: str = "clock"
+    request_id: None = None
+
+
+class Clock:
+    """The clock of one process."""
+
+    def __init__(self, db: Database, settings: Settings, kinds: Iterable[JobKind], enqueue: Enqueue) -> None:
+        self._db = db
+        self._enqueue = enqueue
+        self._kinds = {
+            kind.kind: (kind.every, arguments)
+            for kind in kinds
+            if kind.every is not None and (arguments := kind.scheduled(settings)) is not None
+        }
+
+    async def follow(self, stopping: asyncio.Event) -> None:
+        """Until the process stops."""
+        if not self._kinds:
+            return
+        await self._try(self._set)
+        while not stopping.is_set():
+            await self._try(self.begin_due)
+            await pause(stopping, LOOK_S * random.uniform(0.75, 1.25))
+
+    async def begin_due(self) -> None:
+        """Begins what is due: a process, this or another, picks it up within seconds."""
+        due = await queries.clocks_due(self._db, list(self._kinds))
+        if len(due) < len(self._kinds):
+            await self._set()
+        for kind in [kind for kind, has_come in due.items() if has_come]:
+            if (job := await unit_of_work(self._db, partial(self._begin, kind))) is not None:
+                log.info("job.begun_by_clock", job_id=job.id, job_kind=kind)
+
+    async def next_runs(self) -> list[NextRun]:
+        """The soonest first."""
+        found = await queries.clocks(self._db, list(self._kinds))
+        return [NextRun(kind, self._kinds[kind][0], at) for kind, at in found]
+
+    async def _set(self) -> None:
+        every_s = {kind: every.total_seconds() for kind, (every, _) in self._kinds.items()}
+        await queries.set_clocks(self._db, every_s)
+
+    async def _begin(self, kind: str, tx: Database) -> JobView | None:
+        every, arguments = self._kinds[kind]
+        if not await queries.move_clock(tx, kind, every.total_seconds()):
+            return None
+        try:
+            return await self._enqueue(tx, kind, arguments, _ByTheClock())
+        except JobConflict:
+            return None
+
+    async def _try(self, step: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await step()
+        except Unavailable as unavailable:
+            log.warning("jobs.clock_unavailable", error=str(unavailable))
+        except Exception:
+            log.exception("jobs.clock_failed")
