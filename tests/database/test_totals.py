@@ -145,3 +145,19 @@ async def test_what_goes_around_the_app_is_counted_too(connection: Connection, t
     assert await faults(connection, table)
     await connection.execute(f"SELECT handover_recount_{table}()")
     assert await faults(connection, table) == []
+
+
+async def test_a_program_that_searches_no_schema_counts_too(connection: Connection) -> None:
+    async with connection.transaction():
+        await connection.execute("SET LOCAL search_path = ''")
+        for table, kinds in KINDS.items():
+            values = (f"{table}-1", *(values[0] for values in kinds))
+            await connection.execute(
+                f"INSERT INTO public.{table} (id, title, description, status, category, priority) "
+                "VALUES ($1, 't', 'd', $2, $3, $4)",
+                *values,
+            )
+            await connection.execute(f"UPDATE public.{table} SET status = $1", kinds[0][1])
+    for table in TOTALS:
+        assert await connection.fetchval(f"SELECT sum({table}) FROM {TOTALS[table]}") == 1
+        assert await faults(connection, table) == []
