@@ -158,6 +158,6 @@ async def test_a_program_that_searches_no_schema_counts_too(connection: Connecti
                 *values,
             )
             await connection.execute(f"UPDATE public.{table} SET status = $1", kinds[0][1])
-    for table in TOTALS:
-        assert await connection.fetchval(f"SELECT sum({table}) FROM {TOTALS[table]}") == 1
+    for table, totals in TOTALS.items():
+        assert await connection.fetchval(f"SELECT sum({table}) FROM {totals}") == 1
         assert await faults(connection, table) == []
