@@ -4,16 +4,21 @@ import asyncio
 import atexit
 import gc
 import sys
-from typing import Annotated, Literal
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from core.choices import one_of
-from core.commands import registry
-from core.commands.keys import keys
-from core.commands.takeover import exports, imports, kinds, verification
 from core.database_url import place_of
 from core.settings import Settings, SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from core.jobs import JobKind
+
+SLICES: Final = Path(__file__).resolve().parents[1] / "features"
 
 app = typer.Typer(
     name="handover",
@@ -24,24 +29,24 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 database = typer.Typer(help="Deploy, compare and extend the database's schema.", no_args_is_help=True)
-jobs = typer.Typer(help="Look at background jobs and cancel them.", no_args_is_help=True)
-imports.command("questdb")(registry.questdb)
-imports.command("postgres")(registry.postgres)
-verification.command("registry")(registry.verify)
-app.add_typer(imports, name="import")
-app.add_typer(verification, name="verify")
-app.add_typer(exports, name="export")
 app.add_typer(database, name="db")
-app.add_typer(jobs, name="jobs")
-app.add_typer(keys, name="keys")
+for commands in sorted(SLICES.glob("*/commands*")):
+    app.add_typer(import_module(f"features.{commands.parent.name}.commands").app)
 
 
 @app.callback()
-def prepare() -> None:
-    """Runs before every command."""
+def prepare(ctx: typer.Context) -> None:
+    """Runs before every command, whose `ctx.obj` gives the kinds of jobs of the whole app."""
     from core.command import ensure_generated
 
     ensure_generated()
+    ctx.obj = _kinds
+
+
+def _kinds() -> "Sequence[JobKind]":
+    from core.app import FEATURES
+
+    return [kind for feature in FEATURES for kind in feature.jobs]
 
 
 @app.command()
@@ -157,76 +162,6 @@ def check() -> None:
         typer.echo(sql)
         raise schema.SchemaError("The migrations do not lead to the schema; run `handover db new NAME`.")
     typer.echo("The migrations lead to the schema.")
-
-
-@jobs.command("list")
-def list_jobs(
-    state: Annotated[
-        Literal["queued", "running", "succeeded", "failed", "cancelled"] | None,
-        typer.Option(help="Only these.", **one_of("queued", "running", "succeeded", "failed", "cancelled")),
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
-) -> None:
-    """List the newest jobs, and what the clock begins next."""
-    from core import console
-    from core.command import command_context
-
-    async def work() -> None:
-        async with command_context(kinds) as here:
-            page = await here.jobs.list(state=state, limit=limit)
-            console.show_jobs(page.jobs, page.total, await here.jobs.clock.next_runs())
-
-    asyncio.run(work())
-
-
-@jobs.command("show")
-def show_job(job_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
-    """Show one job with its figures, error and result."""
-    from core import console
-    from core.command import command_context
-
-    async def work() -> None:
-        async with command_context(kinds) as here:
-            job = await here.jobs.get(job_id)
-            console.show_job(job, here.jobs.public_arguments(job))
-
-    asyncio.run(work())
-
-
-@jobs.command("cancel")
-def cancel_job(job_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
-    """Cancel a job: a queued one ends at once, a running one at its next batch."""
-    from core.command import command_context
-
-    async def work() -> None:
-        async with command_context(kinds) as here:
-            job = await here.jobs.cancel(job_id)
-            if not job.ended and await here.jobs.is_orphaned(job_id):
-                job = await here.jobs.run(job_id)
-            typer.echo(f"Job {job.id} is {'cancelled' if job.ended else 'being cancelled'}.")
-
-    asyncio.run(work())
-
-
-@app.command()
-def demo(
-    force: Annotated[bool, typer.Option("--force", help="Even if the registry holds other data.")] = False,
-) -> None:
-    """Fill an empty registry with systems, ideas, items and files to look at, and sixty days of history.
-
-    Running it again adds only what is missing.
-    """
-    asyncio.run(_demo(force=force))
-
-
-async def _demo(*, force: bool) -> None:
-    from core.command import command_context
-    from features.demo.api import fill
-
-    async with command_context(kinds) as here:
-        added = await fill(here.db, here.cache, here.jobs, here.settings, force=force)
-        counts = f"{added.systems} systems, {added.ideas} ideas, {added.items} items and {added.files} files"
-        typer.echo(f"The database is {here.database}.\nAdded {counts}.")
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ import getpass
 import importlib.util
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +19,12 @@ from core.local.services import ensure_writable, local_services
 from core.settings import IN_PROCESS_CACHE, Settings, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from core.cache import Cache
     from core.database.client import Database
     from core.jobs import JobKind, Jobs
+
+Kinds = Callable[[], "Sequence[JobKind]"]
+"""Gives kinds of jobs when it is called, since they bring the modules that they need."""
 
 ENGINE_FOLDER = Path(__file__).resolve().parents[1] / "prisma" / "engine"
 QUIET = "error"
@@ -66,7 +67,7 @@ def ensure_generated() -> None:
 
 
 @asynccontextmanager
-async def command_context(kinds: "Callable[[], Sequence[JobKind]]") -> AsyncIterator[CommandContext]:
+async def command_context(kinds: "Kinds") -> AsyncIterator[CommandContext]:
     """Services, schema, database, cache and jobs, whether or not a server uses them too.
 
     `kinds` are the jobs that the command can run; it imports what they need, while the engine starts.

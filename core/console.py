@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
 from rich.text import Text
 
-from core.jobs import JobEnded, Jobs, NextRun
+from core.jobs import JobEnded, Jobs
 from core.jobs.views import JobState, JobView, JsonObject, Snapshot
 
 out = Console(highlight=False)
@@ -23,25 +23,6 @@ COLOURS: dict[JobState, str] = {
     "cancelled": "yellow",
     "running": "cyan",
 }
-RESULT_ROWS: tuple[str, ...] = (
-    "records",
-    "superseded",
-    "imported",
-    "updated",
-    "unchanged",
-    "kept",
-    "differing",
-    "rejected",
-    "verified",
-    "changedSince",
-    "existing",
-)
-"""The figures of an import's result in the order of the summary; those without a value are left out."""
-
-ALWAYS_SHOWN = frozenset({"imported", "rejected", "verified"})
-_CHANGES = ("new", "changed", "conflicts", "vanished")
-SINCE_LAST_ROWS = ("records", "superseded", *_CHANGES, "unchanged", "rejected", "verified", "changedSince")
-PHASES = ("preflight", "load", "verify")
 
 
 def say(text: str) -> None:
@@ -144,48 +125,6 @@ def _cancelled_by_signal(jobs: Jobs, job_id: str) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-def show_summary(job: JobView, database: str) -> None:
-    """How an import ended: one line, then the figures."""
-    result: JsonObject = job.result or {}
-    what = "Dry run" if job.arguments.get("dryRun") else "Import"
-    line = f"{what} of {job.arguments.get('filename')} {job.state}"
-    out.print(f"[{COLOURS.get(job.state, 'white')}]{escape(line)}[/]", soft_wrap=True)
-    if job.error:
-        say(job.error)
-    rows: list[tuple[str, ...]] = []
-    changes = result.get("sinceLast")
-    counts, names = result, RESULT_ROWS
-    if isinstance(changes, dict):
-        counts, names = {**result, **changes}, SINCE_LAST_ROWS
-    for name in names:
-        value = counts.get(name)
-        if isinstance(value, int) and (
-            value or name in _CHANGES or (name in ALWAYS_SHOWN and not result.get("dryRun"))
-        ):
-            rows.append((_words(name), f"{value:,}"))
-    if not result and job.rejected:
-        rows.append(("rejected", f"{job.rejected:,}"))
-    for name, label in (("rowsPerSecond", "rows/s"), ("seconds", "seconds")):
-        figures = result.get(name)
-        if isinstance(figures, dict):
-            known = [(phase, figures[phase]) for phase in PHASES if phase in figures]
-            rows.append((label, ", ".join(f"{phase} {value:,}" for phase, value in known)))
-    if "sha256" in result:
-        rows.append((_words("sha256"), str(result["sha256"])))
-    say_columns([*rows, ("job", job.id), ("database", database)])
-    rejects = _list(result.get("rejects"))
-    _show_each(rejects, "path", "reason")
-    if rejects:
-        _show_more(rejects, result.get("rejected"), "records that cannot be imported")
-    if isinstance(changes, dict):
-        conflicts, vanished = _list(changes.get("firstConflicts")), _list(changes.get("firstVanished"))
-        _show_each(conflicts, "id", "reason")
-        _show_more(conflicts, changes.get("conflicts"), "conflicts")
-        for item_id in vanished:
-            say(f"  {item_id}: has vanished from the source and is still here")
-        _show_more(vanished, changes.get("vanished"), "that have vanished")
-
-
 def show_ended(
     job: JobView, what: str, figures: Sequence[str], database: str, *, conflicts: str = ""
 ) -> None:
@@ -195,61 +134,30 @@ def show_ended(
     if job.error:
         say(job.error)
     known = [(name, result[name]) for name in figures if name in result]
-    rows = [(_words(name), f"{value:,}" if isinstance(value, int) else str(value)) for name, value in known]
+    rows = [(words(name), f"{value:,}" if isinstance(value, int) else str(value)) for name, value in known]
     say_columns([*rows, ("job", job.id), ("database", database)])
-    _show_each(result.get("firstDecided"), "id", "reason")
-    against = _list(result.get(conflicts))
+    show_each(result.get("firstDecided"), "id", "reason")
+    against = list_of(result.get(conflicts))
     for each in against:
         if isinstance(each, dict):
             say(f"  {each.get('entity')} {each.get('id')} {each.get('what')}")
-    _show_more(against, result.get("conflicts"), "conflicts")
+    show_more(against, result.get("conflicts"), "conflicts")
 
 
-def _show_each(told: JsonValue, name: str, reason: str) -> None:
-    for each in _list(told):
+def show_each(told: JsonValue, name: str, reason: str) -> None:
+    for each in list_of(told):
         if isinstance(each, dict):
             say(f"  {each.get(name)}: {each.get(reason)}")
 
 
-def _show_more(told: Sequence[JsonValue], total: JsonValue, what: str) -> None:
+def show_more(told: Sequence[JsonValue], total: JsonValue, what: str) -> None:
     """That the named ones are not all."""
     if isinstance(total, int) and total > len(told):
         say(f"  and {total - len(told):,} more {what}")
 
 
-def _list(value: JsonValue) -> list[JsonValue]:
+def list_of(value: JsonValue) -> list[JsonValue]:
     return value if isinstance(value, list) else []
-
-
-def show_jobs(jobs: Sequence[JobView], total: int, next_runs: Sequence[NextRun]) -> None:
-    rows = [
-        (job.id, job.kind, job.state, job.phase or "", _rows(job), moment(job.created_at)) for job in jobs
-    ]
-    say_columns([("id", "kind", "state", "phase", "rows", "created"), *rows])
-    say(f"{len(jobs)} of {total} jobs")
-    if next_runs:
-        say("")
-        say_columns([("by the clock", "next"), *((run.kind, moment(run.at)) for run in next_runs)])
-
-
-def show_job(job: JobView, arguments: JsonObject) -> None:
-    facts = {
-        "id": job.id,
-        "kind": job.kind,
-        "state": job.state,
-        "phase": job.phase,
-        "rows": _rows(job),
-        "rejected": f"{job.rejected:,}",
-        "actor": job.actor,
-        "created": moment(job.created_at),
-        "started": moment(job.started_at),
-        "finished": moment(job.finished_at),
-        "attempts": str(job.attempts),
-        "error": job.error,
-        **{f"argument {name}": str(value) for name, value in arguments.items()},
-        **{f"result {name}": str(value) for name, value in (job.result or {}).items()},
-    }
-    say_columns([(name, value) for name, value in facts.items() if value])
 
 
 def say_columns(rows: Sequence[tuple[str, ...]]) -> None:
@@ -257,10 +165,6 @@ def say_columns(rows: Sequence[tuple[str, ...]]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-def _rows(job: JobView) -> str:
-    return f"{job.done:,}" + (f" of {job.total:,}" if job.total is not None else "")
 
 
 def duration(seconds: float) -> str:
@@ -277,7 +181,7 @@ def moment(at: datetime | None) -> str:
     return "" if at is None else at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
-def _words(name: str) -> str:
+def words(name: str) -> str:
     if name == "sha256":
         return "SHA-256"
     return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name)

@@ -1,4 +1,4 @@
-"""What this slice hands to the app: nothing over HTTP. `handover demo` calls `features.demo.api`."""
+"""What this slice hands to the app: nothing over HTTP, but a command."""
 
 from core.feature import Feature
 

@@ -17,6 +17,7 @@ LEVELS = {
     "sql": 1,
     "service": 2,
     "api": 3,
+    "commands": 4,
     "jobs": 4,
     "router": 4,
     "feature": 5,
@@ -91,7 +92,7 @@ def files_are_short(tree: Tree) -> list[str]:
 
 
 def slices_are_layered(tree: Tree) -> list[str]:
-    """Inside a slice: tests > feature > router|jobs > api > service > queries|sql|cache >
+    """Inside a slice: tests > feature > router|jobs|commands > api > service > queries|sql|cache >
     schemas|errors|settings.
     """
     found = []

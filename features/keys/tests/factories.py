@@ -6,7 +6,8 @@ from datetime import timedelta
 from core.database.client import Database
 from core.http.access import AccessScope
 from core.http.timestamps import now
-from features.keys.api import CreatedKey, CreateKey, create_key
+from features.keys.schemas import CreatedKey, CreateKey
+from features.keys.service import create_key
 
 
 @dataclass(frozen=True, slots=True)

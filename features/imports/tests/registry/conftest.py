@@ -13,7 +13,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from features.imports.api import RegistryOptions, accept_registry
+from features.imports.registry.accept import accept_registry
+from features.imports.registry.schemas import Options as RegistryOptions
 from tests.fixtures.database import WAITING_LOCKS, Connection
 from tests.fixtures.services import TestServices
 

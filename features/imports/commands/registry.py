@@ -1,4 +1,4 @@
-"""Taking the old registry over: `handover import questdb`, `import postgres` and `verify registry`."""
+"""The documentation registry: `handover import questdb`, `import postgres` and `verify registry`."""
 
 import asyncio
 from pathlib import Path
@@ -7,32 +7,26 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from core.choices import one_of
-from core.commands.takeover import (
+from features.imports.commands.options import (
+    DryRun,
+    MaxRejects,
+    OnConflict,
     SinceLast,
-    clear_the_way,
-    end_comparison,
-    kinds,
+    imports,
     one_way,
-    show_difference,
+    verification,
 )
 
 if TYPE_CHECKING:
+    from core.command import Kinds
     from core.jobs import JobView
-    from features.imports.api import Compared, RegistryOptions, RegistryTable
+    from features.imports.lowdb.comparison import Compared
+    from features.imports.registry.schemas import Options, Table
 
-Conflict = Literal["skip", "overwrite", "fail"]
 Store = Literal["questdb", "postgres"]
 FilesFolder = Annotated[
     Path | None,
     typer.Option("--files", help="The folder with the files' bytes. Without it files are rejected."),
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only check: writes nothing but the job.")]
-OnConflict = Annotated[
-    Conflict,
-    typer.Option(help="What to do with ids that are stored already.", **one_of("skip", "overwrite", "fail")),
-]
-MaxRejects = Annotated[
-    int | None, typer.Option(min=0, help="Load nothing when more rows than this are unusable.")
 ]
 
 _TABLES = (
@@ -46,7 +40,9 @@ _DONE = (*_FOUND, "imported", "updated", "unchanged", "kept", "verified")
 _CHANGES = ("new", "changed", "unchanged", "conflicts", "vanished")
 
 
+@imports.command("questdb")
 def questdb(
+    ctx: typer.Context,
     source: Annotated[
         str, typer.Argument(help="A folder of CSV files as /exp writes them, or postgresql://HOST:8812.")
     ],
@@ -65,12 +61,13 @@ def questdb(
     With --since-last a row that has changed both in the source and here is a conflict: it is named and left
     alone. So are rows that have vanished from the source.
     """
-    from features.imports.api import RegistryOptions
+    from features.imports.registry.schemas import Options
 
     one_way(on_conflict, since_last=since_last)
     _run(
+        ctx.obj,
         source,
-        RegistryOptions(
+        Options(
             source="questdb",
             dry_run=dry_run,
             on_conflict=on_conflict,
@@ -81,7 +78,9 @@ def questdb(
     )
 
 
+@imports.command("postgres")
 def postgres(
+    ctx: typer.Context,
     url: Annotated[str, typer.Argument(help="postgresql://USER@HOST:PORT/DATABASE of the old registry.")],
     files: FilesFolder = None,
     dry_run: DryRun = False,
@@ -94,12 +93,13 @@ def postgres(
     All tables are read in one snapshot. `?schema=NAME` names another schema. For the rest see
     `handover import questdb --help`.
     """
-    from features.imports.api import RegistryOptions
+    from features.imports.registry.schemas import Options
 
     one_way(on_conflict, since_last=since_last)
     _run(
+        ctx.obj,
         url,
-        RegistryOptions(
+        Options(
             source="postgres",
             dry_run=dry_run,
             on_conflict=on_conflict,
@@ -110,6 +110,7 @@ def postgres(
     )
 
 
+@verification.command("registry")
 def verify(
     source: Annotated[
         str, typer.Argument(help="A folder of CSV files, or the URL of the old QuestDB or PostgreSQL.")
@@ -127,38 +128,42 @@ def verify(
     """Compare an old registry with what is stored and print every difference. Writes nothing; exit code 1 if
     any.
     """
+    from features.imports.commands.shown import end_comparison
+
     compared, absent = asyncio.run(_verify(source, files, store))
     for table in absent:
         typer.echo(f"{table} is not in the source")
     end_comparison(compared, f"{compared.records:,} records and {compared.stored:,} rows here")
 
 
-async def _verify(
-    source: str, files: Path | None, store: Store | None
-) -> "tuple[Compared, list[RegistryTable]]":
+async def _verify(source: str, files: Path | None, store: Store | None) -> "tuple[Compared, list[Table]]":
     from core.command import command_context
-    from features.imports.api import RegistryOptions, compare_registry, guessed_source
+    from features.imports.commands.shown import show_difference
+    from features.imports.registry.comparison import compare_registry
+    from features.imports.registry.live import guessed_source
+    from features.imports.registry.schemas import Options
 
-    options = RegistryOptions(source=store or guessed_source(source), files=files)
+    options = Options(source=store or guessed_source(source), files=files)
     async with command_context(list) as here:
         return await compare_registry(
             here.db, here.settings, source, options, lambda each: show_difference(each, "source")
         )
 
 
-def _run(source: str, options: "RegistryOptions") -> None:
-    job = asyncio.run(_import(source, options))
-    if job.state != "succeeded":
-        raise typer.Exit(1)
+def _run(kinds: "Kinds", source: str, options: "Options") -> None:
+    from features.imports.commands.shown import end_with
+
+    end_with(asyncio.run(_import(kinds, source, options)))
 
 
-async def _import(source: str, options: "RegistryOptions") -> "JobView":
+async def _import(kinds: "Kinds", source: str, options: "Options") -> "JobView":
     from core import console
     from core.command import command_context
-    from features.imports.api import accept_registry
+    from features.imports.commands.shown import clear_the_way, show_summary
+    from features.imports.registry.accept import accept_registry
 
     async with command_context(kinds) as here:
-        await clear_the_way(here, f"import.{options.source}")
+        await clear_the_way(here, kinds, f"import.{options.source}")
         with console.out.status("capture") as status:
             job = await accept_registry(
                 here.db,
@@ -174,7 +179,7 @@ async def _import(source: str, options: "RegistryOptions") -> "JobView":
             names = ", ".join(map(str, columns)) if isinstance(columns, list) else ""
             console.say(f"{table} has unknown columns, kept in legacy: {names}")
         job = await console.run_shown(here.jobs, job.id)
-        console.show_summary(job, here.database)
+        show_summary(job, here.database)
         _show_tables(job)
         return job
 

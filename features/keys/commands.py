@@ -9,7 +9,9 @@ import typer
 
 from core.choices import one_of
 
+app = typer.Typer()
 keys = typer.Typer(help="Make, list and revoke API keys for AUTH=keys.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
 
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -42,7 +44,8 @@ def create(
     from core.console import say_columns
     from core.http.timestamps import now, to_iso
     from core.http.validation import field_errors
-    from features.keys.api import CreateKey, create_key
+    from features.keys.schemas import CreateKey
+    from features.keys.service import create_key
 
     expires_at = None if expires_in is None else now() + expires_in
     try:
@@ -68,7 +71,8 @@ def show() -> None:
     from core.command import command_context
     from core.console import moment, say_columns
     from core.http.timestamps import now
-    from features.keys.api import ApiKey, all_keys
+    from features.keys.queries import all_keys
+    from features.keys.schemas import ApiKey
 
     def state(key: ApiKey) -> str:
         return "valid" if key.valid_at(now()) else "revoked" if key.revoked_at else "expired"
@@ -95,7 +99,7 @@ def show() -> None:
 def revoke(key_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """Revoke a key: at once for servers on this host, within seconds for others."""
     from core.command import command_context
-    from features.keys.api import revoke_key
+    from features.keys.service import revoke_key
 
     async def work() -> None:
         async with command_context(list) as here:

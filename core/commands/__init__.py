@@ -1,1 +1,0 @@
-"""Groups of commands of `handover`, one module each; `core.cli` puts them together."""

@@ -1,0 +1,136 @@
+"""The idea bank: `handover import lowdb`, `import undo` and `verify lowdb`."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from features.imports.commands.options import (
+    Conflict,
+    DryRun,
+    MaxRejects,
+    OnConflict,
+    SinceLast,
+    imports,
+    one_way,
+    verification,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from core.command import Kinds
+    from core.jobs import JobKind, JobView
+    from features.imports.lowdb.comparison import Compared
+
+LowDbFile = Annotated[
+    Path, typer.Argument(help="The LowDB file: a JSON object with a list of items, or a bare list.")
+]
+
+
+@imports.command("lowdb")
+def import_lowdb(
+    ctx: typer.Context,
+    file: LowDbFile,
+    dry_run: DryRun = False,
+    since_last: SinceLast = False,
+    on_conflict: OnConflict = "skip",
+    max_rejects: MaxRejects = None,
+) -> None:
+    """Import the items of a LowDB file, with live progress. Running it again is safe.
+
+    Every record is checked before anything is written, and afterwards the table is compared with the file
+    row by row. Ctrl-C cancels the job; what was loaded until then stays.
+
+    With --since-last a record that has changed both in the file and here is a conflict: it is named and left
+    alone. So are records that have vanished from the file.
+    """
+    from features.imports.commands.shown import end_with
+
+    one_way(on_conflict, since_last=since_last)
+    end_with(asyncio.run(_import(ctx.obj, file, dry_run, since_last, on_conflict, max_rejects)))
+
+
+def _lowdb() -> "Sequence[JobKind]":
+    """All kinds would take the modules of the whole app, which this command does not need."""
+    from features.imports.jobs import LOWDB
+
+    return [LOWDB]
+
+
+async def _import(
+    kinds: "Kinds",
+    file: Path,
+    dry_run: bool,
+    since_last: bool,
+    on_conflict: Conflict,
+    max_rejects: int | None,
+) -> "JobView":
+    from core.command import command_context
+
+    async with command_context(_lowdb) as here:
+        from core.console import run_shown
+        from features.imports.commands.shown import clear_the_way, show_summary
+        from features.imports.schemas import KIND, Options
+        from features.imports.service import accept_file
+
+        await clear_the_way(here, kinds, KIND)
+        options = Options(
+            source="lowdb",
+            dry_run=dry_run,
+            since_last=since_last,
+            on_conflict=on_conflict,
+            max_rejects=max_rejects,
+        )
+        job = await accept_file(here.db, here.jobs, here.settings, here.actor, file, options)
+        job = await run_shown(here.jobs, job.id)
+        show_summary(job, here.database)
+        return job
+
+
+@imports.command("undo")
+def undo(
+    ctx: typer.Context, job_id: Annotated[str, typer.Argument(metavar="JOB", help="The job of the import.")]
+) -> None:
+    """Take an import back: delete what it inserted, restore what it overwrote. All of it or nothing.
+
+    When any of it has changed since, nothing happens but that the conflicts are listed; the exit code is 1.
+    """
+    from features.imports.commands.shown import end_with
+
+    end_with(asyncio.run(_undo(ctx.obj, job_id)))
+
+
+async def _undo(kinds: "Kinds", job_id: str) -> "JobView":
+    from core.command import command_context
+    from core.console import run_shown, show_ended
+    from features.imports.commands.shown import clear_the_way
+    from features.imports.schemas import UNDO_KIND
+    from features.imports.undo.accept import accept_undo
+
+    async with command_context(kinds) as here:
+        await clear_the_way(here, kinds, UNDO_KIND)
+        accepted = await accept_undo(here.db, here.jobs, here.actor, job_id)
+        job = await run_shown(here.jobs, accepted.id)
+        figures = ("deleted", "restored", "gone", "conflicts")
+        show_ended(job, f"Undo of import {job_id}", figures, here.database, conflicts="firstConflicts")
+        return job
+
+
+@verification.command("lowdb")
+def verify_lowdb(file: LowDbFile) -> None:
+    """Compare a LowDB file with the items and print every difference. Writes nothing; exit code 1 if any."""
+    from features.imports.commands.shown import end_comparison
+
+    compared = asyncio.run(_verify(file))
+    end_comparison(compared, f"{compared.records:,} records and {compared.stored:,} items")
+
+
+async def _verify(file: Path) -> "Compared":
+    from core.command import command_context
+    from features.imports.commands.shown import show_difference
+    from features.imports.lowdb.comparison import compare_file
+
+    async with command_context(list) as here:
+        return await compare_file(here.db, file, lambda each: show_difference(each, "file"))

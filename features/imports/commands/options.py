@@ -1,0 +1,29 @@
+"""The groups `import` and `verify`, and the options that their commands share."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from core.choices import one_of
+
+imports = typer.Typer(help="Bring legacy data in, and take it back.", no_args_is_help=True)
+verification = typer.Typer(help="Compare a legacy source with what is stored.", no_args_is_help=True)
+
+Conflict = Literal["skip", "overwrite", "fail"]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only check: writes nothing but the job.")]
+SinceLast = Annotated[
+    bool, typer.Option("--since-last", help="Only what has changed in the source since the last import.")
+]
+OnConflict = Annotated[
+    Conflict,
+    typer.Option(help="What to do with ids that are stored already.", **one_of("skip", "overwrite", "fail")),
+]
+MaxRejects = Annotated[
+    int | None, typer.Option(min=0, help="Load nothing when more records than this are unusable.")
+]
+
+
+def one_way(on_conflict: Conflict, *, since_last: bool) -> None:
+    """Raises BadParameter: with --since-last a conflict is left alone."""
+    if since_last and on_conflict != "skip":
+        raise typer.BadParameter("cannot be chosen together with --since-last", param_hint="--on-conflict")

@@ -1,0 +1,104 @@
+"""`handover jobs`: background jobs, also while no server runs."""
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from core.choices import one_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from core.jobs import JobView, JsonObject, NextRun
+
+app = typer.Typer()
+jobs = typer.Typer(help="Look at background jobs and cancel them.", no_args_is_help=True)
+app.add_typer(jobs, name="jobs")
+
+
+@jobs.command("list")
+def list_jobs(
+    ctx: typer.Context,
+    state: Annotated[
+        Literal["queued", "running", "succeeded", "failed", "cancelled"] | None,
+        typer.Option(help="Only these.", **one_of("queued", "running", "succeeded", "failed", "cancelled")),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+) -> None:
+    """List the newest jobs, and what the clock begins next."""
+    from core.command import command_context
+
+    async def work() -> None:
+        async with command_context(ctx.obj) as here:
+            page = await here.jobs.list(state=state, limit=limit)
+            _show_jobs(page.jobs, page.total, await here.jobs.clock.next_runs())
+
+    asyncio.run(work())
+
+
+@jobs.command("show")
+def show(ctx: typer.Context, job_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """Show one job with its figures, error and result."""
+    from core.command import command_context
+
+    async def work() -> None:
+        async with command_context(ctx.obj) as here:
+            job = await here.jobs.get(job_id)
+            _show_job(job, here.jobs.public_arguments(job))
+
+    asyncio.run(work())
+
+
+@jobs.command("cancel")
+def cancel(ctx: typer.Context, job_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """Cancel a job: a queued one ends at once, a running one at its next batch."""
+    from core.command import command_context
+
+    async def work() -> None:
+        async with command_context(ctx.obj) as here:
+            job = await here.jobs.cancel(job_id)
+            if not job.ended and await here.jobs.is_orphaned(job_id):
+                job = await here.jobs.run(job_id)
+            typer.echo(f"Job {job.id} is {'cancelled' if job.ended else 'being cancelled'}.")
+
+    asyncio.run(work())
+
+
+def _show_jobs(jobs: "Sequence[JobView]", total: int, next_runs: "Sequence[NextRun]") -> None:
+    from core.console import moment, say, say_columns
+
+    rows = [
+        (job.id, job.kind, job.state, job.phase or "", _rows(job), moment(job.created_at)) for job in jobs
+    ]
+    say_columns([("id", "kind", "state", "phase", "rows", "created"), *rows])
+    say(f"{len(jobs)} of {total} jobs")
+    if next_runs:
+        say("")
+        say_columns([("by the clock", "next"), *((run.kind, moment(run.at)) for run in next_runs)])
+
+
+def _show_job(job: "JobView", arguments: "JsonObject") -> None:
+    from core.console import moment, say_columns
+
+    facts = {
+        "id": job.id,
+        "kind": job.kind,
+        "state": job.state,
+        "phase": job.phase,
+        "rows": _rows(job),
+        "rejected": f"{job.rejected:,}",
+        "actor": job.actor,
+        "created": moment(job.created_at),
+        "started": moment(job.started_at),
+        "finished": moment(job.finished_at),
+        "attempts": str(job.attempts),
+        "error": job.error,
+        **{f"argument {name}": str(value) for name, value in arguments.items()},
+        **{f"result {name}": str(value) for name, value in (job.result or {}).items()},
+    }
+    say_columns([(name, value) for name, value in facts.items() if value])
+
+
+def _rows(job: "JobView") -> str:
+    return f"{job.done:,}" + (f" of {job.total:,}" if job.total is not None else "")
