@@ -175,10 +175,11 @@ class BulkTable:
 
     async def load(self, tx: Database, rows_json: str, job_id: str, *, overwrite: bool) -> Written:
         """Write a JSON array of rows, whose ids differ, in one statement. Stored rows stay, or are made equal
-        to the source; identical ones are left alone, so that their version and ETag stay.
+        to the source; identical ones are left alone, so that their version and ETag stay. Leaves no entries.
 
         Raises SomebodyWasQuicker; the transaction is over then.
         """
+        await unaudited(tx, self._table)
         statement = self._overwrite if overwrite else self._insert
         try:
             found = await tx.query_raw(

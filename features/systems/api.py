@@ -3,17 +3,17 @@ taking systems over as they are.
 
 An answer that shows the name of a system, or that something belongs to one, carries `SYSTEM_TAGS` in its
 cache policy; one that shows or counts systems carries `LIST_TAGS`. Whoever writes the table in bulk
-invalidates `SYSTEM_TAGS`. `TAKEOVER` writes and proves whole batches of an import,
-`REVERSAL` takes them back.
+invalidates `SYSTEM_TAGS`. `TAKEOVER` writes and proves whole batches of an import (columns that an old
+registry does not have are left as they are: `without`), `REVERSAL` takes them back.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Final
 
 from core.database.client import Database
-from features.systems import queries
+from features.systems import service
 from features.systems.cache import LIST_TAGS, SYSTEM_TAGS
+from features.systems.queries import registry
 from features.systems.schemas import (
     DESCRIPTION_LENGTH,
     ID_LENGTH,
@@ -28,7 +28,11 @@ from features.systems.schemas import (
     SystemType,
     TypeCounts,
 )
-from features.systems.service import ENTITY, facts_of
+from features.systems.service import ENTITY
+from features.systems.sql import days
+from features.systems.sql.bulk import REVERSAL, TAKEOVER, load_systems
+from features.systems.sql.links import held, link_of
+from features.systems.sql.lock import hold_system
 
 __all__ = [
     "DESCRIPTION_LENGTH",
@@ -50,7 +54,6 @@ __all__ = [
     "TypeCounts",
     "created_by_day",
     "exists",
-    "facts_of",
     "held",
     "link_of",
     "load",
@@ -61,49 +64,40 @@ __all__ = [
 ]
 
 
-held = queries.held
-link_of = queries.link_of
-
-TAKEOVER: Final = queries.TAKEOVER
-"""Columns that an old registry does not have are left as they are (`without`)."""
-
-REVERSAL: Final = queries.REVERSAL
-
-
 async def exists(db: Database, system_id: str) -> bool:
     """In a transaction the system stays until it ends: it cannot be deleted in between."""
-    return await queries.hold_system(db, system_id)
+    return await hold_system(db, system_id)
 
 
 async def names_of(db: Database, ids: Collection[str]) -> dict[str, str]:
     """The names of those systems that exist, by id; one query, none for no ids."""
-    return await queries.names_of(db, ids) if ids else {}
+    return await registry.names_of(db, ids) if ids else {}
 
 
 async def names_taken(db: Database, wanted_by: Mapping[str, str]) -> dict[str, str]:
     """Of names, each with the id of the system that wants it: those that another one has, with its id."""
-    return await queries.names_taken(db, wanted_by) if wanted_by else {}
+    return await registry.names_taken(db, wanted_by) if wanted_by else {}
 
 
 async def statistics(db: Database) -> SystemsStats:
     """One grouped query."""
-    return await queries.statistics(db)
+    return await registry.statistics(db)
 
 
 async def search(db: Database, text: str, *, limit: int) -> list[System]:
     """The best matches first."""
-    return await queries.search_systems(db, text, limit=limit)
+    return await service.search_systems(db, text, limit=limit)
 
 
 async def created_by_day(db: Database, since: datetime) -> dict[str, int]:
     """How many systems were registered on each day (UTC, `2025-10-23`) from `since` on; days without one are
     left out.
     """
-    return await queries.created_by_day(db, since)
+    return await days.created_by_day(db, since)
 
 
 async def load(tx: Database, stored: Sequence[StoredSystem]) -> frozenset[str]:
     """Writes systems with their ids, times and versions in one statement, without audit entries. One whose id
     or name is taken is left out; the answer holds the ids of the others.
     """
-    return await queries.load_systems(tx, stored)
+    return await load_systems(tx, stored)

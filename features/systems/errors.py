@@ -1,6 +1,6 @@
 """What can go wrong with systems, each with its permanent code."""
 
-from core.errors import Conflict, FieldError, NotFound, Unavailable
+from core.errors import Conflict, FieldError, NotFound, PreconditionFailed, Unavailable
 
 
 class SystemNotFound(NotFound):
@@ -8,6 +8,15 @@ class SystemNotFound(NotFound):
 
     def __init__(self, system_id: str) -> None:
         super().__init__(f"System with id {system_id} not found")
+
+
+class SystemChanged(PreconditionFailed):
+    """Its writer has seen another state of it."""
+
+    code = "systems.changed"
+
+    def __init__(self, system_id: str) -> None:
+        super().__init__(f"System with id {system_id} was changed meanwhile: read it again")
 
 
 class SystemNameTaken(Conflict):

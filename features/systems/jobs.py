@@ -10,9 +10,9 @@ from typing import Final
 from core.database.client import Database
 from core.database.transaction import unit_of_work
 from core.jobs import JobContext, JobKind, JsonObject
-from features.systems import queries
 from features.systems.errors import SystemNotFound
 from features.systems.health.check import check, fetcher_of
+from features.systems.queries import checks, registry
 from features.systems.schemas import CHECK_ALL_KIND, CheckedSystems, CheckTarget, HealthCheckResult
 
 AT_ONCE: Final = 8
@@ -41,9 +41,9 @@ class _Asked:
 async def run(context: JobContext) -> JsonObject:
     """The result counts what was found, by status. A chunk that was interrupted is checked again."""
     state = CheckedSystems.model_validate(context.job.checkpoint or {})
-    total = await queries.count_targets(context.db)
+    total = await registry.count_systems(context.db)
     await context.progress(phase="check", done=state.done, total=total)
-    while targets := await queries.targets_after(context.db, state.after, limit=CHUNK):
+    while targets := await checks.targets_after(context.db, state.after, limit=CHUNK):
         found = await _check(context, targets, state.done)
         state = state.with_chunk(targets[-1].id, found, keep=MAX_RESULTS)
         await unit_of_work(context.db, partial(_mark, context, state))

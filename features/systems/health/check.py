@@ -9,18 +9,16 @@ from contextlib import nullcontext
 from typing import Final
 
 from core.cache import Cache
-from core.database.client import Database
-from core.database.transaction import unit_of_work
+from core.database.bulk import unaudited
+from core.database.client import Author, Database
+from core.database.transaction import retried, unit_of_work
 from core.http.timestamps import now
 from core.outbound.fetch import Broken, Fetcher, FetchError
 from core.outbound.targets import Permission
 from core.settings import Settings
-from features.audit import api as audit
-from features.systems import queries
 from features.systems.cache import tags_of
-from features.systems.errors import SystemNotFound
+from features.systems.queries import checks
 from features.systems.schemas import CheckStatus, CheckTarget, Finding, HealthCheckResult, Status
-from features.systems.service import ENTITY, facts_of
 
 STORED_AS: Final[dict[CheckStatus, Status]] = {"online": "online", "error": "degraded", "offline": "offline"}
 
@@ -35,7 +33,7 @@ async def check(
     db: Database,
     cache: Cache,
     fetcher: Fetcher,
-    author: audit.Author,
+    author: Author,
     target: CheckTarget,
     *,
     storing: asyncio.Lock | None = None,
@@ -50,7 +48,7 @@ async def check(
         )
     result = await examine(fetcher, target.id, target.url)
     async with storing or nullcontext():
-        await _store(db, cache, author, target.url, result)
+        await _store(db, cache, author, target, result)
     return result
 
 
@@ -71,26 +69,24 @@ async def examine(fetcher: Fetcher, system_id: str, url: str) -> HealthCheckResu
 
 
 async def _store(
-    db: Database, cache: Cache, author: audit.Author, url: str, result: HealthCheckResult
+    db: Database, cache: Cache, author: Author, target: CheckTarget, result: HealthCheckResult
 ) -> None:
-    """Unless a later check has been stored, or the system has another URL by now."""
-    system_id = result.system_id
+    """Unless a later check has been stored, or the system has another URL by now. An entry tells it only when
+    the status is another one.
+    """
     milliseconds = None if result.response_time is None else round(result.response_time)
     finding = Finding(STORED_AS[result.status], result.last_checked, milliseconds)
 
-    async def store(tx: Database) -> None:
-        before = await queries.lock_system(tx, system_id)
-        if before is None:
-            raise SystemNotFound(system_id)
-        latest = before.system.last_checked
-        if before.system.url != url or (latest is not None and latest > result.last_checked):
-            return
-        after = await queries.store_finding(tx, system_id, finding)
-        if after is not None and after.system.status != before.system.status:
-            facts = facts_of(before.system), facts_of(after.system)
-            await audit.record_change(
-                tx, author, "checked", ENTITY, system_id, before=facts[0], after=facts[1]
-            )
+    async def store_same(tx: Database) -> bool:
+        await unaudited(tx, "systems")
+        return await checks.store_finding(tx, target, finding, same_status=True)
 
-    async with cache.invalidating(*tags_of(system_id)):
-        await unit_of_work(db, store)
+    async def store_other(tx: Database) -> bool:
+        return await checks.store_finding(tx, target, finding, same_status=False)
+
+    async with cache.invalidating(*tags_of(target.id)):
+        stored = await unit_of_work(db, store_same) or await retried(
+            db.acting_as(author, "checked"), store_other
+        )
+    if not stored:
+        await checks.get_target(db, target.id)

@@ -6,12 +6,12 @@ from core.deps import Actor, AppSettings, Cache, Db, Jobs
 from core.errors import Unavailable
 from core.http.envelope import Done, error_responses
 from features.jobs.api import Job, show
-from features.systems import service
 from features.systems.errors import CheckAllFailed, CheckAllStopped, SystemNotFound
 from features.systems.health.check import check, fetcher_of
 from features.systems.health.every import check_every
+from features.systems.queries import checks
 from features.systems.router.path import ONE, PREFIX, SystemId, router
-from features.systems.schemas import CheckTarget, HealthCheckResult
+from features.systems.schemas import HealthCheckResult
 
 
 @router.post(
@@ -44,5 +44,5 @@ async def check_all_systems(db: Db, jobs: Jobs, actor: Actor) -> list[HealthChec
 async def check_system(
     db: Db, cache: Cache, settings: AppSettings, actor: Actor, system_id: SystemId
 ) -> HealthCheckResult:
-    system = (await service.get_system(db, system_id)).system
-    return await check(db, cache, fetcher_of(settings), actor, CheckTarget(system.id, system.url))
+    target = await checks.get_target(db, system_id)
+    return await check(db, cache, fetcher_of(settings), actor, target)

@@ -6,13 +6,15 @@ from urllib.parse import quote
 from fastapi import Path, Query, Request, Response, status
 
 from core.cache import Entry, cache_key
-from core.deps import Actor, Cache, Db, IfMatch
+from core.deps import Cache, Db, Editor, Writer
 from core.errors import Invalid, PreconditionFailed, TooLarge, Unavailable, UnsupportedMediaType
 from core.http.conditional import cached_response, json_entry
 from core.http.envelope import Done, Envelope, ListEnvelope, error_responses
-from features.systems import queries, service
+from core.http.rows import done
+from features.systems import service
 from features.systems.cache import LIST, SEARCH, SELECTION, STATISTICS, STATISTICS_KEY, SYSTEM
 from features.systems.errors import SystemNameTaken, SystemNotFound
+from features.systems.queries import registry
 from features.systems.router.path import ONE, PREFIX, SystemId, router
 from features.systems.schemas import (
     AnyStatus,
@@ -51,15 +53,13 @@ async def list_systems(
     PREFIX,
     summary="Create documentation system",
     status_code=status.HTTP_201_CREATED,
+    response_model=Done[System],
     responses=error_responses(*REFUSED_BODY, SystemNameTaken, Unavailable),
 )
-async def create_system(
-    db: Db, cache: Cache, actor: Actor, values: CreateSystem, response: Response
-) -> Done[System]:
-    created = await service.create_system(db, cache, actor, values)
-    response.headers["Location"] = f"{PREFIX}/{quote(created.system.id, safe='')}"
-    response.headers["ETag"] = service.etag_of(created)
-    return Done[System](message="System created successfully", data=created.system)
+async def create_system(writer: Writer, values: CreateSystem) -> Response:
+    system_id, created = await service.create_system(writer, values)
+    place = {"Location": f"{PREFIX}/{quote(system_id, safe='')}"}
+    return done("System created successfully", created, status.HTTP_201_CREATED, place)
 
 
 @router.get(
@@ -103,7 +103,7 @@ async def search_systems(
     limit: Annotated[PageLimit | None, Query()] = None,
 ) -> Response:
     async def load() -> Entry:
-        return json_entry(SystemArray(await queries.search_systems(db, q, limit=limit)))
+        return json_entry(SystemArray(await service.search_systems(db, q, limit=limit)))
 
     return await cached_response(request, cache, SEARCH, cache_key(q=q, limit=limit), load)
 
@@ -116,7 +116,7 @@ async def search_systems(
 )
 async def get_system_statistics(request: Request, db: Db, cache: Cache) -> Response:
     async def load() -> Entry:
-        return json_entry(await queries.statistics(db))
+        return json_entry(await registry.statistics(db))
 
     return await cached_response(request, cache, STATISTICS, STATISTICS_KEY, load)
 
@@ -129,8 +129,7 @@ async def get_system_statistics(request: Request, db: Db, cache: Cache) -> Respo
 )
 async def get_system(request: Request, db: Db, cache: Cache, system_id: SystemId) -> Response:
     async def load() -> Entry:
-        stored = await service.get_system(db, system_id)
-        return json_entry(Envelope[System](data=stored.system), version=stored.row_version)
+        return (await service.get_system(db, system_id)).entry()
 
     return await cached_response(request, cache, SYSTEM, system_id, load)
 
@@ -140,39 +139,30 @@ async def get_system(request: Request, db: Db, cache: Cache, system_id: SystemId
     summary="Update system",
     description="Changes the fields that are sent; null empties those that may be empty. Every accepted "
     "update sets `updatedAt`.",
+    response_model=Done[System],
     responses=error_responses(
         *REFUSED_BODY, SystemNotFound, SystemNameTaken, PreconditionFailed, Unavailable
     ),
 )
-async def update_system(
-    db: Db,
-    cache: Cache,
-    actor: Actor,
-    system_id: SystemId,
-    precondition: IfMatch,
-    values: UpdateSystem,
-    response: Response,
-) -> Done[System]:
-    updated = await service.update_system(db, cache, actor, system_id, values, precondition)
-    response.headers["ETag"] = service.etag_of(updated)
-    return Done[System](message="System updated successfully", data=updated.system)
+async def update_system(writer: Editor, system_id: SystemId, values: UpdateSystem) -> Response:
+    updated = await service.update_system(writer, system_id, values)
+    return done("System updated successfully", updated)
 
 
 @router.delete(
     ONE,
     summary="Delete system",
+    response_model=Done[System],
     responses=error_responses(SystemNotFound, PreconditionFailed, Unavailable),
 )
-async def delete_system(
-    db: Db, cache: Cache, actor: Actor, system_id: SystemId, precondition: IfMatch
-) -> Done[System]:
+async def delete_system(writer: Editor, system_id: SystemId) -> Response:
     """The answer holds the system as it was. Its ideas and files stay, without their link to it."""
-    deleted = await service.delete_system(db, cache, actor, system_id, precondition)
-    return Done[System](message="System removed successfully", data=deleted)
+    deleted = await service.delete_system(writer, system_id)
+    return done("System removed successfully", deleted)
 
 
 async def _selection(request: Request, db: Db, cache: Cache, wanted: SystemFilter) -> Response:
     async def load() -> Entry:
-        return json_entry(SystemArray(await queries.find_systems(db, wanted)))
+        return json_entry(SystemArray(await registry.find_systems(db, wanted)))
 
     return await cached_response(request, cache, SELECTION, cache_key(**wanted.model_dump()), load)

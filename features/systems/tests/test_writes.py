@@ -5,7 +5,9 @@ import asyncio
 import httpx
 
 from features.systems.tests.factories import PATH, JsonObject, create, new_system
+from tests.fixtures.application import RunningApp
 from tests.fixtures.database import Connection
+from tests.fixtures.sites import Site
 from tests.fixtures.trail import audit_of, no_audit
 
 
@@ -86,3 +88,30 @@ async def test_of_many_with_one_name_one_is_created(
     responses = await asyncio.gather(*(client.post(PATH, json=new_system(name="Same")) for _ in range(12)))
     assert sorted(response.status_code for response in responses) == [201] + [409] * 11
     assert await connection.fetchval("SELECT count(*) FROM audit_entries") == 1
+
+
+async def test_of_many_writers_who_have_seen_the_same_one_is_heard(client: httpx.AsyncClient) -> None:
+    system = await create(client)
+    url = f"{PATH}/{system['id']}"
+    seen = {"if-match": (await client.get(url)).headers["etag"]}
+    writes = [client.put(url, json={"port": port}, headers=seen) for port in range(1, 9)]
+    answers = await asyncio.gather(*writes, client.delete(url, headers=seen))
+    codes = [answer.status_code for answer in answers]
+    assert codes.count(200) == 1
+    assert set(codes) <= {200, 404, 412}
+
+
+async def test_a_check_is_a_change_for_those_who_have_seen_the_system_before(
+    running_app: RunningApp, site: Site
+) -> None:
+    async with running_app(healthcheck_allow=(site.address,)) as client:
+        system = await create(client, url=site.url())
+        url = f"{PATH}/{system['id']}"
+        for _ in range(2):
+            seen = {"if-match": (await client.get(url)).headers["etag"]}
+            assert (await client.post(f"{url}/health")).json()["status"] == "online"
+            refused = await client.put(url, json={"port": 1}, headers=seen)
+            assert refused.status_code == 412
+            assert refused.json()["message"] == (
+                f"System with id {system['id']} was changed meanwhile: read it again"
+            )

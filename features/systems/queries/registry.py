@@ -1,0 +1,181 @@
+"""Systems through the typed client. Functions take `db` first and open no transaction."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final, cast
+
+from prisma import Json
+from prisma.bases import BaseSystem
+from prisma.errors import UniqueViolationError
+from prisma.models import System as SystemRow
+from prisma.types import (
+    Serializable,
+    SystemCreateInput,
+    SystemOrderByInput,
+    SystemScalarFieldKeys,
+    SystemUpdateInput,
+    SystemWhereInput,
+    SystemWhereUniqueInput,
+)
+
+from core.database.client import Database
+from core.http.conditional import Precondition
+from core.http.rows import Row
+from core.http.timestamps import now
+from features.systems.errors import SystemChanged, SystemNameTaken, SystemNotFound
+from features.systems.schemas import (
+    CreateSystem,
+    OrderDirection,
+    StatusCounts,
+    System,
+    SystemFilter,
+    SystemsStats,
+    TypeCounts,
+    UpdateSystem,
+)
+
+_ORDERS: Final[dict[OrderDirection, list[SystemOrderByInput]]] = {
+    "desc": [{"created_at": "desc"}, {"id": "asc"}],
+    "asc": [{"created_at": "asc"}, {"id": "desc"}],
+}
+
+
+class NamedSystem(BaseSystem):
+    id: str
+    name: str
+
+
+def where_of(wanted: SystemFilter) -> SystemWhereInput:
+    """`tag` and `search` are not looked at."""
+    given = wanted.model_dump(include={"status", "type", "category", "owner"}, exclude_none=True)
+    if wanted.status == "unknown":
+        del given["status"]
+        given["last_checked"] = None
+    elif wanted.status == "error":
+        given["status"] = "degraded"
+    return cast(SystemWhereInput, given)
+
+
+async def find_systems(
+    db: Database,
+    wanted: SystemFilter,
+    direction: OrderDirection = "desc",
+    *,
+    offset: int = 0,
+    take: int | None = None,
+) -> list[System]:
+    """By time of creation, ties by id. `tag` and `search` are not looked at."""
+    rows = await db.system.find_many(
+        where=where_of(wanted), order=_ORDERS[direction], skip=offset or None, take=take
+    )
+    return [system_of(row) for row in rows]
+
+
+async def systems_by_id(db: Database, ids: Sequence[str]) -> list[System]:
+    """Those of the ids that are stored, in their order; no query for no ids."""
+    if not ids:
+        return []
+    rows = {row.id: row for row in await db.system.find_many(where={"id": {"in": list(ids)}})}
+    return [system_of(rows[system_id]) for system_id in ids if system_id in rows]
+
+
+async def count_systems(db: Database, wanted: SystemFilter | None = None) -> int:
+    """`tag` and `search` are not looked at."""
+    return await db.system.count(where={} if wanted is None else where_of(wanted))
+
+
+async def find_system(db: Database, system_id: str) -> SystemRow | None:
+    return await db.system.find_unique(where={"id": system_id})
+
+
+async def create_system(db: Database, system_id: str, values: CreateSystem) -> Row:
+    """Raises SystemNameTaken."""
+    data = {**_columns(values.model_dump(exclude_none=True)), "id": system_id, "created_at": now()}
+    try:
+        return row_of(await db.system.create(data=cast(SystemCreateInput, data)))
+    except UniqueViolationError:
+        raise SystemNameTaken(values.name) from None
+
+
+async def update_system(db: Database, system_id: str, values: UpdateSystem, seen: Precondition) -> Row:
+    """Changes the fields that `values` was given. Raises SystemNameTaken, SystemNotFound; SystemChanged when
+    it is not as its writer has seen it.
+    """
+    data = cast(SystemUpdateInput, {**_columns(values.model_dump(exclude_unset=True)), "updated_at": now()})
+    try:
+        row = await db.system.update(where=await _as_seen(db, system_id, seen), data=data)
+    except UniqueViolationError:
+        raise SystemNameTaken(values.name) from None
+    return row_of(row or await _refused(db, system_id, seen))
+
+
+async def delete_system(db: Database, system_id: str, seen: Precondition) -> Row:
+    """The system as it was; ideas and files of it lose their link, and stay. Raises SystemNotFound and
+    SystemChanged.
+    """
+    row = await db.system.delete(where=await _as_seen(db, system_id, seen))
+    return row_of(row or await _refused(db, system_id, seen))
+
+
+async def _as_seen(db: Database, system_id: str, seen: Precondition) -> SystemWhereUniqueInput:
+    """Of a row that is as its writer has seen it, the condition that it still is: without it a change between
+    looking and writing would be lost. Versions begin anew when an id is imported again, by another job.
+    """
+    if seen.takes_any:
+        return {"id": system_id}
+    found = await find_system(db, system_id)
+    if found is None:
+        raise SystemNotFound(system_id)
+    if not seen.takes(row_of(found).etag):
+        raise SystemChanged(system_id)
+    return {"id": system_id, "row_version": found.row_version, "import_job_id": found.import_job_id}
+
+
+async def _refused(db: Database, system_id: str, seen: Precondition) -> SystemRow:
+    if seen.takes_any or not await db.system.count(where={"id": system_id}):
+        raise SystemNotFound(system_id)
+    raise SystemChanged(system_id)
+
+
+async def names_of(db: Database, ids: Collection[str]) -> dict[str, str]:
+    rows = await NamedSystem.prisma(db).find_many(where={"id": {"in": list(ids)}})
+    return {row.id: row.name for row in rows}
+
+
+async def names_taken(db: Database, wanted_by: Mapping[str, str]) -> dict[str, str]:
+    """Of names, each with the id of the system that wants it: those that another one has, with its id."""
+    rows = await NamedSystem.prisma(db).find_many(where={"name": {"in": list(wanted_by)}})
+    return {row.name: row.id for row in rows if row.id != wanted_by[row.name]}
+
+
+async def statistics(db: Database) -> SystemsStats:
+    by: list[SystemScalarFieldKeys] = ["status", "type"]
+    kinds = await db.system.group_by(by, count=True, max={"last_checked": True})
+    by_status = dict.fromkeys(StatusCounts.model_fields, 0)
+    by_type = dict.fromkeys(TypeCounts.model_fields, 0)
+    for kind in kinds:
+        number = kind["_count"]["_all"]
+        by_status["error" if kind["status"] == "degraded" else kind["status"]] += number
+        if kind["type"] is not None:
+            by_type[kind["type"]] += number
+    checked = [kind["_max"]["last_checked"] for kind in kinds]
+    return SystemsStats(
+        total=sum(by_status.values()),
+        by_status=StatusCounts(**by_status),
+        by_type=TypeCounts(**by_type),
+        last_checked=max(filter(None, checked), default=None),
+    )
+
+
+def _columns(given: dict[str, object]) -> dict[str, object]:
+    metadata = given.get("metadata")
+    return given if metadata is None else {**given, "metadata": Json(cast(Serializable, metadata))}
+
+
+def row_of(row: SystemRow) -> Row:
+    return Row(row.row_version, system_of(row).model_dump_json(by_alias=True).encode())
+
+
+def system_of(row: SystemRow) -> System:
+    """Not validated again: the database's own constraints hold for what it returns."""
+    fields = {name: getattr(row, name) for name in System.model_fields}
+    return System.model_construct(**{**fields, "description": row.description or ""})
