@@ -18,7 +18,6 @@ from starlette.types import Scope
 from core.cache import Entry
 from core.errors import PreconditionFailed
 from core.http.context import context_of, header_of, list_of
-from core.http.envelope import Envelope
 
 if TYPE_CHECKING:
     from core.cache import Cache, Policy
@@ -29,6 +28,10 @@ CONDITIONS: Final = frozenset({b"if-match", b"if-none-match", b"if-unmodified-si
 
 _PROXY_SUFFIX: Final = re.compile(r'--?(?:gzip|br|zstd|deflate)"$')
 """What a proxy that compresses adds to a tag, before the closing quote."""
+
+_VERSION: Final = re.compile(r'"([1-9][0-9]{0,9})-')
+_LAST_VERSION: Final = 2**31 - 1
+"""The column is a 32 bit number."""
 
 
 def body_etag(body: bytes) -> str:
@@ -43,24 +46,15 @@ def row_etag(version: int, data: bytes) -> str:
     return f'"{version}-{sha256(data).hexdigest()[:16]}"'
 
 
-def model_etag(version: int, data: BaseModel) -> str:
-    """The `row_etag` of a row that Python holds."""
-    return row_etag(version, data.model_dump_json(by_alias=True).encode())
-
-
 def row_entry(version: int, data: bytes) -> Entry:
     """The finished answer that shows one row, from the row's finished JSON."""
     return Entry(b'{"success":true,"data":%b}' % data, row_etag(version, data))
 
 
-def json_entry(answer: BaseModel, *, version: int | None = None) -> Entry:
-    """The finished bytes of an answer. With the `version` of the row in its envelope the tag is strong."""
-    if version is None:
-        body = answer.model_dump_json(by_alias=True).encode()
-        return Entry(body, body_etag(body))
-    if not isinstance(answer, Envelope) or not isinstance(answer.data, BaseModel):
-        raise TypeError("a version belongs to the one row of an Envelope")
-    return row_entry(version, answer.data.model_dump_json(by_alias=True).encode())
+def json_entry(answer: BaseModel) -> Entry:
+    """The finished bytes of an answer that no single version describes."""
+    body = answer.model_dump_json(by_alias=True).encode()
+    return Entry(body, body_etag(body))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +72,13 @@ class Precondition:
     def takes(self, etag: str) -> bool:
         return self.tags is None or "*" in self.tags or etag.removeprefix("W/") in self.tags
 
-    def check(self, etag: str, what: str) -> None:
-        """Raises PreconditionFailed when the client has seen another state of `what` (`Item with id 7`)."""
-        if not self.takes(etag):
-            raise PreconditionFailed(f"{what} was changed meanwhile: read it again")
-
-    def check_version(self, version: int, what: str) -> None:
-        """The same for a row whose answer shows more than its changes, such as a count of downloads."""
-        of_version = [tag for tag in self.tags or () if tag == "*" or tag.startswith(f'"{version}-')]
-        self.check(of_version[0] if of_version else "", what)
+    @property
+    def versions(self) -> list[int]:
+        """Those that the tags are of: for a row whose answer shows more than its changes, such as a count of
+        downloads.
+        """
+        found = (_VERSION.match(tag) for tag in self.tags or ())
+        return [version for each in found if each and (version := int(each[1])) <= _LAST_VERSION]
 
 
 def entity_tags(header: str) -> tuple[str, ...]:

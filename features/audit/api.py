@@ -32,7 +32,6 @@ __all__ = [
     "entries_of",
     "recent",
     "record",
-    "record_change",
 ]
 
 ENTITY: Final = RETENTION_ENTITY
@@ -47,27 +46,8 @@ async def record(tx: Database, entry: AuditEntry) -> None:
     await queries.create(tx, entry)
 
 
-async def record_change(
-    tx: Database,
-    author: Author,
-    action: Action,
-    entity: str,
-    entity_id: str,
-    *,
-    before: Facts | None,
-    after: Facts | None,
-    at: datetime | None = None,
-) -> None:
-    """The entry of a row's change from `before` (None: it was made) to `after` (None: it is gone). `at` is
-    given for changes of the past.
-    """
-    changes = differences(before or {}, after or {})
-    entry = AuditEntry(entity, entity_id, action, author.name, author.request_id, changes, author.client, at)
-    await record(tx, entry)
-
-
 def entries_of(changed: str, entity: str, action: Action, *, author: str) -> str:
-    """SQL that leaves an entry for each row of `changed`, the same as `record_change`. It is for a statement
+    """SQL that leaves an entry for each row of `changed`, the `differences` of its facts. It is for one
     that changes rows and so is its own transaction: `WITH ..., audited AS ({entries_of(...)}) SELECT ...`.
 
     `changed` names a query of that statement with the columns `id` (text), `before` and `after` (jsonb: the

@@ -43,13 +43,6 @@ class Added:
     files: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Author:
-    name: str
-    request_id: None = None
-    client: None = None
-
-
 async def fill(db: Database, cache: Cache, jobs: Jobs, settings: Settings, *, force: bool) -> Added:
     """Add what is missing of the demo. Raises RegistryInUse when there is anything else, unless forced."""
     end = now()
@@ -125,19 +118,18 @@ async def _tell(tx: Database, entity: str, stories: Sequence[Story], added: Coll
     for story in stories:
         if story.id not in added:
             continue
-        before = None
+        before: audit.Facts = {}
         for version in story.versions:
-            author = _Author(version.author)
-            await audit.record_change(
-                tx,
-                author,
-                version.action,
+            entry = audit.AuditEntry(
                 entity,
                 story.id,
-                before=before,
-                after=version.fields,
+                version.action,
+                version.author,
+                request_id=None,
+                changes=audit.differences(before, version.fields),
                 at=version.at,
             )
+            await audit.record(tx, entry)
             before = version.fields
 
 

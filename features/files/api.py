@@ -2,23 +2,25 @@
 
 Whoever shows or counts files carries `FILE_TAGS` in its cache policy. `subscribe` tells of each change, in
 the transaction that makes it. `TAKEOVER` writes and proves whole batches of an import, whose bytes are stored
-before with `store`; `REVERSAL` takes them back. Neither tells listeners.
+before with `store` (an overwritten row keeps its object when the checksum is the same, its count of downloads
+never falls); `REVERSAL` takes them back, restored rows have their former object and count. Neither tells
+listeners.
 """
 
 import codecs
 from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
-from typing import Final
 
 from core.database.client import Database
 from core.settings import Settings
-from features.files import queries
+from features.files import service
 from features.files.cache import FILE_TAGS
-from features.files.changes import record
-from features.files.changes.record import ENTITY, Work
+from features.files.changes import listeners
+from features.files.changes.listeners import ENTITY, Work
 from features.files.changes.takeover import LARGEST_FILE, discard, holds, identify, key_for, spare, store
 from features.files.changes.upload import Outcome, upload
 from features.files.errors import ContentMissing
+from features.files.queries import lists, rows
 from features.files.schemas import (
     DESCRIPTION_LENGTH,
     ID_LENGTH,
@@ -30,9 +32,11 @@ from features.files.schemas import (
     Listener,
     LocalContent,
     StoredContent,
-    StoredFile,
 )
 from features.files.service import audience_of
+from features.files.sql import days
+from features.files.sql.bulk import REVERSAL, TAKEOVER
+from features.files.sql.lock import hold_file
 from features.files.storage.formats import TEXT_TYPES
 from features.files.storage.names import ORIGINAL_LENGTH, safe_name, shown_name
 from features.files.storage.objects import Objects
@@ -81,16 +85,9 @@ __all__ = [
 ]
 
 
-TAKEOVER: Final = queries.TAKEOVER
-"""An overwritten row keeps its object when the checksum is the same; its count of downloads never falls."""
-
-REVERSAL: Final = queries.REVERSAL
-"""Restored rows have their former object and count of downloads again."""
-
-
 async def contents_of(db: Database, ids: Sequence[str]) -> dict[str, StoredContent]:
     """What those of the files hold that are stored, by id."""
-    return await queries.contents_of(db, ids) if ids else {}
+    return await lists.contents_of(db, ids) if ids else {}
 
 
 def subscribe(listener: Listener) -> None:
@@ -98,52 +95,50 @@ def subscribe(listener: Listener) -> None:
     the client it is given is committed together with the change, and what it raises undoes both. A job that
     it enqueues and returns is run right after the commit.
     """
-    if listener not in record.listeners:
-        record.listeners.append(listener)
+    if listener not in listeners.listeners:
+        listeners.listeners.append(listener)
 
 
 async def statistics(db: Database, audience: Audience) -> FilesStats:
     """Of the files that the audience may see, by one grouped query."""
-    return await queries.statistics(db, audience)
+    return await lists.statistics(db, audience)
 
 
 async def search(db: Database, text: str, audience: Audience, *, limit: int) -> list[FileMetadata]:
     """The best matches first, of those that the audience may see."""
-    return await queries.search_files(db, text, audience, limit)
+    return await service.search_files(db, text, audience, limit)
 
 
 async def visible(db: Database, ids: Collection[str], audience: Audience) -> frozenset[str]:
     """Those of the files that the audience may see. It may see all: no query, and deleted ones count too."""
     if audience.name is None or not ids:
         return frozenset(ids)
-    return await queries.visible(db, ids, audience.name)
+    return await lists.visible(db, ids, audience)
 
 
 async def created_by_day(db: Database, since: datetime, audience: Audience) -> dict[str, int]:
     """How many files that the audience may see were uploaded on each day (UTC, `2025-10-23`) from `since` on;
     days without one are left out.
     """
-    return await queries.created_by_day(db, since, audience)
+    return await days.created_by_day(db, since, rows.seen_by(audience))
 
 
 async def texts_after(db: Database, file_id: str | None = None, *, limit: int = 100) -> list[IndexedFile]:
     """The next text files in the order of their ids; ask again with the last id until none come."""
-    rows = await queries.files_after(db, file_id, limit, sorted(TEXT_TYPES))
-    return [IndexedFile.of(row) for row in rows]
+    found = await lists.files_after(db, file_id, limit, sorted(TEXT_TYPES))
+    return [IndexedFile.of(stored) for stored in found]
 
 
 async def find_text(db: Database, file_id: str) -> IndexedFile | None:
     """None too for a file that holds no text."""
-    return _text(await queries.find_file(db, file_id))
+    stored = await rows.find_file(db, file_id)
+    return IndexedFile.of(stored) if stored is not None and stored.file.mimetype in TEXT_TYPES else None
 
 
 async def lock_text(tx: Database, file_id: str) -> IndexedFile | None:
     """As `find_text`, and nobody changes the file until the transaction ends. Raises LockTimeout."""
-    return _text(await queries.lock_file(tx, file_id))
-
-
-def _text(stored: StoredFile | None) -> IndexedFile | None:
-    return IndexedFile.of(stored) if stored is not None and stored.file.mimetype in TEXT_TYPES else None
+    await hold_file(tx, file_id)
+    return await find_text(tx, file_id)
 
 
 async def open_text(settings: Settings, file: IndexedFile, *, limit: int | None = None) -> AsyncIterator[str]:

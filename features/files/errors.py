@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from core.errors import FieldError, Invalid, NotFound, TooLarge, Unavailable
+from core.errors import FieldError, Invalid, NotFound, PreconditionFailed, TooLarge, Unavailable
 
 
 class FileNotFound(NotFound):
@@ -10,6 +10,15 @@ class FileNotFound(NotFound):
 
     def __init__(self, file_id: str) -> None:
         super().__init__(f"File with id {file_id} not found")
+
+
+class FileChanged(PreconditionFailed):
+    """Its writer has seen another version of it."""
+
+    code = "files.changed"
+
+    def __init__(self, file_id: str) -> None:
+        super().__init__(f"File with id {file_id} was changed meanwhile: read it again")
 
 
 class ContentMissing(NotFound):

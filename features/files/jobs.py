@@ -13,9 +13,9 @@ from uuid import UUID
 import structlog
 
 from core.jobs import JobContext, JobKind, JsonObject
-from features.files import queries
 from features.files.changes.receive import LONGEST_UPLOAD_S
 from features.files.changes.takeover import spared
+from features.files.queries import lists, rows
 from features.files.schemas import StoredFile
 from features.files.storage.objects import Objects, StoredObject, is_key
 
@@ -60,7 +60,7 @@ async def _remove_orphans(context: JobContext, objects: Objects, batch: list[Sto
     old = [each.key for each in batch if each.modified < oldest_spared]
     if not old:
         return 0
-    orphans = set(old) - await queries.known_keys(context.db, old)
+    orphans = set(old) - await lists.known_keys(context.db, old)
     for needed in spared:
         orphans -= await needed(context.db, sorted(orphans)) if orphans else frozenset()
     for key in sorted(orphans):
@@ -75,7 +75,7 @@ async def _find_missing(
     """How many rows there are, and the ids of those whose object is not there or has another size."""
     count = 0
     missing: list[str] = []
-    rows = await queries.all_after(context.db, None, _ROWS_PER_QUERY)
+    rows = await lists.files_after(context.db, None, _ROWS_PER_QUERY)
     while rows:
         for stored in rows:
             if listed.get(_number(stored.object_key)) != stored.file.size and await _lacks(
@@ -86,7 +86,7 @@ async def _find_missing(
         count += len(rows)
         await context.progress(done=count, rejected=len(missing))
         await context.raise_if_stopping()
-        rows = await queries.all_after(context.db, rows[-1].file.id, _ROWS_PER_QUERY)
+        rows = await lists.files_after(context.db, rows[-1].file.id, _ROWS_PER_QUERY)
     return count, missing
 
 
@@ -94,7 +94,7 @@ async def _lacks(context: JobContext, objects: Objects, stored: StoredFile) -> b
     """Asked again, for it may have come after the listing, or gone together with its row."""
     if await objects.size_of(stored.object_key) == stored.file.size:
         return False
-    return await queries.find_file(context.db, stored.file.id) is not None
+    return await rows.find_file(context.db, stored.file.id) is not None
 
 
 def _number(key: str) -> int:

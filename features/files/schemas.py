@@ -1,6 +1,6 @@
 """Requests and answers of the files slice, and the frozen values that pass between its modules."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
@@ -22,10 +22,21 @@ ID_LENGTH: Final = 128
 DESCRIPTION_LENGTH: Final = 500
 SEARCH_LENGTH: Final = 200
 MAX_FILES: Final = 5
-# Larger than any file can be: the column is a 32 bit number.
-_LARGEST_SIZE: Final = 2**31
+LARGEST_SIZE: Final = 2**31 - 1
+"""What the column of sizes holds, in bytes."""
 
 OrderBy = Literal["created_at", "size", "filename", "mime_type"]
+Order = Sequence[tuple[str, bool]]
+"""Columns, each with whether it ascends."""
+
+NEWEST_FIRST: Final[Order] = (("created_at", False), ("id", True))
+# As the indexes have them, which are read forwards or backwards.
+_ORDERS: Final[Mapping[OrderBy, Order]] = {
+    "created_at": NEWEST_FIRST,
+    "size": (("size_bytes", False), ("id", True)),
+    "filename": (("filename", True), ("id", True)),
+    "mime_type": (("mime_type", True), *NEWEST_FIRST),
+}
 Direction = Literal["ASC", "DESC"]
 ChangeAction = Literal["created", "updated", "deleted"]
 
@@ -112,15 +123,6 @@ class FileFilter(Input):
     created_from: Timestamp | None = None
     created_to: Timestamp | None = None
 
-    @property
-    def size_bounds(self) -> tuple[int | None, int | None]:
-        """Within what the database can compare."""
-        low, high = self.min_size, self.max_size
-        return (
-            None if low is None else min(low, _LARGEST_SIZE),
-            None if high is None else min(high, _LARGEST_SIZE),
-        )
-
 
 class FileQuery(FileFilter):
     """`cursor` goes on where the page before ended; it belongs to that page's order."""
@@ -130,6 +132,12 @@ class FileQuery(FileFilter):
     order_by: OrderBy = "created_at"
     order_direction: Direction = "DESC"
     cursor: Cursor | None = None
+
+    @property
+    def order(self) -> Order:
+        order = _ORDERS[self.order_by]
+        turned = order[0][1] != (self.order_direction == "ASC")
+        return [(column, ascending != turned) for column, ascending in order]
 
 
 class SearchQuery(Input):

@@ -1,6 +1,8 @@
 """The rules of files: who may see what, what a page holds, and that rows go before their objects."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any
 
 import structlog
 
@@ -13,13 +15,15 @@ from core.http.access import Principal
 from core.http.conditional import Precondition
 from core.http.envelope import ListEnvelope, listed
 from core.http.pagination import decode_cursor, encode_cursor
-from core.http.timestamps import from_iso, now, to_iso
+from core.http.rows import Row
+from core.http.timestamps import from_iso, to_iso
 from core.settings import Settings
-from features.files import queries
 from features.files.cache import FILE_TAGS
-from features.files.changes.record import Work, check_links, invalidating, record
+from features.files.changes.listeners import Work, check_links, invalidating, tell
 from features.files.errors import ContentMissing, FileNotFound
-from features.files.schemas import Audience, FileMetadata, FileQuery, StoredFile, UpdateFile
+from features.files.queries import lists, rows
+from features.files.schemas import LARGEST_SIZE, Audience, FileMetadata, FileQuery, StoredFile, UpdateFile
+from features.files.sql import match
 from features.files.storage.objects import Objects
 
 log = structlog.get_logger(__name__)
@@ -38,37 +42,45 @@ def audience_of(holder: Principal | None) -> Audience:
 
 
 async def list_files(db: Database, actor: ActorName, query: FileQuery) -> ListEnvelope[FileMetadata]:
-    """One page with at most two queries."""
-    after = _after(query)
+    """One page."""
     audience = audience_of(actor.principal)
-    # One more than asked for tells whether there is a next page.
-    files = await queries.find_files(
-        db,
-        query,
-        audience,
-        query.order_by,
-        query.order_direction,
-        after=after,
-        offset=query.offset,
-        take=query.limit + 1,
-    )
-    complete = len(files) <= query.limit
+    where, place = lists.where_of(query, audience), _place(query)
+    files: list[FileMetadata] = []
+    found = 0
+    for each in [where] if place is None else lists.after(where, query.order, place):
+        # One more than asked for tells whether there is a next page.
+        missing = query.limit + 1 - found
+        if missing and query.search:
+            ids = await match.find_matching(
+                db, query.search, each, query.order, offset=query.offset, take=missing
+            )
+            files += await lists.files_by_id(db, ids)
+            found += len(ids)
+        elif missing:
+            files += await lists.find_files(db, each, query.order, offset=query.offset, take=missing)
+            found = len(files)
+    complete = found <= query.limit
     files = files[: query.limit]
-    everything = complete and after is None and not query.offset
-    total = len(files) if everything else await queries.count_files(db, query, audience)
-    cursor = None
-    if not complete:
-        place = queries.sort_key(files[-1], query.order_by)
-        cursor = encode_cursor(query.order_by, query.order_direction, *place)
-    return listed(files, total=total, next_cursor=cursor)
+    everything = complete and place is None and not query.offset
+    total = len(files) if everything else await _count(db, query, audience)
+    return listed(files, total=total, next_cursor=None if complete else _cursor(query, files[-1]))
+
+
+async def search_files(db: Database, text: str, audience: Audience, limit: int) -> list[FileMetadata]:
+    """The best match first."""
+    return await lists.files_by_id(db, await match.search_files(db, text, rows.seen_by(audience), limit))
 
 
 async def get_file(db: Database, actor: ActorName, file_id: str) -> StoredFile:
     """A file that the caller may not see is as good as not there."""
-    stored = await queries.find_file(db, file_id)
+    stored = await rows.find_file(db, file_id)
     if stored is None or not audience_of(actor.principal).may_see(stored.file):
         raise FileNotFound(file_id)
     return stored
+
+
+def row_of(stored: StoredFile) -> Row:
+    return Row(stored.version, stored.file.model_dump_json(by_alias=True).encode())
 
 
 async def read_content(
@@ -82,12 +94,12 @@ async def read_content(
     content = await Objects(settings).read(stored.object_key, file.size, start, end)
     if content is None:
         # A delete that came in between takes the row first.
-        if await queries.find_file(db, file.id) is None:
+        if await rows.find_file(db, file.id) is None:
             raise FileNotFound(file.id)
         log.error("files.content_missing", file_id=file.id, object_key=stored.object_key)
         raise ContentMissing(file.id)
     if start == 0:
-        await queries.count_download(db, file.id)
+        await rows.count_download(db, file.id)
         await cache.invalidate(*FILE_TAGS)
     return content
 
@@ -105,62 +117,75 @@ async def update_file(
 
     async def update(tx: Database) -> tuple[StoredFile, list[str]]:
         await check_links(tx, idea_id=values.idea_id, system_id=values.system_id)
-        before = await _locked(tx, work.actor, file_id, precondition)
-        after = await queries.update_file(tx, file_id, values, now())
-        if after is None:
-            raise FileNotFound(file_id)
-        return after, await record(tx, work, before=before, after=after)
+        audience = audience_of(work.actor.principal)
+        updated = await rows.update_file(tx, file_id, values, audience, precondition)
+        return updated, await tell(tx, work, "updated", updated)
 
     async with invalidating(work):
-        return await unit_of_work(work.db, update)
+        return await unit_of_work(work.db.acting_as(work.actor), update)
 
 
-async def delete_file(work: Work, file_id: str, precondition: Precondition) -> tuple[FileMetadata, list[str]]:
+async def delete_file(work: Work, file_id: str, precondition: Precondition) -> tuple[StoredFile, list[str]]:
     """The row goes first: an object without a row is found and removed by `files.reconcile`, a row without an
     object would be a promise that cannot be kept. Raises PreconditionFailed as an update does.
     """
 
     async def delete(tx: Database) -> tuple[StoredFile, list[str]]:
-        deleted = await _locked(tx, work.actor, file_id, precondition)
-        await queries.delete_file(tx, file_id)
-        return deleted, await record(tx, work, before=deleted, after=None)
+        deleted = await rows.delete_file(tx, file_id, audience_of(work.actor.principal), precondition)
+        return deleted, await tell(tx, work, "deleted", deleted)
 
     async with invalidating(work):
-        deleted, job_ids = await unit_of_work(work.db, delete)
+        deleted, job_ids = await unit_of_work(work.db.acting_as(work.actor), delete)
     try:
         await Objects(work.settings).remove(deleted.object_key)
     except Unavailable:
         log.warning("files.object_left", object_key=deleted.object_key)
-    return deleted.file, job_ids
+    return deleted, job_ids
 
 
-async def _locked(tx: Database, actor: ActorName, file_id: str, precondition: Precondition) -> StoredFile:
-    stored = await queries.lock_file(tx, file_id)
-    if stored is None or not audience_of(actor.principal).may_see(stored.file):
-        raise FileNotFound(file_id)
-    precondition.check_version(stored.version, f"File with id {file_id}")
-    return stored
+async def _count(db: Database, query: FileQuery, audience: Audience) -> int:
+    where = lists.where_of(query, audience)
+    if query.search:
+        return await match.count_matching(db, query.search, where)
+    return await lists.count_files(db, where)
 
 
-def _after(query: FileQuery) -> tuple[str, ...] | None:
-    """The sort key behind the cursor, checked part by part."""
+def _cursor(query: FileQuery, last: FileMetadata) -> str:
+    place = [
+        to_iso(value) if isinstance(value, datetime) else str(value)
+        for value in lists.place_of(last, query.order)
+    ]
+    return encode_cursor(query.order_by, query.order_direction, *place)
+
+
+def _place(query: FileQuery) -> list[Any] | None:
+    """Where the page before ended, checked part by part."""
     if query.cursor is None:
         return None
     if query.offset:
         wrong = FieldError("offset", "cannot be used together with cursor", query.offset)
         raise Invalid("Validation failed", details=[wrong])
-    length = 4 if query.order_by == "mime_type" else 3
-    order_by, direction, *place = decode_cursor(query.cursor, length + 1)
+    order_by, direction, *texts = decode_cursor(query.cursor, len(query.order) + 2)
     try:
         if (order_by, direction) != (query.order_by, query.order_direction):
             raise ValueError
-        if order_by == "size" and str(int(place[0])) != place[0]:
-            raise ValueError
-        if order_by in ("created_at", "mime_type") and to_iso(from_iso(place[-2])) != place[-2]:
-            raise ValueError
+        return [_value(column, text) for (column, _), text in zip(query.order, texts, strict=True)]
     except (ValueError, OverflowError):
         wrong = FieldError(
             "cursor", "must be the nextCursor of an earlier answer in this order", query.cursor
         )
         raise Invalid("Validation failed", details=[wrong]) from None
-    return tuple(place)
+
+
+def _value(column: str, text: str) -> datetime | int | str:
+    """Raises ValueError or OverflowError for what is not the column's."""
+    value: datetime | int | str = text
+    if column == "size_bytes":
+        value = int(text)
+        if str(value) != text or not 0 <= value <= LARGEST_SIZE:
+            raise ValueError
+    elif column == "created_at":
+        value = from_iso(text)
+        if to_iso(value) != text:
+            raise ValueError
+    return value

@@ -1,4 +1,4 @@
-"""Entries that a statement leaves by itself are those of `record_change`."""
+"""Entries that a statement leaves by itself hold the `differences`."""
 
 import json
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 """How files come, change and go.
 
-receive.py  a multipart form becomes objects of the store
-upload.py   those objects get their rows
-record.py   what every change does besides: audit entry, listeners, cache
+receive.py    a multipart form becomes objects of the store
+upload.py     those objects get their rows
+listeners.py  what every change does besides: it tells listeners and the cache
+takeover.py   the bytes of files that an old registry kept
 """

@@ -10,12 +10,11 @@ from pydantic import ValidationError
 from core.database.client import Database
 from core.database.transaction import unit_of_work
 from core.errors import FieldError, Invalid
-from core.http.timestamps import now
 from core.http.validation import field_errors
-from features.files import queries
+from features.files.changes.listeners import Work, check_links, invalidating, tell
 from features.files.changes.receive import Form, Refused, incoming, receive
-from features.files.changes.record import Work, check_links, invalidating, record
 from features.files.errors import UploadInvalid
+from features.files.queries import rows
 from features.files.schemas import FileMetadata, UploadFields
 from features.files.storage.objects import Objects
 
@@ -61,14 +60,14 @@ async def _write(work: Work, form: Form, fields: UploadFields) -> Outcome:
         written = Outcome([], form.refused, [])
         await check_links(tx, idea_id=fields.idea_id, system_id=fields.system_id)
         for received in form.received:
-            created = await queries.create_file(tx, str(uuid4()), received, fields, work.actor.owner, now())
-            written.job_ids.extend(await record(tx, work, before=None, after=created))
+            created = await rows.create_file(tx, str(uuid4()), received, fields, work.actor.owner)
+            written.job_ids.extend(await tell(tx, work, "created", created))
             written.files.append(created.file)
         form.committing = True
         return written
 
     async with invalidating(work):
-        outcome = await unit_of_work(work.db, write)
+        outcome = await unit_of_work(work.db.acting_as(work.actor), write)
     log.info("files.uploaded", files=len(outcome.files), bytes=sum(file.size for file in outcome.files))
     return outcome
 

@@ -1,200 +1,150 @@
-"""Pages, searches and figures. The statements are composed from fixed parts; every value is a parameter."""
+"""Pages, figures, and what others ask of several files. Functions take `db` first and open no transaction."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Collection, Sequence
+from typing import Any, cast
 
-from prisma.models import File as FileRow
+from prisma.bases import BaseFile
+from prisma.types import FileOrderByInput, FileScalarFieldKeys, FileWhereInput
 
 from core.database.client import Database
-from core.http.timestamps import to_iso
-from features.files.queries.rows import stored
+from features.files.queries.rows import COLUMNS, seen_by, stored
 from features.files.schemas import (
+    LARGEST_SIZE,
+    NEWEST_FIRST,
     Audience,
-    Direction,
     FileFilter,
     FileMetadata,
     FilesStats,
-    OrderBy,
+    Order,
+    StoredContent,
     StoredFile,
 )
 
-_WORDS: Final = "handover_words(original_name, description)"
-_RANKED_AT_MOST: Final = 1000
-"""Of more matches than this the newest are ranked."""
 
-# As the indexes have them, which are read forwards or backwards: column, its type, whether it ascends.
-_CREATED: Final = ("created_at", "timestamptz", False)
-_ID: Final = ("id", "text", True)
-_ORDERS: Final[dict[OrderBy, tuple[tuple[str, str, bool], ...]]] = {
-    "created_at": (_CREATED, _ID),
-    "size": (("size_bytes", "bigint", False), _ID),
-    "filename": (("filename", "text", True), _ID),
-    "mime_type": (("mime_type", "text", True), _CREATED, _ID),
-}
-
-_SEARCH: Final = f"""
-WITH matching AS MATERIALIZED (
-    SELECT id, created_at FROM files
-    WHERE {_WORDS} @@ handover_query($1) AND ($2::text IS NULL OR is_public OR uploaded_by = $2)),
-newest AS (SELECT id FROM matching ORDER BY created_at DESC, id LIMIT {_RANKED_AT_MOST})
-SELECT files.* FROM files JOIN newest USING (id)
-ORDER BY ts_rank({_WORDS}, handover_query($1)) DESC, created_at DESC, id LIMIT $3::int
-"""
-
-_STATISTICS: Final = """
-SELECT mime_type, count(*)::int AS files, sum(size_bytes)::text AS bytes FROM files
-WHERE $1::text IS NULL OR is_public OR uploaded_by = $1
-GROUP BY mime_type ORDER BY count(*) DESC, mime_type
-"""
-
-_KNOWN_KEYS: Final = "SELECT object_key FROM files WHERE object_key = ANY($1::text[])"
-
-Argument = str | int | bool
+class FileId(BaseFile):
+    id: str
 
 
-class _Conditions:
-    """A WHERE clause and its arguments, which grow together."""
-
-    def __init__(self, wanted: FileFilter, audience: Audience) -> None:
-        self.arguments: list[Argument] = []
-        self._texts: list[str] = []
-        self._compare("system_id = {}", wanted.system_id)
-        self._compare("idea_id = {}", wanted.idea_id)
-        self._compare("uploaded_by = {}", wanted.uploaded_by)
-        self._compare("mime_type = {}", wanted.mime_type)
-        self._compare("is_public = {}::boolean", wanted.is_public)
-        self._compare(f"{_WORDS} @@ handover_query({{}})", wanted.search or None)
-        low, high = wanted.size_bounds
-        self._compare("size_bytes >= {}::bigint", low)
-        self._compare("size_bytes <= {}::bigint", high)
-        since, until = wanted.created_from, wanted.created_to
-        self._compare("created_at >= {}::timestamptz", None if since is None else to_iso(since))
-        self._compare("created_at <= {}::timestamptz", None if until is None else to_iso(until))
-        self._compare("(is_public OR uploaded_by = {})", audience.name)
-
-    def argument(self, value: Argument) -> str:
-        self.arguments.append(value)
-        return f"${len(self.arguments)}"
-
-    def after(self, order: Sequence[tuple[str, str, bool]], bound: Sequence[str]) -> list[str]:
-        """What comes after a place in the order: the rest of its first value, and the values beyond.
-
-        Each is a range of the index. Together, joined by OR, they would be none: of a type that many files
-        have the index would be read from its first file on.
-        """
-        places = [
-            f"{self.argument(int(value) if kind == 'bigint' else value)}::{kind}"
-            for (_, kind, _), value in zip(order, bound, strict=True)
-        ]
-        signs = [">" if ascending else "<" for _, _, ascending in order]
-        steps = list(zip([column for column, _, _ in order], signs, places, strict=True))
-        column, beyond, place = steps[0]
-        return [
-            self.where(f"{column} = {place} AND {_beyond(steps[1:])}"),
-            self.where(f"{column} {beyond} {place}"),
-        ]
-
-    def where(self, *more: str) -> str:
-        texts = [*self._texts, *more]
-        return f"WHERE {' AND '.join(texts)}" if texts else ""
-
-    def _compare(self, text: str, value: Argument | None) -> None:
-        if value is not None:
-            self._texts.append(text.format(self.argument(value)))
+class FileContent(BaseFile):
+    id: str
+    checksum: str
+    object_key: str
+    size_bytes: int
 
 
-def _beyond(steps: Sequence[tuple[str, str, str]]) -> str:
+class ObjectKey(BaseFile):
+    object_key: str
+
+
+def where_of(wanted: FileFilter, audience: Audience) -> FileWhereInput:
+    """`search` is not looked at."""
+    equal = {"system_id", "idea_id", "uploaded_by", "mime_type", "is_public"}
+    where = cast(FileWhereInput, wanted.model_dump(include=equal, exclude_none=True))
+    bounds: list[FileWhereInput] = []
+    if wanted.min_size is not None:
+        # Prisma compares no larger number; no file has more bytes.
+        beyond = wanted.min_size > LARGEST_SIZE
+        bounds.append({"size_bytes": {"gt": LARGEST_SIZE} if beyond else {"gte": wanted.min_size}})
+    if wanted.max_size is not None:
+        bounds.append({"size_bytes": {"lte": min(wanted.max_size, LARGEST_SIZE)}})
+    if wanted.created_from is not None:
+        bounds.append({"created_at": {"gte": wanted.created_from}})
+    if wanted.created_to is not None:
+        bounds.append({"created_at": {"lte": wanted.created_to}})
+    if bounds:
+        where["AND"] = bounds
+    return cast(FileWhereInput, {**where, **seen_by(audience)})
+
+
+def after(where: FileWhereInput, order: Order, place: Sequence[Any]) -> list[FileWhereInput]:
+    """What comes behind a place in the order: the rest of its first value, then the values beyond.
+
+    Each is a range of an index. Together, joined by OR, they would be none: of a type that many files have
+    the index would be read from its first file on.
+    """
+    [(column, ascending), *rest], [bound, *bounds] = order, place
+    ranges = [
+        {"AND": [{column: bound}, _beyond(rest, bounds)]},
+        {column: {"gt" if ascending else "lt": bound}},
+    ]
+    return [cast(FileWhereInput, {"AND": [where, each]}) for each in ranges]
+
+
+def _beyond(order: Sequence[tuple[str, bool]], place: Sequence[Any]) -> dict[str, Any]:
     """The first comparison repeats part of the rest: it is the one that an index can jump to."""
-    (column, beyond, place), *rest = steps
-    strictly = f"{column} {beyond} {place}"
-    return f"{column} {beyond}= {place} AND ({strictly} OR {_beyond(rest)})" if rest else strictly
+    (column, ascending), *rest = order
+    sign = "gt" if ascending else "lt"
+    strictly = {column: {sign: place[0]}}
+    return {column: {f"{sign}e": place[0]}, "OR": [strictly, _beyond(rest, place[1:])]} if rest else strictly
+
+
+def place_of(file: FileMetadata, order: Order) -> list[Any]:
+    """Where the file stands in that order."""
+    values = {COLUMNS.get(name, name): getattr(file, name) for name in FileMetadata.model_fields}
+    return [values[column] for column, _ in order]
 
 
 async def find_files(
     db: Database,
-    wanted: FileFilter,
-    audience: Audience,
-    order_by: OrderBy = "created_at",
-    direction: Direction = "DESC",
+    where: FileWhereInput,
+    order: Order = NEWEST_FIRST,
     *,
-    after: Sequence[str] | None = None,
     offset: int = 0,
     take: int | None = None,
 ) -> list[FileMetadata]:
-    """`after` is the `sort_key` of a file in the same order."""
-    order = _order(order_by, direction)
-    wheres = _Conditions(wanted, audience)
-    ranges = [wheres.where()] if after is None else wheres.after(order, after)
-    columns = ", ".join(f"{column} {'ASC' if ascending else 'DESC'}" for column, _, ascending in order)
-    page = f"ORDER BY {columns}"
-    if take is not None:
-        page += f" LIMIT {wheres.argument(take)}::int"
-    if offset:
-        page += f" OFFSET {wheres.argument(offset)}::int"
-    statement = " UNION ALL ".join(f"(SELECT * FROM files {where} {page})" for where in ranges)
-    statement += f" {page}" if len(ranges) > 1 else ""
-    rows = await db.query_raw(statement, *wheres.arguments, model=FileRow)
+    columns = [{column: "asc" if ascending else "desc"} for column, ascending in order]
+    rows = await db.file.find_many(
+        where=where, order=cast(list[FileOrderByInput], columns), skip=offset or None, take=take
+    )
     return [stored(row).file for row in rows]
 
 
-def sort_key(file: FileMetadata, order_by: OrderBy) -> tuple[str, ...]:
-    """Where the file stands in that order, as texts."""
-    values = {
-        "created_at": to_iso(file.created_at),
-        "size_bytes": str(file.size),
-        "filename": file.filename,
-        "mime_type": file.mimetype,
-        "id": file.id,
-    }
-    return tuple(values[column] for column, _, _ in _ORDERS[order_by])
+async def files_by_id(db: Database, ids: Sequence[str]) -> list[FileMetadata]:
+    """Those of the ids that are stored, in their order; no query for no ids."""
+    if not ids:
+        return []
+    rows = {row.id: row for row in await db.file.find_many(where={"id": {"in": list(ids)}})}
+    return [stored(rows[file_id]).file for file_id in ids if file_id in rows]
 
 
-async def count_files(db: Database, wanted: FileFilter, audience: Audience) -> int:
-    where = _Conditions(wanted, audience)
-    [row] = await db.query_raw(f"SELECT count(*)::int AS total FROM files {where.where()}", *where.arguments)
-    return int(row["total"])
-
-
-async def search_files(db: Database, text: str, audience: Audience, limit: int) -> list[FileMetadata]:
-    """The best match first."""
-    rows = await db.query_raw(_SEARCH, text, audience.name, limit, model=FileRow)
-    return [stored(row).file for row in rows]
+async def count_files(db: Database, where: FileWhereInput) -> int:
+    return await db.file.count(where=where)
 
 
 async def statistics(db: Database, audience: Audience) -> FilesStats:
-    rows = await db.query_raw(_STATISTICS, audience.name)
+    """The most frequent types first."""
+    by: list[FileScalarFieldKeys] = ["mime_type"]
+    types = await db.file.group_by(by, count=True, sum={"size_bytes": True}, where=seen_by(audience))
+    types.sort(key=lambda each: (-each["_count"]["_all"], each["mime_type"]))
     return FilesStats(
-        total=sum(int(row["files"]) for row in rows),
-        total_size=sum(int(row["bytes"]) for row in rows),
-        by_mime_type={str(row["mime_type"]): int(row["files"]) for row in rows},
+        total=sum(each["_count"]["_all"] for each in types),
+        total_size=sum(each["_sum"]["size_bytes"] for each in types),
+        by_mime_type={each["mime_type"]: each["_count"]["_all"] for each in types},
     )
 
 
-async def files_after(
-    db: Database, file_id: str | None, limit: int, mime_types: Sequence[str]
-) -> list[StoredFile]:
-    """In the order of their ids."""
-    rows = await db.file.find_many(
-        where={"mime_type": {"in": list(mime_types)}, "id": {"gt": file_id or ""}},
-        order={"id": "asc"},
-        take=limit,
-    )
-    return [stored(row) for row in rows]
+async def visible(db: Database, ids: Collection[str], audience: Audience) -> frozenset[str]:
+    rows = await FileId.prisma(db).find_many(where={"id": {"in": list(ids)}, **seen_by(audience)})
+    return frozenset(row.id for row in rows)
+
+
+async def contents_of(db: Database, ids: Sequence[str]) -> dict[str, StoredContent]:
+    rows = await FileContent.prisma(db).find_many(where={"id": {"in": list(ids)}})
+    return {row.id: StoredContent(row.checksum, row.object_key, row.size_bytes) for row in rows}
 
 
 async def known_keys(db: Database, object_keys: Sequence[str]) -> set[str]:
     """Those that a file has."""
-    rows = await db.query_raw(_KNOWN_KEYS, list(object_keys))
-    return {str(row["object_key"]) for row in rows}
+    rows = await ObjectKey.prisma(db).find_many(where={"object_key": {"in": list(object_keys)}})
+    return {row.object_key for row in rows}
 
 
-async def all_after(db: Database, file_id: str | None, limit: int) -> list[StoredFile]:
-    """All files in the order of their ids."""
-    rows = await db.file.find_many(where={"id": {"gt": file_id or ""}}, order={"id": "asc"}, take=limit)
+async def files_after(
+    db: Database, file_id: str | None, limit: int, mime_types: Sequence[str] | None = None
+) -> list[StoredFile]:
+    """The next files, of those types if any are given, in the order of their ids."""
+    where: FileWhereInput = {"id": {"gt": file_id or ""}}
+    if mime_types is not None:
+        where["mime_type"] = {"in": list(mime_types)}
+    rows = await db.file.find_many(where=where, order={"id": "asc"}, take=limit)
     return [stored(row) for row in rows]
-
-
-def _order(order_by: OrderBy, direction: Direction) -> list[tuple[str, str, bool]]:
-    order = _ORDERS[order_by]
-    turned = order[0][2] != (direction == "ASC")
-    return [(column, kind, ascending != turned) for column, kind, ascending in order]

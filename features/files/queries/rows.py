@@ -1,18 +1,24 @@
-"""Single files. In SQL only what the typed client cannot say: a lock."""
+"""Single files. Functions take `db` first and open no transaction."""
 
-from collections.abc import Collection
-from datetime import datetime
 from typing import Final, cast
 
 from prisma.errors import ForeignKeyViolationError
 from prisma.models import File as FileRow
-from prisma.types import FileUpdateInput, FileWhereInput
+from prisma.types import FileUpdateInput, FileWhereInput, FileWhereUniqueInput
 
 from core.database.client import Database
-from features.files.errors import IdeaUnknown
-from features.files.schemas import FileMetadata, Received, StoredFile, UpdateFile, UploadFields
+from core.http.conditional import Precondition
+from core.http.timestamps import now
+from features.files.errors import FileChanged, FileNotFound, IdeaUnknown
+from features.files.schemas import Audience, FileMetadata, Received, StoredFile, UpdateFile, UploadFields
 
-_LOCK: Final = "SELECT * FROM files WHERE id = $1 FOR UPDATE"
+COLUMNS: Final = {"mimetype": "mime_type", "size": "size_bytes"}
+"""Of the fields that are not called as their columns."""
+
+
+def seen_by(audience: Audience) -> FileWhereInput:
+    """What the audience may see."""
+    return {} if audience.name is None else {"OR": [{"is_public": True}, {"uploaded_by": audience.name}]}
 
 
 async def find_file(db: Database, file_id: str) -> StoredFile | None:
@@ -21,11 +27,11 @@ async def find_file(db: Database, file_id: str) -> StoredFile | None:
 
 
 async def create_file(
-    tx: Database, file_id: str, received: Received, fields: UploadFields, actor: str, created_at: datetime
+    db: Database, file_id: str, received: Received, fields: UploadFields, owner: str
 ) -> StoredFile:
     """Raises IdeaUnknown when the idea is deleted at this moment; the system is held by then."""
     try:
-        row = await tx.file.create(
+        row = await db.file.create(
             data={
                 "id": file_id,
                 "filename": received.filename,
@@ -37,9 +43,9 @@ async def create_file(
                 "description": fields.description or None,
                 "idea_id": fields.idea_id,
                 "system_id": fields.system_id,
-                "uploaded_by": actor,
+                "uploaded_by": owner,
                 "is_public": fields.is_public,
-                "created_at": created_at,
+                "created_at": now(),
             }
         )
     except ForeignKeyViolationError:
@@ -47,61 +53,50 @@ async def create_file(
     return stored(row)
 
 
-async def lock_file(tx: Database, file_id: str) -> StoredFile | None:
-    """The row, held until the transaction ends. Raises LockTimeout after DB_LOCK_TIMEOUT_S."""
-    rows = await tx.query_raw(_LOCK, file_id, model=FileRow)
-    return stored(rows[0]) if rows else None
-
-
 async def update_file(
-    tx: Database, file_id: str, values: UpdateFile, updated_at: datetime
-) -> StoredFile | None:
-    """Changes the fields that `values` was given, and counts the version up."""
-    changes = {**values.model_dump(exclude_unset=True), "updated_at": updated_at}
+    db: Database, file_id: str, values: UpdateFile, audience: Audience, seen: Precondition
+) -> StoredFile:
+    """Changes the fields that `values` was given. Raises FileNotFound, also for a file that the audience may
+    not see; FileChanged when it is not of a version that its writer has seen; IdeaUnknown.
+    """
+    changes = {**values.model_dump(exclude_unset=True), "updated_at": now()}
     if "description" in changes:
         changes["description"] = changes["description"] or None
     try:
-        row = await tx.file.update(
-            where={"id": file_id},
-            data=cast(FileUpdateInput, {**changes, "row_version": {"increment": 1}}),
+        row = await db.file.update(
+            where=_as_seen(file_id, audience, seen), data=cast(FileUpdateInput, changes)
         )
     except ForeignKeyViolationError:
         raise IdeaUnknown from None
-    return None if row is None else stored(row)
+    return stored(row or await _refused(db, file_id, audience))
 
 
-async def delete_file(tx: Database, file_id: str) -> None:
-    await tx.file.delete(where={"id": file_id})
+async def delete_file(db: Database, file_id: str, audience: Audience, seen: Precondition) -> StoredFile:
+    """The file as it was. Raises as `update_file` does."""
+    row = await db.file.delete(where=_as_seen(file_id, audience, seen))
+    return stored(row or await _refused(db, file_id, audience))
 
 
-async def visible(db: Database, ids: Collection[str], name: str) -> frozenset[str]:
-    """Those that are public, or that this holder has uploaded."""
-    seen: FileWhereInput = {"OR": [{"is_public": True}, {"uploaded_by": name}]}
-    rows = await db.file.find_many(where={"AND": [{"id": {"in": list(ids)}}, seen]})
-    return frozenset(row.id for row in rows)
+def _as_seen(file_id: str, audience: Audience, seen: Precondition) -> FileWhereUniqueInput:
+    """By the version alone: a file's tag changes with its count of downloads too, which nobody changes."""
+    where = {"id": file_id, **seen_by(audience)}
+    if not seen.takes_any:
+        where["row_version"] = {"in": seen.versions}
+    return cast(FileWhereUniqueInput, where)
 
 
-async def count_download(db: Database, file_id: str) -> bool:
-    """One more, whoever else counts at the same time. False when the file is gone."""
-    return bool(await db.file.update_many(where={"id": file_id}, data={"download_count": {"increment": 1}}))
+async def _refused(db: Database, file_id: str, audience: Audience) -> FileRow:
+    if not await db.file.count(where={"id": file_id, **seen_by(audience)}):
+        raise FileNotFound(file_id)
+    raise FileChanged(file_id)
+
+
+async def count_download(db: Database, file_id: str) -> None:
+    """One more, whoever else counts at the same time. No change of the file: its version stays."""
+    await db.file.update_many(where={"id": file_id}, data={"download_count": {"increment": 1}})
 
 
 def stored(row: FileRow) -> StoredFile:
     """Not validated again: the database's own constraints hold for what it returns."""
-    file = FileMetadata.model_construct(
-        id=row.id,
-        filename=row.filename,
-        mimetype=row.mime_type,
-        size=row.size_bytes,
-        idea_id=row.idea_id,
-        system_id=row.system_id,
-        uploaded_by=row.uploaded_by,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        original_name=row.original_name,
-        description=row.description,
-        is_public=row.is_public,
-        download_count=row.download_count,
-        checksum=row.checksum,
-    )
-    return StoredFile(file, row.object_key, row.row_version)
+    values = {name: getattr(row, COLUMNS.get(name, name)) for name in FileMetadata.model_fields}
+    return StoredFile(FileMetadata.model_construct(**values), row.object_key, row.row_version)

@@ -4,8 +4,8 @@ from fastapi import BackgroundTasks, Response, status
 
 from core.deps import Actor, Db, IfMatch, Jobs
 from core.errors import PreconditionFailed, Unavailable
-from core.http.conditional import model_etag
 from core.http.envelope import Done, Envelope, error_responses
+from core.http.rows import done
 from core.jobs import JobConflict
 from features.files import service
 from features.files.errors import FileNotFound
@@ -19,6 +19,7 @@ from features.jobs.api import Job, show
     ONE,
     summary="Update file metadata",
     description="Changes the fields that are sent; null takes a value away. Sets `updatedAt`.",
+    response_model=Done[FileMetadata],
     responses=error_responses(*REFUSED_BODY, FileNotFound, PreconditionFailed, Unavailable),
 )
 async def update_file(
@@ -27,26 +28,27 @@ async def update_file(
     file_id: FileId,
     precondition: IfMatch,
     values: UpdateFile,
-    response: Response,
-) -> Done[FileMetadata]:
+) -> Response:
     updated, job_ids = await service.update_file(work, file_id, values, precondition)
     for job_id in job_ids:
         background_tasks.add_task(work.jobs.run, job_id)
-    response.headers["ETag"] = model_etag(updated.version, updated.file)
-    return Done[FileMetadata](message="File updated successfully", data=updated.file)
+    return done("File updated successfully", service.row_of(updated))
 
 
 @router.delete(
-    ONE, summary="Delete file", responses=error_responses(FileNotFound, PreconditionFailed, Unavailable)
+    ONE,
+    summary="Delete file",
+    response_model=Done[FileMetadata],
+    responses=error_responses(FileNotFound, PreconditionFailed, Unavailable),
 )
 async def delete_file(
     work: Change, background_tasks: BackgroundTasks, file_id: FileId, precondition: IfMatch
-) -> Done[FileMetadata]:
+) -> Response:
     """The answer holds the file as it was."""
     deleted, job_ids = await service.delete_file(work, file_id, precondition)
     for job_id in job_ids:
         background_tasks.add_task(work.jobs.run, job_id)
-    return Done[FileMetadata](message="File deleted successfully", data=deleted)
+    return done("File deleted successfully", service.row_of(deleted))
 
 
 @router.post(

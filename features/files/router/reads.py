@@ -12,9 +12,10 @@ from core.errors import Invalid, Unavailable
 from core.http.conditional import cached_response, json_entry
 from core.http.envelope import Envelope, ListEnvelope, error_responses
 from core.http.text import Text
-from features.files import queries, service
+from features.files import service
 from features.files.cache import FILE, LIST, STATISTICS
 from features.files.errors import FileNotFound
+from features.files.queries import lists
 from features.files.router.requests import ONE, PREFIX, FileId, router
 from features.files.schemas import (
     ID_LENGTH,
@@ -68,7 +69,8 @@ async def list_files_of_idea(
     request: Request, db: Db, cache: Cache, actor: Actor, idea_id: Annotated[LinkedTo, Path(alias="ideaId")]
 ) -> Response:
     async def find() -> list[FileMetadata]:
-        return await queries.find_files(db, FileFilter(idea_id=idea_id), service.audience_of(actor.principal))
+        audience = service.audience_of(actor.principal)
+        return await lists.find_files(db, lists.where_of(FileFilter(idea_id=idea_id), audience))
 
     return await _bare(request, cache, actor, ("idea", idea_id), find)
 
@@ -88,9 +90,8 @@ async def list_files_of_system(
     system_id: Annotated[LinkedTo, Path(alias="systemId")],
 ) -> Response:
     async def find() -> list[FileMetadata]:
-        return await queries.find_files(
-            db, FileFilter(system_id=system_id), service.audience_of(actor.principal)
-        )
+        audience = service.audience_of(actor.principal)
+        return await lists.find_files(db, lists.where_of(FileFilter(system_id=system_id), audience))
 
     return await _bare(request, cache, actor, ("system", system_id), find)
 
@@ -106,7 +107,7 @@ async def search_files(
     request: Request, db: Db, cache: Cache, actor: Actor, query: Annotated[SearchQuery, Query()]
 ) -> Response:
     async def find() -> list[FileMetadata]:
-        return await queries.search_files(db, query.q, service.audience_of(actor.principal), query.limit)
+        return await service.search_files(db, query.q, service.audience_of(actor.principal), query.limit)
 
     return await _bare(request, cache, actor, ("search", query.q, query.limit), find)
 
@@ -128,7 +129,7 @@ async def get_file_statistics(request: Request, db: Db, cache: Cache, actor: Act
     audience = service.audience_of(actor.principal)
 
     async def load() -> Entry:
-        return json_entry(await queries.statistics(db, audience))
+        return json_entry(await lists.statistics(db, audience))
 
     return await cached_response(request, cache, STATISTICS, cache_key(audience=audience.name), load)
 
@@ -157,8 +158,7 @@ async def get_upload_info(settings: AppSettings) -> UploadInfo:
 )
 async def get_file(request: Request, db: Db, cache: Cache, actor: Actor, file_id: FileId) -> Response:
     async def load() -> Entry:
-        stored = await service.get_file(db, actor, file_id)
-        return json_entry(Envelope[FileMetadata](data=stored.file), version=stored.version)
+        return service.row_of(await service.get_file(db, actor, file_id)).entry()
 
     key = cache_key(audience=service.audience_of(actor.principal).name, id=file_id)
     return await cached_response(request, cache, FILE, key, load)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Path
 from core.deps import Actor, AppSettings, Cache, Db, Jobs
 from core.errors import Invalid, TooLarge, UnsupportedMediaType
 from core.http.text import fault_of
-from features.files.changes.record import Work
+from features.files.changes.listeners import Work
 from features.files.errors import FileNotFound
 from features.files.schemas import ID_LENGTH
 

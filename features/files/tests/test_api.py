@@ -11,7 +11,7 @@ from core.deps import ActorName
 from core.errors import Conflict
 from core.jobs import Jobs, JobView
 from features.files import api
-from features.files.changes import record
+from features.files.changes import listeners
 from features.files.tests.factories import FILES, PNG, send, stored_objects, upload
 from tests.fixtures.waiting import wait_for
 
@@ -85,7 +85,7 @@ def changes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
         seen.append((change.action, change.file.filename))
         return await jobs.enqueue(tx, "files.reconcile", {}, actor) if change.action == "updated" else None
 
-    monkeypatch.setattr(record, "listeners", [])
+    monkeypatch.setattr(listeners, "listeners", [])
     api.subscribe(listen)
     api.subscribe(listen)
     return seen

@@ -122,6 +122,72 @@ async def test_writers_of_one_file_lose_nothing(
     assert len(await audit_of(connection, file["id"])) == 21
 
 
+async def test_of_many_writers_who_have_seen_the_same_one_is_heard(
+    client: httpx.AsyncClient, store: Path
+) -> None:
+    file = await upload(client)
+    url = f"{FILES}/{file['id']}"
+    seen = {"if-match": (await client.get(url)).headers["etag"]}
+    # What is downloaded meanwhile is no change.
+    await client.get(f"{url}/download")
+    writes = [client.put(url, json={"description": f"{number}"}, headers=seen) for number in range(8)]
+    answers = await asyncio.gather(*writes, client.delete(url, headers=seen))
+    codes = [answer.status_code for answer in answers]
+    assert codes.count(200) == 1
+    assert set(codes) <= {200, 404, 412}
+
+
+@pytest.mark.parametrize(
+    "tag", ['"0-x"', '"01-x"', '"2147483648-x"', '"99999999999999999999-x"', '"1"', "1-x"]
+)
+async def test_a_tag_of_no_version_is_not_the_files(client: httpx.AsyncClient, store: Path, tag: str) -> None:
+    file = await upload(client)
+    url = f"{FILES}/{file['id']}"
+    for answer in (
+        await client.put(url, json={}, headers={"if-match": tag}),
+        await client.delete(url, headers={"if-match": tag}),
+    ):
+        assert answer.status_code == 412
+        assert answer.json()["message"] == f"File with id {file['id']} was changed meanwhile: read it again"
+    assert (await client.put(url, json={}, headers={"if-match": f'{tag}, "1-x"'})).status_code == 200
+
+
+@pytest.mark.parametrize(("path", "link"), [("systems", "systemId"), ("ideas", "ideaId")])
+async def test_a_file_that_loses_its_link_has_changed(
+    client: httpx.AsyncClient, store: Path, path: str, link: str
+) -> None:
+    system = {"name": "S", "description": "x", "status": "online"}
+    idea = {"title": "T", "description": "x", "category": "docs", "priority": "low"}
+    ids = {
+        "systemId": (await client.post("/api/v1/systems", json=system)).json()["data"]["id"],
+        "ideaId": (await client.post("/api/v1/ideas", json=idea)).json()["data"]["id"],
+    }
+    file = await upload(client, idea_id=ids["ideaId"], system_id=ids["systemId"])
+    url = f"{FILES}/{file['id']}"
+    before = {"if-match": (await client.get(url)).headers["etag"]}
+    lists = (FILES, f"{FILES}/{path[:-1]}/{ids[link]}")
+    for each in lists:
+        assert (await client.get(each)).status_code == 200
+    deleted = await client.delete(f"/api/v1/{path}/{ids[link]}", headers={"x-user-id": "bob"})
+    assert deleted.status_code == 200
+
+    for refused in (
+        await client.put(url, json={"description": "x"}, headers=before),
+        await client.delete(url, headers=before),
+    ):
+        assert refused.status_code == 412
+    now = (await client.get(url)).json()["data"]
+    assert now == {name: value for name, value in file.items() if name != link}
+    shown = [(await client.get(each)).json() for each in lists]
+    assert shown[0]["data"] == [now]
+    assert shown[1] == []
+    newest, *_ = (await client.get("/api/v1/audit", params={"entity": "file"})).json()["data"]
+    assert (newest["entityId"], newest["action"]) == (file["id"], "updated")
+    assert newest["changes"] == {link: {"before": ids[link], "after": None}}
+    after = {"if-match": (await client.get(url)).headers["etag"]}
+    assert (await client.put(url, json={"description": "x"}, headers=after)).status_code == 200
+
+
 async def test_deletes_and_downloads_at_once(client: httpx.AsyncClient, store: Path) -> None:
     file = await upload(client)
     url = f"{FILES}/{file['id']}"

@@ -1,16 +1,23 @@
 """With 20,000 rows every page is found through an index: the statements that really ran, explained."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
+from prisma.types import FileWhereInput
+
 from core.database.client import Database
-from features.files import queries
+from core.deps import ActorName
+from features.files import service
+from features.files.queries import lists
 from features.files.schemas import Audience, FileFilter, FileQuery
+from features.files.sql import match
 from features.files.tests.factories import add_idea, add_system, seed
 from tests.fixtures.database import Connection
-from tests.fixtures.plans import assert_found_by_index
+from tests.fixtures.plans import assert_found_by_index, statement_of
 
 ROWS = 20_000
+NOBODY = ActorName("nobody", "request-1", None)
 CASES: list[tuple[dict[str, Any], str]] = [
     ({}, "files_created_at_id_idx"),
     ({"order_by": "size"}, "files_size_bytes_id_idx"),
@@ -26,23 +33,25 @@ CASES: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-class Recorder:
-    """Stands where the database does, and remembers what it is asked."""
-
-    def __init__(self, db: Database) -> None:
-        self.db = db
-        self.asked: list[tuple[str, Sequence[Any]]] = []
-
-    async def query_raw(self, statement: str, *arguments: Any, **options: Any) -> Any:
-        self.asked.append((statement, arguments))
-        return await self.db.query_raw(statement, *arguments, **options)
+def bounds(where: Mapping[str, Any]) -> Iterator[object]:
+    """What the conditions compare with, in their order."""
+    for name, value in where.items():
+        if name in ("AND", "OR"):
+            for each in value:
+                yield from bounds(each)
+        else:
+            yield from value.values() if isinstance(value, dict) else [value]
 
 
-def explainable(statement: str, arguments: Sequence[Any]) -> tuple[str, list[Any]]:
-    """asyncpg is strict about types where a text was sent for a timestamp: `($1::text)::timestamptz`."""
-    for number in range(len(arguments), 0, -1):
-        statement = statement.replace(f"${number}::timestamptz", f"(${number}::text)::timestamptz")
-    return statement, list(arguments)
+async def used_by(db: Database, connection: Connection, query: FileQuery, where: FileWhereInput) -> list[str]:
+    if query.search:
+        statement, arguments = match.page_statement(query.search, where, query.order, offset=0, take=10)
+        return await assert_found_by_index(
+            connection, statement.replace("::timestamptz", "::text::timestamptz"), arguments
+        )
+    read = partial(lists.find_files, db, where, query.order, take=10)
+    statement = await statement_of(connection, "files", read)
+    return await assert_found_by_index(connection, statement, [*bounds(where), 10, 0])
 
 
 async def test_every_page_is_found_through_its_index(db: Database, connection: Connection) -> None:
@@ -54,45 +63,34 @@ async def test_every_page_is_found_through_its_index(db: Database, connection: C
     )
     for values, index in CASES:
         for direction in ("DESC", "ASC"):
-            query = FileQuery.model_validate({**values, "order_direction": direction})
-            after = None
-            for _ in range(2):
-                recorder = Recorder(db)
-                files = await queries.find_files(
-                    recorder,  # type: ignore[arg-type]
-                    query,
-                    Audience(),
-                    query.order_by,
-                    query.order_direction,
-                    after=after,
-                    take=10,
-                )
-                assert files
-                [(statement, arguments)] = recorder.asked
-                used = await assert_found_by_index(connection, *explainable(statement, arguments))
-                # A later page begins in the middle of a value; another index may be the quicker one for it.
-                assert index in used if after else used == [index], (values, direction, after)
-                after = queries.sort_key(files[-1], query.order_by)
+            query = FileQuery.model_validate({**values, "order_direction": direction, "limit": 9})
+            where = lists.where_of(query, Audience())
+            assert await used_by(db, connection, query, where) == [index], (values, direction)
+            page = await service.list_files(db, NOBODY, query)
+            place = lists.place_of(page.data[-1], query.order)
+            for each in lists.after(where, query.order, place):
+                # It begins in the middle of a value; another index may be the quicker one for it.
+                if query.search or await lists.find_files(db, each, query.order, take=1):
+                    assert await used_by(db, connection, query, each), (values, direction, each)
 
 
 async def test_a_search_uses_its_index(db: Database, connection: Connection) -> None:
     await seed(connection, ROWS)
-    recorder = Recorder(db)
-    found = await queries.search_files(recorder, "word999", Audience(), 50)  # type: ignore[arg-type]
-    assert len(found) == 20
-    [(statement, arguments)] = recorder.asked
+    assert len(await service.search_files(db, "word999", Audience(), 50)) == 20
+    statement, arguments = match.search_statement("word999", {}, 50)
     assert "files_words_idx" in await assert_found_by_index(connection, statement, arguments)
 
 
 async def test_an_audience_sees_the_public_files_and_its_own(db: Database, connection: Connection) -> None:
     """What the lists show once `audience_of` decides."""
     await seed(connection, 500)
-    everybody = await queries.find_files(db, FileFilter(), Audience())
-    ada = Audience("ada")
-    files = await queries.find_files(db, FileFilter(), ada)
-    assert len(everybody) == 500
-    assert [file.id for file in files] == [file.id for file in everybody if ada.may_see(file)]
+    ada, everybody = Audience("ada"), Audience()
+    every = await lists.find_files(db, lists.where_of(FileFilter(), everybody))
+    where = lists.where_of(FileFilter(), ada)
+    files = await lists.find_files(db, where)
+    assert len(every) == 500
+    assert [file.id for file in files] == [file.id for file in every if ada.may_see(file)]
     assert {file.uploaded_by for file in files if not file.is_public} == {"ada"}
-    assert 0 < len(files) == await queries.count_files(db, FileFilter(), ada)
-    assert (await queries.statistics(db, ada)).total == len(files)
-    assert len(await queries.search_files(db, "report", ada, 100)) == len(files)
+    assert 0 < len(files) == await lists.count_files(db, where)
+    assert (await lists.statistics(db, ada)).total == len(files)
+    assert len(await service.search_files(db, "report", ada, 100)) == len(files)

@@ -190,7 +190,7 @@ async def test_several_files_are_a_bare_list(
     assert [each["filename"] for each in data] == [f"{number}.txt" for number in range(5)]
     assert all(each["isPublic"] and each["systemId"] == "s" for each in data)
     assert len(stored_objects(store)) == 5
-    assert await connection.fetchval("SELECT count(*) FROM audit_entries") == 5
+    assert await connection.fetchval("SELECT count(*) FROM audit_entries WHERE entity = 'file'") == 5
 
 
 async def test_one_file_of_several_may_fail(running_app: RunningApp, store: Path) -> None:

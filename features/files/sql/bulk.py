@@ -1,13 +1,11 @@
-"""Many files at once, as an import has them: rows whose objects are complete."""
+"""Files in whole batches, as an import has them: rows whose objects are complete."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from core.database.bulk import BulkTable
-from core.database.client import Database
 from core.database.digests import Kind
 from core.database.reversal import ReversibleTable
-from features.files.schemas import StoredContent
 
 _TAKEN: Final[Mapping[str, Kind]] = {
     "id": "text",
@@ -40,13 +38,3 @@ TAKEOVER: Final = BulkTable(
 )
 
 REVERSAL: Final = ReversibleTable("files", _TAKEN, counters=("download_count",))
-
-_CONTENTS: Final = """
-SELECT files.id, checksum, object_key, size_bytes
-FROM unnest($1::text[]) AS source(id) JOIN files ON files.id = source.id
-"""
-
-
-async def contents_of(db: Database, ids: Sequence[str]) -> dict[str, StoredContent]:
-    rows = await db.query_raw(_CONTENTS, list(ids))
-    return {row["id"]: StoredContent(row["checksum"], row["object_key"], row["size_bytes"]) for row in rows}

@@ -1,18 +1,15 @@
-"""What every change does besides changing: audit entry and listeners in its transaction, then the cache."""
+"""What every change does besides changing: it tells listeners in its transaction, then the cache."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from pydantic import JsonValue
-
 from core.cache import Cache
 from core.database.client import Database
 from core.deps import ActorName
 from core.jobs import Jobs
 from core.settings import Settings
-from features.audit import api as audit
 from features.files.cache import FILE_TAGS
 from features.files.errors import IdeaUnknown, SystemUnknown
 from features.files.schemas import ChangeAction, FileChange, IndexedFile, Listener, StoredFile
@@ -36,16 +33,8 @@ class Work:
     actor: ActorName
 
 
-async def record(
-    tx: Database, work: Work, *, before: StoredFile | None, after: StoredFile | None
-) -> list[str]:
+async def tell(tx: Database, work: Work, action: ChangeAction, changed: StoredFile) -> list[str]:
     """In the transaction of the change. Returns the jobs that listeners have enqueued, to run after it."""
-    changed = after or before
-    assert changed is not None
-    action: ChangeAction = "deleted" if after is None else "created" if before is None else "updated"
-    await audit.record_change(
-        tx, work.actor, action, ENTITY, changed.file.id, before=_facts(before), after=_facts(after)
-    )
     change = FileChange(action, IndexedFile.of(changed))
     jobs = [await listener(tx, work.jobs, work.actor, change) for listener in listeners]
     return [job.id for job in jobs if job is not None]
@@ -66,10 +55,3 @@ async def invalidating(work: Work) -> AsyncIterator[None]:
         yield
     finally:
         await work.cache.invalidate(*FILE_TAGS)
-
-
-def _facts(stored: StoredFile | None) -> dict[str, JsonValue] | None:
-    """Without the count of downloads, which no change of a file changes."""
-    if stored is None:
-        return None
-    return stored.file.model_dump(mode="json", by_alias=True, exclude={"download_count"})

@@ -1,0 +1,60 @@
+"""Files by text: full-text match, which Prisma cannot say. Finds ids; the rows are read by typed calls."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from core.database.client import Database
+from core.database.conditions import condition
+from core.database.json import Arguments
+from features.files.schemas import Order
+
+_WORDS: Final = "handover_words(original_name, description)"
+_RANKED_AT_MOST: Final = 1000
+"""Of more matches than this the newest are ranked."""
+
+
+async def find_matching(
+    db: Database, text: str, where: Mapping[str, Any], order: Order, *, offset: int, take: int
+) -> list[str]:
+    """The ids of a page, in its order. `where` holds the conditions that a typed call can say."""
+    statement, arguments = page_statement(text, where, order, offset=offset, take=take)
+    return [row["id"] for row in await db.query_raw(statement, *arguments)]
+
+
+def page_statement(
+    text: str, where: Mapping[str, Any], order: Order, *, offset: int, take: int
+) -> tuple[str, Arguments]:
+    arguments = Arguments()
+    columns = ", ".join(f"{column} {'ASC' if ascending else 'DESC'}" for column, ascending in order)
+    statement = f"SELECT id {_matching(text, where, arguments)} ORDER BY {columns} "
+    statement += f"LIMIT {arguments.add(take)}::int OFFSET {arguments.add(offset)}::int"
+    return statement, arguments
+
+
+async def count_matching(db: Database, text: str, where: Mapping[str, Any]) -> int:
+    arguments = Arguments()
+    statement = f"SELECT count(*)::int AS total {_matching(text, where, arguments)}"
+    [row] = await db.query_raw(statement, *arguments)
+    return int(row["total"])
+
+
+async def search_files(db: Database, text: str, where: Mapping[str, Any], limit: int) -> list[str]:
+    """The ids of the best matches first."""
+    statement, arguments = search_statement(text, where, limit)
+    return [row["id"] for row in await db.query_raw(statement, *arguments)]
+
+
+def search_statement(text: str, where: Mapping[str, Any], limit: int) -> tuple[str, Arguments]:
+    arguments = Arguments()
+    statement = f"""
+        WITH matching AS MATERIALIZED (SELECT id, created_at {_matching(text, where, arguments)}),
+        newest AS (SELECT id FROM matching ORDER BY created_at DESC, id LIMIT {_RANKED_AT_MOST})
+        SELECT files.id FROM files JOIN newest USING (id)
+        ORDER BY ts_rank({_WORDS}, handover_query({arguments.add(text)})) DESC, created_at DESC, id
+        LIMIT {arguments.add(limit)}::int"""
+    return statement, arguments
+
+
+def _matching(text: str, where: Mapping[str, Any], arguments: Arguments) -> str:
+    words = f"{_WORDS} @@ handover_query({arguments.add(text)})"
+    return f"FROM files WHERE {words} AND {condition(where, arguments)}"
