@@ -47,8 +47,9 @@ async def record(tx: Database, entry: AuditEntry) -> None:
 
 
 def entries_of(changed: str, entity: str, action: Action, *, author: str) -> str:
-    """SQL that leaves an entry for each row of `changed`, the `differences` of its facts. It is part of
-    one statement that changes rows and so is its own transaction: `WITH ..., audited AS ({entries_of(...)}) SELECT ...`.
+    """SQL that leaves an entry for each row of `changed`, the `differences` of its facts. It is part of a
+    statement that changes rows, which so is its own transaction:
+    `WITH ..., audited AS ({entries_of(...)}) SELECT ...`.
 
     `changed` names a query of that statement with the columns `id` (text), `before` and `after` (jsonb: the
     row as the API shows it, NULL when it was made or is gone). `author` is SQL for three texts, the author's

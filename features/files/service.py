@@ -54,12 +54,15 @@ async def list_files(db: Database, actor: ActorName, query: FileQuery) -> ListEn
             ids = await match.find_matching(
                 db, query.search, each, query.order, offset=query.offset, take=missing
             )
-            files += await lists.files_by_id(db, ids)
+            files += await lists.files_by_id(db, ids, where)
             found += len(ids)
         elif missing:
             files += await lists.find_files(db, each, query.order, offset=query.offset, take=missing)
             found = len(files)
     complete = found <= query.limit
+    if not files and not complete:
+        # All of them went between finding and reading them: the page begins behind them.
+        return await list_files(db, actor, query)
     files = files[: query.limit]
     everything = complete and place is None and not query.offset
     total = len(files) if everything else await _count(db, query, audience)
@@ -68,7 +71,8 @@ async def list_files(db: Database, actor: ActorName, query: FileQuery) -> ListEn
 
 async def search_files(db: Database, text: str, audience: Audience, limit: int) -> list[FileMetadata]:
     """The best match first."""
-    return await lists.files_by_id(db, await match.search_files(db, text, rows.seen_by(audience), limit))
+    where = rows.seen_by(audience)
+    return await lists.files_by_id(db, await match.search_files(db, text, where, limit), where)
 
 
 async def get_file(db: Database, actor: ActorName, file_id: str) -> StoredFile:

@@ -99,11 +99,12 @@ async def find_files(
     return [stored(row).file for row in rows]
 
 
-async def files_by_id(db: Database, ids: Sequence[str]) -> list[FileMetadata]:
-    """Those of the ids that are stored, in their order; no query for no ids."""
+async def files_by_id(db: Database, ids: Sequence[str], where: FileWhereInput) -> list[FileMetadata]:
+    """Those of the ids that (still) fit the conditions, in their order; no query for no ids."""
     if not ids:
         return []
-    rows = {row.id: row for row in await db.file.find_many(where={"id": {"in": list(ids)}})}
+    found = await db.file.find_many(where={"AND": [where, {"id": {"in": list(ids)}}]})
+    rows = {row.id: row for row in found}
     return [stored(rows[file_id]).file for file_id in ids if file_id in rows]
 
 
