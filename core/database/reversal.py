@@ -104,18 +104,25 @@ class ReversibleTable:
         held = f"SELECT * FROM {table} WHERE id = ANY({{}}::text[]) ORDER BY id FOR UPDATE"
         self._before = f"SELECT id, row_to_json(held)::text AS row FROM ({held.format('$1')}) AS held"
         aside = ", ".join((version, "import_job_id", "import_version", "updated_at", *counters))
+        # What a foreign key emptied, when what it refers to went, nobody has changed.
+        emptied = f"""
+            SELECT attname::text FROM pg_constraint
+            JOIN pg_attribute ON attrelid = conrelid AND attnum = ANY (conkey)
+            WHERE conrelid = '{table}'::regclass AND contype = 'f' AND confdeltype = 'n'
+                AND to_jsonb(held) -> attname::text = 'null'
+                AND held.updated_at IS NOT DISTINCT FROM was.updated_at"""
         self._moved = f"""
             SELECT source.id, held.import_job_id::text AS import_job_id,
                 CASE WHEN held.id IS NULL THEN 'gone'
                 WHEN held.import_job_id IS DISTINCT FROM $1::uuid THEN 'foreign' ELSE 'changed' END AS what
             FROM unnest($2::text[]) AS source(id)
             LEFT JOIN ({held.format("$2")}) AS held ON held.id = source.id
-            LEFT JOIN (SELECT was.id, to_jsonb(was) - '{{{aside}}}'::text[] AS content
-                FROM unnest($3::json[]) AS image, json_populate_record(NULL::{table}, image) AS was) AS was
-                ON was.id = source.id
+            LEFT JOIN (SELECT was.* FROM unnest($3::json[]) AS image,
+                json_populate_record(NULL::{table}, image) AS was) AS was ON was.id = source.id
             WHERE held.id IS NULL OR held.import_job_id IS DISTINCT FROM $1::uuid
-                OR held.{version} <> held.import_version
-                AND to_jsonb(held) - '{{{aside}}}'::text[] IS DISTINCT FROM was.content"""
+                OR held.{version} <> held.import_version AND (
+                    SELECT to_jsonb(held) - aside IS DISTINCT FROM to_jsonb(was) - aside
+                    FROM (SELECT '{{{aside}}}'::text[] || ARRAY({emptied}) AS aside) AS names)"""
         names = [name for name in columns if name != "id"]
         # The version goes on: a row never has two contents under one. Unchanged since an earlier import, it
         # stays so.

@@ -110,6 +110,13 @@ async def add_system(connection: Connection, system_id: str) -> str:
     return system_id
 
 
+async def listed(client: httpx.AsyncClient, **query: Any) -> JsonObject:
+    response = await client.get(FILES, params=query)
+    assert response.status_code == 200, response.text
+    body: JsonObject = response.json()
+    return body
+
+
 async def seed(connection: Connection, count: int) -> None:
     """Rows without objects, behind the app's back. Neighbours share a millisecond and a size; one in fifty is
     a PDF, one is ada's, one is public.

@@ -42,6 +42,13 @@ async def change_file(client: httpx.AsyncClient, takeover: Takeover, folder: Pat
     return "file f was changed"
 
 
+async def unlink_file(client: httpx.AsyncClient, takeover: Takeover, folder: Path) -> str:
+    """Other than a system that goes and takes the link with it."""
+    answer = await client.put("/api/v1/files/f", json={"system_id": None})
+    assert answer.json()["data"]["updatedAt"]
+    return "file f was changed"
+
+
 async def overwrite_idea(client: httpx.AsyncClient, takeover: Takeover, folder: Path) -> str:
     job = await takeover(export(folder, ideas=[idea(id="i", title="x")]), on_conflict="overwrite")
     return f"idea i was overwritten by import {job['id']}"
@@ -73,6 +80,7 @@ async def add_file_to_idea(client: httpx.AsyncClient, takeover: Takeover, folder
         change_system,
         change_idea,
         change_file,
+        unlink_file,
         overwrite_idea,
         add_idea,
         add_imported_idea,
