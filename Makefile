@@ -24,16 +24,22 @@ BENCH_STAMPS := $(VENV)/.bench-installed $(YARDSTICKS)/express/node_modules/.ins
 unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
-.PHONY: help run setup test check format bench soak lock clean
+.PHONY: help run setup test test-all watch check format bench soak lock clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 run: setup ## serve on PORT (8000) with an embedded PostgreSQL and Redis, unless DATABASE_URL / REDIS_URL are set
 	@$(BIN)/handover serve --stop-with-parent
 
-test: setup ## the whole suite against a real PostgreSQL and Redis, with coverage
+test: setup ## every behaviour, against a real PostgreSQL and Redis; the last line counts what test-all has more
+	@$(BIN)/python -m pytest -n 2 -m 'not slow'
+
+test-all: setup ## all tests with coverage: also faults, kills, races, generated input, large tables, restarts
 	@$(BIN)/python -m pytest -n 2 --cov --cov-report=term
+
+watch: setup ## keep a PostgreSQL and a Redis up, so that .venv/bin/pytest beside it starts at once
+	@$(BIN)/python -m tests.watch
 
 check: setup ## format, lint, types, imports, architecture, schema drift: exactly what CI runs
 	@$(BIN)/ruff format --check .

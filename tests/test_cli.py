@@ -19,8 +19,8 @@ from tests.fixtures.services import TestServices
 from tests.fixtures.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[1]
-MANY = 60_000
-SLOWLY = {"IMPORT_BATCH_ROWS": "20"}
+MANY = 12_000
+SLOWLY = {"IMPORT_BATCH_ROWS": "4"}
 """Thousands of small transactions: an import of MANY rows is still running when it is cancelled."""
 
 
@@ -179,6 +179,7 @@ async def test_another_command_cancels_the_job(
     assert late.out.strip() == f"Job {job_id} is cancelled."
 
 
+@pytest.mark.slow
 async def test_a_running_server_shows_the_rows_in_its_next_read(
     live_server: StartServer, handover: Handover, tmp_path: Path
 ) -> None:

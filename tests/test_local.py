@@ -20,7 +20,7 @@ from core.settings import IN_PROCESS_CACHE, Settings
 from tests.fixtures.services import run_sql
 from tests.fixtures.waiting import wait_until
 
-pytestmark = pytest.mark.usefixtures("clean_environment")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("clean_environment")]
 
 SERVICES: tuple[ServiceName, ...] = ("postgres", "redis")
 

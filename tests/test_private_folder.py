@@ -10,10 +10,13 @@ import pytest
 from features.imports.tests.factories import FIVE, ended, lowdb, post
 from tests.fixtures.servers import StartServer
 
+pytestmark = pytest.mark.slow
 
-@pytest.fixture(params=[0o022, 0o000])
-def umask(request: pytest.FixtureRequest) -> Iterator[None]:
-    before = os.umask(request.param)
+
+@pytest.fixture
+def no_umask() -> Iterator[None]:
+    """Whatever does not say otherwise is everybody's."""
+    before = os.umask(0)
     yield
     os.umask(before)
 
@@ -28,8 +31,7 @@ def readable_by_others(folder: Path) -> list[str]:
     return found
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("umask")
+@pytest.mark.usefixtures("no_umask")
 @pytest.mark.parametrize("own_folder", [False, True])
 async def test_nobody_else_reads_what_is_kept(
     live_server: StartServer, tmp_path: Path, own_folder: bool

@@ -47,6 +47,7 @@ def alive(pids: set[int]) -> set[int]:
     return {pid for pid in pids if command_line(pid)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_stop_signal_stops_everything_in_order(
@@ -66,6 +67,7 @@ async def test_a_stop_signal_stops_everything_in_order(
     assert "Traceback" not in server.output()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", ["1", "2"])
 async def test_a_killed_server_leaves_nothing(live_server: StartServer, workers: str) -> None:
     server = await live_server({**EMBEDDED, "WORKERS": workers})
@@ -107,6 +109,7 @@ def test_a_stop_signal_is_not_lost_wherever_it_arrives(place: str) -> None:
     assert stopping.is_set()
 
 
+@pytest.mark.slow
 async def test_it_stops_with_the_process_that_started_it(live_server: StartServer, tmp_path: Path) -> None:
     """As `make run` does: make killed with -9 must not leave a server."""
     server = await live_server(EMBEDDED)
@@ -133,6 +136,7 @@ async def test_it_stops_with_the_process_that_started_it(live_server: StartServe
         await wait_for(lambda: not alive(below), 60, message="the server outlives its parent")
 
 
+@pytest.mark.slow
 async def test_a_signal_while_starting_stops_it(live_server: StartServer) -> None:
     server = await live_server(EMBEDDED, wait=False)
     await wait_for(lambda: descendants(server.pid), 20)
@@ -142,6 +146,7 @@ async def test_a_signal_while_starting_stops_it(live_server: StartServer) -> Non
     assert "Traceback" not in server.output()
 
 
+@pytest.mark.slow
 async def test_two_servers_share_a_data_folder(live_server: StartServer) -> None:
     first = await live_server(EMBEDDED)
     second = await live_server(EMBEDDED)
@@ -236,9 +241,16 @@ async def test_a_missing_database_is_one_sentence(live_server: StartServer, serv
     )
 
 
-@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+@pytest.mark.parametrize(
+    ("encoding", "commands"),
+    [("SQL_ASCII", [("db", "deploy")]), ("LATIN1", [("db", "status"), ("jobs", "list")])],
+)
 async def test_a_database_that_cannot_hold_every_text_is_refused(
-    live_server: StartServer, handover: Handover, services: TestServices, encoding: str
+    live_server: StartServer,
+    handover: Handover,
+    services: TestServices,
+    encoding: str,
+    commands: list[tuple[str, ...]],
 ) -> None:
     name = f"{services.template}_{encoding.lower()}_{os.getpid()}"
     options = f"ENCODING '{encoding}' LOCALE_PROVIDER libc LOCALE 'C' TEMPLATE template0"
@@ -250,7 +262,7 @@ async def test_a_database_that_cannot_hold_every_text_is_refused(
             "`createdb -E UTF8 -T template0 NAME` and correct DATABASE_URL."
         )
         assert await refusal(live_server, dict(environment)) == sentence
-        for command in (("db", "deploy"), ("db", "status"), ("jobs", "list")):
+        for command in commands:
             done = await handover(*command, environment=environment)
             assert (done.code, done.err.strip().splitlines()[-1]) == (1, f"handover: {sentence}")
     finally:

@@ -71,7 +71,7 @@ def test_only_what_changed_is_done_again(checkout: Path, changed: str) -> None:
 
 def test_help_lists_the_targets() -> None:
     outcome = make(ROOT, "help")
-    for target in ("run", "test", "check", "format", "bench", "clean"):
+    for target in ("run", "test", "test-all", "watch", "check", "format", "bench", "clean"):
         assert f"make {target} " in outcome.stdout
 
 

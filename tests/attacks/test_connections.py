@@ -11,6 +11,8 @@ from core.http.protocol import HEAD_S
 from tests.fixtures.servers import LiveServer, servers
 from tests.fixtures.services import TestServices
 
+pytestmark = pytest.mark.slow
+
 HEAD = b"POST /api/items HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 SLOW_CLIENTS = 200
 QUICK_S = 5.0

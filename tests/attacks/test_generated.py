@@ -14,6 +14,8 @@ from tests.attacks.shapes import HEADERS, TEXTS, check
 from tests.contract.serving import Send, serving
 from tests.fixtures.application import BASE_URL
 
+pytestmark = pytest.mark.slow
+
 generated = settings(
     max_examples=150,
     deadline=None,

@@ -10,8 +10,9 @@ from tests.bench.endpoints import READS, WRITES
 from tests.bench.load import OwnClient
 from tests.bench.run import CACHED, QUICK, UNCACHED, measure
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 async def test_every_request_is_measured_with_and_without_the_cache(tmp_path: Path) -> None:
     figures = await measure(QUICK, tmp_path, OwnClient())
     for code in (*READS, *WRITES):

@@ -26,6 +26,8 @@ from core.settings import Settings
 from tests.cache.race_worker import BOARD_BYTES, ENOUGH, KEYS, Config, Report
 from tests.cache.support import RedisServer, opened
 
+pytestmark = pytest.mark.slow
+
 DURATION_S = 3.0
 BOUND_S = Settings().cache_hosts_bound_ms / 1000
 """Far below the times to live, so it cannot be met by expiry alone."""

@@ -32,6 +32,8 @@ from tests.contract.notation import UUID
 from tests.contract.serving import Send, serving
 from tests.fixtures.application import BASE_URL
 
+pytestmark = pytest.mark.slow
+
 Case: TypeAlias = AnyCase[Any]
 CHECKS: Final = [
     not_a_server_error,

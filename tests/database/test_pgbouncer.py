@@ -30,7 +30,10 @@ from tests.fixtures.servers import StartServer, free_port
 from tests.fixtures.services import TestServices
 from tests.fixtures.waiting import wait_for, wait_until
 
-pytestmark = pytest.mark.skipif(shutil.which("pgbouncer") is None, reason="pgbouncer is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("pgbouncer") is None, reason="pgbouncer is not installed"),
+]
 
 ITEM = {"title": "t", "description": "d", "category": "dashboard", "priority": "low"}
 LIMITS = "statement_timeout,lock_timeout,idle_in_transaction_session_timeout,options"
@@ -81,7 +84,6 @@ def pooled(
             yield through, url
 
 
-@pytest.mark.slow
 async def test_it_starts_migrates_and_does_its_work(
     pooled: tuple[str, str], live_server: StartServer, services: TestServices
 ) -> None:
@@ -133,7 +135,6 @@ async def imported(client: httpx.AsyncClient) -> None:
     assert await wait_for(ended, 30) == "succeeded", (await client.get(job)).text
 
 
-@pytest.mark.slow
 async def test_commands_deploy_past_it_where_a_way_is_known(
     pooled: tuple[str, str], handover: Handover
 ) -> None:

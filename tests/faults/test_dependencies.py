@@ -14,11 +14,12 @@ from tests.fixtures.servers import StartServer
 from tests.fixtures.services import TestServices
 from tests.fixtures.waiting import wait_for
 
+pytestmark = pytest.mark.slow
+
 KILLS = 20
 OUTAGE_REFUSALS = 10
 
 
-@pytest.mark.slow
 async def test_the_engine_is_killed_twenty_times(
     live_server: StartServer, services: TestServices, count: Count
 ) -> None:
@@ -37,7 +38,6 @@ async def test_the_engine_is_killed_twenty_times(
     assert load.refused > 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("how", ["stopped", "killed"])
 async def test_postgres_goes_and_comes_back(
     live_server: StartServer, own_postgres: Breakable, count: Count, how: str
@@ -52,7 +52,6 @@ async def test_postgres_goes_and_comes_back(
     count(f"PostgreSQL {how}", load, await load.lost(own_postgres.url), [recovery])
 
 
-@pytest.mark.slow
 async def test_redis_goes_and_comes_back(
     live_server: StartServer, services: TestServices, own_redis: Breakable, count: Count
 ) -> None:

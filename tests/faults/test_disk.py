@@ -11,6 +11,8 @@ from tests.faults.load import Load
 from tests.fixtures.servers import StartServer
 from tests.fixtures.services import TestServices
 
+pytestmark = pytest.mark.slow
+
 DISK_BYTES = 6 * 1024 * 1024
 TEXT = b"the quick brown fox jumps over the lazy dog\n" * 24_000
 """About a megabyte."""

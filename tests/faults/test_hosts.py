@@ -20,6 +20,8 @@ from tests.fixtures.servers import LiveServer, free_port, process_environment, w
 from tests.fixtures.services import TestServices
 from tests.fixtures.waiting import wait_for
 
+pytestmark = pytest.mark.slow
+
 BOUND_S = 0.05
 """CACHE_HOSTS_BOUND_MS: an answer of another host is at most so old, once a write has been answered."""
 NOISE_S = 0.25

@@ -19,6 +19,8 @@ from tests.fixtures.servers import StartServer, process_environment
 from tests.fixtures.services import TestServices, run_sql
 from tests.fixtures.waiting import wait_for
 
+pytestmark = pytest.mark.slow
+
 KILLS = 3
 WAITING = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
@@ -56,7 +58,6 @@ async def test_a_deploy_that_is_killed_goes_on_at_the_next_start(
         ) == len(list(schema.MIGRATIONS.glob("*/migration.sql")))
 
 
-@pytest.mark.slow
 async def test_a_server_that_is_killed_again_and_again_loses_no_answered_write(
     live_server: StartServer, services: TestServices, count: Count
 ) -> None:
@@ -81,7 +82,6 @@ async def test_a_server_that_is_killed_again_and_again_loses_no_answered_write(
     assert {item: row["title"] for item, row in shown.items()} == stored
 
 
-@pytest.mark.slow
 async def test_two_servers_on_one_database_and_one_is_killed(
     live_server: StartServer, services: TestServices, count: Count
 ) -> None:

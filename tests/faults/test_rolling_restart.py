@@ -17,6 +17,8 @@ from tests.fixtures.servers import LiveServer, StartServer, free_port
 from tests.fixtures.services import TestServices
 from tests.fixtures.waiting import wait_for
 
+pytestmark = pytest.mark.slow
+
 DELAY_S = 3
 
 CONFIGURATION = """
@@ -45,7 +47,6 @@ def haproxy(folder: Path, first: int, second: int) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not installed")
 async def test_a_rolling_restart_refuses_and_loses_nothing(
     live_server: StartServer, services: TestServices, tmp_path: Path, count: Count

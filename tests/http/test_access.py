@@ -169,6 +169,7 @@ async def test_a_key_revoked_elsewhere_is_forgotten_in_time(
         await wait_for(refused, 2)
 
 
+@pytest.mark.slow
 async def test_the_command_revokes_at_once(live_server: "StartServer", handover: "Handover") -> None:
     """Two workers remember the key; the command, in a process of its own, takes it from both."""
     made = await handover("keys", "create", "dashboard", "--scope", "read", "--expires-in", "90d")

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import pytest
 from starlette.responses import Response, StreamingResponse
@@ -45,9 +45,8 @@ async def ended(address: Address, sent: bytes, trickle: bytes = b"") -> bytes:
         return await answers
 
 
-@pytest.mark.parametrize(
-    ("sent", "trickle"),
-    [
+async def test_a_head_that_does_not_arrive(limit: Set) -> None:
+    cases = [
         (b"", b""),
         (b"", b"\r\n"),
         (b"G", b""),
@@ -55,19 +54,17 @@ async def ended(address: Address, sent: bytes, trickle: bytes = b"") -> bytes:
         (b"GET /probe/", b"a"),
         (GET + b"G", b""),
         (GET + GET[:-2], b"A: b\r\n"),
-    ],
-)
-async def test_a_head_that_does_not_arrive(limit: Set, sent: bytes, trickle: bytes) -> None:
+    ]
     limit("HEAD_S", SHORT_S)
     with listening() as address:
-        answers = await ended(address, sent, trickle)
-    assert statuses(answers) == [200] * sent.count(GET) + [408]
-    assert b'"success":false' in answers
+        every = await asyncio.gather(*(ended(address, sent, trickle) for sent, trickle in cases))
+    for (sent, _), answers in zip(cases, every, strict=True):
+        assert statuses(answers) == [200] * sent.count(GET) + [408], sent
+        assert b'"success":false' in answers
 
 
-@pytest.mark.parametrize(
-    ("sent", "trickle"),
-    [
+async def test_an_answered_client_that_is_silent_or_sends_no_request(limit: Set) -> None:
+    cases = [
         (GET, b""),
         (GET + b"\r\n", b""),
         (GET + b"\r\n", b"\r\n"),
@@ -79,13 +76,11 @@ async def test_a_head_that_does_not_arrive(limit: Set, sent: bytes, trickle: byt
         (CHUNKED, b"1\r\na\r\n"),
         (CHUNKED + b"1", b";a"),
         (CHUNKED + b"0\r\n", b"A: b\r\n"),
-    ],
-)
-async def test_an_answered_client_that_is_silent_or_sends_no_request(
-    limit: Set, sent: bytes, trickle: bytes
-) -> None:
+    ]
     with listening(idle_s=1) as address:
-        assert statuses(await ended(address, sent, trickle)) == [200]
+        every = await asyncio.gather(*(ended(address, sent, trickle) for sent, trickle in cases))
+    for (sent, _), answers in zip(cases, every, strict=True):
+        assert statuses(answers) == [200], sent
 
 
 async def test_a_few_hundred_of_them(limit: Set) -> None:
@@ -134,42 +129,44 @@ async def download(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 class Ended:
-    """Tells when the app has ended; all connections are waited for by `listening`."""
+    """Counts the calls of the app that have ended; all connections are waited for by `listening`."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.ended = False
+        self.ended = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.app(scope, receive, send)
-        self.ended = True
+        self.ended += 1
 
 
 @pytest.mark.parametrize("app", [whole, events, download])
-@pytest.mark.parametrize(
-    "sent",
-    [
+async def test_an_answer_that_is_not_read(limit: Set, app: ASGIApp) -> None:
+    asked = [
         GET,
         GET * 3,
         GET.replace(b"Host", b"Connection: close\r\nHost"),
         GET + b"x",
         GET.replace(b"1.1", b"1.0"),
-    ],
-)
-async def test_an_answer_that_is_not_read(limit: Set, app: ASGIApp, sent: bytes) -> None:
+    ]
     limit("UNREAD_S", SHORT_S)
     watched = Ended(app)
-    # The server's connections have to end while the client's end is still open.
-    with socket.socket() as connection, listening(watched) as address:
-        connection.connect(address)
-        connection.sendall(sent)
-        await wait_for(lambda: watched.ended)
+    # The server's connections have to end while the client's ends are still open.
+    with ExitStack() as clients, listening(watched) as address:
+        for sent in asked:
+            connection = clients.enter_context(socket.socket())
+            connection.connect(address)
+            connection.sendall(sent)
+        await wait_for(lambda: watched.ended == len(asked))
 
 
-@pytest.mark.parametrize("app", [whole, events, download])
-async def test_a_slow_reader_is_not_cut_off(limit: Set, app: ASGIApp) -> None:
+async def test_a_slow_reader_is_not_cut_off(limit: Set) -> None:
     """What is in the kernel counts: it takes longer than the limit until this process can send on."""
     limit("UNREAD_S", 2 * SHORT_S)
+    await asyncio.gather(*(read_slowly(app) for app in (whole, events, download)))
+
+
+async def read_slowly(app: ASGIApp) -> None:
     loop = asyncio.get_running_loop()
     with listening(app) as address, socket.socket() as connection:
         connection.connect(address)

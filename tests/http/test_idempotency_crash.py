@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tests.fixtures.database import Connection
     from tests.fixtures.servers import LiveServer, StartServer
 
+pytestmark = pytest.mark.slow
+
 ITEMS = "/api/items"
 ITEM = {"title": "t", "description": "d", "category": "dashboard", "priority": "low"}
 GATE = 20_261_124

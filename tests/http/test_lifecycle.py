@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
+import pytest
 
 from tests.fixtures.waiting import wait_for
 
 if TYPE_CHECKING:
     from tests.fixtures.servers import LiveServer, StartServer
+
+pytestmark = pytest.mark.slow
 
 
 def status_of(pid: int) -> tuple[str, int] | None:

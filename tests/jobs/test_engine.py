@@ -16,6 +16,8 @@ from tests.fixtures.waiting import wait_for
 from tests.jobs.conftest import MakeJobs
 from tests.jobs.handlers import COUNT, Caller, written
 
+pytestmark = pytest.mark.slow
+
 ROWS = 150
 
 

@@ -27,6 +27,8 @@ from tests.scale.lists import LISTS, Hot
 from tests.scale.plans import Cost, cost_of
 from tests.scale.wire import Statement, Wire, tapped
 
+pytestmark = pytest.mark.slow
+
 PAGING: Final = {"limit", "offset", "cursor", "order_by", "order_direction"}
 PAGE: Final = {"limit": "20"}
 READ_AT_MOST: Final = 15_000
@@ -148,7 +150,6 @@ async def faults_of_depth(registry: Registry, hot: Hot, query: Query) -> list[st
     return [f"{hot.path} {dict(query)} costs more in the depth: {said}\n{deep.plan}"]
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_every_filter_and_order_has_its_index_and_depth_costs_nothing(
     services: TestServices, running_app: RunningApp
@@ -171,7 +172,6 @@ async def test_every_filter_and_order_has_its_index_and_depth_costs_nothing(
         assert not found, f"{len(found)} faults\n" + "\n\n".join(found[:5])
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_a_page_with_its_total_costs_the_same_in_a_table_of_any_size(
     services: TestServices, running_app: RunningApp
@@ -191,7 +191,6 @@ async def test_a_page_with_its_total_costs_the_same_in_a_table_of_any_size(
     assert all(large <= 2 * small + 20 for small, large in zip(few, many, strict=True)), (few, many)
 
 
-@pytest.mark.slow
 async def test_a_complete_list_does_not_hold_up_others(
     services: TestServices, running_app: RunningApp
 ) -> None:
@@ -214,7 +213,6 @@ async def test_a_complete_list_does_not_hold_up_others(
     assert max(pauses) < took / 4
 
 
-@pytest.mark.slow
 async def test_the_check_itself_sees_a_missing_index_and_a_growing_cost(
     services: TestServices, running_app: RunningApp
 ) -> None:

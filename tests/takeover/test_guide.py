@@ -18,6 +18,8 @@ from tests.fixtures.services import TestServices
 from tests.takeover import sources
 from tests.takeover.transcript import GUIDE, Command, Run, parsed, rewritten
 
+pytestmark = pytest.mark.slow
+
 _END: Final = "that was all"
 
 
@@ -88,7 +90,6 @@ class World:
                 raise AssertionError(f"nobody knows how {what!r} comes about")
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 async def test_every_command_prints_what_the_guide_shows(services: TestServices, tmp_path: Path) -> None:

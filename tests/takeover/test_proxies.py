@@ -16,6 +16,8 @@ from tests.fixtures.servers import StartServer, free_port
 from tests.fixtures.waiting import wait_for
 from tests.takeover.transcript import GUIDE
 
+pytestmark = pytest.mark.slow
+
 AROUND: Final = {
     "nginx": "daemon off; pid {folder}/pid; error_log stderr; events {{}}\n"
     "http {{\naccess_log off;\n{temporary}\n{given}}}\n",

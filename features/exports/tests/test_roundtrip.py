@@ -76,6 +76,7 @@ async def test_a_file_comes_back_to_the_byte(client: httpx.AsyncClient, content:
     assert (await exported(client))[0] == content
 
 
+@pytest.mark.slow
 @given(content=lowdb_files())
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 async def test_any_file_comes_back_to_the_byte(client: httpx.AsyncClient, content: bytes) -> None:

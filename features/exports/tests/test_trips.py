@@ -6,11 +6,14 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 import httpx
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from features.exports.tests.factories import Job, ended, exported, imported, record, stringify
 from tests.fixtures.database import Connection
+
+pytestmark = pytest.mark.slow
 
 IDS = ("x", "y", "z")
 UNUSABLE = ""

@@ -214,6 +214,7 @@ async def test_a_client_that_goes_away_leaves_nothing(
     assert await connection.fetchval("SELECT count(*) FROM audit_entries") == 0
 
 
+@pytest.mark.slow
 async def test_a_killed_server_leaves_what_reconcile_removes(
     live_server: StartServer, connection: Connection
 ) -> None:

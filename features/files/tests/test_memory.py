@@ -10,6 +10,8 @@ import pytest
 from features.files.tests.factories import FILES, FORM, PNG, UPLOAD, form, send, stored_objects
 from tests.fixtures.servers import LiveServer, StartServer
 
+pytestmark = pytest.mark.slow
+
 SIZE = 50 * 1024 * 1024
 BLOCK = bytes(range(256)) * 256
 MOST_GROWTH_KIB = 20 * 1024
@@ -42,7 +44,6 @@ async def checksum_of(response: httpx.Response) -> str:
     return digest.hexdigest()
 
 
-@pytest.mark.slow
 async def test_fifty_megabytes_pass_through_with_flat_memory(live_server: StartServer) -> None:
     server = await live_server()
     async with server.client() as client:

@@ -14,6 +14,8 @@ from tests.fixtures.waiting import wait_for
 if TYPE_CHECKING:
     import asyncpg
 
+pytestmark = pytest.mark.slow
+
 ENVIRONMENT = {"IMPORT_BATCH_ROWS": "10"}
 RECORDS = many(100)
 

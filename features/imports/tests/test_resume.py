@@ -23,12 +23,13 @@ from tests.fixtures.waiting import wait_for
 if TYPE_CHECKING:
     import asyncpg
 
+pytestmark = pytest.mark.slow
+
 
 LARGE = 100_000
 QUICK_LEASE = {"JOB_LEASE_S": "2", "JOB_HEARTBEAT_S": "0.5"}
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_a_killed_server_goes_on_from_its_checkpoint(
     live_server: StartServer, held_at: Held, sql: "asyncpg.Connection"

@@ -146,6 +146,7 @@ async def test_hits_misses_and_invalidations_are_counted(client: httpx.AsyncClie
         assert re.search(pattern, text, re.IGNORECASE), pattern
 
 
+@pytest.mark.slow
 async def test_two_workers_never_answer_with_an_old_value(live_server: StartServer) -> None:
     server = await live_server({"WORKERS": "2"})
     limits = httpx.Limits(max_keepalive_connections=0)

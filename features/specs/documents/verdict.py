@@ -12,7 +12,6 @@ from typing import Any, Final
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError, best_match
 from jsonschema.protocols import Validator
-from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import JsonValue
 
 from core.database.process import ENGINE_FOLDER
@@ -27,6 +26,9 @@ _ASYNCAPI_SCHEMA: Final = (
 
 def openapi_issues(document: JsonObject) -> list[str]:
     """Empty when the document is valid. At most MAX_ISSUES."""
+    # Not at the start of every process, of which it would take a tenth.
+    from openapi_spec_validator import OpenAPIV31SpecValidator
+
     if not str(document.get("openapi", "")).startswith("3.1."):
         return ["openapi: must be a version of 3.1"]
     found = _structural(OpenAPIV31SpecValidator.schema_validator, document)

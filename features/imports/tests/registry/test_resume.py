@@ -21,6 +21,8 @@ from tests.fixtures.waiting import wait_for
 if TYPE_CHECKING:
     import asyncpg
 
+pytestmark = pytest.mark.slow
+
 QUICK = {
     "JOB_LEASE_S": "2",
     "JOB_HEARTBEAT_S": "0.5",
@@ -78,7 +80,6 @@ async def resumed(killed: Killed, running_app: RunningApp) -> dict[str, Any]:
         return await ended(client, killed.job_id, timeout=60)
 
 
-@pytest.mark.slow
 async def test_a_killed_takeover_goes_on_without_its_source(
     start_command: StartCommand,
     gate: Gate,
@@ -111,7 +112,6 @@ async def test_a_killed_takeover_goes_on_without_its_source(
     assert not killed.folder.exists()
 
 
-@pytest.mark.slow
 async def test_files_come_once_and_are_all_found_after_a_kill(
     start_command: StartCommand,
     gate: Gate,
@@ -134,7 +134,6 @@ async def test_files_come_once_and_are_all_found_after_a_kill(
     assert indexed == 30
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damaged", "outcome"),
     [
@@ -164,7 +163,6 @@ async def test_what_can_be_made_again_is_and_what_cannot_is_said(
     assert not killed.folder.exists()
 
 
-@pytest.mark.slow
 async def test_another_import_carries_on_a_takeover_that_lost_its_process(
     start_command: StartCommand,
     gate: Gate,
@@ -184,7 +182,6 @@ async def test_another_import_carries_on_a_takeover_that_lost_its_process(
     assert job["state"] == "succeeded", job.get("error")
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("handover")
 async def test_a_cancel_stops_at_the_next_batch(
     start_command: StartCommand, gate: Gate, sql: "asyncpg.Connection", tmp_path: Path

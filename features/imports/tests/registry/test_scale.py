@@ -9,6 +9,8 @@ import pytest
 from features.imports.tests.registry.factories import export, ideas, system
 from tests.fixtures.commands import RunningCommand, StartCommand
 
+pytestmark = pytest.mark.slow
+
 MANY = 20_000
 MOST_MORE_BYTES = 60 << 20
 
@@ -34,7 +36,6 @@ async def peak_bytes(running: RunningCommand) -> int:
     return peak
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.usefixtures("handover")
 async def test_twenty_thousand_ideas_take_little_memory(start_command: StartCommand, tmp_path: Path) -> None:

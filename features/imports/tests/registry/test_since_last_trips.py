@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pytest
 
 from features.imports.tests.factories import ended, undone
 from features.imports.tests.registry.conftest import Gate, Relay, Takeover
@@ -126,6 +127,7 @@ async def test_what_a_broken_off_import_brought_is_brought_up_to_date(
     assert (await one(client, "ideas/a"))["title"] == "Newest"
 
 
+@pytest.mark.slow
 async def test_a_pass_that_is_killed_goes_on_and_counts_each_row_once(
     handover: Handover,
     start_command: StartCommand,

@@ -23,6 +23,8 @@ from tests.fixtures.waiting import wait_for
 if TYPE_CHECKING:
     import asyncpg
 
+pytestmark = pytest.mark.slow
+
 _GATE = 7_421_003
 QUICK = {"JOB_LEASE_S": "2", "JOB_HEARTBEAT_S": "0.5", "DB_LOCK_TIMEOUT_S": "60"}
 
@@ -86,7 +88,6 @@ async def rows(sql: "asyncpg.Connection") -> list[int]:
     return [await sql.fetchval(f"SELECT count(*) FROM {table}") for table in ("systems", "ideas", "files")]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("committed", [False, True])
 async def test_a_killed_undo_is_done_later(
     committed: bool,
@@ -131,7 +132,6 @@ async def test_a_killed_undo_is_done_later(
     assert await sql.fetchval("SELECT count(*) FROM audit_entries WHERE entity = 'import'") == 1
 
 
-@pytest.mark.slow
 async def test_nobody_adds_to_what_is_being_removed(
     takeover: Takeover, client: httpx.AsyncClient, sql: "asyncpg.Connection", tmp_path: Path
 ) -> None:
