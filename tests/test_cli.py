@@ -215,6 +215,7 @@ async def test_the_schema_is_deployed_and_compared(handover: Handover, services:
         assert "missing" not in after.out
 
 
+@pytest.mark.slow
 async def test_the_migrations_lead_to_the_schema(handover: Handover) -> None:
     outcome = await handover("db", "check")
     assert outcome.code == 0, outcome.out + outcome.err
@@ -256,13 +257,13 @@ def test_durations_are_short(seconds: float, text: str) -> None:
 
 
 async def test_in_another_folder_commands_make_no_second_data_folder(
-    start_command: StartCommand, tmp_path: Path
+    handover: Handover, tmp_path: Path
 ) -> None:
     """Without DATA_DIR and DATABASE_URL; `db` and `serve` are how one begins."""
     file = library(tmp_path, 1)
     here = {"DATA_DIR": None, "DATABASE_URL": None, "REDIS_URL": "memory"}
     for arguments in (("import", "lowdb", file), ("export", "lowdb", file), ("jobs", "list"), ("demo",)):
-        outcome = await (await start_command(*arguments, environment=here)).finish()
+        outcome = await handover(*arguments, environment=here)
         assert outcome.code == 1
         assert outcome.err == (
             f"handover: There is no data in {tmp_path / '.data'}; start in the server's folder, "

@@ -172,29 +172,28 @@ async def test_it_names_the_services_that_it_uses(
     assert "sesame" not in said.partition("Handover serves")[2]
 
 
-async def refusal(live_server: StartServer, environment: dict[str, str | None]) -> str:
+async def refusal(handover: Handover, environment: dict[str, str | None]) -> str:
     """The sentence with which a server that cannot start ends."""
-    server = await live_server(environment, wait=False)
-    await wait_for(lambda: server.process.poll() is not None, 40, message="it did not end")
-    assert server.process.returncode == 1, server.output()
-    output = server.output().strip()
+    outcome = await handover("serve", environment={"PORT": str(free_port()), **environment})
+    assert outcome.code == 1, outcome
+    output = (outcome.out + outcome.err).strip()
     assert output.startswith("handover: ")
     assert "\n" not in output
     return output.removeprefix("handover: ")
 
 
-async def test_a_taken_port_is_one_sentence(live_server: StartServer) -> None:
+async def test_a_taken_port_is_one_sentence(handover: Handover) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        sentence = await refusal(live_server, {**EMBEDDED, "PORT": port})
+        sentence = await refusal(handover, {**EMBEDDED, "PORT": port})
     assert sentence == f"Port {port} is taken by another program; stop that one or set PORT to a free port."
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "handover.example"])
-async def test_nobody_opens_the_service_to_a_network_by_accident(live_server: StartServer, host: str) -> None:
-    sentence = await refusal(live_server, {"HOST": host})
+async def test_nobody_opens_the_service_to_a_network_by_accident(handover: Handover, host: str) -> None:
+    sentence = await refusal(handover, {"HOST": host})
     assert sentence == (
         f"HOST={host} would let everybody who reaches this machine read and change everything, because AUTH "
         "is off; set AUTH=keys, or ALLOW_OPEN=true when something else guards it."
@@ -210,32 +209,32 @@ async def test_it_listens_everywhere_when_it_is_told_to(
         assert (await client.get("/api/items")).status_code == (401 if "AUTH" in told else 200)
 
 
-async def test_a_taken_admin_port_is_one_sentence(live_server: StartServer) -> None:
+async def test_a_taken_admin_port_is_one_sentence(handover: Handover) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        sentence = await refusal(live_server, {"ADMIN_PORT": port})
+        sentence = await refusal(handover, {"ADMIN_PORT": port})
     assert sentence.endswith("stop that one or set ADMIN_PORT to a free port.")
 
 
-async def test_an_address_of_another_machine_is_one_sentence(live_server: StartServer) -> None:
-    sentence = await refusal(live_server, {"HOST": "192.0.2.1", "AUTH": "keys"})
+async def test_an_address_of_another_machine_is_one_sentence(handover: Handover) -> None:
+    sentence = await refusal(handover, {"HOST": "192.0.2.1", "AUTH": "keys"})
     assert sentence.startswith("Cannot listen on 192.0.2.1:")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-async def test_an_unreachable_database_is_one_sentence(live_server: StartServer, host: str) -> None:
+async def test_an_unreachable_database_is_one_sentence(handover: Handover, host: str) -> None:
     url = f"postgresql://somebody:sesame@{host}:{free_port()}/ideas"
-    sentence = await refusal(live_server, {"DATABASE_URL": url})
+    sentence = await refusal(handover, {"DATABASE_URL": url})
     assert sentence.startswith("The database cannot be reached (connect ECONNREFUSED ")
     assert sentence.endswith("start it or correct DATABASE_URL.")
     assert "sesame" not in sentence
 
 
-async def test_a_missing_database_is_one_sentence(live_server: StartServer, services: TestServices) -> None:
+async def test_a_missing_database_is_one_sentence(handover: Handover, services: TestServices) -> None:
     url = with_database(services.admin_url, "nowhere")
-    sentence = await refusal(live_server, {"DATABASE_URL": url})
+    sentence = await refusal(handover, {"DATABASE_URL": url})
     assert sentence.startswith(
         'The database refused: database "nowhere" does not exist; correct DATABASE_URL'
     )
@@ -246,7 +245,6 @@ async def test_a_missing_database_is_one_sentence(live_server: StartServer, serv
     [("SQL_ASCII", [("db", "deploy")]), ("LATIN1", [("db", "status"), ("jobs", "list")])],
 )
 async def test_a_database_that_cannot_hold_every_text_is_refused(
-    live_server: StartServer,
     handover: Handover,
     services: TestServices,
     encoding: str,
@@ -261,7 +259,7 @@ async def test_a_database_that_cannot_hold_every_text_is_refused(
             f"The database's encoding is {encoding}, which cannot hold every text; make one with "
             "`createdb -E UTF8 -T template0 NAME` and correct DATABASE_URL."
         )
-        assert await refusal(live_server, dict(environment)) == sentence
+        assert await refusal(handover, dict(environment)) == sentence
         for command in commands:
             done = await handover(*command, environment=environment)
             assert (done.code, done.err.strip().splitlines()[-1]) == (1, f"handover: {sentence}")
@@ -269,12 +267,12 @@ async def test_a_database_that_cannot_hold_every_text_is_refused(
         services.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
-async def test_a_wrong_url_is_one_sentence(live_server: StartServer) -> None:
-    sentence = await refusal(live_server, {"DATABASE_URL": "mysql://localhost/ideas"})
+async def test_a_wrong_url_is_one_sentence(handover: Handover) -> None:
+    sentence = await refusal(handover, {"DATABASE_URL": "mysql://localhost/ideas"})
     assert sentence.startswith("DATABASE_URL must start with postgresql://")
 
 
-async def test_an_unwritable_folder_is_one_sentence(live_server: StartServer, tmp_path: Path) -> None:
+async def test_an_unwritable_folder_is_one_sentence(handover: Handover, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    sentence = await refusal(live_server, {**EMBEDDED, "DATA_DIR": str(tmp_path / "file" / "data")})
+    sentence = await refusal(handover, {**EMBEDDED, "DATA_DIR": str(tmp_path / "file" / "data")})
     assert sentence.endswith("(Not a directory); set DATA_DIR to a folder that you may write.")

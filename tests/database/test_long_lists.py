@@ -81,6 +81,7 @@ async def test_also_in_a_transaction(shelf: Any, name: str) -> None:
         assert await check(tx, list(range(1, SIZES[0] + 1))) == expected
 
 
+@pytest.mark.slow
 async def test_of_every_type(showcase: Any) -> None:
     day = datetime(2025, 1, 1, tzinfo=UTC)
     values = {
@@ -112,6 +113,7 @@ async def test_of_every_type(showcase: Any) -> None:
     assert await showcase.book.count(where={"OR": [{name: {"not_in": beside[name]}} for name in values]}) == 0
 
 
+@pytest.mark.slow
 async def test_rows_are_written_all_or_none_and_their_related_rows_found(showcase: Any) -> None:
     """In one statement of Prisma these would be 160,000 values, and 40,000."""
     places = [{"shelf": number % 7, "slot": number, "what": f"p{number}"} for number in range(20_000)]
