@@ -11,6 +11,8 @@ from core.app import create_app
 from core.settings import Settings
 from tests.attacks.shapes import HEADERS, TEXTS, check
 
+pytestmark = pytest.mark.slow
+
 DOCUMENT = create_app(Settings.model_construct(log_format="json")).openapi()
 NEVER_ENDS = {"/api/v1/jobs/{job_id}/events"}
 

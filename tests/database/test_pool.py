@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
-from prisma.errors import TransactionError
+from prisma.errors import TransactionError, TransactionExpiredError
 
 from core.database.client import Database
 from core.database.errors import PoolExhausted
@@ -130,7 +130,8 @@ async def test_transactions_that_are_dropped_without_an_end_leave_their_turn_to_
     async with connected(services.database_url, 2, transaction_max_wait_s=5) as db:
         for _ in range(4):
             tx = await db.tx(timeout=timedelta(milliseconds=50)).start()
-            assert await tx.query_raw("SELECT 'mine' AS whose") == [{"whose": "mine"}]
+            with suppress(TransactionExpiredError):  # on a busy machine
+                assert await tx.query_raw("SELECT 'mine' AS whose") == [{"whose": "mine"}]
             del tx
 
         async def last(tx: Database) -> bytes | None:
