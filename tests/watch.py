@@ -5,14 +5,14 @@ each run of pytest beside it starts at once.
 import signal
 import sys
 
-from tests.fixtures.services import WATCHED, make_template, test_services
+from tests.fixtures.services import WATCHED, make_template, running_services
 
 
 def watch() -> None:
     """Until Ctrl-C or SIGTERM."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with test_services(WATCHED) as running:
+        with running_services(WATCHED) as running:
             assert running.database_url is not None
             make_template(running.database_url)
             sys.stdout.write("PostgreSQL and Redis are up for `.venv/bin/pytest`; Ctrl-C stops them\n")
