@@ -15,6 +15,8 @@ from tests.fixtures.database import Connection
 from tests.fixtures.servers import LiveServer, StartServer
 from tests.fixtures.waiting import wait_for
 
+pytestmark = pytest.mark.slow
+
 URL = "/api/items"
 ROWS = long_lists.LONG + 1
 
