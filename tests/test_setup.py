@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -73,6 +74,14 @@ def test_help_lists_the_targets() -> None:
     outcome = make(ROOT, "help")
     for target in ("run", "test", "test-all", "watch", "check", "format", "bench", "clean"):
         assert f"make {target} " in outcome.stdout
+
+
+def test_a_run_says_how_many_tests_it_left_out() -> None:
+    """As `make test` does, by workers."""
+    chosen = ["tests/bench", "tests/test_readme.py::test_every_variable_is_listed"]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n", "2", "-m", "not slow", *chosen]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert "1 passed, 1 deselected" in done.stdout.splitlines()[-1], done.stdout + done.stderr
 
 
 def test_the_lock_file_pins_and_names_no_index() -> None:
