@@ -10,7 +10,6 @@ from typing import Final
 import structlog
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from starlette.types import ASGIApp
 
 from core.cache import Cache
 from core.database.client import Database
@@ -18,17 +17,17 @@ from core.feature import Feature
 from core.http import docs, errors, openapi, system
 from core.http.access import Access
 from core.http.admin_port import AdminPort
+from core.http.admission import Admission
 from core.http.body import BodyLimit
 from core.http.client import ClientResolver
 from core.http.compression import Compression
 from core.http.cors import Cors
-from core.http.edge import Edge
 from core.http.forgery import ForgeryProtection
-from core.http.front import Front
-from core.http.gate import Gate
 from core.http.idempotency import Idempotency
 from core.http.lifecycle import drain_on_signal, end_with_parent, settled
 from core.http.rate_limit import RateLimiter
+from core.http.request import RequestMiddleware
+from core.http.response_cache import ResponseCache
 from core.http.routing import Route, Router
 from core.jobs import Jobs
 from core.observability import logging
@@ -93,23 +92,11 @@ _TAGS: Final = [
 ]
 
 
-class _App(FastAPI):
-    """The framework wraps three layers of its own around all others: an error page, telemetry, a limit of
-    bodies. `Edge` and `BodyLimit` do that here, and answers from the cache take half their time in layers.
-    """
-
-    def build_middleware_stack(self) -> ASGIApp:
-        layer = super().build_middleware_stack()
-        while not isinstance(layer, Edge):
-            layer = layer.app  # type: ignore[attr-defined]
-        return layer
-
-
 def create_app(settings: Settings | None = None, features: Sequence[Feature] = FEATURES) -> FastAPI:
     """The app of one process. Without `settings` they are read from the environment. Raises SettingsError."""
     settings = settings or load_settings()
     logging.configure(settings)
-    app = _App(
+    app = FastAPI(
         title="Handover",
         version=system.service_version(),
         description=_DESCRIPTION,
@@ -156,24 +143,24 @@ def _include(app: FastAPI, router: Router) -> None:
 def _install_layers(app: FastAPI, settings: Settings) -> None:
     """Added from the inside out: the last is the first that a request meets.
 
-    Who must be refused is refused before `Front`, which answers what is cached; what only concerns requests
-    that a route will see comes after it.
+    Who must be refused is refused before `ResponseCache`, which answers what is cached; what only concerns
+    requests that a route will see comes after it.
     """
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     app.add_middleware(Idempotency)
     app.add_middleware(Compression, minimum_size=settings.gzip_min_bytes)
-    app.add_middleware(Front, minimum_size=settings.gzip_min_bytes)
+    app.add_middleware(ResponseCache, minimum_size=settings.gzip_min_bytes)
     if settings.auth == "keys":
         [authenticate] = [each.authenticate for each in app.state.features if each.authenticate]
         app.add_middleware(Access, authenticate=authenticate, admin_paths=app.state.admin_paths)
-    app.add_middleware(Gate, limiter=app.state.limiter)
+    app.add_middleware(Admission, limiter=app.state.limiter)
     if settings.auth == "off" or settings.allowed_hosts:
         app.add_middleware(ForgeryProtection, settings=settings)
     if settings.admin_port is not None:
         app.add_middleware(AdminPort, port=settings.admin_port)
     if settings.cors_origins:
         app.add_middleware(Cors, origins=settings.cors_origins)
-    app.add_middleware(Edge, clients=ClientResolver(settings.trusted_proxies))
+    app.add_middleware(RequestMiddleware, clients=ClientResolver(settings.trusted_proxies))
 
 
 def _first_parts(features: Sequence[Feature]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 from core.cache import Cache as CacheService
 from core.database.client import Database
 from core.errors import FieldError, Invalid
-from core.http.access import Principal, principal_of
+from core.http.access import Principal
 from core.http.conditional import Precondition, entity_tags
 from core.http.context import context_of, header_of, list_of
 from core.http.headers import reads_header
@@ -110,7 +110,7 @@ async def _editing(request: Request) -> Writing:
 @_names_actor
 async def _actor(request: Request) -> ActorName:
     label = _readable(header_of(request.scope, b"x-user-id") or b"").strip()
-    principal = principal_of(request.scope)
+    principal = context_of(request.scope).principal
     longest = _MAX_NAME if principal is None else _MAX_NAME - len(f"{principal.name} ()")
     if len(label) > longest or not label.isprintable():
         message = f"must have at most {longest} printable characters"
@@ -129,7 +129,7 @@ async def _precondition(request: Request) -> Precondition:
 
 
 async def _holder(request: Request) -> Principal | None:
-    return principal_of(request.scope)
+    return context_of(request.scope).principal
 
 
 def _readable(header: bytes) -> str:

@@ -14,14 +14,14 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, Literal, cast
+from typing import TYPE_CHECKING, Final, Literal
 
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.errors import Forbidden, HandoverError, RateLimited, Unauthorized, Unavailable
 from core.http.client import limit_key
-from core.http.context import PROBES, context_of, header_of, platform_of
+from core.http.context import PROBES, context_of, header_of
 from core.http.errors import error_response
 from core.http.rate_limit import RateLimiter
 from core.http.timestamps import now
@@ -39,9 +39,6 @@ FAILURES: Final = 20
 FAILURES_WINDOW_S: Final = 60.0
 """So many wrong keys in so many seconds, of one client in one process; then its wrong keys get 429."""
 
-_SCOPE_KEY: Final = "handover.principal"
-_ACCESS_KEY: Final = "handover.access"
-_OPEN_DOOR: Final = "handover.admin_port"
 _OPEN: Final = (PROBES - {"/metrics"}) | {"/docs", "/openapi.json"}
 _OPEN_BELOW: Final = "/docs/"
 _RANK: Final[dict[AccessScope, int]] = {"read": 1, "write": 2, "admin": 3}
@@ -82,20 +79,10 @@ class TooManyFailures(RateLimited):
     code = "access.too_many_failures"
 
 
-def principal_of(scope: Scope) -> Principal | None:
-    """None with AUTH=off."""
-    return cast("Principal | None", scope.get(_SCOPE_KEY))
-
-
 async def is_still_let_in(scope: Scope) -> bool:
     """False once the key of this request is revoked or has expired: for answers that go on and on."""
-    access = cast("Access | None", scope.get(_ACCESS_KEY))
+    access = context_of(scope).access
     return access is None or await access.still_knows(scope)
-
-
-def open_door(scope: Scope) -> None:
-    """Let this request in without a key: it came through a door that is guarded otherwise."""
-    scope[_OPEN_DOOR] = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +111,10 @@ class Access:
         self._again = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or is_open(scope["path"]) or _OPEN_DOOR in scope:
+        if scope["type"] != "http" or is_open(scope["path"]) or context_of(scope).admitted:
             await self.app(scope, receive, send)
             return
+        context = context_of(scope)
         try:
             principal = await self._principal(scope)
             needed = needed_scope(scope["method"], scope["path"], self._admin_paths)
@@ -136,7 +124,7 @@ class Access:
         except HandoverError as error:
             await error_response(scope, error)(scope, receive, send)
             return
-        scope[_SCOPE_KEY], scope[_ACCESS_KEY] = principal, self
+        context.principal, context.access = principal, self
         await self.app(scope, receive, send)
 
     async def _principal(self, scope: Scope) -> Principal:
@@ -145,7 +133,7 @@ class Access:
             _challenge(scope)
             raise KeyRequired("An API key is required")
         token = _token(given)
-        platform = platform_of(scope)
+        platform = context_of(scope).platform
         if platform is None:
             raise Unavailable("The service is being started")
         digest = hashlib.sha256(token).digest()
@@ -155,7 +143,7 @@ class Access:
             return known.principal
         principal = await self._looked_up(platform.db, token, digest, stamps)
         if principal is None:
-            client = limit_key(context_of(scope).client or "unknown")
+            client = limit_key(context_of(scope).client)
             self._raise_if_barred(client)
             _challenge(scope, b'error="invalid_token"')
             await self._count_failure(client)
@@ -166,7 +154,7 @@ class Access:
         """One at a time: the first of many with the same key asks for all. A database that is down proves
         nothing.
         """
-        platform = platform_of(scope)
+        platform = context_of(scope).platform
         if platform is None:
             return False
         token = _token(header_of(scope, b"authorization") or b"")

@@ -9,8 +9,7 @@ from typing import Final
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.errors import NotFound
-from core.http.access import open_door
-from core.http.context import PROBES
+from core.http.context import PROBES, context_of
 from core.http.errors import error_response
 
 METRICS: Final = "/metrics"
@@ -34,5 +33,5 @@ class AdminPort:
             await error_response(scope, NotFound("Route not found"))(scope, receive, send)
             return
         if admin:
-            open_door(scope)
+            context_of(scope).admitted = True
         await self.app(scope, receive, send)

@@ -9,7 +9,7 @@ long as it needs, if its client does not pause for long; an ordinary one has to 
 
 import asyncio
 import time
-from typing import Final, cast
+from typing import Final
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -22,7 +22,6 @@ from core.http.context import context_of, header_of
 from core.http.errors import error_response
 
 _NOT_ENCODED: Final = frozenset({b"", b"identity"})
-_ALLOWED: Final = "handover.body_limit"
 LONGEST_PAUSE_S = 20.0
 LONGEST_BODY_S = 60.0
 
@@ -37,7 +36,7 @@ class EncodedBody(UnsupportedMediaType):
 
 def allow_body(request: Request, limit: int) -> None:
     """Let this request's body have up to `limit` bytes. Call it before the body is read."""
-    request.scope[_ALLOWED] = limit
+    context_of(request.scope).body_limit = limit
 
 
 def _is_encoded(scope: Scope) -> bool:
@@ -82,7 +81,6 @@ class _Limited:
         self.server_receive = receive
         self.server_send = send
         self.context = context_of(scope)
-        self.exchange = self.context.exchange
         self.default = limit
         self.declared = declared
         self.received = 0
@@ -92,29 +90,27 @@ class _Limited:
 
     @property
     def limit(self) -> int:
-        allowed = self.scope.get(_ALLOWED)
-        if allowed is None:
-            allowed = self.scope.get(MAX_BODY_SIZE_SCOPE_KEY, self.default)
-        return cast(int, allowed)
+        allowed = self.context.body_limit
+        own: int = self.scope.get(MAX_BODY_SIZE_SCOPE_KEY, self.default)
+        return own if allowed is None else allowed
 
     async def receive(self) -> Message:
         # The framework reads the body and lets only its own exceptions pass.
         if self.declared is not None and self.declared > self.limit:
             raise HTTPException(413, _message(self.limit))
         message = await self._next()
-        self._count(message)
-        if self.exchange is not None and self.exchange.broken is not None and self.context.status == 0:
-            raise HTTPException(400, self.exchange.broken)
+        if message["type"] == "http.request":
+            self.received += len(message.get("body", b""))
+        self.complete = not message.get("more_body", False)
         if self.received > self.limit:
             raise HTTPException(413, _message(self.limit))
         return message
 
     async def _next(self) -> Message:
-        if self.complete or (self.exchange is not None and not self.exchange.more_body):
-            # At once; or it tells that the client has gone, however long that takes.
+        if self.complete:  # what comes now tells that the client has gone, however long that takes
             return await self.server_receive()
         patience = LONGEST_PAUSE_S
-        if _ALLOWED not in self.scope:
+        if self.context.body_limit is None:
             patience = min(patience, self.begun_at + LONGEST_BODY_S - time.monotonic())
         try:
             async with asyncio.timeout(patience):
@@ -135,10 +131,3 @@ class _Limited:
                 await response(self.scope, self.server_receive, self.server_send)
                 return
         await self.server_send(message)
-
-    def _count(self, message: Message) -> None:
-        if message["type"] == "http.request":
-            self.received += len(message.get("body", b""))
-            self.complete = not message.get("more_body", False)
-        else:
-            self.complete = True

@@ -147,8 +147,8 @@ async def cached_response(
     """The finished bytes from the cache or from `load`, as 200 or 304; `X-Cache` says which it was. Raises
     PreconditionFailed.
 
-    With a `by_url` policy later requests for the same URL are answered by `core.http.front`, which calls
-    `load` again: it must hold on to nothing of this request.
+    With a `by_url` policy later requests for the same URL are answered by `core.http.response_cache`, which
+    calls `load` again: it must hold on to nothing of this request.
     """
     entry, outcome = await cache.get_or_load(policy, key, load)
     context_of(request.scope).resolved = Resolved(policy, key, load, media_type)

@@ -1,101 +1,78 @@
-"""What is known of the request in hand: made by the outermost layer, found in the ASGI scope by the others.
-
-Layers inside add `headers` here instead of wrapping `send`: one wrapper serves them all. A whole answer is
-left here too, as `answer`, when it needs nothing but to be sent.
+"""The context of the request in hand: one object, made by the outermost middleware, which the others and the
+routes read and write. It is `request.state.context`.
 """
 
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from starlette.types import Scope
 
 if TYPE_CHECKING:
+    from core.http.access import Access, Principal
     from core.http.conditional import Resolved
     from core.platform import Platform
 
-KEY: Final = "handover.request"
 Header = tuple[bytes, bytes]
 
-
-class Answer(NamedTuple):
-    """A whole one, with its length. It is sent as it is: whoever adds a header vouches for each byte."""
-
-    status: int
-    headers: list[Header]
-    body: bytes
-
-
-EXCHANGE: Final = "handover.exchange"
-"""Where the scope holds an `Exchange`, if the server's end of the connection has one."""
-
-
-class Exchange(Protocol):
-    """A request and its answer at the server's end of the connection. `more_body`: not all of the body is
-    here yet. `broken`: the rest will not come, and why.
-    """
-
-    more_body: bool
-    broken: str | None
-
-    def write(self, answer: Answer) -> bool:
-        """Send it at once; False: it has to go message by message."""
-
-
-# Asked by machines that must get an answer at all times: never limited, never turned away.
 PROBES: Final = frozenset({"/health", "/health/live", "/health/ready", "/metrics"})
+"""Asked by machines that must get an answer at all times: never limited, never turned away."""
 
 
 class RequestContext:
-    """`method` is the one that was sent: the routes see GET for HEAD. `status` is 0 until the response
-    starts; `started_at` is on the monotonic clock, in seconds. `resolved` is what a cached answer was found
-    with, for the layer that remembers it. `answer` is for the outermost layer to send.
+    """All that is known of one request besides what it says itself. Who sets what:
+
+    - the outermost middleware: `method` as it was sent (the routes see GET for HEAD); `client`, the address
+      it came from; `platform`, None before the app has started and in apps without one; `started_at` on the
+      monotonic clock, in seconds; `status`, 0 until the response starts;
+    - any layer: `headers` that the response gets, whoever makes it, instead of wrapping `send` once more;
+    - access control: `principal`, the holder of its key, None with AUTH=off; `access`, which looks again;
+      the admin port: `admitted`, which makes a key needless;
+    - a route: `body_limit` in bytes, which replaces MAX_BODY_BYTES; `resolved`, how it found a cached answer.
     """
 
     __slots__ = (
-        "answer",
+        "access",
+        "admitted",
+        "body_limit",
         "client",
-        "exchange",
         "headers",
         "method",
         "platform",
+        "principal",
         "request_id",
         "resolved",
         "started_at",
         "status",
     )
 
-    def __init__(self, request_id: str, method: str = "GET") -> None:
+    def __init__(
+        self,
+        request_id: str,
+        *,
+        method: str = "GET",
+        client: str = "unknown",
+        platform: "Platform | None" = None,
+    ) -> None:
         self.request_id = request_id
         self.method = method
+        self.client = client
+        self.platform = platform
         self.started_at = time.perf_counter()
         self.status = 0
         self.headers: list[Header] = []
-        self.client: str | None = None
+        self.principal: Principal | None = None
+        self.access: Access | None = None
+        self.admitted = False
+        self.body_limit: int | None = None
         self.resolved: Resolved | None = None
-        self.answer: Answer | None = None
-        self.exchange: Exchange | None = None
-        self.platform: Platform | None = None
+
+
+def bind(scope: Scope, context: RequestContext) -> None:
+    scope.setdefault("state", {})["context"] = context
 
 
 def context_of(scope: Scope) -> RequestContext:
-    return cast(RequestContext, scope[KEY])
-
-
-def request_id_of(scope: Scope) -> str | None:
-    context = scope.get(KEY)
-    return context.request_id if isinstance(context, RequestContext) else None
-
-
-def platform_of(scope: Scope) -> "Platform | None":
-    """None before the app has started and in apps that are built without one."""
-    context = scope.get(KEY)
-    if context is not None and context.platform is not None:
-        return cast("Platform", context.platform)
-    app = scope.get("app")
-    platform = getattr(app.state, "platform", None) if app is not None else None
-    if context is not None:
-        context.platform = platform  # several layers ask
-    return platform
+    return cast(RequestContext, scope["state"]["context"])
 
 
 def list_of(scope: Scope, name: bytes) -> bytes | None:

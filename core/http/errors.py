@@ -18,7 +18,7 @@ from starlette.types import Scope
 
 from core.database.errors import as_error
 from core.errors import ABSENT, STATUS_BY_KIND, Crash, FieldError, HandoverError
-from core.http.context import header_of, request_id_of
+from core.http.context import RequestContext, header_of
 from core.http.validation import field_errors, safe_text, shown
 
 log = structlog.get_logger("handover.http")
@@ -108,8 +108,9 @@ def _problem(scope: Scope, fault: Fault) -> dict[str, Any]:
     }
     if fault.details:
         body["details"] = _details(fault)
-    if (request_id := request_id_of(scope)) is not None:
-        body["requestId"] = request_id
+    context = scope.get("state", {}).get("context")
+    if isinstance(context, RequestContext):  # not so where the server itself refuses what is no request
+        body["requestId"] = context.request_id
     return body
 
 

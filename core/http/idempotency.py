@@ -9,13 +9,13 @@ import hashlib
 import re
 from typing import Final
 
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.database.companion import accompanied_by
 from core.errors import FieldError, HandoverError, Invalid
-from core.http.access import principal_of
-from core.http.context import header_of, platform_of
+from core.http.context import context_of, header_of
 from core.http.errors import error_response
 from core.http.multipart import FORM_OVERHEAD_BYTES, FormDigest, NotAForm
 from core.idempotency import Answer, Claim, KeyHeld
@@ -37,7 +37,7 @@ class Idempotency:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         key = header_of(scope, _NAME) if scope["type"] == "http" and scope["method"] == "POST" else None
-        platform = platform_of(scope)
+        platform = context_of(scope).platform if key is not None else None
         if key is None or platform is None:
             await self.app(scope, receive, send)
             return
@@ -69,7 +69,7 @@ class Idempotency:
 
 def _identity(scope: Scope, key: bytes) -> str:
     """Whose key it is, for which route, and the key. Lengths keep what is joined apart."""
-    principal = principal_of(scope)
+    principal = context_of(scope).principal
     holder = b"" if principal is None else principal.name.encode()
     label = header_of(scope, b"x-user-id") or b""
     path: str = scope["path"]
@@ -132,7 +132,7 @@ class _Body:
                 unread = self._received + _UNREAD_BYTES
                 while not self._whole and self._received < unread:
                     await self.receive()
-        except TimeoutError:
+        except (TimeoutError, HTTPException):
             self._whole = True
 
     @property

@@ -19,7 +19,7 @@ from core.database.client import Database
 from core.database.transaction import unit_of_work
 from core.errors import Unavailable
 from core.http.conditional import REVALIDATE, is_unchanged
-from core.http.context import context_of, platform_of
+from core.http.context import context_of
 from core.http.projection import Projected
 
 LONG: Final = 5_000
@@ -76,7 +76,7 @@ async def spooled_list(
 
     Raises Unavailable when there is no room for it, and PreconditionFailed.
     """
-    platform = platform_of(request.scope)
+    platform = context_of(request.scope).platform
     assert platform is not None  # the app has started
     folder = platform.settings.data_dir
 

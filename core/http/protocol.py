@@ -16,6 +16,7 @@ ends its side (a half-close) gets the answers to its whole requests, but event s
 """
 
 import asyncio
+from collections.abc import Sized
 from typing import Final, cast
 from urllib.parse import unquote
 
@@ -24,13 +25,12 @@ import structlog
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Scope
 from uvicorn._types import ASGI3Application, HTTPScope
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from core.errors import HandoverError
-from core.http.context import EXCHANGE, Answer
 from core.http.delivery import Delivery, is_event_stream
 from core.http.errors import error_response
-from core.http.flow import Flow
 from core.http.head import MAX_HEAD_BYTES, check_host, check_size, head_too_large, url_too_long
 
 log = structlog.get_logger("handover.http")
@@ -39,6 +39,22 @@ HEAD_S: Final = 15.0
 UNREAD_S: Final = 30.0
 LINGER_S: Final = 5.0
 CHECK_S: Final = 5.0
+MOST_WAITING: Final = 32
+"""While so many requests of a connection wait for their turn, nothing more is read from it."""
+
+
+class Flow(FlowControl):
+    """uvicorn's flow control, which would read on after each answer: who asks faster than it is answered
+    would fill the memory.
+    """
+
+    def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    def resume_reading(self) -> None:
+        if len(self._waiting) < MOST_WAITING:
+            super().resume_reading()
 
 
 class Cycle(RequestResponseCycle):
@@ -52,26 +68,6 @@ class Cycle(RequestResponseCycle):
     half_closed = False
     lingers = False
 
-    def write(self, answer: Answer) -> bool:
-        """What `send` does in two messages, and two writes to the socket. Where that is not so simple it is
-        left to it: HEAD, connections that close or whose client has to read first.
-        """
-        if (
-            not self.keep_alive
-            or self.disconnected
-            or self.flow.write_paused
-            or self.scope["method"] == "HEAD"
-        ):
-            return False
-        self.response_started = self.response_complete = True
-        self.waiting_for_100_continue = False
-        status, headers, body = answer
-        lines = b"\r\n".join(map(b": ".join, (*self.default_headers, *headers)))
-        self.transport.writelines((b"%b%b\r\n\r\n" % (STATUS_LINE[status], lines), body))
-        self.message_event.set()
-        self.on_response()
-        return True
-
     async def send(self, message: Message) -> None:  # type: ignore[override]
         if message["type"] == "http.response.start":
             self.endless = is_event_stream(message)
@@ -83,7 +79,10 @@ class Cycle(RequestResponseCycle):
         await super().send(message)  # type: ignore[arg-type]
 
     async def receive(self) -> Message:  # type: ignore[override]
+        """Raises HTTPException: whoever reads the body passes it on, so that it is the answer."""
         message = await super().receive()
+        if self.broken and not self.response_started:
+            raise HTTPException(400, self.broken)
         return {"type": "http.disconnect"} if self.broken else cast(Message, message)
 
     def break_off(self, reason: str) -> None:
@@ -207,7 +206,6 @@ class HttpProtocol(HttpToolsProtocol):
         check_host(self.headers, version)
         self.in_head = False
         cycle = self._cycle(scope, keep_alive=version != "1.0" and parser.should_keep_alive())
-        scope[EXCHANGE] = cycle  # type: ignore[typeddict-unknown-key]
         self._take(cycle, self.app)
 
     def on_message_complete(self) -> None:
@@ -250,7 +248,7 @@ class HttpProtocol(HttpToolsProtocol):
             flow=self.flow,
             logger=self.logger,
             access_logger=self.access_logger,
-            access_log=False,  # `core.http.edge` has the log
+            access_log=False,  # `core.http.access_log` has it
             default_headers=self.server_state.default_headers,
             message_event=asyncio.Event(),
             expect_100_continue=self.expect_100_continue,

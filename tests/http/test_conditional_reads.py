@@ -12,7 +12,7 @@ from core.errors import NotFound
 from core.http import errors
 from core.http.client import ClientResolver
 from core.http.conditional import cached_response
-from core.http.edge import Edge
+from core.http.request import RequestMiddleware
 
 POLICY = Policy("probe.conditional", ttl_s=60, tags=("probe-conditional",))
 router = APIRouter()
@@ -43,7 +43,7 @@ async def cached_client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     own.state.platform = app.state.platform
     own.state.settings = app.state.settings
     errors.install(own)
-    own.add_middleware(Edge, clients=ClientResolver([]))
+    own.add_middleware(RequestMiddleware, clients=ClientResolver([]))
     transport = httpx.ASGITransport(app=own, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client

@@ -6,7 +6,7 @@ import pytest_asyncio
 from fastapi import FastAPI
 
 from features.items.tests.factories import create
-from tests.http.test_front import lasting, layer_of
+from tests.http.test_response_cache import lasting, layer_of
 
 ENCODINGS = (
     "identity",

@@ -1,17 +1,16 @@
-"""A connection to an app behind `Edge`, through the real server's protocol; the test is its other end."""
+"""A connection to an app behind the outermost middleware, through the real server's protocol."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 import uvicorn
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
 from core.http.client import ClientResolver
-from core.http.context import EXCHANGE
-from core.http.edge import Edge
 from core.http.protocol import HttpProtocol
+from core.http.request import RequestMiddleware
 from tests.fixtures.waiting import wait_for
 
 DATE = (b"date", b"Sat, 01 Feb 2025 00:00:00 GMT")
@@ -76,18 +75,11 @@ class Connection:
 
 
 @asynccontextmanager
-async def connected(app: ASGIApp, *, idle_s: int = 60, in_pieces: bool = False) -> AsyncIterator[Connection]:
-    """`in_pieces`: as if the server's end could do no more than ASGI asks of it."""
-    edge = Edge(app, clients=ClientResolver([]))
-
-    async def layers(scope: Scope, receive: Receive, send: Send) -> None:
-        if in_pieces:
-            del scope[EXCHANGE]
-        await edge(scope, receive, send)
-
+async def connected(app: ASGIApp, *, idle_s: int = 60) -> AsyncIterator[Connection]:
     state = ServerState()
     state.default_headers = [DATE]
     wire = Wire()
+    layers = RequestMiddleware(app, clients=ClientResolver([]))
     config = uvicorn.Config(layers, log_config=None, access_log=False, timeout_keep_alive=idle_s)
     protocol = HttpProtocol(config, state, {})
     protocol.connection_made(wire)

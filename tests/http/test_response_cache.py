@@ -11,8 +11,8 @@ import pytest_asyncio
 import structlog
 from fastapi import FastAPI
 
-from core.http import front
-from core.http.front import Front
+from core.http import response_cache
+from core.http.response_cache import ResponseCache
 from core.observability.metrics import scrape
 from features.items.tests.factories import create
 from tests.fixtures.application import RunningApp, client_of, lifespan_of, new_app
@@ -34,15 +34,15 @@ LISTS = (
 
 @pytest.fixture
 def routed() -> Iterator[list[str]]:
-    """The paths that took the long way, through the layers inside of the front one."""
+    """The paths that took the long way, through the layers inside of the response cache."""
     seen: list[str] = []
-    original = Front._remember
+    original = ResponseCache._remember
 
-    def remember(self: Front, url: tuple[bytes, bytes], scope: object) -> None:
+    def remember(self: ResponseCache, url: tuple[bytes, bytes], scope: object) -> None:
         seen.append(url[0].decode())
         original(self, url, scope)  # type: ignore[arg-type]
 
-    with patch.object(Front, "_remember", remember):
+    with patch.object(ResponseCache, "_remember", remember):
         yield seen
 
 
@@ -117,14 +117,14 @@ async def test_unknown_ids_are_never_remembered(app: FastAPI, client: httpx.Asyn
 
 async def test_the_memory_is_bounded(app: FastAPI, client: httpx.AsyncClient, item: str) -> None:
     layer = layer_of(app)
-    with patch.object(front, "MAX_URLS", 3):
+    with patch.object(response_cache, "MAX_URLS", 3):
         layer._known.clear()
         for number in range(1, 6):
             await client.get(f"/api/items?limit={number}")
             await client.get("/api/items?limit=1")
         assert len(layer._known) == 3
         assert any(query == b"limit=1" for _, query in layer._known)  # used most recently
-    with patch.object(front, "MAX_URL_BYTES", 20):
+    with patch.object(response_cache, "MAX_URL_BYTES", 20):
         layer._known.clear()
         await client.get("/api/items?limit=11111")
         assert not layer._known
@@ -150,8 +150,8 @@ async def test_compressed_bytes_are_kept(client: httpx.AsyncClient, item: str) -
     assert "content-encoding" not in plain.headers
     assert plain.headers["vary"] == "Accept-Encoding"
     with (
-        patch.object(front, "_compress", wraps=front._compress) as compress,
-        patch.object(Front, "_load", autospec=True, side_effect=Front._load) as load,
+        patch.object(response_cache, "_compress", wraps=response_cache._compress) as compress,
+        patch.object(ResponseCache, "_load", autospec=True, side_effect=ResponseCache._load) as load,
     ):
         for _ in range(3):
             async with client.stream("GET", item, headers={"accept-encoding": "gzip"}) as zipped:
@@ -178,7 +178,7 @@ async def test_a_short_answer_has_one_form_until_it_grows(client: httpx.AsyncCli
 
     description = "few words"
     assert await compressed() == [False] * 3
-    with patch.object(Front, "_load", autospec=True, side_effect=Front._load) as load:
+    with patch.object(ResponseCache, "_load", autospec=True, side_effect=ResponseCache._load) as load:
         assert await compressed() == [False] * 3
         assert load.call_count == 0
         for description in ("many words" * 200, "few words again"):
@@ -236,8 +236,8 @@ async def test_a_started_app_forgets_what_the_one_before_it_knew(settings: objec
     assert routed == ["/api/items", "/api/items"]
 
 
-def layer_of(app: FastAPI) -> Front:
+def layer_of(app: FastAPI) -> ResponseCache:
     layer = app.middleware_stack
-    while not isinstance(layer, Front):
+    while not isinstance(layer, ResponseCache):
         layer = layer.app  # type: ignore[union-attr]
     return layer

@@ -1,4 +1,4 @@
-"""What is kept of a request that has been answered: one access event, and its share in the figures.
+"""The access log: of each request that was answered one event, and its share in the metrics.
 
 Both would cost more than a cached answer itself if they were written one by one, so they are put off and
 written for all requests of some milliseconds together (`core.observability.deferred`).
@@ -20,8 +20,10 @@ log = structlog.get_logger("handover.http")
 EVENT: Final = "http.request"
 
 
-class Finished(NamedTuple):
-    """`at` is the time of the end, in seconds since 1970; `route` is the template, `path` what was asked."""
+class Entry(NamedTuple):
+    """An answered request. `at` is the time of the end, in seconds since 1970; `route` is the template,
+    `path` what was asked.
+    """
 
     at: float
     method: str
@@ -34,14 +36,14 @@ class Finished(NamedTuple):
     request_id: str
 
 
-def record(finished: Finished) -> None:
+def record(entry: Entry) -> None:
     """Call it once for each request, when the last byte of the answer was sent."""
-    _deferred.add(finished)
-    if finished.status >= 500 or not logging.writes_lines():
+    _deferred.add(entry)
+    if entry.status >= 500 or not logging.writes_lines():
         _deferred.flush()
 
 
-def _write(requests: Sequence[Finished]) -> None:
+def _write(requests: Sequence[Entry]) -> None:
     metrics.observe(requests)
     lines, others = [], []
     as_lines = logging.writes_lines()

@@ -1,11 +1,13 @@
-"""Turns requests away before they cost anything: while the process drains, and beyond the rate limit."""
+"""Admission: requests are turned away before they cost anything, while the process drains and beyond the
+rate limit.
+"""
 
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.errors import RateLimited, Unavailable
-from core.http.context import PROBES, Header, context_of, platform_of
+from core.http.context import PROBES, Header, context_of
 from core.http.errors import error_response
 from core.http.rate_limit import RateLimiter
 
@@ -20,7 +22,7 @@ class TooManyRequests(RateLimited):
     code = "http.rate_limited"
 
 
-class Gate:
+class Admission:
     """`limiter` None: no limit and no RateLimit headers. Probes always pass."""
 
     def __init__(self, app: ASGIApp, *, limiter: RateLimiter | None) -> None:
@@ -32,8 +34,8 @@ class Gate:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        platform = platform_of(scope)
         context = context_of(scope)
+        platform = context.platform
         if platform is not None and platform.stopping:
             context.headers.append((b"connection", b"close"))
         if scope["path"] in PROBES:
@@ -44,12 +46,11 @@ class Gate:
             await error_response(scope, closing)(scope, receive, send)
             return
         if self.limiter is not None:
-            client = context.client or "unknown"
-            verdict = self.limiter.take_leased(client)
+            verdict = self.limiter.take_leased(context.client)
             if verdict is None:
                 cache = platform.cache if platform is not None else None
                 redis = cache.redis if cache is not None and cache.redis_available else None
-                verdict = await self.limiter.take(client, redis)
+                verdict = await self.limiter.take(context.client, redis)
             context.headers += (
                 self.limit,
                 (b"ratelimit-remaining", b"%d" % verdict.remaining),

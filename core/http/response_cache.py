@@ -1,4 +1,4 @@
-"""Answers known URLs from the cache: no routing, no validation, no serialization, and on a hit no waiting.
+"""The response cache: known URLs are answered before routing, without validation or serialization.
 
 A URL is parsed and validated once. When its route answered it through `cached_response` under a `by_url`
 policy (whose promise is that path and query alone decide the answer), what that resolved to is remembered,
@@ -23,7 +23,7 @@ from core.cache import Address, Cache, Entry, Outcome
 from core.errors import HandoverError
 from core.http.compression import LEVEL, Compression, takes_gzip
 from core.http.conditional import CONDITIONS, REVALIDATE, Resolved, is_unchanged
-from core.http.context import Answer, Header, context_of, platform_of
+from core.http.context import Header, context_of
 from core.http.errors import error_response
 from core.http.long_lists import LongList
 from core.platform import Platform
@@ -56,7 +56,7 @@ class _Known:
     short: bool = False
 
 
-class Front:
+class ResponseCache:
     def __init__(self, app: ASGIApp, *, minimum_size: int) -> None:
         self.app = app
         self.minimum_size = minimum_size
@@ -64,17 +64,10 @@ class Front:
         self._known: OrderedDict[tuple[bytes, bytes], _Known] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        platform = platform_of(scope)
-        if scope["type"] != "http" or scope["method"] != "GET" or platform is None:
+        platform = context_of(scope).platform if scope["type"] == "http" else None
+        if platform is None or scope["method"] != "GET":
             await self.app(scope, receive, send)
             return
-        conditional = False
-        accept_encoding: bytes | None = None
-        for name, value in scope["headers"]:
-            if name == b"accept-encoding":
-                accept_encoding = value if accept_encoding is None else b"%b,%b" % (accept_encoding, value)
-            elif name in CONDITIONS:
-                conditional = True
         if platform is not self._platform:  # the app was started again: what was resolved belongs to the past
             self._platform = platform
             self._known.clear()
@@ -85,46 +78,47 @@ class Front:
             self._remember(url, scope)
             return
         self._known.move_to_end(url)
-        scope["route"] = known.route  # for the figures and the log
+        scope["route"] = known.route  # for the metrics and the log
+        try:
+            status, headers, body = await self._answer(platform.cache, known, scope)
+        except LongList:
+            self._known.pop(url, None)
+            await self.app(scope, receive, send)
+            return
+        except HandoverError as error:
+            self._known.pop(url, None)
+            refusal = Compression(error_response(scope, error), minimum_size=self.minimum_size)
+            await refusal(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answer(self, cache: Cache, known: _Known, scope: Scope) -> tuple[int, list[Header], bytes]:
+        conditional = False
+        accept_encoding: bytes | None = None
+        for name, value in scope["headers"]:
+            if name == b"accept-encoding":
+                accept_encoding = value if accept_encoding is None else b"%b,%b" % (accept_encoding, value)
+            elif name in CONDITIONS:
+                conditional = True
         compressed = takes_gzip(accept_encoding)
-        entry = platform.cache.peek(known.gzip if compressed and not known.short else known.plain)
+        entry = cache.peek(known.gzip if compressed and not known.short else known.plain)
         outcome = Outcome.HIT
         if entry is None or (compressed and known.short and len(entry.body) >= self.minimum_size):
-            try:
-                entry, outcome = await self._load(platform.cache, known, entry, compressed=compressed)
-            except LongList:
-                self._known.pop(url, None)
-                await self.app(scope, receive, send)
-                return
-            except HandoverError as error:
-                self._known.pop(url, None)
-                await self._refuse(error, scope, receive, send)
-                return
+            entry, outcome = await self._load(cache, known, entry, compressed=compressed)
         body = entry.body
+        zipped = compressed and body.startswith(_GZIP_MAGIC)
         headers = [(b"etag", entry.etag.encode("latin-1")), _REVALIDATE, _X_CACHE[outcome]]
-        if conditional:
-            try:
-                unchanged = is_unchanged(scope, entry.etag)
-            except HandoverError as error:
-                await self._refuse(error, scope, receive, send)
-                return
-            if unchanged:
-                if len(body) >= self.minimum_size or body.startswith(_GZIP_MAGIC):
-                    headers.append(_VARY)
-                context_of(scope).answer = Answer(304, headers, b"")
-                return
-        if compressed and body.startswith(_GZIP_MAGIC):
+        if zipped or len(body) >= self.minimum_size:
+            headers.append(_VARY)
+        if conditional and is_unchanged(scope, entry.etag):
+            return 304, headers, b""
+        if zipped:
             # Other bytes under the same strong tag would be a lie, so the tag becomes weak.
             headers[0] = (b"etag", _weak(entry.etag).encode("latin-1"))
-            headers += (_GZIP, _VARY)
-        elif len(body) >= self.minimum_size:
-            headers.append(_VARY)
+            headers.append(_GZIP)
         headers += ((b"content-length", b"%d" % len(body)), known.content_type)
-        context_of(scope).answer = Answer(200, headers, body)
-
-    async def _refuse(self, error: HandoverError, scope: Scope, receive: Receive, send: Send) -> None:
-        response = Compression(error_response(scope, error), minimum_size=self.minimum_size)
-        await response(scope, receive, send)
+        return 200, headers, body
 
     def _remember(self, url: tuple[bytes, bytes], scope: Scope) -> None:
         """After the long way: only what it answered with success."""
