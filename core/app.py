@@ -1,7 +1,6 @@
 """Puts the app together: settings, layers, features, and the life of what they stand on."""
 
 import asyncio
-import inspect
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -28,7 +27,6 @@ from core.http.lifecycle import drain_on_signal, end_with_parent, settled
 from core.http.rate_limit import RateLimiter
 from core.http.request import RequestMiddleware
 from core.http.response_cache import ResponseCache
-from core.http.routing import Route, Router
 from core.jobs import Jobs
 from core.observability import logging
 from core.platform import Platform
@@ -116,7 +114,7 @@ def create_app(settings: Settings | None = None, features: Sequence[Feature] = F
     app.state.features = tuple(features)
     # Routes are tried in turn: those that are asked most come first.
     for router in (*(feature.router for feature in features if feature.router), system.router, docs.router):
-        _include(app, router)
+        app.include_router(router)
     app.state.admin_paths = _first_parts([feature for feature in features if feature.admin])
     usable = [feature for feature in features if settings.auth == "keys" or not feature.authenticate]
     app.state.collections = _named_by(usable, _COLLECTION)
@@ -125,19 +123,6 @@ def create_app(settings: Settings | None = None, features: Sequence[Feature] = F
     openapi.install(app)
     _install_layers(app, settings)
     return app
-
-
-def _include(app: FastAPI, router: Router) -> None:
-    """As `include_router` does, but each route becomes a `Route` of the app itself. The framework would keep
-    the router as one route, and try all that it holds twice for each request.
-    """
-    options = inspect.signature(app.router.add_api_route).parameters
-    for route in router.routes:
-        if isinstance(route, APIRoute):
-            own = {name: getattr(route, name) for name in options if hasattr(route, name)}
-            app.router.add_api_route(**own, route_class_override=Route)
-        else:
-            app.router.routes.append(route)
 
 
 def _install_layers(app: FastAPI, settings: Settings) -> None:

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from typing import Annotated, Final, cast
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request
+from pydantic import WithJsonSchema
 
 from core.cache import Cache as CacheService
 from core.database.client import Database
 from core.errors import FieldError, Invalid
 from core.http.access import Principal
 from core.http.conditional import Precondition, entity_tags
-from core.http.context import context_of, header_of, list_of
-from core.http.headers import reads_header
+from core.http.context import context_of, list_of
 from core.jobs import Jobs as JobsService
 from core.platform import Platform
 from core.settings import Settings
@@ -50,7 +50,7 @@ class ActorName:
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """What nearly every change needs, at the cost of one dependency. `precondition` is the client's only in
+    """What nearly every change needs. `precondition` is the client's only in
     what an `Editor` gets.
     """
 
@@ -81,35 +81,27 @@ async def _settings(request: Request) -> Settings:
     return platform_of(request).settings
 
 
-# Described, not checked, by the schema: a name in UTF-8 has more bytes than letters.
-_names_actor: Final = reads_header(
-    "x-user-id",
-    f"Who is named in the audit trail; `{ANONYMOUS}` when absent",
-    {"type": "string", "maxLength": _MAX_NAME},
-)
-_has_precondition: Final = reads_header(
-    "if-match",
-    "Only if this is still the `ETag` of what is changed; absent: the last write wins",
-    {"type": "string"},
-)
+# The schemas describe and do not check: a name in UTF-8 has more bytes than letters.
+Label = Annotated[
+    str | None,
+    Header(
+        alias="x-user-id",
+        description=f"Who is named in the audit trail; `{ANONYMOUS}` when absent",
+    ),
+    WithJsonSchema({"type": "string", "maxLength": _MAX_NAME}),
+]
+IfMatchHeader = Annotated[
+    str | None,
+    Header(
+        alias="if-match",
+        description="Only if this is still the `ETag` of what is changed; absent: the last write wins",
+    ),
+    WithJsonSchema({"type": "string"}),
+]
 
 
-@_names_actor
-async def _writing(request: Request) -> Writing:
-    platform = platform_of(request)
-    return Writing(platform.db, platform.cache, await _actor(request))
-
-
-@_names_actor
-@_has_precondition
-async def _editing(request: Request) -> Writing:
-    platform = platform_of(request)
-    return Writing(platform.db, platform.cache, await _actor(request), await _precondition(request))
-
-
-@_names_actor
-async def _actor(request: Request) -> ActorName:
-    label = _readable(header_of(request.scope, b"x-user-id") or b"").strip()
+async def _actor(request: Request, user: Label = None) -> ActorName:
+    label = _readable(user or "").strip()
     principal = context_of(request.scope).principal
     longest = _MAX_NAME if principal is None else _MAX_NAME - len(f"{principal.name} ()")
     if len(label) > longest or not label.isprintable():
@@ -122,9 +114,9 @@ async def _actor(request: Request) -> ActorName:
     return ActorName(name, context.request_id, context.client, principal)
 
 
-@_has_precondition
-async def _precondition(request: Request) -> Precondition:
-    header = list_of(request.scope, b"if-match")
+async def _precondition(request: Request, first: IfMatchHeader = None) -> Precondition:
+    """Several headers of that name are one list."""
+    header = None if first is None else list_of(request.scope, b"if-match")
     return _NONE if header is None else Precondition(entity_tags(header.decode("latin-1")))
 
 
@@ -132,12 +124,12 @@ async def _holder(request: Request) -> Principal | None:
     return context_of(request.scope).principal
 
 
-def _readable(header: bytes) -> str:
+def _readable(header: str) -> str:
     """Headers are Latin-1; clients that send other letters send UTF-8."""
     try:
-        return header.decode()
+        return header.encode("latin-1").decode()
     except UnicodeDecodeError:
-        return header.decode("latin-1")
+        return header
 
 
 Db = Annotated[Database, Depends(_db)]
@@ -145,10 +137,20 @@ Cache = Annotated[CacheService, Depends(_cache)]
 Jobs = Annotated[JobsService, Depends(_jobs)]
 AppSettings = Annotated[Settings, Depends(_settings)]
 Actor = Annotated[ActorName, Depends(_actor)]
+Holder = Annotated[Principal | None, Depends(_holder)]
+"""Whose key the request showed; None with AUTH=off."""
+IfMatch = Annotated[Precondition, Depends(_precondition)]
+
+
+async def _writing(db: Db, cache: Cache, actor: Actor) -> Writing:
+    return Writing(db, cache, actor)
+
+
+async def _editing(db: Db, cache: Cache, actor: Actor, precondition: IfMatch) -> Writing:
+    return Writing(db, cache, actor, precondition)
+
+
 Writer = Annotated[Writing, Depends(_writing)]
 """`Db`, `Cache` and `Actor` in one."""
 Editor = Annotated[Writing, Depends(_editing)]
 """And `IfMatch`."""
-Holder = Annotated[Principal | None, Depends(_holder)]
-"""Whose key the request showed; None with AUTH=off."""
-IfMatch = Annotated[Precondition, Depends(_precondition)]

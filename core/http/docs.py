@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Final
 
 import orjson
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, Response
 
 from core.errors import NotFound
 from core.http.conditional import fixed_response
+from core.http.routing import Router
 
 # The package keeps a current Swagger UI as plain files; its Python code is not used.
 _PACKAGE: Final = "fastapi-offline"
@@ -49,7 +50,7 @@ _PAGE: Final = """\
 </html>
 """
 
-router: Final = APIRouter(include_in_schema=False)
+router: Final = Router(include_in_schema=False)
 
 
 class AssetNotFound(NotFound):

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import orjson
 import structlog
-from fastapi import FastAPI, params
+from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -27,6 +27,8 @@ VALIDATION_FAILED: Final = "Validation failed"
 INTERNAL: Final = "Internal server error"
 _CODE_BY_STATUS: Final = {status: kind for kind, status in STATUS_BY_KIND.items()}
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_JSON: Final = "application/json"
+_FORM: Final = "multipart/form-data"
 _PROBLEM: Final = b"application/problem+json"
 _UNREADABLE_BODY: Final = "There was an error parsing the body"
 """What the framework says when it cannot read a body and knows no place in it."""
@@ -62,7 +64,7 @@ def error_response(scope: Scope, error: Exception) -> Response:
     if wants_problem(header_of(scope, b"accept")):
         body, media_type = _problem(scope, fault), _PROBLEM.decode()
     else:
-        body, media_type = _body(fault), "application/json"
+        body, media_type = _body(fault), _JSON
     response = Response(orjson.dumps(body), fault.status, fault.headers, media_type)
     response.headers.add_vary_header("Accept")
     response.headers["Cache-Control"] = "no-store"
@@ -82,7 +84,7 @@ def wants_problem(accept: bytes | None) -> bool:
         except ValueError:
             quality[media_type.strip()] = 0.0
     problem = quality.get(_PROBLEM.decode(), 0.0)
-    return problem > 0 and problem >= quality.get("application/json", 0.0)
+    return problem > 0 and problem >= quality.get(_JSON, 0.0)
 
 
 def _body(fault: Fault) -> dict[str, Any]:
@@ -177,9 +179,10 @@ def _allowed(scope: Scope) -> list[str]:
 
 
 def _refused_input(scope: Scope, error: RequestValidationError) -> Fault:
-    if (wanted := _wrong_media_type(scope)) is not None:
-        return Fault(415, "unsupported_media_type", f"Content-Type must be {wanted}")
     problems = error.errors()
+    about_body = any(problem["loc"][:1] == ("body",) for problem in problems)
+    if about_body and (wanted := _wrong_media_type(scope)) is not None:
+        return Fault(415, "unsupported_media_type", f"Content-Type must be {wanted}")
     if problems and problems[0]["type"] == "json_invalid":
         position = problems[0]["loc"][-1]
         reason = f"is not valid JSON (at character {position})"
@@ -189,23 +192,15 @@ def _refused_input(scope: Scope, error: RequestValidationError) -> Fault:
 
 def _wrong_media_type(scope: Scope) -> str | None:
     """The media type the route reads, when the body that came is of another; None when that is not it."""
-    body_field = getattr(scope.get("route"), "body_field", None)
-    if body_field is None:
-        return None
     content_type = header_of(scope, b"content-type")
     media_type = (content_type or b"").partition(b";")[0].strip().lower().decode("latin-1")
     empty = header_of(scope, b"content-length") in (None, b"0") and not header_of(scope, b"transfer-encoding")
     if content_type is None and empty:
         return None
-    if isinstance(body_field.field_info, params.Form):
-        if (
-            isinstance(body_field.field_info, params.File)
-            or media_type != "application/x-www-form-urlencoded"
-        ):
-            return None if media_type == "multipart/form-data" else "multipart/form-data"
-        return None
-    if media_type == "application/json" or (
-        media_type.startswith("application/") and media_type.endswith("+json")
-    ):
-        return None
-    return "application/json"
+    read = getattr(scope.get("route"), "media_types", frozenset((_JSON,)))
+    if _JSON in read:
+        is_json = media_type == _JSON or (
+            media_type.startswith("application/") and media_type.endswith("+json")
+        )
+        return None if is_json else _JSON
+    return None if media_type in {*read, _FORM} else _FORM

@@ -1,7 +1,6 @@
 """Models of what clients send: bodies, queries and forms."""
 
 import re
-from collections.abc import Iterator
 from functools import cache
 from typing import Any, Final
 
@@ -53,12 +52,3 @@ def _other_spellings(model: type[BaseModel]) -> dict[str, str]:
         documented = field.alias or name
         found |= {other: documented for other in (name, to_camel(name)) if other != documented}
     return found
-
-
-def query_parameters(model: type[BaseModel]) -> Iterator[tuple[str, object]]:
-    """Every name that a field of the model is taken by, with its type."""
-    others = _other_spellings(model) if issubclass(model, Input) else {}
-    for name, field in model.model_fields.items():
-        documented = field.alias or name
-        yield documented, field.annotation
-        yield from ((other, field.annotation) for other, of in others.items() if of == documented)

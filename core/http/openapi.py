@@ -8,7 +8,6 @@ from fastapi.routing import APIRoute
 
 from core.http.access import is_open, needed_scope
 from core.http.envelope import ErrorBody, ErrorDetail
-from core.http.headers import headers_read
 from core.http.idempotency import HEADER, LONGEST_KEY, REPLAYED
 
 _REF: Final = "#/components/schemas/{model}"
@@ -80,11 +79,6 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas.setdefault(model.__name__, schema)
     components["responses"] = {name: _response(text) for name, text in _ERRORS.values()}
     components["securitySchemes"] = _SCHEMES
-    for route in app.routes:
-        if isinstance(route, APIRoute) and (headers := list(headers_read(route.dependant))):
-            for method in route.methods or ():
-                operation = document["paths"][route.path_format][method.lower()]
-                operation.setdefault("parameters", []).extend(headers)
     guarded = app.state.settings.auth == "keys"
     for path, operations in document["paths"].items():
         for method, operation in operations.items():

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
@@ -18,6 +18,7 @@ from core.http.health import (
     database_health,
     readiness,
 )
+from core.http.routing import Router
 from core.http.timestamps import now
 from core.observability import metrics
 from core.platform import Platform
@@ -26,7 +27,7 @@ SERVICE: Final = "handover"
 _NOT_STORED: Final = {"Cache-Control": "no-store"}
 _DATABASE_DOWN: Final = "The database cannot be reached"
 
-router: Final = APIRouter(tags=["Health"])
+router: Final = Router(tags=["Health"])
 
 
 class Endpoints(BaseModel):

@@ -2,11 +2,12 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, BackgroundTasks, Query, Response
+from fastapi import BackgroundTasks, Query, Response
 
 from core.deps import Actor, AppSettings, Db, Jobs
 from core.errors import Invalid, Unavailable
 from core.http.envelope import Envelope, ListEnvelope, error_responses
+from core.http.routing import Router
 from core.jobs import JobConflict
 from features.audit import service
 from features.audit.schemas import COUNTED_AT_MOST, AuditQuery, AuditRecord
@@ -14,7 +15,7 @@ from features.jobs.api import Job, show
 
 PREFIX: Final = "/api/v1/audit"
 
-router = APIRouter(tags=["Audit"])
+router = Router(tags=["Audit"])
 
 
 @router.get(

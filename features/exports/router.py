@@ -2,18 +2,19 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, BackgroundTasks, Path, Response
+from fastapi import BackgroundTasks, Path, Response
 from fastapi.responses import FileResponse
 
 from core.deps import Actor, AppSettings, Db, Jobs
 from core.http.envelope import Envelope, error_responses
+from core.http.routing import Router
 from core.http.text import Text
 from features.exports import service
 from features.exports.errors import ExportNotFound, ExportNotReady
 from features.exports.schemas import FILENAME
 from features.jobs.api import Job, show
 
-router = APIRouter(prefix="/api/v1/exports", tags=["Exports"])
+router = Router(prefix="/api/v1/exports", tags=["Exports"])
 
 
 @router.post("", status_code=202, summary="Export the items as a LowDB file")

@@ -3,13 +3,14 @@
 from typing import Annotated, Final
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
+from fastapi import Depends, Path, Query, Request, Response, status
 
 from core.cache import Entry, cache_key
 from core.deps import Cache, Db, Editor, Writer
 from core.errors import Conflict, Invalid, PreconditionFailed, TooLarge, Unavailable, UnsupportedMediaType
 from core.http.conditional import cached_response
 from core.http.envelope import Done, Envelope, ListEnvelope, error_responses
+from core.http.routing import Router
 from core.http.rows import done, text_entry, wanted_tags
 from core.http.text import fault_of
 from features.ideas import queries, service
@@ -21,7 +22,7 @@ PREFIX: Final = "/api/v1/ideas"
 ONE: Final = PREFIX + "/{id}"
 REFUSED_BODY: Final = (Invalid, TooLarge, UnsupportedMediaType)
 
-router = APIRouter(tags=["Ideas"])
+router = Router(tags=["Ideas"])
 
 
 async def idea_id(id: Annotated[str, Path(description="Idea identifier (UUID)")]) -> str:  # noqa: A002

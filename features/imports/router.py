@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, BackgroundTasks, Path, Query, Request, Response
+from fastapi import BackgroundTasks, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from core.deps import Actor, AppSettings, Db, Jobs
@@ -11,6 +11,7 @@ from core.http.body import allow_body
 from core.http.envelope import Envelope, ListEnvelope, error_responses
 from core.http.multipart import FORM_OVERHEAD_BYTES, NotAForm
 from core.http.pagination import Cursor, Limit, Offset
+from core.http.routing import Router
 from core.http.text import Text
 from core.jobs import JobConflict
 from features.imports import service
@@ -54,7 +55,7 @@ _FORM: Final = {
     },
 }
 
-router = APIRouter(prefix="/api/v1/imports", tags=["Imports"])
+router = Router(prefix="/api/v1/imports", tags=["Imports"])
 
 
 @router.get("", summary="List imports, newest first", responses=error_responses(Invalid))

@@ -3,7 +3,7 @@
 from typing import Annotated, Final
 from urllib.parse import quote, unquote_to_bytes
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
+from fastapi import Depends, Path, Query, Request, Response, status
 from starlette.convertors import Convertor, register_url_convertor
 
 from core.cache import Entry, cache_key
@@ -12,6 +12,7 @@ from core.errors import Conflict, Invalid, PreconditionFailed, TooLarge, Unavail
 from core.http.conditional import cached_response
 from core.http.envelope import Done, Envelope, ListEnvelope, error_responses
 from core.http.long_lists import LongList, spooled_list
+from core.http.routing import Router
 from core.http.rows import done, text_entry
 from core.http.text import fault_of
 from features.items import service
@@ -38,7 +39,7 @@ PREFIX: Final = "/api/items"
 ONE: Final = PREFIX + "/{id:text}"
 REFUSED_BODY: Final = (Invalid, TooLarge, UnsupportedMediaType)
 
-router = APIRouter(tags=["Items"])
+router = Router(tags=["Items"])
 
 
 async def item_id(request: Request, id: Annotated[str, Path(description="Item identifier")]) -> str:  # noqa: A002

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import Depends, Header, Path, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from core.deps import Jobs
 from core.http.access import is_still_let_in
 from core.http.envelope import Envelope, ListEnvelope, error_responses, listed
 from core.http.pagination import Limit, Offset
+from core.http.routing import Router
 from core.http.text import Text
 from core.jobs import JobEnded, JobNotFound, JobState, JobView, TooManyStreams
 from features.jobs.schemas import ClockedJobs, Job, show
@@ -28,7 +29,7 @@ LastEventId = Annotated[
     ),
 ]
 
-router = APIRouter(prefix="/api/v1/jobs", tags=["Jobs"])
+router = Router(prefix="/api/v1/jobs", tags=["Jobs"])
 
 
 @router.get("", summary="List jobs, newest first")

@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Response, status
+from fastapi import Depends, Path, Response, status
 
 from core.deps import Actor, AppSettings, Cache, Db
 from core.errors import Invalid, TooLarge, Unavailable, UnsupportedMediaType
 from core.http.envelope import Done, ListEnvelope, error_responses, listed
+from core.http.routing import Router
 from core.http.text import Text
 from features.keys import queries, service
 from features.keys.errors import KeyNotFound, KeysOff
@@ -19,7 +20,7 @@ async def _keys_on(settings: AppSettings) -> None:
         raise KeysOff
 
 
-router = APIRouter(prefix="/api/v1/keys", tags=["Keys"], dependencies=[Depends(_keys_on)])
+router = Router(prefix="/api/v1/keys", tags=["Keys"], dependencies=[Depends(_keys_on)])
 
 
 @router.get("", summary="List API keys, newest first", responses=error_responses(KeysOff, Unavailable))

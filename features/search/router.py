@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, BackgroundTasks, Path, Query, Request, Response
+from fastapi import BackgroundTasks, Path, Query, Request, Response
 
 from core.cache import Entry, cache_key
 from core.deps import Actor, Cache, Db, Holder, Jobs
 from core.http.conditional import cached_response, json_entry
 from core.http.envelope import Envelope, ListEnvelope, error_responses
+from core.http.routing import Router
 from core.http.text import Text
 from core.jobs import JobConflict
 from features.files.api import audience_of
@@ -26,7 +27,7 @@ from features.search.schemas import (
 
 DocumentId = Annotated[Text, Path(max_length=4096, description="The `id` of a result")]
 
-router = APIRouter(prefix="/api/v1", tags=["Search"])
+router = Router(prefix="/api/v1", tags=["Search"])
 
 
 @router.get(

@@ -3,11 +3,12 @@
 from hashlib import blake2b
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 
 from core.cache import Entry
 from core.deps import Cache, platform_of
 from core.http.conditional import cached_response, fixed_response, json_entry
+from core.http.routing import Router
 from features.specs import service
 from features.specs.cache import STATUS
 from features.specs.schemas import SpecStatusResponse
@@ -16,7 +17,7 @@ from features.specs.service import Files
 YAML: Final = "application/yaml"
 ZIP: Final = "application/zip"
 
-router = APIRouter(tags=["Specs"])
+router = Router(tags=["Specs"])
 
 
 async def files(request: Request) -> Files:

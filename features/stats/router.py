@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 from pydantic import BaseModel
 
 from core.cache import Entry, Policy, cache_key
@@ -11,6 +11,7 @@ from core.deps import Cache, Db, Holder
 from core.errors import Invalid, Unavailable
 from core.http.conditional import cached_response, json_entry
 from core.http.envelope import error_responses
+from core.http.routing import Router
 from features.files import api as files
 from features.files.api import FilesStats
 from features.ideas import api as ideas
@@ -36,7 +37,7 @@ CHECKED: Final = error_responses(Invalid, Unavailable)
 UNCHECKED: Final = error_responses(Unavailable)
 AskedTimeframe = Annotated[Timeframe, Query(description="Days up to today (UTC); a year has 365")]
 
-router = APIRouter(prefix="/api/v1/stats", tags=["Stats"])
+router = Router(prefix="/api/v1/stats", tags=["Stats"])
 
 
 async def _cached(

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 import httpx
-from fastapi import APIRouter, File, Form, Query, Request, UploadFile
+from fastapi import File, Form, Query, Request, UploadFile
 from fastapi.responses import StreamingResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, Field
@@ -18,6 +18,7 @@ from core.errors import Conflict, FieldError, Invalid, NotFound, Unavailable
 from core.feature import Feature
 from core.http.body import allow_body
 from core.http.pagination import Limit
+from core.http.routing import Router
 from core.http.text import Text, Trimmed
 from core.http.timestamps import Timestamp
 from core.settings import Settings
@@ -25,7 +26,7 @@ from core.settings import Settings
 SECRET = "SELECT * FROM secrets WHERE password = 'hunter2'"
 SMALL_LIMIT = 1000
 
-router = APIRouter(prefix="/probe", tags=["Probe"])
+router = Router(prefix="/probe", tags=["Probe"])
 
 
 class ThingNotFound(NotFound):

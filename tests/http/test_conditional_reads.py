@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest_asyncio
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response
 
 from core.cache import Entry, Policy
 from core.deps import Cache
@@ -13,9 +13,10 @@ from core.http import errors
 from core.http.client import ClientResolver
 from core.http.conditional import cached_response
 from core.http.request import RequestMiddleware
+from core.http.routing import Router
 
 POLICY = Policy("probe.conditional", ttl_s=60, tags=("probe-conditional",))
-router = APIRouter()
+router = Router()
 versions = {"known": 1}
 
 

@@ -2,10 +2,11 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import Depends, Path
 
 from core.deps import Actor, AppSettings, Cache, Db, Jobs
 from core.errors import Invalid, TooLarge, UnsupportedMediaType
+from core.http.routing import Router
 from core.http.text import fault_of
 from features.files.changes.listeners import Work
 from features.files.errors import FileNotFound
@@ -15,7 +16,7 @@ PREFIX: Final = "/api/v1/files"
 ONE: Final = PREFIX + "/{fileId}"
 REFUSED_BODY: Final = (Invalid, TooLarge, UnsupportedMediaType)
 
-router = APIRouter(tags=["Files"])
+router = Router(tags=["Files"])
 
 
 async def _work(db: Db, cache: Cache, jobs: Jobs, settings: AppSettings, actor: Actor) -> Work:

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import Depends, Path
 
+from core.http.routing import Router
 from core.http.text import fault_of
 from features.systems.errors import SystemNotFound
 from features.systems.schemas import ID_LENGTH
@@ -11,7 +12,7 @@ from features.systems.schemas import ID_LENGTH
 PREFIX: Final = "/api/v1/systems"
 ONE: Final = PREFIX + "/{id}"
 
-router = APIRouter(tags=["Systems"])
+router = Router(tags=["Systems"])
 
 
 async def system_id(id: Annotated[str, Path(description="System identifier (UUID)")]) -> str:  # noqa: A002
