@@ -105,16 +105,16 @@ def create_app(settings: Settings | None = None, features: Sequence[Feature] = F
         redirect_slashes=False,
         # Requests are counted and logged by our own layers.
         telemetry={"tracing": False, "metrics": False, "logs": False},
-        generate_unique_id_function=openapi.operation_id,
         lifespan=_lifespan,
     )
     app.state.settings = settings
     limit = settings.rate_limit_max
     app.state.limiter = RateLimiter(limit, settings.rate_limit_window_s) if limit else None
     app.state.features = tuple(features)
-    # Routes are tried in turn: those that are asked most come first.
+    # Routes are tried in turn: those that are asked most come first. An included router would try each of its
+    # own twice, which takes a third of the time that it takes to find that there is no such route.
     for router in (*(feature.router for feature in features if feature.router), system.router, docs.router):
-        app.include_router(router)
+        app.router.routes.extend(router.routes)
     app.state.admin_paths = _first_parts([feature for feature in features if feature.admin])
     usable = [feature for feature in features if settings.auth == "keys" or not feature.authenticate]
     app.state.collections = _named_by(usable, _COLLECTION)

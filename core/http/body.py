@@ -1,33 +1,27 @@
-"""Limits the bytes of a request body (413, before or while it is read) and the time they take (408).
+"""The limits of a request body: its bytes (413, before or while it is read) and the time they take (408).
 
 One that is encoded (compressed) is refused (415): it would have to be undone within these limits.
 
-MAX_BODY_BYTES holds for every route. A route raises it for itself with FastAPI's `max_body_size`, or, when
-the limit is a setting, by calling `allow_body` before it reads `request.stream()`. Such a body may take as
-long as it needs, if its client does not pause for long; an ordinary one has to be complete after a minute.
+MAX_BODY_BYTES holds for every route. A route raises it for itself by calling `allow_body` before it reads
+`request.stream()`. Such a body may take as long as it needs, if its client does not pause for long; an
+ordinary one has to be complete after a minute.
 """
 
 import asyncio
 import time
 from typing import Final
 
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.errors import TooLarge, UnsupportedMediaType
+from core.errors import UnsupportedMediaType
 from core.http.context import context_of, header_of
 from core.http.errors import error_response
 
 _NOT_ENCODED: Final = frozenset({b"", b"identity"})
 LONGEST_PAUSE_S = 20.0
 LONGEST_BODY_S = 60.0
-
-
-class BodyTooLarge(TooLarge):
-    code = "http.body_too_large"
 
 
 class EncodedBody(UnsupportedMediaType):
@@ -74,7 +68,7 @@ class BodyLimit:
 
 
 class _Limited:
-    """One request with a body. The framework's own limiter answers in plain text, which is replaced."""
+    """One request with a body. What it raises is the framework's, which lets no other exception pass."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, limit: int, declared: int | None) -> None:
         self.scope = scope
@@ -85,17 +79,14 @@ class _Limited:
         self.declared = declared
         self.received = 0
         self.complete = False
-        self.replaced = False
         self.begun_at = time.monotonic()
 
     @property
     def limit(self) -> int:
         allowed = self.context.body_limit
-        own: int = self.scope.get(MAX_BODY_SIZE_SCOPE_KEY, self.default)
-        return own if allowed is None else allowed
+        return self.default if allowed is None else allowed
 
     async def receive(self) -> Message:
-        # The framework reads the body and lets only its own exceptions pass.
         if self.declared is not None and self.declared > self.limit:
             raise HTTPException(413, _message(self.limit))
         message = await self._next()
@@ -119,15 +110,6 @@ class _Limited:
             raise HTTPException(408, "The request body took too long to arrive") from None
 
     async def send(self, message: Message) -> None:
-        if self.replaced:
-            return
-        if message["type"] == "http.response.start" and message["status"] == 408:
+        if message["type"] == "http.response.start" and message["status"] in (408, 413):
             self.context.headers.append((b"connection", b"close"))
-        if message["type"] == "http.response.start" and message["status"] == 413:
-            self.context.headers.append((b"connection", b"close"))
-            if Headers(raw=message["headers"]).get("content-type", "").startswith("text/plain"):
-                self.replaced = True
-                response = error_response(self.scope, BodyTooLarge(_message(self.limit)))
-                await response(self.scope, self.server_receive, self.server_send)
-                return
         await self.server_send(message)

@@ -1,84 +1,123 @@
-"""gzip where the client takes it: whole answers above a size, streams chunk by chunk, event streams never.
+"""Compression with gzip where the client takes it: whole answers above a size, streams chunk by chunk.
 
-An answer whose `Cache-Control` says `no-transform` is left as it is: a download, whose ranges and tag belong
-to the stored bytes.
+Event streams, what is compressed already (images, archives), parts of a file and answers whose
+`Cache-Control` says `no-transform` stay as they are: a download, say, whose ranges and tag belong to the
+stored bytes.
 """
 
+import asyncio
 import re
+import zlib
 from functools import lru_cache
 from typing import Final
 
-from starlette.datastructures import MutableHeaders
-from starlette.middleware.gzip import GZipMiddleware, GZipResponder, IdentityResponder
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.http.context import list_of
 
-# Level 6 costs a third of level 9 and saves nearly as much.
-LEVEL: Final = 6
+_LEVEL: Final = 6
+"""Costs a third of level 9 and saves nearly as much."""
+_THREAD_BYTES: Final = 128 * 1024
+"""Compressing more than this would hold up the event loop, so a thread does it."""
+_LEFT: Final = ("text/event-stream", "image/", "audio/", "video/", "application/zip", "application/gzip")
 _GZIP: Final = frozenset({b"gzip", b"x-gzip"})
 _WEIGHT: Final = re.compile(rb"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
 
 
-class Compression(GZipMiddleware):
-    """Adds Vary where gzip is or would have been used. Small answers pass with one look at their size."""
+class Compression:
+    """Adds Vary where gzip is or would have been used."""
 
     def __init__(self, app: ASGIApp, *, minimum_size: int) -> None:
-        super().__init__(app, minimum_size, LEVEL)
+        self.app = app
+        self.minimum_size = minimum_size
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        through: Send | None = None
+        compressor = _Compressor(scope, send, self.minimum_size)
+        await self.app(scope, receive, compressor.send)
 
-        async def choose(message: Message) -> None:
-            nonlocal through
-            if message["type"] == "http.response.start":
-                through = (
-                    send if self._is_left(message) else self._responder(scope, send).send_with_compression
-                )
-            await (through or send)(message)
 
-        await self.app(scope, receive, choose)
+class _Compressor:
+    """One answer. Its start is held until the first of its body tells whether it is whole."""
 
-    def _is_left(self, start: Message) -> bool:
-        return any(
-            (name == b"content-length" and int(value) < self.minimum_size)
-            or (name == b"cache-control" and b"no-transform" in value)
-            for name, value in start["headers"]
+    def __init__(self, scope: Scope, send: Send, minimum_size: int) -> None:
+        self.scope = scope
+        self.server_send = send
+        self.minimum_size = minimum_size
+        self.start: Message | None = None
+        self.stream: _Stream | None = None
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and self._may_compress(message):
+            self.start = message
+            return
+        if message["type"] == "http.response.body":
+            if self.start is not None:
+                start, self.start = self.start, None
+                self._begin(start, message)
+                message = await self._compressed(message)
+                if self.stream is not None and not message.get("more_body"):
+                    MutableHeaders(raw=start["headers"])["content-length"] = str(len(message["body"]))
+                await self.server_send(start)
+            else:
+                message = await self._compressed(message)
+        await self.server_send(message)
+
+    def _may_compress(self, start: Message) -> bool:
+        headers = Headers(raw=start["headers"])
+        return (
+            int(headers.get("content-length", self.minimum_size)) >= self.minimum_size
+            and "no-transform" not in headers.get("cache-control", "")
+            and "content-encoding" not in headers
+            and start["status"] != 206
+            and not headers.get("content-type", "").startswith(_LEFT)
         )
 
-    def _responder(self, scope: Scope, send: Send) -> IdentityResponder:
-        excluded = self.exclude_content_types
-        responder: IdentityResponder
-        if takes_gzip(list_of(scope, b"accept-encoding")):
-            responder = _Gzip(
-                self.app,
-                self.minimum_size,
-                self.compresslevel,
-                thread_minimum_size=self.thread_minimum_size,
-                exclude_content_types=excluded,
-            )
-        else:
-            responder = IdentityResponder(self.app, self.minimum_size, exclude_content_types=excluded)
-        responder.send = send
-        return responder
+    def _begin(self, start: Message, message: Message) -> None:
+        if not message.get("more_body") and len(message.get("body", b"")) < self.minimum_size:
+            return
+        headers = MutableHeaders(raw=start["headers"])
+        headers.add_vary_header("Accept-Encoding")
+        if takes_gzip(list_of(self.scope, b"accept-encoding")):
+            self.stream = _Stream()
+            del headers["content-length"]
+            headers["content-encoding"] = "gzip"
+            if "etag" in headers:
+                headers["etag"] = weak(headers["etag"])
+
+    async def _compressed(self, message: Message) -> Message:
+        if self.stream is None:
+            return message
+        more = message.get("more_body", False)
+        return {**message, "body": await self.stream.compress(message.get("body", b""), more=more)}
 
 
-class _Gzip(GZipResponder):
-    """Other bytes under the same strong ETag would be a lie, so the tag becomes weak."""
+class _Stream:
+    """Makes gzip of what it is given, each piece to the end, so that none waits for the next one."""
 
-    weakened = False
+    def __init__(self) -> None:
+        self._zlib = zlib.compressobj(_LEVEL, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
 
-    async def apply_compression(self, body: bytes, *, more_body: bool) -> bytes:
-        if not self.weakened:
-            self.weakened = True
-            headers = MutableHeaders(raw=self.initial_message["headers"])
-            tag = headers.get("etag")
-            if tag is not None and not tag.startswith("W/"):
-                headers["etag"] = f"W/{tag}"
-        return await super().apply_compression(body, more_body=more_body)
+    async def compress(self, data: bytes, *, more: bool) -> bytes:
+        if len(data) < _THREAD_BYTES:
+            return self._compress(data, more)
+        return await asyncio.to_thread(self._compress, data, more)
+
+    def _compress(self, data: bytes, more: bool) -> bytes:
+        return self._zlib.compress(data) + self._zlib.flush(zlib.Z_SYNC_FLUSH if more else zlib.Z_FINISH)
+
+
+async def gzip(body: bytes) -> bytes:
+    """The whole of it."""
+    return await _Stream().compress(body, more=False)
+
+
+def weak(etag: str) -> str:
+    """The tag of the compressed form: other bytes under the same strong tag would be a lie."""
+    return etag if etag.startswith("W/") else f"W/{etag}"
 
 
 @lru_cache(maxsize=128)

@@ -4,7 +4,6 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
 
 from core.http.access import is_open, needed_scope
 from core.http.envelope import ErrorBody, ErrorDetail
@@ -42,11 +41,6 @@ _IDEMPOTENCY_KEY: Final = {
     "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY, "pattern": "^[!-~]+$"},
 }
 _PROBES_PREFIXES: Final = ("/health", "/metrics")
-
-
-def operation_id(route: APIRoute) -> str:
-    """The function's name: it is what generated clients call, so it changes only on purpose."""
-    return route.name
 
 
 def install(app: FastAPI) -> None:

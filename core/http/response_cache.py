@@ -9,8 +9,6 @@ URLs are told apart byte by byte, so an unusual spelling only takes the long way
 remembered, which keeps unknown ids out.
 """
 
-import asyncio
-import zlib
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import Final
@@ -21,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.cache import Address, Cache, Entry, Outcome
 from core.errors import HandoverError
-from core.http.compression import LEVEL, Compression, takes_gzip
+from core.http.compression import Compression, gzip, takes_gzip, weak
 from core.http.conditional import CONDITIONS, REVALIDATE, Resolved, is_unchanged
 from core.http.context import Header, context_of
 from core.http.errors import error_response
@@ -32,8 +30,6 @@ MAX_URLS: Final = 4096
 MAX_URL_BYTES: Final = 1024
 
 _GZIP_MAGIC: Final = b"\x1f\x8b"
-# Compressing more than this would hold up the event loop, so a thread does it.
-_THREAD_BYTES: Final = 128 * 1024
 _REVALIDATE: Final[Header] = (b"cache-control", REVALIDATE.encode())
 _VARY: Final[Header] = (b"vary", b"Accept-Encoding")
 _GZIP: Final[Header] = (b"content-encoding", b"gzip")
@@ -114,8 +110,7 @@ class ResponseCache:
         if conditional and is_unchanged(scope, entry.etag):
             return 304, headers, b""
         if zipped:
-            # Other bytes under the same strong tag would be a lie, so the tag becomes weak.
-            headers[0] = (b"etag", _weak(entry.etag).encode("latin-1"))
+            headers[0] = (b"etag", weak(entry.etag).encode("latin-1"))
             headers.append(_GZIP)
         headers += ((b"content-length", b"%d" % len(body)), known.content_type)
         return 200, headers, body
@@ -148,18 +143,6 @@ class ResponseCache:
         known.short = len(plain.body) < self.minimum_size
         if known.short or not compressed:
             return plain, outcome
-        if len(plain.body) < _THREAD_BYTES:
-            body = _compress(plain.body)
-        else:
-            body = await asyncio.to_thread(_compress, plain.body)
-        entry = replace(plain, body=body)
+        entry = replace(plain, body=await gzip(plain.body))
         cache.keep(known.gzip, entry, of=known.plain, as_of=plain)
         return entry, outcome
-
-
-def _compress(body: bytes) -> bytes:
-    return zlib.compress(body, LEVEL, 16 + zlib.MAX_WBITS)
-
-
-def _weak(etag: str) -> str:
-    return etag if etag.startswith("W/") else f"W/{etag}"

@@ -61,7 +61,12 @@ class Router(APIRouter):
     """The router of a slice. Named here so that code below the features need not import the framework."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(route_class=Route, **options)
+        super().__init__(route_class=Route, generate_unique_id_function=_operation_id, **options)
+
+
+def _operation_id(route: APIRoute) -> str:
+    """The function's name: it is what generated clients call, so it changes only on purpose."""
+    return route.name
 
 
 def _check_query(given: QueryParams, known: Mapping[str, bool]) -> None:

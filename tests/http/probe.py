@@ -70,11 +70,6 @@ async def probe_file(file: Annotated[UploadFile, File()]) -> dict[str, str | Non
     return {"name": file.filename}
 
 
-@router.post("/large", max_body_size=50_000)
-async def probe_large(body: dict[str, str]) -> dict[str, int]:
-    return {"fields": len(body)}
-
-
 @router.post("/stream")
 async def probe_stream(request: Request, limit: int) -> dict[str, int]:
     allow_body(request, limit)

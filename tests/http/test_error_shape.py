@@ -7,7 +7,7 @@ import httpx
 import pytest
 import structlog
 
-from tests.http.probe import SECRET, assert_shape
+from tests.http.probe import SECRET, assert_shape, probe_client
 
 JSON = {"content-type": "application/json"}
 
@@ -42,8 +42,9 @@ async def test_wrong_method_where_reading_is_allowed(probe: httpx.AsyncClient) -
     ],
     ids=["cut off", "hole", "not UTF-8", "deep", "huge number", "word"],
 )
-async def test_malformed_json(probe: httpx.AsyncClient, content: bytes) -> None:
-    body = assert_shape(await probe.post("/probe/large", content=content, headers=JSON), 400)
+async def test_malformed_json(content: bytes) -> None:
+    async with probe_client(max_body_bytes=50_000) as client:
+        body = assert_shape(await client.post("/probe/things", content=content, headers=JSON), 400)
     assert body["message"] == "Malformed JSON"
     assert [detail["field"] for detail in body["details"]] == ["body"]
 

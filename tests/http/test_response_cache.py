@@ -12,6 +12,7 @@ import structlog
 from fastapi import FastAPI
 
 from core.http import response_cache
+from core.http.compression import gzip as gzip_whole
 from core.http.response_cache import ResponseCache
 from core.observability.metrics import scrape
 from features.items.tests.factories import create
@@ -150,7 +151,7 @@ async def test_compressed_bytes_are_kept(client: httpx.AsyncClient, item: str) -
     assert "content-encoding" not in plain.headers
     assert plain.headers["vary"] == "Accept-Encoding"
     with (
-        patch.object(response_cache, "_compress", wraps=response_cache._compress) as compress,
+        patch.object(response_cache, "gzip", side_effect=gzip_whole) as compress,
         patch.object(ResponseCache, "_load", autospec=True, side_effect=ResponseCache._load) as load,
     ):
         for _ in range(3):
