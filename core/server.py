@@ -22,7 +22,7 @@ from types import FrameType
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors.multiprocess import Multiprocess
+from uvicorn.supervisors import Multiprocess
 
 from core.local.process import die_with_parent
 from core.local.services import ensure_writable, local_services
