@@ -18,6 +18,7 @@ from starlette.types import Scope
 from core.cache import Entry
 from core.errors import PreconditionFailed
 from core.http.context import context_of, header_of, list_of
+from core.http.envelope import envelope_json
 
 if TYPE_CHECKING:
     from core.cache import Cache, Policy
@@ -48,7 +49,7 @@ def row_etag(version: int, data: bytes) -> str:
 
 def row_entry(version: int, data: bytes) -> Entry:
     """The finished answer that shows one row, from the row's finished JSON."""
-    return Entry(b'{"success":true,"data":%b}' % data, row_etag(version, data))
+    return Entry(envelope_json(data), row_etag(version, data))
 
 
 def json_entry(answer: BaseModel) -> Entry:

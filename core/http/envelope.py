@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final, Generic, Literal, TypeVar
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import HandoverError
-from core.http.fields import always_there, is_none, without_null
+from core.http.fields import LEFT_OUT_IF_NONE, always_there
 
 T = TypeVar("T")
 
-_ABSENT: Final[dict[str, Any]] = {"exclude_if": is_none, "json_schema_extra": without_null}
 _ALWAYS: Final = always_there("success")
 
 
@@ -21,7 +21,7 @@ class Envelope(BaseModel, Generic[T]):
     model_config = ConfigDict(json_schema_extra=_ALWAYS)
 
     success: Literal[True] = True
-    message: str | None = Field(default=None, **_ABSENT)
+    message: str | None = Field(default=None, **LEFT_OUT_IF_NONE)
     data: T
 
 
@@ -45,9 +45,15 @@ class ListEnvelope(BaseModel, Generic[T]):
 
     success: Literal[True] = True
     count: int
-    total: int | None = Field(default=None, **_ABSENT)
-    next_cursor: str | None = Field(default=None, alias="nextCursor", **_ABSENT)
+    total: int | None = Field(default=None, **LEFT_OUT_IF_NONE)
+    next_cursor: str | None = Field(default=None, alias="nextCursor", **LEFT_OUT_IF_NONE)
     data: list[T]
+
+
+def envelope_json(data: bytes, message: str | None = None) -> bytes:
+    """The text of an `Envelope` or `Done` around JSON that is finished already."""
+    said = b"" if message is None else b'"message":%b,' % orjson.dumps(message)
+    return b'{"success":true,%b"data":%b}' % (said, data)
 
 
 def listed(data: Sequence[T], *, total: int | None = None, next_cursor: str | None = None) -> ListEnvelope[T]:
@@ -71,7 +77,7 @@ class ErrorBody(BaseModel):
     message: str = Field(examples=["Validation failed"])
     error: str = Field(examples=["Validation failed"])
     errors: list[str] = Field(examples=[["title: must not be empty"]])
-    details: list[ErrorDetail] | None = Field(default=None, **_ABSENT)
+    details: list[ErrorDetail] | None = Field(default=None, **LEFT_OUT_IF_NONE)
 
 
 def error_responses(*errors: type[HandoverError]) -> dict[int | str, dict[str, Any]]:

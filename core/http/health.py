@@ -3,13 +3,13 @@
 import asyncio
 import time
 from collections.abc import Awaitable
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.http.envelope import ErrorBody
-from core.http.fields import always_there, is_none, without_null
+from core.http.fields import LEFT_OUT_IF_NONE, always_there
 from core.http.timestamps import Timestamp
 from core.jobs.statements import WRITABLE
 from core.platform import Platform
@@ -17,7 +17,6 @@ from core.platform import Platform
 log = structlog.get_logger("handover.health")
 
 TIMEOUT_S: Final = 2.0
-_ABSENT: Final[dict[str, Any]] = {"exclude_if": is_none, "json_schema_extra": without_null}
 
 
 class Check(BaseModel):
@@ -26,7 +25,7 @@ class Check(BaseModel):
     model_config = ConfigDict(populate_by_name=True)
 
     status: Literal["up", "down", "off"]
-    latency_ms: float | None = Field(default=None, alias="latencyMs", **_ABSENT)
+    latency_ms: float | None = Field(default=None, alias="latencyMs", **LEFT_OUT_IF_NONE)
 
 
 class DatabaseHealth(BaseModel):
@@ -37,7 +36,7 @@ class DatabaseHealth(BaseModel):
     engine: Literal["postgres"] = "postgres"
     status: Literal["healthy", "error"]
     connections: int
-    latency_ms: float | None = Field(default=None, alias="latencyMs", **_ABSENT)
+    latency_ms: float | None = Field(default=None, alias="latencyMs", **LEFT_OUT_IF_NONE)
 
 
 class Health(BaseModel):

@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from core.http.fields import always_there, is_none, without_null
+from core.http.fields import LEFT_OUT_IF_NONE, always_there
 from core.http.health import (
     Health,
     Live,
@@ -38,7 +38,7 @@ class Endpoints(BaseModel):
     health: str = "/health"
     documentation: str = "/docs"
     openapi: str = "/openapi.json"
-    asyncapi: str | None = Field(default=None, exclude_if=is_none, json_schema_extra=without_null)
+    asyncapi: str | None = Field(default=None, **LEFT_OUT_IF_NONE)
     metrics: str = "/metrics"
     api: dict[str, str]
 

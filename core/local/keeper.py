@@ -20,11 +20,12 @@ import time
 from collections import deque
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol, cast
+from typing import cast
 
 from core.local.paths import LocalServiceError, ServiceName, ServicePaths, open_lock
 from core.local.postgres import Postgres
 from core.local.redis import Redis
+from core.local.server import ServerProcess
 
 NOBODY_LEFT = 0
 """The byte on the wake pipe that no signal number uses."""
@@ -38,25 +39,10 @@ MAX_RESTARTS = 5
 RESTART_WINDOW_S = 60.0
 
 
-class Service(Protocol):
-    """What the keeper needs of PostgreSQL or Redis."""
-
-    @property
-    def url(self) -> str: ...
-
-    def prepare(self) -> None: ...
-
-    def spawn(self) -> subprocess.Popen[bytes]: ...
-
-    def wait_ready(self, process: subprocess.Popen[bytes]) -> None: ...
-
-    def stop(self, process: subprocess.Popen[bytes]) -> None: ...
-
-
 class Keeper:
     """`run` returns when the service has stopped; every way out of the process lets go of both locks."""
 
-    def __init__(self, service: Service, paths: ServicePaths) -> None:
+    def __init__(self, service: ServerProcess, paths: ServicePaths) -> None:
         self._service = service
         self._paths = paths
         self._restarts: deque[float] = deque(maxlen=MAX_RESTARTS)

@@ -3,28 +3,26 @@ folder.
 """
 
 import importlib.util
-import os
 import shutil
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 from urllib.parse import quote
 
 from core.local.paths import LocalServiceError, ServicePaths
-from core.local.process import child_setup
+from core.local.server import ServerProcess
 
-START_TIMEOUT_S = 20.0
-STOP_TIMEOUT_S = 5.0
 MAX_MEMORY = "256mb"
 
 
-class Redis:
-    """One server process. The keeper calls `prepare`, `spawn`, `wait_ready`, and in the end `stop`."""
+class Redis(ServerProcess):
+    name = "Redis"
+    start_timeout_s = 20.0
+    stop_signals = ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
 
     def __init__(self, paths: ServicePaths) -> None:
-        self._paths = paths
+        super().__init__(paths)
         self._program = _program()
         self._socket = paths.socket_dir / "redis.sock"
 
@@ -33,61 +31,31 @@ class Redis:
         return f"unix://{quote(str(self._socket))}"
 
     def prepare(self) -> None:
-        folder = self._paths.socket_dir
-        folder.mkdir(mode=0o700, exist_ok=True)
-        if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
-            raise LocalServiceError(
-                f"{folder} belongs to another user; remove it or set DATA_DIR to a shorter path."
-            )
-        folder.chmod(0o700)
+        super().prepare()
         self._socket.unlink(missing_ok=True)
 
-    def spawn(self) -> subprocess.Popen[bytes]:
+    def command(self) -> list[str]:
         options = {
             "port": "0",
             "unixsocket": str(self._socket),
             "unixsocketperm": "600",
-            "dir": str(self._paths.base),
+            "dir": str(self.paths.base),
             "save": "",
             "appendonly": "no",
             "maxmemory": MAX_MEMORY,
             "maxmemory-policy": "allkeys-lru",
             "daemonize": "no",
         }
-        arguments = [item for name, value in options.items() for item in (f"--{name}", value)]
-        with self._paths.server_log.open("ab") as log:
-            return subprocess.Popen(
-                [str(self._program), *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                preexec_fn=child_setup(signal.SIGKILL),  # noqa: PLW1509 - as in postgres.py
-            )
-
-    def wait_ready(self, process: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not self._accepts():
-            if process.poll() is not None:
-                lines = self._paths.server_log.read_text(errors="replace").strip().splitlines()
-                raise LocalServiceError(f"Redis did not start: {(lines or ['it said nothing'])[-1]}")
-            if time.monotonic() > deadline:
-                raise LocalServiceError(
-                    f"Redis was not ready within {START_TIMEOUT_S:.0f} s; see {self._paths.server_log}."
-                )
-            time.sleep(0.01)
+        return [
+            str(self._program),
+            *(item for name, value in options.items() for item in (f"--{name}", value)),
+        ]
 
     def stop(self, process: subprocess.Popen[bytes]) -> None:
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            if process.poll() is not None:
-                break
-            process.send_signal(number)
-            try:
-                process.wait(STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                continue
+        super().stop(process)
         self._socket.unlink(missing_ok=True)
 
-    def _accepts(self) -> bool:
+    def accepts(self, pid: int) -> bool:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             probe.settimeout(1)
             try:
