@@ -1,4 +1,4 @@
-"""What routes ask for, as names that read like prose: `async def create(db: Db, actor: Actor, body: ...)`."""
+"""Dependencies of routes, as names that read like prose: `async def create(db: Db, actor: Actor, ...)`."""
 
 from dataclasses import dataclass
 from typing import Annotated, Final, cast
@@ -23,7 +23,7 @@ _NONE: Final = Precondition()
 
 @dataclass(frozen=True, slots=True)
 class ActorName:
-    """Who the audit trail names: with AUTH=off a label that the client chose, not a proof of identity.
+    """The actor in the audit trail: with AUTH=off a label that the client chose, not a proof of identity.
 
     With AUTH=keys `principal` holds the key, and `name` is its name, with the label behind it if there is
     one: `dashboard (ada)`. `client` is the address that the request came from.
@@ -50,7 +50,7 @@ class ActorName:
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """What nearly every change needs. `precondition` is the client's only in
+    """The context of a write: what nearly every change needs. `precondition` is the client's only in
     what an `Editor` gets.
     """
 
@@ -158,7 +158,7 @@ Jobs = Annotated[JobsService, Depends(_jobs)]
 AppSettings = Annotated[Settings, Depends(_settings)]
 Actor = Annotated[ActorName, Depends(_actor)]
 Holder = Annotated[Principal | None, Depends(_holder)]
-"""Whose key the request showed; None with AUTH=off."""
+"""The holder of the key that the request showed; None with AUTH=off."""
 IfMatch = Annotated[Precondition, Depends(_precondition)]
 
 Writer = Annotated[Writing, Depends(_writing)]

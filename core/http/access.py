@@ -1,4 +1,4 @@
-"""Who may do what, with `AUTH=keys`: `Authorization: Bearer <key>`, and a scope that suffices.
+"""Access control with `AUTH=keys`: `Authorization: Bearer <key>`, and a scope that suffices.
 
 GET needs `read`, every other method `write`, the routes of features that say so `admin`; a scope includes
 those before it. Probes and the page of the documentation need no key: they hold no data.
@@ -203,7 +203,7 @@ class Access:
 
 
 def is_open(path: str) -> bool:
-    """Whether it needs no key."""
+    """True for a path that needs no key."""
     return path in _OPEN or path.startswith(_OPEN_BELOW)
 
 

@@ -6,12 +6,13 @@ written for all requests of some milliseconds together (`core.observability.defe
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 import structlog
 
 from core.http import metrics
 from core.http.context import PROBES
+from core.http.metrics import AnsweredRequest
 from core.observability import logging
 from core.observability.deferred import Deferred
 
@@ -20,30 +21,14 @@ log = structlog.get_logger("handover.http")
 EVENT: Final = "http.request"
 
 
-class Entry(NamedTuple):
-    """An answered request. `at` is the time of the end, in seconds since 1970; `route` is the template,
-    `path` what was asked.
-    """
-
-    at: float
-    method: str
-    route: str
-    path: str
-    status: int
-    seconds: float
-    queries: int
-    client: str | None
-    request_id: str
-
-
-def record(entry: Entry) -> None:
+def record(request: AnsweredRequest) -> None:
     """Call it once for each request, when the last byte of the answer was sent."""
-    _deferred.add(entry)
-    if entry.status >= 500 or not logging.writes_lines():
+    _deferred.add(request)
+    if request.status >= 500 or not logging.writes_lines():
         _deferred.flush()
 
 
-def _write(requests: Sequence[Entry]) -> None:
+def _write(requests: Sequence[AnsweredRequest]) -> None:
     metrics.observe(requests)
     lines, others = [], []
     as_lines = logging.writes_lines()

@@ -16,7 +16,7 @@ METRICS: Final = "/metrics"
 
 
 class AdminPort:
-    """What came through the second port is known by the socket it came through, which no client can forge."""
+    """The second port's requests are known by the socket they came through, which no client can forge."""
 
     def __init__(self, app: ASGIApp, *, port: int) -> None:
         self.app = app

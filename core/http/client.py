@@ -1,4 +1,4 @@
-"""Who is asking: the peer's address, or what trusted proxies say about it.
+"""The client's address: that of the peer, or what trusted proxies say about it.
 
 `X-Forwarded-For` is believed only when the peer is in TRUSTED_PROXIES, and only as far as trusted proxies
 wrote it: the right-most entry that is not itself a trusted proxy. Anything further left is the client's word.

@@ -131,7 +131,7 @@ def weak(etag: str) -> str:
 
 @lru_cache(maxsize=128)
 def takes_gzip(accepted: bytes | None) -> bool:
-    """Whether an `Accept-Encoding` (RFC 9110, 12.5.3) has gzip and does not prefer plain bytes to it. What
+    """True when an `Accept-Encoding` (RFC 9110, 12.5.3) has gzip and does not prefer plain bytes to it. What
     is malformed is not accepted.
     """
     weights: dict[bytes, float] = {}

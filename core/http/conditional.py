@@ -60,7 +60,7 @@ def json_entry(answer: BaseModel) -> Entry:
 
 @dataclass(frozen=True, slots=True)
 class Precondition:
-    """What `If-Match` said. `tags` is None without the header; `"*"` stands for itself. Weak marks are
+    """The `If-Match` of a request. `tags` is None without the header; `"*"` stands for itself. Weak marks are
     removed, for compression marks our tags as weak and their meaning stays the same.
     """
 
@@ -93,13 +93,13 @@ def entity_tags(header: str) -> tuple[str, ...]:
 
 
 def matches(header: bytes | str, etag: str) -> bool:
-    """Whether an `If-None-Match` (or `If-Match`) names this tag, compared weakly: a list, or `*`."""
+    """True when an `If-None-Match` (or `If-Match`) names this tag, compared weakly: a list, or `*`."""
     tags = entity_tags(header.decode("latin-1") if isinstance(header, bytes) else header)
     return tags == ("*",) or etag.removeprefix("W/") in tags
 
 
 def is_unchanged(scope: Scope, etag: str, modified: datetime | None = None) -> bool:
-    """Whether a read is answered with 304, its conditions taken in the order of RFC 9110 (13.2.2). Raises
+    """True when a read is answered with 304, its conditions taken in the order of RFC 9110 (13.2.2). Raises
     PreconditionFailed. `modified`: the `Last-Modified`; without one, conditions on dates do not count.
     """
     if (wanted := list_of(scope, b"if-match")) is not None:
@@ -128,7 +128,7 @@ def http_date(header: bytes | None) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """What routing and validation made of a URL: enough to answer it again without them."""
+    """A URL after routing and validation: enough to answer it again without them."""
 
     policy: "Policy"
     key: str

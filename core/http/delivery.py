@@ -1,4 +1,4 @@
-"""Whether the other end of a connection takes what is sent to it."""
+"""Delivery on one connection: how long its peer has taken nothing of what was sent."""
 
 import asyncio
 import socket
@@ -8,7 +8,7 @@ from typing import Final
 from starlette.types import Message
 
 _ACKNOWLEDGED: Final = slice(120, 128)
-"""Where Linux' `struct tcp_info` counts the bytes that the other end has acknowledged."""
+"""The place in Linux' `struct tcp_info` of the count of bytes that the peer has acknowledged."""
 
 
 class Delivery:

@@ -29,7 +29,7 @@ _RANGE: Final = re.compile(r"\s*bytes\s*=\s*(\d{0,40})\s*-\s*(\d{0,40})\s*", re.
 
 @dataclass(frozen=True, slots=True)
 class Representation:
-    """What is stored. `checksum` (hexadecimal) becomes the strong ETag."""
+    """The stored file. `checksum` (hexadecimal) becomes the strong ETag."""
 
     checksum: str
     modified: datetime
@@ -61,7 +61,7 @@ def attachment(filename: str) -> str:
 
 
 def requested_span(request: Request, stored: Representation) -> Span | Response:
-    """Which bytes this request is to be sent, or the finished answer when it is none: 304, 416, or HEAD's.
+    """The bytes that this request is to be sent, or the finished answer when it is none: 304, 416, or HEAD's.
     Raises PreconditionFailed.
     """
     if is_unchanged(request.scope, stored.etag, stored.modified):

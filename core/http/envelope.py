@@ -26,7 +26,7 @@ class Envelope(BaseModel, Generic[T]):
 
 
 class Done(BaseModel, Generic[T]):
-    """What became of a request, in a sentence, and the thing that it was about."""
+    """The outcome of a change, in a sentence, and the thing that was changed."""
 
     model_config = ConfigDict(json_schema_extra=_ALWAYS)
 
@@ -81,7 +81,7 @@ class ErrorBody(BaseModel):
 
 
 def error_responses(*errors: type[HandoverError]) -> dict[int | str, dict[str, Any]]:
-    """What a route declares so that clients see its errors in OpenAPI: `responses=error_responses(NotFound)`.
+    """The errors of a route, for clients to see them in OpenAPI: `responses=error_responses(NotFound)`.
 
     The errors that any route can answer (400 where input is checked, 429, 500, 503) are added by
     `core.http.openapi`.

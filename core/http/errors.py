@@ -72,7 +72,7 @@ def error_response(scope: Scope, error: Exception) -> Response:
 
 
 def wants_problem(accept: bytes | None) -> bool:
-    """Whether RFC 9457 is accepted, and plain JSON not preferred to it."""
+    """True when RFC 9457 is accepted, and plain JSON not preferred to it."""
     if accept is None or _PROBLEM not in accept.lower():
         return False
     quality: dict[str, float] = {}

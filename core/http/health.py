@@ -1,4 +1,4 @@
-"""Whether the service works: one check per thing it needs, each with a time limit and its latency."""
+"""Health checks: one for each thing that the service needs, with a time limit and its latency."""
 
 import asyncio
 import time
@@ -40,7 +40,7 @@ class DatabaseHealth(BaseModel):
 
 
 class Health(BaseModel):
-    """What both old services answered, in one."""
+    """The answers of both old services, in one."""
 
     model_config = ConfigDict(populate_by_name=True, json_schema_extra=always_there("dbStrategy"))
 

@@ -126,7 +126,7 @@ class _Body:
         return self._whole and self.size == size and self.digest() == body_hash
 
     async def read_rest(self) -> None:
-        """What the route had no use for; no more than a little of it."""
+        """The rest that the route had no use for; no more than a little of it."""
         try:
             async with asyncio.timeout(_UNREAD_S):
                 unread = self._received + _UNREAD_BYTES

@@ -1,4 +1,4 @@
-"""How a process of the server ends: at once aware of a stop signal, and never left behind by its parent."""
+"""The end of a server process: at once aware of a stop signal, and never left behind by its parent."""
 
 import asyncio
 import gc

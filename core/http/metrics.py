@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable
-from typing import Final, Protocol
+from typing import Final, NamedTuple
 
 from starlette.types import Scope
 
@@ -30,20 +30,23 @@ def route_of(scope: Scope) -> str:
     return getattr(route, "path_format", None) or getattr(route, "path", None) or UNMATCHED
 
 
-class Answered(Protocol):
-    """One request, as far as the figures go; `seconds` it took."""
+class AnsweredRequest(NamedTuple):
+    """`at` is the time of its end, in seconds since 1970; `route` is the template,
+    `path` what was asked.
+    """
 
-    @property
-    def method(self) -> str: ...
-    @property
-    def route(self) -> str: ...
-    @property
-    def status(self) -> int: ...
-    @property
-    def seconds(self) -> float: ...
+    at: float
+    method: str
+    route: str
+    path: str
+    status: int
+    seconds: float
+    queries: int
+    client: str | None
+    request_id: str
 
 
-def observe(requests: Iterable[Answered]) -> None:
+def observe(requests: Iterable[AnsweredRequest]) -> None:
     """Counted here first, so that the figures' files are written once for all requests that are alike."""
     alike: dict[tuple[str, str, int], list[float]] = {}
     for each in requests:

@@ -71,7 +71,7 @@ class RequestMiddleware:
 
 
 class _Response:
-    """What is sent, on its way. `end` is called when the last byte was, or when no more will come."""
+    """The answer, as it is sent. `end` is called after its last byte, or when no more will come."""
 
     __slots__ = ("context", "ended", "meter", "scope", "server_send")
 
@@ -134,7 +134,7 @@ class _Response:
         self.ended = True
         context, scope = self.context, self.scope
         access_log.record(
-            access_log.Entry(
+            metrics.AnsweredRequest(
                 time.time(),
                 context.method,
                 metrics.route_of(scope),

@@ -21,7 +21,7 @@ _NOTHING: Final[Mapping[str, Any]] = {}
 
 
 class Route(APIRoute):
-    """What a route takes is looked up in its part of the OpenAPI document, when it first matters."""
+    """A route that knows its part of the OpenAPI document, made when it first matters."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         answer = super().get_route_handler()
@@ -35,7 +35,7 @@ class Route(APIRoute):
 
     @cached_property
     def query_parameters(self) -> Mapping[str, bool]:
-        """Those that are given once, in each spelling, and whether they are whole numbers."""
+        """Names that are given once, in each spelling, and whether each is a whole number."""
         found: dict[str, bool] = {}
         for parameter in self._operation.get("parameters", ()):
             schema, name = parameter["schema"], parameter["name"]

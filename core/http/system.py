@@ -1,4 +1,4 @@
-"""What is asked about the service itself: `/`, `/health...`, `/metrics`."""
+"""Routes about the service itself: `/`, `/health...`, `/metrics`."""
 
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version

@@ -1,4 +1,4 @@
-"""What pydantic refused, in plain words: `tags.0: must be a string`."""
+"""Validation errors in plain words: what pydantic refused becomes `tags.0: must be a string`."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Where one embedded service keeps its files below the data folder, and the locks that users and keepers
+"""The files of one embedded service below the data folder, and the locks that users and keepers
 share.
 """
 

@@ -103,10 +103,11 @@ async def test_probes_are_not_logged_at_info(capsys: pytest.CaptureFixture[str])
 
 
 async def test_odd_paths_are_logged_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
-    from core.http.access_log import Entry, record
+    from core.http.access_log import record
+    from core.http.metrics import AnsweredRequest
 
     configure(settings_for_probe(log_format="json"))
-    record(Entry(0.5, "GET", "unmatched", "/\ud800", 404, 0.001, 0, None, "r1"))
+    record(AnsweredRequest(0.5, "GET", "unmatched", "/\ud800", 404, 0.001, 0, None, "r1"))
     deferred.flush()
     (event,) = written(capsys)
     assert (event["path"], event["timestamp"]) == ("/\ud800", "1970-01-01T00:00:00.500000Z")
