@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from typing import Annotated, Final, cast
 
-from fastapi import Depends, Header, Request
-from pydantic import WithJsonSchema
+from fastapi import Depends, Request
 
 from core.cache import Cache as CacheService
 from core.database.client import Database
 from core.errors import FieldError, Invalid
 from core.http.access import Principal
 from core.http.conditional import Precondition, entity_tags
-from core.http.context import context_of, list_of
+from core.http.context import context_of, header_of, list_of
+from core.http.openapi import HeaderRead
 from core.jobs import Jobs as JobsService
 from core.platform import Platform
 from core.settings import Settings
@@ -82,46 +82,30 @@ async def _settings(request: Request) -> Settings:
 
 
 # The schemas describe and do not check: a name in UTF-8 has more bytes than letters.
-Label = Annotated[
-    str | None,
-    Header(
-        alias="x-user-id",
-        description=f"Who is named in the audit trail; `{ANONYMOUS}` when absent",
-    ),
-    WithJsonSchema({"type": "string", "maxLength": _MAX_NAME}),
-]
-IfMatchHeader = Annotated[
-    str | None,
-    Header(
-        alias="if-match",
-        description="Only if this is still the `ETag` of what is changed; absent: the last write wins",
-    ),
-    WithJsonSchema({"type": "string"}),
-]
+_USER: Final = HeaderRead(
+    "x-user-id",
+    f"Who is named in the audit trail; `{ANONYMOUS}` when absent",
+    {"type": "string", "maxLength": _MAX_NAME},
+)
+_IF_MATCH: Final = HeaderRead(
+    "if-match",
+    "Only if this is still the `ETag` of what is changed; absent: the last write wins",
+    {"type": "string"},
+)
 
 
-async def _actor(request: Request, user: Label = None) -> ActorName:
-    return _actor_of(request, user)
-
-
-async def _precondition(request: Request, if_match: IfMatchHeader = None) -> Precondition:
-    return _precondition_of(request, if_match)
-
-
-# As few dependencies as can be: each costs a request a fiftieth of what a write does.
-async def _writing(request: Request, user: Label = None) -> Writing:
+async def _writing(request: Request) -> Writing:
     platform = platform_of(request)
-    return Writing(platform.db, platform.cache, _actor_of(request, user))
+    return Writing(platform.db, platform.cache, await _actor(request))
 
 
-async def _editing(request: Request, user: Label = None, if_match: IfMatchHeader = None) -> Writing:
+async def _editing(request: Request) -> Writing:
     platform = platform_of(request)
-    precondition = _precondition_of(request, if_match)
-    return Writing(platform.db, platform.cache, _actor_of(request, user), precondition)
+    return Writing(platform.db, platform.cache, await _actor(request), await _precondition(request))
 
 
-def _actor_of(request: Request, user: str | None) -> ActorName:
-    label = _readable(user or "").strip()
+async def _actor(request: Request) -> ActorName:
+    label = _readable(header_of(request.scope, b"x-user-id") or b"").strip()
     context = context_of(request.scope)
     principal = context.principal
     longest = _MAX_NAME if principal is None else _MAX_NAME - len(f"{principal.name} ()")
@@ -134,9 +118,8 @@ def _actor_of(request: Request, user: str | None) -> ActorName:
     return ActorName(name, context.request_id, context.client, principal)
 
 
-def _precondition_of(request: Request, first: str | None) -> Precondition:
-    """Several headers of that name are one list."""
-    header = None if first is None else list_of(request.scope, b"if-match")
+async def _precondition(request: Request) -> Precondition:
+    header = list_of(request.scope, b"if-match")
     return _NONE if header is None else Precondition(entity_tags(header.decode("latin-1")))
 
 
@@ -144,24 +127,23 @@ async def _holder(request: Request) -> Principal | None:
     return context_of(request.scope).principal
 
 
-def _readable(header: str) -> str:
+def _readable(header: bytes) -> str:
     """Headers are Latin-1; clients that send other letters send UTF-8."""
     try:
-        return header.encode("latin-1").decode()
+        return header.decode()
     except UnicodeDecodeError:
-        return header
+        return header.decode("latin-1")
 
 
 Db = Annotated[Database, Depends(_db)]
 Cache = Annotated[CacheService, Depends(_cache)]
 Jobs = Annotated[JobsService, Depends(_jobs)]
 AppSettings = Annotated[Settings, Depends(_settings)]
-Actor = Annotated[ActorName, Depends(_actor)]
+Actor = Annotated[ActorName, Depends(_actor), _USER]
 Holder = Annotated[Principal | None, Depends(_holder)]
 """The holder of the key that the request showed; None with AUTH=off."""
-IfMatch = Annotated[Precondition, Depends(_precondition)]
-
-Writer = Annotated[Writing, Depends(_writing)]
+IfMatch = Annotated[Precondition, Depends(_precondition), _IF_MATCH]
+Writer = Annotated[Writing, Depends(_writing), _USER]
 """`Db`, `Cache` and `Actor` in one."""
-Editor = Annotated[Writing, Depends(_editing)]
+Editor = Annotated[Writing, Depends(_editing), _USER, _IF_MATCH]
 """And `IfMatch`."""
