@@ -197,10 +197,10 @@ def _wrong_media_type(scope: Scope) -> str | None:
     empty = header_of(scope, b"content-length") in (None, b"0") and not header_of(scope, b"transfer-encoding")
     if content_type is None and empty:
         return None
-    read = getattr(scope.get("route"), "media_types", frozenset((_JSON,)))
-    if _JSON in read:
+    read = getattr(scope.get("route"), "media_type", _JSON)
+    if read == _JSON:
         is_json = media_type == _JSON or (
             media_type.startswith("application/") and media_type.endswith("+json")
         )
         return None if is_json else _JSON
-    return None if media_type in {*read, _FORM} else _FORM
+    return None if media_type in (read, _FORM) else _FORM

@@ -1,8 +1,7 @@
 """The OpenAPI document: FastAPI's, with the errors that we really answer instead of the framework's 422."""
 
-from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, Final, get_type_hints
+from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -11,6 +10,7 @@ from fastapi.routing import APIRoute
 from core.http.access import is_open, needed_scope
 from core.http.envelope import ErrorBody, ErrorDetail
 from core.http.idempotency import HEADER, LONGEST_KEY, REPLAYED
+from core.http.routing import parameters
 
 _REF: Final = "#/components/schemas/{model}"
 _ERRORS: Final = {
@@ -60,16 +60,6 @@ class HeaderRead:
         return {**asdict(self), "in": "header", "required": False}
 
 
-def _headers_read(function: Callable[..., Any]) -> Iterator[HeaderRead]:
-    """By a route's function and all that it depends on."""
-    for annotation in get_type_hints(function, include_extras=True).values():
-        for each in getattr(annotation, "__metadata__", ()):
-            if isinstance(each, HeaderRead):
-                yield each
-            elif (inner := getattr(each, "dependency", None)) is not None:
-                yield from _headers_read(inner)
-
-
 def install(app: FastAPI) -> None:
     """Let `app.openapi()` give the corrected document, built once."""
 
@@ -102,7 +92,8 @@ def _document(app: FastAPI) -> dict[str, Any]:
     components["securitySchemes"] = _SCHEMES
     for route in app.routes:
         if isinstance(route, APIRoute) and route.include_in_schema:
-            headers = {each.name: each for each in _headers_read(route.endpoint)}
+            notes = [note for each in parameters(route.endpoint) for note in each.notes]
+            headers = {note.name: note for note in notes if isinstance(note, HeaderRead)}
             for method in route.methods or ():
                 operation = document["paths"][route.path_format][method.lower()]
                 for each in headers.values():

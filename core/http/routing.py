@@ -1,60 +1,97 @@
 """Routes: the framework's, which also check how query parameters are written."""
 
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Final
+from inspect import isclass
+from typing import Any, Final, NamedTuple, get_args, get_origin, get_type_hints
 
-from fastapi import APIRouter
-from fastapi.openapi.utils import get_openapi
+from fastapi import APIRouter, BackgroundTasks, UploadFile, params
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from pydantic.alias_generators import to_camel, to_snake
 from starlette.datastructures import QueryParams
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from core.errors import FieldError, Invalid
 from core.http.errors import VALIDATION_FAILED
 from core.http.input import WHOLE_NUMBER
 
-_NOTHING: Final[Mapping[str, Any]] = {}
+_JSON: Final = "application/json"
+_ELSEWHERE: Final = (params.Path, params.Header, params.Cookie, params.Body, params.Depends)
+_NO_VALUES: Final = (HTTPConnection, Response, BackgroundTasks)
+_MANY: Final = frozenset({list, set, tuple, frozenset})
+"""Types of parameters that may be repeated."""
+
+
+class Parameter(NamedTuple):
+    """A parameter of a route's function: its type, and what its `Annotated` says besides."""
+
+    name: str
+    kind: Any
+    notes: Sequence[object]
+
+    def has(self, note: type | tuple[type, ...]) -> bool:
+        return any(isinstance(each, note) for each in self.notes)
+
+
+def parameters(function: Callable[..., Any]) -> Iterator[Parameter]:
+    """Of a route's function and of all that it depends on."""
+    for name, hint in get_type_hints(function, include_extras=True).items():
+        if name != "return":
+            notes: Sequence[object] = getattr(hint, "__metadata__", ())
+            yield Parameter(name, get_args(hint)[0] if notes else hint, notes)
+            for note in notes:
+                if isinstance(note, params.Depends) and note.dependency is not None:
+                    yield from parameters(note.dependency)
 
 
 class Route(APIRoute):
-    """A route that knows its part of the OpenAPI document, made when it first matters."""
+    """A route that refuses queries in which a parameter is given twice, or a whole number not by digits."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        answer = super().get_route_handler()
+        answer, known = super().get_route_handler(), dict(_query_parameters(self.endpoint))
+        known = {name: whole for name, whole in known.items() if f"{{{name}" not in self.path}
 
         async def checked(request: Request) -> Response:
             if request.scope["query_string"]:
-                _check_query(request.query_params, self.query_parameters)
+                _check_query(request.query_params, known)
             return await answer(request)
 
-        return checked
+        return checked if known else answer
 
     @cached_property
-    def query_parameters(self) -> Mapping[str, bool]:
-        """Names that are given once, in each spelling, and whether each is a whole number."""
-        found: dict[str, bool] = {}
-        for parameter in self._operation.get("parameters", ()):
-            schema, name = parameter["schema"], parameter["name"]
-            types = {each.get("type") for each in (schema, *schema.get("anyOf", ()))}
-            if parameter["in"] == "query" and "array" not in types:
-                found |= dict.fromkeys((name, to_snake(name), to_camel(name)), "integer" in types)
-        return found
+    def media_type(self) -> str:
+        """The type of the body that it reads, if it reads one."""
+        found = list(parameters(self.endpoint))
+        if any(each.has(params.File) or each.kind is UploadFile for each in found):
+            return "multipart/form-data"
+        return "application/x-www-form-urlencoded" if any(each.has(params.Form) for each in found) else _JSON
 
-    @cached_property
-    def media_types(self) -> frozenset[str]:
-        """Of the body that it reads; none for a route without one."""
-        return frozenset(self._operation.get("requestBody", _NOTHING).get("content", ()))
 
-    @property
-    def _operation(self) -> Mapping[str, Any]:
-        """Empty for a route that is not in the document."""
-        paths = get_openapi(title="Route", version="1", routes=[self])["paths"]
-        operations: Mapping[str, Any] = paths.get(self.path_format, _NOTHING)
-        return next(iter(operations.values()), _NOTHING)
+def _query_parameters(function: Callable[..., Any]) -> Iterator[tuple[str, bool]]:
+    """Those that are given once, and whether each is a whole number."""
+    for each in parameters(function):
+        if each.has(_ELSEWHERE):
+            continue
+        fields = {each.name: each.kind}
+        if isclass(each.kind) and issubclass(each.kind, BaseModel):
+            of_model = each.kind.model_fields.items() if each.has(params.Query) else ()
+            fields = {field.alias or name: field.annotation for name, field in of_model}
+        elif isclass(each.kind) and issubclass(each.kind, _NO_VALUES):
+            continue
+        for name, kind in fields.items():
+            types = set(_types_in(kind))
+            if types.isdisjoint(_MANY):
+                yield from ((spelling, int in types) for spelling in (name, to_snake(name), to_camel(name)))
+
+
+def _types_in(annotation: object) -> Iterator[object]:
+    """Those of `list[int] | None`, say: list, int and None."""
+    yield get_origin(annotation) or annotation
+    for each in get_args(annotation):
+        yield from _types_in(each)
 
 
 class Router(APIRouter):
