@@ -15,7 +15,8 @@ from core.database.errors import NotSupported
 @dataclass(slots=True)
 class Projection:
     """The statement around Prisma's own. In `sql` `$page` stands for Prisma's, and `$size` for the parameter
-    `size`; its result is one row of one text. `select` are the columns to ask for, as Prisma's argument.
+    `size`; its result is one row of one text. `select` are the columns, and the relations of one row, to ask
+    for, as Prisma's argument.
     """
 
     sql: str
@@ -29,11 +30,14 @@ class Projection:
         if self.asked:
             raise NotSupported("A projected read is one call of find_many; this is a second one.")
         self.asked = True
-        if "include" in arguments:
+        relations = {name: True for name, columns in self.select.items() if columns is not True}
+        if arguments.pop("include", {}) != relations:
             raise NotSupported(
-                "A projected read shows the columns of one table: `include` is not part of it."
+                f"A projected read includes the relations that it shows and no others: {relations}."
             )
         arguments["select"] = self.select
+        if relations:
+            arguments["relationLoadStrategy"] = "join"
         wanted: dict[str, Any] = {"sql": self.sql}
         return wanted if self.size is None else {**wanted, "size": self.size}
 

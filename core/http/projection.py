@@ -19,7 +19,9 @@ from core.database import json as sql
 from core.database.client import Database
 from core.database.projection import Projection, project
 from core.http.fields import is_none
+from core.http.numbers import LARGEST, Measure
 from core.http.pagination import encode_cursor
+from core.http.text import EmptyIfNone
 from core.http.timestamps import Timestamp, to_iso
 
 NEWEST_FIRST: Final = ("created_at", "id")
@@ -46,8 +48,8 @@ async def projected(
     order: tuple[str, str] = NEWEST_FIRST,
 ) -> Projected:
     """`find(take)` is one typed `find_many` of whose rows the first `size` are shown (None: all), each as the
-    response model `model` has it: a field is the column of its name. `order` names the timestamp and the id
-    that the rows are ordered by.
+    response model `model` has it: a field is the column of its name, or, of another model, the relation of
+    one row, which the call includes. `order` names the timestamp and the id that the rows are ordered by.
 
     With DB_PROJECTED_READS=false the rows themselves are asked for. Raises TypeError for a model with a field
     of another form, and as `core.database.projection.project` does.
@@ -55,7 +57,7 @@ async def projected(
     take = None if size is None else size + 1
     if not db.engine.options.projected_reads:
         return _of_models(model, await find(take), size, order)
-    projection = Projection(_statement(model, size is not None, order), dict(_select(model, order)), size)
+    projection = Projection(_statement(model, size is not None, order), _select(model, order), size)
     head, _, data = (await project(projection, lambda: find(take))).partition(b"\n")
     found, _, position = head.partition(b" ")
     if size is None or int(found) <= size:
@@ -63,21 +65,61 @@ async def projected(
     return Projected(size, data, encode_cursor(*orjson.loads(position)))
 
 
+async def projected_rows(
+    db: Database,
+    model: type[BaseModel],
+    columns: tuple[str, ...],
+    find: Callable[[], Awaitable[Sequence[object]]],
+) -> list[tuple[list[Any], bytes]]:
+    """The rows one by one, otherwise as `projected`: the values of `columns` (texts, UUIDs and whole numbers,
+    which need not be shown) and the row's JSON.
+    """
+    if not db.engine.options.projected_reads:
+        return [([getattr(row, name) for name in columns], _json(model, row)) for row in await find()]
+    projection = Projection(_statement_of_rows(model, columns), _select(model, columns))
+    _, *lines = (await project(projection, find)).split(b"\n")
+    pairs = (line.split(b"\t", 1) for line in lines)
+    return [(orjson.loads(values), json) for values, json in pairs]
+
+
+async def projected_in_order(
+    db: Database,
+    model: type[BaseModel],
+    ids: Sequence[str],
+    find: Callable[[], Awaitable[Sequence[object]]],
+) -> Projected:
+    """Those of the rows that exist, in the order of the ids; `find()` is one `find_many` of them, and is not
+    called for no ids.
+    """
+    if not ids:
+        return Projected(0, b"", None)
+    rows = {row_id: json for [row_id], json in await projected_rows(db, model, ("id",), find)}
+    found = [rows[row_id] for row_id in ids if row_id in rows]
+    return Projected(len(found), b",".join(found), None)
+
+
 def _of_models(
     model: type[BaseModel], rows: Sequence[object], size: int | None, order: tuple[str, str]
 ) -> Projected:
     shown = rows[:size]
-    texts = [model.model_validate(row, from_attributes=True).model_dump_json(by_alias=True) for row in shown]
+    texts = [_json(model, row) for row in shown]
     more = len(rows) > len(shown)
     cursor = (
         encode_cursor(to_iso(getattr(shown[-1], order[0])), getattr(shown[-1], order[1])) if more else None
     )
-    return Projected(len(shown), ",".join(texts).encode(), cursor)
+    return Projected(len(shown), b",".join(texts), cursor)
+
+
+def _json(model: type[BaseModel], row: object) -> bytes:
+    return model.model_validate(row, from_attributes=True).model_dump_json(by_alias=True).encode()
 
 
 @cache
-def _select(model: type[BaseModel], order: tuple[str, str]) -> dict[str, Any]:
-    return dict.fromkeys((*order, *model.model_fields), True)
+def _select(model: type[BaseModel], columns: tuple[str, ...] = ()) -> dict[str, Any]:
+    related = {name: _related(_kind(info)[0]) for name, info in model.model_fields.items()}
+    return dict.fromkeys(columns, True) | {
+        name: True if inner is None else {"select": _select(inner)} for name, inner in related.items()
+    }
 
 
 @cache
@@ -88,25 +130,36 @@ def _statement(model: type[BaseModel], paged: bool, order: tuple[str, str]) -> s
     moment, row_id = sql.moment(f'row."{order[0]}"'), sql.text(f'row."{order[1]}"')
     position = f"concat('[', {moment}, ',', {row_id}, ']')"
     return f"""
-        SELECT concat(count(*), ' ', max({position}) FILTER (WHERE place = $size),
-            E'\\n', string_agg({row}, ',') FILTER (WHERE place <= $size))
-        FROM (SELECT page.*, row_number() OVER () AS place FROM ($page) AS page) AS row"""
+        SELECT concat(count(*), ' ', max({position}) FILTER (WHERE __place = $size),
+            E'\\n', string_agg({row}, ',') FILTER (WHERE __place <= $size))
+        FROM (SELECT page.*, row_number() OVER () AS __place FROM ($page) AS page) AS row"""
 
 
-def _object(model: type[BaseModel]) -> str:
+@cache
+def _statement_of_rows(model: type[BaseModel], columns: tuple[str, ...]) -> str:
+    """No JSON text has a line break or a tabulator in it."""
+    values = ", ".join(f'row."{name}"' for name in columns)
+    line = f"concat(E'\\n', json_build_array({values}), E'\\t', {_object(model)})"
+    return f"SELECT concat(count(*), string_agg({line}, '')) FROM ($page) AS row"
+
+
+def _object(model: type[BaseModel], relation: str | None = None, path: str | None = None) -> str:
+    """`relation` is the column that holds the row where it was joined to another one, as a JSON object."""
     fields: list[sql.Field] = []
     for name, info in model.model_fields.items():
-        where = f"{model.__name__}.{name}"
+        where = f"{path or model.__name__}.{name}"
         kind, may_be_none = _kind(info)
-        column = f'row."{name}"'
-        value, left_out = _form(kind, column), info.exclude_if is not None
+        column = f'row."{name}"' if relation is None else _inner(kind, f"({relation} ->> '{name}')")
+        value = None if column is None else _form(kind, column, where)
+        left_out = info.exclude_if is not None
         if value is None:
             raise TypeError(f"{where}: how PostgreSQL writes {kind} is not known")
         if info.exclude or (left_out and (info.exclude_if is not is_none or not fields)):
             raise TypeError(f"{where}: PostgreSQL leaves out NULL only, and not in the first field")
         # No setting has that name: the one expression that is an error only where it is evaluated.
         value = f"coalesce({value}, current_setting('{where} has no form for what is stored'))"
-        if (may_be_none or left_out) and kind != list[str]:
+        never_none = kind == list[str] or (kind == EmptyIfNone and not may_be_none)
+        if (may_be_none or left_out) and not never_none:
             value = f"CASE WHEN {column} IS NOT NULL THEN {value} END"
         shown = sql.nullable(value) if may_be_none and not left_out else value
         fields.append(sql.Field(info.serialization_alias or name, shown, optional=left_out))
@@ -124,12 +177,37 @@ _OF_NO_EFFECT: Final = frozenset(
 """Settings of a model that change nothing of what it writes, or (the aliases) what its fields say too."""
 
 
-def _form(kind: Any, column: str) -> str | None:
+def _form(kind: Any, column: str, where: str) -> str | None:
     """The SQL that makes the JSON of a value that is not NULL; NULL for one that the model refuses."""
-    if get_origin(kind) is Literal and all(_needs_no_escape(each) for each in get_args(kind)):
+    if (related := _related(kind)) is not None:
+        # Of several rows it would be a list.
+        return f"CASE WHEN jsonb_typeof({column}) = 'object' THEN {_object(related, column, where)} END"
+    if _is_literal(kind):
         values = ", ".join(f"'{each}'" for each in get_args(kind))
         return f"CASE WHEN {column} IN ({values}) THEN {sql.word(column)} END"
     return next((form(column) for known, form in _FORMS if kind == known), None)
+
+
+def _inner(kind: Any, text: str) -> str | None:
+    """The value of a joined row that is `text` there. Of the other forms the text is another one there."""
+    cast = "" if _is_literal(kind) else next((cast for known, cast in _CASTS if kind == known), None)
+    return None if cast is None else text + cast
+
+
+_CASTS: Final[tuple[tuple[Any, str], ...]] = (
+    (str, ""),
+    (EmptyIfNone, ""),
+    (bool, "::boolean"),
+    (int, "::bigint"),
+)
+
+
+def _related(kind: Any) -> type[BaseModel] | None:
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _is_literal(kind: Any) -> bool:
+    return get_origin(kind) is Literal and all(_needs_no_escape(each) for each in get_args(kind))
 
 
 def _moment(column: str) -> str:
@@ -144,13 +222,19 @@ def _texts(column: str) -> str:
     return f"CASE WHEN array_position({column}, NULL) IS NULL THEN {texts} END"
 
 
-# Not float: of two shortest forms PostgreSQL may choose another one than Python (5.684341886080802e-14).
+def _measure(column: str) -> str:
+    return f"CASE WHEN {column} BETWEEN 0 AND {LARGEST} THEN {sql.number(column)} END"
+
+
+# Not float of any size: see Measure.
 _FORMS: Final[tuple[tuple[Any, Callable[[str], str]], ...]] = (
     (str, sql.text),
+    (EmptyIfNone, lambda column: sql.text(f"coalesce({column}, '')")),
     (list[str], _texts),
     (bool, sql.text),
     (int, sql.text),
     (Timestamp, _moment),
+    (Measure, _measure),
 )
 
 

@@ -46,6 +46,10 @@ def _not_blank(text: str) -> str:
     return text
 
 
+def _empty_if_none(value: object) -> object:
+    return "" if value is None else value
+
+
 Text = Annotated[str, BeforeValidator(_check)]
 """Kept to the character."""
 
@@ -54,3 +58,6 @@ Trimmed = Annotated[str, BeforeValidator(_trim)]
 
 NotBlank = Annotated[Trimmed, Field(min_length=1), AfterValidator(_not_blank)]
 """Trimmed, and something is left."""
+
+EmptyIfNone = Annotated[str, BeforeValidator(_empty_if_none)]
+"""Of an answer: where the database has NULL, clients are shown an empty text."""

@@ -9,6 +9,8 @@ import { REPLY_ERROR, REPLY_NOTHING, REPLY_RESULT, serve, TAGGED } from "./frame
 import { decode } from "./values.mjs";
 
 const RAW = new Set(["queryRaw", "queryText", "executeRaw"]);
+/** Joined, related rows would pass through JSON, which has no word for some of their values: only a projected read wants that. */
+const GIVES_ROWS = new Set(["findMany", "findFirst", "findFirstOrThrow", "findUnique", "findUniqueOrThrow", "create", "update", "upsert", "delete"]);
 const MERGED = new Set(["findUnique", "findUniqueOrThrow", "batch"]);
 
 process.on("SIGINT", () => {});
@@ -208,7 +210,7 @@ function call(client, { op, model, args }) {
   if (op === "queryRaw") return client.$queryRawUnsafe(AS_TEXT + args.query, ...args.parameters);
   if (op === "queryText") return client.$queryRawUnsafe(args.query, ...args.parameters);
   if (op === "executeRaw") return client.$executeRawUnsafe(args.query, ...args.parameters);
-  return client[model[0].toLowerCase() + model.slice(1)][op](args);
+  return client[model[0].toLowerCase() + model.slice(1)][op](GIVES_ROWS.has(op) ? { relationLoadStrategy: "query", ...args } : args);
 }
 
 /** One after the other, inside an open transaction. */

@@ -1,9 +1,11 @@
 """Projected reads: the bytes of the model, whatever the rows hold and whatever is asked for."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,8 +19,10 @@ from pydantic.alias_generators import to_camel
 
 from core.database.client import Database
 from core.http.fields import LEFT_OUT_IF_NONE
+from core.http.numbers import LARGEST, Measure
 from core.http.pagination import decode_cursor
 from core.http.projection import Projected, projected
+from core.http.text import EmptyIfNone
 from core.http.timestamps import Timestamp
 from features.items.schemas import Item
 from features.items.tests.factories import seed
@@ -28,16 +32,41 @@ from tests.fixtures.rows import MOMENTS, TEXTS
 ORDER: Final = ("printed", "title")
 
 
+class Writer(BaseModel):
+    """A related row, with a text that may be missing in each of the three ways."""
+
+    email: str
+    name: EmptyIfNone
+    mentorId: str | None  # noqa: N815
+    id: str | None = Field(default=None, **LEFT_OUT_IF_NONE)
+
+
+class Shelf(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel)
+
+    shelf: int
+    what: Literal["here", "there"]
+    open: bool
+
+
 class Book(BaseModel):
     """A field of every form."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
     title: str
+    subtitle: EmptyIfNone
     pages: int
     published: bool
     printed: Timestamp
     words: list[str]
+    rating: Measure | None = Field(default=None, **LEFT_OUT_IF_NONE)
+    author: Writer | None
+    place: Shelf | None = Field(default=None, **LEFT_OUT_IF_NONE)
+
+
+class Named(BaseModel):
+    email: str
 
 
 class Undated(BaseModel):
@@ -52,10 +81,15 @@ class UndatedOrNull(BaseModel):
     printed: Timestamp | None
 
 
+MEASURES: Final = st.floats(0, LARGEST) | st.floats(0, 1e-3) | st.integers(0, int(LARGEST)).map(float)
 BOOKS: Final = st.lists(
     st.fixed_dictionaries(
         {
             "title": TEXTS,
+            "subtitle": st.none() | TEXTS,
+            "rating": st.none() | MEASURES,
+            "authorId": st.sampled_from(["ada", "bo", None]),
+            "shelf": st.sampled_from([1, 2, None]),
             "pages": st.integers(-(2**31), 2**31 - 1),
             "published": st.booleans(),
             "printed": MOMENTS.map(lambda moment: moment.astimezone(UTC)),
@@ -67,35 +101,67 @@ BOOKS: Final = st.lists(
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(books=BOOKS, size=st.none() | st.integers(1, 6), undated=st.booleans())
+@given(
+    books=BOOKS,
+    size=st.none() | st.integers(1, 6),
+    undated=st.booleans(),
+    texts=st.tuples(TEXTS, TEXTS, st.none() | TEXTS),
+)
 async def test_the_text_has_the_bytes_of_the_models(
-    showcase: Any, books: list[dict[str, Any]], size: int | None, undated: bool
+    showcase: Any,
+    books: list[dict[str, Any]],
+    size: int | None,
+    undated: bool,
+    texts: tuple[str, str, str | None],
 ) -> None:
     library = showcase
     await library.book.delete_many()
-    await library.book.create_many(data=[{**book, "printed": None} if undated else book for book in books])
-    options = library.engine.options
+    await furnish(library, *texts)
+    moments = {"printed": None} if undated else {}
+    await library.book.create_many(data=[{**book, "slot": book["shelf"], **moments} for book in books])
     for model in (Undated, UndatedOrNull) if undated else (Book, Undated, UndatedOrNull):
+        include = {"author": True, "place": True} if model is Book else None
 
-        async def read(model: type[BaseModel] = model) -> Projected:
+        async def read(model: type[BaseModel] = model, include: Any = include) -> Projected:
             order = [{"printed": "desc"}, {"title": "asc"}, {"id": "asc"}]
             return await projected(
                 library,
                 model,
-                lambda take: library.book.find_many(order=order, take=take),
+                lambda take: library.book.find_many(order=order, take=take, include=include),
                 size=None if undated else size,
                 order=ORDER,
             )
 
         found = await read()
-        library.engine.options = replace(options, projected_reads=False)
-        try:
+        async with plainly(library):
             assert found == await read()
-        finally:
-            library.engine.options = options
         if found.next_cursor is not None:
             assert found.count == size
             assert decode_cursor(found.next_cursor, 2)
+
+
+@asynccontextmanager
+async def plainly(database: Any, is_plain: bool = True) -> AsyncIterator[None]:
+    """As with DB_PROJECTED_READS=false."""
+    options = database.engine.options
+    database.engine.options = replace(options, projected_reads=not is_plain)
+    try:
+        yield
+    finally:
+        database.engine.options = options
+
+
+async def furnish(library: Any, email: str, other: str, name: str | None) -> None:
+    """Two authors, one the other's pupil, and two places."""
+    await library.author.delete_many()
+    await library.place.delete_many()
+    for row in (
+        {"id": "ada", "email": email, "name": name},
+        {"id": "bo", "email": other + "!" * (email == other), "name": None, "mentorId": "ada"},
+    ):
+        await library.author.create(data=row)
+    for shelf, what in ((1, "here"), (2, "there")):
+        await library.place.create(data={"shelf": shelf, "slot": shelf, "what": what, "open": shelf == 1})
 
 
 async def test_pages_that_follow_each_other_hold_every_row_once(db: Database, connection: Connection) -> None:
