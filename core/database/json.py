@@ -1,15 +1,9 @@
 """SQL whose result is JSON, byte for byte as models write it: compact, in the order of the fields.
 
-For what is asked so often that building models costs too much: PostgreSQL makes the text of a whole answer,
-and `Database.query_text` hands it on. Everything else reads and writes models, which is less to write and to
-test. The arguments are SQL expressions; none of them may come from a request.
+The arguments are SQL expressions; none of them may come from a request.
 """
 
 from dataclasses import dataclass
-from typing import Final
-
-NOW: Final = "date_trunc('milliseconds', clock_timestamp())"
-"""The present in the precision that is stored, when it is asked for: after what was waited for."""
 
 
 class Arguments(list[object]):
@@ -66,48 +60,3 @@ def json_object(first: Field, *others: Field) -> str:
         name = f"""',"{field.name}":'"""
         parts.append(f"{name} || ({field.value})" if field.optional else f"{name}, {field.value}")
     return f"concat({', '.join(parts)}, '}}')"
-
-
-def row_answer(version: str, json: str) -> str:
-    """`<version> <json>`: the form in which `core.http.rows.Row` takes a row."""
-    return f"concat({version}, ' ', {json})"
-
-
-def row_tag(version: str, json: str) -> str:
-    """The ETag of a row: `core.http.conditional.row_etag`."""
-    digest = f"substr(encode(sha256(convert_to({json}, 'UTF8')), 'hex'), 1, 16)"
-    return f"""concat('"', {version}, '-', {digest}, '"')"""
-
-
-def list_answer(
-    rows: str, json: str, *, total: str, first: bool, size: str | None, position: tuple[str, str] | None
-) -> str:
-    """A statement for the whole answer of a list: `{"success":true,"count":...,"total":...,"data":[...]}`.
-
-    `rows` is a query, in order; `json` makes the JSON of one of its rows, which is called `row`, without
-    joining other tables, for that could change the order. `total` is a query for how many match; it is not
-    asked when the `first` page holds all of them. With `size`, a placeholder, `rows` must hold one row more,
-    if there is one, which is not shown. Then there is a `nextCursor`, that of
-    `core.http.pagination.position_cursor`, if `position` says which timestamp and id of `row` it is made of.
-    """
-    counted = "found" if first else f"({total})"
-    if size is None:
-        return f"""
-            SELECT concat('{{"success":true,"count":', found, ',"total":', {counted},
-                ',"data":[', data, ']}}')
-            FROM (SELECT count(*) AS found, string_agg({json}, ',') AS data FROM ({rows}) AS row) AS page"""
-    if first:
-        counted = f"CASE WHEN found <= {size}::int THEN found ELSE ({total}) END"
-    last = "NULL" if position is None else f"max({_cursor(*position)}) FILTER (WHERE place = {size}::int)"
-    return f"""
-        SELECT concat('{{"success":true,"count":', least(found, {size}::int), ',"total":', {counted},
-            CASE WHEN found > {size}::int THEN ',"nextCursor":"' || last || '"' END, ',"data":[', data, ']}}')
-        FROM (SELECT count(*) AS found, {last} AS last,
-                string_agg({json}, ',') FILTER (WHERE place <= {size}::int) AS data
-            FROM (SELECT *, row_number() OVER () AS place FROM ({rows}) AS wanted) AS row) AS page"""
-
-
-def _cursor(created_at: str, row_id: str) -> str:
-    position = f"concat('[', {moment(created_at)}, ',', {text(row_id)}, ']')"
-    encoded = f"encode(convert_to({position}, 'UTF8'), 'base64')"
-    return f"translate({encoded}, E'+/=\\n', '-_')"

@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final
 
 import orjson
 from pydantic import BaseModel
 from starlette.responses import Response
 
 from core.cache import Entry
-from core.http.conditional import Precondition, body_etag, row_entry, row_etag
+from core.http.conditional import body_etag, row_entry, row_etag
 from core.http.projection import Projected
 
 LONG: Final = 1_048_576
@@ -23,12 +23,6 @@ class Row:
 
     version: int
     data: bytes
-
-    @classmethod
-    def parse(cls, text: bytes) -> Self:
-        """Of `<version> <data>`, the one form in which statements give a row."""
-        version, _, data = text.partition(b" ")
-        return cls(int(version), data)
 
     @property
     def etag(self) -> str:
@@ -56,12 +50,6 @@ async def text_entry(body: bytes) -> Entry:
     if len(body) <= LONG:
         return Entry(body, body_etag(body))
     return Entry(body, await asyncio.to_thread(body_etag, body))
-
-
-def wanted_tags(precondition: Precondition) -> list[str] | None:
-    """The ETags of which a row must have one to be changed; None: any will do."""
-    tags = precondition.tags
-    return None if tags is None or "*" in tags else list(tags)
 
 
 def done(message: str, row: Row, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

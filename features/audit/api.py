@@ -13,7 +13,6 @@ from core.database.client import Author, Database
 from features.audit import queries
 from features.audit.cache import AUDIT_TAGS
 from features.audit.schemas import RETENTION_ENTITY, Action, AuditEntry, Trace
-from features.audit.sql import entries
 from features.audit.sql.recent import find_recent
 from features.audit.sql.takeover import TAKEOVER, TakenOverEntries
 
@@ -29,7 +28,6 @@ __all__ = [
     "Trace",
     "deleted_since",
     "differences",
-    "entries_of",
     "recent",
     "record",
 ]
@@ -46,16 +44,6 @@ async def record(tx: Database, entry: AuditEntry) -> None:
     await queries.create(tx, entry)
 
 
-def entries_of(changed: str, entity: str, action: Action, *, author: str) -> str:
-    """SQL that leaves an entry for each row of `changed`, the `differences` of its facts. It is part of a
-    statement that changes rows, which so is its own transaction:
-    `WITH ..., audited AS ({entries_of(...)}) SELECT ...`.
-
-    `changed` names a query of that statement with the columns `id` (text), `before` and `after` (jsonb: the
-    row as the API shows it, NULL when it was made or is gone). `author` is SQL for three texts, the author's
-    name, request id and client: parameters (`$3, $4, $5`) or columns of `changed`.
-    """
-    return entries.entries_of(changed, entity, action, author=author)
 
 
 async def recent(

@@ -8,13 +8,11 @@ commit. `TAKEOVER` writes and proves whole batches of an import, `REVERSAL` take
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Final
-
-from pydantic import JsonValue
 
 from core.database.client import Database
-from features.ideas import queries
+from features.ideas import service
 from features.ideas.cache import BULK_TAGS, IDEA_TAGS
+from features.ideas.queries import reads
 from features.ideas.schemas import (
     DESCRIPTION_LENGTH,
     ID_LENGTH,
@@ -27,6 +25,9 @@ from features.ideas.schemas import (
     Status,
     StoredIdea,
 )
+from features.ideas.service import ENTITY
+from features.ideas.sql import days
+from features.ideas.sql.bulk import REVERSAL, TAKEOVER, load_ideas
 
 __all__ = [
     "BULK_TAGS",
@@ -46,7 +47,6 @@ __all__ = [
     "StoredIdea",
     "created_by_day",
     "exists",
-    "facts_of",
     "load",
     "search",
     "statistics",
@@ -54,44 +54,33 @@ __all__ = [
 ]
 
 
-TAKEOVER: Final = queries.TAKEOVER
-REVERSAL: Final = queries.REVERSAL
-
-ENTITY: Final = queries.ENTITY
-
-
 async def exists(db: Database, idea_id: str) -> bool:
     """With a client in a transaction, as of that transaction; the foreign key decides in the end."""
-    return await queries.idea_exists(db, idea_id)
+    return await reads.idea_exists(db, idea_id)
 
 
 async def titles_of(db: Database, ids: Collection[str]) -> dict[str, str]:
     """The titles of those ideas that exist, by id; one query, none for no ids."""
-    return await queries.titles_of(db, ids) if ids else {}
+    return await reads.titles_of(db, ids) if ids else {}
 
 
 async def statistics(db: Database) -> IdeasStats:
     """One grouped query."""
-    return await queries.statistics(db)
+    return await reads.statistics(db)
 
 
 async def search(db: Database, text: str, *, limit: int) -> list[Idea]:
     """The best matches first; two queries."""
-    return await queries.search_ideas(db, text, limit=limit)
+    return await service.search_ideas(db, text, limit=limit)
 
 
 async def created_by_day(db: Database, since: datetime) -> dict[str, int]:
     """How many ideas came on each day (UTC, `2025-10-23`) from `since` on; days without one are left out."""
-    return await queries.created_by_day(db, since)
+    return await days.created_by_day(db, since)
 
 
 async def load(tx: Database, stored: Sequence[StoredIdea]) -> frozenset[str]:
     """Writes ideas with their ids, times and versions in one statement, without audit entries. One whose id
     is taken is left out; the answer holds the ids of the others.
     """
-    return await queries.load_ideas(tx, stored)
-
-
-def facts_of(idea: Idea) -> dict[str, JsonValue]:
-    """The idea as the audit trail compares it: its system's name is a fact of the system."""
-    return idea.model_dump(mode="json", by_alias=True, exclude={"system"})
+    return await load_ideas(tx, stored)

@@ -11,9 +11,9 @@ from core.errors import Conflict, Invalid, PreconditionFailed, TooLarge, Unavail
 from core.http.conditional import cached_response
 from core.http.envelope import Done, Envelope, ListEnvelope, error_responses
 from core.http.routing import Router
-from core.http.rows import done, text_entry, wanted_tags
+from core.http.rows import done, text_entry
 from core.http.text import fault_of
-from features.ideas import queries, service
+from features.ideas import service
 from features.ideas.cache import IDEA, KANBAN, KANBAN_KEY, LIST
 from features.ideas.errors import IdeaNotFound
 from features.ideas.schemas import ID_LENGTH, CreateIdea, Idea, IdeaQuery, Kanban, UpdateIdea
@@ -73,7 +73,7 @@ async def create_idea(writer: Writer, values: CreateIdea) -> Response:
 )
 async def get_kanban(request: Request, db: Db, cache: Cache) -> Response:
     async def load() -> Entry:
-        return await text_entry(await queries.board(db))
+        return await text_entry(await service.board(db))
 
     return await cached_response(request, cache, KANBAN, KANBAN_KEY, load)
 
@@ -100,8 +100,7 @@ async def get_idea(request: Request, db: Db, cache: Cache, idea_id: IdeaId) -> R
     responses=error_responses(*REFUSED_BODY, IdeaNotFound, PreconditionFailed, Unavailable),
 )
 async def update_idea(writer: Editor, idea_id: IdeaId, values: UpdateIdea) -> Response:
-    tags = wanted_tags(writer.precondition)
-    updated = await service.update_idea(writer, idea_id, values, tags)
+    updated = await service.update_idea(writer, idea_id, values)
     return done("Idea updated successfully", updated)
 
 
@@ -113,5 +112,5 @@ async def update_idea(writer: Editor, idea_id: IdeaId, values: UpdateIdea) -> Re
 )
 async def delete_idea(writer: Editor, idea_id: IdeaId) -> Response:
     """The answer holds the idea as it was. Its files stay, without their link to it."""
-    deleted = await service.delete_idea(writer, idea_id, wanted_tags(writer.precondition))
+    deleted = await service.delete_idea(writer, idea_id)
     return done("Idea removed successfully", deleted)

@@ -8,8 +8,9 @@ from pydantic.alias_generators import to_camel
 
 from core.http.fields import is_none, without_default, without_null
 from core.http.input import Input
+from core.http.numbers import Measure
 from core.http.pagination import Cursor, Offset
-from core.http.text import NotBlank, Text, Trimmed
+from core.http.text import EmptyIfNone, NotBlank, Text, Trimmed
 from core.http.timestamps import Timestamp
 from core.http.update import Update
 
@@ -94,7 +95,7 @@ class Idea(BaseModel):
 
     id: str
     title: str
-    description: str
+    description: EmptyIfNone
     category: Category
     priority: Priority
     status: Status
@@ -103,8 +104,8 @@ class Idea(BaseModel):
     system: SystemLink | None = _left_out()
     assigned_to: str | None = _left_out()
     created_by: str | None = _left_out()
-    estimated_hours: float | None = _left_out()
-    actual_hours: float | None = _left_out()
+    estimated_hours: Measure | None = _left_out()
+    actual_hours: Measure | None = _left_out()
     due_date: Timestamp | None = _left_out()
     completed_at: Timestamp | None = _left_out(description="Present while the status is `completed`")
     created_at: Timestamp
@@ -180,6 +181,16 @@ class IdeaFilter(Input):
         description="Words that title and description contain, with or without accents; the last one may be "
         "cut short",
     )
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """Of status, category and priority those that are asked for."""
+        return self.model_dump(include={"status", "category", "priority"}, exclude_none=True)
+
+    @property
+    def links(self) -> dict[str, str]:
+        """Of the system and the person those that are asked for."""
+        return self.model_dump(include={"system_id", "assigned_to"}, exclude_none=True)
 
 
 def _lower(value: object) -> object:

@@ -1,31 +1,62 @@
 """The rules of ideas: what a page may ask for, and what a write makes invalid."""
 
+from dataclasses import replace
+from typing import Final
 from uuid import uuid4
 
 import orjson
+from pydantic import TypeAdapter
 
 from core.database.client import Database
-from core.database.transaction import retried
+from core.database.transaction import retried, unit_of_work
 from core.deps import Writing
 from core.errors import FieldError, Invalid
-from core.http.pagination import Position, decode_position
-from core.http.rows import Row
-from features.ideas import queries
+from core.http.pagination import Position, decode_position, position_cursor
+from core.http.rows import Row, list_body
 from features.ideas.cache import tags_of
 from features.ideas.errors import IdeaNotFound
-from features.ideas.schemas import PERSON_LENGTH, CreateIdea, IdeaQuery, UpdateIdea
+from features.ideas.queries import reads, writes
+from features.ideas.schemas import PERSON_LENGTH, CreateIdea, Idea, IdeaQuery, UpdateIdea
+from features.ideas.sql import match
+from features.systems import api as systems
+
+ENTITY: Final = "idea"
+_IDEAS: Final = TypeAdapter(list[Idea])
 
 
 async def list_ideas(db: Database, query: IdeaQuery) -> bytes:
-    """The whole answer: one page, or without paging parameters every idea that matches."""
-    after, offset = _after(query), query.offset or 0
-    return await queries.list_ideas(
-        db, query, query.order_by, query.direction, after=after, offset=offset, size=query.take
+    """The whole answer: one page, or without paging parameters every idea that matches. Two queries."""
+    after = _after(query)
+    if query.search is not None or query.order_by != "created_at":
+        page = await match.find_page(db, query, after)
+        rows = await reads.ideas_by_id(db, page.ids)
+        cursor = None if page.last is None else position_cursor(page.last)
+        return list_body(replace(rows, next_cursor=cursor), page.total)
+    rows = await reads.list_ideas(db, query, after)
+    is_all = not query.offset and after is None and rows.next_cursor is None
+    return list_body(rows, rows.count if is_all else await reads.count_ideas(db, query))
+
+
+async def search_ideas(db: Database, text: str, *, limit: int) -> list[Idea]:
+    """With their systems, the best match first. Two queries."""
+    rows = await reads.ideas_by_id(db, await match.find_best(db, text, limit=limit))
+    return _IDEAS.validate_json(b"[%b]" % rows.json)
+
+
+async def board(db: Database) -> bytes:
+    """The answer of the model `Kanban`."""
+    lists = (
+        b'"%b":[%b]' % (status.encode(), b",".join(ideas))
+        for status, ideas in (await reads.board(db)).items()
     )
+    return b"{%b}" % b",".join(lists)
 
 
 async def get_idea(db: Database, idea_id: str) -> Row:
-    return _found(idea_id, await queries.find_idea(db, idea_id))
+    found = await reads.find_idea(db, idea_id)
+    if found is None:
+        raise IdeaNotFound(idea_id)
+    return found
 
 
 async def create_idea(writer: Writing, values: CreateIdea) -> tuple[str, Row]:
@@ -34,37 +65,38 @@ async def create_idea(writer: Writing, values: CreateIdea) -> tuple[str, Row]:
     values = values.model_copy(update={"created_by": _creator(writer, values.created_by)})
     async with writer.cache.invalidating(*tags_of(idea_id)):
         return idea_id, await retried(
-            writer.db, lambda tx: queries.create_idea(tx, writer.actor, idea_id, values)
+            writer.db.acting_as(writer.actor), lambda tx: writes.create_idea(tx, idea_id, values)
         )
 
 
-async def update_idea(
-    writer: Writing,
-    idea_id: str,
-    values: UpdateIdea,
-    tags: list[str] | None = None,
-) -> Row:
+async def update_idea(writer: Writing, idea_id: str, values: UpdateIdea) -> Row:
     """Merges the given fields and sets `updatedAt`; a move into `completed` sets `completedAt`, one out of it
     clears it.
 
-    Raises Invalid for values that only rows of the old service may keep;
-    IdeaChanged unless the idea's ETag is one of the `tags`; None takes any.
+    Raises Invalid for values that only rows of the old service may keep; IdeaNotFound; IdeaChanged unless the
+    idea is as the writer's precondition says; ReferencedSystemNotFound.
     """
     if values.held_back:
-        found = await queries.find_idea(writer.db, idea_id)
+        found = await reads.find_idea(writer.db, idea_id)
         values.settle(None if found is None else orjson.loads(found.data))
+
+    async def update(tx: Database) -> Row:
+        if values.system_id is not None:
+            # Held first, as by those who delete it: they need its ideas then.
+            await systems.exists(tx, values.system_id)
+        return await writes.update_idea(tx, idea_id, values, writer.precondition)
+
+    run = retried if values.system_id is None else unit_of_work
     async with writer.cache.invalidating(*tags_of(idea_id)):
-        updated = await retried(
-            writer.db, lambda tx: queries.update_idea(tx, writer.actor, idea_id, values, tags)
-        )
-        return _found(idea_id, updated)
+        return await run(writer.db.acting_as(writer.actor), update)
 
 
-async def delete_idea(writer: Writing, idea_id: str, tags: list[str] | None = None) -> Row:
+async def delete_idea(writer: Writing, idea_id: str) -> Row:
     """The idea as it was. Its files stay, and lose their link to it. Raises as `update_idea` does."""
     async with writer.cache.invalidating(*tags_of(idea_id)):
-        return _found(
-            idea_id, await retried(writer.db, lambda tx: queries.delete_idea(tx, writer.actor, idea_id, tags))
+        return await retried(
+            writer.db.acting_as(writer.actor),
+            lambda tx: writes.delete_idea(tx, idea_id, writer.precondition),
         )
 
 
@@ -78,12 +110,6 @@ def _creator(writer: Writing, named: str | None) -> str:
         wrong = FieldError("createdBy", f"must have at most {longest} characters with this key", named)
         raise Invalid("Validation failed", details=[wrong])
     return signed
-
-
-def _found(idea_id: str, row: Row | None) -> Row:
-    if row is None:
-        raise IdeaNotFound(idea_id)
-    return row
 
 
 def _after(query: IdeaQuery) -> Position | None:

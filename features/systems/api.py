@@ -31,7 +31,6 @@ from features.systems.schemas import (
 from features.systems.service import ENTITY
 from features.systems.sql import days
 from features.systems.sql.bulk import REVERSAL, TAKEOVER, load_systems
-from features.systems.sql.links import held, link_of
 from features.systems.sql.lock import hold_system
 
 __all__ = [
@@ -54,8 +53,6 @@ __all__ = [
     "TypeCounts",
     "created_by_day",
     "exists",
-    "held",
-    "link_of",
     "load",
     "names_of",
     "names_taken",

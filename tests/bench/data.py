@@ -85,7 +85,7 @@ def _systems() -> Iterator[tuple[object, ...]]:
         yield f"system-{number}", name, f"Serves {name}", "online", "documentation", START + number * SPACING
 
 
-AS_AN_IMPORT: Final = {"handover.unaudited": "items"}
+AS_AN_IMPORT: Final = {"handover.unaudited": "items,ideas"}
 """Rows come without audit entries."""
 
 

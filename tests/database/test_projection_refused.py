@@ -11,8 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field, field_seriali
 from core.database.client import Database
 from core.database.errors import NotSupported
 from core.http.fields import LEFT_OUT_IF_NONE
-from core.http.projection import Projected, projected
+from core.http.numbers import Measure
+from core.http.projection import Projected, projected, projected_rows
 from core.http.timestamps import Timestamp
+from features.ideas.schemas import Idea
 from features.items.schemas import Item
 from features.items.tests.factories import seed
 from tests.fixtures.database import Connection
@@ -51,8 +53,77 @@ async def test_no_call_at_all_is_refused(db: Database) -> None:
         await projected(db, Item, nothing)
 
 
+class Dated(BaseModel):
+    printed: Timestamp
+
+
+class Measured(BaseModel):
+    rating: Measure
+
+
+class Worded(BaseModel):
+    words: list[str]
+
+
+class Inner(BaseModel):
+    title: str
+
+
+class Outer(BaseModel):
+    inner: Inner
+
+
+@pytest.mark.parametrize("kind", [Dated, Measured, Worded, Outer, Item])
+async def test_what_a_related_row_says_otherwise_in_json_is_refused(
+    db: Database, kind: type[BaseModel]
+) -> None:
+    class Unknown(BaseModel):
+        title: kind  # type: ignore[valid-type]
+
+    with pytest.raises(TypeError, match=r"Unknown\.title\."):
+        await projected(db, Unknown, lambda take: db.item.find_many(take=take))
+
+
 @pytest.mark.parametrize(
-    "kind", [object, float, dict[str, str], list[int], int | str, Literal["a\nb"], Literal["é"], bytes, Item]
+    "include",
+    [
+        None,
+        {"system": False},
+        {"files": True},
+        {"system": True, "files": True},
+        {"system": {"include": {"files": True}}},
+    ],
+)
+async def test_relations_other_than_those_that_are_shown_are_refused(db: Database, include: Any) -> None:
+    with pytest.raises(NotSupported, match="system"):
+        await projected(db, Idea, lambda take: db.idea.find_many(take=take, include=include))
+
+
+class WithBooks(BaseModel):
+    email: str
+    books: Inner | None
+
+
+@pytest.mark.parametrize("books", [0, 1, 2])
+async def test_several_related_rows_are_refused(showcase: Any, books: int) -> None:
+    written = [{"title": "known"}] * books
+    await showcase.author.create(data={"email": "ada", "books": {"create": written}})
+    with pytest.raises(PrismaError, match=r"WithBooks\.books"):
+        await projected_rows(
+            showcase, WithBooks, ("id",), lambda: showcase.author.find_many(include={"books": True})
+        )
+
+
+@pytest.mark.parametrize("is_projected", [True, False])
+@pytest.mark.parametrize("rating", ["-1", "1e16", "NaN", "Infinity"])
+async def test_a_number_out_of_its_range_is_an_error(showcase: Any, rating: str, is_projected: bool) -> None:
+    await showcase.execute_raw("INSERT INTO \"Book\" (title, rating) VALUES ('x', $1::text::float8)", rating)
+    with pytest.raises((PrismaError, ValueError)):
+        await _books(showcase, Measured, is_projected)
+
+
+@pytest.mark.parametrize(
+    "kind", [object, float, dict[str, str], list[int], int | str, Literal["a\nb"], Literal["é"], bytes]
 )
 async def test_a_field_of_an_unknown_form_is_refused(db: Database, kind: Any) -> None:
     class Unknown(BaseModel):

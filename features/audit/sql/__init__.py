@@ -3,5 +3,4 @@
 recent.py      the newest of several kinds
 retention.py   leave to delete
 takeover.py    whole batches of an import
-entries.py     entries as part of another statement
 """

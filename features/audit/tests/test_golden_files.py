@@ -200,7 +200,6 @@ async def test_a_system_that_ideas_and_files_hang_on_is_deleted(client: httpx.As
         """)
 
     await trail.send("DELETE", f"{SYSTEMS}/{system['id']}", user="bob")
-    # today: the idea loses its systemId, and no entry of its tells it.
     assert await trail.entries() == cleandoc("""
         entity=system entityId=<system 1> action=deleted user=bob requestId=request-5 client=127.0.0.1
           createdAt: "<time 1>" -> null
@@ -211,6 +210,8 @@ async def test_a_system_that_ideas_and_files_hang_on_is_deleted(client: httpx.As
           tags: [] -> null
           updatedAt: "<time 4>" -> null
         entity=file entityId=<file 1> action=updated user=bob requestId=request-5 client=127.0.0.1
+          systemId: "<system 1>" -> null
+        entity=idea entityId=<idea 1> action=updated user=bob requestId=request-5 client=127.0.0.1
           systemId: "<system 1>" -> null
         """)
     for url in (f"{IDEAS}/{idea['id']}", f"{FILES}/{file['id']}"):
@@ -226,7 +227,6 @@ async def test_a_system_that_ideas_and_files_hang_on_is_deleted(client: httpx.As
         """)
 
     await trail.send("DELETE", f"{IDEAS}/{idea['id']}", user="bob")
-    # today: who deletes an idea does not say so, and PostgreSQL writes the entry of the file.
     assert await trail.entries() == cleandoc("""
         entity=idea entityId=<idea 1> action=deleted user=bob requestId=request-10 client=127.0.0.1
           category: "docs" -> null
@@ -239,7 +239,7 @@ async def test_a_system_that_ideas_and_files_hang_on_is_deleted(client: httpx.As
           tags: [] -> null
           title: "Paging" -> null
           updatedAt: "<time 8>" -> null
-        entity=file entityId=<file 1> action=updated user=database
+        entity=file entityId=<file 1> action=updated user=bob requestId=request-10 client=127.0.0.1
           ideaId: "<idea 1>" -> null
         """)
     assert "ideaId" not in await trail.send("GET", f"{FILES}/{file['id']}")

@@ -1,138 +1,135 @@
-"""Reads as finished JSON: an idea, the board, and pages of the list with their total and cursor."""
+"""Reads of ideas."""
 
-from typing import Final, get_args
+from collections import Counter
+from collections.abc import Collection, Sequence
+from typing import Final, cast, get_args
+
+from prisma.bases import BaseIdea
+from prisma.types import (
+    IdeaInclude,
+    IdeaOrderByInput,
+    IdeaTotalScalarFieldKeys,
+    IdeaTotalWhereInput,
+    IdeaWhereInput,
+)
 
 from core.database.client import Database
-from core.database.json import Arguments, list_answer, row_answer
 from core.http.pagination import Position
+from core.http.projection import Projected, projected, projected_in_order, projected_rows
 from core.http.rows import Row
-from core.http.timestamps import to_iso
-from features.ideas.queries.shape import idea_json
-from features.ideas.schemas import MAX_PAGE, Direction, IdeaFilter, OrderBy, Status
-
-_IDEA: Final = idea_json("row")
-_FIND: Final = f"SELECT {row_answer('row.row_version', _IDEA)} FROM ideas AS row WHERE id = $1"
-
-_LISTS: Final = ", ',', ".join(
-    f"""'"{status}":[', string_agg({_IDEA}, ',') FILTER (WHERE status = '{status}'), ']'"""
-    for status in get_args(Status)
+from features.ideas.schemas import (
+    Idea,
+    IdeaCategoryCounts,
+    IdeaFilter,
+    IdeaPriorityCounts,
+    IdeaQuery,
+    IdeasStats,
+    IdeaStatusCounts,
+    Status,
 )
-_BOARD: Final = f"""
-SELECT concat('{{', {_LISTS}, '}}') FROM (SELECT * FROM ideas ORDER BY created_at DESC, id) AS row
-"""
 
-COUNTED: Final = ("status", "category", "priority")
-"""The conditions whose totals the counters of the table idea_totals know."""
-
-_AFTER: Final[dict[Direction, str]] = {
-    "desc": "created_at <= {0} AND (created_at < {0} OR id > {1})",
-    "asc": "created_at >= {0} AND (created_at > {0} OR id < {1})",
-}
-
-# Each pair of lines is one index, read forwards and backwards; the migration has the same expressions.
-_TITLE: Final = "handover_fold(title)"
-_CHANGED: Final = "coalesce(updated_at, created_at)"
-_PRIORITY: Final = "array_position(ARRAY['low', 'medium', 'high', 'critical'], priority)"
-_STATUS: Final = (
-    "array_position(ARRAY['new', 'triage', 'in_progress', 'review', 'completed', 'rejected'], status)"
-)
-_ORDERS: Final[dict[tuple[OrderBy, Direction], str]] = {
-    ("created_at", "desc"): "created_at DESC, id",
-    ("created_at", "asc"): "created_at, id DESC",
-    ("updated_at", "desc"): f"{_CHANGED} DESC, id DESC",
-    ("updated_at", "asc"): f"{_CHANGED}, id",
-    ("title", "desc"): f"{_TITLE} DESC, id DESC",
-    ("title", "asc"): f"{_TITLE}, id",
-    ("priority", "desc"): f"{_PRIORITY} DESC, id DESC",
-    ("priority", "asc"): f"{_PRIORITY}, id",
-    ("status", "desc"): f"{_STATUS} DESC, id DESC",
-    ("status", "asc"): f"{_STATUS}, id",
-    ("due_date", "desc"): "coalesce(due_date, '-infinity'::timestamptz) DESC, id DESC",
-    ("due_date", "asc"): "coalesce(due_date, 'infinity'::timestamptz), id",
-}
+NEWEST_FIRST: Final[list[IdeaOrderByInput]] = [{"created_at": "desc"}, {"id": "asc"}]
+OLDEST_FIRST: Final[list[IdeaOrderByInput]] = [{"created_at": "asc"}, {"id": "desc"}]
+WITH_SYSTEM: Final[IdeaInclude] = {"system": True}
 
 
-async def list_ideas(
-    db: Database,
-    wanted: IdeaFilter,
-    order_by: OrderBy = "created_at",
-    direction: Direction = "desc",
-    *,
-    after: Position | None = None,
-    offset: int = 0,
-    size: int | None = None,
-) -> bytes:
-    """The whole answer; without `size` it holds all that match. `after` belongs to the order by creation."""
-    sql, arguments = list_statement(wanted, order_by, direction, after=after, offset=offset, size=size)
-    answer = await db.query_text(sql, *arguments)
-    assert answer is not None  # an aggregate gives a row
-    return answer
+class IdeaTitle(BaseIdea):
+    """What is read of an idea that is only named: its other columns can be large."""
+
+    id: str
+    title: str
+
+
+async def list_ideas(db: Database, query: IdeaQuery, after: Position | None) -> Projected:
+    """In the order of creation, ties by id; without `take` all that match. `search` is not looked at."""
+    where: dict[str, object] = {**query.kinds, **query.links}
+    newest = query.direction == "desc"
+    if after is not None:
+        past, beyond = ("lt", "gt") if newest else ("gt", "lt")
+        # The first condition repeats part of the second: it is the one that an index can jump to.
+        where["AND"] = [
+            {"created_at": {f"{past}e": after.created_at}},
+            {"OR": [{"created_at": {past: after.created_at}}, {"id": {beyond: after.id}}]},
+        ]
+    return await projected(
+        db,
+        Idea,
+        lambda take: db.idea.find_many(
+            where=cast(IdeaWhereInput, where),
+            order=NEWEST_FIRST if newest else OLDEST_FIRST,
+            skip=query.offset or None,
+            take=take,
+            include=WITH_SYSTEM,
+        ),
+        size=query.take,
+    )
+
+
+async def ideas_by_id(db: Database, ids: Sequence[str]) -> Projected:
+    """Those of the ids that are stored, in the order of the ids."""
+    return await projected_in_order(
+        db,
+        Idea,
+        ids,
+        lambda: db.idea.find_many(where={"id": {"in": list(ids)}}, include=WITH_SYSTEM),
+    )
 
 
 async def find_idea(db: Database, idea_id: str) -> Row | None:
-    found = await db.query_text(_FIND, idea_id)
-    return None if found is None else Row.parse(found)
+    found = await versions_of(db, idea_id)
+    return found[0][0] if found else None
 
 
-async def board(db: Database) -> bytes:
-    """Every idea, by status; newest first in each list."""
-    found = await db.query_text(_BOARD)
-    assert found is not None  # an aggregate gives a row
-    return found
+async def versions_of(db: Database, idea_id: str) -> list[tuple[Row, str | None]]:
+    """The idea, if it is stored, with the import that wrote it last."""
+    found = await projected_rows(
+        db,
+        Idea,
+        ("row_version", "import_job_id"),
+        lambda: db.idea.find_many(where={"id": idea_id}, include=WITH_SYSTEM),
+    )
+    return [(Row(version, json), import_job_id) for [version, import_job_id], json in found]
 
 
-def list_statement(
-    wanted: IdeaFilter,
-    order_by: OrderBy,
-    direction: Direction,
-    *,
-    after: Position | None,
-    offset: int,
-    size: int | None,
-) -> tuple[str, Arguments]:
-    arguments = Arguments()
-    conditions = _conditions(wanted, arguments)
-    total = _total(wanted, conditions)
-    if after is not None:
-        # The first condition repeats part of the second: it is the one that an index can jump to.
-        moment = f"{arguments.add(to_iso(after.created_at))}::timestamptz"
-        conditions = [*conditions, _AFTER[direction].format(moment, arguments.add(after.id))]
-    order = _ORDERS[order_by, direction]
-    if order_by in COUNTED and getattr(wanted, order_by) is not None:
-        # All have the same rank: without this the index of ranks would be read up to it.
-        order = "id DESC" if direction == "desc" else "id"
-    rows = f"SELECT * FROM ideas{_where(conditions)} ORDER BY {order}"
-    if offset:
-        rows += f" OFFSET {arguments.add(offset)}::int"
-    limit = None
-    if size is not None:
-        limit = arguments.add(size)
-        if not offset:
-            # A plan for all limits reckons with a tenth of the rows that there can be, so of few.
-            rows = f"SELECT * FROM ({rows} LIMIT {MAX_PAGE + 1}) AS beginning"
-        rows += f" LIMIT {limit}::int + 1"
-    first = after is None and not offset
-    place = ("row.created_at", "row.id") if order_by == "created_at" else None
-    return list_answer(rows, _IDEA, total=total, first=first, size=limit, position=place), arguments
+async def board(db: Database) -> dict[Status, list[bytes]]:
+    """The JSON of every idea, by status; newest first in each list."""
+    lists: dict[Status, list[bytes]] = {status: [] for status in get_args(Status)}
+    rows = await projected_rows(
+        db, Idea, ("status",), lambda: db.idea.find_many(order=NEWEST_FIRST, include=WITH_SYSTEM)
+    )
+    for [status], json in rows:
+        lists[status].append(json)
+    return lists
 
 
-def _conditions(wanted: IdeaFilter, arguments: Arguments) -> list[str]:
-    # Enumerated values stand in the text: one of them is rare, another common, and each gets the plan that is
-    # best for it.
-    found = [f"{name} = '{value}'" for name in COUNTED if (value := getattr(wanted, name)) is not None]
-    for name in ("system_id", "assigned_to"):
-        if (value := getattr(wanted, name)) is not None:
-            found.append(f"{name} = {arguments.add(value)}")
-    if wanted.search is not None:
-        found.append(f"handover_words(title, description) @@ handover_query({arguments.add(wanted.search)})")
-    return found
+async def count_ideas(db: Database, wanted: IdeaFilter) -> int:
+    """`search` is not looked at. Kinds have counters: the same cost whatever the size of the table."""
+    if wanted.links:
+        return await db.idea.count(where=cast(IdeaWhereInput, wanted.kinds | wanted.links))
+    by: list[IdeaTotalScalarFieldKeys] = ["status"]
+    where = cast(IdeaTotalWhereInput, wanted.kinds)
+    kinds = await db.ideatotal.group_by(by, where=where, sum={"ideas": True})
+    return sum(int(kind["_sum"]["ideas"]) for kind in kinds)
 
 
-def _total(wanted: IdeaFilter, conditions: list[str]) -> str:
-    if wanted.system_id is None and wanted.assigned_to is None and wanted.search is None:
-        return f"SELECT coalesce(sum(ideas), 0) FROM idea_totals{_where(conditions)}"
-    return f"SELECT count(*) FROM ideas{_where(conditions)}"
+async def statistics(db: Database) -> IdeasStats:
+    by: list[IdeaTotalScalarFieldKeys] = ["status", "priority", "category"]
+    counts: dict[str, Counter[str]] = {column: Counter() for column in by}
+    for kind in await db.ideatotal.group_by(by, sum={"ideas": True}):
+        for column, found in counts.items():
+            found[cast("dict[str, str]", kind)[column]] += int(kind["_sum"]["ideas"])
+    return IdeasStats(
+        total=counts["status"].total(),
+        by_status=IdeaStatusCounts(**counts["status"]),
+        by_priority=IdeaPriorityCounts(**counts["priority"]),
+        by_category=IdeaCategoryCounts(**counts["category"]),
+    )
 
 
-def _where(conditions: list[str]) -> str:
-    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
+async def titles_of(db: Database, ids: Collection[str]) -> dict[str, str]:
+    rows = await IdeaTitle.prisma(db).find_many(where={"id": {"in": list(ids)}})
+    return {row.id: row.title for row in rows}
+
+
+async def idea_exists(db: Database, idea_id: str) -> bool:
+    return await db.idea.count(where={"id": idea_id}) > 0

@@ -199,7 +199,7 @@ async def test_a_forged_cursor_is_a_place_like_any_other(
         "?system_id=system-1&limit=1",
     ],
 )
-async def test_a_list_with_its_systems_and_total_takes_one_query(
+async def test_a_list_with_its_systems_and_total_takes_two_queries_at_most(
     client: httpx.AsyncClient, connection: Connection, query: str
 ) -> None:
     names = set()
@@ -215,6 +215,7 @@ async def test_a_list_with_its_systems_and_total_takes_one_query(
         response = await client.get(f"{IDEAS}{query}")
         assert response.headers["x-cache"] == "MISS"
         timing = response.headers["server-timing"]
-        assert re.findall(r'desc="(\d+) queries"', timing) == ["1"], (count, timing)
+        [queries] = re.findall(r'desc="(\d+) queries"', timing)
+        assert int(queries) <= 2, (count, timing)
         names |= set(re.findall(r'"system":\{"id":"[^"]+","name":"([^"]+)"', response.text))
     assert names

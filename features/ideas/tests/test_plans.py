@@ -1,25 +1,30 @@
-"""With 20,000 rows every page, in every order, is found through an index."""
+"""With 20,000 rows every page, in every order, is found through an index: the statements that really ran."""
 
 from datetime import UTC, datetime
+from functools import partial
 
+import pytest
+
+from core.database.client import Database
 from core.http.pagination import Position
-from features.ideas.queries.reads import list_statement
-from features.ideas.schemas import Direction, IdeaFilter, OrderBy
+from features.ideas.queries import reads
+from features.ideas.schemas import Direction, IdeaQuery, OrderBy
+from features.ideas.sql.match import page_statement
 from features.ideas.tests.factories import seed
 from tests.fixtures.database import Connection
-from tests.fixtures.plans import assert_found_by_index
+from tests.fixtures.plans import assert_found_by_index, statement_of
 
 ROWS = 20_000
 MIDDLE = Position(datetime(2025, 1, 1, 1, 20, tzinfo=UTC), "seed-9600")
 DIRECTIONS: tuple[Direction, ...] = ("desc", "asc")
 
-FILTERS: list[tuple[IdeaFilter, str]] = [
-    (IdeaFilter(), "ideas_created_at_id_idx"),
-    (IdeaFilter(status="new"), "ideas_status_created_at_id_idx"),
-    (IdeaFilter(category="api"), "ideas_category_created_at_id_idx"),
-    (IdeaFilter(priority="low"), "ideas_priority_created_at_id_idx"),
-    (IdeaFilter(system_id="system-3"), "ideas_system_id_created_at_id_idx"),
-    (IdeaFilter(assigned_to="person-7"), "ideas_assigned_to_created_at_id_idx"),
+FILTERS: list[tuple[dict[str, str], list[object], str]] = [
+    ({}, [], "ideas_created_at_id_idx"),
+    ({"status": "new"}, ["new"], "ideas_status_created_at_id_idx"),
+    ({"category": "api"}, ["api"], "ideas_category_created_at_id_idx"),
+    ({"priority": "low"}, ["low"], "ideas_priority_created_at_id_idx"),
+    ({"system_id": "system-3"}, ["system-3"], "ideas_system_id_created_at_id_idx"),
+    ({"assigned_to": "person-7"}, ["person-7"], "ideas_assigned_to_created_at_id_idx"),
 ]
 ORDERS: list[tuple[OrderBy, Direction, str]] = [
     ("title", "asc", "ideas_title_order_idx"),
@@ -35,39 +40,40 @@ ORDERS: list[tuple[OrderBy, Direction, str]] = [
 ]
 
 
-async def indexes_of(
-    connection: Connection,
-    wanted: IdeaFilter,
-    order_by: OrderBy = "created_at",
-    direction: Direction = "desc",
-    after: Position | None = None,
-) -> set[str]:
-    """Those of the table of ideas."""
-    sql, arguments = list_statement(wanted, order_by, direction, after=after, offset=0, size=20)
+@pytest.mark.parametrize("direction", DIRECTIONS)
+async def test_every_page_by_creation_is_found_through_its_index(
+    db: Database, connection: Connection, direction: Direction
+) -> None:
+    await seed(connection, ROWS, systems=500)
+    await connection.execute("ANALYZE systems")
+    for after in (None, MIDDLE):
+        for wanted, given, index in FILTERS:
+            query = IdeaQuery.model_validate({**wanted, "order_direction": direction, "limit": 20})
+            read = partial(reads.list_ideas, db, query, after)
+            statement = await statement_of(connection, "ideas", read)
+            place: list[object] = [after.created_at, after.created_at, after.id] if after else []
+            # One system is joined to each idea.
+            used = await assert_found_by_index(connection, statement, [1, *given, *place, 21, 20])
+            assert set(used) == {index, "systems_pkey"}, (wanted, after)
+
+
+async def found_by(connection: Connection, query: IdeaQuery, after: Position | None = None) -> set[str]:
+    """The indexes of the table of ideas."""
+    sql, arguments = page_statement(query, after)
     values = [MIDDLE.created_at if "Z" in str(value) else value for value in arguments]
     used = await assert_found_by_index(connection, sql, values, counters="idea_totals")
     return {name for name in used if name.startswith("ideas_")}
 
 
-async def test_every_page_by_creation_is_found_through_its_index(connection: Connection) -> None:
-    await seed(connection, ROWS, systems=500)
-    await connection.execute("ANALYZE systems")
-    for direction in DIRECTIONS:
-        for after in (None, MIDDLE):
-            for wanted, index in FILTERS:
-                used = await indexes_of(connection, wanted, "created_at", direction, after)
-                assert used == {index}, (wanted, direction, after)
-
-
 async def test_every_other_order_is_the_order_of_an_index(connection: Connection) -> None:
     await seed(connection, ROWS)
     for order_by, direction, index in ORDERS:
-        used = await indexes_of(connection, IdeaFilter(), order_by, direction)
-        assert used == {index}, (order_by, direction)
+        query = IdeaQuery(order_by=order_by, order_direction=direction, limit=20)
+        assert await found_by(connection, query) == {index}, (order_by, direction)
 
 
 async def test_a_word_is_found_through_its_index(connection: Connection) -> None:
     await seed(connection, ROWS)
+    query = IdeaQuery(search="word999", limit=20)
     for after in (None, MIDDLE):
-        used = await indexes_of(connection, IdeaFilter(search="word999"), after=after)
-        assert used == {"ideas_words_idx"}
+        assert await found_by(connection, query, after) == {"ideas_words_idx"}

@@ -52,6 +52,23 @@ async def test_a_tag_tells_that_the_system_was_renamed(
     assert (await client.put(made.headers["location"], **change)).status_code == 412  # type: ignore[arg-type]
 
 
+async def test_a_tag_tells_that_the_system_was_deleted(
+    client: httpx.AsyncClient, connection: Connection
+) -> None:
+    """The change of the idea is its own: it counts, and its entry names who deleted the system."""
+    system_id = await add_system(connection, "Gone")
+    made = await client.post(IDEAS, json=new_idea(systemId=system_id))
+    url, idea_id = made.headers["location"], made.json()["data"]["id"]
+    await client.delete(f"/api/v1/systems/{system_id}", headers={"x-user-id": "bob"})
+    seen = {"if-match": made.headers["etag"]}
+    for method, body in (("PUT", {"title": "Mine"}), ("DELETE", None)):
+        assert (await client.request(method, url, json=body, headers=seen)).status_code == 412
+    assert await connection.fetchval("SELECT row_version FROM ideas") == 2
+    _, unlinked = await audit_of(connection, "idea", idea_id)
+    assert (unlinked["action"], unlinked["actor"]) == ("updated", "bob")
+    assert unlinked["changes"] == {"systemId": {"before": system_id, "after": None}}
+
+
 async def test_of_fifty_moves_with_the_same_tag_one_wins(
     client: httpx.AsyncClient, connection: Connection
 ) -> None:

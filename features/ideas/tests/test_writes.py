@@ -204,6 +204,41 @@ async def test_a_system_that_is_deleted_meanwhile_is_not_linked(
     assert response.json()["message"] == "Referenced system not found"
 
 
+async def test_an_idea_waits_for_a_system_before_it_is_held(
+    client: httpx.AsyncClient, connection: Connection
+) -> None:
+    """Who deletes a system holds it, and needs its ideas: the other order would be a deadlock."""
+    system_id = await add_system(connection, "Going")
+    idea = await create(client)
+    async with connection.transaction():
+        await connection.execute("DELETE FROM systems")
+        moving = asyncio.create_task(client.put(f"{IDEAS}/{idea['id']}", json={"systemId": system_id}))
+        await wait_for(lambda: connection.fetchval(f"SELECT count(*) FROM {WAITING_LOCKS}"))
+        await connection.execute("SELECT FROM ideas FOR UPDATE NOWAIT")
+    answer = await moving
+    assert (answer.status_code, answer.json()["message"]) == (400, "Referenced system not found")
+
+
+async def test_ideas_move_between_systems_that_are_being_deleted(
+    client: httpx.AsyncClient, connection: Connection, logs: list[JsonObject]
+) -> None:
+    systems = [await add_system(connection, f"System {number}") for number in range(8)]
+    ideas = [await create(client, systemId=systems[number % 8]) for number in range(16)]
+    moves = [
+        client.put(f"{IDEAS}/{idea['id']}", json={"systemId": systems[(number + turn) % 8]})
+        for turn in range(1, 5)
+        for number, idea in enumerate(ideas)
+    ]
+    deletes = [client.delete(f"/api/v1/systems/{system_id}") for system_id in systems[::2]]
+    answers = await asyncio.gather(*moves[:20], *deletes, *moves[20:])
+    assert {answer.status_code for answer in answers} == {200, 400}
+    assert {answer.status_code for answer in answers[20 : 20 + len(deletes)]} == {200}
+    shown = (await client.get(IDEAS)).json()["data"]
+    assert {idea["systemId"] for idea in shown if "systemId" in idea} <= {*systems[1::2]}
+    assert all(("system" in idea) == ("systemId" in idea) for idea in shown)
+    assert "database.retried" not in [entry["event"] for entry in logs]
+
+
 async def test_an_id_that_exists_is_a_conflict(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

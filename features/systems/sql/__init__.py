@@ -3,6 +3,5 @@
 match.py   full-text match, and orders by an expression: they find ids
 days.py    a series over time
 lock.py    a system that has to stay
-links.py   a system in statements of ideas
 bulk.py    whole batches of an import
 """

@@ -5,7 +5,7 @@ from typing import Final
 
 import orjson
 
-from core.database.bulk import BulkTable
+from core.database.bulk import BulkTable, unaudited
 from core.database.client import Database
 from core.database.digests import Kind
 from core.database.reversal import ReversibleTable
@@ -53,7 +53,8 @@ RETURNING id
 
 
 async def load_ideas(tx: Database, stored: Sequence[StoredIdea]) -> frozenset[str]:
-    """The ids of those that were not there before."""
+    """One statement for the whole batch. The ids of those that were not there before."""
+    await unaudited(tx, "ideas")
     rows = [
         {**each.idea.model_dump(mode="json", exclude={"system"}), "row_version": each.version}
         for each in stored

@@ -1,0 +1,1 @@
+"""What Prisma cannot say of ideas: matches of text, orders by expressions, series over time, bulk work."""
