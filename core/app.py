@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 
 from core.cache import Cache
 from core.database.client import Database
-from core.feature import Feature
+from core.feature import Feature, renewing
 from core.http import docs, errors, openapi, system
 from core.http.access import Access
 from core.http.admin_port import AdminPort
@@ -196,6 +196,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         cache = Cache.from_settings(settings)
         await cache.start()
         stack.push_async_callback(cache.close)
+        db.tell_writes_to(renewing(cache, features))
         if app.state.limiter is not None:
             stack.push_async_callback(app.state.limiter.close)
         draining = asyncio.Event()

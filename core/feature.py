@@ -1,11 +1,13 @@
 """What a slice hands to `core.app`: the only thing the platform knows of a feature."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from core.cache import Cache
     from core.database.client import Database
+    from core.database.writes import Rule, Tell, Write
     from core.http.access import Principal
     from core.http.routing import Router
     from core.jobs import JobKind
@@ -14,7 +16,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """`name` is the folder's name. Cache tags and job kinds are unique across the app.
+    """`name` is the folder's name. Cache tags and job kinds are unique across the app. `renews` gives, by the
+    model, the tags that a write of its rows renews.
 
     `admin`: with AUTH=keys all its routes need a key of that scope. `authenticate` gives the holder of an API
     key, None for a text that is no valid one; one feature has it.
@@ -25,6 +28,19 @@ class Feature:
     router: "Router | None" = None
     jobs: "tuple[JobKind, ...]" = ()
     cache_tags: tuple[str, ...] = ()
+    renews: "Mapping[str, Rule]" = field(default_factory=dict)
     admin: bool = False
     authenticate: "Callable[[Database, str], Awaitable[Principal | None]] | None" = None
     on_start: "Callable[[Platform], Awaitable[None]] | None" = None
+
+
+def renewing(cache: "Cache", features: Iterable[Feature]) -> "Tell":
+    """Renews the tags of the cache that follow from writes."""
+    rules = {model: rule for feature in features for model, rule in feature.renews.items()}
+
+    async def renew(writes: "Sequence[Write]") -> None:
+        tags = [tag for write in writes if write.model in rules for tag in rules[write.model](write)]
+        if tags:
+            await cache.invalidate(*tags)
+
+    return renew

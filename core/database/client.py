@@ -1,5 +1,7 @@
 """The typed Prisma client of the project, on the supervised engine."""
 
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -16,6 +18,7 @@ from core.database.engine import Engine
 from core.database.options import EngineOptions, EngineStatus
 from core.database.projection import current_projection
 from core.database.selection import missing_relation
+from core.database.writes import WRITING, Tell, Write, may_have_written, write_of
 
 if TYPE_CHECKING:
     from core.settings import Settings
@@ -86,9 +89,27 @@ class EngineClient(AsyncBasePrisma):
         client._tx_id = transaction  # type: ignore[assignment]
         return client
 
-    async def execute_batch(self, calls: list[JsonObject], *, tagged: bool) -> None:
+    async def execute_batch(self, calls: list[JsonObject], writes: Sequence[Write], *, tagged: bool) -> None:
         """Run the calls of a batch: all of them or none. Raises as a single call does."""
-        await self.engine.execute("batch", None, {"calls": calls}, tagged=tagged, context=self._context())
+        async with self._telling(writes):
+            await self.engine.execute("batch", None, {"calls": calls}, tagged=tagged, context=self._context())
+
+    def tell_writes_to(self, tell: Tell) -> None:
+        """Have it awaited with the writes of typed calls, after they are committed and before their callers
+        go on; also when it is not known whether they are. Raw statements are not told of.
+        """
+        self.engine.writes.tell = tell
+
+    @asynccontextmanager
+    async def _telling(self, writes: Sequence[Write]) -> AsyncIterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            if writes and may_have_written(error):
+                await self.engine.writes.done(writes, self._tx_id)
+            raise
+        if writes:
+            await self.engine.writes.done(writes, self._tx_id)
 
     def _copy(self) -> Self:
         """A copy is made for every write: it gets the actions of a model, which hold their client, when they
@@ -139,8 +160,10 @@ class EngineClient(AsyncBasePrisma):
         projection = current_projection.get()
         if projection is not None:
             context["projection"] = projection.ask(method, encoded)
+        writes = [write_of(method, name, arguments)] if name is not None and method in WRITING else []
         try:
-            payload = await self.engine.execute(operation, name, encoded, tagged=tagged, context=context)
+            async with self._telling(writes):
+                payload = await self.engine.execute(operation, name, encoded, tagged=tagged, context=context)
         except FieldNotFoundError as error:
             missing = None if model is None else missing_relation(error, model, arguments)
             raise missing or error from None
@@ -168,18 +191,22 @@ class EngineBatch:
         self._database = client
         self._calls: list[JsonObject] = []
         self._tagged = False
+        self._writes: list[Write] = []
 
     def _add(self, **call: Any) -> None:
         method, model = call["method"], call.get("model")
         encoded, tagged = call_arguments(method, call["arguments"], model, call.get("root_selection"))
         name = None if model is None else model.__prisma_model__
         self._calls.append({"op": OPERATIONS[method], "model": name, "args": encoded})
+        if name is not None and method in WRITING:
+            self._writes.append(write_of(method, name, call["arguments"]))
         self._tagged = self._tagged or tagged
 
     async def commit(self) -> None:
         calls, self._calls = self._calls, []
         tagged, self._tagged = self._tagged, False
-        await self._database.execute_batch(calls, tagged=tagged)
+        writes, self._writes = self._writes, []
+        await self._database.execute_batch(calls, writes, tagged=tagged)
 
 
 class DatabaseBatch(EngineBatch, Batch):

@@ -25,6 +25,7 @@ from core.database.options import EngineOptions, EngineStatus
 from core.database.pool import Admission, refused
 from core.database.process import ERROR, NOTHING, PLAIN, TAGGED
 from core.database.supervisor import Supervisor
+from core.database.writes import Writes
 
 log = structlog.get_logger("database.engine")
 
@@ -39,6 +40,7 @@ class Engine(AsyncAbstractEngine):
         self._admission = Admission(options.pool_size, options.max_waiting)
         self._transactions: dict[str, asyncio.TimerHandle] = {}
         """Open transactions, each with the timer that ends it when nobody else has."""
+        self.writes = Writes()
 
     @property
     def status(self) -> EngineStatus:
@@ -141,9 +143,13 @@ class Engine(AsyncAbstractEngine):
         return identifier
 
     async def commit_transaction(self, tx_id: TransactionId) -> None:
-        await self._end(tx_id, "commit")
+        try:
+            await self._end(tx_id, "commit")
+        finally:
+            await self.writes.committed(tx_id)
 
     async def rollback_transaction(self, tx_id: TransactionId) -> None:
+        self.writes.rolled_back(tx_id)
         await self._end(tx_id, "rollback")
 
     async def _end(self, tx_id: str, how: str) -> None:

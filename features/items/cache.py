@@ -7,6 +7,7 @@ An item hangs on `item:{id}`, a list on `items.list`: a write of one item renews
 from typing import Final
 
 from core.cache import Policy
+from core.database.writes import Write
 
 ITEM_TAGS: Final = ("items",)
 ITEM: Final = Policy("items.item", tags=("items", "item:{key}"), by_url=True)
@@ -15,6 +16,8 @@ LIST: Final = Policy("items.list", tags=("items", "items.list"), by_url=True)
 CACHE_TAGS: Final = ("items", "items.list", "item")
 
 
-def tags_of(item_id: str) -> tuple[str, ...]:
-    """What a write of this item must invalidate."""
-    return (f"item:{item_id}", "items.list")
+def renewed(write: Write) -> tuple[str, ...]:
+    """The tags that a write of items renews."""
+    if write.ids is None:
+        return ITEM_TAGS
+    return ("items.list", *(f"item:{item_id}" for item_id in write.ids))

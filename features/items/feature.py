@@ -1,7 +1,7 @@
 """What this slice hands to the app."""
 
 from core.feature import Feature
-from features.items.cache import CACHE_TAGS
+from features.items.cache import CACHE_TAGS, renewed
 from features.items.router import router
 
-feature = Feature(name="items", router=router, cache_tags=CACHE_TAGS)
+feature = Feature(name="items", router=router, cache_tags=CACHE_TAGS, renews={"Item": renewed})

@@ -1,4 +1,4 @@
-"""The rules of the idea bank: what a page may ask for, and what a write makes invalid."""
+"""The rules of the idea bank: what a page may ask for, and what a write changes."""
 
 from dataclasses import replace
 from uuid import uuid4
@@ -12,7 +12,6 @@ from core.http.pagination import decode_position, position_cursor
 from core.http.projection import Projected
 from core.http.rows import Row, list_body, row_of
 from features.items import queries
-from features.items.cache import tags_of
 from features.items.errors import ItemNotFound
 from features.items.schemas import CreateItem, Item, ItemQuery, UpdateItem
 from features.items.sql import match
@@ -70,10 +69,9 @@ async def get_item(db: Database, item_id: str) -> Row:
 async def create_item(writer: Writing, values: CreateItem) -> tuple[str, Row]:
     """Its id, and the item."""
     item_id = str(uuid4())
-    async with writer.cache.invalidating(*tags_of(item_id)):
-        row = await retried(
-            writer.db.acting_as(writer.actor), lambda tx: queries.create_item(tx, item_id, values)
-        )
+    row = await retried(
+        writer.db.acting_as(writer.actor), lambda tx: queries.create_item(tx, item_id, values)
+    )
     return item_id, row_of(Item, row, row.version)
 
 
@@ -86,19 +84,17 @@ async def update_item(writer: Writing, item_id: str, values: UpdateItem) -> Row:
     if values.held_back:
         found = await queries.find_item(writer.db, item_id)
         values.settle(None if found is None else found.model_dump())
-    async with writer.cache.invalidating(*tags_of(item_id)):
-        row = await retried(
-            writer.db.acting_as(writer.actor),
-            lambda tx: queries.update_item(tx, item_id, values, writer.precondition),
-        )
+    row = await retried(
+        writer.db.acting_as(writer.actor),
+        lambda tx: queries.update_item(tx, item_id, values, writer.precondition),
+    )
     return row_of(Item, row, row.version)
 
 
 async def delete_item(writer: Writing, item_id: str) -> Row:
     """The item as it was. Raises as `update_item` does."""
-    async with writer.cache.invalidating(*tags_of(item_id)):
-        row = await retried(
-            writer.db.acting_as(writer.actor),
-            lambda tx: queries.delete_item(tx, item_id, writer.precondition),
-        )
+    row = await retried(
+        writer.db.acting_as(writer.actor),
+        lambda tx: queries.delete_item(tx, item_id, writer.precondition),
+    )
     return row_of(Item, row, row.version)

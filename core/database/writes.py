@@ -1,0 +1,73 @@
+"""What typed calls write: which rows of which model. Told to whoever keeps something that is made of them."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from prisma import PrismaMethod
+from prisma.errors import PrismaError
+
+from core.database.errors import DatabaseProblem
+
+WRITING: Final[frozenset[PrismaMethod]] = frozenset(
+    {"create", "update", "delete", "upsert", "create_many", "update_many", "delete_many"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A call that writes. `ids`: None for any rows of the model; `fields`: those that an update sets."""
+
+    model: str
+    operation: PrismaMethod
+    ids: tuple[str, ...] | None
+    fields: frozenset[str] = frozenset()
+
+
+Rule = Callable[[Write], Iterable[str]]
+"""The cache tags that a write renews."""
+Tell = Callable[[Sequence[Write]], Awaitable[None]]
+
+
+def write_of(method: PrismaMethod, model: str, arguments: Mapping[str, Any]) -> Write:
+    """Of the call's arguments as slices give them."""
+    data = arguments.get("data")
+    updated = data if method in ("update", "update_many") else None
+    return Write(model, method, _ids(method, arguments), frozenset(updated or ()))
+
+
+def _ids(method: PrismaMethod, arguments: Mapping[str, Any]) -> tuple[str, ...] | None:
+    if method in ("create", "create_many"):
+        rows = [arguments["data"]] if method == "create" else arguments["data"]
+        ids = [row.get("id") for row in rows]
+    else:
+        wanted = (arguments.get("where") or {}).get("id")
+        ids = wanted["in"] if isinstance(wanted, dict) and wanted.keys() == {"in"} else [wanted]
+    return tuple(ids) if all(isinstance(each, str) for each in ids) else None
+
+
+def may_have_written(error: BaseException) -> bool:
+    """What PostgreSQL or Prisma has refused has changed nothing; of anything else that is not known."""
+    return isinstance(error, DatabaseProblem) or not isinstance(error, PrismaError)
+
+
+class Writes:
+    """Of one engine: tells `tell` of each write when it has been committed, or may have been."""
+
+    tell: Tell | None = None
+
+    def __init__(self) -> None:
+        self._uncommitted: dict[str, list[Write]] = {}
+
+    async def done(self, writes: Sequence[Write], transaction: str | None) -> None:
+        if transaction is not None:
+            self._uncommitted.setdefault(transaction, []).extend(writes)
+        elif self.tell is not None and writes:
+            await self.tell(writes)
+
+    async def committed(self, transaction: str) -> None:
+        """Also when it is not known."""
+        await self.done(self._uncommitted.pop(transaction, []), None)
+
+    def rolled_back(self, transaction: str) -> None:
+        self._uncommitted.pop(transaction, None)
