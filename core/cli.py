@@ -16,7 +16,7 @@ from core.settings import Settings, SettingsError, load_settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from core.jobs import JobKind
+    from core.feature import Feature
 
 SLICES: Final = Path(__file__).resolve().parents[1] / "features"
 
@@ -36,17 +36,17 @@ for commands in sorted(SLICES.glob("*/commands*")):
 
 @app.callback()
 def prepare(ctx: typer.Context) -> None:
-    """Runs before every command, whose `ctx.obj` gives the kinds of jobs of the whole app."""
+    """Runs before every command, whose `ctx.obj` gives all features."""
     from core.command import ensure_generated
 
     ensure_generated()
-    ctx.obj = _kinds
+    ctx.obj = _features
 
 
-def _kinds() -> "Sequence[JobKind]":
+def _features() -> "Sequence[Feature]":
     from core.app import FEATURES
 
-    return [kind for feature in FEATURES for kind in feature.jobs]
+    return FEATURES
 
 
 @app.command()

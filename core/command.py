@@ -21,10 +21,11 @@ from core.settings import IN_PROCESS_CACHE, Settings, load_settings
 if TYPE_CHECKING:
     from core.cache import Cache
     from core.database.client import Database
-    from core.jobs import JobKind, Jobs
+    from core.feature import Feature
+    from core.jobs import Jobs
 
-Kinds = Callable[[], "Sequence[JobKind]"]
-"""Gives kinds of jobs when it is called, since they bring the modules that they need."""
+Features = Callable[[], "Sequence[Feature]"]
+"""Gives features when it is called, since they bring the modules that they need."""
 
 ENGINE_FOLDER = Path(__file__).resolve().parents[1] / "prisma" / "engine"
 QUIET = "error"
@@ -67,10 +68,11 @@ def ensure_generated() -> None:
 
 
 @asynccontextmanager
-async def command_context(kinds: "Kinds") -> AsyncIterator[CommandContext]:
+async def command_context(features: Features) -> AsyncIterator[CommandContext]:
     """Services, schema, database, cache and jobs, whether or not a server uses them too.
 
-    `kinds` are the jobs that the command can run; it imports what they need, while the engine starts.
+    `features` are those whose jobs the command can run and whose rows it writes; it imports what they need,
+    while the engine starts.
     """
     from core.database.client import Database
     from core.database.schema import is_current
@@ -83,7 +85,7 @@ async def command_context(kinds: "Kinds") -> AsyncIterator[CommandContext]:
     async with AsyncExitStack() as stack:
         running = stack.enter_context(local_services(settings))
         assert running.migration_url is not None
-        importing = asyncio.create_task(asyncio.to_thread(kinds))
+        importing = asyncio.create_task(asyncio.to_thread(features))
         db = Database.from_settings(running)
         await db.connect()
         stack.push_async_callback(db.disconnect)
@@ -92,12 +94,14 @@ async def command_context(kinds: "Kinds") -> AsyncIterator[CommandContext]:
         known = await importing
 
         from core.cache import Cache
+        from core.feature import kinds_of, renewing
         from core.jobs import Jobs
 
         cache = Cache.from_settings(running)
         await cache.start()
         stack.push_async_callback(cache.close)
-        jobs = Jobs(db, cache, running, known)
+        db.tell_writes_to(renewing(cache, known))
+        jobs = Jobs(db, cache, running, kinds_of(known))
         stack.push_async_callback(jobs.stop)
         # Modules and models live as long as the process: no collection shall look at them again.
         gc.freeze()

@@ -55,7 +55,6 @@ class Writing:
     """
 
     db: Database
-    cache: CacheService
     actor: ActorName
     precondition: Precondition = _NONE
 
@@ -95,13 +94,11 @@ _IF_MATCH: Final = HeaderRead(
 
 
 async def _writing(request: Request) -> Writing:
-    platform = platform_of(request)
-    return Writing(platform.db, platform.cache, await _actor(request))
+    return Writing(platform_of(request).db, await _actor(request))
 
 
 async def _editing(request: Request) -> Writing:
-    platform = platform_of(request)
-    return Writing(platform.db, platform.cache, await _actor(request), await _precondition(request))
+    return Writing(platform_of(request).db, await _actor(request), await _precondition(request))
 
 
 async def _actor(request: Request) -> ActorName:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Feature:
     """`name` is the folder's name. Cache tags and job kinds are unique across the app. `renews` gives, by the
-    model, the tags that a write of its rows renews.
+    model, the tags that a write of its rows renews. `follows` names the models of other features whose rows
+    take a link of this feature's rows with them when they go (ON DELETE): what is cached of the latter hangs
+    on what such a deletion renews.
 
     `admin`: with AUTH=keys all its routes need a key of that scope. `authenticate` gives the holder of an API
     key, None for a text that is no valid one; one feature has it.
@@ -29,9 +31,14 @@ class Feature:
     jobs: "tuple[JobKind, ...]" = ()
     cache_tags: tuple[str, ...] = ()
     renews: "Mapping[str, Rule]" = field(default_factory=dict)
+    follows: tuple[str, ...] = ()
     admin: bool = False
     authenticate: "Callable[[Database, str], Awaitable[Principal | None]] | None" = None
     on_start: "Callable[[Platform], Awaitable[None]] | None" = None
+
+
+def kinds_of(features: Iterable[Feature]) -> "list[JobKind]":
+    return [kind for feature in features for kind in feature.jobs]
 
 
 def renewing(cache: "Cache", features: Iterable[Feature]) -> "Tell":

@@ -18,7 +18,7 @@ from core.database.engine import Engine
 from core.database.options import EngineOptions, EngineStatus
 from core.database.projection import current_projection
 from core.database.selection import missing_relation
-from core.database.writes import WRITING, Tell, Write, may_have_written, write_of
+from core.database.writes import NOTHING_WRITTEN, WRITING, Tell, Write, may_have_written, write_of
 
 if TYPE_CHECKING:
     from core.settings import Settings
@@ -164,6 +164,8 @@ class EngineClient(AsyncBasePrisma):
         try:
             async with self._telling(writes):
                 payload = await self.engine.execute(operation, name, encoded, tagged=tagged, context=context)
+                if payload in NOTHING_WRITTEN:
+                    writes.clear()
         except FieldNotFoundError as error:
             missing = None if model is None else missing_relation(error, model, arguments)
             raise missing or error from None

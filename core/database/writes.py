@@ -12,6 +12,8 @@ from core.database.errors import DatabaseProblem
 WRITING: Final[frozenset[PrismaMethod]] = frozenset(
     {"create", "update", "delete", "upsert", "create_many", "update_many", "delete_many"}
 )
+NOTHING_WRITTEN: Final = frozenset({b"null", b'{"count":0}'})
+"""The results of calls that found no row."""
 
 
 @dataclass(frozen=True, slots=True)

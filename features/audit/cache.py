@@ -7,4 +7,11 @@ it changes with every write, and is asked for seldom.
 
 from typing import Final
 
+from core.database.writes import Write
+
 AUDIT_TAGS: Final = ("audit",)
+
+
+def renewed(write: Write) -> tuple[str, ...]:
+    """The tags that a write of entries renews."""
+    return AUDIT_TAGS if write.operation.startswith("delete") else ()

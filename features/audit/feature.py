@@ -1,8 +1,15 @@
 """What this slice hands to the app."""
 
 from core.feature import Feature
-from features.audit.cache import AUDIT_TAGS
+from features.audit.cache import AUDIT_TAGS, renewed
 from features.audit.jobs import RETENTION
 from features.audit.router import router
 
-feature = Feature(name="audit", router=router, jobs=(RETENTION,), cache_tags=AUDIT_TAGS, admin=True)
+feature = Feature(
+    name="audit",
+    router=router,
+    jobs=(RETENTION,),
+    cache_tags=AUDIT_TAGS,
+    renews={"AuditEntry": renewed},
+    admin=True,
+)

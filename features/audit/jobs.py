@@ -11,7 +11,6 @@ from core.http.timestamps import to_iso
 from core.jobs import JobContext, JobKind, JsonObject
 from core.settings import Settings
 from features.audit import queries
-from features.audit.cache import AUDIT_TAGS
 from features.audit.schemas import RETENTION_ENTITY, RETENTION_KIND, AuditEntry
 from features.audit.sql.retention import allow_deletion
 
@@ -64,8 +63,7 @@ async def _delete_batch(context: JobContext, limit: datetime, deleted: int) -> i
             await context.checkpoint(tx, Checkpoint(deleted=done).model_dump(), done=done)
         return batch
 
-    async with context.cache.invalidating(*AUDIT_TAGS):
-        return await unit_of_work(context.db, delete)
+    return await unit_of_work(context.db, delete)
 
 
 def _scheduled(settings: Settings) -> JsonObject | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from core.command import Kinds
+    from core.command import Features
 
 app = typer.Typer()
 
@@ -23,11 +23,11 @@ def demo(
     asyncio.run(_demo(ctx.obj, force=force))
 
 
-async def _demo(kinds: "Kinds", *, force: bool) -> None:
+async def _demo(features: "Features", *, force: bool) -> None:
     from core.command import command_context
     from features.demo.service import fill
 
-    async with command_context(kinds) as here:
+    async with command_context(features) as here:
         added = await fill(here.db, here.cache, here.jobs, here.settings, force=force)
         counts = f"{added.systems} systems, {added.ideas} ideas, {added.items} items and {added.files} files"
         typer.echo(f"The database is {here.database}.\nAdded {counts}.")

@@ -60,7 +60,7 @@ async def fill(db: Database, cache: Cache, jobs: Jobs, settings: Settings, *, fo
 
     async with cache.invalidating(*tags):
         new_systems, new_ideas, new_items = await unit_of_work(db, load, timeout=_PATIENCE)
-    uploaded = await _upload(files.Work(db, cache, jobs, settings, _actor()), new_ideas)
+    uploaded = await _upload(files.Work(db, jobs, settings, _actor()), new_ideas)
     return Added(len(new_systems), len(new_ideas), len(new_items), uploaded)
 
 

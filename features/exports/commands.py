@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from core.command import Kinds
+    from core.command import Features
     from core.jobs import JobView
 
 app = typer.Typer()
@@ -33,14 +33,14 @@ def export_lowdb(
         raise typer.Exit(1)
 
 
-async def _export(kinds: "Kinds", file: Path | None) -> "JobView":
+async def _export(features: "Features", file: Path | None) -> "JobView":
     from core import console
     from core.command import command_context
     from features.exports.service import accept, finished_file
 
     if file is None:
         console.out.stderr = True  # what goes to standard output is the file and nothing else
-    async with command_context(kinds) as here:
+    async with command_context(features) as here:
         accepted = await accept(here.db, here.jobs, here.settings, here.actor, file)
         job = await console.run_shown(here.jobs, accepted.id)
         figures = (

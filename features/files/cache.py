@@ -9,12 +9,18 @@ An unknown id is not cached.
 from typing import Final
 
 from core.cache import Policy
+from core.database.writes import Write
 
 _LINKED: Final = ("ideas", "systems")
 FILE_TAGS: Final = ("files",)
 
 FILE: Final = Policy("files.file", tags=(*FILE_TAGS, *_LINKED))
 LIST: Final = Policy("files.list", tags=(*FILE_TAGS, *_LINKED))
-STATISTICS: Final = Policy("files.statistics", tags=FILE_TAGS)
+STATISTICS: Final = Policy("files.statistics", tags=(*FILE_TAGS, *_LINKED))
 
 CACHE_TAGS: Final = FILE_TAGS
+
+
+def renewed(write: Write) -> tuple[str, ...]:
+    """The tags that a write of files renews."""
+    return FILE_TAGS

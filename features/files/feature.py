@@ -1,8 +1,15 @@
 """What this slice hands to the app."""
 
 from core.feature import Feature
-from features.files.cache import CACHE_TAGS
+from features.files.cache import CACHE_TAGS, renewed
 from features.files.jobs import RECONCILE
 from features.files.router import router
 
-feature = Feature(name="files", router=router, jobs=(RECONCILE,), cache_tags=CACHE_TAGS)
+feature = Feature(
+    name="files",
+    router=router,
+    jobs=(RECONCILE,),
+    cache_tags=CACHE_TAGS,
+    renews={"File": renewed},
+    follows=("Idea", "System"),
+)

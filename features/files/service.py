@@ -6,7 +6,6 @@ from typing import Any
 
 import structlog
 
-from core.cache import Cache
 from core.database.client import Database
 from core.database.transaction import unit_of_work
 from core.deps import ActorName
@@ -18,8 +17,7 @@ from core.http.pagination import decode_cursor, encode_cursor
 from core.http.rows import Row
 from core.http.timestamps import from_iso, to_iso
 from core.settings import Settings
-from features.files.cache import FILE_TAGS
-from features.files.changes.listeners import Work, check_links, invalidating, tell
+from features.files.changes.listeners import Work, check_links, tell
 from features.files.errors import ContentMissing, FileNotFound
 from features.files.queries import lists, rows
 from features.files.schemas import LARGEST_SIZE, Audience, FileMetadata, FileQuery, StoredFile, UpdateFile
@@ -88,7 +86,7 @@ def row_of(stored: StoredFile) -> Row:
 
 
 async def read_content(
-    db: Database, cache: Cache, settings: Settings, stored: StoredFile, start: int, end: int
+    db: Database, settings: Settings, stored: StoredFile, start: int, end: int
 ) -> AsyncIterator[bytes]:
     """The bytes from `start` up to, not including, `end`.
 
@@ -104,7 +102,6 @@ async def read_content(
         raise ContentMissing(file.id)
     if start == 0:
         await rows.count_download(db, file.id)
-        await cache.invalidate(*FILE_TAGS)
     return content
 
 
@@ -125,8 +122,7 @@ async def update_file(
         updated = await rows.update_file(tx, file_id, values, audience, precondition)
         return updated, await tell(tx, work, "updated", updated)
 
-    async with invalidating(work):
-        return await unit_of_work(work.db.acting_as(work.actor), update)
+    return await unit_of_work(work.db.acting_as(work.actor), update)
 
 
 async def delete_file(work: Work, file_id: str, precondition: Precondition) -> tuple[StoredFile, list[str]]:
@@ -138,8 +134,7 @@ async def delete_file(work: Work, file_id: str, precondition: Precondition) -> t
         deleted = await rows.delete_file(tx, file_id, audience_of(work.actor.principal), precondition)
         return deleted, await tell(tx, work, "deleted", deleted)
 
-    async with invalidating(work):
-        deleted, job_ids = await unit_of_work(work.db.acting_as(work.actor), delete)
+    deleted, job_ids = await unit_of_work(work.db.acting_as(work.actor), delete)
     try:
         await Objects(work.settings).remove(deleted.object_key)
     except Unavailable:

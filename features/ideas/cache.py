@@ -8,6 +8,7 @@ hang on the tags of systems too. An unknown id is not cached.
 from typing import Final
 
 from core.cache import Policy
+from core.database.writes import Write
 from features.systems.api import SYSTEM_TAGS
 
 IDEA_TAGS: Final = ("ideas",)
@@ -21,6 +22,6 @@ KANBAN_KEY: Final = "board"
 CACHE_TAGS: Final = BULK_TAGS
 
 
-def tags_of(idea_id: str) -> tuple[str, ...]:
-    """What a write of this idea must invalidate."""
-    return (f"idea:{idea_id}", *IDEA_TAGS)
+def renewed(write: Write) -> tuple[str, ...]:
+    """The tags that a write of ideas renews."""
+    return BULK_TAGS if write.ids is None else (*IDEA_TAGS, *(f"idea:{idea_id}" for idea_id in write.ids))

@@ -1,7 +1,9 @@
 """What this slice hands to the app."""
 
 from core.feature import Feature
-from features.ideas.cache import CACHE_TAGS
+from features.ideas.cache import CACHE_TAGS, renewed
 from features.ideas.router import router
 
-feature = Feature(name="ideas", router=router, cache_tags=CACHE_TAGS)
+feature = Feature(
+    name="ideas", router=router, cache_tags=CACHE_TAGS, renews={"Idea": renewed}, follows=("System",)
+)

@@ -13,7 +13,6 @@ from core.deps import Writing
 from core.errors import FieldError, Invalid
 from core.http.pagination import Position, decode_position, position_cursor
 from core.http.rows import Row, list_body
-from features.ideas.cache import tags_of
 from features.ideas.errors import IdeaNotFound
 from features.ideas.queries import reads, writes
 from features.ideas.schemas import PERSON_LENGTH, CreateIdea, Idea, IdeaQuery, UpdateIdea
@@ -63,10 +62,8 @@ async def create_idea(writer: Writing, values: CreateIdea) -> tuple[str, Row]:
     """Its id, and the idea. It was created by the actor, in the name of whom the values say."""
     idea_id = str(uuid4())
     values = values.model_copy(update={"created_by": _creator(writer, values.created_by)})
-    async with writer.cache.invalidating(*tags_of(idea_id)):
-        return idea_id, await retried(
-            writer.db.acting_as(writer.actor), lambda tx: writes.create_idea(tx, idea_id, values)
-        )
+    row = await retried(writer.db.acting_as(writer.actor), lambda tx: writes.create_idea(tx, idea_id, values))
+    return idea_id, row
 
 
 async def update_idea(writer: Writing, idea_id: str, values: UpdateIdea) -> Row:
@@ -87,17 +84,15 @@ async def update_idea(writer: Writing, idea_id: str, values: UpdateIdea) -> Row:
         return await writes.update_idea(tx, idea_id, values, writer.precondition)
 
     run = retried if values.system_id is None else unit_of_work
-    async with writer.cache.invalidating(*tags_of(idea_id)):
-        return await run(writer.db.acting_as(writer.actor), update)
+    return await run(writer.db.acting_as(writer.actor), update)
 
 
 async def delete_idea(writer: Writing, idea_id: str) -> Row:
     """The idea as it was. Its files stay, and lose their link to it. Raises as `update_idea` does."""
-    async with writer.cache.invalidating(*tags_of(idea_id)):
-        return await retried(
-            writer.db.acting_as(writer.actor),
-            lambda tx: writes.delete_idea(tx, idea_id, writer.precondition),
-        )
+    return await retried(
+        writer.db.acting_as(writer.actor),
+        lambda tx: writes.delete_idea(tx, idea_id, writer.precondition),
+    )
 
 
 def _creator(writer: Writing, named: str | None) -> str:

@@ -96,14 +96,14 @@ def show() -> None:
 
 
 @keys.command("revoke")
-def revoke(key_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+def revoke(ctx: typer.Context, key_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """Revoke a key: at once for servers on this host, within seconds for others."""
     from core.command import command_context
     from features.keys.service import revoke_key
 
     async def work() -> None:
-        async with command_context(list) as here:
-            revoked = await revoke_key(here.db, here.cache, here.actor, key_id)
+        async with command_context(ctx.obj) as here:
+            revoked = await revoke_key(here.db, here.actor, key_id)
             typer.echo(f"Key {revoked.id} of {revoked.name} is revoked.")
 
     asyncio.run(work())

@@ -2,6 +2,7 @@
 
 from core.feature import Feature
 from core.http.access import KEY_TAG
+from features.keys.cache import renewed
 from features.keys.router import router
 from features.keys.service import authenticate, tell_when_there_is_none
 
@@ -9,6 +10,7 @@ feature = Feature(
     name="keys",
     router=router,
     cache_tags=(KEY_TAG,),
+    renews={"ApiKey": renewed},
     admin=True,
     authenticate=authenticate,
     on_start=tell_when_there_is_none,

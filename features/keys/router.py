@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Response, status
 
-from core.deps import Actor, AppSettings, Cache, Db
+from core.deps import Actor, AppSettings, Db
 from core.errors import Invalid, TooLarge, Unavailable, UnsupportedMediaType
 from core.http.envelope import Done, ListEnvelope, error_responses, listed
 from core.http.routing import Router
@@ -45,8 +45,8 @@ async def create_key(db: Db, actor: Actor, values: CreateKey, response: Response
 
 @router.delete("/{key_id}", summary="Revoke an API key", responses=error_responses(KeysOff, KeyNotFound))
 async def revoke_key(
-    db: Db, cache: Cache, actor: Actor, key_id: Annotated[Text, Path(description="The id of the key")]
+    db: Db, actor: Actor, key_id: Annotated[Text, Path(description="The id of the key")]
 ) -> Done[ApiKey]:
     """At once on the host that answers, within five seconds on others. It stays in the list."""
-    revoked = await service.revoke_key(db, cache, actor, key_id)
+    revoked = await service.revoke_key(db, actor, key_id)
     return Done[ApiKey](message="API key revoked successfully", data=revoked)

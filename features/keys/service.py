@@ -8,11 +8,10 @@ from typing import Final
 
 import structlog
 
-from core.cache import Cache
 from core.database.client import Author, Database
 from core.database.transaction import retried
 from core.errors import FieldError, Invalid, Unavailable
-from core.http.access import KEY_TAG, Principal
+from core.http.access import Principal
 from core.http.timestamps import now
 from core.platform import Platform
 from features.keys import queries
@@ -49,11 +48,10 @@ async def create_key(db: Database, author: Author, values: CreateKey) -> Created
     return CreatedKey(**about.model_dump(), key=f"hv_{key_id}_{secret}")
 
 
-async def revoke_key(db: Database, cache: Cache, author: Author, key_id: str) -> ApiKey:
+async def revoke_key(db: Database, author: Author, key_id: str) -> ApiKey:
     """From now on it opens nothing on this host, and within seconds nothing anywhere."""
     moment = now()
-    async with cache.invalidating(KEY_TAG):
-        await retried(db.acting_as(author), lambda tx: queries.revoke(tx, key_id, moment))
+    await retried(db.acting_as(author), lambda tx: queries.revoke(tx, key_id, moment))
     found = await queries.find(db, key_id)
     if found is None:
         raise KeyNotFound(key_id)

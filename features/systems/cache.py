@@ -8,6 +8,7 @@ something belongs to it. Renaming, deleting and bulk changes renew that one. An 
 from typing import Final
 
 from core.cache import Policy
+from core.database.writes import Write
 
 SYSTEM_TAGS: Final = ("systems",)
 LIST_TAGS: Final = (*SYSTEM_TAGS, "systems.list")
@@ -22,7 +23,10 @@ STATISTICS_KEY: Final = "all"
 CACHE_TAGS: Final = (*LIST_TAGS, "system")
 
 
-def tags_of(system_id: str, *, known_elsewhere: bool = False) -> tuple[str, ...]:
-    """What a write of this system must invalidate; `known_elsewhere`: other slices show it too."""
-    own = (f"system:{system_id}", "systems.list")
-    return (*own, *SYSTEM_TAGS) if known_elsewhere else own
+def renewed(write: Write) -> tuple[str, ...]:
+    """The tags that a write of systems renews."""
+    if write.ids is None:
+        return SYSTEM_TAGS
+    own = ("systems.list", *(f"system:{system_id}" for system_id in write.ids))
+    is_shown_elsewhere = write.operation.startswith("delete") or "name" in write.fields
+    return (*own, *SYSTEM_TAGS) if is_shown_elsewhere else own

@@ -1,8 +1,10 @@
 """What this slice hands to the app."""
 
 from core.feature import Feature
-from features.systems.cache import CACHE_TAGS
+from features.systems.cache import CACHE_TAGS, renewed
 from features.systems.jobs import CHECK_ALL
 from features.systems.router import router
 
-feature = Feature(name="systems", router=router, jobs=(CHECK_ALL,), cache_tags=CACHE_TAGS)
+feature = Feature(
+    name="systems", router=router, jobs=(CHECK_ALL,), cache_tags=CACHE_TAGS, renews={"System": renewed}
+)

@@ -68,9 +68,7 @@ async def _check(context: JobContext, targets: Sequence[CheckTarget], before: in
         for target in waiting:
             await context.raise_if_stopping()
             with suppress(SystemNotFound):
-                found[target.id] = await check(
-                    context.db, context.cache, fetcher, author, target, storing=writing
-                )
+                found[target.id] = await check(context.db, fetcher, author, target, storing=writing)
             async with writing:
                 checked += 1
                 await context.progress(done=before + checked)

@@ -1,4 +1,4 @@
-"""The rules of the registry: what a page holds, and what a write makes invalid."""
+"""The rules of the registry: what a page holds, and what a write changes."""
 
 from typing import Final
 from uuid import uuid4
@@ -8,7 +8,6 @@ from core.database.transaction import retried
 from core.deps import Writing
 from core.http.envelope import ListEnvelope, listed
 from core.http.rows import Row
-from features.systems.cache import tags_of
 from features.systems.errors import SystemNotFound
 from features.systems.queries import registry
 from features.systems.schemas import CreateSystem, System, SystemFilter, SystemQuery, UpdateSystem
@@ -46,10 +45,9 @@ async def get_system(db: Database, system_id: str) -> Row:
 async def create_system(writer: Writing, values: CreateSystem) -> tuple[str, Row]:
     """Its id, and the system. Raises SystemNameTaken."""
     system_id = str(uuid4())
-    async with writer.cache.invalidating(*tags_of(system_id)):
-        row = await retried(
-            writer.db.acting_as(writer.actor), lambda tx: registry.create_system(tx, system_id, values)
-        )
+    row = await retried(
+        writer.db.acting_as(writer.actor), lambda tx: registry.create_system(tx, system_id, values)
+    )
     return system_id, row
 
 
@@ -62,23 +60,20 @@ async def update_system(writer: Writing, system_id: str, values: UpdateSystem) -
     if values.held_back:
         found = await registry.find_system(writer.db, system_id)
         values.settle(None if found is None else registry.system_of(found).model_dump())
-    tags = tags_of(system_id, known_elsewhere="name" in values.model_fields_set)
-    async with writer.cache.invalidating(*tags):
-        return await retried(
-            writer.db.acting_as(writer.actor),
-            lambda tx: registry.update_system(tx, system_id, values, writer.precondition),
-        )
+    return await retried(
+        writer.db.acting_as(writer.actor),
+        lambda tx: registry.update_system(tx, system_id, values, writer.precondition),
+    )
 
 
 async def delete_system(writer: Writing, system_id: str) -> Row:
     """The system as it was. Its ideas and files stay, and lose their link to it. Raises as `update_system`
     does.
     """
-    async with writer.cache.invalidating(*tags_of(system_id, known_elsewhere=True)):
-        return await retried(
-            writer.db.acting_as(writer.actor),
-            lambda tx: registry.delete_system(tx, system_id, writer.precondition),
-        )
+    return await retried(
+        writer.db.acting_as(writer.actor),
+        lambda tx: registry.delete_system(tx, system_id, writer.precondition),
+    )
 
 
 async def _count(db: Database, query: SystemQuery) -> int:

@@ -142,6 +142,10 @@ async def test_what_was_rolled_back_or_refused_is_not_told(client: Database, tol
     with pytest.raises(UniqueViolationError):
         await client.item.create(data=row("one"))
     await client.item.find_many()
+    await client.item.update(where={"id": "none"}, data={"title": "c"})
+    await client.item.delete(where={"id": "none"})
+    await client.item.update_many(where={"id": "none"}, data={"title": "c"})
+    await client.item.delete_many(where={"id": "none"})
     assert told == []
 
 

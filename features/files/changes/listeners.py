@@ -1,16 +1,12 @@
-"""What every change does besides changing: it tells listeners in its transaction, then the cache."""
+"""What every change does besides changing: it tells listeners in its transaction."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from core.cache import Cache
 from core.database.client import Database
 from core.deps import ActorName
 from core.jobs import Jobs
 from core.settings import Settings
-from features.files.cache import FILE_TAGS
 from features.files.errors import IdeaUnknown, SystemUnknown
 from features.files.schemas import ChangeAction, FileChange, IndexedFile, Listener, StoredFile
 from features.ideas import api as ideas
@@ -27,7 +23,6 @@ class Work:
     """What a change needs, and for whom it is made."""
 
     db: Database
-    cache: Cache
     jobs: Jobs
     settings: Settings
     actor: ActorName
@@ -46,12 +41,3 @@ async def check_links(tx: Database, *, idea_id: str | None, system_id: str | Non
         raise IdeaUnknown
     if system_id is not None and not await systems.exists(tx, system_id):
         raise SystemUnknown
-
-
-@asynccontextmanager
-async def invalidating(work: Work) -> AsyncIterator[None]:
-    """Around the transaction. After a failed one too: a commit whose answer was lost may have happened."""
-    try:
-        yield
-    finally:
-        await work.cache.invalidate(*FILE_TAGS)

@@ -11,7 +11,7 @@ from core.database.client import Database
 from core.database.transaction import unit_of_work
 from core.errors import FieldError, Invalid
 from core.http.validation import field_errors
-from features.files.changes.listeners import Work, check_links, invalidating, tell
+from features.files.changes.listeners import Work, check_links, tell
 from features.files.changes.receive import Form, Refused, incoming, receive
 from features.files.errors import UploadInvalid
 from features.files.queries import rows
@@ -66,8 +66,7 @@ async def _write(work: Work, form: Form, fields: UploadFields) -> Outcome:
         form.committing = True
         return written
 
-    async with invalidating(work):
-        outcome = await unit_of_work(work.db.acting_as(work.actor), write)
+    outcome = await unit_of_work(work.db.acting_as(work.actor), write)
     log.info("files.uploaded", files=len(outcome.files), bytes=sum(file.size for file in outcome.files))
     return outcome
 

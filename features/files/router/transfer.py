@@ -6,7 +6,7 @@ from urllib.parse import quote
 from fastapi import BackgroundTasks, Request, Response, status
 from fastapi.responses import StreamingResponse
 
-from core.deps import Actor, AppSettings, Cache, Db
+from core.deps import Actor, AppSettings, Db
 from core.errors import RangeNotSatisfiable, Unavailable
 from core.http.body import allow_body
 from core.http.download import Representation, content_response, requested_span
@@ -97,7 +97,7 @@ async def upload_files(request: Request, work: Change, background_tasks: Backgro
     },
 )
 async def download_file(
-    request: Request, db: Db, cache: Cache, settings: AppSettings, actor: Actor, file_id: FileId
+    request: Request, db: Db, settings: AppSettings, actor: Actor, file_id: FileId
 ) -> Response:
     stored = await service.get_file(db, actor, file_id)
     file = stored.file
@@ -105,7 +105,7 @@ async def download_file(
     span = requested_span(request, wanted)
     if isinstance(span, Response):
         return span
-    content = await service.read_content(db, cache, settings, stored, span.start, span.end)
+    content = await service.read_content(db, settings, stored, span.start, span.end)
     return content_response(wanted, span, content)
 
 

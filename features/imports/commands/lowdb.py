@@ -20,8 +20,9 @@ from features.imports.commands.options import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from core.command import Kinds
-    from core.jobs import JobKind, JobView
+    from core.command import Features
+    from core.feature import Feature
+    from core.jobs import JobView
     from features.imports.lowdb.comparison import Compared
 
 LowDbFile = Annotated[
@@ -52,15 +53,16 @@ def import_lowdb(
     end_with(asyncio.run(_import(ctx.obj, file, dry_run, since_last, on_conflict, max_rejects)))
 
 
-def _lowdb() -> "Sequence[JobKind]":
-    """All kinds would take the modules of the whole app, which this command does not need."""
+def _lowdb() -> "Sequence[Feature]":
+    """All features would take the modules of the whole app, which this command does not need."""
+    from core.feature import Feature
     from features.imports.jobs import LOWDB
 
-    return [LOWDB]
+    return [Feature("imports", jobs=(LOWDB,))]
 
 
 async def _import(
-    kinds: "Kinds",
+    features: "Features",
     file: Path,
     dry_run: bool,
     since_last: bool,
@@ -75,7 +77,7 @@ async def _import(
         from features.imports.schemas import KIND, Options
         from features.imports.service import accept_file
 
-        await clear_the_way(here, kinds, KIND)
+        await clear_the_way(here, features, KIND)
         options = Options(
             source="lowdb",
             dry_run=dry_run,
@@ -102,15 +104,15 @@ def undo(
     end_with(asyncio.run(_undo(ctx.obj, job_id)))
 
 
-async def _undo(kinds: "Kinds", job_id: str) -> "JobView":
+async def _undo(features: "Features", job_id: str) -> "JobView":
     from core.command import command_context
     from core.console import run_shown, show_ended
     from features.imports.commands.shown import clear_the_way
     from features.imports.schemas import UNDO_KIND
     from features.imports.undo.accept import accept_undo
 
-    async with command_context(kinds) as here:
-        await clear_the_way(here, kinds, UNDO_KIND)
+    async with command_context(features) as here:
+        await clear_the_way(here, features, UNDO_KIND)
         accepted = await accept_undo(here.db, here.jobs, here.actor, job_id)
         job = await run_shown(here.jobs, accepted.id)
         figures = ("deleted", "restored", "gone", "conflicts")

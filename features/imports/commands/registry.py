@@ -18,7 +18,7 @@ from features.imports.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from core.command import Kinds
+    from core.command import Features
     from core.jobs import JobView
     from features.imports.lowdb.comparison import Compared
     from features.imports.registry.schemas import Options, Table
@@ -150,20 +150,20 @@ async def _verify(source: str, files: Path | None, store: Store | None) -> "tupl
         )
 
 
-def _run(kinds: "Kinds", source: str, options: "Options") -> None:
+def _run(features: "Features", source: str, options: "Options") -> None:
     from features.imports.commands.shown import end_with
 
-    end_with(asyncio.run(_import(kinds, source, options)))
+    end_with(asyncio.run(_import(features, source, options)))
 
 
-async def _import(kinds: "Kinds", source: str, options: "Options") -> "JobView":
+async def _import(features: "Features", source: str, options: "Options") -> "JobView":
     from core import console
     from core.command import command_context
     from features.imports.commands.shown import clear_the_way, show_summary
     from features.imports.registry.accept import accept_registry
 
-    async with command_context(kinds) as here:
-        await clear_the_way(here, kinds, f"import.{options.source}")
+    async with command_context(features) as here:
+        await clear_the_way(here, features, f"import.{options.source}")
         with console.out.status("capture") as status:
             job = await accept_registry(
                 here.db,

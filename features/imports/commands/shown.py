@@ -3,8 +3,9 @@
 import typer
 from rich.markup import escape
 
-from core.command import CommandContext, Kinds
+from core.command import CommandContext, Features
 from core.console import COLOURS, list_of, out, run_shown, say, say_columns, show_each, show_more, words
+from core.feature import kinds_of
 from core.jobs import JobConflict, Jobs, JobView, JsonObject
 from features.imports.lowdb.comparison import Compared, Difference
 
@@ -74,7 +75,7 @@ def show_summary(job: JobView, database: str) -> None:
         show_more(vanished, changes.get("vanished"), "that have vanished")
 
 
-async def clear_the_way(here: CommandContext, kinds: Kinds, kind: str) -> None:
+async def clear_the_way(here: CommandContext, features: Features, kind: str) -> None:
     """Carry on a job that stands in the way of this kind and has lost its process, and say so. Raises
     JobConflict when another process runs it.
     """
@@ -84,7 +85,7 @@ async def clear_the_way(here: CommandContext, kinds: Kinds, kind: str) -> None:
         job_id = conflict.job_id
         if not await here.jobs.is_orphaned(job_id):
             raise
-        jobs = Jobs(here.db, here.cache, here.settings, kinds())
+        jobs = Jobs(here.db, here.cache, here.settings, kinds_of(features()))
         try:
             begun = await jobs.get(job_id)
             say(f"Job {job_id} ({begun.kind}) has lost its process and is carried on first.")

@@ -8,7 +8,6 @@ import asyncio
 from contextlib import nullcontext
 from typing import Final
 
-from core.cache import Cache
 from core.database.bulk import unaudited
 from core.database.client import Author, Database
 from core.database.transaction import retried, unit_of_work
@@ -16,7 +15,6 @@ from core.http.timestamps import now
 from core.outbound.fetch import Broken, Fetcher, FetchError
 from core.outbound.targets import Permission
 from core.settings import Settings
-from features.systems.cache import tags_of
 from features.systems.queries import checks
 from features.systems.schemas import CheckStatus, CheckTarget, Finding, HealthCheckResult, Status
 
@@ -31,7 +29,6 @@ def fetcher_of(settings: Settings) -> Fetcher:
 
 async def check(
     db: Database,
-    cache: Cache,
     fetcher: Fetcher,
     author: Author,
     target: CheckTarget,
@@ -48,7 +45,7 @@ async def check(
         )
     result = await examine(fetcher, target.id, target.url)
     async with storing or nullcontext():
-        await _store(db, cache, author, target, result)
+        await _store(db, author, target, result)
     return result
 
 
@@ -68,9 +65,7 @@ async def examine(fetcher: Fetcher, system_id: str, url: str) -> HealthCheckResu
     )
 
 
-async def _store(
-    db: Database, cache: Cache, author: Author, target: CheckTarget, result: HealthCheckResult
-) -> None:
+async def _store(db: Database, author: Author, target: CheckTarget, result: HealthCheckResult) -> None:
     """Unless a later check has been stored, or the system has another URL by now. An entry tells it only when
     the status is another one.
     """
@@ -84,9 +79,6 @@ async def _store(
     async def store_other(tx: Database) -> bool:
         return await checks.store_finding(tx, target, finding, same_status=False)
 
-    async with cache.invalidating(*tags_of(target.id)):
-        stored = await unit_of_work(db, store_same) or await retried(
-            db.acting_as(author, "checked"), store_other
-        )
+    stored = await unit_of_work(db, store_same) or await retried(db.acting_as(author, "checked"), store_other)
     if not stored:
         await checks.get_target(db, target.id)

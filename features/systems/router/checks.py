@@ -2,7 +2,7 @@
 
 from fastapi import Response
 
-from core.deps import Actor, AppSettings, Cache, Db, Jobs
+from core.deps import Actor, AppSettings, Db, Jobs
 from core.errors import Unavailable
 from core.http.envelope import Done, error_responses
 from features.jobs.api import Job, show
@@ -41,8 +41,6 @@ async def check_all_systems(db: Db, jobs: Jobs, actor: Actor) -> list[HealthChec
     description="Fetches the system's `url`, for 10 seconds at most, and stores what it found.",
     responses=error_responses(SystemNotFound, Unavailable),
 )
-async def check_system(
-    db: Db, cache: Cache, settings: AppSettings, actor: Actor, system_id: SystemId
-) -> HealthCheckResult:
+async def check_system(db: Db, settings: AppSettings, actor: Actor, system_id: SystemId) -> HealthCheckResult:
     target = await checks.get_target(db, system_id)
-    return await check(db, cache, fetcher_of(settings), actor, target)
+    return await check(db, fetcher_of(settings), actor, target)
