@@ -44,8 +44,6 @@ async def record(tx: Database, entry: AuditEntry) -> None:
     await queries.create(tx, entry)
 
 
-
-
 async def recent(
     db: Database,
     kinds: Sequence[tuple[str, Action]],
