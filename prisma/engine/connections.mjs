@@ -13,9 +13,9 @@ import { Abandoned, currentCall } from "./calls.mjs";
 
 /** What pg's pool says when no connection became free: an error without a code. */
 const WAITED_TOO_LONG = "timeout exceeded when trying to connect";
-const NAME = "handover-server";
-/** Of the releases that wrote their audit entries themselves: the triggers leave those to them. */
-const NAME_BEFORE = "handover";
+const NAME = "handover-typed";
+/** Of the releases that wrote audit entries themselves, of all tables or of some: the triggers leave those to them. */
+const NAMES_BEFORE = ["handover", "handover-server"];
 const POOL_TIMEOUT = "P2024";
 const CONNECTION_FAILURE = "08006";
 const PROTOCOL_VIOLATION = "08P01";
@@ -131,7 +131,7 @@ export class Pool extends pg.Pool {
   async #explored() {
     this.exploring ??= explore(this.url, this.options.connectionTimeoutMillis).finally(() => (this.exploring = undefined));
     const { config, isPooled } = await this.exploring;
-    if (config.application_name === NAME_BEFORE) config.application_name = NAME;
+    if (NAMES_BEFORE.includes(config.application_name)) config.application_name = NAME;
     Object.assign(this.options, config, isPooled ? {} : { ...this.limits, options: "-c TimeZone=UTC" });
     this.isPooled = isPooled;
   }

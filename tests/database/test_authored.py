@@ -257,21 +257,40 @@ async def test_bulk_work_says_that_it_leaves_an_entry_of_its_own(
     assert [len(await actors(connection, each)) for each in "abc"] == [1, 0, 1]
 
 
-async def test_a_server_of_the_release_before_writes_its_entries_itself(
-    connection: Connection, services: TestServices
+EARLIER = {
+    ("handover", "items"): (
+        "version",
+        "title, description, category, priority",
+        "'x', 'x', 'dashboard', 'low'",
+    ),
+    ("handover", "ideas"): ("row_version", "title, category, priority", "'x', 'api', 'low'"),
+    ("handover-server", "ideas"): ("row_version", "title, category, priority", "'x', 'api', 'low'"),
+    ("handover-server", "systems"): ("row_version", "name, status", "'x', 'online'"),
+    ("handover-server", "files"): (
+        "row_version",
+        "filename, original_name, mime_type, size_bytes, checksum, object_key, uploaded_by",
+        "'x', 'x', 'text/plain', 1, repeat('0', 64), 'x', 'ada'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("program", "table"), EARLIER)
+async def test_a_server_of_a_release_before_writes_its_entries_itself(
+    connection: Connection, services: TestServices, program: str, table: str
 ) -> None:
+    version, columns, values = EARLIER[program, table]
     earlier: Connection = await asyncpg.connect(
-        services.database_url, server_settings={"application_name": "handover"}
+        services.database_url, server_settings={"application_name": program}
     )
     try:
         await earlier.execute(
-            "WITH made AS (INSERT INTO items (id, title, description, category, priority) "
-            "VALUES ('a', 'x', 'x', 'dashboard', 'low') RETURNING id) "
+            f"WITH made AS (INSERT INTO {table} (id, {columns}) VALUES ('a', {values}) RETURNING id) "
             "INSERT INTO audit_entries (entity, entity_id, action, actor, changes) "
             "SELECT 'item', id, 'created', 'ada', '{}' FROM made"
         )
-        await earlier.execute("UPDATE items SET title = 'y', version = version + 1")
+        changed = columns.partition(",")[0]
+        await earlier.execute(f"UPDATE {table} SET {changed} = 'y', {version} = {version} + 1")
     finally:
         await earlier.close()
     assert await actors(connection, "a") == [("created", "ada")]
-    assert await connection.fetchval("SELECT version FROM items") == 2
+    assert await connection.fetchval(f"SELECT {version} FROM {table}") == 2

@@ -46,7 +46,7 @@ BEGIN
                 RETURN NULL;
             END IF;
             -- So the servers of earlier releases call themselves, which write their entries themselves.
-            IF "author" IS NULL AND current_setting('application_name') = 'handover' THEN
+            IF "author" IS NULL AND current_setting('application_name') IN ('handover', 'handover-server') THEN
                 RETURN NULL;
             END IF;
             IF TG_OP = 'INSERT' THEN
