@@ -120,7 +120,7 @@ async def test_the_search_is_ranked_and_knows_both_languages(
     response = await client.get(f"{PATH}/search", params={"q": q})
     assert response.status_code == 200
     assert [each["name"] for each in response.json()] == found
-    assert '"2 queries"' in response.headers["server-timing"]
+    assert f'"{2 if found else 1} queries"' in response.headers["server-timing"]
     filtered = await page(client, search=q)
     assert sorted(each["name"] for each in filtered["data"]) == sorted(found)
     assert filtered["total"] == len(found)
