@@ -1,10 +1,13 @@
-"""Routes: the framework's, which also check how query parameters are written."""
+"""Routes: the framework's, which also check how query parameters are written, and take a shorter way to most
+functions.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from inspect import isclass
-from typing import Any, Final, NamedTuple, get_args, get_origin, get_type_hints
+from inspect import isclass, iscoroutinefunction
+from typing import Any, Final, NamedTuple, Self, TypeAlias, cast, get_args, get_origin, get_type_hints
 
 from fastapi import APIRouter, BackgroundTasks, UploadFile, params
 from fastapi.routing import APIRoute
@@ -18,6 +21,7 @@ from core.errors import FieldError, Invalid
 from core.http.errors import VALIDATION_FAILED
 from core.http.input import WHOLE_NUMBER
 
+Handler: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
 _JSON: Final = "application/json"
 _ELSEWHERE: Final = (params.Path, params.Header, params.Cookie, params.Body, params.Depends)
 _NO_VALUES: Final = (HTTPConnection, Response, BackgroundTasks)
@@ -36,22 +40,70 @@ class Parameter(NamedTuple):
         return any(isinstance(each, note) for each in self.notes)
 
 
-def parameters(function: Callable[..., Any]) -> Iterator[Parameter]:
-    """Of a route's function and of all that it depends on."""
+def parameters(function: Callable[..., Any], *, deep: bool = True) -> Iterator[Parameter]:
+    """Of a route's function and, unless not `deep`, of all that it depends on."""
     for name, hint in get_type_hints(function, include_extras=True).items():
         if name != "return":
             notes: Sequence[object] = getattr(hint, "__metadata__", ())
             yield Parameter(name, get_args(hint)[0] if notes else hint, notes)
-            for note in notes:
+            for note in notes if deep else ():
                 if isinstance(note, params.Depends) and note.dependency is not None:
                     yield from parameters(note.dependency)
+
+
+@dataclass(slots=True)
+class _Call:
+    """A coroutine, and its arguments of a valid request: the request itself, strings of the path, the body,
+    and the results of other such calls. The framework's solver would take an eighth of a write's time.
+    """
+
+    function: Callable[..., Coroutine[Any, Any, Any]]
+    request: tuple[str, ...] = ()
+    path: tuple[str, ...] = ()
+    body: tuple[str, ...] = ()
+    model: type[BaseModel] | None = None
+    inner: tuple[tuple[str, "_Call"], ...] = ()
+
+    @classmethod
+    def of(cls, function: Callable[..., Any]) -> Self | None:
+        """None for a function that asks for anything else."""
+        if not iscoroutinefunction(function):
+            return None
+        call = cls(function)
+        for each in parameters(function, deep=False):
+            note = each.notes[0] if len(each.notes) == 1 or each.has(params.Depends) else None
+            if each.kind is Request:
+                call.request += (each.name,)
+            elif type(note) is params.Path and each.kind is str and not note.metadata and not note.alias:
+                call.path += (each.name,)
+            elif type(note) is params.Depends and note.dependency is not None and note.use_cache:
+                inner = cls.of(note.dependency)
+                if inner is None or inner.body:
+                    return None
+                call.inner += ((each.name, inner),)
+            elif not each.notes and isclass(each.kind) and issubclass(each.kind, BaseModel) and not call.body:
+                call.body, call.model = (each.name,), each.kind
+            else:
+                return None
+        return call
+
+    async def run(self, request: Request, body: object, results: dict[Any, Any]) -> Any:
+        """`results` are those of the calls so far: each is made once."""
+        arguments: dict[str, Any] = {name: request.path_params[name] for name in self.path}
+        arguments.update(dict.fromkeys(self.request, request))
+        arguments.update(dict.fromkeys(self.body, body))
+        for name, call in self.inner:
+            if call.function not in results:
+                results[call.function] = await call.run(request, body, results)
+            arguments[name] = results[call.function]
+        return await self.function(**arguments)
 
 
 class Route(APIRoute):
     """A route that refuses queries in which a parameter is given twice, or a whole number not by digits."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        answer, known = super().get_route_handler(), dict(_query_parameters(self.endpoint))
+    def get_route_handler(self) -> Handler:
+        answer, known = self._answer(), dict(_query_parameters(self.endpoint))
         known = {name: whole for name, whole in known.items() if f"{{{name}" not in self.path}
 
         async def checked(request: Request) -> Response:
@@ -60,6 +112,30 @@ class Route(APIRoute):
             return await answer(request)
 
         return checked if known else answer
+
+    def _answer(self) -> Handler:
+        """The framework's way for whatever `_Call` has no place for, and for each request with a fault."""
+        general = super().get_route_handler()
+        call, answer = _Call.of(self.endpoint), get_type_hints(self.endpoint).get("return")
+        is_response = isclass(answer) and issubclass(answer, Response)
+        if call is None or not is_response or self.dependencies or self.max_body_size is not None:
+            return general
+        model, run = call.model, call.run
+
+        async def direct(request: Request) -> Response:
+            body = None
+            if model is not None:
+                await request.body()
+                media_type, _, _ = request.headers.get("content-type", "").partition(";")
+                if media_type.strip().lower() != _JSON:
+                    return await general(request)
+                try:
+                    body = model.model_validate(await request.json())
+                except (ValueError, RecursionError):
+                    return await general(request)
+            return cast(Response, await run(request, body, {}))
+
+        return direct
 
     @cached_property
     def media_type(self) -> str:
