@@ -1,5 +1,5 @@
-"""Routes: the framework's, which also check how query parameters are written, and take a shorter way to most
-functions.
+"""Routes: the framework's, which also check how query parameters are written, and call most functions without
+its solver of dependencies.
 """
 
 from collections import Counter
