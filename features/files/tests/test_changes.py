@@ -182,7 +182,7 @@ async def test_a_file_that_loses_its_link_has_changed(
     assert shown[0]["data"] == [now]
     assert shown[1] == []
     newest, *_ = (await client.get("/api/v1/audit", params={"entity": "file"})).json()["data"]
-    assert (newest["entityId"], newest["action"]) == (file["id"], "updated")
+    assert (newest["entityId"], newest["action"], newest["user"]) == (file["id"], "updated", "bob")
     assert newest["changes"] == {link: {"before": ids[link], "after": None}}
     after = {"if-match": (await client.get(url)).headers["etag"]}
     assert (await client.put(url, json={"description": "x"}, headers=after)).status_code == 200
