@@ -1,6 +1,4 @@
-"""Rows that change because a row of another slice goes: the slice that owns them says so, leaves an entry and
-counts the version for each, and shows nothing of before.
-"""
+"""Rows that change because a row of another slice goes: their slice says so, and shows nothing of before."""
 
 import re
 from importlib import import_module
@@ -11,7 +9,6 @@ import pytest
 from core.app import FEATURES
 from core.cache import Policy
 from core.database.writes import Write
-from tests.fixtures.database import Connection
 
 SCHEMA = Path(__file__).resolve().parents[1] / "prisma" / "schema"
 BLOCK = re.compile(r"^model (\w+) \{(.*?)^\}", re.MULTILINE | re.DOTALL)
@@ -57,15 +54,3 @@ def test_what_is_cached_of_them_hangs_on_what_the_deletion_renews(owner: str, na
     renewed = set(rule(Write(other, "delete", ("one",))))
     assert policies
     assert [policy.name for policy in policies if not renewed & set(policy.tags)] == []
-
-
-@pytest.mark.parametrize(("owner", "name", "other"), links())
-async def test_they_leave_entries_and_count_versions(
-    connection: Connection, owner: str, name: str, other: str
-) -> None:
-    mapped = re.search(r'@@map\("(\w+)"\)', models()[name][1])
-    assert mapped
-    triggers = await connection.fetch(
-        "SELECT tgname FROM pg_trigger WHERE tgrelid = $1::text::regclass AND tgenabled <> 'D'", mapped[1]
-    )
-    assert {"audited_update", "versioned"} <= {row["tgname"] for row in triggers}
