@@ -160,24 +160,25 @@ class Runner:
 
     async def _retry(self) -> Outcome | None:
         """Wait for what is down to come back, then take the job's newest state for another attempt (None)."""
-        delay = RETRY_DELAY_S * 2 ** min(self.job.attempts - 1, 4)
-        while not self.signals.lease_lost:
-            await pause(self.signals.stopping, delay)
-            if self.signals.stopping.is_set():
-                return Outcome("queued")
-            sent_at, lease_s = time.monotonic(), self._settings.job_lease_s
-            try:
-                async with self._token:
+        await pause(self.signals.stopping, RETRY_DELAY_S * 2 ** min(self.job.attempts - 1, 4))
+        # Until an answer comes nobody knows the token: a lost one may have brought a new one.
+        async with self._token:
+            while not self.signals.lease_lost:
+                if self.signals.stopping.is_set():
+                    return Outcome("queued")
+                sent_at, lease_s = time.monotonic(), self._settings.job_lease_s
+                try:
                     job = await queries.retry(self._db, self.job.id, self._owner, lease_s=lease_s)
-                    if job is None:
-                        break
-                    self.job, self._renewed_at = job, sent_at
-                    cancelled = self.signals.cancel_requested or job.cancel_requested
-                    self.signals = Signals(self.signals.stopping, cancel_requested=cancelled)
-                    return None
-            except Unavailable as unavailable:
-                log.warning("job.retry_failed", error=str(unavailable))
-                delay = RETRY_DELAY_S
+                except Unavailable as unavailable:
+                    log.warning("job.retry_failed", error=str(unavailable))
+                    await pause(self.signals.stopping, RETRY_DELAY_S)
+                    continue
+                if job is None:
+                    break
+                self.job, self._renewed_at = job, sent_at
+                cancelled = self.signals.cancel_requested or job.cancel_requested
+                self.signals = Signals(self.signals.stopping, cancel_requested=cancelled)
+                return None
         return Outcome(None)
 
     async def _heartbeat(self) -> None:

@@ -63,6 +63,26 @@ async def test_a_lost_retry_is_repeated(jobs: Jobs, db: Database, breaks: Breaks
     assert (job.state, await written(db, job.id)) == ("succeeded", [0, 1, 2])
 
 
+async def test_the_heartbeat_outlasts_a_retry_whose_answer_is_lost(
+    make_jobs: MakeJobs,
+    db: Database,
+    breaks: Breaks,
+    quick_recovery: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Until it is asked again nobody knows the token; afterwards the job keeps its lease."""
+    breaks("checkpoint", times=1)
+    breaks("retry", times=1, done=True)
+    monkeypatch.setattr("core.jobs.runner.RETRY_DELAY_S", 0.2)
+    jobs, other = make_jobs(lease_s=1, heartbeat_s=0.05), make_jobs(lease_s=1, heartbeat_s=0.05)
+    enqueued = await jobs.enqueue(db, "test.count", {"total": 3, "pace": 0.6}, Caller())
+    running = asyncio.create_task(jobs.run(enqueued.id))
+    await other.start()
+    job = await running
+    assert (job.state, await written(db, job.id)) == ("succeeded", [0, 1, 2])
+    assert job.fencing_token == 3, "claimed once, retried twice, taken over by nobody"
+
+
 async def test_a_lost_answer_to_a_checkpoint_does_not_repeat_rows(
     jobs: Jobs, db: Database, breaks: Breaks
 ) -> None:
