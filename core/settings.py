@@ -3,17 +3,28 @@
 `.env.example` documents each variable with its default; `tests/test_settings.py` keeps the two equal.
 """
 
+from functools import cache
+from importlib import import_module
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar, cast
 from urllib.parse import SplitResult, urlsplit
 
 from dotenv import dotenv_values
-from pydantic import ByteSize, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    Field,
+    ValidationError,
+    create_model,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.database_url import check_database_url
-from core.outbound.targets import Target
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -21,9 +32,6 @@ GIB = 1024 * MIB
 
 IN_PROCESS_CACHE = "memory"
 """The value of `REDIS_URL` that means: no Redis, cache and rate limit inside each process."""
-
-SECRET_FIELDS = frozenset({"database_url", "database_direct_url", "files_url", "redis_url"})
-"""Fields whose values may hold a password and are therefore never repeated in a message."""
 
 OTHERS_PREFIXES = ("AWS_", "AZURE_", "COMPOSE_", "GOOGLE_", "OTEL_", "PG", "POSTGRES_", "TEST_")
 """How names begin that `.env` may hold for other programs, however much they look like a setting."""
@@ -37,17 +45,35 @@ REASONS = {
 }
 """Pydantic's error types whose own words are longer than they are clear."""
 
-Words = Annotated[tuple[str, ...], NoDecode]
+
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(word.strip() for word in value.split(",") if word.strip())
+    return value
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 """A list written with commas: `CORS_ORIGINS=https://a.example,https://b.example`."""
+
+Folder = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 
 
 class SettingsError(Exception):
     """A variable has a value that cannot be used; the message is one sentence for the person who set it."""
 
 
+class SliceSettings(BaseModel):
+    """The settings of one slice: `features/<name>/settings.py` has a subclass, whose fields are read as those
+    of `Settings` are.
+    """
+
+
+Part = TypeVar("Part", bound=SliceSettings)
+
+
 class Settings(BaseSettings):
     """The variables, by group. Sizes are bytes (`64MiB` is understood too), `_s` is seconds, `_ms`
-    milliseconds.
+    milliseconds. A value that may hold a password has `repr=False` and is never repeated in a message.
     """
 
     model_config = SettingsConfigDict(
@@ -58,7 +84,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", min_length=1)
     port: int = Field(8000, ge=1, le=65535)
     workers: int = Field(1, ge=1, le=64)
-    data_dir: Path = Field(Path(".data"), validate_default=True)
+    data_dir: Folder = Field(Path(".data"), validate_default=True)
     shutdown_delay_s: int = Field(0, ge=0, le=600)
     shutdown_grace_s: int = Field(10, ge=0, le=600)
     trusted_proxies: Words = ()
@@ -103,33 +129,14 @@ class Settings(BaseSettings):
     max_body_bytes: ByteSize = Field(ByteSize(MIB), ge=1)
     gzip_min_bytes: ByteSize = Field(ByteSize(KIB), ge=0)
 
-    # Imports and jobs
-    import_max_bytes: ByteSize = Field(ByteSize(2 * GIB), ge=1)
-    import_batch_rows: int = Field(2000, ge=1, le=50_000)
+    # Jobs
     job_lease_s: float = Field(15, gt=0, le=600)
     job_heartbeat_s: float = Field(3, gt=0)
     jobs_retention_days: int = Field(90, ge=0, le=36_500)
 
-    # Health checks of systems
-    healthcheck_allow: Words = ()
-
-    # Search
-    docs_dir: Path | None = None
-    search_index_on_start: bool = True
-
     # Uploaded files
     files_url: str | None = Field(None, repr=False)
     files_max_bytes: ByteSize = Field(ByteSize(50 * MIB), ge=1, le=2 * GIB - 1)
-
-    # Audit trail
-    audit_retention_days: int = Field(0, ge=0, le=36_500)
-
-    @field_validator("trusted_proxies", "allowed_hosts", "cors_origins", "healthcheck_allow", mode="before")
-    @classmethod
-    def _split_words(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(word.strip() for word in value.split(",") if word.strip())
-        return value
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -143,28 +150,10 @@ class Settings(BaseSettings):
                 ) from None
         return value
 
-    @field_validator("healthcheck_allow")
-    @classmethod
-    def _targets(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for entry in value:
-            try:
-                Target.parse(entry)
-            except ValueError:
-                raise ValueError(
-                    "must list hosts (intranet.example or 10.0.0.7, also with a port: intranet.example:8080) "
-                    f"or networks such as 10.0.0.0/8; {entry[:80]!r} is none"
-                ) from None
-        return value
-
     @field_validator("log_level", "log_format", "auth", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
-
-    @field_validator("data_dir", "docs_dir")
-    @classmethod
-    def _absolute(cls, value: Path | None) -> Path | None:
-        return None if value is None else value.expanduser().absolute()
 
     @field_validator("database_url", "database_direct_url")
     @classmethod
@@ -212,6 +201,12 @@ class Settings(BaseSettings):
             raise ValueError("DATABASE_DIRECT_URL is another way to DATABASE_URL, which has to be set too")
         return self
 
+    def of(self, part: type[Part]) -> Part:
+        """The settings of a slice, which are among those of `all_settings`."""
+        own: object = self
+        assert isinstance(own, part), f"{part.__name__} is in no settings.py of a slice"
+        return own
+
     @property
     def migration_url(self) -> str | None:
         """Where the schema is deployed: past a pooler, where a way past it is known."""
@@ -232,11 +227,25 @@ def _split_url(value: str) -> SplitResult:
     return parts
 
 
+@cache
+def all_settings() -> type[Settings]:
+    """With those of the slices, for a process too that knows no feature: one that watches workers, say."""
+    found = Path(__file__).resolve().parents[1].glob("features/*/settings.py")
+    modules = [import_module(f"features.{path.parent.name}.settings") for path in sorted(found)]
+    parts = [
+        part
+        for module in modules
+        for part in vars(module).values()
+        if isinstance(part, type) and issubclass(part, SliceSettings) and part is not SliceSettings
+    ]
+    return cast(type[Settings], create_model("Settings", __base__=(Settings, *parts)))
+
+
 def load_settings() -> Settings:
     """Read the environment and `.env`; raises SettingsError with one sentence about the first bad value."""
     try:
         _refuse_misspelt()
-        return Settings()
+        return all_settings()()
     except ValidationError as error:
         raise SettingsError(_sentence(error)) from None
     except (OSError, UnicodeDecodeError) as error:
@@ -245,7 +254,7 @@ def load_settings() -> Settings:
 
 def _refuse_misspelt() -> None:
     """Names in `.env` that are ours but for a letter or two; what is for others is left alone."""
-    known = [field.upper() for field in Settings.model_fields]
+    known = [field.upper() for field in all_settings().model_fields]
     for name in dotenv_values(".env"):
         given = name.upper()
         if given in known or given.startswith(OTHERS_PREFIXES):
@@ -272,5 +281,5 @@ def _sentence(error: ValidationError) -> str:
         return f"{reason}; correct it in the environment or .env."
     field = str(first["loc"][0])
     reason = reason.replace("Input should be", "must be")
-    shown = "" if field in SECRET_FIELDS else f" (it is {str(first['input'])[:80]!r})"
+    shown = f" (it is {str(first['input'])[:80]!r})" if all_settings().model_fields[field].repr else ""
     return f"{field.upper()} {reason}{shown}; correct it in the environment or .env."

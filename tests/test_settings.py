@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.settings import Settings, SettingsError, load_settings
+from core.settings import SettingsError, SliceSettings, all_settings, load_settings
 
 EXAMPLE = Path(__file__).resolve().parents[1] / ".env.example"
 
@@ -13,7 +13,7 @@ EXAMPLE = Path(__file__).resolve().parents[1] / ".env.example"
 @pytest.fixture(autouse=True)
 def empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Neither the environment nor an .env file of the person who runs the tests."""
-    for field in Settings.model_fields:
+    for field in all_settings().model_fields:
         monkeypatch.delenv(field.upper(), raising=False)
     monkeypatch.chdir(tmp_path)
 
@@ -24,7 +24,26 @@ def documented() -> dict[str, str]:
 
 
 def test_every_variable_is_documented() -> None:
-    assert set(documented()) == {field.upper() for field in Settings.model_fields}
+    names = {field.upper() for field in all_settings().model_fields}
+    assert set(documented()) == names, (
+        ".env.example: add what is missing, with its default and a comment over it"
+    )
+
+
+def test_no_two_have_one_name() -> None:
+    """Of the parts of slices and the core's own."""
+    _, *parts, _, _ = all_settings().__mro__
+    names = [name for part in parts for name in part.__annotations__]
+    assert "audit_retention_days" in names
+    assert sorted(names) == sorted(set(names))
+
+
+def test_only_the_part_of_a_slice_can_be_asked_for() -> None:
+    class Unknown(SliceSettings):
+        anything: int = 0
+
+    with pytest.raises(AssertionError, match="Unknown is in no settings"):
+        load_settings().of(Unknown)
 
 
 def test_documented_defaults_are_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,7 +71,7 @@ def test_the_file_is_read_and_the_environment_wins(monkeypatch: pytest.MonkeyPat
 def test_an_empty_value_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("PORT", "DATABASE_URL", "REDIS_URL", "CORS_ORIGINS"):
         monkeypatch.setenv(name, "")
-    assert load_settings() == Settings()
+    assert load_settings() == all_settings()()
     assert load_settings().uses_redis
 
 
@@ -100,6 +119,7 @@ def test_memory_means_no_redis(monkeypatch: pytest.MonkeyPatch) -> None:
         ("REDIS_URL", "http://localhost", "REDIS_URL must start with redis://"),
         ("TRUSTED_PROXIES", "10.0.0.0/8,proxy", "TRUSTED_PROXIES must list addresses"),
         ("HEALTHCHECK_ALLOW", "10.0.0.0/8,intranet:0", "HEALTHCHECK_ALLOW must list hosts"),
+        ("AUDIT_RETENTION_DAYS", "-1", "AUDIT_RETENTION_DAYS must be greater than or equal to 0"),
         ("AUTH", "passwords", "AUTH must be 'off' or 'keys'"),
         ("ADMIN_PORT", "8000", "ADMIN_PORT must be another port than PORT"),
         ("JOB_HEARTBEAT_S", "10", "JOB_HEARTBEAT_S must be at most half of JOB_LEASE_S"),
@@ -138,6 +158,7 @@ def test_a_password_with_raw_characters_is_told_as_such_and_not_shown(
         ("RATELIMIT_MAX", "RATE_LIMIT_MAX"),
         ("TRUSTED_PROXYS", "TRUSTED_PROXIES"),
         ("POR", "PORT"),
+        ("AUDIT_RETENTION_DAY", "AUDIT_RETENTION_DAYS"),
     ],
 )
 def test_a_misspelt_name_in_the_file_is_refused(
@@ -155,7 +176,7 @@ def test_names_of_others_in_the_file_are_left_alone(tmp_path: Path) -> None:
     names = ("AWS_REGION", "OTEL_LOG_LEVEL", "POSTGRES_PASSWORD", "TEST_DATABASE_URL", "PGPORT", "DB_NAME")
     near = ("DATABASE_USER", "DATABASE_URL_TEST", "DATA_URL", "COMPOSE_PROJECT_NAME")
     (tmp_path / ".env").write_text("".join(f"{name}=3\n" for name in (*names, *near)))
-    assert load_settings() == Settings()
+    assert load_settings() == all_settings()()
 
 
 def test_an_unreadable_file_is_one_sentence(tmp_path: Path) -> None:

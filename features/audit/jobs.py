@@ -12,6 +12,7 @@ from core.jobs import JobContext, JobKind, JsonObject
 from core.settings import Settings
 from features.audit import queries
 from features.audit.schemas import RETENTION_ENTITY, RETENTION_KIND, AuditEntry
+from features.audit.settings import AuditSettings
 from features.audit.sql.retention import allow_deletion
 
 BATCH: Final = 5000
@@ -67,7 +68,7 @@ async def _delete_batch(context: JobContext, limit: datetime, deleted: int) -> i
 
 
 def _scheduled(settings: Settings) -> JsonObject | None:
-    days = settings.audit_retention_days
+    days = settings.of(AuditSettings).audit_retention_days
     return {"days": days} if days else None
 
 

@@ -9,6 +9,7 @@ from core.jobs.views import Enqueuer
 from core.settings import Settings
 from features.audit import queries
 from features.audit.schemas import COUNTED_AT_MOST, RETENTION_KIND, AuditQuery, AuditRecord, Place
+from features.audit.settings import AuditSettings
 
 
 async def list_entries(db: Database, query: AuditQuery) -> ListEnvelope[AuditRecord]:
@@ -35,7 +36,9 @@ async def list_entries(db: Database, query: AuditQuery) -> ListEnvelope[AuditRec
 
 async def begin_retention(db: Database, jobs: Jobs, settings: Settings, actor: Enqueuer) -> JobView:
     """How long entries are kept is decided by who runs the server, not by who asks. Raises JobConflict."""
-    return await jobs.enqueue(db, RETENTION_KIND, {"days": settings.audit_retention_days}, actor)
+    return await jobs.enqueue(
+        db, RETENTION_KIND, {"days": settings.of(AuditSettings).audit_retention_days}, actor
+    )
 
 
 def _place(cursor: str) -> Place:

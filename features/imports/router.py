@@ -17,6 +17,7 @@ from core.jobs import JobConflict
 from features.imports import service
 from features.imports.errors import ImportNotFound, ImportNotUndoable, UploadInvalid, UploadTooLarge
 from features.imports.schemas import Import
+from features.imports.settings import ImportSettings
 from features.imports.undo.accept import accept_undo
 from features.jobs.api import Job, show
 
@@ -87,7 +88,7 @@ async def create_import(
     actor: Actor,
 ) -> Envelope[Job]:
     """The file streams to disk and is imported in the background; follow the job that `Location` names."""
-    allow_body(request, int(settings.import_max_bytes) + FORM_OVERHEAD_BYTES)
+    allow_body(request, int(settings.of(ImportSettings).import_max_bytes) + FORM_OVERHEAD_BYTES)
     job = await service.accept_upload(db, jobs, settings, actor, request.headers, request.stream())
     background_tasks.add_task(jobs.run, job.id)
     response.headers["Location"] = f"/api/v1/jobs/{job.id}"

@@ -26,6 +26,7 @@ from features.imports import queries
 from features.imports.errors import ImportNotFound, SourceUnavailable, UploadInvalid, UploadTooLarge
 from features.imports.queries import memory
 from features.imports.schemas import KIND, KINDS, Arguments, Import, Options, OptionsForm, Reject
+from features.imports.settings import ImportSettings
 from features.imports.storage.folders import Folders
 from features.imports.storage.upload import receive
 
@@ -46,7 +47,7 @@ async def accept_upload(
 
     Raises JobConflict while another import has not ended, before the body is read if it is known by then.
     """
-    limit = int(settings.import_max_bytes)
+    limit = int(settings.of(ImportSettings).import_max_bytes)
     announced = headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit + FORM_OVERHEAD_BYTES:
         raise UploadTooLarge(f"The file is larger than {limit} bytes")

@@ -22,6 +22,7 @@ from features.files import api as files
 from features.search import queries, service, sql
 from features.search.cache import INDEX_TAGS
 from features.search.schemas import REINDEX_KIND, Document, Source
+from features.search.settings import SearchSettings
 from features.search.sources import markdown, uploads
 from features.search.sources.description import channels, operations
 from features.specs.api import describe
@@ -56,7 +57,7 @@ class Tally:
 
 
 async def reindex(context: JobContext) -> JsonObject:
-    folder = context.settings.docs_dir
+    folder = context.settings.of(SearchSettings).docs_dir
     fingerprint = await asyncio.to_thread(_fingerprint, context.openapi, folder)
     tally = Tally(await sql.moment(context.db))
     if context.openapi is not None:
@@ -101,9 +102,10 @@ async def index_when_stale(platform: Platform) -> None:
     Uploads need no look: each of their changes has a job of its own. Of several processes that start, one
     does it.
     """
-    if not platform.settings.search_index_on_start:
+    settings = platform.settings.of(SearchSettings)
+    if not settings.search_index_on_start:
         return
-    fingerprint = await asyncio.to_thread(_fingerprint, platform.openapi, platform.settings.docs_dir)
+    fingerprint = await asyncio.to_thread(_fingerprint, platform.openapi, settings.docs_dir)
     page = await platform.jobs.list(kind=REINDEX_KIND, state="succeeded", limit=1)
     if any((job.result or {}).get("fingerprint") == fingerprint for job in page.jobs):
         return

@@ -16,7 +16,7 @@ from typing import Final, Literal
 import httpx
 
 from core.database.process import NODE
-from core.settings import Settings
+from core.settings import all_settings
 from tests.bench import processes
 from tests.bench.endpoints import READS, SPREAD, WRITES
 from tests.fixtures.servers import START_TIMEOUT_S, STOP_TIMEOUT_S, free_port
@@ -97,7 +97,7 @@ class Starter:
         port = free_port()
         if "uvicorn" in command:
             command = [*command, "--port", str(port)]
-        own = {name.upper() for name in Settings.model_fields}
+        own = {name.upper() for name in all_settings().model_fields}
         environment = {key: value for key, value in os.environ.items() if key.upper() not in own}
         if not engine:
             environment["DATABASE_URL"] = self._database_url

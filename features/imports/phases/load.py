@@ -23,6 +23,7 @@ from features.imports.phases.rejects import store
 from features.imports.phases.rows import Outcome, write
 from features.imports.queries import memory
 from features.imports.schemas import ENTITY, KIND, Arguments, Changes, Checkpoint, remembered
+from features.imports.settings import ImportSettings
 from features.items import api as items
 
 LANES: Final = 4
@@ -33,7 +34,7 @@ log = structlog.get_logger(__name__)
 
 async def load(context: JobContext, arguments: Arguments, folder: Path, checkpoint: Checkpoint) -> Checkpoint:
     """Load what the spools hold beyond the checkpoint: each row exactly once, however often interrupted."""
-    batch_rows = context.settings.import_batch_rows
+    batch_rows = context.settings.of(ImportSettings).import_batch_rows
     total = checkpoint.findings.accepted
     await context.progress(
         phase="load", done=checkpoint.done, total=total, rejected=checkpoint.findings.rejected
@@ -82,7 +83,7 @@ async def _load_records(
 
     remaining = page_batches(
         spool,
-        rows=context.settings.import_batch_rows,
+        rows=context.settings.of(ImportSettings).import_batch_rows,
         offset=checkpoint.offset,
         position=checkpoint.position,
         pieces=checkpoint.pieces,

@@ -14,6 +14,7 @@ from features.imports.lowdb.spool import RECORDS, REJECTS, SpoolWriter, batches,
 from features.imports.phases.changes import Recalled, earlier_runs, foreseen, recall_all
 from features.imports.phases.rejects import store
 from features.imports.schemas import ENTITY, KIND, Arguments, Changes, Findings, Sample
+from features.imports.settings import ImportSettings
 from features.imports.storage.folders import storing
 from features.items import api as items
 
@@ -107,7 +108,7 @@ async def _stored(context: JobContext, ids: list[str]) -> list[str]:
 async def _give_up(context: JobContext, arguments: Arguments, folder: Path, judge: Judge) -> None:
     """The rejects are kept all the same: they say what has to be mended."""
     if not arguments.dry_run:
-        for batch in batches(folder / REJECTS, 0, rows=context.settings.import_batch_rows):
+        for batch in batches(folder / REJECTS, 0, rows=context.settings.of(ImportSettings).import_batch_rows):
             await store(context.db, context.job.id, batch)
     first = judge.samples[0]
     raise TooManyRejects(

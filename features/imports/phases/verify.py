@@ -18,6 +18,7 @@ from features.imports.phases.lanes import in_lanes
 from features.imports.phases.pages import PageBatch, page_batches
 from features.imports.queries import memory
 from features.imports.schemas import ENTITY, Arguments, Checked, Checkpoint, Choices, kept
+from features.imports.settings import ImportSettings
 from features.items import api as items
 
 LANES: Final = 3
@@ -47,7 +48,7 @@ async def verify(context: JobContext, arguments: Arguments, folder: Path, checkp
     wrong: list[str] = []
     wrong_count = 0
     await context.progress(phase="verify", done=0, total=total)
-    remaining = page_batches(folder / RECORDS, rows=context.settings.import_batch_rows)
+    remaining = page_batches(folder / RECORDS, rows=context.settings.of(ImportSettings).import_batch_rows)
 
     def begin(batch: PageBatch) -> asyncio.Task[tuple[PageBatch, list[Difference]]]:
         return asyncio.create_task(_compared(context, batch))

@@ -36,6 +36,7 @@ from features.imports.registry.judge import open_content, spool_of
 from features.imports.registry.schemas import AUDIT, FILES, TABLES, Arguments, Checkpoint, Table
 from features.imports.registry.tables import TARGETS, asked, takeover_of
 from features.imports.schemas import Told, remembered
+from features.imports.settings import ImportSettings
 from features.search import api as search
 
 BATCH_TIMEOUT: Final = timedelta(seconds=60)
@@ -45,7 +46,7 @@ log = structlog.get_logger(__name__)
 
 async def load(context: JobContext, arguments: Arguments, folder: Path, checkpoint: Checkpoint) -> Checkpoint:
     """Load what the spools hold beyond the checkpoint: each row exactly once, however often interrupted."""
-    rows = context.settings.import_batch_rows
+    rows = context.settings.of(ImportSettings).import_batch_rows
     findings = checkpoint.findings
     await context.progress(
         phase="load", done=checkpoint.done, total=findings.accepted, rejected=findings.rejected
@@ -235,7 +236,9 @@ async def _raise_if_uncopied(context: JobContext, tx: Database, written: list[st
 async def _index_again(context: JobContext, folder: Path, checkpoint: Checkpoint) -> None:
     """The batch before an interruption may not have come that far. What is indexed already is not touched."""
     end = checkpoint.tally(FILES).offset
-    for batch in page_batches(spool_of(folder, FILES), rows=context.settings.import_batch_rows):
+    for batch in page_batches(
+        spool_of(folder, FILES), rows=context.settings.of(ImportSettings).import_batch_rows
+    ):
         rows = [json.loads(line.row) for line in batch.records]
         ids = [row["id"] for row in rows if row["mime_type"] in files.TEXT_TYPES]
         await search.index_files(context.db, context.cache, context.settings, ids)

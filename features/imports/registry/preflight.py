@@ -34,6 +34,7 @@ from features.imports.registry.schemas import (
 from features.imports.registry.tables import TARGETS, asked, takeover_of
 from features.imports.registry.translate import Candidate
 from features.imports.schemas import Changes
+from features.imports.settings import ImportSettings
 from features.systems import api as systems
 
 _LINKS: Final[Mapping[str, Table]] = {"system_id": SYSTEMS, "idea_id": IDEAS}
@@ -211,7 +212,7 @@ def _too_many(arguments: Arguments, rejects: Rejects) -> bool:
 async def _give_up(context: JobContext, arguments: Arguments, folder: Path, rejects: Rejects) -> None:
     """The rejects are kept all the same: they say what has to be mended."""
     if not arguments.dry_run:
-        for batch in batches(folder / REJECTS, 0, rows=context.settings.import_batch_rows):
+        for batch in batches(folder / REJECTS, 0, rows=context.settings.of(ImportSettings).import_batch_rows):
             await store(context.db, context.job.id, batch)
     first = rejects.samples[0]
     raise TooManyRejects(

@@ -16,6 +16,7 @@ from features.imports.phases.verify import explain
 from features.imports.registry.judge import spool_of
 from features.imports.registry.schemas import AUDIT, FILES, TABLES, Arguments, Checked, Checkpoint, Table
 from features.imports.registry.tables import TARGETS, takeover_of
+from features.imports.settings import ImportSettings
 
 _NAMED_IDS: Final = 5
 
@@ -46,7 +47,9 @@ async def verify(
         if table not in checkpoint.findings.tables:
             continue
         tally = _Tally()
-        remaining = page_batches(spool_of(folder, table), rows=context.settings.import_batch_rows)
+        remaining = page_batches(
+            spool_of(folder, table), rows=context.settings.of(ImportSettings).import_batch_rows
+        )
         while (batch := await asyncio.to_thread(partial(next, remaining, None))) is not None:
             await context.raise_if_stopping()
             await _compare(context, arguments, table, batch, tally)

@@ -17,6 +17,7 @@ from core.outbound.targets import Permission
 from core.settings import Settings
 from features.systems.queries import checks
 from features.systems.schemas import CheckStatus, CheckTarget, Finding, HealthCheckResult, Status
+from features.systems.settings import SystemSettings
 
 STORED_AS: Final[dict[CheckStatus, Status]] = {"online": "online", "error": "degraded", "offline": "offline"}
 
@@ -24,7 +25,7 @@ _MILLISECONDS: Final = 1000
 
 
 def fetcher_of(settings: Settings) -> Fetcher:
-    return Fetcher(Permission.parse(settings.healthcheck_allow))
+    return Fetcher(Permission.parse(settings.of(SystemSettings).healthcheck_allow))
 
 
 async def check(
