@@ -72,19 +72,7 @@ The idea bank and the documentation registry of two older services behind one do
 Every error has one shape (`ErrorBody`), or RFC 9457 with `Accept: application/problem+json`.
 Lists take `limit`, `offset` and `cursor`; reads carry an `ETag` and answer `If-None-Match` with 304.
 """
-_TAGS: Final = [
-    {"name": "Items", "description": "The idea bank"},
-    {"name": "Systems", "description": "The registered systems, and whether they answer"},
-    {"name": "Ideas", "description": "Ideas for the documentation, and their board"},
-    {"name": "Files", "description": "Uploaded files: what is known of them, and their bytes"},
-    {"name": "Search", "description": "Find operations, documents and uploaded texts"},
-    {"name": "Specs", "description": "What the service says of itself, and whether that is valid"},
-    {"name": "Stats", "description": "Figures about systems, ideas and files, and what happened lately"},
-    {"name": "Imports", "description": "Legacy data comes in"},
-    {"name": "Exports", "description": "And goes back in its old form"},
-    {"name": "Jobs", "description": "Work in the background: state, progress, cancelling"},
-    {"name": "Keys", "description": "Who may use the service, with AUTH=keys"},
-    {"name": "Audit", "description": "Who changed what, and when"},
+_OWN_TAGS: Final = [
     {"name": "Health", "description": "Is it there, does it work"},
     {"name": "Observability", "description": "Figures"},
 ]
@@ -98,7 +86,7 @@ def create_app(settings: Settings | None = None, features: Sequence[Feature] = F
         title="Handover",
         version=system.service_version(),
         description=_DESCRIPTION,
-        openapi_tags=_TAGS,
+        openapi_tags=[*_tags(features), *_OWN_TAGS],
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
@@ -146,6 +134,14 @@ def _install_layers(app: FastAPI, settings: Settings) -> None:
     if settings.cors_origins:
         app.add_middleware(Cors, origins=settings.cors_origins)
     app.add_middleware(RequestMiddleware, clients=ClientResolver(settings.trusted_proxies))
+
+
+def _tags(features: Sequence[Feature]) -> list[dict[str, object]]:
+    return [
+        {"name": feature.router.tags[0], "description": feature.description}
+        for feature in features
+        if feature.router
+    ]
 
 
 def _first_parts(features: Sequence[Feature]) -> tuple[str, ...]:

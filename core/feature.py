@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """`name` is the folder's name. Cache tags and job kinds are unique across the app. `renews` gives, by the
-    model, the tags that a write of its rows renews. `follows` names the models of other features whose rows
-    take a link of this feature's rows with them when they go (ON DELETE): what is cached of the latter hangs
-    on what such a deletion renews.
+    """`name` is the folder's name; `description` is what the OpenAPI document says of its router's tag. Cache
+    tags and job kinds are unique across the app. `renews` gives, by the model, the tags that a write of its
+    rows renews. `follows` names the models of other features whose rows change or take away rows of this one
+    when they go (ON DELETE): what is cached of the latter hangs on what such a deletion renews.
 
     `admin`: with AUTH=keys all its routes need a key of that scope. `authenticate` gives the holder of an API
     key, None for a text that is no valid one; one feature has it.
@@ -27,6 +27,7 @@ class Feature:
     """
 
     name: str
+    description: str = ""
     router: "Router | None" = None
     jobs: "tuple[JobKind, ...]" = ()
     cache_tags: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ from features.audit.router import router
 
 feature = Feature(
     name="audit",
+    description="Who changed what, and when",
     router=router,
     jobs=(RETENTION,),
     cache_tags=AUDIT_TAGS,

@@ -4,4 +4,6 @@ from core.feature import Feature
 from features.exports.jobs import LOWDB
 from features.exports.router import router
 
-feature = Feature(name="exports", router=router, jobs=(LOWDB,), admin=True)
+feature = Feature(
+    name="exports", description="And goes back in its old form", router=router, jobs=(LOWDB,), admin=True
+)

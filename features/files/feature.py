@@ -7,6 +7,7 @@ from features.files.router import router
 
 feature = Feature(
     name="files",
+    description="Uploaded files: what is known of them, and their bytes",
     router=router,
     jobs=(RECONCILE,),
     cache_tags=CACHE_TAGS,

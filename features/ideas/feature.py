@@ -5,5 +5,10 @@ from features.ideas.cache import CACHE_TAGS, renewed
 from features.ideas.router import router
 
 feature = Feature(
-    name="ideas", router=router, cache_tags=CACHE_TAGS, renews={"Idea": renewed}, follows=("System",)
+    name="ideas",
+    description="Ideas for the documentation, and their board",
+    router=router,
+    cache_tags=CACHE_TAGS,
+    renews={"Idea": renewed},
+    follows=("System",),
 )

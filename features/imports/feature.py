@@ -10,4 +10,10 @@ from features.imports.undo.run import UNDO
 
 files.spare(contents.needed)
 
-feature = Feature(name="imports", router=router, jobs=(LOWDB, *REGISTRY, UNDO), admin=True)
+feature = Feature(
+    name="imports",
+    description="Legacy data comes in",
+    router=router,
+    jobs=(LOWDB, *REGISTRY, UNDO),
+    admin=True,
+)

@@ -4,4 +4,6 @@ from core.feature import Feature
 from features.items.cache import CACHE_TAGS, renewed
 from features.items.router import router
 
-feature = Feature(name="items", router=router, cache_tags=CACHE_TAGS, renews={"Item": renewed})
+feature = Feature(
+    name="items", description="The idea bank", router=router, cache_tags=CACHE_TAGS, renews={"Item": renewed}
+)

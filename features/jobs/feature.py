@@ -4,4 +4,10 @@ from core.feature import Feature
 from core.idempotency.pruning import PRUNE
 from features.jobs.router import router
 
-feature = Feature(name="jobs", router=router, jobs=(PRUNE,), admin=True)
+feature = Feature(
+    name="jobs",
+    description="Work in the background: state, progress, cancelling",
+    router=router,
+    jobs=(PRUNE,),
+    admin=True,
+)

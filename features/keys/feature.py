@@ -8,6 +8,7 @@ from features.keys.service import authenticate, tell_when_there_is_none
 
 feature = Feature(
     name="keys",
+    description="Who may use the service, with AUTH=keys",
     router=router,
     cache_tags=(KEY_TAG,),
     renews={"ApiKey": renewed},

@@ -10,6 +10,7 @@ files.subscribe(follow_file)
 
 feature = Feature(
     name="search",
+    description="Find operations, documents and uploaded texts",
     router=router,
     jobs=(REINDEX, INDEX_FILE),
     cache_tags=CACHE_TAGS,

@@ -4,4 +4,9 @@ from core.feature import Feature
 from features.specs.cache import CACHE_TAGS
 from features.specs.router import router
 
-feature = Feature(name="specs", router=router, cache_tags=CACHE_TAGS)
+feature = Feature(
+    name="specs",
+    description="What the service says of itself, and whether that is valid",
+    router=router,
+    cache_tags=CACHE_TAGS,
+)

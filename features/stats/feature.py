@@ -3,4 +3,8 @@
 from core.feature import Feature
 from features.stats.router import router
 
-feature = Feature(name="stats", router=router)
+feature = Feature(
+    name="stats",
+    description="Figures about systems, ideas and files, and what happened lately",
+    router=router,
+)

@@ -6,5 +6,10 @@ from features.systems.jobs import CHECK_ALL
 from features.systems.router import router
 
 feature = Feature(
-    name="systems", router=router, jobs=(CHECK_ALL,), cache_tags=CACHE_TAGS, renews={"System": renewed}
+    name="systems",
+    description="The registered systems, and whether they answer",
+    router=router,
+    jobs=(CHECK_ALL,),
+    cache_tags=CACHE_TAGS,
+    renews={"System": renewed},
 )

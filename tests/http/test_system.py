@@ -181,6 +181,8 @@ class TestDocs:
         ids = [operation["operationId"] for operation in operations]
         assert len(ids) == len(set(ids))
         known_tags = {tag["name"] for tag in document["tags"]}
+        silent = [tag["name"] for tag in document["tags"] if not tag["description"]]
+        assert not silent, f"features/*/feature.py: give a `description` for {silent}"
         for operation in operations:
             assert operation["summary"]
             assert set(operation["tags"]) <= known_tags
