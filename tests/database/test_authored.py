@@ -294,3 +294,24 @@ async def test_a_server_of_a_release_before_writes_its_entries_itself(
         await earlier.close()
     assert await actors(connection, "a") == [("created", "ada")]
     assert await connection.fetchval(f"SELECT {version} FROM {table}") == 2
+
+
+async def test_a_table_may_have_a_column_of_any_name(connection: Connection) -> None:
+    """Also one that the trigger has a variable of."""
+    await connection.execute(
+        """
+        CREATE TABLE remarks (id text PRIMARY KEY, author text, row_version int NOT NULL DEFAULT 1);
+        SELECT handover_audit('remarks', 'remark', '{id,author}');
+        """
+    )
+    try:
+        await connection.execute("INSERT INTO remarks VALUES ('one', 'ada')")
+        await connection.execute("UPDATE remarks SET author = 'bob'")
+        assert await connection.fetchval("SELECT row_version FROM remarks") == 2
+        made, changed = await audit_of(connection, "remark", "one")
+    finally:
+        await connection.execute(
+            "DROP TABLE remarks; DROP FUNCTION handover_audit_remark, handover_version_remark"
+        )
+    assert (made["actor"], made["changes"]["author"]) == ("database", {"before": None, "after": "ada"})
+    assert changed["changes"] == {"author": {"before": "ada", "after": "bob"}}
