@@ -21,7 +21,7 @@ from core.jobs import queries
 from core.jobs.errors import JobConflict
 from core.jobs.kinds import JobKind
 from core.jobs.pause import pause
-from core.jobs.views import Enqueuer, JobView, JsonObject
+from core.jobs.views import Asked, Enqueuer, JobView, JsonObject
 from core.settings import Settings
 
 LOOK_S: Final = 10.0
@@ -37,14 +37,6 @@ class NextRun:
     kind: str
     every: timedelta
     at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class _ByTheClock:
-    """Who asks for a job that nobody asked for."""
-
-    name: str = "clock"
-    request_id: None = None
 
 
 class Clock:
@@ -91,7 +83,7 @@ class Clock:
         if not await queries.move_clock(tx, kind, every.total_seconds()):
             return None
         try:
-            return await self._enqueue(tx, kind, arguments, _ByTheClock())
+            return await self._enqueue(tx, kind, arguments, Asked("clock"))
         except JobConflict:
             return None
 

@@ -29,7 +29,8 @@ def _scheduled(settings: Settings) -> JsonObject | None:
 
 async def _run(kept: list[str], context: JobContext) -> JsonObject:
     days, deleted = context.settings.jobs_retention_days, 0
-    while batch := await queries.delete_ended(context.db, days, kept=kept, limit=BATCH):
+    # 0 keeps all, also where the job was begun with another setting.
+    while days and (batch := await queries.delete_ended(context.db, days, kept=kept, limit=BATCH)):
         deleted += batch
         await context.progress(done=deleted)
         await context.raise_if_stopping()

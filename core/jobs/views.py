@@ -25,6 +25,15 @@ class Enqueuer(Protocol):
     def request_id(self) -> str | None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The one who asked for a job, as the author of what the job changes."""
+
+    name: str
+    request_id: str | None = None
+    client: None = None
+
+
 class Snapshot(BaseModel):
     """The part of a job that changes while it runs; every event stores one."""
 
@@ -76,6 +85,10 @@ class JobView:
     lease_owner: str | None = None
     rate: float | None = None
     seconds_left: float | None = None
+
+    @property
+    def asked_by(self) -> Asked:
+        return Asked(self.actor, self.request_id)
 
     @property
     def ended(self) -> bool:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -29,15 +28,6 @@ STOP_WITHIN_S: Final = 0.2
 """How long it may take to notice that the job has to stop."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """The one who asked for the job."""
-
-    name: str
-    request_id: str | None
-    client: str | None = None
-
-
 async def run(context: JobContext) -> JsonObject:
     """The result counts what was found, by status. A chunk that was interrupted is checked again."""
     state = CheckedSystems.model_validate(context.job.checkpoint or {})
@@ -57,7 +47,6 @@ async def _mark(context: JobContext, state: CheckedSystems, tx: Database) -> Non
 async def _check(context: JobContext, targets: Sequence[CheckTarget], before: int) -> list[HealthCheckResult]:
     """In the order of the targets; those that are deleted meanwhile are left out."""
     fetcher = fetcher_of(context.settings)
-    author = _Asked(context.job.actor, context.job.request_id)
     waiting = iter(targets)
     found: dict[str, HealthCheckResult] = {}
     checked = 0
@@ -68,7 +57,9 @@ async def _check(context: JobContext, targets: Sequence[CheckTarget], before: in
         for target in waiting:
             await context.raise_if_stopping()
             with suppress(SystemNotFound):
-                found[target.id] = await check(context.db, fetcher, author, target, storing=writing)
+                found[target.id] = await check(
+                    context.db, fetcher, context.job.asked_by, target, storing=writing
+                )
             async with writing:
                 checked += 1
                 await context.progress(done=before + checked)

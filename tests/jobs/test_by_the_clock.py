@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from core.cache import Cache
 from core.database.client import Database
 from core.idempotency import pruning as idempotency
 from core.jobs import JobContext, JobKind, Jobs, JsonObject
@@ -142,6 +143,19 @@ async def test_old_jobs_are_pruned_and_imports_kept(
     assert (ended.state, (ended.result or {})["deleted"]) == ("succeeded", 1)
     left = {row["actor"] for row in await connection.fetch("SELECT actor FROM jobs WHERE actor <> 'tester'")}
     assert {name for name, *_ in rows} - left == {f"{TICK.kind} succeeded {days + 1}"}
+
+
+async def test_a_job_from_before_the_setting_was_0_deletes_nothing(
+    job_settings: Settings, db: Database, connection: Connection
+) -> None:
+    settings = job_settings.model_copy(update={"jobs_retention_days": 0})
+    jobs = Jobs(db, Cache.from_settings(settings), settings, [TICK])
+    old = await jobs.run((await jobs.enqueue(db, TICK.kind, {}, Caller())).id)
+    await connection.execute("UPDATE jobs SET finished_at = now() - interval '1 day'")
+    job = await jobs.enqueue(db, "jobs.prune", {}, Caller())
+    assert (await jobs.run(job.id)).result == {"deleted": 0}
+    assert (await jobs.get(old.id)).state == "succeeded"
+    await jobs.stop()
 
 
 async def test_expired_idempotency_keys_are_pruned(
