@@ -1,12 +1,14 @@
 """Dependencies of routes, as names that read like prose: `async def create(db: Db, actor: Actor, ...)`."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Final, cast
+from typing import Annotated, Final, TypeVar, cast
 
 from fastapi import Depends, Request
 
 from core.cache import Cache as CacheService
 from core.database.client import Database
+from core.database.transaction import retried
 from core.errors import FieldError, Invalid
 from core.http.access import Principal
 from core.http.conditional import Precondition, entity_tags
@@ -19,6 +21,7 @@ from core.settings import Settings
 ANONYMOUS: Final = "anonymous"
 _MAX_NAME: Final = 128
 _NONE: Final = Precondition()
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,12 @@ class Writing:
     db: Database
     actor: ActorName
     precondition: Precondition = _NONE
+
+    async def write(self, work: Callable[[Database], Awaitable[Result]]) -> Result:
+        """`work(tx)`, one typed call, in the actor's name: PostgreSQL writes his entry. It runs again when
+        others were in its way, so it changes nothing but the database.
+        """
+        return await retried(self.db.acting_as(self.actor), work)
 
 
 def platform_of(request: Request) -> Platform:
@@ -141,6 +150,6 @@ Holder = Annotated[Principal | None, Depends(_holder)]
 """The holder of the key that the request showed; None with AUTH=off."""
 IfMatch = Annotated[Precondition, Depends(_precondition), _IF_MATCH]
 Writer = Annotated[Writing, Depends(_writing), _USER]
-"""`Db`, `Cache` and `Actor` in one."""
+"""`Db` and `Actor` in one."""
 Editor = Annotated[Writing, Depends(_editing), _USER, _IF_MATCH]
 """And `IfMatch`."""

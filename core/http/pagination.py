@@ -5,7 +5,7 @@ import binascii
 import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
 
@@ -50,6 +50,16 @@ def decode_position(cursor: str) -> Position:
     except (ValueError, OverflowError):
         raise bad_cursor(cursor) from None
     return Position(created_at, row_id)
+
+
+def beyond(after: Position, *, newest_first: bool = True) -> list[Any]:
+    """What a typed call asks ("AND") of the rows that come after the position."""
+    past, further = ("lt", "gt") if newest_first else ("gt", "lt")
+    # The first condition repeats part of the second: it is the one that an index can jump to.
+    return [
+        {"created_at": {f"{past}e": after.created_at}},
+        {"OR": [{"created_at": {past: after.created_at}}, {"id": {further: after.id}}]},
+    ]
 
 
 def encode_cursor(*parts: str) -> str:

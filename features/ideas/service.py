@@ -62,7 +62,7 @@ async def create_idea(writer: Writing, values: CreateIdea) -> tuple[str, Row]:
     """Its id, and the idea. It was created by the actor, in the name of whom the values say."""
     idea_id = str(uuid4())
     values = values.model_copy(update={"created_by": _creator(writer, values.created_by)})
-    row = await retried(writer.db.acting_as(writer.actor), lambda tx: writes.create_idea(tx, idea_id, values))
+    row = await writer.write(lambda tx: writes.create_idea(tx, idea_id, values))
     return idea_id, row
 
 
@@ -89,10 +89,7 @@ async def update_idea(writer: Writing, idea_id: str, values: UpdateIdea) -> Row:
 
 async def delete_idea(writer: Writing, idea_id: str) -> Row:
     """The idea as it was. Its files stay, and lose their link to it. Raises as `update_idea` does."""
-    return await retried(
-        writer.db.acting_as(writer.actor),
-        lambda tx: writes.delete_idea(tx, idea_id, writer.precondition),
-    )
+    return await writer.write(lambda tx: writes.delete_idea(tx, idea_id, writer.precondition))
 
 
 def _creator(writer: Writing, named: str | None) -> str:

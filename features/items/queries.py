@@ -11,14 +11,13 @@ from prisma.types import (
     ItemTotalWhereInput,
     ItemUpdateInput,
     ItemWhereInput,
-    ItemWhereUniqueInput,
 )
 
 from core.database.client import Database
 from core.http.conditional import Precondition
-from core.http.pagination import Position
+from core.http.pagination import Position, beyond
 from core.http.projection import Projected, projected
-from core.http.rows import row_of
+from core.http.rows import Seen, WriteRow, as_seen, row_of
 from core.http.timestamps import now
 from features.items.errors import ItemChanged, ItemNotFound
 from features.items.schemas import CreateItem, Item, ItemFilter, UpdateItem
@@ -32,11 +31,7 @@ async def list_items(
     """Newest first, ties by id; without `size` all that match. `tag` and `q` are not looked at."""
     where = cast(ItemWhereInput, wanted.kinds)
     if after is not None:
-        # The first condition repeats part of the second: it is the one that an index can jump to.
-        where["AND"] = [
-            {"created_at": {"lte": after.created_at}},
-            {"OR": [{"created_at": {"lt": after.created_at}}, {"id": {"gt": after.id}}]},
-        ]
+        where["AND"] = beyond(after)
     return await projected(
         db,
         Item,
@@ -71,32 +66,20 @@ async def create_item(db: Database, item_id: str, values: CreateItem) -> ItemRow
 
 async def update_item(db: Database, item_id: str, values: UpdateItem, seen: Precondition) -> ItemRow:
     """Raises ItemNotFound; ItemChanged when it is not as its writer has seen it."""
-    data = {**values.model_dump(exclude_unset=True), "updated_at": now()}
-    row = await db.item.update(where=await _as_seen(db, item_id, seen), data=cast(ItemUpdateInput, data))
-    return row or await _refused(db, item_id, seen)
+    data = cast(ItemUpdateInput, {**values.model_dump(exclude_unset=True), "updated_at": now()})
+    return await _change(db, item_id, seen, lambda where: db.item.update(where=where, data=data))
 
 
 async def delete_item(db: Database, item_id: str, seen: Precondition) -> ItemRow:
     """The item as it was. Raises as `update_item` does."""
-    row = await db.item.delete(where=await _as_seen(db, item_id, seen))
-    return row or await _refused(db, item_id, seen)
+    return await _change(db, item_id, seen, lambda where: db.item.delete(where=where))
 
 
-async def _as_seen(db: Database, item_id: str, seen: Precondition) -> ItemWhereUniqueInput:
-    """Of a row that is as its writer has seen it, the condition that it still is: without it a change between
-    looking and writing would be lost. Versions begin anew when an id is imported again, by another job.
-    """
-    if seen.takes_any:
-        return {"id": item_id}
-    found = await find_item(db, item_id)
-    if found is None:
-        raise ItemNotFound(item_id)
-    if not seen.takes(row_of(Item, found, found.version).etag):
-        raise ItemChanged(item_id)
-    return {"id": item_id, "version": found.version, "import_job_id": found.import_job_id}
+async def _change(db: Database, item_id: str, seen: Precondition, write: WriteRow[ItemRow]) -> ItemRow:
+    async def find() -> Seen | None:
+        if (row := await find_item(db, item_id)) is None:
+            return None
+        still = {"version": row.version, "import_job_id": row.import_job_id}
+        return Seen(row_of(Item, row, row.version).etag, still)
 
-
-async def _refused(db: Database, item_id: str, seen: Precondition) -> ItemRow:
-    if seen.takes_any or not await db.item.count(where={"id": item_id}):
-        raise ItemNotFound(item_id)
-    raise ItemChanged(item_id)
+    return await as_seen(seen, item_id, find, write, ItemNotFound, ItemChanged)

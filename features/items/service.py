@@ -4,7 +4,6 @@ from dataclasses import replace
 from uuid import uuid4
 
 from core.database.client import Database
-from core.database.transaction import retried
 from core.deps import Writing
 from core.errors import FieldError, Invalid
 from core.http.long_lists import LONG, PAGE, LongList, Spool
@@ -69,9 +68,7 @@ async def get_item(db: Database, item_id: str) -> Row:
 async def create_item(writer: Writing, values: CreateItem) -> tuple[str, Row]:
     """Its id, and the item."""
     item_id = str(uuid4())
-    row = await retried(
-        writer.db.acting_as(writer.actor), lambda tx: queries.create_item(tx, item_id, values)
-    )
+    row = await writer.write(lambda tx: queries.create_item(tx, item_id, values))
     return item_id, row_of(Item, row, row.version)
 
 
@@ -84,17 +81,11 @@ async def update_item(writer: Writing, item_id: str, values: UpdateItem) -> Row:
     if values.held_back:
         found = await queries.find_item(writer.db, item_id)
         values.settle(None if found is None else found.model_dump())
-    row = await retried(
-        writer.db.acting_as(writer.actor),
-        lambda tx: queries.update_item(tx, item_id, values, writer.precondition),
-    )
+    row = await writer.write(lambda tx: queries.update_item(tx, item_id, values, writer.precondition))
     return row_of(Item, row, row.version)
 
 
 async def delete_item(writer: Writing, item_id: str) -> Row:
     """The item as it was. Raises as `update_item` does."""
-    row = await retried(
-        writer.db.acting_as(writer.actor),
-        lambda tx: queries.delete_item(tx, item_id, writer.precondition),
-    )
+    row = await writer.write(lambda tx: queries.delete_item(tx, item_id, writer.precondition))
     return row_of(Item, row, row.version)

@@ -4,7 +4,6 @@ from typing import Final
 from uuid import uuid4
 
 from core.database.client import Database
-from core.database.transaction import retried
 from core.deps import Writing
 from core.http.envelope import ListEnvelope, listed
 from core.http.rows import Row
@@ -45,9 +44,7 @@ async def get_system(db: Database, system_id: str) -> Row:
 async def create_system(writer: Writing, values: CreateSystem) -> tuple[str, Row]:
     """Its id, and the system. Raises SystemNameTaken."""
     system_id = str(uuid4())
-    row = await retried(
-        writer.db.acting_as(writer.actor), lambda tx: registry.create_system(tx, system_id, values)
-    )
+    row = await writer.write(lambda tx: registry.create_system(tx, system_id, values))
     return system_id, row
 
 
@@ -60,20 +57,14 @@ async def update_system(writer: Writing, system_id: str, values: UpdateSystem) -
     if values.held_back:
         found = await registry.find_system(writer.db, system_id)
         values.settle(None if found is None else registry.system_of(found).model_dump())
-    return await retried(
-        writer.db.acting_as(writer.actor),
-        lambda tx: registry.update_system(tx, system_id, values, writer.precondition),
-    )
+    return await writer.write(lambda tx: registry.update_system(tx, system_id, values, writer.precondition))
 
 
 async def delete_system(writer: Writing, system_id: str) -> Row:
     """The system as it was. Its ideas and files stay, and lose their link to it. Raises as `update_system`
     does.
     """
-    return await retried(
-        writer.db.acting_as(writer.actor),
-        lambda tx: registry.delete_system(tx, system_id, writer.precondition),
-    )
+    return await writer.write(lambda tx: registry.delete_system(tx, system_id, writer.precondition))
 
 
 async def _count(db: Database, query: SystemQuery) -> int:

@@ -14,7 +14,7 @@ from prisma.types import (
 )
 
 from core.database.client import Database
-from core.http.pagination import Position
+from core.http.pagination import Position, beyond
 from core.http.projection import Projected, projected, projected_in_order, projected_rows
 from core.http.rows import Row
 from features.ideas.schemas import (
@@ -45,12 +45,7 @@ async def list_ideas(db: Database, query: IdeaQuery, after: Position | None) -> 
     where: dict[str, object] = {**query.kinds, **query.links}
     newest = query.direction == "desc"
     if after is not None:
-        past, beyond = ("lt", "gt") if newest else ("gt", "lt")
-        # The first condition repeats part of the second: it is the one that an index can jump to.
-        where["AND"] = [
-            {"created_at": {f"{past}e": after.created_at}},
-            {"OR": [{"created_at": {past: after.created_at}}, {"id": {beyond: after.id}}]},
-        ]
+        where["AND"] = beyond(after, newest_first=newest)
     return await projected(
         db,
         Idea,

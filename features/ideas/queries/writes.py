@@ -8,10 +8,10 @@ from prisma.types import IdeaCreateInput, IdeaUpdateInput, IdeaWhereInput, IdeaW
 
 from core.database.client import Database
 from core.http.conditional import Precondition
-from core.http.rows import Row, row_of
+from core.http.rows import Row, Seen, WriteRow, as_seen, row_of
 from core.http.timestamps import now
 from features.ideas.errors import IdeaChanged, IdeaExists, IdeaNotFound, ReferencedSystemNotFound
-from features.ideas.queries.reads import idea_exists, versions_of
+from features.ideas.queries.reads import versions_of
 from features.ideas.schemas import CreateIdea, Idea, SystemLink, UpdateIdea
 from features.systems import api as systems
 
@@ -37,24 +37,24 @@ async def update_idea(db: Database, idea_id: str, values: UpdateIdea, seen: Prec
 
     Raises IdeaNotFound; IdeaChanged when it is not as its writer has seen it; ReferencedSystemNotFound.
     """
-    where = await _as_seen(db, idea_id, seen)
     moment = now()
     data = {**values.model_dump(exclude_unset=True), "updated_at": moment}
-    try:
+
+    async def update(where: IdeaWhereUniqueInput) -> IdeaRow | None:
         if values.status == "completed" and "status" in data:
-            row = await _complete(db, where, data)
-        else:
-            data |= {"completed_at": None} if "status" in data else {}
-            row = await db.idea.update(where=where, data=cast(IdeaUpdateInput, data))
+            return await _complete(db, where, data)
+        changed = {**data, "completed_at": None} if "status" in data else data
+        return await db.idea.update(where=where, data=cast(IdeaUpdateInput, changed))
+
+    try:
+        return await _change(db, idea_id, seen, update)
     except ForeignKeyViolationError:
         raise ReferencedSystemNotFound(values.system_id or "") from None
-    return await _shown(db, row or await _refused(db, idea_id, seen))
 
 
 async def delete_idea(db: Database, idea_id: str, seen: Precondition) -> Row:
     """The idea as it was. Raises as `update_idea` does."""
-    row = await db.idea.delete(where=await _as_seen(db, idea_id, seen))
-    return await _shown(db, row or await _refused(db, idea_id, seen))
+    return await _change(db, idea_id, seen, lambda where: db.idea.delete(where=where))
 
 
 async def _complete(db: Database, where: IdeaWhereUniqueInput, data: dict[str, object]) -> IdeaRow | None:
@@ -76,22 +76,10 @@ async def _shown(db: Database, row: IdeaRow) -> Row:
     return row_of(Idea, row.model_copy(update={"system": links[0] if links else None}), row.row_version)
 
 
-async def _as_seen(db: Database, idea_id: str, seen: Precondition) -> IdeaWhereUniqueInput:
-    """Of a row that is as its writer has seen it, the condition that it still is: without it a change between
-    looking and writing would be lost. Versions begin anew when an id is imported again, by another job.
-    """
-    if seen.takes_any:
-        return {"id": idea_id}
-    found = await versions_of(db, idea_id)
-    if not found:
-        raise IdeaNotFound(idea_id)
-    [(row, import_job_id)] = found
-    if not seen.takes(row.etag):
-        raise IdeaChanged(idea_id)
-    return {"id": idea_id, "row_version": row.version, "import_job_id": import_job_id}
+async def _change(db: Database, idea_id: str, seen: Precondition, write: WriteRow[IdeaRow]) -> Row:
+    async def find() -> Seen | None:
+        for row, import_job_id in await versions_of(db, idea_id):
+            return Seen(row.etag, {"row_version": row.version, "import_job_id": import_job_id})
+        return None
 
-
-async def _refused(db: Database, idea_id: str, seen: Precondition) -> IdeaRow:
-    if seen.takes_any or not await idea_exists(db, idea_id):
-        raise IdeaNotFound(idea_id)
-    raise IdeaChanged(idea_id)
+    return await _shown(db, await as_seen(seen, idea_id, find, write, IdeaNotFound, IdeaChanged))

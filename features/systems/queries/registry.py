@@ -14,12 +14,11 @@ from prisma.types import (
     SystemScalarFieldKeys,
     SystemUpdateInput,
     SystemWhereInput,
-    SystemWhereUniqueInput,
 )
 
 from core.database.client import Database
 from core.http.conditional import Precondition
-from core.http.rows import Row
+from core.http.rows import Row, Seen, WriteRow, as_seen
 from core.http.timestamps import now
 from features.systems.errors import SystemChanged, SystemNameTaken, SystemNotFound
 from features.systems.schemas import (
@@ -102,38 +101,25 @@ async def update_system(db: Database, system_id: str, values: UpdateSystem, seen
     """
     data = cast(SystemUpdateInput, {**_columns(values.model_dump(exclude_unset=True)), "updated_at": now()})
     try:
-        row = await db.system.update(where=await _as_seen(db, system_id, seen), data=data)
+        return await _change(db, system_id, seen, lambda where: db.system.update(where=where, data=data))
     except UniqueViolationError:
         raise SystemNameTaken(values.name) from None
-    return row_of(row or await _refused(db, system_id, seen))
 
 
 async def delete_system(db: Database, system_id: str, seen: Precondition) -> Row:
     """The system as it was; ideas and files of it lose their link, and stay. Raises SystemNotFound and
     SystemChanged.
     """
-    row = await db.system.delete(where=await _as_seen(db, system_id, seen))
-    return row_of(row or await _refused(db, system_id, seen))
+    return await _change(db, system_id, seen, lambda where: db.system.delete(where=where))
 
 
-async def _as_seen(db: Database, system_id: str, seen: Precondition) -> SystemWhereUniqueInput:
-    """Of a row that is as its writer has seen it, the condition that it still is: without it a change between
-    looking and writing would be lost. Versions begin anew when an id is imported again, by another job.
-    """
-    if seen.takes_any:
-        return {"id": system_id}
-    found = await find_system(db, system_id)
-    if found is None:
-        raise SystemNotFound(system_id)
-    if not seen.takes(row_of(found).etag):
-        raise SystemChanged(system_id)
-    return {"id": system_id, "row_version": found.row_version, "import_job_id": found.import_job_id}
+async def _change(db: Database, system_id: str, seen: Precondition, write: WriteRow[SystemRow]) -> Row:
+    async def find() -> Seen | None:
+        if (row := await find_system(db, system_id)) is None:
+            return None
+        return Seen(row_of(row).etag, {"row_version": row.row_version, "import_job_id": row.import_job_id})
 
-
-async def _refused(db: Database, system_id: str, seen: Precondition) -> SystemRow:
-    if seen.takes_any or not await db.system.count(where={"id": system_id}):
-        raise SystemNotFound(system_id)
-    raise SystemChanged(system_id)
+    return row_of(await as_seen(seen, system_id, find, write, SystemNotFound, SystemChanged))
 
 
 async def names_of(db: Database, ids: Collection[str]) -> dict[str, str]:
