@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-import asyncpg
 import pytest
 from prisma.errors import UniqueViolationError
 
@@ -13,7 +12,6 @@ from core.database.bulk import unaudited
 from core.database.client import Database
 from core.database.transaction import unit_of_work
 from tests.fixtures.database import Connection
-from tests.fixtures.services import TestServices
 from tests.fixtures.trail import audit_of
 
 
@@ -255,45 +253,6 @@ async def test_bulk_work_says_that_it_leaves_an_entry_of_its_own(
     await unit_of_work(db, work)
     await db.item.create(data=item("c"))
     assert [len(await actors(connection, each)) for each in "abc"] == [1, 0, 1]
-
-
-EARLIER = {
-    ("handover", "items"): (
-        "version",
-        "title, description, category, priority",
-        "'x', 'x', 'dashboard', 'low'",
-    ),
-    ("handover", "ideas"): ("row_version", "title, category, priority", "'x', 'api', 'low'"),
-    ("handover-server", "ideas"): ("row_version", "title, category, priority", "'x', 'api', 'low'"),
-    ("handover-server", "systems"): ("row_version", "name, status", "'x', 'online'"),
-    ("handover-server", "files"): (
-        "row_version",
-        "filename, original_name, mime_type, size_bytes, checksum, object_key, uploaded_by",
-        "'x', 'x', 'text/plain', 1, repeat('0', 64), 'x', 'ada'",
-    ),
-}
-
-
-@pytest.mark.parametrize(("program", "table"), EARLIER)
-async def test_a_server_of_a_release_before_writes_its_entries_itself(
-    connection: Connection, services: TestServices, program: str, table: str
-) -> None:
-    version, columns, values = EARLIER[program, table]
-    earlier: Connection = await asyncpg.connect(
-        services.database_url, server_settings={"application_name": program}
-    )
-    try:
-        await earlier.execute(
-            f"WITH made AS (INSERT INTO {table} (id, {columns}) VALUES ('a', {values}) RETURNING id) "
-            "INSERT INTO audit_entries (entity, entity_id, action, actor, changes) "
-            "SELECT 'item', id, 'created', 'ada', '{}' FROM made"
-        )
-        changed = columns.partition(",")[0]
-        await earlier.execute(f"UPDATE {table} SET {changed} = 'y', {version} = {version} + 1")
-    finally:
-        await earlier.close()
-    assert await actors(connection, "a") == [("created", "ada")]
-    assert await connection.fetchval(f"SELECT {version} FROM {table}") == 2
 
 
 async def test_a_table_may_have_a_column_of_any_name(connection: Connection) -> None:

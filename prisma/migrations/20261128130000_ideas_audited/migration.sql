@@ -39,6 +39,7 @@ BEGIN
     EXECUTE format($format$
         -- Also for programs that name the table with its schema and search none.
         CREATE FUNCTION %1$I() RETURNS TRIGGER LANGUAGE plpgsql SET search_path FROM CURRENT AS $trigger$
+        #variable_conflict use_variable
         DECLARE
             "author" JSONB := nullif(current_setting('handover.author', true), '');
         BEGIN
