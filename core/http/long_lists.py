@@ -24,7 +24,7 @@ from core.http.projection import Projected
 
 LONG: Final = 5_000
 """A list of more rows is not held in memory, nor cached."""
-PAGE: Final = 1_000
+PAGE: Final = 200
 """Rows that are read at once."""
 WITHIN: Final = timedelta(minutes=2)
 """For reading all rows."""
