@@ -10,6 +10,7 @@ from core.deps import Cache, Db, Editor, Writer
 from core.errors import Conflict, Invalid, PreconditionFailed, TooLarge, Unavailable, UnsupportedMediaType
 from core.http.conditional import cached_response
 from core.http.envelope import Done, Envelope, ListEnvelope, error_responses
+from core.http.long_lists import LongList, spooled_list
 from core.http.routing import Router
 from core.http.rows import done, text_entry
 from core.http.text import fault_of
@@ -48,7 +49,10 @@ async def list_ideas(
     async def load() -> Entry:
         return await text_entry(await service.list_ideas(db, query))
 
-    return await cached_response(request, cache, LIST, cache_key(**query.model_dump()), load)
+    try:
+        return await cached_response(request, cache, LIST, cache_key(**query.model_dump()), load)
+    except LongList:
+        return await spooled_list(request, db, lambda tx, spool: service.spool_ideas(tx, query, spool))
 
 
 @router.post(

@@ -11,6 +11,7 @@ from core.database.client import Database
 from core.database.transaction import retried, unit_of_work
 from core.deps import Writing
 from core.errors import FieldError, Invalid
+from core.http.long_lists import LONG, PAGE, LongList, Spool
 from core.http.pagination import Position, decode_position, position_cursor
 from core.http.rows import Row, list_body
 from features.ideas.errors import IdeaNotFound
@@ -24,16 +25,46 @@ _IDEAS: Final = TypeAdapter(list[Idea])
 
 
 async def list_ideas(db: Database, query: IdeaQuery) -> bytes:
-    """The whole answer: one page, or without paging parameters every idea that matches. Two queries."""
+    """The whole answer: one page, or without paging parameters every idea that matches. Two queries.
+
+    Raises LongList for more of them than are held in memory.
+    """
     after = _after(query)
-    if query.search is not None or query.order_by != "created_at":
+    if _by_ids(query):
         page = await match.find_page(db, query, after)
+        if query.take is None and len(page.ids) > LONG:
+            raise LongList
         rows = await reads.ideas_by_id(db, page.ids)
         cursor = None if page.last is None else position_cursor(page.last)
         return list_body(replace(rows, next_cursor=cursor), page.total)
-    rows = await reads.list_ideas(db, query, after)
+    rows = await reads.list_ideas(db, query, after, query.take or LONG)
+    if query.take is None and rows.next_cursor is not None:
+        raise LongList
     is_all = not query.offset and after is None and rows.next_cursor is None
     return list_body(rows, rows.count if is_all else await reads.count_ideas(db, query))
+
+
+async def spool_ideas(db: Database, query: IdeaQuery, spool: Spool) -> int:
+    """Every idea that matches, page by page; returns how many. Of those that are found by text, or ordered by
+    an expression, all ids are held in memory.
+    """
+    if _by_ids(query):
+        page = await match.find_page(db, query, None)
+        for start in range(0, len(page.ids), PAGE):
+            await spool.write(await reads.ideas_by_id(db, page.ids[start : start + PAGE]))
+        return page.total
+    after = None
+    while True:
+        rows = await reads.list_ideas(db, query, after, PAGE)
+        await spool.write(rows)
+        if rows.next_cursor is None:
+            return spool.count
+        after = decode_position(rows.next_cursor)
+
+
+def _by_ids(query: IdeaQuery) -> bool:
+    """Whether ids are found first, and the rows by them."""
+    return query.search is not None or query.order_by != "created_at"
 
 
 async def search_ideas(db: Database, text: str, *, limit: int) -> list[Idea]:

@@ -40,8 +40,8 @@ class IdeaTitle(BaseIdea):
     title: str
 
 
-async def list_ideas(db: Database, query: IdeaQuery, after: Position | None) -> Projected:
-    """In the order of creation, ties by id; without `take` all that match. `search` is not looked at."""
+async def list_ideas(db: Database, query: IdeaQuery, after: Position | None, size: int) -> Projected:
+    """In the order of creation, ties by id. `search` is not looked at."""
     where: dict[str, object] = {**query.kinds, **query.links}
     newest = query.direction == "desc"
     if after is not None:
@@ -56,7 +56,7 @@ async def list_ideas(db: Database, query: IdeaQuery, after: Position | None) -> 
             take=take,
             include=WITH_SYSTEM,
         ),
-        size=query.take,
+        size=size,
     )
 
 

@@ -49,7 +49,7 @@ async def test_every_page_by_creation_is_found_through_its_index(
     for after in (None, MIDDLE):
         for wanted, given, index in FILTERS:
             query = IdeaQuery.model_validate({**wanted, "order_direction": direction, "limit": 20})
-            read = partial(reads.list_ideas, db, query, after)
+            read = partial(reads.list_ideas, db, query, after, 20)
             statement = await statement_of(connection, "ideas", read)
             place: list[object] = [after.created_at, after.created_at, after.id] if after else []
             # One system is joined to each idea.
