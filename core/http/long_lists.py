@@ -5,6 +5,7 @@ of the database.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack, closing
 from datetime import timedelta
 from hashlib import blake2b
 from pathlib import Path
@@ -80,27 +81,22 @@ async def spooled_list(
     assert platform is not None  # the app has started
     folder = platform.settings.data_dir
 
-    async def spooled(tx: Database) -> tuple[Spool, int]:
-        try:
-            spool = Spool(folder)
-            try:
-                return spool, await write(tx, spool)
-            except BaseException:
-                spool.close()
-                raise
-        except OSError as error:
-            raise Unavailable(f"The list cannot be stored before it is sent: {error.strerror}") from error
+    with ExitStack() as unsent:
 
-    spool, total = await unit_of_work(db, spooled, isolation="RepeatableRead", timeout=WITHIN)
-    etag = spool.etag(total)
-    headers = {"ETag": etag, "Cache-Control": REVALIDATE, "X-Cache": "BYPASS"}
-    try:
+        async def spooled(tx: Database) -> tuple[Spool, int]:
+            unsent.close()  # what an attempt before this one has written
+            try:
+                spool = unsent.enter_context(closing(Spool(folder)))
+                return spool, await write(tx, spool)
+            except OSError as error:
+                raise Unavailable(f"The list cannot be stored before it is sent: {error.strerror}") from error
+
+        spool, total = await unit_of_work(db, spooled, isolation="RepeatableRead", timeout=WITHIN)
+        etag = spool.etag(total)
+        headers = {"ETag": etag, "Cache-Control": REVALIDATE, "X-Cache": "BYPASS"}
         if is_unchanged(request.scope, etag):
-            spool.close()
             return Response(status_code=304, headers={**headers, "Vary": "Accept-Encoding"})
-    except BaseException:
-        spool.close()
-        raise
+        unsent.pop_all()
     head = b'{"success":true,"count":%d,"total":%d,"data":[' % (spool.count, total)
     return _SpooledResponse(spool, head, headers)
 

@@ -8,8 +8,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from core.database.client import Database
 from core.http import long_lists
 from features.items import service
+from features.items.schemas import ItemQuery
 from features.items.tests.factories import seed
 from tests.fixtures.database import Connection
 from tests.fixtures.servers import LiveServer, StartServer
@@ -130,6 +132,24 @@ async def test_too_many_at_once_are_refused_and_none_is_left_behind(
     refused = [answer for answer in answers if answer.status_code == 503]
     assert refused
     assert all("retry-after" in answer.headers for answer in refused)
+    assert (await client.get(URL)).status_code == 200
+
+
+async def test_one_whose_transaction_fails_at_its_end_leaves_its_place_to_others(
+    client: httpx.AsyncClient, connection: Connection, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool_items = service.spool_items
+
+    async def cut_off(tx: Database, query: ItemQuery, spool: long_lists.Spool) -> int:
+        total = await spool_items(tx, query, spool)
+        [session] = await tx.query_raw("SELECT pg_backend_pid() AS pid")
+        await connection.execute("SELECT pg_terminate_backend($1, 5000)", session["pid"])
+        return total
+
+    monkeypatch.setattr(long_lists, "MOST", 1)
+    with monkeypatch.context() as failing:
+        failing.setattr(service, "spool_items", cut_off)
+        assert (await client.get(URL)).status_code == 503
     assert (await client.get(URL)).status_code == 200
 
 
