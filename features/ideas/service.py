@@ -1,4 +1,4 @@
-"""The rules of ideas: what a page may ask for, and what a write makes invalid."""
+"""The rules of ideas: what a page may ask for, and what a write changes."""
 
 from dataclasses import replace
 from typing import Final
