@@ -33,8 +33,8 @@ Tell = Callable[[Sequence[Write]], Awaitable[None]]
 
 def write_of(method: PrismaMethod, model: str, arguments: Mapping[str, Any]) -> Write:
     """Of the call's arguments as slices give them."""
-    data = arguments.get("data")
-    updated = data if method in ("update", "update_many") else None
+    updates = {"update": "data", "update_many": "data", "upsert": "update"}
+    updated = arguments.get(updates.get(method, ""))
     return Write(model, method, _ids(method, arguments), frozenset(updated or ()))
 
 

@@ -85,7 +85,7 @@ CALLS: dict[str, tuple[Call, Write]] = {
     ),
     "upsert": (
         lambda db: db.item.upsert(where={"id": "one"}, data={"create": row("one"), "update": {"title": "c"}}),
-        Write("Item", "upsert", ("one",)),
+        Write("Item", "upsert", ("one",), frozenset({"title"})),
     ),
     "delete": (lambda db: db.item.delete(where={"id": "one"}), Write("Item", "delete", ("one",))),
     "delete_many": (lambda db: db.item.delete_many(where={"title": "a"}), Write("Item", "delete_many", None)),
