@@ -33,6 +33,9 @@ MOST: Final = 8
 """Such answers of one process at a time: each takes the disk for as long as its client reads."""
 _BLOCK: Final = 262_144
 
+PageOf = Callable[[str | None, int, int], Awaitable[Projected]]
+"""Reads a page of a list: from a cursor or an offset on, of at most so many rows."""
+
 _open = 0
 
 
@@ -58,6 +61,15 @@ class Spool:
         self.count += rows.count
         self.size += len(data)
         await asyncio.to_thread(self.file.write, data)
+
+    async def fill(self, page: PageOf, cursor: str | None, offset: int) -> None:
+        """With every row from there on."""
+        while True:
+            rows = await page(cursor, offset, PAGE)
+            await self.write(rows)
+            cursor, offset = rows.next_cursor, 0
+            if cursor is None:
+                return
 
     def etag(self, total: int) -> str:
         self._digest.update(b"%d" % total)

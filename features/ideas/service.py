@@ -13,6 +13,7 @@ from core.deps import Writing
 from core.errors import FieldError, Invalid
 from core.http.long_lists import LONG, PAGE, LongList, Spool
 from core.http.pagination import Position, decode_position, position_cursor
+from core.http.projection import Projected
 from core.http.rows import Row, list_body
 from features.ideas.errors import IdeaNotFound
 from features.ideas.queries import reads, writes
@@ -30,9 +31,9 @@ async def list_ideas(db: Database, query: IdeaQuery) -> bytes:
     Raises LongList for more of them than are held in memory.
     """
     after = _after(query)
-    if _by_ids(query):
-        page = await match.find_page(db, query, after)
-        if query.take is None and len(page.ids) > LONG:
+    if _finds_ids(query):
+        page = await match.find_page(db, query, after, query.take or LONG)
+        if query.take is None and page.has_more:
             raise LongList
         rows = await reads.ideas_by_id(db, page.ids)
         cursor = None if page.last is None else position_cursor(page.last)
@@ -45,26 +46,18 @@ async def list_ideas(db: Database, query: IdeaQuery) -> bytes:
 
 
 async def spool_ideas(db: Database, query: IdeaQuery, spool: Spool) -> int:
-    """Every idea that matches, page by page; returns how many. Of those that are found by text, or ordered by
-    an expression, all ids are held in memory.
-    """
-    if _by_ids(query):
-        page = await match.find_page(db, query, None)
-        for start in range(0, len(page.ids), PAGE):
-            await spool.write(await reads.ideas_by_id(db, page.ids[start : start + PAGE]))
-        return page.total
-    after = None
-    while True:
-        rows = await reads.list_ideas(db, query, after, PAGE)
-        await spool.write(rows)
-        if rows.next_cursor is None:
-            return spool.count
-        after = decode_position(rows.next_cursor)
+    """Every idea that matches; returns how many they are. Where ids are found first, all of them are held."""
 
+    async def page(cursor: str | None, _offset: int, size: int) -> Projected:
+        return await reads.list_ideas(db, query, None if cursor is None else decode_position(cursor), size)
 
-def _by_ids(query: IdeaQuery) -> bool:
-    """Whether ids are found first, and the rows by them."""
-    return query.search is not None or query.order_by != "created_at"
+    if _finds_ids(query):
+        ids = (await match.find_page(db, query, None, None)).ids
+        for start in range(0, len(ids), PAGE):
+            await spool.write(await reads.ideas_by_id(db, ids[start : start + PAGE]))
+    else:
+        await spool.fill(page, None, 0)
+    return spool.count
 
 
 async def search_ideas(db: Database, text: str, *, limit: int) -> list[Idea]:
@@ -121,6 +114,10 @@ async def update_idea(writer: Writing, idea_id: str, values: UpdateIdea) -> Row:
 async def delete_idea(writer: Writing, idea_id: str) -> Row:
     """The idea as it was. Its files stay, and lose their link to it. Raises as `update_idea` does."""
     return await writer.write(lambda tx: writes.delete_idea(tx, idea_id, writer.precondition))
+
+
+def _finds_ids(query: IdeaQuery) -> bool:
+    return query.search is not None or query.order_by != "created_at"
 
 
 def _creator(writer: Writing, named: str | None) -> str:

@@ -1,12 +1,13 @@
 """The rules of the idea bank: what a page may ask for, and what a write changes."""
 
 from dataclasses import replace
+from functools import partial
 from uuid import uuid4
 
 from core.database.client import Database
 from core.deps import Writing
 from core.errors import FieldError, Invalid
-from core.http.long_lists import LONG, PAGE, LongList, Spool
+from core.http.long_lists import LONG, LongList, Spool
 from core.http.pagination import decode_position, position_cursor
 from core.http.projection import Projected
 from core.http.rows import Row, list_body, row_of
@@ -35,13 +36,8 @@ async def list_items(db: Database, query: ItemQuery) -> bytes:
 
 async def spool_items(db: Database, query: ItemQuery, spool: Spool) -> int:
     """Every item that matches, page by page; returns how many match without `offset` and `cursor`."""
-    cursor, offset = query.cursor, query.offset
-    while True:
-        rows = await _page(db, query, cursor, offset, PAGE)
-        await spool.write(rows)
-        cursor, offset = rows.next_cursor, 0
-        if cursor is None:
-            return await _count(db, query)
+    await spool.fill(partial(_page, db, query), query.cursor, query.offset)
+    return await _count(db, query)
 
 
 async def _page(db: Database, query: ItemQuery, cursor: str | None, offset: int, size: int) -> Projected:

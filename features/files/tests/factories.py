@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import httpx
 
-from tests.fixtures.database import Connection
+from tests.fixtures.database import Connection, execute_unaudited
 
 JsonObject = dict[str, Any]
 
@@ -121,7 +121,8 @@ async def seed(connection: Connection, count: int) -> None:
     """Rows without objects, behind the app's back. Neighbours share a millisecond and a size; one in fifty is
     a PDF, one is ada's, one is public.
     """
-    await connection.execute(
+    await execute_unaudited(
+        connection,
         """
         INSERT INTO files (id, filename, original_name, mime_type, size_bytes, checksum, object_key,
             description, uploaded_by, is_public, created_at)

@@ -42,17 +42,19 @@ class Page:
 
     ids: list[str]
     total: int
+    has_more: bool
     last: Position | None
 
 
-async def find_page(db: Database, query: IdeaQuery, after: Position | None) -> Page:
-    """`after` belongs to the order by creation, as `last` does."""
-    sql, arguments = page_statement(query, after)
+async def find_page(db: Database, query: IdeaQuery, after: Position | None, take: int | None) -> Page:
+    """`after` belongs to the order by creation, as `last` does. Without `take` all that match."""
+    sql, arguments = page_statement(query, after, take)
     [row] = await db.query_raw(sql, *arguments)
-    ids, last = row["ids"][: query.take], None
-    if len(ids) < len(row["ids"]) and query.order_by == "created_at":
+    ids, last = row["ids"][:take], None
+    has_more = len(ids) < len(row["ids"])
+    if has_more and query.order_by == "created_at":
         last = Position(datetime.fromisoformat(row["last"]), ids[-1])
-    return Page(ids, row["total"], last)
+    return Page(ids, row["total"], has_more, last)
 
 
 async def find_best(db: Database, text: str, *, limit: int) -> list[str]:
@@ -60,7 +62,7 @@ async def find_best(db: Database, text: str, *, limit: int) -> list[str]:
     return [row["id"] for row in await db.query_raw(_BEST, text, limit)]
 
 
-def page_statement(query: IdeaQuery, after: Position | None) -> tuple[str, Arguments]:
+def page_statement(query: IdeaQuery, after: Position | None, take: int | None) -> tuple[str, Arguments]:
     """One row: the ids, one more than `take`, when the last one within it was created, how many match."""
     arguments = Arguments()
     conditions = _conditions(query, arguments)
@@ -76,9 +78,9 @@ def page_statement(query: IdeaQuery, after: Position | None) -> tuple[str, Argum
     rows = f"SELECT id, created_at FROM ideas{_where(conditions)} ORDER BY {_order(query)}"
     if query.offset:
         rows += f" OFFSET {arguments.add(query.offset)}::int"
-    if query.take is not None:
-        size = f"{arguments.add(query.take)}::int"
-        if not query.offset:
+    if take is not None:
+        size = f"{arguments.add(take)}::int"
+        if not query.offset and take <= MAX_PAGE:
             # A plan for all limits reckons with a tenth of the rows that there can be, so of few.
             rows = f"SELECT * FROM ({rows} LIMIT {MAX_PAGE + 1}) AS beginning"
         rows += f" LIMIT {size} + 1"

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import httpx
 
-from tests.fixtures.database import Connection
+from tests.fixtures.database import Connection, execute_unaudited
 
 JsonObject = dict[str, Any]
 IDEAS = "/api/v1/ideas"
@@ -69,7 +69,8 @@ async def seed(connection: Connection, count: int, systems: int = 10) -> None:
     """Many ideas at once, behind the app's back. Neighbours share a millisecond; one in fifty is `new`, one
     is `low`, one is `api`; a third was never updated, a third has no due date.
     """
-    await connection.execute(
+    await execute_unaudited(
+        connection,
         """
         INSERT INTO systems (id, name, description, status)
         SELECT 'system-' || n, 'System ' || n, repeat('About it. ', 100), 'online'
@@ -77,7 +78,8 @@ async def seed(connection: Connection, count: int, systems: int = 10) -> None:
         """,
         systems,
     )
-    await connection.execute(
+    await execute_unaudited(
+        connection,
         """
         INSERT INTO ideas (id, title, description, category, priority, status, tags, system_id, assigned_to,
             created_at, updated_at, due_date, completed_at)

@@ -59,7 +59,7 @@ async def test_every_page_by_creation_is_found_through_its_index(
 
 async def found_by(connection: Connection, query: IdeaQuery, after: Position | None = None) -> set[str]:
     """The indexes of the table of ideas."""
-    sql, arguments = page_statement(query, after)
+    sql, arguments = page_statement(query, after, 20)
     values = [MIDDLE.created_at if "Z" in str(value) else value for value in arguments]
     used = await assert_found_by_index(connection, sql, values, counters="idea_totals")
     return {name for name in used if name.startswith("ideas_")}

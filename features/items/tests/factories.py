@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-from tests.fixtures.database import Connection
+from tests.fixtures.database import Connection, execute_unaudited
 
 JsonObject = dict[str, Any]
 
@@ -48,7 +48,8 @@ async def seed(connection: Connection, count: int) -> None:
     """Many items at once, behind the app's back. Neighbours share a millisecond; one in fifty is `new`, one
     is `low`, one is `documentacao`.
     """
-    await connection.execute(
+    await execute_unaudited(
+        connection,
         """
         INSERT INTO items (id, title, description, category, priority, status, tags, created_at)
         SELECT 'seed-' || n, 'Idea ' || n, 'About word' || n % 1000 || ' and more',

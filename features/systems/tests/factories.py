@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from tests.fixtures.database import Connection
+from tests.fixtures.database import Connection, execute_unaudited
 
 JsonObject = dict[str, Any]
 
@@ -35,7 +35,8 @@ async def seed(connection: Connection, count: int) -> None:
     """Many systems at once, behind the app's back. Neighbours share a millisecond; one in fifty is `planned`,
     is of type `tool`, is in the category `rare`, belongs to `rarely`, was never checked.
     """
-    await connection.execute(
+    await execute_unaudited(
+        connection,
         """
         INSERT INTO systems (id, name, description, status, type, category, owner, tags, url, last_checked,
             created_at, updated_at)
