@@ -22,12 +22,26 @@ def condition(where: Mapping[str, Any], arguments: Arguments) -> str:
         else:
             comparisons = value if isinstance(value, Mapping) else {"equals": value}
             found += [
-                f"{name} {_SIGNS[sign]} {_argument(bound, arguments)}" for sign, bound in comparisons.items()
+                f"{name} {_SIGNS[sign]} {argument(bound, arguments)}" for sign, bound in comparisons.items()
             ]
     return " AND ".join(found) or "true"
 
 
-def _argument(value: object, arguments: Arguments) -> str:
+def beyond(key: str, direction: str, bound: str, row_id: str, *, ids_turned: bool = False) -> str:
+    """What comes after a row in the order of an expression. Ties go by id in the same direction or,
+    `ids_turned`, in the other one. `bound` and `row_id` are the row's, as SQL.
+    """
+    past, further = "<>" if direction == "desc" else "><"
+    if not ids_turned:
+        return f"({key}, id) {past} ({bound}, {row_id})"
+    # The first condition repeats part of the second: it is the one that an index can jump to.
+    return f"{key} {past}= {bound} AND ({key} {past} {bound} OR id {further} {row_id})"
+
+
+def argument(value: object, arguments: Arguments) -> str:
+    """The placeholder, with the type where PostgreSQL could not tell it from a text."""
     if isinstance(value, datetime):
         return f"{arguments.add(value.isoformat())}::timestamptz"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{arguments.add(value)}::int"
     return arguments.add(value)

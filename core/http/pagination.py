@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final
@@ -26,6 +27,20 @@ CappedLimit = Annotated[
 """For lists whose published `limit` has no bound: a large one is still answered."""
 Offset = Annotated[int, Field(ge=0, le=MAX_OFFSET, description="How many rows to skip")]
 Cursor = Annotated[Text, Field(max_length=2048, description="`nextCursor` of the page before")]
+TextCursor = Annotated[
+    Text,
+    Field(
+        max_length=8192,
+        description="`nextCursor` of the page before, in the same order",
+        json_schema_extra={"pattern": "^[A-Za-z0-9_-]*$"},
+    ),
+]
+"""Of a list that has an order by a text: room for the longest one, and the longest id."""
+
+Scope = tuple[str, ...]
+"""Names a list, and the order and direction if it has several: its cursors are good for no other."""
+Key = datetime | int | str | None
+"""A part of a row's sort key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +51,65 @@ class Position:
     id: str
 
 
-def position_cursor(position: Position) -> str:
-    return encode_cursor(to_iso(position.created_at), position.id)
+def check_start(cursor: str | None, offset: int | None) -> None:
+    """A page begins behind a cursor or an offset. Raises Invalid for both."""
+    if cursor is not None and offset:
+        wrong = FieldError("offset", "cannot be used together with cursor", offset)
+        raise Invalid("Validation failed", details=[wrong])
 
 
-def decode_position(cursor: str) -> Position:
+def position_cursor(position: Position, scope: Scope = ()) -> str:
+    return encode_place(scope, position.created_at, position.id)
+
+
+def decode_position(cursor: str, scope: Scope = ()) -> Position:
     """Raises Invalid when it is not a cursor of `position_cursor`."""
-    moment, row_id = decode_cursor(cursor, 2)
+    return Position(*decode_place(scope, cursor, moment_of, str, issued_bare=True))
+
+
+def encode_place(scope: Scope, *place: Key) -> str:
+    """The cursor of a row in an order: `place` is its sort key, the id last."""
+    return encode_cursor(*scope, *map(_text, place))
+
+
+def decode_place(
+    scope: Scope, cursor: str, *readers: Callable[[str], Key], issued_bare: bool = False
+) -> list[Any]:
+    """The sort key; each reader takes a part of it, and raises ValueError or OverflowError for what is none.
+    `issued_bare`: cursors of this order once named no scope, and hold.
+
+    Raises Invalid for a cursor of another list or order.
+    """
+    parts = decode_cursor(cursor)
+    texts = parts[len(scope) :]
+    if issued_bare and len(parts) == len(readers):
+        texts = parts
+    elif parts[: len(scope)] != list(scope) or len(texts) != len(readers):
+        raise bad_cursor(cursor)
     try:
-        created_at = datetime.fromisoformat(moment)
-        if to_iso(created_at) != moment:
-            raise ValueError
+        return [read(text) for read, text in zip(readers, texts, strict=True)]
     except (ValueError, OverflowError):
         raise bad_cursor(cursor) from None
-    return Position(created_at, row_id)
+
+
+def moment_of(text: str) -> datetime:
+    """The reader of a moment, in the one form that `to_iso` writes."""
+    moment = datetime.fromisoformat(text)
+    if to_iso(moment) != text:
+        raise ValueError
+    return moment
+
+
+def number_of(text: str) -> int:
+    """The reader of a whole number from 0 up to what a column of 32 bits holds."""
+    number = int(text)
+    if str(number) != text or not 0 <= number < 2**31:
+        raise ValueError
+    return number
+
+
+def _text(key: Key) -> str:
+    return to_iso(key) if isinstance(key, datetime) else "" if key is None else str(key)
 
 
 def beyond(after: Position, *, newest_first: bool = True) -> list[Any]:
@@ -63,27 +123,27 @@ def beyond(after: Position, *, newest_first: bool = True) -> list[Any]:
 
 
 def encode_cursor(*parts: str) -> str:
-    """The sort key of a page's last row, to be handed back as it is."""
+    """A scope and the sort key of a page's last row, to be handed back as it is."""
     text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str, parts: int) -> tuple[str, ...]:
-    """The sort key behind a cursor of `parts` parts. Raises Invalid when it is not one of ours."""
+def decode_cursor(cursor: str) -> list[str]:
+    """The parts that `encode_cursor` was given. Raises Invalid when it is not one of ours."""
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         values = json.loads(base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, RecursionError):
         raise bad_cursor(cursor) from None
-    if not isinstance(values, list) or len(values) != parts:
+    if not isinstance(values, list):
         raise bad_cursor(cursor)
     for value in values:
         if not isinstance(value, str) or fault_of(value) is not None:
             raise bad_cursor(cursor)
-    return tuple(values)
+    return values
 
 
 def bad_cursor(cursor: str) -> Invalid:
-    """For a cursor that is none of ours, or of another list."""
-    message = "must be the nextCursor of an earlier answer"
+    """For a cursor that is none of ours, or of another list or order."""
+    message = "must be the nextCursor of an earlier answer of this list in this order"
     return Invalid("Validation failed", details=[FieldError("cursor", message, cursor)])

@@ -20,9 +20,9 @@ from core.database.client import Database
 from core.database.projection import Projection, project
 from core.http.fields import is_none
 from core.http.numbers import LARGEST, Measure
-from core.http.pagination import encode_cursor
+from core.http.pagination import Position, Scope, encode_cursor, position_cursor
 from core.http.text import EmptyIfNone
-from core.http.timestamps import Timestamp, to_iso
+from core.http.timestamps import Timestamp
 
 NEWEST_FIRST: Final = ("created_at", "id")
 """The columns of the order that most lists have: their position is what a cursor says."""
@@ -46,23 +46,25 @@ async def projected(
     *,
     size: int | None = None,
     order: tuple[str, str] = NEWEST_FIRST,
+    scope: Scope = (),
 ) -> Projected:
     """`find(take)` is one typed `find_many` of whose rows the first `size` are shown (None: all), each as the
     response model `model` has it: a field is the column of its name, or, of another model, the relation of
-    one row, which the call includes. `order` names the timestamp and the id that the rows are ordered by.
+    one row, which the call includes. `order` names the timestamp and the id that the rows are ordered by,
+    `scope` the list, for its cursor.
 
     With DB_PROJECTED_READS=false the rows themselves are asked for. Raises TypeError for a model with a field
     of another form, and as `core.database.projection.project` does.
     """
     take = None if size is None else size + 1
     if not db.engine.options.projected_reads:
-        return _of_models(model, await find(take), size, order)
+        return _of_models(model, await find(take), size, order, scope)
     projection = Projection(_statement(model, size is not None, order), _select(model, order), size)
     head, _, data = (await project(projection, lambda: find(take))).partition(b"\n")
     found, _, position = head.partition(b" ")
     if size is None or int(found) <= size:
         return Projected(int(found), data, None)
-    return Projected(size, data, encode_cursor(*orjson.loads(position)))
+    return Projected(size, data, encode_cursor(*scope, *orjson.loads(position)))
 
 
 async def projected_rows(
@@ -99,14 +101,14 @@ async def projected_in_order(
 
 
 def _of_models(
-    model: type[BaseModel], rows: Sequence[object], size: int | None, order: tuple[str, str]
+    model: type[BaseModel], rows: Sequence[object], size: int | None, order: tuple[str, str], scope: Scope
 ) -> Projected:
     shown = rows[:size]
     texts = [_json(model, row) for row in shown]
-    more = len(rows) > len(shown)
-    cursor = (
-        encode_cursor(to_iso(getattr(shown[-1], order[0])), getattr(shown[-1], order[1])) if more else None
-    )
+    cursor = None
+    if len(rows) > len(shown):
+        moment, row_id = (getattr(shown[-1], name) for name in order)
+        cursor = position_cursor(Position(moment, row_id), scope)
     return Projected(len(shown), b",".join(texts), cursor)
 
 

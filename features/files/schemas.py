@@ -12,7 +12,7 @@ from core.database.client import Database
 from core.deps import ActorName
 from core.http.fields import always_there, is_none, without_default, without_null
 from core.http.input import Input
-from core.http.pagination import Cursor, Offset
+from core.http.pagination import Offset, TextCursor
 from core.http.text import Text, Trimmed
 from core.http.timestamps import Timestamp
 from core.http.update import Update
@@ -131,7 +131,7 @@ class FileQuery(FileFilter):
     offset: Offset = 0
     order_by: OrderBy = "created_at"
     order_direction: Direction = "DESC"
-    cursor: Cursor | None = None
+    cursor: TextCursor | None = None
 
     @property
     def order(self) -> Order:

@@ -1,28 +1,28 @@
 """The rules of files: who may see what, what a page holds, and that rows go before their objects."""
 
-from collections.abc import AsyncIterator
-from datetime import datetime
-from typing import Any
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final
 
 import structlog
 
 from core.database.client import Database
 from core.database.transaction import unit_of_work
 from core.deps import ActorName
-from core.errors import FieldError, Invalid, Unavailable
+from core.errors import Unavailable
 from core.http.access import Principal
 from core.http.conditional import Precondition
 from core.http.envelope import ListEnvelope, listed
-from core.http.pagination import decode_cursor, encode_cursor
+from core.http.pagination import Key, Scope, check_start, decode_place, encode_place, moment_of, number_of
 from core.http.rows import Row
-from core.http.timestamps import from_iso, to_iso
 from core.settings import Settings
 from features.files.changes.listeners import Work, check_links, tell
 from features.files.errors import ContentMissing, FileNotFound
 from features.files.queries import lists, rows
-from features.files.schemas import LARGEST_SIZE, Audience, FileMetadata, FileQuery, StoredFile, UpdateFile
+from features.files.schemas import Audience, FileMetadata, FileQuery, StoredFile, UpdateFile
 from features.files.sql import match
 from features.files.storage.objects import Objects
+
+_READERS: Final[dict[str, Callable[[str], Key]]] = {"size_bytes": number_of, "created_at": moment_of}
 
 log = structlog.get_logger(__name__)
 
@@ -149,42 +149,18 @@ async def _count(db: Database, query: FileQuery, audience: Audience) -> int:
     return await lists.count_files(db, where)
 
 
+def _scope(query: FileQuery) -> Scope:
+    return (query.order_by, query.order_direction)
+
+
 def _cursor(query: FileQuery, last: FileMetadata) -> str:
-    place = [
-        to_iso(value) if isinstance(value, datetime) else str(value)
-        for value in lists.place_of(last, query.order)
-    ]
-    return encode_cursor(query.order_by, query.order_direction, *place)
+    return encode_place(_scope(query), *lists.place_of(last, query.order))
 
 
 def _place(query: FileQuery) -> list[Any] | None:
     """Where the page before ended, checked part by part."""
+    check_start(query.cursor, query.offset)
     if query.cursor is None:
         return None
-    if query.offset:
-        wrong = FieldError("offset", "cannot be used together with cursor", query.offset)
-        raise Invalid("Validation failed", details=[wrong])
-    order_by, direction, *texts = decode_cursor(query.cursor, len(query.order) + 2)
-    try:
-        if (order_by, direction) != (query.order_by, query.order_direction):
-            raise ValueError
-        return [_value(column, text) for (column, _), text in zip(query.order, texts, strict=True)]
-    except (ValueError, OverflowError):
-        wrong = FieldError(
-            "cursor", "must be the nextCursor of an earlier answer in this order", query.cursor
-        )
-        raise Invalid("Validation failed", details=[wrong]) from None
-
-
-def _value(column: str, text: str) -> datetime | int | str:
-    """Raises ValueError or OverflowError for what is not the column's."""
-    value: datetime | int | str = text
-    if column == "size_bytes":
-        value = int(text)
-        if str(value) != text or not 0 <= value <= LARGEST_SIZE:
-            raise ValueError
-    elif column == "created_at":
-        value = from_iso(text)
-        if to_iso(value) != text:
-            raise ValueError
-    return value
+    readers = (_READERS.get(column, str) for column, _ in query.order)
+    return decode_place(_scope(query), query.cursor, *readers)

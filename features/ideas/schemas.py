@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 from core.http.fields import is_none, without_default, without_null
 from core.http.input import Input
 from core.http.numbers import Measure
-from core.http.pagination import Cursor, Offset
+from core.http.pagination import Offset, Scope, TextCursor
 from core.http.text import EmptyIfNone, NotBlank, Text, Trimmed
 from core.http.timestamps import Timestamp
 from core.http.update import Update
@@ -199,14 +199,14 @@ def _lower(value: object) -> object:
 
 class IdeaQuery(IdeaFilter):
     """Without `limit`, `offset` and `cursor` the list is complete. `cursor` is steadier and quicker than
-    `offset`; it belongs to `order_by=created_at`.
+    `offset`; it belongs to its page's order.
     """
 
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] | None = Field(
         default=None, description=f"How many ideas at most; {PAGE} when only `offset` or `cursor` is given"
     )
     offset: Offset | None = None
-    cursor: Cursor | None = None
+    cursor: TextCursor | None = None
     order_by: OrderBy = Field(
         default="created_at",
         description="`updated_at` takes the creation for an idea that was never updated; `title` goes by "
@@ -221,6 +221,10 @@ class IdeaQuery(IdeaFilter):
     @property
     def direction(self) -> Direction:
         return self.order_direction or _FIRST[self.order_by]
+
+    @property
+    def scope(self) -> Scope:
+        return ("ideas", self.order_by, self.direction)
 
     @property
     def take(self) -> int | None:

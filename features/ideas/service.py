@@ -1,5 +1,6 @@
 """The rules of ideas: what a page may ask for, and what a write changes."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 from uuid import uuid4
@@ -12,16 +13,24 @@ from core.database.transaction import retried, unit_of_work
 from core.deps import Writing
 from core.errors import FieldError, Invalid
 from core.http.long_lists import LONG, PAGE, LongList, Spool
-from core.http.pagination import Position, decode_position, position_cursor
+from core.http.pagination import Key, check_start, decode_place, encode_place, moment_of, number_of
 from core.http.projection import Projected
 from core.http.rows import Row, list_body
 from features.ideas.errors import IdeaNotFound
 from features.ideas.queries import reads, writes
-from features.ideas.schemas import PERSON_LENGTH, CreateIdea, Idea, IdeaQuery, UpdateIdea
+from features.ideas.schemas import PERSON_LENGTH, CreateIdea, Idea, IdeaQuery, OrderBy, UpdateIdea
 from features.ideas.sql import match
 from features.systems import api as systems
 
 ENTITY: Final = "idea"
+_READERS: Final[dict[OrderBy, Callable[[str], Key]]] = {
+    "created_at": moment_of,
+    "updated_at": moment_of,
+    "title": str,
+    "priority": number_of,
+    "status": number_of,
+    "due_date": lambda text: moment_of(text) if text else None,
+}
 _IDEAS: Final = TypeAdapter(list[Idea])
 
 
@@ -30,15 +39,17 @@ async def list_ideas(db: Database, query: IdeaQuery) -> bytes:
 
     Raises LongList for more of them than are held in memory.
     """
-    after = _after(query)
-    if _finds_ids(query):
-        page = await match.find_page(db, query, after, query.take or LONG)
-        if query.take is None and page.has_more:
+    check_start(query.cursor, query.offset)
+    after = _after(query, query.cursor)
+    size = query.take or LONG
+    if _by_ids(query):
+        page = await match.find_page(db, query, after, size)
+        if query.take is None and page.last is not None:
             raise LongList
         rows = await reads.ideas_by_id(db, page.ids)
-        cursor = None if page.last is None else position_cursor(page.last)
+        cursor = None if page.last is None else encode_place(query.scope, *page.last)
         return list_body(replace(rows, next_cursor=cursor), page.total)
-    rows = await reads.list_ideas(db, query, after, query.take or LONG)
+    rows = await reads.list_ideas(db, query, after, size)
     if query.take is None and rows.next_cursor is not None:
         raise LongList
     is_all = not query.offset and after is None and rows.next_cursor is None
@@ -46,18 +57,22 @@ async def list_ideas(db: Database, query: IdeaQuery) -> bytes:
 
 
 async def spool_ideas(db: Database, query: IdeaQuery, spool: Spool) -> int:
-    """Every idea that matches; returns how many they are. Where ids are found first, all of them are held."""
+    """Every idea that matches; returns how many they are."""
 
     async def page(cursor: str | None, _offset: int, size: int) -> Projected:
-        return await reads.list_ideas(db, query, None if cursor is None else decode_position(cursor), size)
+        return await reads.list_ideas(db, query, _after(query, cursor), size)
 
-    if _finds_ids(query):
-        ids = (await match.find_page(db, query, None, None)).ids
-        for start in range(0, len(ids), PAGE):
-            await spool.write(await reads.ideas_by_id(db, ids[start : start + PAGE]))
-    else:
+    if not _by_ids(query):
         await spool.fill(page, None, 0)
-    return spool.count
+        return spool.count
+    after: match.Place | None = None
+    while True:
+        found = await match.find_page(db, query, after, LONG, counted=False)
+        for start in range(0, len(found.ids), PAGE):
+            await spool.write(await reads.ideas_by_id(db, found.ids[start : start + PAGE]))
+        after = found.last
+        if after is None:
+            return spool.count
 
 
 async def search_ideas(db: Database, text: str, *, limit: int) -> list[Idea]:
@@ -116,7 +131,8 @@ async def delete_idea(writer: Writing, idea_id: str) -> Row:
     return await writer.write(lambda tx: writes.delete_idea(tx, idea_id, writer.precondition))
 
 
-def _finds_ids(query: IdeaQuery) -> bool:
+def _by_ids(query: IdeaQuery) -> bool:
+    """Whether ids are found first, and the rows by them."""
     return query.search is not None or query.order_by != "created_at"
 
 
@@ -132,14 +148,9 @@ def _creator(writer: Writing, named: str | None) -> str:
     return signed
 
 
-def _after(query: IdeaQuery) -> Position | None:
-    if query.cursor is None:
+def _after(query: IdeaQuery, cursor: str | None) -> match.Place | None:
+    if cursor is None:
         return None
-    wrong = None
-    if query.order_by != "created_at":
-        wrong = FieldError("cursor", "needs order_by=created_at", query.cursor)
-    if query.offset:
-        wrong = FieldError("offset", "cannot be used together with cursor", query.offset)
-    if wrong is not None:
-        raise Invalid("Validation failed", details=[wrong])
-    return decode_position(query.cursor)
+    bare = query.order_by == "created_at"
+    key, row_id = decode_place(query.scope, cursor, _READERS[query.order_by], str, issued_bare=bare)
+    return key, row_id

@@ -2,10 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Final
-from uuid import UUID
 
 import orjson
 import structlog
@@ -13,11 +11,9 @@ from pydantic import ValidationError
 
 from core.database.client import Database
 from core.database.transaction import unit_of_work
-from core.errors import FieldError, Invalid
 from core.http.envelope import ListEnvelope, listed
 from core.http.errors import VALIDATION_FAILED
 from core.http.multipart import FORM_OVERHEAD_BYTES
-from core.http.pagination import Position, bad_cursor, decode_position, position_cursor
 from core.http.validation import field_errors
 from core.jobs import JobNotFound, Jobs, JobState, JobView
 from core.jobs.views import Enqueuer
@@ -29,6 +25,7 @@ from features.imports.schemas import KIND, KINDS, Arguments, Import, Options, Op
 from features.imports.settings import ImportSettings
 from features.imports.storage.folders import Folders
 from features.imports.storage.upload import receive
+from features.jobs.api import list_page
 
 _UNFINISHED: Final[tuple[JobState, ...]] = ("queued", "running")
 
@@ -98,25 +95,10 @@ async def list_imports(
     db: Database, jobs: Jobs, *, limit: int, offset: int, cursor: str | None
 ) -> ListEnvelope[Import]:
     """Newest first, dry runs and those that failed too."""
-    if cursor is not None and offset:
-        raise Invalid(
-            VALIDATION_FAILED, details=[FieldError("offset", "cannot be used together with cursor")]
-        )
-    # One more than asked for tells whether there is a next page.
-    after = None if cursor is None else _place(cursor)
-    page = await jobs.list(kind=KINDS, limit=limit + 1, offset=offset, after=after)
-    shown, more = page.jobs[:limit], len(page.jobs) > limit
-    kept = await memory.existing(db, [job.id for job in shown])
-    next_cursor = position_cursor(Position(shown[-1].created_at, shown[-1].id)) if more else None
-    return listed([_shown(job, kept) for job in shown], total=page.total, next_cursor=next_cursor)
-
-
-def _place(cursor: str) -> tuple[datetime, str]:
-    position = decode_position(cursor)
-    try:
-        return position.created_at, str(UUID(position.id))
-    except ValueError:
-        raise bad_cursor(cursor) from None
+    page = await list_page(jobs, ("imports",), kind=KINDS, limit=limit, offset=offset, cursor=cursor)
+    kept = await memory.existing(db, [job.id for job in page.jobs])
+    shown = [_shown(job, kept) for job in page.jobs]
+    return listed(shown, total=page.total, next_cursor=page.next_cursor)
 
 
 def _shown(job: JobView, kept: Collection[str]) -> Import:

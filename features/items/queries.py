@@ -22,6 +22,7 @@ from core.http.timestamps import now
 from features.items.errors import ItemChanged, ItemNotFound
 from features.items.schemas import CreateItem, Item, ItemFilter, UpdateItem
 
+SCOPE: Final = ("items",)
 NEWEST_FIRST: Final[list[ItemOrderByInput]] = [{"created_at": "desc"}, {"id": "asc"}]
 
 
@@ -37,6 +38,7 @@ async def list_items(
         Item,
         lambda take: db.item.find_many(where=where, order=NEWEST_FIRST, skip=offset or None, take=take),
         size=size,
+        scope=SCOPE,
     )
 
 

@@ -6,9 +6,8 @@ from uuid import uuid4
 
 from core.database.client import Database
 from core.deps import Writing
-from core.errors import FieldError, Invalid
 from core.http.long_lists import LONG, LongList, Spool
-from core.http.pagination import decode_position, position_cursor
+from core.http.pagination import check_start, decode_position, position_cursor
 from core.http.projection import Projected
 from core.http.rows import Row, list_body, row_of
 from features.items import queries
@@ -22,10 +21,7 @@ async def list_items(db: Database, query: ItemQuery) -> bytes:
 
     Raises LongList for more of them than are held in memory.
     """
-    if query.cursor is not None and query.offset:
-        raise Invalid(
-            "Validation failed", details=[FieldError("offset", "cannot be used together with cursor")]
-        )
+    check_start(query.cursor, query.offset)
     rows = await _page(db, query, query.cursor, query.offset, query.limit or LONG)
     if query.limit is None and rows.next_cursor is not None:
         raise LongList
@@ -41,12 +37,14 @@ async def spool_items(db: Database, query: ItemQuery, spool: Spool) -> int:
 
 
 async def _page(db: Database, query: ItemQuery, cursor: str | None, offset: int, size: int) -> Projected:
-    after = None if cursor is None else decode_position(cursor)
+    after = None if cursor is None else decode_position(cursor, queries.SCOPE)
     if query.tag is None and not query.q:
         return await queries.list_items(db, query, after=after, offset=offset, size=size)
     found = await match.find_matching(db, query, after=after, offset=offset, take=size + 1)
     rows = await queries.items_by_id(db, [each.id for each in found[:size]])
-    return replace(rows, next_cursor=position_cursor(found[size - 1])) if len(found) > size else rows
+    if len(found) <= size:
+        return rows
+    return replace(rows, next_cursor=position_cursor(found[size - 1], queries.SCOPE))
 
 
 async def _count(db: Database, query: ItemQuery) -> int:

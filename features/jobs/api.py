@@ -1,5 +1,6 @@
-"""What other slices may use of jobs: answering with a job in the one form that clients know."""
+"""What other slices may use of jobs: answering with jobs in the one form that clients know."""
 
 from features.jobs.schemas import STREAM, Job, show
+from features.jobs.service import list_page
 
-__all__ = ["STREAM", "Job", "show"]
+__all__ = ["STREAM", "Job", "list_page", "show"]

@@ -12,11 +12,12 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from core.deps import Jobs
 from core.http.access import is_still_let_in
 from core.http.envelope import Envelope, ListEnvelope, error_responses, listed
-from core.http.pagination import Limit, Offset
+from core.http.pagination import Cursor, Limit, Offset
 from core.http.routing import Router
 from core.http.text import Text
 from core.jobs import JobEnded, JobNotFound, JobState, JobView, TooManyStreams
 from features.jobs.schemas import ClockedJobs, Job, show
+from features.jobs.service import list_page
 
 RECONNECT_MS = 1000
 
@@ -39,9 +40,13 @@ async def list_jobs(
     state: Annotated[JobState | None, Query(description="Only jobs in this state")] = None,
     limit: Annotated[Limit, Query()] = 50,
     offset: Annotated[Offset, Query()] = 0,
+    cursor: Annotated[Cursor | None, Query()] = None,
 ) -> ListEnvelope[Job]:
-    page = await jobs.list(kind=kind or (), state=state, limit=limit, offset=offset)
-    return listed([show(job, jobs.public_arguments(job)) for job in page.jobs], total=page.total)
+    page = await list_page(
+        jobs, ("jobs",), kind=kind or (), state=state, limit=limit, offset=offset, cursor=cursor
+    )
+    shown = [show(job, jobs.public_arguments(job)) for job in page.jobs]
+    return listed(shown, total=page.total, next_cursor=page.next_cursor)
 
 
 @router.get("/clock", summary="List the jobs that the clock begins, the soonest first")

@@ -71,7 +71,7 @@ def show() -> None:
     from core.command import command_context
     from core.console import moment, say_columns
     from core.http.timestamps import now
-    from features.keys.queries import all_keys
+    from features.keys.queries import find_keys
     from features.keys.schemas import ApiKey
 
     def state(key: ApiKey) -> str:
@@ -79,7 +79,7 @@ def show() -> None:
 
     async def work() -> None:
         async with command_context(list) as here:
-            found = await all_keys(here.db)
+            found = await find_keys(here.db)
         rows = [
             (
                 key.id,

@@ -7,6 +7,7 @@ from prisma.models import ApiKey as ApiKeyRow
 
 from core.database.client import Database
 from core.http.access import AccessScope
+from core.http.pagination import Position, beyond
 from features.keys.schemas import ApiKey, StoredKey
 
 
@@ -30,10 +31,21 @@ async def find(db: Database, key_id: str) -> StoredKey | None:
     return None if row is None else StoredKey(_about(row), row.secret_hash)
 
 
-async def all_keys(db: Database) -> list[ApiKey]:
-    """Newest first."""
-    rows = await db.apikey.find_many(order=[{"created_at": "desc"}, {"id": "asc"}])
+async def find_keys(
+    db: Database, *, after: Position | None = None, offset: int = 0, take: int | None = None
+) -> list[ApiKey]:
+    """Newest first, ties by id; without `take` all from there on."""
+    rows = await db.apikey.find_many(
+        where={} if after is None else {"AND": beyond(after)},
+        order=[{"created_at": "desc"}, {"id": "asc"}],
+        skip=offset or None,
+        take=take,
+    )
     return [_about(row) for row in rows]
+
+
+async def count_keys(db: Database) -> int:
+    return await db.apikey.count()
 
 
 async def revoke(db: Database, key_id: str, moment: datetime) -> None:

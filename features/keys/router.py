@@ -2,16 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Path, Response, status
+from fastapi import Depends, Path, Query, Response, status
 
 from core.deps import Actor, AppSettings, Db
 from core.errors import Invalid, TooLarge, Unavailable, UnsupportedMediaType
-from core.http.envelope import Done, ListEnvelope, error_responses, listed
+from core.http.envelope import Done, ListEnvelope, error_responses
 from core.http.routing import Router
 from core.http.text import Text
-from features.keys import queries, service
+from features.keys import service
 from features.keys.errors import KeyNotFound, KeysOff
-from features.keys.schemas import ApiKey, CreatedKey, CreateKey
+from features.keys.schemas import ApiKey, CreatedKey, CreateKey, KeyQuery
 
 
 async def _keys_on(settings: AppSettings) -> None:
@@ -23,11 +23,12 @@ async def _keys_on(settings: AppSettings) -> None:
 router = Router(prefix="/api/v1/keys", tags=["Keys"], dependencies=[Depends(_keys_on)])
 
 
-@router.get("", summary="List API keys, newest first", responses=error_responses(KeysOff, Unavailable))
-async def list_keys(db: Db) -> ListEnvelope[ApiKey]:
+@router.get(
+    "", summary="List API keys, newest first", responses=error_responses(Invalid, KeysOff, Unavailable)
+)
+async def list_keys(db: Db, query: Annotated[KeyQuery, Query()]) -> ListEnvelope[ApiKey]:
     """Revoked and expired ones too. The keys themselves are stored nowhere."""
-    keys = await queries.all_keys(db)
-    return listed(keys, total=len(keys))
+    return await service.list_keys(db, query)
 
 
 @router.post(

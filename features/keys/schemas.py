@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from core.http.access import AccessScope
 from core.http.fields import LEFT_OUT_IF_NONE, without_default
 from core.http.input import Input
+from core.http.pagination import Cursor, Limit, Offset
 from core.http.text import NotBlank
 from core.http.timestamps import Timestamp
 
@@ -44,6 +45,16 @@ class CreateKey(Input):
     name: KeyName = Field(description="Who holds it, as the audit trail will tell")
     scope: AccessScope = Field(description="write includes read, admin includes both")
     expires_at: Timestamp | None = Field(default=None, json_schema_extra=without_default)
+
+
+class KeyQuery(Input):
+    """Without `limit` the list is complete."""
+
+    model_config = ConfigDict(frozen=True)
+
+    limit: Limit | None = None
+    offset: Offset = 0
+    cursor: Cursor | None = None
 
 
 class ApiKey(BaseModel):

@@ -12,18 +12,36 @@ from core.database.client import Author, Database
 from core.database.transaction import retried
 from core.errors import FieldError, Invalid, Unavailable
 from core.http.access import Principal
+from core.http.envelope import ListEnvelope, listed
+from core.http.pagination import Position, check_start, decode_position, position_cursor
 from core.http.timestamps import now
 from core.platform import Platform
 from features.keys import queries
 from features.keys.errors import KeyNotFound
-from features.keys.schemas import KEY, ApiKey, CreatedKey, CreateKey, StoredKey
+from features.keys.schemas import KEY, ApiKey, CreatedKey, CreateKey, KeyQuery, StoredKey
 
 USE_NOTED_EVERY: Final = timedelta(minutes=5)
 """The time of the last use is written no more often than this, for each key."""
 
+_SCOPE: Final = ("keys",)
 _NOBODYS_HASH: Final = hashlib.sha256().hexdigest()
 
 log = structlog.get_logger(__name__)
+
+
+async def list_keys(db: Database, query: KeyQuery) -> ListEnvelope[ApiKey]:
+    """One page; without `limit` every key from there on."""
+    check_start(query.cursor, query.offset)
+    after = None if query.cursor is None else decode_position(query.cursor, _SCOPE)
+    # One more than asked for tells whether there is a next page.
+    take = None if query.limit is None else query.limit + 1
+    keys = await queries.find_keys(db, after=after, offset=query.offset, take=take)
+    shown = keys[: query.limit]
+    cursor = None
+    if len(keys) > len(shown):
+        cursor = position_cursor(Position(shown[-1].created_at, shown[-1].id), _SCOPE)
+    is_all = not query.offset and after is None and cursor is None
+    return listed(shown, total=len(shown) if is_all else await queries.count_keys(db), next_cursor=cursor)
 
 
 async def create_key(db: Database, author: Author, values: CreateKey) -> CreatedKey:
@@ -87,7 +105,7 @@ async def tell_when_there_is_none(platform: Platform) -> None:
     """With AUTH=keys nobody could do anything then, and the first key cannot be made over HTTP."""
     if platform.settings.auth == "keys":
         moment = now()
-        if not any(key.valid_at(moment) for key in await queries.all_keys(platform.db)):
+        if not any(key.valid_at(moment) for key in await queries.find_keys(platform.db)):
             log.warning("keys.none", hint="make the first one: handover keys create NAME --scope admin")
 
 

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from core.http.fields import LEFT_OUT_IF_NONE, without_default
 from core.http.input import DIGITS_ALONE, Input
 from core.http.json import JsonObject
-from core.http.pagination import Offset
+from core.http.pagination import Offset, Scope, TextCursor
 from core.http.text import NotBlank, Text, Trimmed
 from core.http.timestamps import Timestamp
 from core.http.update import Update
@@ -179,10 +179,11 @@ class SystemFilter(Input):
 
 
 class SystemQuery(SystemFilter):
-    """Without `limit` the list is complete; without any parameter it is newest first, ties by id."""
+    """Without `limit` the list is complete. `cursor` is quicker than `offset`, and belongs to its order."""
 
     limit: PageLimit | None = None
     offset: Offset = 0
+    cursor: TextCursor | None = None
     order_by: OrderBy = Field(
         default="created_at", description="`updated_at` of a system that was never updated is its creation"
     )
@@ -193,6 +194,10 @@ class SystemQuery(SystemFilter):
     @property
     def direction(self) -> OrderDirection:
         return self.order_direction or ("asc" if self.order_by == "name" else "desc")
+
+    @property
+    def scope(self) -> Scope:
+        return ("systems", self.order_by, self.direction)
 
 
 class HealthCheckResult(BaseModel):

@@ -1,12 +1,15 @@
 """The rules of the registry: what a page holds, and what a write changes."""
 
+from functools import partial
 from typing import Final
 from uuid import uuid4
 
 from core.database.client import Database
 from core.deps import Writing
-from core.http.envelope import ListEnvelope, listed
-from core.http.rows import Row
+from core.http.long_lists import LONG, LongList, Spool
+from core.http.pagination import Position, check_start, decode_place, encode_place, moment_of
+from core.http.projection import Projected
+from core.http.rows import Row, list_body
 from features.systems.errors import SystemNotFound
 from features.systems.queries import registry
 from features.systems.schemas import CreateSystem, System, SystemFilter, SystemQuery, UpdateSystem
@@ -15,18 +18,44 @@ from features.systems.sql import match
 ENTITY: Final = "system"
 
 
-async def list_systems(db: Database, query: SystemQuery) -> ListEnvelope[System]:
-    """One page; without limit and offset every system that matches."""
+async def list_systems(db: Database, query: SystemQuery) -> bytes:
+    """The whole answer: one page, or without limit, offset and cursor every system that matches.
+
+    Raises LongList for more of them than are held in memory.
+    """
+    check_start(query.cursor, query.offset)
+    rows = await _page(db, query, query.cursor, query.offset, query.limit or LONG)
+    if query.limit is None and rows.next_cursor is not None:
+        raise LongList
+    # The first page may show every system that matches.
+    is_all = not query.offset and query.cursor is None and rows.next_cursor is None
+    return list_body(rows, rows.count if is_all else await _count(db, query))
+
+
+async def spool_systems(db: Database, query: SystemQuery, spool: Spool) -> int:
+    """Every system that matches; returns how many match without `offset` and `cursor`."""
+    await spool.fill(partial(_page, db, query), query.cursor, query.offset)
+    return await _count(db, query)
+
+
+async def _page(db: Database, query: SystemQuery, cursor: str | None, offset: int, size: int) -> Projected:
+    reader = str if query.order_by == "name" else moment_of
+    after = None if cursor is None else decode_place(query.scope, cursor, reader, str)
+    # One more than asked for tells whether there is a next page.
     if query.order_by == "created_at" and not _by_text(query):
-        systems = await registry.find_systems(
-            db, query, query.direction, offset=query.offset, take=query.limit
+        position = None if after is None else Position(*after)
+        found = await registry.find_systems(
+            db, query, query.direction, after=position, offset=offset, take=size + 1
         )
-        found = len(systems)
+        systems = found[:size]
+        places: list[match.Place] = [(system.created_at, system.id) for system in found]
     else:
-        ids = await match.find_matching(db, query, registry.where_of(query))
-        systems, found = await registry.systems_by_id(db, ids), len(ids)
-    complete = query.limit is None or found < query.limit
-    return listed(systems, total=found if complete and not query.offset else await _count(db, query))
+        where = registry.where_of(query)
+        places = await match.find_matching(db, query, where, after=after, offset=offset, take=size + 1)
+        systems = await registry.systems_by_id(db, [system_id for _, system_id in places[:size]])
+    next_cursor = encode_place(query.scope, *places[size - 1]) if len(places) > size else None
+    texts = [system.model_dump_json(by_alias=True).encode() for system in systems]
+    return Projected(len(systems), b",".join(texts), next_cursor)
 
 
 async def search_systems(db: Database, text: str, *, limit: int | None = None) -> list[System]:

@@ -137,7 +137,7 @@ async def test_the_text_has_the_bytes_of_the_models(
             assert found == await read()
         if found.next_cursor is not None:
             assert found.count == size
-            assert decode_cursor(found.next_cursor, 2)
+            assert len(decode_cursor(found.next_cursor)) == 2
 
 
 @asynccontextmanager

@@ -18,6 +18,8 @@ from features.items import service as items
 from features.items.schemas import ItemQuery
 from features.items.tests.factories import new_item
 from features.items.tests.factories import seed as seed_items
+from features.systems.tests.factories import new_system
+from features.systems.tests.factories import seed as seed_systems
 from tests.fixtures.database import Connection, execute_unaudited
 from tests.fixtures.pages import Pages
 from tests.fixtures.servers import LiveServer, StartServer
@@ -53,7 +55,10 @@ class Complete:
 
 ITEMS: Final = Complete("/api/items", "items", seed_items, new_item(), 1000)
 IDEAS: Final = Complete("/api/v1/ideas", "ideas", seed_ideas, new_idea(), 100)
-EACH: Final = [ITEMS, IDEAS, IDEAS.with_query(order_by="title")]
+SYSTEMS: Final = Complete(
+    "/api/v1/systems", "systems", seed_systems, new_system(), 100, statuses=("online", "offline")
+)
+EACH: Final = [ITEMS, IDEAS, IDEAS.with_query(order_by="title"), SYSTEMS]
 WAYS: Final = [
     *EACH,
     ITEMS.with_query(offset=3),
@@ -61,6 +66,8 @@ WAYS: Final = [
     IDEAS.with_query(order_direction="asc"),
     IDEAS.with_query(search="about"),
     IDEAS.with_query(order_by="due_date", order_direction="desc"),
+    SYSTEMS.with_query(offset=3),
+    SYSTEMS.with_query(search="about", order_by="name"),
 ]
 each = pytest.mark.parametrize("complete", EACH, ids=str)
 

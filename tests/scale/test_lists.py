@@ -118,9 +118,7 @@ def faults(hot: Hot, query: Query, costs: list[tuple[Statement, Cost]]) -> Itera
 
 
 async def deep_cursor(registry: Registry, hot: Hot, query: Query) -> str | None:
-    """Of a page that begins after nine tenths of what matches. None when that is only a page or two, or when
-    the order has no cursor.
-    """
+    """Of a page that begins after nine tenths of what matches. None when that is only a page or two."""
     total: int | None = (await registry.ask(hot, query))[0].get("total")
     if total is not None and total < 500:
         return None

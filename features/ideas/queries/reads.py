@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from typing import Final, cast, get_args
+from typing import Any, Final, cast, get_args
 
 from prisma.bases import BaseIdea
 from prisma.types import (
@@ -40,12 +40,12 @@ class IdeaTitle(BaseIdea):
     title: str
 
 
-async def list_ideas(db: Database, query: IdeaQuery, after: Position | None, size: int) -> Projected:
+async def list_ideas(db: Database, query: IdeaQuery, after: tuple[Any, str] | None, size: int) -> Projected:
     """In the order of creation, ties by id. `search` is not looked at."""
     where: dict[str, object] = {**query.kinds, **query.links}
     newest = query.direction == "desc"
     if after is not None:
-        where["AND"] = beyond(after, newest_first=newest)
+        where["AND"] = beyond(Position(*after), newest_first=newest)
     return await projected(
         db,
         Idea,
@@ -57,6 +57,7 @@ async def list_ideas(db: Database, query: IdeaQuery, after: Position | None, siz
             include=WITH_SYSTEM,
         ),
         size=size,
+        scope=query.scope,
     )
 
 

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Final
 
 from core.database.client import Database
+from core.database.conditions import argument, beyond
 from core.database.json import Arguments
-from core.http.pagination import Position
-from core.http.timestamps import to_iso
+from core.http.pagination import Key
 from features.ideas.schemas import MAX_PAGE, IdeaFilter, IdeaQuery, OrderBy
 
 _WORDS: Final = "handover_words(title, description)"
@@ -34,27 +34,34 @@ _KEYS: Final[dict[OrderBy, str]] = {
     "ARRAY['new', 'triage', 'in_progress', 'review', 'completed', 'rejected'], status)",
     "due_date": "coalesce(due_date, '{}infinity'::timestamptz)",
 }
+_MOMENTS: Final = ("created_at", "updated_at", "due_date")
+
+
+Place = tuple[Key, str]
+"""The sort key of an idea, and its id: None is the key of an idea without a due date."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Ideas in their order, of `total` that match; `last` is the last one's position, if there are more."""
+    """Ideas in their order; `total` match in all, or 0. `last` is the last one's place, if there are more."""
 
     ids: list[str]
     total: int
-    has_more: bool
-    last: Position | None
+    last: Place | None
 
 
-async def find_page(db: Database, query: IdeaQuery, after: Position | None, take: int | None) -> Page:
-    """`after` belongs to the order by creation, as `last` does. Without `take` all that match."""
-    sql, arguments = page_statement(query, after, take)
+async def find_page(
+    db: Database, query: IdeaQuery, after: Place | None, take: int, *, counted: bool = True
+) -> Page:
+    """`after` belongs to the query's order."""
+    sql, arguments = page_statement(query, after, take, counted=counted)
     [row] = await db.query_raw(sql, *arguments)
-    ids, last = row["ids"][:take], None
-    has_more = len(ids) < len(row["ids"])
-    if has_more and query.order_by == "created_at":
-        last = Position(datetime.fromisoformat(row["last"]), ids[-1])
-    return Page(ids, row["total"], has_more, last)
+    ids, key = row["ids"][:take], row["last"]
+    if len(ids) == len(row["ids"]):
+        return Page(ids, row["total"], None)
+    if key is not None and query.order_by in _MOMENTS:
+        key = datetime.fromisoformat(key)
+    return Page(ids, row["total"], (key, ids[-1]))
 
 
 async def find_best(db: Database, text: str, *, limit: int) -> list[str]:
@@ -62,38 +69,47 @@ async def find_best(db: Database, text: str, *, limit: int) -> list[str]:
     return [row["id"] for row in await db.query_raw(_BEST, text, limit)]
 
 
-def page_statement(query: IdeaQuery, after: Position | None, take: int | None) -> tuple[str, Arguments]:
-    """One row: the ids, one more than `take`, when the last one within it was created, how many match."""
+def page_statement(
+    query: IdeaQuery, after: Place | None, take: int, *, counted: bool = True
+) -> tuple[str, Arguments]:
+    """One row: the ids, one more than `take`, the sort key of the last one within it, how many match."""
     arguments = Arguments()
     conditions = _conditions(query, arguments)
-    total, last = _total(query, conditions), "NULL"
+    total = _total(query, conditions) if counted else "0"
     if after is not None:
-        moment, row_id = f"{arguments.add(to_iso(after.created_at))}::timestamptz", arguments.add(after.id)
-        past, beyond = "<>" if query.direction == "desc" else "><"
-        # The first condition repeats part of the second: it is the one that an index can jump to.
-        conditions = [
-            *conditions,
-            f"created_at {past}= {moment} AND (created_at {past} {moment} OR id {beyond} {row_id})",
-        ]
-    rows = f"SELECT id, created_at FROM ideas{_where(conditions)} ORDER BY {_order(query)}"
+        conditions = [*conditions, _beyond(query, after, arguments)]
+    # Where there is no due date the index has a moment that is none.
+    key = "due_date" if query.order_by == "due_date" else _KEYS[query.order_by]
+    rows = f"SELECT id, {key} AS key FROM ideas{_where(conditions)} ORDER BY {_order(query)}"
+    size = f"{arguments.add(take)}::int"
     if query.offset:
         rows += f" OFFSET {arguments.add(query.offset)}::int"
-    if take is not None:
-        size = f"{arguments.add(take)}::int"
-        if not query.offset and take <= MAX_PAGE:
-            # A plan for all limits reckons with a tenth of the rows that there can be, so of few.
-            rows = f"SELECT * FROM ({rows} LIMIT {MAX_PAGE + 1}) AS beginning"
-        rows += f" LIMIT {size} + 1"
-        last = f"max(created_at) FILTER (WHERE place = {size})"
-        if after is None and not query.offset:
-            # A first page that holds all of them has counted them.
-            total = f"CASE WHEN count(*) <= {size} THEN count(*) ELSE ({total}) END"
+    elif take <= MAX_PAGE:
+        # A plan for all limits reckons with a tenth of the rows that there can be, so of few.
+        rows = f"SELECT * FROM ({rows} LIMIT {MAX_PAGE + 1}) AS beginning"
+    rows += f" LIMIT {size} + 1"
+    if counted and after is None and not query.offset:
+        # A first page that holds all of them has counted them.
+        total = f"CASE WHEN count(*) <= {size} THEN count(*) ELSE ({total}) END"
     return (
-        f"SELECT coalesce(array_agg(id ORDER BY place), '{{}}') AS ids, {last} AS last, "
-        f"({total})::int AS total "
+        f"SELECT coalesce(array_agg(id ORDER BY place), '{{}}') AS ids, "
+        f"max(key) FILTER (WHERE place = {size}) AS last, ({total})::int AS total "
         f"FROM (SELECT *, row_number() OVER () AS place FROM ({rows}) AS wanted) AS page",
         arguments,
     )
+
+
+def _key(query: IdeaQuery) -> str:
+    return _KEYS[query.order_by].format("-" if query.direction == "desc" else "")
+
+
+def _beyond(query: IdeaQuery, after: Place, arguments: Arguments) -> str:
+    key, row_id = after
+    bound = argument(key, arguments)
+    if query.order_by == "due_date":
+        bound = f"coalesce({bound}::timestamptz, '{'-' if query.direction == 'desc' else ''}infinity')"
+    turned = query.order_by == "created_at"
+    return beyond(_key(query), query.direction, bound, arguments.add(row_id), ids_turned=turned)
 
 
 def _order(query: IdeaQuery) -> str:
@@ -102,9 +118,8 @@ def _order(query: IdeaQuery) -> str:
     if query.order_by in query.kinds:
         # All have the same rank: without this the index of ranks would be read up to it.
         return f"id {way}"
-    key = _KEYS[query.order_by].format("-" if way == "desc" else "")
     backwards = "asc" if way == "desc" else "desc"
-    return f"{key} {way}, id {backwards if query.order_by == 'created_at' else way}"
+    return f"{_key(query)} {way}, id {backwards if query.order_by == 'created_at' else way}"
 
 
 def _conditions(wanted: IdeaFilter, arguments: Arguments) -> list[str]:

@@ -6,16 +6,15 @@ from functools import partial
 import pytest
 
 from core.database.client import Database
-from core.http.pagination import Position
 from features.ideas.queries import reads
 from features.ideas.schemas import Direction, IdeaQuery, OrderBy
-from features.ideas.sql.match import page_statement
+from features.ideas.sql.match import Place, find_page, page_statement
 from features.ideas.tests.factories import seed
 from tests.fixtures.database import Connection
 from tests.fixtures.plans import assert_found_by_index, statement_of
 
 ROWS = 20_000
-MIDDLE = Position(datetime(2025, 1, 1, 1, 20, tzinfo=UTC), "seed-9600")
+MIDDLE: Place = (datetime(2025, 1, 1, 1, 20, tzinfo=UTC), "seed-9600")
 DIRECTIONS: tuple[Direction, ...] = ("desc", "asc")
 
 FILTERS: list[tuple[dict[str, str], list[object], str]] = [
@@ -51,24 +50,28 @@ async def test_every_page_by_creation_is_found_through_its_index(
             query = IdeaQuery.model_validate({**wanted, "order_direction": direction, "limit": 20})
             read = partial(reads.list_ideas, db, query, after, 20)
             statement = await statement_of(connection, "ideas", read)
-            place: list[object] = [after.created_at, after.created_at, after.id] if after else []
+            place: list[object] = [after[0], *after] if after else []
             # One system is joined to each idea.
             used = await assert_found_by_index(connection, statement, [1, *given, *place, 21, 20])
             assert set(used) == {index, "systems_pkey"}, (wanted, after)
 
 
-async def found_by(connection: Connection, query: IdeaQuery, after: Position | None = None) -> set[str]:
+async def found_by(connection: Connection, query: IdeaQuery, after: Place | None = None) -> set[str]:
     """The indexes of the table of ideas."""
     sql, arguments = page_statement(query, after, 20)
-    values = [MIDDLE.created_at if "Z" in str(value) else value for value in arguments]
+    values = [datetime.fromisoformat(str(value)) if "+00:00" in str(value) else value for value in arguments]
     used = await assert_found_by_index(connection, sql, values, counters="idea_totals")
     return {name for name in used if name.startswith("ideas_")}
 
 
-async def test_every_other_order_is_the_order_of_an_index(connection: Connection) -> None:
+async def test_every_other_order_is_the_order_of_an_index(db: Database, connection: Connection) -> None:
     await seed(connection, ROWS)
     for order_by, direction, index in ORDERS:
         query = IdeaQuery(order_by=order_by, order_direction=direction, limit=20)
+        for offset in (ROWS // 2, ROWS - 40):
+            after = (await find_page(db, query.model_copy(update={"offset": offset}), None, 20)).last
+            assert after
+            assert await found_by(connection, query, after) == {index}, (order_by, direction, after)
         assert await found_by(connection, query) == {index}, (order_by, direction)
 
 

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Final
 
 from core.database.client import Database
+from core.database.conditions import argument, beyond
 from core.database.json import Arguments
 from core.http.pagination import MAX_LIMIT, Position
-from core.http.timestamps import to_iso
 from features.items.schemas import ItemFilter
 
 # Longer texts are searched as far as this, in characters: the index holds no more words of one row.
@@ -37,9 +37,8 @@ def match_statement(
     arguments = Arguments()
     conditions = _conditions(wanted, arguments)
     if after is not None:
-        moment, row_id = f"{arguments.add(to_iso(after.created_at))}::timestamptz", arguments.add(after.id)
-        # The first condition repeats part of the second: it is the one that an index can jump to.
-        conditions += [f"created_at <= {moment}", f"(created_at < {moment} OR id > {row_id})"]
+        bound, row_id = argument(after.created_at, arguments), arguments.add(after.id)
+        conditions.append(beyond("created_at", "desc", bound, row_id, ids_turned=True))
     rows = f"SELECT created_at, id FROM items WHERE {' AND '.join(conditions)} ORDER BY created_at DESC, id"
     if offset:
         rows += f" OFFSET {arguments.add(offset)}::int"

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from core.database.client import Database
 from core.http.pagination import Position, decode_position, position_cursor
 from features.items import service
+from features.items.queries import SCOPE
 from features.items.schemas import Category, ItemFilter, ItemQuery, Priority, Status
 from features.items.tests import typed
 from features.items.tests.factories import JsonObject
@@ -61,7 +62,7 @@ async def test_lists_and_single_rows_have_the_bytes_of_the_typed_way(
     wanted = ItemFilter(**conditions)
     assert answer == await typed.list_items(db, wanted, after=after, offset=offset, size=size)
     if next_cursor := orjson.loads(answer).get("nextCursor"):
-        assert decode_position(next_cursor).id == orjson.loads(answer)["data"][-1]["id"]
+        assert decode_position(next_cursor, SCOPE).id == orjson.loads(answer)["data"][-1]["id"]
     for row in rows[:1]:
         found = await service.get_item(db, row["id"])
         assert (found.version, found.data) == await typed.find_item(db, row["id"])

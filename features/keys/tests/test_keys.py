@@ -10,6 +10,7 @@ from core.http.timestamps import now, to_iso
 from features.keys.tests.factories import bearer, make_key
 from tests.fixtures.application import RunningApp
 from tests.fixtures.database import Connection
+from tests.fixtures.pages import Pages, ids
 from tests.fixtures.refusals import assert_refused
 from tests.fixtures.trail import audit_of
 
@@ -33,6 +34,35 @@ async def test_a_key_is_shown_once_and_works(running_app: RunningApp, db: Databa
     assert "key" not in listed.json()["data"][0]
     for secret in (key["key"], admin.key):
         assert secret.rpartition("_")[2] not in listed.text
+
+
+async def test_the_list_has_pages(running_app: RunningApp, db: Database, connection: Connection) -> None:
+    admin = await make_key(db, "admin")
+    for number in range(6):
+        await make_key(db, "read", f"reader {number}")
+    await connection.execute("UPDATE api_keys SET created_at = '2025-01-01' WHERE scope = 'read'")
+    pages = Pages(KEYS)
+    async with running_app(auth="keys") as client:
+        client.headers.update(bearer(admin))
+        whole = await pages.page(client)
+        everything = ids(whole)
+        assert (list(whole), whole["total"]) == (["success", "count", "total", "data"], 7)
+        for size in (1, 2, 6, 7):
+            assert await pages.walk(client, limit=size) == everything
+        assert ids(await pages.page(client, offset=5)) == everything[5:]
+        second = await pages.page(client, limit=2, offset=2)
+        assert (ids(second), second["total"]) == (everything[2:4], 7)
+        await connection.execute("DELETE FROM api_keys WHERE id = $1", everything[3])
+        assert ids(await pages.page(client, cursor=second["nextCursor"])) == everything[4:]
+        elsewhere = (await client.get("/api/v1/audit", params={"limit": 1})).json()["nextCursor"]
+        for query, field in (
+            (f"cursor={elsewhere}", "cursor"),
+            (f"cursor={second['nextCursor']}&offset=1", "offset"),
+            ("limit=0", "limit"),
+        ):
+            answer = await client.get(f"{KEYS}?{query}")
+            assert answer.status_code == 400
+            assert [each["field"] for each in answer.json()["details"]] == [field]
 
 
 async def test_only_a_hash_is_stored(db: Database, connection: Connection) -> None:

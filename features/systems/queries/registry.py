@@ -18,6 +18,7 @@ from prisma.types import (
 
 from core.database.client import Database
 from core.http.conditional import Precondition
+from core.http.pagination import Position, beyond
 from core.http.rows import Row, Seen, WriteRow, as_seen
 from core.http.timestamps import now
 from features.systems.errors import SystemChanged, SystemNameTaken, SystemNotFound
@@ -59,13 +60,15 @@ async def find_systems(
     wanted: SystemFilter,
     direction: OrderDirection = "desc",
     *,
+    after: Position | None = None,
     offset: int = 0,
     take: int | None = None,
 ) -> list[System]:
     """By time of creation, ties by id. `tag` and `search` are not looked at."""
-    rows = await db.system.find_many(
-        where=where_of(wanted), order=_ORDERS[direction], skip=offset or None, take=take
-    )
+    where = where_of(wanted)
+    if after is not None:
+        where["AND"] = beyond(after, newest_first=direction == "desc")
+    rows = await db.system.find_many(where=where, order=_ORDERS[direction], skip=offset or None, take=take)
     return [system_of(row) for row in rows]
 
 

@@ -2,26 +2,27 @@
 Prisma cannot say. Finds ids; the rows are read by typed calls.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from core.database.client import Database
-from core.database.conditions import condition
+from core.database.conditions import argument, beyond, condition
 from core.database.json import Arguments
-from features.systems.schemas import OrderBy, OrderDirection, SystemFilter, SystemQuery
+from core.http.pagination import Key
+from features.systems.schemas import OrderBy, SystemFilter, SystemQuery
 
 _WORDS: Final = "handover_words(name, description)"
 
-# Each pair is one index, read forwards and backwards; the migration has the same expressions.
-_CHANGED: Final = "coalesce(updated_at, created_at)"
-_ORDERS: Final[dict[tuple[OrderBy, OrderDirection], str]] = {
-    ("created_at", "desc"): "created_at DESC, id",
-    ("created_at", "asc"): "created_at, id DESC",
-    ("updated_at", "desc"): f"{_CHANGED} DESC, id DESC",
-    ("updated_at", "asc"): f"{_CHANGED}, id",
-    ("name", "desc"): "handover_fold(name) DESC, id DESC",
-    ("name", "asc"): "handover_fold(name), id",
+# The migration has an index on each of the expressions with the id, read forwards and backwards.
+_KEYS: Final[dict[OrderBy, str]] = {
+    "created_at": "created_at",
+    "updated_at": "coalesce(updated_at, created_at)",
+    "name": "handover_fold(name)",
 }
+
+Place = tuple[Key, str]
+"""The sort key of a system, and its id."""
 
 _SEARCH: Final = f"""
 SELECT id FROM systems, handover_query($1) AS query WHERE {_WORDS} @@ query
@@ -29,14 +30,28 @@ ORDER BY ts_rank({_WORDS}, query) DESC, name, id LIMIT $2::int
 """
 
 
-async def find_matching(db: Database, query: SystemQuery, where: Mapping[str, Any]) -> list[str]:
-    """The ids of a page, in its order. `where` holds the conditions that a typed call can say."""
+async def find_matching(
+    db: Database,
+    query: SystemQuery,
+    where: Mapping[str, Any],
+    *,
+    after: Sequence[Any] | None,
+    offset: int,
+    take: int,
+) -> list[Place]:
+    """In the query's order. `where` holds the conditions that a typed call can say."""
     arguments = Arguments()
-    statement = (
-        f"SELECT id {_matching(query, where, arguments)} ORDER BY " + _ORDERS[query.order_by, query.direction]
-    )
-    statement += f" LIMIT {arguments.add(query.limit)}::int OFFSET {arguments.add(query.offset)}::int"
-    return [row["id"] for row in await db.query_raw(statement, *arguments)]
+    key, way, turned = _KEYS[query.order_by], query.direction, query.order_by == "created_at"
+    statement = f"SELECT id, {key} AS key {_matching(query, where, arguments)}"
+    if after is not None:
+        bound, row_id = argument(after[0], arguments), arguments.add(after[1])
+        statement += f" AND {beyond(key, way, bound, row_id, ids_turned=turned)}"
+    backwards = "asc" if way == "desc" else "desc"
+    statement += f" ORDER BY {key} {way}, id {backwards if turned else way}"
+    statement += f" LIMIT {arguments.add(take)}::int OFFSET {arguments.add(offset)}::int"
+    rows = await db.query_raw(statement, *arguments)
+    read: Callable[[str], Key] = str if query.order_by == "name" else datetime.fromisoformat
+    return [(read(row["key"]), row["id"]) for row in rows]
 
 
 async def count_matching(db: Database, wanted: SystemFilter, where: Mapping[str, Any]) -> int:

@@ -3,9 +3,11 @@ explained.
 """
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from functools import partial
 from typing import Any
 
+import orjson
 import pytest
 
 from core.database.client import Database
@@ -18,7 +20,7 @@ from tests.fixtures.plans import assert_found_by_index, statement_of
 ROWS = 5000
 
 
-def reading(db: Database, **wanted: Any) -> Callable[[], Awaitable[object]]:
+def reading(db: Database, **wanted: Any) -> Callable[[], Awaitable[bytes]]:
     return partial(service.list_systems, db, SystemQuery(**wanted, limit=20))
 
 
@@ -42,7 +44,23 @@ async def test_every_page_is_found_through_its_index(db: Database, connection: C
     for wanted, index in CASES:
         statement = await statement_of(connection, "systems", reading(db, **wanted))
         given = [value for name, value in wanted.items() if name != "order_by" and value != "unknown"]
-        used = await assert_found_by_index(connection, statement, [*given, 20, 0])
+        used = await assert_found_by_index(connection, statement, [*given, 21, 0])
+        assert used == [index], wanted
+
+
+async def test_a_page_by_cursor_begins_where_its_index_says(db: Database, connection: Connection) -> None:
+    await seed(connection, ROWS)
+    for wanted, index in CASES[:3]:
+        before = orjson.loads(await reading(db, **wanted, offset=ROWS // 2)())
+        read = reading(db, **wanted, cursor=before["nextCursor"])
+        last = before["data"][-1]
+        key = last["createdAt"] if not wanted else last.get("updatedAt", last["createdAt"])
+        moment = datetime.fromisoformat(key)
+        place = {"name": [last["name"].lower()], "updated_at": [moment]}.get(
+            wanted.get("order_by", ""), [moment, moment]
+        )
+        statement = await statement_of(connection, "systems", read)
+        used = await assert_found_by_index(connection, statement, [*place, last["id"], 21, 0])
         assert used == [index], wanted
 
 
@@ -54,6 +72,6 @@ async def test_the_check_itself_sees_a_missing_index(db: Database, connection: C
     try:
         await connection.execute("DROP INDEX systems_name_order_idx")
         with pytest.raises(AssertionError):
-            await assert_found_by_index(connection, statement, [20, 0])
+            await assert_found_by_index(connection, statement, [21, 0])
     finally:
         await change.rollback()
