@@ -4,9 +4,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from core.database.json import Arguments
-
 _SIGNS: Final = {"equals": "=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
+
+
+class Arguments(list[object]):
+    """The values of a statement's parameters, gathered while its text is made."""
+
+    def add(self, value: object) -> str:
+        """The placeholder that stands for the value."""
+        self.append(value)
+        return f"${len(self)}"
 
 
 def condition(where: Mapping[str, Any], arguments: Arguments) -> str:

@@ -6,15 +6,6 @@ The arguments are SQL expressions; none of them may come from a request.
 from dataclasses import dataclass
 
 
-class Arguments(list[object]):
-    """The values of a statement's parameters, gathered while its text is made."""
-
-    def add(self, value: object) -> str:
-        """The placeholder that stands for the value."""
-        self.append(value)
-        return f"${len(self)}"
-
-
 @dataclass(frozen=True, slots=True)
 class Field:
     """A field of an object. An optional one is left out when its value is NULL; others must not be NULL."""

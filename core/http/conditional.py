@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from hashlib import blake2b, sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from core.cache import Entry
-from core.errors import PreconditionFailed
+from core.errors import HandoverError, PreconditionFailed
 from core.http.context import context_of, header_of, list_of
 from core.http.envelope import envelope_json
 
@@ -80,6 +80,44 @@ class Precondition:
         """
         found = (_VERSION.match(tag) for tag in self.tags or ())
         return [version for each in found if each and (version := int(each[1])) <= _LAST_VERSION]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The tag of a row, and the columns (with their values) that say that it is still the same. Where ids can
+    be imported again versions begin anew, so those name the import too.
+    """
+
+    etag: str
+    still: Mapping[str, object]
+
+
+Stored = TypeVar("Stored")
+WriteRow = Callable[[Any], Awaitable[Stored | None]]
+"""One typed update or delete `where` the conditions hold; None when it found no row."""
+
+
+async def as_seen(
+    precondition: Precondition,
+    row_id: str,
+    find: Callable[[], Awaitable[Seen | None]],
+    write: WriteRow[Stored],
+    not_found: Callable[[str], HandoverError],
+    changed: Callable[[str], HandoverError],
+) -> Stored:
+    """Writes a row that is as its writer has seen it: the write itself asks for that again, or a change after
+    the look would be lost. Raises `not_found` or `changed`.
+    """
+    still: Mapping[str, object] = {}
+    if not precondition.takes_any:
+        if (found := await find()) is None:
+            raise not_found(row_id)
+        if not precondition.takes(found.etag):
+            raise changed(row_id)
+        still = found.still
+    if (written := await write({"id": row_id, **still})) is not None:
+        return written
+    raise not_found(row_id) if precondition.takes_any or await find() is None else changed(row_id)
 
 
 def entity_tags(header: str) -> tuple[str, ...]:

@@ -72,8 +72,9 @@ class Spool:
                 return
 
     def etag(self, total: int) -> str:
-        self._digest.update(b"%d" % total)
-        return f'W/"{self._digest.hexdigest()}"'
+        digest = self._digest.copy()
+        digest.update(b"%d" % total)
+        return f'W/"{digest.hexdigest()}"'
 
     def close(self) -> None:
         global _open

@@ -1,17 +1,16 @@
-"""Answers that statements made: finished JSON, which nobody parses."""
+"""Answers in finished JSON: one row, a page of them, the outcome of a change."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import orjson
 from pydantic import BaseModel
 from starlette.responses import Response
 
 from core.cache import Entry
-from core.errors import HandoverError
-from core.http.conditional import Precondition, body_etag, row_entry, row_etag
+from core.http.conditional import body_etag, row_entry, row_etag
 from core.http.projection import Projected
 
 LONG: Final = 1_048_576
@@ -38,44 +37,6 @@ def row_of(model: type[BaseModel], row: object, version: int) -> Row:
     return Row(
         version, model.model_validate(row, from_attributes=True).model_dump_json(by_alias=True).encode()
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """The tag of a row, and the columns (with their values) that say that it is still the same. Where ids can
-    be imported again versions begin anew, so those name the import too.
-    """
-
-    etag: str
-    still: Mapping[str, object]
-
-
-Stored = TypeVar("Stored")
-WriteRow = Callable[[Any], Awaitable[Stored | None]]
-"""One typed update or delete `where` the conditions hold; None when it found no row."""
-
-
-async def as_seen(
-    precondition: Precondition,
-    row_id: str,
-    find: Callable[[], Awaitable[Seen | None]],
-    write: WriteRow[Stored],
-    not_found: Callable[[str], HandoverError],
-    changed: Callable[[str], HandoverError],
-) -> Stored:
-    """Writes a row that is as its writer has seen it: the write itself asks for that again, or a change after
-    the look would be lost. Raises `not_found` or `changed`.
-    """
-    still: Mapping[str, object] = {}
-    if not precondition.takes_any:
-        if (found := await find()) is None:
-            raise not_found(row_id)
-        if not precondition.takes(found.etag):
-            raise changed(row_id)
-        still = found.still
-    if (written := await write({"id": row_id, **still})) is not None:
-        return written
-    raise not_found(row_id) if precondition.takes_any or await find() is None else changed(row_id)
 
 
 def list_body(rows: Projected, total: int | None = None) -> bytes:

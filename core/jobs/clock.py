@@ -66,8 +66,8 @@ class Clock:
         if len(due) < len(self._kinds):
             await self._set()
         for kind in [kind for kind, has_come in due.items() if has_come]:
-            if (job := await unit_of_work(self._db, partial(self._begin, kind))) is not None:
-                log.info("job.begun_by_clock", job_id=job.id, job_kind=kind)
+            # One kind that cannot be begun does not hold up the others.
+            await self._try(partial(self._begin, kind))
 
     async def next_runs(self) -> list[NextRun]:
         """The soonest first."""
@@ -78,7 +78,11 @@ class Clock:
         every_s = {kind: every.total_seconds() for kind, (every, _) in self._kinds.items()}
         await queries.set_clocks(self._db, every_s)
 
-    async def _begin(self, kind: str, tx: Database) -> JobView | None:
+    async def _begin(self, kind: str) -> None:
+        if (job := await unit_of_work(self._db, partial(self._enqueue_if_due, kind))) is not None:
+            log.info("job.begun_by_clock", job_id=job.id, job_kind=kind)
+
+    async def _enqueue_if_due(self, kind: str, tx: Database) -> JobView | None:
         every, arguments = self._kinds[kind]
         if not await queries.move_clock(tx, kind, every.total_seconds()):
             return None

@@ -10,6 +10,7 @@ JobStopped                            a handler must stop; never caught by handl
 """
 
 from typing import ClassVar
+from uuid import UUID
 
 from core.errors import Conflict, NotFound, Unavailable
 from core.jobs.views import JobState, JsonObject
@@ -74,3 +75,11 @@ class JobInterrupted(JobStopped):
 
 class LeaseLost(JobStopped):
     """The fencing token is no longer ours; whatever was being written must be rolled back."""
+
+
+def job_id_of(text: str) -> str:
+    """The id that a text of a request names. Raises JobNotFound for what cannot be one."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise JobNotFound(text) from None

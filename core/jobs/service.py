@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import structlog
 
@@ -18,7 +18,7 @@ from core.errors import Unavailable
 from core.jobs import metrics, queries
 from core.jobs.clock import Clock
 from core.jobs.context import Describe
-from core.jobs.errors import JobConflict, JobEnded, JobNotFound
+from core.jobs.errors import JobConflict, JobEnded, JobNotFound, job_id_of
 from core.jobs.kinds import JobKind
 from core.jobs.pause import pause
 from core.jobs.place import place_of
@@ -128,7 +128,7 @@ class Jobs:
             lease = self._new_lease()
             job = await queries.claim(
                 self._db,
-                _checked(job_id),
+                job_id_of(job_id),
                 list(self._kinds),
                 owner=lease.owner,
                 lease_s=self._settings.job_lease_s,
@@ -138,6 +138,13 @@ class Jobs:
                 metrics.CLAIMS.labels(job.kind, "request").inc()
                 await asyncio.shield(self._launch(job, lease))
         return await self.get(job_id)
+
+    async def run_after_answer(self, job_id: str) -> None:
+        """`run` as a background task: there is nobody left to tell that the database cannot be asked."""
+        try:
+            await self.run(job_id)
+        except Unavailable as unavailable:
+            log.warning("job.left_for_recovery", job_id=job_id, error=str(unavailable))
 
     async def start(self) -> None:
         """Begin to pick up jobs that lost their process, and to follow the clock."""
@@ -166,7 +173,7 @@ class Jobs:
 
     async def cancel(self, job_id: str) -> JobView:
         """End a queued job, tell a running one to stop. Raises JobNotFound, or JobEnded if it is too late."""
-        job = await queries.cancel(self._db, _checked(job_id))
+        job = await queries.cancel(self._db, job_id_of(job_id))
         if job is None:
             job = await self.get(job_id)
             if job.state in ("succeeded", "failed"):
@@ -177,7 +184,7 @@ class Jobs:
         return job
 
     async def get(self, job_id: str) -> JobView:
-        job = await queries.get(self._db, _checked(job_id))
+        job = await queries.get(self._db, job_id_of(job_id))
         if job is None:
             raise JobNotFound(job_id)
         return job
@@ -197,7 +204,7 @@ class Jobs:
 
     async def events_after(self, job_id: str, sequence: int) -> Sequence[JobEventView]:
         """The next events, oldest first; at most 500, so ask again until none come."""
-        return await queries.events_after(self._db, _checked(job_id), sequence, limit=EVENTS_PER_READ)
+        return await queries.events_after(self._db, job_id_of(job_id), sequence, limit=EVENTS_PER_READ)
 
     @asynccontextmanager
     async def streaming(self, job_id: str) -> AsyncIterator[JobView]:
@@ -215,7 +222,7 @@ class Jobs:
         """Every event after that number, as they come: ends after the final one, when we stop, or within a
         second of `admitted` saying no.
         """
-        return self._streams.follow(_checked(job_id), after, admitted)
+        return self._streams.follow(job_id_of(job_id), after, admitted)
 
     def public_arguments(self, job: JobView) -> JsonObject:
         """The arguments that may be shown; none of a kind that this process does not know."""
@@ -289,11 +296,3 @@ class Jobs:
         for task in list(self._running):
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
-
-
-def _checked(job_id: str) -> str:
-    """Raises JobNotFound for what cannot be the id of a job."""
-    try:
-        return str(UUID(job_id))
-    except ValueError:
-        raise JobNotFound(job_id) from None

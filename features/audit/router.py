@@ -47,6 +47,6 @@ async def begin_audit_retention(
     `Location` names. With 0 days, the default, everything is kept.
     """
     job = await service.begin_retention(db, jobs, settings, actor)
-    background_tasks.add_task(jobs.run, job.id)
+    background_tasks.add_task(jobs.run_after_answer, job.id)
     response.headers["Location"] = f"/api/v1/jobs/{job.id}"
     return Envelope(message="Retention accepted", data=show(job, jobs.public_arguments(job)))

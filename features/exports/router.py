@@ -30,7 +30,7 @@ async def create_export(
     until the next export begins.
     """
     job = await service.accept(db, jobs, settings, actor, None)
-    background_tasks.add_task(jobs.run, job.id)
+    background_tasks.add_task(jobs.run_after_answer, job.id)
     response.headers["Location"] = f"/api/v1/jobs/{job.id}"
     return Envelope(message="Export accepted", data=show(job, jobs.public_arguments(job)))
 

@@ -90,7 +90,7 @@ async def create_import(
     """The file streams to disk and is imported in the background; follow the job that `Location` names."""
     allow_body(request, int(settings.of(ImportSettings).import_max_bytes) + FORM_OVERHEAD_BYTES)
     job = await service.accept_upload(db, jobs, settings, actor, request.headers, request.stream())
-    background_tasks.add_task(jobs.run, job.id)
+    background_tasks.add_task(jobs.run_after_answer, job.id)
     response.headers["Location"] = f"/api/v1/jobs/{job.id}"
     return Envelope(message="Import accepted", data=show(job, jobs.public_arguments(job)))
 
@@ -134,6 +134,6 @@ async def undo_import(
     since, the job fails and its `result` names the conflicts.
     """
     job = await accept_undo(db, jobs, actor, job_id)
-    background_tasks.add_task(jobs.run, job.id)
+    background_tasks.add_task(jobs.run_after_answer, job.id)
     response.headers["Location"] = f"/api/v1/jobs/{job.id}"
     return Envelope(message="Undo accepted", data=show(job, jobs.public_arguments(job)))

@@ -14,10 +14,10 @@ from prisma.types import (
 )
 
 from core.database.client import Database
-from core.http.conditional import Precondition
+from core.http.conditional import Precondition, Seen, WriteRow, as_seen
 from core.http.pagination import Position, beyond
 from core.http.projection import Projected, projected
-from core.http.rows import Seen, WriteRow, as_seen, row_of
+from core.http.rows import row_of
 from core.http.timestamps import now
 from features.items.errors import ItemChanged, ItemNotFound
 from features.items.schemas import CreateItem, Item, ItemFilter, UpdateItem

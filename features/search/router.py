@@ -91,6 +91,6 @@ async def reindex(
     response: Response, background_tasks: BackgroundTasks, db: Db, jobs: Jobs, actor: Actor
 ) -> Envelope[Job]:
     job = await jobs.enqueue(db, REINDEX_KIND, {}, actor)
-    background_tasks.add_task(jobs.run, job.id)
+    background_tasks.add_task(jobs.run_after_answer, job.id)
     response.headers["Location"] = f"/api/v1/jobs/{job.id}"
     return Envelope(message="Reindexing accepted", data=show(job, jobs.public_arguments(job)))

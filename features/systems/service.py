@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from core.database.client import Database
 from core.deps import Writing
-from core.http.long_lists import LONG, LongList, Spool
+from core.http.long_lists import LongList, Spool
 from core.http.pagination import Position, check_start, decode_place, encode_place, moment_of
 from core.http.projection import Projected
 from core.http.rows import Row, list_body
@@ -16,6 +16,8 @@ from features.systems.schemas import CreateSystem, System, SystemFilter, SystemQ
 from features.systems.sql import match
 
 ENTITY: Final = "system"
+HELD: Final = 1_000
+"""A list of more rows is not held in memory: each is made in Python, on the event loop."""
 
 
 async def list_systems(db: Database, query: SystemQuery) -> bytes:
@@ -24,7 +26,7 @@ async def list_systems(db: Database, query: SystemQuery) -> bytes:
     Raises LongList for more of them than are held in memory.
     """
     check_start(query.cursor, query.offset)
-    rows = await _page(db, query, query.cursor, query.offset, query.limit or LONG)
+    rows = await _page(db, query, query.cursor, query.offset, query.limit or HELD)
     if query.limit is None and rows.next_cursor is not None:
         raise LongList
     # The first page may show every system that matches.

@@ -90,6 +90,20 @@ async def test_what_runs_already_is_not_begun_and_the_clock_goes_on(
     assert all(run.at > datetime.now(UTC) for run in await processes[0].clock.next_runs())
 
 
+async def test_a_kind_that_cannot_be_begun_holds_up_no_other(
+    make_jobs: MakeJobs, connection: Connection
+) -> None:
+    first, last = (
+        JobKind(name, nothing, every=EVERY, scheduled=lambda settings: {"no JSON": float("nan")})
+        for name in ("test.a", "test.z")
+    )
+    jobs = make_jobs(first, TICK, last)
+    await set_clocks(jobs)
+    await make_due(connection)
+    await jobs.clock.begin_due()
+    assert await begun(jobs) == 1
+
+
 async def test_a_kind_that_becomes_more_frequent_does_not_wait_for_its_old_time(
     processes: list[Jobs], make_jobs: MakeJobs
 ) -> None:

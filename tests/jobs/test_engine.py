@@ -16,8 +16,6 @@ from tests.fixtures.waiting import wait_for
 from tests.jobs.conftest import MakeJobs
 from tests.jobs.handlers import COUNT, Caller, written
 
-pytestmark = pytest.mark.slow
-
 ROWS = 150
 
 
@@ -30,6 +28,24 @@ async def own_db(db: Database, settings: Settings) -> AsyncIterator[Database]:
     await database.disconnect()
 
 
+async def test_a_background_task_without_a_database_leaves_the_job_to_others(
+    make_jobs: MakeJobs, db: Database, own_db: Database, job_settings: Settings
+) -> None:
+    others = make_jobs()
+    jobs = Jobs(own_db, Cache.from_settings(job_settings), job_settings, [COUNT])
+    job = await others.enqueue(db, "test.count", {"total": 1}, Caller())
+    pid = own_db.engine_status().pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    run = asyncio.create_task(jobs.run_after_answer(job.id))
+    await asyncio.sleep(0)
+    os.kill(pid, signal.SIGKILL)
+    await run
+    assert (await others.get(job.id)).state == "queued"
+    assert (await others.run(job.id)).state == "succeeded"
+
+
+@pytest.mark.slow
 async def test_the_job_goes_on_when_the_engine_is_back(
     make_jobs: MakeJobs,
     db: Database,

@@ -31,7 +31,7 @@ async def update_file(
 ) -> Response:
     updated, job_ids = await service.update_file(work, file_id, values, precondition)
     for job_id in job_ids:
-        background_tasks.add_task(work.jobs.run, job_id)
+        background_tasks.add_task(work.jobs.run_after_answer, job_id)
     return done("File updated successfully", service.row_of(updated))
 
 
@@ -47,7 +47,7 @@ async def delete_file(
     """The answer holds the file as it was."""
     deleted, job_ids = await service.delete_file(work, file_id, precondition)
     for job_id in job_ids:
-        background_tasks.add_task(work.jobs.run, job_id)
+        background_tasks.add_task(work.jobs.run_after_answer, job_id)
     return done("File deleted successfully", service.row_of(deleted))
 
 
@@ -63,6 +63,6 @@ async def reconcile_files(
 ) -> Envelope[Job]:
     """Safe at any time, also beside uploads; follow the job that `Location` names."""
     job = await jobs.enqueue(db, KIND, {}, actor)
-    background_tasks.add_task(jobs.run, job.id)
+    background_tasks.add_task(jobs.run_after_answer, job.id)
     response.headers["Location"] = f"/api/v1/jobs/{job.id}"
     return Envelope[Job](message="Reconciliation accepted", data=show(job, jobs.public_arguments(job)))

@@ -116,7 +116,7 @@ async def _receive(
     content_type = request.headers.get("content-type", "")
     outcome = await upload(work, content_type, request.stream(), field_name=field_name, most_files=most_files)
     for job_id in outcome.job_ids:
-        background_tasks.add_task(work.jobs.run, job_id)
+        background_tasks.add_task(work.jobs.run_after_answer, job_id)
     return outcome
 
 

@@ -5,8 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from core.database.client import Database
-from core.database.conditions import condition
-from core.database.json import Arguments
+from core.database.conditions import Arguments, condition
 
 
 async def created_by_day(db: Database, since: datetime, where: Mapping[str, Any]) -> dict[str, int]:

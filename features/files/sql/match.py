@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from core.database.client import Database
-from core.database.conditions import condition
-from core.database.json import Arguments
+from core.database.conditions import Arguments, condition
 from features.files.schemas import Order
 
 _WORDS: Final = "handover_words(original_name, description)"

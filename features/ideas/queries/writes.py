@@ -7,8 +7,8 @@ from prisma.models import Idea as IdeaRow
 from prisma.types import IdeaCreateInput, IdeaUpdateInput, IdeaWhereInput, IdeaWhereUniqueInput
 
 from core.database.client import Database
-from core.http.conditional import Precondition
-from core.http.rows import Row, Seen, WriteRow, as_seen, row_of
+from core.http.conditional import Precondition, Seen, WriteRow, as_seen
+from core.http.rows import Row, row_of
 from core.http.timestamps import now
 from features.ideas.errors import IdeaChanged, IdeaExists, IdeaNotFound, ReferencedSystemNotFound
 from features.ideas.queries.reads import versions_of

@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from core.database.client import Database
-from core.database.conditions import argument, beyond
-from core.database.json import Arguments
+from core.database.conditions import Arguments, argument, beyond
 from core.http.pagination import MAX_LIMIT, Position
 from features.items.schemas import ItemFilter
 

@@ -17,9 +17,9 @@ from prisma.types import (
 )
 
 from core.database.client import Database
-from core.http.conditional import Precondition
+from core.http.conditional import Precondition, Seen, WriteRow, as_seen
 from core.http.pagination import Position, beyond
-from core.http.rows import Row, Seen, WriteRow, as_seen
+from core.http.rows import Row
 from core.http.timestamps import now
 from features.systems.errors import SystemChanged, SystemNameTaken, SystemNotFound
 from features.systems.schemas import (

@@ -7,8 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from core.database.client import Database
-from core.database.conditions import argument, beyond, condition
-from core.database.json import Arguments
+from core.database.conditions import Arguments, argument, beyond, condition
 from core.http.pagination import Key
 from features.systems.schemas import OrderBy, SystemFilter, SystemQuery
 
