@@ -74,8 +74,8 @@ async def test_the_heartbeat_outlasts_a_retry_whose_answer_is_lost(
     breaks("checkpoint", times=1)
     breaks("retry", times=1, done=True)
     monkeypatch.setattr("core.jobs.runner.RETRY_DELAY_S", 0.2)
-    jobs, other = make_jobs(lease_s=1, heartbeat_s=0.05), make_jobs(lease_s=1, heartbeat_s=0.05)
-    enqueued = await jobs.enqueue(db, "test.count", {"total": 3, "pace": 0.6}, Caller())
+    jobs, other = make_jobs(lease_s=3, heartbeat_s=0.05), make_jobs(lease_s=3, heartbeat_s=0.05)
+    enqueued = await jobs.enqueue(db, "test.count", {"total": 3, "pace": 1.5}, Caller())
     running = asyncio.create_task(jobs.run(enqueued.id))
     await other.start()
     job = await running
