@@ -1,0 +1,65 @@
+"""The way of a request through our files. `pytest -s tests/http/test_request_path.py` prints it, call by call."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import httpx
+import pytest
+
+from features.items.tests.factories import new_item
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+OURS: Final = (f"{ROOT}/core/", f"{ROOT}/features/")
+
+MOST_CHANGES_OF_FILE: Final = {"PUT": 110, "GET": 60, "GET cached": 35}
+
+
+async def path_of(request: Callable[[], Awaitable[httpx.Response]]) -> list[tuple[str, str]]:
+    """(file, function) of each call of a function of ours, in their order. A coroutine that goes on is no call,
+    and what other tasks do meanwhile is no part of the way.
+    """
+    task = asyncio.current_task()
+    calls: list[tuple[str, str]] = []
+    seen: set[FrameType] = set()
+
+    def profile(frame: FrameType, event: str, argument: object) -> None:
+        name = frame.f_code.co_filename
+        if event == "call" and name.startswith(OURS) and frame not in seen and asyncio.current_task() is task:
+            seen.add(frame)
+            calls.append((name.removeprefix(f"{ROOT}/"), frame.f_code.co_qualname))
+
+    sys.setprofile(profile)
+    try:
+        answer = await request()
+    finally:
+        sys.setprofile(None)
+    assert answer.is_success, answer.text
+    return calls
+
+
+def changes_of_file(calls: list[tuple[str, str]]) -> int:
+    return sum(before[0] != after[0] for before, after in zip(calls, calls[1:], strict=False))
+
+
+async def test_a_request_goes_through_few_files(client: httpx.AsyncClient) -> None:
+    item = (await client.post("/api/items", json=new_item())).json()["data"]
+    url = f"/api/items/{item['id']}"
+    requests: dict[str, Callable[[], Awaitable[httpx.Response]]] = {
+        "PUT": lambda: client.put(url, json={"title": "Changed"}),
+        "GET": lambda: client.get(url),
+        "GET cached": lambda: client.get(url),
+    }
+    for name, request in requests.items():
+        if name == "PUT":
+            await request()  # what is made at the first use is there
+        await asyncio.sleep(0)
+        calls = await path_of(request)
+        for file, function in calls:
+            print(f"{name:10} {file:40} {function}")
+        files, changes = {file for file, _ in calls}, changes_of_file(calls)
+        print(f"{name}: {len(calls)} calls in {len(files)} files, {changes} changes of file\n")
+        assert changes <= MOST_CHANGES_OF_FILE[name], f"{name}: the way is in the output"
