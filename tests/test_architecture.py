@@ -27,7 +27,9 @@ GOOD: Mapping[str, str] = {
     "features/items/service.py": "from features.items import queries\n",
     "features/items/queries.py": "from prisma.models import Item\n\n"
     "async def all(db): return await db.item.find_many()\n",
-    "features/items/schemas.py": "",
+    "features/items/schemas.py": "from features.items.money.currency import Currency\n",
+    "features/items/money/__init__.py": "",
+    "features/items/money/currency.py": "",
     "prisma/schema/items.prisma": SCHEMA,
     "pyproject.toml": LAYERS,
 }
@@ -81,6 +83,11 @@ BAD: Sequence[tuple[Rule, Mapping[str, str], str]] = [
         slices.slices_are_layered,
         {"features/items/lowdb/reader.py": "from features.items.api import load\n"},
         "features/items/lowdb/reader.py imports features.items.api",
+    ),
+    (
+        slices.slices_are_layered,
+        {"features/items/money/currency.py": "from features.items.errors import NoCurrency\n"},
+        "features/items/schemas.py imports features.items.money",
     ),
     (
         slices.slices_meet_at_their_door,

@@ -13,6 +13,7 @@ from datetime import datetime
 from core.database.client import Database
 from features.systems import service
 from features.systems.cache import LIST_TAGS, SYSTEM_TAGS
+from features.systems.outbound.url import fault_of_url
 from features.systems.queries import registry
 from features.systems.schemas import (
     DESCRIPTION_LENGTH,
@@ -53,6 +54,7 @@ __all__ = [
     "TypeCounts",
     "created_by_day",
     "exists",
+    "fault_of_url",
     "load",
     "names_of",
     "names_taken",

@@ -15,7 +15,7 @@ from core.http.pagination import Offset, Scope, TextCursor
 from core.http.text import NotBlank, Text, Trimmed
 from core.http.timestamps import Timestamp
 from core.http.update import Update
-from core.outbound.url import fault_of_url
+from features.systems.outbound.url import fault_of_url
 
 CHECK_ALL_KIND: Final = "systems.check_all"
 

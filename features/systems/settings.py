@@ -2,8 +2,8 @@
 
 from pydantic import field_validator
 
-from core.outbound.targets import Target
 from core.settings import SliceSettings, Words
+from features.systems.outbound.targets import Target
 
 
 class SystemSettings(SliceSettings):

@@ -93,18 +93,25 @@ def files_are_short(tree: Tree) -> list[str]:
 
 def slices_are_layered(tree: Tree) -> list[str]:
     """Inside a slice: tests > feature > router|jobs|commands > api > service > queries|sql|cache >
-    schemas|errors|settings.
+    schemas|errors|settings. A folder that imports nothing else of its slice is open to all of it.
     """
     found = []
+    standing = {(source.slice, source.parts[2]) for source in tree.sources if _own_parts(source)}
     for source in tree.sources:
         if source.slice is None or source.is_test or source.parts[2] == "__init__":
             continue
-        own = f"features.{source.slice}."
-        for imported in sorted(name.removeprefix(own) for name in source.imports if name.startswith(own)):
-            target = imported.split(".")[0]
-            if target != source.parts[2] and _level(target) > _level(source.parts[2]):
-                found.append(f"{source.name} imports {own}{target}, which stands above it")
+        for target in sorted(_own_parts(source)):
+            above = _level(target) > _level(source.parts[2])
+            if above and (target in LEVELS or (source.slice, target) in standing):
+                found.append(f"{source.name} imports features.{source.slice}.{target}, which stands above it")
     return found
+
+
+def _own_parts(source: Source) -> set[str]:
+    """The other parts of its slice that it imports."""
+    own = f"features.{source.slice}."
+    parts = {name.removeprefix(own).split(".")[0] for name in source.imports if name.startswith(own)}
+    return parts - {source.parts[2]} if source.slice else set()
 
 
 def slices_meet_at_their_door(tree: Tree) -> list[str]:

@@ -26,8 +26,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from core.app import create_app
-from core.outbound.network import GuardedNetwork, NotReachable
 from core.settings import Settings
+from features.systems.outbound.network import GuardedNetwork, NotReachable
 from tests.contract.notation import UUID
 from tests.contract.serving import Send, serving
 from tests.fixtures.application import BASE_URL

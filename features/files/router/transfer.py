@@ -9,12 +9,12 @@ from fastapi.responses import StreamingResponse
 from core.deps import Actor, AppSettings, Db
 from core.errors import RangeNotSatisfiable, Unavailable
 from core.http.body import allow_body
-from core.http.download import Representation, content_response, requested_span
 from core.http.envelope import Done, error_responses
 from core.http.multipart import FORM_OVERHEAD_BYTES
 from features.files import service
 from features.files.changes.upload import Outcome, upload
 from features.files.errors import FileNotFound
+from features.files.router.download import Representation, content_response, requested_span
 from features.files.router.requests import ONE, PREFIX, REFUSED_BODY, Change, FileId, router
 from features.files.schemas import (
     DESCRIPTION_LENGTH,

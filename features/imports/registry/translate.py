@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Final, get_args
 
 from core.database.digests import Value
-from core.outbound.url import fault_of_url
 from features.audit import api as audit
 from features.files import api as files
 from features.ideas import api as ideas
@@ -201,7 +200,7 @@ def _times(old: Old) -> dict[str, Value]:
 
 def _url(old: Old) -> str | None:
     url = old.text("url", most=systems.URL_LENGTH)
-    if url is not None and fault_of_url(url) is not None:
+    if url is not None and systems.fault_of_url(url) is not None:
         old.adapt("url")
         return None
     return url

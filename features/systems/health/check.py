@@ -12,9 +12,9 @@ from core.database.bulk import unaudited
 from core.database.client import Author, Database
 from core.database.transaction import retried, unit_of_work
 from core.http.timestamps import now
-from core.outbound.fetch import Broken, Fetcher, FetchError
-from core.outbound.targets import Permission
 from core.settings import Settings
+from features.systems.outbound.fetch import Broken, Fetcher, FetchError
+from features.systems.outbound.targets import Permission
 from features.systems.queries import checks
 from features.systems.schemas import CheckStatus, CheckTarget, Finding, HealthCheckResult, Status
 from features.systems.settings import SystemSettings

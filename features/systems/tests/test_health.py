@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from core.outbound import fetch, network
+from features.systems.outbound import fetch, network
 from features.systems.tests.factories import PATH, JsonObject, create
 from tests.fixtures.application import RunningApp
 from tests.fixtures.database import Connection

@@ -5,10 +5,10 @@ import time
 
 import pytest
 
-from core.outbound.fetch import MAX_BYTES, Broken, TimedOut
+from features.systems.outbound.fetch import MAX_BYTES, Broken, TimedOut
+from features.systems.tests.outbound.support import Counting, fetcher
 from tests.fixtures.sites import Site, http
 from tests.fixtures.waiting import wait_for
-from tests.outbound.support import Counting, fetcher
 
 
 @pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 200 OK\r\n", http(200, b"")[:-2], http(200)[:-1]])

@@ -1,4 +1,4 @@
-"""One GET with its redirects: every hop is judged anew, and all of it has one limit of time and of bytes.
+"""One GET with its redirects: every hop is checked anew, and all of it has one limit of time and of bytes.
 
 FetchError         why there is no answer; its text can be shown to whoever gave the URL
 ├── Unreachable    no connection, or one that may not be made; which of them is not told
@@ -17,10 +17,10 @@ import httpcore
 import httpx
 from httpcore import AsyncNetworkBackend
 
-from core.outbound import network
-from core.outbound.network import GuardedNetwork, NotReachable, ReadLimit, Resolve
-from core.outbound.targets import Permission
-from core.outbound.url import parse_url
+from features.systems.outbound import network
+from features.systems.outbound.network import Budget, GuardedNetwork, NotReachable, ReadLimit, Resolve
+from features.systems.outbound.targets import Permission
+from features.systems.outbound.url import parse_url
 
 TIMEOUT_S: Final = 10.0
 MAX_BYTES: Final = 64 * 1024
@@ -61,11 +61,6 @@ class Answer:
     seconds: float
 
 
-@dataclass(slots=True)
-class _Bytes:
-    left: int
-
-
 @lru_cache(maxsize=1)
 def _trusted() -> ssl.SSLContext:
     """Made once, because reading the certificates takes a while; SSL_CERT_FILE and SSL_CERT_DIR may name
@@ -75,7 +70,7 @@ def _trusted() -> ssl.SSLContext:
 
 
 class Fetcher:
-    """Knows no proxy, cookie or password, and reads nothing of the environment."""
+    """A client for single GETs, without proxy, cookies or passwords; it reads nothing of the environment."""
 
     def __init__(
         self,
@@ -101,7 +96,7 @@ class Fetcher:
         return Answer(status, time.perf_counter() - started)
 
     async def _follow(self, address: str) -> int:
-        budget = _Bytes(MAX_BYTES)
+        budget = Budget(MAX_BYTES)
         url = _fetchable(address)
         for _ in range(MAX_REDIRECTS + 1):
             status, location = await self._request(url, budget)
@@ -110,7 +105,7 @@ class Fetcher:
             url = _fetchable(location, url)
         raise Broken(f"Redirects more than {MAX_REDIRECTS} times")
 
-    async def _request(self, url: httpx.URL, budget: _Bytes) -> tuple[int, str | None]:
+    async def _request(self, url: httpx.URL, budget: Budget) -> tuple[int, str | None]:
         """The status, and where it redirects to."""
         guarded = GuardedNetwork(
             self._permission,

@@ -7,8 +7,8 @@ from typing import Any
 
 import httpcore
 
-from core.outbound.fetch import Fetcher
-from core.outbound.targets import Permission
+from features.systems.outbound.fetch import Fetcher
+from features.systems.outbound.targets import Permission
 from tests.fixtures.sites import Site, http
 
 

@@ -1,4 +1,4 @@
-"""Which addresses a foreign URL may lead to.
+"""The allow-list of addresses that a foreign URL may lead to.
 
 Everything is refused that is not plainly part of the public internet, also when it is wrapped into an IPv6
 address that some router would unwrap. `HEALTHCHECK_ALLOW` lists what is allowed all the same.
@@ -37,7 +37,7 @@ _ISATAP: Final = frozenset({0x00005EFE, 0x02005EFE})
 
 
 def is_public(address: Address) -> bool:
-    """Whether anybody on the internet could connect to it as well as we could."""
+    """True of an address that anybody on the internet could connect to as well."""
     if isinstance(address, IPv6Address):
         last = IPv4Address(int(address) & 0xFFFFFFFF)
         # Routers take the IPv4 address out of these, so it alone counts.
@@ -102,7 +102,7 @@ class Permission:
         return cls(tuple(Target.parse(entry) for entry in entries))
 
     def covers(self, host: str, port: int, address: Address) -> bool:
-        """Whether the host of a URL may be reached at this address, which its name resolved to."""
+        """True if the host of a URL may be reached at this address, which its name resolved to."""
         return is_public(address) or any(target.covers(host, port, address) for target in self.listed)
 
 

@@ -1,4 +1,4 @@
-"""Which URLs may be fetched at all: `http` or `https`, with a host, without a name and password in it."""
+"""URLs that may be fetched: `http` or `https`, with a host, without a name and password in them."""
 
 from typing import Final
 
@@ -26,7 +26,7 @@ def parse_url(text: str) -> httpx.URL:
 
 
 def fault_of_url(text: str) -> str | None:
-    """Why the URL cannot be fetched, or None when it can."""
+    """The reason why the URL cannot be fetched, None when it can."""
     try:
         parse_url(text)
     except ValueError as error:

@@ -1,6 +1,6 @@
-"""Connections for `httpcore` that go only where they may.
+"""A network backend of `httpcore` that connects only to permitted addresses.
 
-A name is resolved once for each connection; what it resolved to is judged, and exactly that address is
+A name is resolved once for each connection; what it resolved to is checked, and exactly that address is
 connected to: a name that answers differently a moment later leads nowhere. The request and the TLS session
 still carry the name, so virtual hosts and certificates work as ever.
 """
@@ -9,13 +9,14 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Final, Protocol
+from dataclasses import dataclass
+from typing import Final
 
 import httpcore
 import structlog
 from httpcore import AsyncNetworkBackend, AsyncNetworkStream
 
-from core.outbound.targets import Address, Permission, parse_address
+from features.systems.outbound.targets import Address, Permission, parse_address
 
 MAX_ADDRESSES: Final = 4
 """Of a name with more, the others are not tried."""
@@ -37,8 +38,9 @@ class ReadLimit(Exception):
     """More bytes came than will be read."""
 
 
-class Budget(Protocol):
-    """How many bytes may still be read."""
+@dataclass(slots=True)
+class Budget:
+    """Bytes that may still be read in one fetch."""
 
     left: int
 
@@ -50,7 +52,7 @@ async def resolve(host: str, port: int) -> list[str]:
 
 
 class GuardedNetwork(AsyncNetworkBackend):
-    """For one fetch. `connector` makes the real connections; tests give another one."""
+    """The backend of one fetch. `connector` makes the real connections; tests give another one."""
 
     def __init__(
         self,
@@ -109,7 +111,7 @@ class GuardedNetwork(AsyncNetworkBackend):
 
 
 class _Metered(AsyncNetworkStream):
-    """Reads no more than the budget allows; what is counted is what TLS has decrypted."""
+    """A stream that reads no more than the budget allows; what is counted is what TLS has decrypted."""
 
     def __init__(self, inner: AsyncNetworkStream, budget: Budget) -> None:
         self._inner = inner

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from core.outbound import network
-from core.outbound.fetch import Broken, Unreachable
+from features.systems.outbound import network
+from features.systems.outbound.fetch import Broken, Unreachable
+from features.systems.tests.outbound.support import Connector, Names, fetcher
 from tests.fixtures.sites import Site, StartSite, http
-from tests.outbound.support import Connector, Names, fetcher
 
 
 @pytest.mark.parametrize("status", [200, 204, 304, 300, 404, 500, 503])

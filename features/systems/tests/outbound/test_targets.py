@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from core.outbound.targets import Permission, Target, is_public
+from features.systems.outbound.targets import Permission, Target, is_public
 
 PUBLIC = [
     "8.8.8.8",
