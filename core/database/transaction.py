@@ -3,17 +3,17 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
 from datetime import timedelta
-from typing import Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import structlog
 from prisma.errors import PrismaError
 
 from core.database import metrics
 from core.database.client import EngineClient
-from core.database.companion import companion
 from core.database.errors import DatabaseProblem, DatabaseUnavailable, EngineUnavailable, WriteConflict
 
 Isolation = Literal["ReadCommitted", "RepeatableRead", "Serializable"]
@@ -26,7 +26,35 @@ FIRST_PAUSE_S: Final = 0.02
 RETRY_LIMIT: Final = timedelta(seconds=5)
 """For a unit that is one statement: no attempt begins later than this."""
 
+CommitHook = Callable[[Any], Awaitable[None]]
+"""Called with the transaction's client as its last work before the commit; what it raises rolls back."""
+
+_commit_hook: ContextVar[CommitHook | None] = ContextVar("commit_hook", default=None)
+_UNAUDITED: Final = """
+SELECT set_config('handover.unaudited',
+    concat_ws(',', nullif(current_setting('handover.unaudited', true), ''), $1::text), true)
+"""
+
 log = structlog.get_logger("database.transaction")
+
+
+@contextmanager
+def committing_with(hook: CommitHook) -> Iterator[None]:
+    """Every transaction of the current task, and of those that it starts, commits together with the hook's
+    work: neither exists without the other.
+    """
+    token = _commit_hook.set(hook)
+    try:
+        yield
+    finally:
+        _commit_hook.reset(token)
+
+
+async def unaudited(tx: EngineClient, table: str) -> None:
+    """Until the transaction ends, its changes of the table leave no entries: for bulk work, which leaves one
+    of its own.
+    """
+    await tx.query_raw(_UNAUDITED, table)
 
 
 async def unit_of_work(
@@ -80,7 +108,7 @@ async def retried(db: Client, work: Callable[[Client], Awaitable[Result]]) -> Re
     """
     if db.is_transaction():
         return await work(db)
-    if companion() is not None:
+    if _commit_hook.get() is not None:
         return await unit_of_work(db, work)
 
     def may_run_again(error: DatabaseProblem) -> bool:
@@ -144,8 +172,8 @@ async def _transaction(
     tx = db.bound_to(identifier)
     try:
         yield tx
-        if (together := companion()) is not None:
-            await together(tx)
+        if (hook := _commit_hook.get()) is not None:
+            await hook(tx)
     except BaseException:
         try:
             await engine.rollback_transaction(identifier)

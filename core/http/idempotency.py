@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.database.companion import accompanied_by
+from core.database.transaction import committing_with
 from core.errors import FieldError, HandoverError, Invalid
 from core.http.context import context_of, header_of
 from core.http.errors import error_response
@@ -58,7 +58,7 @@ class Idempotency:
             return
         answering = _Answering(claim, body, send)
         try:
-            with accompanied_by(claim.mark):
+            with committing_with(claim.mark):
                 await self.app(scope, body.receive, answering.send)
         except Exception:
             await claim.give_up(changed_nothing=False)

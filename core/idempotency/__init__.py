@@ -12,7 +12,7 @@ Why nothing is done twice, whatever dies
 ========================================
 - **One at a time**: a key is claimed by one INSERT ... ON CONFLICT, under a number of its own (`attempt`)
   and a lease that is renewed while the request runs. All times are the database's.
-- **The change and its mark are one transaction** (`core.database.companion`): the row is marked `committed`
+- **The change and its mark are one transaction** (`core.database.transaction`): the row is marked `committed`
   by the last statement before COMMIT, and only if the key still belongs to that attempt. An attempt that
   lost its key, because it hung for longer than its lease, therefore commits nothing any more.
 - **A commit of which nobody knows** holds the row's lock: whoever claims the key waits for its outcome.

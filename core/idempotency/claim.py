@@ -70,7 +70,7 @@ class Claim:
         raise Unavailable("Too many requests use this Idempotency-Key at once; try again in a moment")
 
     async def mark(self, tx: Database) -> None:
-        """The companion of the request's transactions. Work that goes on after the answer is none of ours."""
+        """The commit hook of the request's transactions; not of work that goes on after the answer."""
         if not self._over and not await queries.mark(tx, self._id, self._attempt):
             raise KeyTaken("Another request with this Idempotency-Key has taken over; nothing was changed")
 

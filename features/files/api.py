@@ -1,10 +1,9 @@
 """What other slices may use of files: figures, searches, uploads, and what is needed to index their texts.
 
 Whoever shows or counts files carries `FILE_TAGS` in its cache policy. `subscribe` tells of each change, in
-the transaction that makes it. `TAKEOVER` writes and proves whole batches of an import, whose bytes are stored
-before with `store` (an overwritten row keeps its object when the checksum is the same, its count of downloads
-never falls); `REVERSAL` takes them back, restored rows have their former object and count. Neither tells
-listeners.
+the transaction that makes it. `TAKEOVER` is the table as imports know it: they store the bytes before, with
+`store`, an overwritten row keeps its object when the checksum is the same, and its count of downloads never
+falls. Imports tell no listeners.
 """
 
 import codecs
@@ -35,7 +34,7 @@ from features.files.schemas import (
 )
 from features.files.service import audience_of
 from features.files.sql import days
-from features.files.sql.bulk import REVERSAL, TAKEOVER
+from features.files.sql.bulk import TAKEOVER
 from features.files.sql.lock import hold_file
 from features.files.storage.formats import TEXT_TYPES
 from features.files.storage.names import ORIGINAL_LENGTH, safe_name, shown_name
@@ -48,7 +47,6 @@ __all__ = [
     "ID_LENGTH",
     "LARGEST_FILE",
     "ORIGINAL_LENGTH",
-    "REVERSAL",
     "TAKEOVER",
     "TEXT_TYPES",
     "Audience",

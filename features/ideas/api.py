@@ -3,7 +3,7 @@ taking ideas over as they are.
 
 Whoever shows or counts ideas carries `IDEA_TAGS` in its cache policy. Ideas show the names of their systems:
 who shows whole ideas carries the tags of systems too. Whoever loads ideas invalidates `BULK_TAGS` after the
-commit. `TAKEOVER` writes and proves whole batches of an import, `REVERSAL` takes them back.
+commit. `TAKEOVER` is the table as imports know it.
 """
 
 from collections.abc import Collection, Sequence
@@ -27,7 +27,7 @@ from features.ideas.schemas import (
 )
 from features.ideas.service import ENTITY
 from features.ideas.sql import days
-from features.ideas.sql.bulk import REVERSAL, TAKEOVER, load_ideas
+from features.ideas.sql.bulk import TAKEOVER, load_ideas
 
 __all__ = [
     "BULK_TAGS",
@@ -36,7 +36,6 @@ __all__ = [
     "IDEA_TAGS",
     "ID_LENGTH",
     "PERSON_LENGTH",
-    "REVERSAL",
     "STORED_TITLE_LENGTH",
     "TAKEOVER",
     "Category",

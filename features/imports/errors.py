@@ -69,6 +69,15 @@ class RowsExist(Conflict):
     code = "imports.rows_exist"
 
 
+class SomebodyWasQuicker(Conflict):
+    """A value that must be unique is taken, or what a row refers to is gone, since that was looked at."""
+
+    code = "database.somebody_was_quicker"
+
+    def __init__(self) -> None:
+        super().__init__("Somebody changed what the rows depend on at the same moment; begin again")
+
+
 class RowAppeared(WriteConflict):
     """A row was overwritten that was not there a moment before, so nobody knows what it was: once more."""
 

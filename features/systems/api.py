@@ -3,8 +3,7 @@ taking systems over as they are.
 
 An answer that shows the name of a system, or that something belongs to one, carries `SYSTEM_TAGS` in its
 cache policy; one that shows or counts systems carries `LIST_TAGS`. Whoever writes the table in bulk
-invalidates `SYSTEM_TAGS`. `TAKEOVER` writes and proves whole batches of an import (columns that an old
-registry does not have are left as they are: `without`), `REVERSAL` takes them back.
+invalidates `SYSTEM_TAGS`. `TAKEOVER` is the table as imports know it.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -31,7 +30,7 @@ from features.systems.schemas import (
 )
 from features.systems.service import ENTITY
 from features.systems.sql import days
-from features.systems.sql.bulk import REVERSAL, TAKEOVER, load_systems
+from features.systems.sql.bulk import TAKEOVER, load_systems
 from features.systems.sql.lock import hold_system
 
 __all__ = [
@@ -39,7 +38,6 @@ __all__ = [
     "ENTITY",
     "ID_LENGTH",
     "LIST_TAGS",
-    "REVERSAL",
     "STORED_NAME_LENGTH",
     "SYSTEM_TAGS",
     "TAKEOVER",

@@ -8,9 +8,8 @@ from typing import Any, Final, cast
 import pytest
 from prisma.errors import UniqueViolationError
 
-from core.database.bulk import unaudited
 from core.database.client import Database
-from core.database.transaction import unit_of_work
+from core.database.transaction import unaudited, unit_of_work
 from tests.fixtures.database import Connection
 from tests.fixtures.trail import audit_of
 

@@ -7,9 +7,8 @@ from typing import Final, Self
 
 import orjson
 
-from core.database.bulk import Difference, Verdict, Written, line_of_json
 from core.database.client import Database
-from core.database.digests import Row, value_sql
+from core.database.import_table import Difference, Row, Verdict, Written, line_of_json
 
 _COLUMNS: Final = "entity, entity_id, action, actor, client, changes, at, legacy"
 _SOURCE: Final = """ROWS FROM (jsonb_to_recordset($1::jsonb) AS (
@@ -33,9 +32,10 @@ WHERE stored.id IS NULL OR (stored.entity, stored.entity_id, stored.action, stor
     stored.changes, stored.at, stored.legacy::text) IS DISTINCT FROM (source.entity, source.entity_id,
     source.action, source.actor, source.client, source.changes, source.at, source.legacy)
 """
+_MOMENT: Final = """to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
 _ROWS: Final = f"""
 SELECT json_agg(json_build_object('id', legacy_id, 'entity', entity, 'entity_id', entity_id, 'action', action,
-    'actor', actor, 'client', client, 'changes', changes, 'at', {value_sql("at", "moment")},
+    'actor', actor, 'client', client, 'changes', changes, 'at', {_MOMENT},
     'legacy', legacy::text))::text
 FROM audit_entries WHERE legacy_id = ANY($1::text[])
 """
@@ -43,8 +43,8 @@ _IDS: Final = "SELECT legacy_id FROM audit_entries WHERE legacy_id > $1 ORDER BY
 
 
 class TakenOverEntries:
-    """What a `BulkTable` does for other tables. `id` is the entry's id in the old log: one that is stored
-    stays as it is, whatever the source says now.
+    """The statements of an import about batches of entries, as those about rows of other tables. `id` is the
+    entry's id in the old log: one that is stored stays as it is, whatever the source says now.
     """
 
     def without(self, columns: Collection[str]) -> Self:

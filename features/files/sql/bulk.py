@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from core.database.bulk import BulkTable
-from core.database.digests import Kind
-from core.database.reversal import ReversibleTable
+from core.database.import_table import ImportTable, Kind
 
 _TAKEN: Final[Mapping[str, Kind]] = {
     "id": "text",
@@ -26,7 +24,7 @@ _TAKEN: Final[Mapping[str, Kind]] = {
     "legacy": "verbatim",
 }
 
-TAKEOVER: Final = BulkTable(
+TAKEOVER: Final = ImportTable(
     "files",
     _TAKEN,
     merged={
@@ -36,5 +34,3 @@ TAKEOVER: Final = BulkTable(
     },
     incidental=("updated_at", "legacy"),
 )
-
-REVERSAL: Final = ReversibleTable("files", _TAKEN, counters=("download_count",))

@@ -5,10 +5,9 @@ from typing import Final
 
 import orjson
 
-from core.database.bulk import BulkTable, unaudited
 from core.database.client import Database
-from core.database.digests import Kind
-from core.database.reversal import ReversibleTable
+from core.database.import_table import ImportTable, Kind
+from core.database.transaction import unaudited
 from features.ideas.schemas import StoredIdea
 
 _TAKEN: Final[Mapping[str, Kind]] = {
@@ -31,9 +30,7 @@ _TAKEN: Final[Mapping[str, Kind]] = {
     "legacy": "verbatim",
 }
 
-TAKEOVER: Final = BulkTable("ideas", _TAKEN, incidental=("completed_at", "updated_at", "legacy"))
-
-REVERSAL: Final = ReversibleTable("ideas", _TAKEN)
+TAKEOVER: Final = ImportTable("ideas", _TAKEN, incidental=("completed_at", "updated_at", "legacy"))
 
 _COLUMNS: Final = (
     "id, title, description, status, category, priority, tags, system_id, assigned_to, created_by, "

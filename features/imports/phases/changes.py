@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from core.database.bulk import Verdict
 from core.database.client import Database
+from core.database.import_table import Verdict
 from features.imports.errors import NoEarlierImport
 from features.imports.lowdb.previous import Previous, known, recall
 from features.imports.phases.rows import REASONS

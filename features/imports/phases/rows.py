@@ -6,15 +6,17 @@ from typing import Final
 
 import orjson
 
-from core.database.bulk import Verdict
 from core.database.client import Database
-from core.database.reversal import ReversibleTable
+from core.database.import_table import Verdict
 from features.imports.errors import RowAppeared
 from features.imports.lowdb.spool import CHANGED, Line, joined
 from features.imports.phases.pages import PageBatch
 from features.imports.queries import memory
+from features.imports.queries.reversal import ReversibleTable
 from features.imports.schemas import ENTITY, UNKNOWN, Arguments, Told, remembered
 from features.items import api as items
+
+ITEMS: Final = ReversibleTable(items.TAKEOVER)
 
 REASONS: Final[Mapping[Verdict, str]] = {
     "deleted": "was deleted here and has changed in the source",
@@ -47,7 +49,7 @@ async def write(tx: Database, job_id: str, arguments: Arguments, batch: PageBatc
         asked = [_asked(line, since_last=arguments.since_last) for line in batch.loadable]
         verdicts = await items.verdicts(tx, joined(asked))
         sorted_lines = await sort_lines(
-            tx, job_id, ENTITY, items.REVERSAL, batch.loadable, verdicts, since_last=arguments.since_last
+            tx, job_id, ENTITY, ITEMS, batch.loadable, verdicts, since_last=arguments.since_last
         )
     lines, conflicts = sorted_lines.wanted, sorted_lines.conflicts
     inserted = updated = left = 0

@@ -10,7 +10,7 @@ from typing import Final
 import orjson
 import structlog
 
-from core.database.bulk import Difference
+from core.database.import_table import Difference
 from core.jobs import JobContext, JobFailed
 from features.audit import api as audit
 from features.imports.lowdb.spool import NEW, RECORDS

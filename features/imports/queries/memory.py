@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from core.database.client import Database
-from core.database.reversal import Image
+from features.imports.queries.reversal import Image
 from features.imports.schemas import Entry
 
 _BEGIN: Final = "INSERT INTO import_runs (job_id, kind) VALUES ($1::uuid, $2) ON CONFLICT DO NOTHING"

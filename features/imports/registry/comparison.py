@@ -10,7 +10,7 @@ from typing import Final
 import orjson
 
 from core.database.client import Database
-from core.database.digests import Row
+from core.database.import_table import Row
 from core.database.transaction import unit_of_work
 from core.settings import Settings
 from features.files import api as files

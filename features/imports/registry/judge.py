@@ -9,7 +9,7 @@ from typing import BinaryIO, Final
 
 import orjson
 
-from core.database.bulk import line_of_json
+from core.database.import_table import line_of_json
 from features.files import api as files
 from features.imports.lowdb.previous import Previous
 from features.imports.lowdb.spool import CHANGED, NEW, REJECTS, REMEMBERED, UNCHANGED, Line, SpoolWriter

@@ -19,8 +19,8 @@ from typing import Any, Final
 import orjson
 import structlog
 
-from core.database.bulk import BulkTable, Written, line_of_json
 from core.database.client import Database
+from core.database.import_table import Written, line_of_json
 from core.database.transaction import unit_of_work
 from core.jobs import JobContext
 from features.audit import api as audit
@@ -31,6 +31,7 @@ from features.imports.phases.pages import PageBatch, page_batches
 from features.imports.phases.rejects import store
 from features.imports.phases.rows import Sorted, conflicting, keep_pages, sort_lines, told_of
 from features.imports.queries import memory
+from features.imports.queries.bulk import BulkTable
 from features.imports.registry.contents import ContentFolder, NoContent
 from features.imports.registry.judge import open_content, spool_of
 from features.imports.registry.schemas import AUDIT, FILES, TABLES, Arguments, Checkpoint, Table

@@ -6,12 +6,12 @@ from typing import Final, TypeAlias
 
 import orjson
 
-from core.database.bulk import BulkTable
-from core.database.reversal import ReversibleTable
 from features.audit import api as audit
 from features.files import api as files
 from features.ideas import api as ideas
 from features.imports.lowdb.spool import NEW, UNCHANGED, Line, joined
+from features.imports.queries.bulk import BulkTable
+from features.imports.queries.reversal import ReversibleTable
 from features.imports.registry.schemas import AUDIT, FILES, IDEAS, SYSTEMS, Table
 from features.systems import api as systems
 
@@ -32,10 +32,13 @@ class Target:
 
 TARGETS: Final[dict[Table, Target]] = {
     SYSTEMS: Target(
-        systems.ENTITY, systems.TAKEOVER, systems.REVERSAL, (*systems.SYSTEM_TAGS, *systems.LIST_TAGS)
+        systems.ENTITY,
+        BulkTable(systems.TAKEOVER),
+        ReversibleTable(systems.TAKEOVER),
+        (*systems.SYSTEM_TAGS, *systems.LIST_TAGS),
     ),
-    IDEAS: Target(ideas.ENTITY, ideas.TAKEOVER, ideas.REVERSAL, ideas.BULK_TAGS),
-    FILES: Target(files.ENTITY, files.TAKEOVER, files.REVERSAL, files.FILE_TAGS),
+    IDEAS: Target(ideas.ENTITY, BulkTable(ideas.TAKEOVER), ReversibleTable(ideas.TAKEOVER), ideas.BULK_TAGS),
+    FILES: Target(files.ENTITY, BulkTable(files.TAKEOVER), ReversibleTable(files.TAKEOVER), files.FILE_TAGS),
     AUDIT: Target(audit.ENTITY, audit.TAKEOVER, None, audit.AUDIT_TAGS),
 }
 """In the order in which they are written, and their rows locked."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, get_args
 
-from core.database.digests import Value
+from core.database.import_table import Value
 from features.audit import api as audit
 from features.files import api as files
 from features.ideas import api as ideas

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from core.database.bulk import Verdict
 from core.database.client import Database
+from core.database.import_table import Verdict
 from features.imports.tests.factories import FIVE, IMPORTS, ended, imported, lowdb, many, record, undone
 from features.items import api as items
 from tests.fixtures.database import WAITING_LOCKS

@@ -12,14 +12,15 @@ from typing import Final
 import structlog
 
 from core.database.client import Database
-from core.database.reversal import Moved, Obstacle, Reference, dependents, references
 from core.database.transaction import unit_of_work
 from core.jobs import JobContext, JobFailed, JobKind, JsonObject
 from features.audit import api as audit
 from features.imports.queries import memory
+from features.imports.queries.references import Conflict, Reference, dependents, references
+from features.imports.queries.reversal import Moved
 from features.imports.schemas import EXCLUSIVE, UNDO_KIND
 from features.imports.undo.baseline import forget_in_later_runs
-from features.imports.undo.schemas import Obstacles, UndoArguments, Undone
+from features.imports.undo.schemas import Conflicts, UndoArguments, Undone
 from features.imports.undo.tables import TABLES, Table
 
 TIMEOUT: Final = timedelta(hours=2)
@@ -55,9 +56,9 @@ async def _undo(context: JobContext, job_id: str) -> Undone:
     return undone
 
 
-async def _hold(context: JobContext, tx: Database, job_id: str, known: Sequence[Reference]) -> Obstacles:
+async def _hold(context: JobContext, tx: Database, job_id: str, known: Sequence[Reference]) -> Conflicts:
     """Lock every row of the import, and find what stands against taking it back."""
-    obstacles, done = Obstacles(import_job_id=job_id), 0
+    conflicts, done = Conflicts(import_job_id=job_id), 0
     await context.progress(phase="check", done=0)
     for table in TABLES:
         async for ids in _written(tx, job_id, table):
@@ -66,25 +67,25 @@ async def _hold(context: JobContext, tx: Database, job_id: str, known: Sequence[
             changed = await _changed(tx, table, moved)
             as_left = sorted(set(ids).difference(each.id for each in moved))
             images = await memory.images_of(tx, job_id, table.entity, as_left)
-            hindered = await table.rows.hindrances(tx, images, known)
-            obstacles = obstacles.with_more(table.entity, [*changed, *hindered], rows=len(ids))
+            conflicting = await table.rows.conflicts(tx, images, known)
+            conflicts = conflicts.with_more(table.entity, [*changed, *conflicting], rows=len(ids))
             inserted = sorted(set(as_left).difference(each.id for each in images))
-            obstacles = await _with_dependents(tx, obstacles, table, inserted, known)
+            conflicts = await _with_dependents(tx, conflicts, table, inserted, known)
             done += len(ids)
             await context.progress(done=done)
             await context.raise_if_stopping()
-    return obstacles
+    return conflicts
 
 
-async def _changed(tx: Database, table: Table, moved: Sequence[Moved]) -> list[Obstacle]:
+async def _changed(tx: Database, table: Table, moved: Sequence[Moved]) -> list[Conflict]:
     """What was changed since. A row that somebody deleted is undone already, whatever has its id now."""
     foreign = [(each.import_job_id, each.id) for each in moved if each.what == "foreign"]
     by_imports = [(job_id, row_id) for job_id, row_id in foreign if job_id is not None]
     overwritten = await memory.overwritten(tx, table.entity, by_imports) if by_imports else frozenset()
     return [
-        Obstacle(each.id, "was changed")
+        Conflict(each.id, "was changed")
         if each.what == "changed"
-        else Obstacle(each.id, f"was overwritten by import {each.import_job_id}")
+        else Conflict(each.id, f"was overwritten by import {each.import_job_id}")
         for each in moved
         if each.what == "changed" or each.id in overwritten
     ]
@@ -98,7 +99,7 @@ async def _take_back(context: JobContext, tx: Database, job_id: str, known: Sequ
             images = await memory.images_of(tx, job_id, table.entity, ids)
             inserted = sorted(set(ids).difference(each.id for each in images))
             # Rows of the import have their former links again, and those may lead here too.
-            none = Obstacles(import_job_id=job_id)
+            none = Conflicts(import_job_id=job_id)
             _raise_if_any(await _with_dependents(tx, none, table, inserted, known))
             taken = await table.rows.take_back(tx, job_id, ids, images)
             undone.deleted += taken.deleted
@@ -132,24 +133,24 @@ async def _written(db: Database, job_id: str, table: Table) -> AsyncIterator[lis
 
 
 async def _with_dependents(
-    tx: Database, obstacles: Obstacles, table: Table, inserted: Sequence[str], known: Sequence[Reference]
-) -> Obstacles:
+    tx: Database, conflicts: Conflicts, table: Table, inserted: Sequence[str], known: Sequence[Reference]
+) -> Conflicts:
     """What refers to rows that are to go, and does not go with them: its owner would lose it, or the link."""
     if not inserted:
-        return obstacles
+        return conflicts
     entities = {each.rows.name: each.entity for each in TABLES}
     for reference in known:
         if reference.target == table.rows.name:
             entity = entities.get(reference.source)
-            job_id, reversible = obstacles.import_job_id, entity is not None
+            job_id, reversible = conflicts.import_job_id, entity is not None
             found = await dependents(tx, reference, job_id, inserted, reversible=reversible)
-            obstacles = obstacles.with_more(entity or reference.source, found)
-    return obstacles
+            conflicts = conflicts.with_more(entity or reference.source, found)
+    return conflicts
 
 
-def _raise_if_any(obstacles: Obstacles) -> None:
-    if obstacles.count:
-        raise JobFailed(obstacles.sentence, result=obstacles.model_dump(by_alias=True, mode="json"))
+def _raise_if_any(conflicts: Conflicts) -> None:
+    if conflicts.count:
+        raise JobFailed(conflicts.sentence, result=conflicts.model_dump(by_alias=True, mode="json"))
 
 
 def _entry(context: JobContext, undone: Undone) -> audit.AuditEntry:

@@ -6,7 +6,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from core.database.reversal import Obstacle
+from features.imports.queries.references import Conflict
 
 NAMED_CONFLICTS: Final = 100
 
@@ -36,7 +36,7 @@ class Changed(BaseModel):
     what: str
 
 
-class Obstacles(BaseModel):
+class Conflicts(BaseModel):
     """Why nothing was undone: what stands against it, and how many `rows` the import wrote; the first of the
     conflicts are named.
     """
@@ -55,7 +55,7 @@ class Obstacles(BaseModel):
             return f"Nothing was undone because of 1 conflict: {named}"
         return f"Nothing was undone because of {self.count:,} conflicts, for example: {named}"
 
-    def with_more(self, entity: str, found: Sequence[Obstacle], *, rows: int = 0) -> "Obstacles":
+    def with_more(self, entity: str, found: Sequence[Conflict], *, rows: int = 0) -> "Conflicts":
         first = [*self.first, *(Changed(entity=entity, id=each.id, what=each.what) for each in found)]
         return self.model_copy(
             update={

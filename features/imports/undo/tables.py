@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from core.database.reversal import ReversibleTable
 from core.jobs import JobContext
 from features.files import api as files
+from features.imports.phases.rows import ITEMS
+from features.imports.queries.reversal import ReversibleTable
 from features.imports.registry.schemas import KINDS
 from features.imports.registry.tables import TARGETS
 from features.imports.schemas import ENTITY, KIND
@@ -44,7 +45,7 @@ TABLES: Final = (
         for each in TARGETS.values()
         if each.reversal is not None
     ),
-    Table(ENTITY, (KIND,), items.REVERSAL, items.ITEM_TAGS),
+    Table(ENTITY, (KIND,), ITEMS, items.ITEM_TAGS),
 )
 """In the order in which their rows are locked: each refers only to those before it. Taken back in the reverse
 one.

@@ -11,8 +11,8 @@ from typing import Final
 
 import orjson
 
-from core.database.bulk import Difference, Verdict
 from core.database.client import Database
+from core.database.import_table import Difference, Verdict
 from features.items import queries
 from features.items.api.legacy import LegacyItem, canonical_digest, content_digest
 from features.items.cache import ITEM_TAGS
@@ -22,7 +22,7 @@ from features.items.sql import bulk, takeover
 
 __all__ = [
     "ITEM_TAGS",
-    "REVERSAL",
+    "TAKEOVER",
     "InvalidLegacyItem",
     "ItemExists",
     "LegacyItem",
@@ -40,8 +40,8 @@ __all__ = [
     "verdicts",
 ]
 
-REVERSAL: Final = takeover.REVERSAL
-"""Takes imports of items back."""
+TAKEOVER: Final = takeover.TAKEOVER
+"""The table as imports of items know it."""
 
 _IDS_AT_ONCE: Final = 10_000
 

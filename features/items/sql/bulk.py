@@ -5,8 +5,9 @@ from typing import Final
 
 import orjson
 
-from core.database.bulk import Difference, unaudited
 from core.database.client import Database
+from core.database.import_table import Difference
+from core.database.transaction import unaudited
 from features.items.schemas import LoadCounts
 
 # $1 is an array of `LegacyItem.row`: arrays are less to send and to parse than objects with their keys.

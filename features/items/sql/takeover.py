@@ -7,14 +7,24 @@ from typing import Final
 
 import orjson
 
-from core.database.bulk import Verdict
 from core.database.client import Database
-from core.database.reversal import ReversibleTable
+from core.database.import_table import ImportTable, Verdict
 from features.items.sql.bulk import DIGEST, digest, moment
 
-REVERSAL: Final = ReversibleTable(
+TAKEOVER: Final = ImportTable(
     "items",
-    ("title", "description", "category", "priority", "status", "tags", "created_at", "updated_at", "legacy"),
+    {
+        "id": "text",
+        "title": "text",
+        "description": "text",
+        "category": "text",
+        "priority": "text",
+        "status": "text",
+        "tags": "texts",
+        "created_at": "moment",
+        "updated_at": "moment",
+        "legacy": "verbatim",
+    },
     version="version",
 )
 

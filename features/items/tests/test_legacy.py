@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.database.bulk import Difference
 from core.database.client import Database
+from core.database.import_table import Difference
 from core.database.transaction import _transaction as transaction
 from features.items import api
 from features.items.api import LegacyItem, canonical_digest

@@ -8,9 +8,8 @@ import asyncio
 from contextlib import nullcontext
 from typing import Final
 
-from core.database.bulk import unaudited
 from core.database.client import Author, Database
-from core.database.transaction import retried, unit_of_work
+from core.database.transaction import retried, unaudited, unit_of_work
 from core.http.timestamps import now
 from core.settings import Settings
 from features.systems.outbound.fetch import Broken, Fetcher, FetchError

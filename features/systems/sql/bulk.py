@@ -5,10 +5,9 @@ from typing import Final
 
 import orjson
 
-from core.database.bulk import BulkTable, unaudited
 from core.database.client import Database
-from core.database.digests import Kind
-from core.database.reversal import ReversibleTable
+from core.database.import_table import ImportTable, Kind
+from core.database.transaction import unaudited
 from features.systems.schemas import StoredSystem
 
 _TAKEN: Final[Mapping[str, Kind]] = {
@@ -33,11 +32,12 @@ _TAKEN: Final[Mapping[str, Kind]] = {
     "legacy": "verbatim",
 }
 
-TAKEOVER: Final = BulkTable(
-    "systems", _TAKEN, incidental=("last_checked", "response_time_ms", "updated_at", "legacy")
+TAKEOVER: Final = ImportTable(
+    "systems",
+    _TAKEN,
+    incidental=("last_checked", "response_time_ms", "updated_at", "legacy"),
+    unique=("name",),
 )
-
-REVERSAL: Final = ReversibleTable("systems", _TAKEN, unique=("name",))
 
 _COLUMNS: Final = (
     "id, name, description, status, port, category, tags, type, url, owner, version, metadata, icon, color, "

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from core.database.bulk import BulkTable, Verdict
 from core.database.client import Database
+from core.database.import_table import Verdict
 from core.jobs import JobConflict
 from core.settings import Settings
+from features.imports.queries.bulk import BulkTable
 from features.imports.tests.factories import IMPORTS, ended, undone
 from features.imports.tests.registry.conftest import Job, Takeover
 from features.imports.tests.registry.factories import export, file, idea, system

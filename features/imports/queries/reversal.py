@@ -2,31 +2,20 @@
 they were.
 
 A row tells by itself who wrote it last: `import_job_id` and `import_version`, the version which that import
-left. Whoever changes the row raises its version only. Which rows refer to which is read from PostgreSQL's
-catalog (pg_constraint), so that tables of which nobody here knows count too.
+left. Whoever changes the row raises its version only.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 from prisma.errors import ForeignKeyViolationError, UniqueViolationError
 
-from core.database.bulk import SomebodyWasQuicker, unaudited
 from core.database.client import Database
-
-# Of a partitioned table's constraints, those of the partitions only repeat its own.
-_REFERENCES: Final = """
-SELECT conrelid::regclass::text AS source, confrelid::regclass::text AS target,
-    string_agg(format('source.%I = target.%I', held.attname, meant.attname), ' AND ') AS condition,
-    string_agg(format('source.%I IS NOT NULL', held.attname), ' AND ') AS present,
-    format('concat_ws('', '', %s)', string_agg(format('source.%I', held.attname), ', ')) AS value
-FROM pg_constraint, unnest(conkey, confkey) AS pair(held_number, meant_number)
-JOIN pg_attribute AS held ON held.attnum = held_number
-JOIN pg_attribute AS meant ON meant.attnum = meant_number
-WHERE contype = 'f' AND conparentid = 0 AND held.attrelid = conrelid AND meant.attrelid = confrelid
-GROUP BY pg_constraint.oid, conrelid, confrelid ORDER BY conrelid::regclass::text, conname
-"""
+from core.database.import_table import ImportTable
+from core.database.transaction import unaudited
+from features.imports.errors import SomebodyWasQuicker
+from features.imports.queries.references import Conflict, Reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +26,6 @@ class Image:
 
     id: str
     row: str
-
-
-@dataclass(frozen=True, slots=True)
-class Obstacle:
-    """Why a row cannot be taken back; `what` says what happened to it since, for people."""
-
-    id: str
-    what: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,51 +40,20 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
-    """A foreign key. The others are SQL about a row of `source` and one of `target`, by these names:
-    `condition` (the one refers to the other), `present` (the former refers to any), `value` (what it says).
-    """
-
-    source: str
-    target: str
-    condition: str
-    present: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
 class TakenBack:
     deleted: int
     restored: int
 
 
-async def references(db: Database) -> list[Reference]:
-    """Every foreign key of the database."""
-    return [Reference(**row) for row in await db.query_raw(_REFERENCES)]
-
-
 class ReversibleTable:
-    """One table with `id`, `import_job_id`, `import_version`, `updated_at`, a version column and the given
-    columns.
+    """The statements that take back what an import did to one table."""
 
-    `unique`: the columns of which no two rows may say the same. `counters`: those that grow without a change
-    of the row.
-    """
-
-    def __init__(
-        self,
-        table: str,
-        columns: Iterable[str],
-        *,
-        version: str = "row_version",
-        unique: Iterable[str] = (),
-        counters: Iterable[str] = (),
-    ) -> None:
-        self.name = table
-        self._unique = tuple(unique)
+    def __init__(self, declared: ImportTable) -> None:
+        self.name = table = declared.name
+        self._unique, version = declared.unique, declared.version
         held = f"SELECT * FROM {table} WHERE id = ANY({{}}::text[]) ORDER BY id FOR UPDATE"
         self._before = f"SELECT id, row_to_json(held)::text AS row FROM ({held.format('$1')}) AS held"
-        aside = ", ".join((version, "import_job_id", "import_version", "updated_at", *counters))
+        aside = ", ".join((version, "import_job_id", "import_version", "updated_at", *declared.counters))
         # What a foreign key emptied, when what it refers to went, nobody has changed.
         emptied = f"""
             SELECT attname::text FROM pg_constraint
@@ -123,7 +73,7 @@ class ReversibleTable:
                 OR held.{version} <> held.import_version AND (
                     SELECT to_jsonb(held) - aside IS DISTINCT FROM to_jsonb(was) - aside
                     FROM (SELECT '{{{aside}}}'::text[] || ARRAY({emptied}) AS aside) AS names)"""
-        names = [name for name in columns if name != "id"]
+        names = [name for name in declared.columns if name != "id"]
         # The version goes on: a row never has two contents under one. Unchanged since an earlier import, it
         # stays so.
         self._restore = f"""
@@ -148,9 +98,9 @@ class ReversibleTable:
         rows = await tx.query_raw(self._moved, job_id, list(ids), [image.row for image in left])
         return [Moved(**row) for row in rows]
 
-    async def hindrances(
+    async def conflicts(
         self, tx: Database, images: Sequence[Image], known: Sequence[Reference]
-    ) -> list[Obstacle]:
+    ) -> list[Conflict]:
         """Those of the overwritten rows that cannot become what they were: what they belonged
         to is gone, or what only they had is another's.
         """
@@ -172,7 +122,7 @@ class ReversibleTable:
             f"json_populate_record(NULL::{self.name}, image) AS was) "
             f"SELECT id, min(what) AS what FROM ({' UNION ALL '.join(found)}) AS found GROUP BY id"
         )
-        return [Obstacle(**row) for row in await tx.query_raw(statement, [image.row for image in images])]
+        return [Conflict(**row) for row in await tx.query_raw(statement, [image.row for image in images])]
 
     async def take_back(
         self, tx: Database, job_id: str, ids: Sequence[str], images: Sequence[Image]
@@ -190,20 +140,3 @@ class ReversibleTable:
         except (UniqueViolationError, ForeignKeyViolationError):
             raise SomebodyWasQuicker from None
         return TakenBack(deleted, restored)
-
-
-async def dependents(
-    tx: Database, reference: Reference, job_id: str, ids: Sequence[str], *, reversible: bool
-) -> list[Obstacle]:
-    """The rows that refer to the job's rows with these ids, of the reference's target; if those of its source
-    are `reversible`, without the job's own. No more can come when the targets are held. Whatever the
-    constraint does to such a row when the other goes, its owner loses something: ON DELETE is no excuse.
-    """
-    others = "AND source.import_job_id IS DISTINCT FROM $1::uuid" if reversible else ""
-    statement = (
-        "SELECT coalesce(to_jsonb(source) ->> 'id', source.ctid::text) AS id, "
-        "'belongs to ' || target.id || ', which the import brought' AS what "
-        f"FROM {reference.source} AS source JOIN {reference.target} AS target ON {reference.condition} "
-        f"WHERE target.id = ANY($2::text[]) AND target.import_job_id = $1::uuid {others} ORDER BY 1"
-    )
-    return [Obstacle(**row) for row in await tx.query_raw(statement, job_id, list(ids))]

@@ -1,4 +1,4 @@
-"""Tables that imports write in whole batches, and the proof that their rows are what the source said.
+"""Tables that imports write in whole batches, and the comparison of their rows with what the source said.
 
 `BulkTable.digest` computes a row's digest from what the source said, PostgreSQL from its own columns: only
 what differs travels.
@@ -6,22 +6,20 @@ what differs travels.
 
 import json
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final, Literal, cast
+from dataclasses import replace
+from typing import Final, cast
 
 import orjson
 from prisma.errors import ForeignKeyViolationError, UniqueViolationError
 
 from core.database.client import Database
-from core.database.digests import Kind, Row, digest_of, digest_sql, text_of, value_sql
-from core.errors import Conflict
+from core.database.import_table import Difference, ImportTable, Kind, Row, Verdict, Written
+from core.database.transaction import unaudited
+from features.imports.errors import SomebodyWasQuicker
+from features.imports.queries.digests import digest_of, digest_sql, text_of, value_sql
 
 _IDS_AT_ONCE: Final = 10_000
 
-_UNAUDITED: Final = """
-SELECT set_config('handover.unaudited',
-    concat_ws(',', nullif(current_setting('handover.unaudited', true), ''), $1::text), true)
-"""
 _TYPES: Final[Mapping[Kind, str]] = {
     "text": "text",
     "integer": "int",
@@ -35,76 +33,14 @@ _TYPES: Final[Mapping[Kind, str]] = {
     "key": "text",
 }
 
-Verdict = Literal["new", "changed", "same", "deleted", "edited", "taken"]
-"""How a stored row stands to what its source said the last time and says now.
-
-new: neither the source nor the table had it. changed: only the source has changed. same: the table holds
-already what the source says now, or the source has not changed. The others are conflicts, deleted: the row is
-gone, and the source has changed. edited: both have changed. taken: new to the source, but the table has
-another one of that id.
-"""
-
-
-async def unaudited(tx: Database, table: str) -> None:
-    """Until the transaction ends, its changes of the table leave no entries: for bulk work, which leaves one
-    of its own.
-    """
-    await tx.query_raw(_UNAUDITED, table)
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What became of a batch. `kept` rows were stored already and were not compared."""
-
-    inserted: list[str] = field(default_factory=list)
-    updated: list[str] = field(default_factory=list)
-    unchanged: int = 0
-    kept: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A row that is missing or differs from its source.
-
-    `import_job_id` wrote it last and left it at `import_version`; a higher `version` means that somebody
-    changed it since.
-    """
-
-    id: str
-    missing: bool
-    import_job_id: str | None
-    version: int | None
-    import_version: int | None
-
-
-class SomebodyWasQuicker(Conflict):
-    """A value that must be unique is taken, or what a row refers to is gone, since that was looked at."""
-
-    code = "database.somebody_was_quicker"
-
-    def __init__(self) -> None:
-        super().__init__("Somebody changed what the rows depend on at the same moment; begin again")
-
 
 class BulkTable:
-    """One table with `id`, `row_version`, `import_job_id`, `import_version` and the given columns.
+    """The statements about batches of one table."""
 
-    `merged`: what an overwritten row gets in a column, as SQL with `excluded`; otherwise what the source
-    says. `incidental`: columns that two sides never say alike, so that rows agree without them (the time of a
-    change, what a check measured).
-    """
-
-    def __init__(
-        self,
-        table: str,
-        columns: Mapping[str, Kind],
-        *,
-        merged: Mapping[str, str] | None = None,
-        incidental: Collection[str] = (),
-    ) -> None:
-        self._table = table
-        self._columns = dict(columns)
-        self._merged = merged = dict(merged or {})
+    def __init__(self, declared: ImportTable) -> None:
+        self._declared = declared
+        table, merged = declared.name, declared.merged
+        self._columns = columns = dict(declared.columns)
         names = ", ".join(columns)
         read = ", ".join(f"{name}::json" if kind == "verbatim" else name for name, kind in columns.items())
         insert = (
@@ -126,9 +62,8 @@ class BulkTable:
             f"SELECT {table}.id FROM unnest($1::text[]) AS source(id) JOIN {table} ON {table}.id = source.id "
             "WHERE $2::uuid IS NULL OR import_job_id IS DISTINCT FROM $2::uuid"
         )
-        counters = [name for name, kind in columns.items() if kind == "counter"]
+        self._counters = counters = declared.counters
         fewer = "".join(f" OR {table}.{name} < source.{name}" for name in counters)
-        self._counters = tuple(counters)
         self._compare = (
             f"SELECT source.id, {table}.id IS NULL AS missing, import_job_id::text AS import_job_id, "
             f"row_version AS version, import_version FROM jsonb_to_recordset($1::jsonb) "
@@ -136,8 +71,7 @@ class BulkTable:
             f"LEFT JOIN {table} ON {table}.id = source.id WHERE {table}.id IS NULL "
             f"OR {digest_sql(table, columns)} <> source.digest{fewer}"
         )
-        self._incidental = frozenset(incidental)
-        self._content = {name: kind for name, kind in columns.items() if name not in incidental}
+        self._content = {name: kind for name, kind in columns.items() if name not in declared.incidental}
         self._verdicts = f"""
             WITH source AS (SELECT * FROM jsonb_to_recordset($1::jsonb)
                 AS source(id text, digest text, content text, known boolean, moved boolean)),
@@ -170,8 +104,8 @@ class BulkTable:
     def without(self, columns: Collection[str]) -> "BulkTable":
         """The same table, whose rows keep what they have in these columns: the source does not know them."""
         left = {name: kind for name, kind in self._columns.items() if name not in columns}
-        merged = {name: sql for name, sql in self._merged.items() if name in left}
-        return BulkTable(self._table, left, merged=merged, incidental=self._incidental)
+        merged = {name: sql for name, sql in self._declared.merged.items() if name in left}
+        return BulkTable(replace(self._declared, columns=left, merged=merged))
 
     async def load(self, tx: Database, rows_json: str, job_id: str, *, overwrite: bool) -> Written:
         """Write a JSON array of rows, whose ids differ, in one statement. Stored rows stay, or are made equal
@@ -179,7 +113,7 @@ class BulkTable:
 
         Raises SomebodyWasQuicker; the transaction is over then.
         """
-        await unaudited(tx, self._table)
+        await unaudited(tx, self._declared.name)
         statement = self._overwrite if overwrite else self._insert
         try:
             found = await tx.query_raw(
@@ -252,11 +186,6 @@ class BulkTable:
 
     def _shape(self, columns: Mapping[str, Kind]) -> str:
         return ", ".join(f"{name} {_TYPES[kind]}" for name, kind in columns.items())
-
-
-def line_of_json(row: Row) -> bytes:
-    """The row as `load` takes it in its array: one line, UTF-8."""
-    return json.dumps(row, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
 def _comparable(expression: str, kind: Kind) -> str:

@@ -8,28 +8,32 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.database.bulk import BulkTable, SomebodyWasQuicker, line_of_json
 from core.database.client import Database
-from core.database.digests import Row, jsonb_text
+from core.database.import_table import ImportTable, Row, line_of_json
 from core.database.transaction import unit_of_work
+from features.imports.errors import SomebodyWasQuicker
+from features.imports.queries.bulk import BulkTable
+from features.imports.queries.digests import jsonb_text
 from tests.fixtures.database import Connection
 
 TABLE: Final = BulkTable(
-    "systems",
-    {
-        "id": "text",
-        "name": "text",
-        "description": "text",
-        "status": "text",
-        "tags": "texts",
-        "url": "text",
-        "metadata": "object",
-        "response_time_ms": "integer",
-        "created_at": "moment",
-        "updated_at": "moment",
-        "legacy": "verbatim",
-    },
-    incidental=("updated_at", "legacy"),
+    ImportTable(
+        "systems",
+        {
+            "id": "text",
+            "name": "text",
+            "description": "text",
+            "status": "text",
+            "tags": "texts",
+            "url": "text",
+            "metadata": "object",
+            "response_time_ms": "integer",
+            "created_at": "moment",
+            "updated_at": "moment",
+            "legacy": "verbatim",
+        },
+        incidental=("updated_at", "legacy"),
+    )
 )
 _TEXT = st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=20)
 _JSON = st.recursive(

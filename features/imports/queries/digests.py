@@ -7,16 +7,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final
 
-Kind = Literal["text", "integer", "real", "flag", "moment", "texts", "object", "verbatim", "counter", "key"]
-"""`object` is JSONB; `verbatim` is JSON kept to the character; `counter` only grows, so more is no
-difference; `key` says where something is kept, and nothing about the row.
-"""
-
-Value = str | int | float | bool | list[str] | dict[str, object] | None
-Row = Mapping[str, Value]
-"""By column: moments as `2025-10-23T22:45:24.940Z`, JSON kept to the character as its text."""
+from core.database.import_table import Kind, Row, Value
 
 UNPROVED: Final[frozenset[Kind]] = frozenset({"counter", "key"})
 
