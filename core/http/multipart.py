@@ -1,4 +1,4 @@
-"""Reads a multipart form as it streams in: a part at a time, whatever its size, with flat memory.
+"""Multipart forms, read as they stream in: a part at a time, whatever its size, with flat memory.
 
 Starlette's own form parser spools each file to the temp folder first and would have it written a second time.
 
@@ -28,7 +28,6 @@ FORM_OVERHEAD_BYTES: Final = 64 * 1024
 _LARGEST_FIELD: Final = 4096
 _LARGEST_HEADER: Final = 16 * 1024
 _MOST_PARTS: Final = 32
-_LONGEST_PADDING: Final = 64
 _QUOTED: Final = re.compile(rb'"(?:\\.|[^"\\])*"', re.DOTALL)
 _EXTENDED_NAME: Final = re.compile(
     rb";[ \t]*filename\*[ \t]*=[ \t]*([^;' \t]*)'[^;' \t]*'([^; \t]*)", re.IGNORECASE
@@ -37,6 +36,8 @@ _EXTENDED_NAME: Final = re.compile(
 
 _CHARSETS: Final = frozenset({"ascii", "utf-8", "utf-16", "iso8859-1", "iso8859-15", "cp1252"})
 """Of those that Python knows: some of the others give a text another meaning."""
+
+_Headers = dict[bytes, bytes]
 
 
 class NotAForm(UnsupportedMediaType):
@@ -65,7 +66,7 @@ class Part:
         self._charset = charset
 
     async def is_unchosen(self) -> bool:
-        """Whether it is what browsers send for a file input without a file: nothing, by no name."""
+        """True of what browsers send for a file input without a file: nothing, by no name."""
         return self.filename == "" and await self._form.peek_data() is None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -92,92 +93,83 @@ def add_field(fields: dict[str, str], name: str, value: str) -> None:
 
 
 class _FormParser:
-    """Takes a form apart as its bytes come, and tells the methods below. Raises NotAForm."""
+    """A push parser: `feed` takes the form's bytes, `events` gets what they hold: of each part its headers by
+    their lower-case names, its data in pieces, and None at its end. Raises NotAForm.
+    """
 
     def __init__(self, content_type: str | bytes) -> None:
         kind, options = parse_options_header(content_type)
         boundary = options.get(b"boundary")
         if kind != b"multipart/form-data" or not boundary:
             raise NotAForm("Content-Type must be multipart/form-data")
-        self._complete = False
-        self._header_name = b""
-        self._header_value = b""
-        self._headers: dict[bytes, bytes] = {}
-        self._first = re.compile(rb"\r\n(--%b)(?:[ \t]*(\r\n)|(?=--))" % re.escape(boundary))
-        self._preamble: bytes | None = b"\r\n"
-        self._kept = len(boundary) + _LONGEST_PADDING
+        self.events: deque[_Headers | bytes | None] = deque()
+        self.begun = self.complete = False
+        self._headers: _Headers = {}
+        self._name = self._value = b""
+        self._first = re.compile(rb"\r\n--%b(?=\r\n|--)" % re.escape(boundary))
+        self._preamble = b"\r\n"
+        self._kept = len(boundary) + len(b"\r\n----")
         try:
             self._parser = MultipartParser(
                 boundary,
                 {
-                    "on_part_begin": self._part_begin,
-                    "on_part_data": lambda data, start, end: self._part_data(data[start:end]),
-                    "on_part_end": self._part_end,
-                    "on_header_field": self._on_header_name,
-                    "on_header_value": self._on_header_value,
-                    "on_header_end": self._header_end,
-                    "on_headers_finished": self._headers_finished,
-                    "on_end": self._end,
+                    "on_header_field": self._on_name,
+                    "on_header_value": self._on_value,
+                    "on_header_end": self._on_header_end,
+                    "on_headers_finished": self._on_headers_finished,
+                    "on_part_data": lambda data, start, end: self.events.append(data[start:end]),
+                    "on_part_end": lambda: self.events.append(None),
+                    "on_end": self._on_end,
                 },
                 max_header_size=_LARGEST_HEADER,
             )
         except FormParserError as error:
             raise NotAForm("The boundary of the form is too long") from error
 
-    def _feed(self, chunk: bytes) -> None:
-        """Raises MalformedForm."""
-        if self._preamble is not None:
-            chunk = self._behind_preamble(self._preamble + chunk)
+    def feed(self, chunk: bytes) -> None:
+        """Raises MalformedForm. What comes before the first boundary is ignored (RFC 2046, 5.1.1)."""
+        if not self.begun:
+            chunk = self._preamble + chunk
+            first = self._first.search(chunk)
+            if first is None:
+                self._preamble = chunk[-self._kept :]
+                return
+            self.begun = True
+            chunk = chunk[first.start() + len(b"\r\n") :]
         try:
-            if chunk and not self._complete:
+            if chunk and not self.complete:
                 self._parser.write(chunk)
         except FormParserError as error:
             raise MalformedForm("The form is malformed") from error
 
-    def _behind_preamble(self, data: bytes) -> bytes:
-        """What comes before the first boundary is to be ignored (RFC 2046, 5.1.1), and so is padding."""
-        found = self._first.search(data)
-        if found is None:
-            self._preamble = data[-self._kept :]
-            return b""
-        self._preamble = None
-        return found[1] + (found[2] or b"") + data[found.end() :]
+    def _on_name(self, data: bytes, start: int, end: int) -> None:
+        self._name += data[start:end]
 
-    def _part_begin(self) -> None:
+    def _on_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _on_header_end(self) -> None:
+        self._headers[self._name.lower()] = self._value
+        self._name = self._value = b""
+
+    def _on_headers_finished(self) -> None:
+        self.events.append(self._headers)
         self._headers = {}
 
-    def _on_header_name(self, data: bytes, start: int, end: int) -> None:
-        self._header_name += data[start:end]
-
-    def _on_header_value(self, data: bytes, start: int, end: int) -> None:
-        self._header_value += data[start:end]
-
-    def _header_end(self) -> None:
-        self._headers[self._header_name.lower()] = self._header_value
-        self._header_name = self._header_value = b""
-
-    def _headers_finished(self) -> None:
-        raise NotImplementedError
-
-    def _part_data(self, data: bytes) -> None:
-        raise NotImplementedError
-
-    def _part_end(self) -> None:
-        raise NotImplementedError
-
-    def _end(self) -> None:
-        self._complete = True
+    def _on_end(self) -> None:
+        self.complete = True
 
 
-class FormDigest(_FormParser):
+class FormDigest:
     """A hash of a form's parts: the same under whatever boundary they are sent, and however that is cut.
 
     `size` counts the bytes of the parts and their headers. What cannot be taken apart is hashed as it is.
+    Raises NotAForm.
     """
 
     def __init__(self, content_type: bytes) -> None:
-        super().__init__(content_type)
         self.size = 0
+        self._form = _FormParser(content_type)
         self._whole = hashlib.sha256()
         self._part = hashlib.sha256()
         self._malformed = False
@@ -185,98 +177,85 @@ class FormDigest(_FormParser):
     def update(self, data: bytes) -> None:
         if not self._malformed:
             try:
-                self._feed(data)
-                return
+                self._form.feed(data)
             except MalformedForm:
                 self._malformed = True
-        self._whole.update(data)
-        self.size += len(data)
+            self._hash_parts()
+        if self._malformed:
+            self._whole.update(data)
+            self.size += len(data)
 
     def hexdigest(self) -> str:
         return self._whole.hexdigest()
 
-    def _headers_finished(self) -> None:
-        head = b"".join(b"%b:%b\r\n" % header for header in self._headers.items())
-        self._part = hashlib.sha256(head + b"\r\n")
-        self.size += len(head)
+    def _hash_parts(self) -> None:
+        for event in self._form.events:
+            if event is None:
+                self._whole.update(self._part.digest())
+            elif isinstance(event, bytes):
+                self._part.update(event)
+                self.size += len(event)
+            else:
+                head = b"".join(b"%b:%b\r\n" % header for header in event.items())
+                self._part = hashlib.sha256(head + b"\r\n")
+                self.size += len(head)
+        self._form.events.clear()
 
-    def _part_data(self, data: bytes) -> None:
-        self._part.update(data)
-        self.size += len(data)
 
-    def _part_end(self) -> None:
-        self._whole.update(self._part.digest())
-
-
-class FormReader(_FormParser):
+class FormReader:
     """Raises NotAForm for a body of another type, and MalformedForm while it is read."""
 
-    def __init__(
-        self, content_type: str, body: AsyncIterable[bytes], *, most_parts: int = _MOST_PARTS
-    ) -> None:
-        super().__init__(content_type)
+    def __init__(self, content_type: str, body: AsyncIterable[bytes]) -> None:
+        self._form = _FormParser(content_type)
         self._body = aiter(body)
-        self._most_parts = most_parts
-        self._seen = 0
-        self._events: deque[Part | bytes | None] = deque()
 
     async def parts(self) -> AsyncIterator[Part]:
         """The parts in their order; afterwards the body has been read to its end."""
+        seen = 0
         while await self._filled():
-            event = self._events.popleft()
-            if isinstance(event, Part):
-                yield event
-        if not self._complete:
+            event = self._form.events.popleft()
+            if isinstance(event, dict):
+                seen += 1
+                if seen > _MOST_PARTS:
+                    raise MalformedForm(f"The form has more than {_MOST_PARTS} parts")
+                yield self._part(event)
+        if not self._form.complete:
             raise MalformedForm("The form ends too early")
 
     async def next_data(self) -> bytes | None:
         """The next bytes of the part in hand; None at its end."""
         data = await self.peek_data()
-        if not isinstance(self._events[0], Part):
-            self._events.popleft()
+        if data is not None:
+            self._form.events.popleft()
         return data
 
     async def peek_data(self) -> bytes | None:
         """The same, without taking them."""
         if not await self._filled():
             raise MalformedForm("The form ends too early")
-        event = self._events[0]
-        return None if isinstance(event, Part) else event
+        event = self._form.events[0]
+        return event if isinstance(event, bytes) else None
 
     async def _filled(self) -> bool:
         """Read on until there is an event; False at the end of the body."""
-        while not self._events:
+        while not self._form.events:
             try:
-                chunk = await anext(self._body)
+                self._form.feed(await anext(self._body))
             except StopAsyncIteration:
-                if self._preamble is not None:
+                if not self._form.begun:
                     raise MalformedForm(
                         "The form is malformed: it has not the boundary of its type"
                     ) from None
                 return False
-            self._feed(chunk)
         return True
 
-    def _part_begin(self) -> None:
-        super()._part_begin()
-        self._seen += 1
-        if self._seen > self._most_parts:
-            raise MalformedForm(f"The form has more than {self._most_parts} parts")
-
-    def _headers_finished(self) -> None:
-        disposition = self._headers.get(b"content-disposition", b"")
+    def _part(self, headers: _Headers) -> Part:
+        disposition = headers.get(b"content-disposition", b"")
         _, options = parse_options_header(disposition)
-        _, kind = parse_options_header(self._headers.get(b"content-type", b""))
+        _, kind = parse_options_header(headers.get(b"content-type", b""))
         name = _text(options.get(b"name", b""), "utf-8", "The name of a field")
         charset = kind.get(b"charset", b"utf-8").decode("latin-1")
-        self._events.append(Part(self, name, _filename(disposition, options), charset))
-
-    def _part_data(self, data: bytes) -> None:
-        if data:
-            self._events.append(data)
-
-    def _part_end(self) -> None:
-        self._events.append(None)
+        return Part(self, name, _filename(disposition, options), charset)
 
 
 def _filename(disposition: bytes, options: dict[bytes, bytes]) -> str | None:
