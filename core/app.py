@@ -185,7 +185,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     features: tuple[Feature, ...] = app.state.features
     kinds = [kind for feature in features for kind in feature.jobs]
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(end_with_parent())
+        stack.enter_context(end_with_parent())
         db = Database.from_settings(settings)
         await db.connect()
         stack.push_async_callback(db.disconnect)
@@ -196,7 +196,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         if app.state.limiter is not None:
             stack.push_async_callback(app.state.limiter.close)
         draining = asyncio.Event()
-        jobs = Jobs(db, cache, settings, kinds, draining=draining, openapi=app.openapi)
+        jobs = Jobs(db, cache, settings, kinds, stopping=draining, openapi=app.openapi)
         await jobs.start()
         stack.push_async_callback(jobs.stop)
         platform = Platform(settings, db, cache, jobs, app.openapi, draining)

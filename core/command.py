@@ -1,4 +1,4 @@
-"""What a command works with: the parts of a server process without the server, opened and closed in order."""
+"""The context of a command: the parts of a server process without the server, opened and closed in order."""
 
 import asyncio
 import gc
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from core.cache import Cache
     from core.database.client import Database
     from core.feature import Feature
-    from core.jobs import Jobs
+    from core.jobs import Jobs, Requester
 
 Features = Callable[[], "Sequence[Feature]"]
 """Gives features when it is called, since they bring the modules that they need."""
@@ -39,23 +39,15 @@ class NotGenerated(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class CommandActor:
-    """Who the audit trail names for a command: the user of this machine."""
-
-    name: str
-    request_id: None = None
-    client: None = None
-
-
-@dataclass(frozen=True, slots=True)
 class CommandContext:
     settings: Settings
     db: "Database"
     cache: "Cache"
     jobs: "Jobs"
-    actor: CommandActor
+    actor: "Requester"
+    """The user of this machine, whom the audit trail names."""
     database: str
-    """Which one it is, for people: without a password."""
+    """Its name for people, without a password."""
 
 
 def ensure_generated() -> None:
@@ -74,8 +66,8 @@ async def command_context(features: Features) -> AsyncIterator[CommandContext]:
     `features` are those whose jobs the command can run and whose rows it writes; it imports what they need,
     while the engine starts.
     """
+    from core.database import schema
     from core.database.client import Database
-    from core.database.schema import is_current
     from core.observability import logging
 
     settings = load_settings()
@@ -89,13 +81,13 @@ async def command_context(features: Features) -> AsyncIterator[CommandContext]:
         db = Database.from_settings(running)
         await db.connect()
         stack.push_async_callback(db.disconnect)
-        if not await is_current(db):
-            await deploy(running.migration_url)
+        if not await schema.is_current(db):
+            await schema.deploy(running.migration_url)
         known = await importing
 
         from core.cache import Cache
         from core.feature import kinds_of, renewing
-        from core.jobs import Jobs
+        from core.jobs import Jobs, Requester
 
         cache = Cache.from_settings(running)
         await cache.start()
@@ -105,7 +97,7 @@ async def command_context(features: Features) -> AsyncIterator[CommandContext]:
         stack.push_async_callback(jobs.stop)
         # Modules and models live as long as the process: no collection shall look at them again.
         gc.freeze()
-        yield CommandContext(running, db, cache, jobs, CommandActor(_user()), database_name(settings))
+        yield CommandContext(running, db, cache, jobs, Requester(_user()), database_name(settings))
 
 
 def _raise_if_elsewhere(settings: Settings) -> None:
@@ -125,39 +117,13 @@ def database_name(settings: Settings) -> str:
     return f"postgresql://{f'{user}@' if user else ''}{place_of(settings.database_url)}"
 
 
-async def deploy(url: str) -> tuple[str, ...]:
-    """Bring the schema up to date; what the database or its driver says becomes a sentence."""
-    from core.database import schema
-
-    with readable_schema_errors():
-        return await schema.deploy(url)
-
-
-@contextmanager
-def readable_schema_errors() -> Iterator[None]:
-    """Raises SchemaError again with a whole sentence. Drivers name the address, never the password."""
-    from core.database.schema import SchemaError
-
-    try:
-        yield
-    except SchemaError as error:
-        reason = str(error)
-        if error.unreachable:
-            sentence = f"The database cannot be reached ({reason}); start it or correct DATABASE_URL."
-        elif reason.endswith("."):
-            raise
-        else:
-            sentence = f"The database refused: {reason}; correct DATABASE_URL or see `handover db status`."
-        raise SchemaError(sentence, unreachable=error.unreachable) from error
-
-
 @contextmanager
 def database_url() -> Iterator[str]:
     """The configured database, past a pooler where a way is known, or the embedded one."""
     settings = load_settings().model_copy(update={"redis_url": IN_PROCESS_CACHE})
     if settings.database_url is None:
         ensure_writable(settings.data_dir)
-    with local_services(settings) as running, readable_schema_errors():
+    with local_services(settings) as running:
         assert running.migration_url is not None
         yield running.migration_url
 

@@ -1,4 +1,4 @@
-"""What the commands show in a terminal: progress, tables, sentences."""
+"""The output of commands in a terminal: progress, tables, sentences."""
 
 import asyncio
 import signal
@@ -128,7 +128,7 @@ def _cancelled_by_signal(jobs: Jobs, job_id: str) -> Iterator[None]:
 def show_ended(
     job: JobView, what: str, figures: Sequence[str], database: str, *, conflicts: str = ""
 ) -> None:
-    """How a job ended: one line, then those figures of its result that it has, then what stood against it."""
+    """The end of a job: one line, then the figures that its result has, then what stood against it."""
     result: JsonObject = job.result or {}
     out.print(f"[{COLOURS.get(job.state, 'white')}]{escape(f'{what} {job.state}')}[/]", soft_wrap=True)
     if job.error:

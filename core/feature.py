@@ -1,4 +1,4 @@
-"""What a slice hands to `core.app`: the only thing the platform knows of a feature."""
+"""The manifest that a slice hands to `core.app`: the only thing the platform knows of a feature."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

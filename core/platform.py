@@ -1,4 +1,4 @@
-"""What one running process of the app holds: built by the lifespan, read through `core.deps`."""
+"""The parts of one running process of the app: built by the lifespan, read through `core.deps`."""
 
 import asyncio
 from dataclasses import dataclass, field

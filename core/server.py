@@ -161,10 +161,10 @@ def _app_loading(settings: Settings) -> Iterator[None]:
 
 
 def _deploy(settings: Settings) -> None:
-    from core.command import deploy
+    from core.database import schema
 
     if settings.migration_url is not None:
-        asyncio.run(deploy(settings.migration_url))
+        asyncio.run(schema.deploy(settings.migration_url))
 
 
 def _export(settings: Settings) -> None:
@@ -248,7 +248,7 @@ def _announce(settings: Settings, announce: Callable[[str], None]) -> None:
 
 
 def public_url(settings: Settings) -> str:
-    """Where a person on this machine reaches the server."""
+    """The URL by which a person on this machine reaches the server."""
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)
     host = f"[{host}]" if ":" in host and not host.startswith("[") else host
     return f"http://{host}:{settings.port}"

@@ -14,9 +14,10 @@ import pytest
 import redis as redis_client
 
 from core.local.paths import LocalServiceError, ServiceName, ServicePaths
-from core.local.process import command_line, process_exists
+from core.local.process import command_line
 from core.local.services import ensure_writable, local_services
 from core.settings import IN_PROCESS_CACHE, Settings
+from tests.fixtures.programs import runs
 from tests.fixtures.services import run_sql
 from tests.fixtures.waiting import wait_until
 
@@ -58,7 +59,7 @@ def first_line(process: subprocess.Popen[str]) -> str:
 
 
 def processes_of(data_dir: Path) -> list[int]:
-    """Whoever has the folder in its command line: keepers, PostgreSQL, Redis."""
+    """Whoever has the folder in its command line: supervisors, PostgreSQL, Redis."""
     pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
     return [pid for pid in pids if str(data_dir) in command_line(pid) and pid != os.getpid()]
 
@@ -116,13 +117,13 @@ def test_users_share_the_services_until_the_last_one_leaves(tmp_path: Path) -> N
         line = first_line(other)
         with local_services(embedded(tmp_path)) as running:
             assert line == f"{running.database_url} {running.redis_url}"
-            keeper = state_of(tmp_path, "postgres")["keeper"]
+            supervisor = state_of(tmp_path, "postgres")["supervisor"]
             assert other.stdin is not None
             other.stdin.write("\n")
             other.stdin.flush()
             assert other.wait(timeout=20) == 0
             assert run_sql(database_of(running), "SELECT 1") == "1"
-            assert state_of(tmp_path, "postgres")["keeper"] == keeper
+            assert state_of(tmp_path, "postgres")["supervisor"] == supervisor
     assert left_by(tmp_path) == []
 
 
@@ -135,14 +136,14 @@ def test_a_killed_user_leaves_nothing(tmp_path: Path) -> None:
         wait_until(lambda: not left_by(tmp_path), 20, message="services outlive their killed user")
 
 
-def test_a_killed_keeper_leaves_nothing_and_the_next_start_works(deep: Path) -> None:
+def test_a_killed_supervisor_leaves_nothing_and_the_next_start_works(deep: Path) -> None:
     with local_services(embedded(deep)) as running:
         run_sql(database_of(running), "CREATE TABLE kept AS SELECT 7 AS id")
         states = [state_of(deep, service) for service in SERVICES]
         for state in states:
-            os.kill(state["keeper"], signal.SIGKILL)
+            os.kill(state["supervisor"], signal.SIGKILL)
         for state in states:
-            wait_until(lambda pid=state["pid"]: not process_exists(pid), 20)  # type: ignore[misc]
+            wait_until(lambda pid=state["pid"]: not runs(pid), 20)  # type: ignore[misc]
         with local_services(embedded(deep)) as again:
             assert run_sql(database_of(again), "SELECT id FROM kept") == "7"
     assert left_by(deep) == []
@@ -154,7 +155,7 @@ def test_a_crashed_service_comes_back(tmp_path: Path, service: str) -> None:
         before = state_of(tmp_path, service)
         os.kill(before["pid"], signal.SIGKILL)
         wait_until(lambda: state_of(tmp_path, service)["pid"] != before["pid"], 20)
-        assert state_of(tmp_path, service)["keeper"] == before["keeper"]
+        assert state_of(tmp_path, service)["supervisor"] == before["supervisor"]
         assert run_sql(database_of(running), "SELECT 1") == "1"
         with redis_client.Redis.from_url(str(running.redis_url)) as cache:
             assert cache.ping()
@@ -163,17 +164,17 @@ def test_a_crashed_service_comes_back(tmp_path: Path, service: str) -> None:
 
 def test_a_service_that_keeps_crashing_is_given_up(deep: Path) -> None:
     with local_services(embedded(deep)):
-        keeper = state_of(deep, "redis")["keeper"]
+        supervisor = state_of(deep, "redis")["supervisor"]
 
         def killed_again() -> bool:
             path = ServicePaths("redis", deep).state
             if path.exists():
                 pid = state_of(deep, "redis")["pid"]
-                if process_exists(pid):
+                if runs(pid):
                     os.kill(pid, signal.SIGKILL)
-            return command_line(keeper) == ""
+            return command_line(supervisor) == ""
 
-        wait_until(killed_again, 30, message="the keeper restarts the service for ever")
+        wait_until(killed_again, 30, message="the supervisor restarts the service for ever")
     assert left_by(deep) == []
 
 

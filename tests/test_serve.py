@@ -25,7 +25,7 @@ EMBEDDED = {"DATABASE_URL": None, "REDIS_URL": None}
 
 
 def descendants(pid: int) -> set[int]:
-    """Every process below this one, keepers and their services included while their starter lives."""
+    """Every process below this one, supervisors and their services included while their starter lives."""
     children: dict[int, set[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():

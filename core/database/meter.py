@@ -1,7 +1,5 @@
-"""Counts the queries of one unit of work, such as a request, for `Server-Timing` and for tests of N+1."""
+"""The count of the queries of one unit of work, such as a request, with the tasks that it starts."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -15,14 +13,3 @@ class Meter:
 
 
 current_meter: ContextVar[Meter | None] = ContextVar("current_meter", default=None)
-
-
-@contextmanager
-def measure() -> Iterator[Meter]:
-    """Meter everything that runs in this context, including the tasks that it starts."""
-    meter = Meter()
-    token = current_meter.set(meter)
-    try:
-        yield meter
-    finally:
-        current_meter.reset(token)

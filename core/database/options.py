@@ -1,4 +1,4 @@
-"""What the engine is told, and what it tells."""
+"""The engine's options, and its status."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """How the engine reaches PostgreSQL. Times are seconds, except `slow_query_ms`."""
+    """The engine's way to PostgreSQL. Times are seconds, except `slow_query_ms`."""
 
     url: str
     pool_size: int = 10
@@ -40,7 +40,7 @@ class EngineOptions:
 
 @dataclass(frozen=True, slots=True)
 class EngineStatus:
-    """How the engine is; connections of the pool are counted as of the last probe, a second ago at most."""
+    """The state of the engine; the pool's connections are those of the last probe, a second ago at most."""
 
     alive: bool
     pid: int | None

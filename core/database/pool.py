@@ -1,4 +1,4 @@
-"""Who may wait for one of the engine's connections, so that overload becomes a quick refusal, not a queue."""
+"""Admission to the engine's connections: overload becomes a quick refusal, not a queue."""
 
 import asyncio
 import contextlib

@@ -34,7 +34,7 @@ so many MiB on it is kept close. Below them, collecting that often would cost a 
 """
 
 COMPILE_CACHE: Final = ENGINE_FOLDER / "node_modules" / ".cache" / "compile"
-"""What Node has compiled, for a shorter start the next time; where it may not write it does without."""
+"""Node's cache of compiled code, for a shorter start the next time; where it may not write, it has none."""
 
 HEADER: Final = struct.Struct(">IIB")
 LENGTH: Final = struct.Struct(">I")

@@ -29,14 +29,7 @@ NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,59}")
 
 
 class SchemaError(Exception):
-    """The schema could not be read, deployed or compared; the message is a sentence for an operator.
-
-    `unreachable` tells that the database did not answer at all.
-    """
-
-    def __init__(self, message: str, *, unreachable: bool = False) -> None:
-        super().__init__(message)
-        self.unreachable = unreachable
+    """The schema could not be read, deployed or compared; the message is a sentence for an operator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +48,7 @@ class SchemaStatus:
 
 
 async def is_current(db: "Database") -> bool:
-    """Whether the database has these migrations and no others, so that `deploy`, which takes a process of its
+    """True if the database has these migrations and no others, so that `deploy`, which takes a process of its
     own, has nothing to do.
     """
     try:
@@ -141,7 +134,15 @@ async def _run(command: str, url: str) -> dict[str, Any]:
         )
     result: dict[str, Any] = orjson.loads(answer)
     if "error" in result:
-        state = str(result["error"].get("state"))
-        raise SchemaError(result["error"]["message"], unreachable=state.startswith(("08", "53", "57P")))
+        raise SchemaError(_sentence(result["error"]["message"], str(result["error"].get("state"))))
     ok: dict[str, Any] = result["ok"]
     return ok
+
+
+def _sentence(reason: str, state: str) -> str:
+    """`state` is PostgreSQL's code of the error. Drivers name the address, never the password."""
+    if state.startswith(("08", "53", "57P")):
+        return f"The database cannot be reached ({reason}); start it or correct DATABASE_URL."
+    if reason.endswith("."):
+        return reason
+    return f"The database refused: {reason}; correct DATABASE_URL or see `handover db status`."

@@ -1,4 +1,4 @@
-"""What a call asks for of related rows, and of the columns of a partial model."""
+"""The `include` and `select` of a call: related rows, and the columns of a partial model."""
 
 import re
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ def selection(model: type[BaseModel], include: Mapping[str, Any] | None) -> dict
 def missing_relation(
     error: FieldNotFoundError, model: type[BaseModel], arguments: dict[str, Any]
 ) -> MissingRequiredValueError | None:
-    """What the error means where it is about a relation that is None, which no write takes."""
+    """The meaning of the error where it is about a relation that is None, which no write takes."""
     unknown = re.search(r"Unknown argument `(\w+)`", str(error))
     if unknown is None or not _is_unset(unknown[1], arguments, model):
         return None

@@ -1,4 +1,4 @@
-"""Keeps an engine process running: starts it again whenever it ends, kills it when it hangs."""
+"""The supervisor of the engine process: starts it again whenever it ends, kills it when it hangs."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from core.database.errors import EngineUnavailable
 from core.database.process import Connection, EngineProcess
 
 RESTART_WAIT_S: Final = 3.0
-"""How long a request waits for an engine that is being started."""
+"""The longest wait of a request for an engine that is being started."""
 NOTICE_S: Final = 0.005
 PROBE_INTERVAL_S: Final = 1.0
 PROBE_TIMEOUT_S: Final = 15.0

@@ -3,22 +3,19 @@
 import asyncio
 import gc
 import multiprocessing
-import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final
 
 import structlog
 
-from core.local.process import die_with_parent
 from core.platform import Platform
 
 log = structlog.get_logger("handover.lifecycle")
 
-_POLL_S: Final = 1.0
 _STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _COLLECT_AFTER: Final = (10_000, 20, 20)
 
@@ -87,28 +84,22 @@ def settled() -> Iterator[None]:
         gc.unfreeze()
 
 
-@asynccontextmanager
-async def end_with_parent() -> AsyncIterator[None]:
-    """A worker process stops itself, in order, when its supervisor is gone; elsewhere this does nothing.
-
-    Linux sends the signal by itself; the poll is for other systems.
-    """
+@contextmanager
+def end_with_parent() -> Iterator[None]:
+    """A worker process stops itself, in order, when its supervisor is gone; elsewhere this does nothing."""
     parent = multiprocessing.parent_process()
-    if parent is None or parent.pid is None:
+    if parent is None:
         yield
         return
-    die_with_parent(signal.SIGTERM, parent.pid)
-    watch = asyncio.create_task(_watch(parent.pid), name="watch parent")
+    loop, sentinel = asyncio.get_running_loop(), parent.sentinel
+
+    def end() -> None:
+        loop.remove_reader(sentinel)
+        log.warning("worker.parent_gone", parent=parent.pid)
+        signal.raise_signal(signal.SIGTERM)
+
+    loop.add_reader(sentinel, end)
     try:
         yield
     finally:
-        watch.cancel()
-        with suppress(asyncio.CancelledError):
-            await watch
-
-
-async def _watch(parent: int) -> None:
-    while os.getppid() == parent:  # noqa: ASYNC110 - no event tells of a parent's end everywhere
-        await asyncio.sleep(_POLL_S)
-    log.warning("worker.parent_gone", parent=parent)
-    os.kill(os.getpid(), signal.SIGTERM)
+        loop.remove_reader(sentinel)

@@ -23,7 +23,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from core.errors import FieldError, Invalid, UnsupportedMediaType
 
 FORM_OVERHEAD_BYTES: Final = 64 * 1024
-"""What boundaries, headers and small fields may add to the size of the files."""
+"""The most that boundaries, headers and small fields add to the size of the files."""
 
 _LARGEST_FIELD: Final = 4096
 _LARGEST_HEADER: Final = 16 * 1024

@@ -257,8 +257,8 @@ class HttpProtocol(HttpToolsProtocol):
         )
 
     def _stop(self, error: Exception) -> None:
-        """What arrived is no request, or none that is answered, or no body of one. What callbacks of the
-        parser raise is the context of an error of its own.
+        """Read no more: no request has arrived, or none that is answered, or no body of one. An error that
+        callbacks of the parser raise is the context of one of its own.
         """
         cycle = self.cycle
         if cycle is None or not cycle.more_body:

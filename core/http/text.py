@@ -17,7 +17,7 @@ WHITESPACE: Final = (
 
 
 def fault_of(value: str) -> str | None:
-    """Why the database could not hold this text, or None when it can."""
+    """The reason why the database could not hold this text, None when it can."""
     if "\0" in value:
         return "must not contain the NUL character"
     if not value.isascii():

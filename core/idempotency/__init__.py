@@ -1,4 +1,4 @@
-"""A request that carries an `Idempotency-Key` is carried out once, however often it is sent within a day.
+"""Idempotency keys: a request that carries one is carried out once, however often it is sent within a day.
 
 The key's row, and what may follow from it
 ==========================================

@@ -1,4 +1,4 @@
-"""One request's hold on its key."""
+"""The claim of a request on its key."""
 
 import asyncio
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""The only place that asks the database for idempotency keys. Every change names its attempt."""
+"""The queries of idempotency keys. Every change names its attempt."""
 
 import base64
 import json
@@ -50,7 +50,7 @@ DELETE FROM idempotency_keys WHERE expires_at < {_NOW} AND lease_expires_at < {_
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the client got. Header values are text as HTTP has it (Latin-1)."""
+    """The answer that the client got. Header values are text as HTTP has it (Latin-1)."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -90,7 +90,7 @@ async def renew(db: Database, key_id: str, attempt: str, *, lease_s: float) -> N
 
 
 async def mark(tx: Database, key_id: str, attempt: str) -> bool:
-    """Whether the key is still that attempt's."""
+    """True if the key is still that attempt's."""
     return await tx.execute_raw(_MARK, key_id, attempt) == 1
 
 
@@ -106,5 +106,5 @@ async def store(
 
 
 async def delete_expired(db: Database) -> int:
-    """How many there were."""
+    """The number of deleted keys."""
     return await db.execute_raw(_DELETE_EXPIRED)

@@ -19,7 +19,7 @@ from core.jobs.errors import (
 )
 from core.jobs.kinds import JobKind
 from core.jobs.service import Jobs
-from core.jobs.views import JobEventView, JobPage, JobState, JobView, JsonObject
+from core.jobs.views import JobEventView, JobPage, JobState, JobView, JsonObject, Requester
 
 __all__ = [
     "Describe",
@@ -40,5 +40,6 @@ __all__ = [
     "JsonObject",
     "LeaseLost",
     "NextRun",
+    "Requester",
     "TooManyStreams",
 ]

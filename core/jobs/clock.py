@@ -14,20 +14,20 @@ from typing import Final
 
 import structlog
 
-from core.database.client import Database
+from core.database.client import Author, Database
 from core.database.transaction import unit_of_work
 from core.errors import Unavailable
 from core.jobs import queries
 from core.jobs.errors import JobConflict
 from core.jobs.kinds import JobKind
 from core.jobs.pause import pause
-from core.jobs.views import Asked, Enqueuer, JobView, JsonObject
+from core.jobs.views import JobView, JsonObject, Requester
 from core.settings import Settings
 
 LOOK_S: Final = 10.0
 """Seconds between two looks at the clock."""
 
-Enqueue = Callable[[Database, str, JsonObject, Enqueuer], Awaitable[JobView]]
+Enqueue = Callable[[Database, str, JsonObject, Author], Awaitable[JobView]]
 
 log = structlog.get_logger(__name__)
 
@@ -87,7 +87,7 @@ class Clock:
         if not await queries.move_clock(tx, kind, every.total_seconds()):
             return None
         try:
-            return await self._enqueue(tx, kind, arguments, Asked("clock"))
+            return await self._enqueue(tx, kind, arguments, Requester("clock"))
         except JobConflict:
             return None
 

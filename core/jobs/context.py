@@ -1,4 +1,4 @@
-"""What a job's handler is given: its arguments, and the only ways in which it may touch its own row."""
+"""The context of a job's handler: its arguments, and the only ways in which it may touch its own row."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ Describe = Callable[[], JsonObject]
 
 @dataclass(slots=True)
 class Signals:
-    """Why a handler has to stop. Set by the runner and its heartbeat, read by the context."""
+    """The reasons why a handler has to stop. Set by the runner and its heartbeat, read by the context."""
 
     stopping: asyncio.Event
     lease_lost: bool = False

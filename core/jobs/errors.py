@@ -1,4 +1,4 @@
-"""What can go wrong with a job.
+"""Errors of jobs.
 
 JobNotFound, JobConflict, JobEnded    answers to a caller (404, 409, 409)
 TooManyStreams                        an answer to a caller (503)

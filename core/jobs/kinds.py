@@ -1,4 +1,4 @@
-"""How a slice declares a kind of job."""
+"""The declaration of a kind of job, which a slice makes."""
 
 import re
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""How fast a phase goes and how long it will still take."""
+"""The rate of a phase, and the time that is left of it."""
 
 import time
 from collections import deque

@@ -1,12 +1,11 @@
-"""Waiting that ends early."""
+"""A sleep that an event ends early."""
 
 import asyncio
+from contextlib import suppress
 
 
 async def pause(until: asyncio.Event, seconds: float) -> None:
     """Sleep, but no longer than until the event."""
-    try:
+    with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await until.wait()
-    except TimeoutError:
-        return

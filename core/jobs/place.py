@@ -1,4 +1,4 @@
-"""Which data folder a process works in: a job that needs files of one is run only where that folder is."""
+"""The identity of a data folder: a job that needs files of one is run only where that folder is."""
 
 import uuid
 from pathlib import Path

@@ -1,11 +1,11 @@
-"""The only place of the job runner that calls Prisma. Functions that return None found nothing to change:
+"""The queries of jobs. Functions that return None found nothing to change:
 the job is not ours any more, or not in the state that the change needs."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import cast
+from typing import Final, cast
 
 from prisma.models import Job, JobEvent
 from prisma.types import JobOrderByInput, JobWhereInput
@@ -24,6 +24,8 @@ from core.jobs.views import (
     Place,
     Snapshot,
 )
+
+EVENTS_PER_READ: Final = 500
 
 
 def _json(value: JsonObject | None) -> str | None:
@@ -224,21 +226,14 @@ async def _with_rates(db: Database, jobs: list[JobView]) -> list[JobView]:
     return [replace(job, rate=now.rate, seconds_left=now.seconds_left) if now else job for job, now in pairs]
 
 
-async def events_of(db: Database, after: Mapping[str, int], *, limit: int) -> dict[str, list[JobEventView]]:
-    """Of each of these jobs the events after that number, oldest first; `limit` holds for all together."""
+async def events_of(db: Database, after: Mapping[str, int]) -> dict[str, list[JobEventView]]:
+    """Of each of these jobs the events after that number, oldest first; at most EVENTS_PER_READ of all."""
     rows = await db.jobevent.find_many(
         where={"OR": [{"job_id": job_id, "sequence": {"gt": number}} for job_id, number in after.items()]},
         order=[{"job_id": "asc"}, {"sequence": "asc"}],
-        take=limit,
+        take=EVENTS_PER_READ,
     )
     found: dict[str, list[JobEventView]] = {}
     for row in rows:
         found.setdefault(row.job_id, []).append(_event_view(row))
     return found
-
-
-async def events_after(db: Database, job_id: str, sequence: int, *, limit: int) -> list[JobEventView]:
-    rows = await db.jobevent.find_many(
-        where={"job_id": job_id, "sequence": {"gt": sequence}}, order={"sequence": "asc"}, take=limit
-    )
-    return [_event_view(row) for row in rows]

@@ -1,4 +1,4 @@
-"""Runs one claimed job: keeps its lease alive, tells its handler to stop, and settles how it ended."""
+"""The runner of one claimed job: it renews the lease, tells the handler to stop, and writes how it ended."""
 
 import asyncio
 import logging
@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an attempt ended. State `queued`: handed back; None: the lease is lost, nothing may be written."""
+    """The end of an attempt. State `queued`: handed back; None: the lease is lost, nothing may be written."""
 
     state: JobState | None
     result: JsonObject | None = None
@@ -275,7 +275,9 @@ class Runner:
 
 
 def _level(job: JobView) -> int:
-    """What a handler gave up with is told to whoever asked for the job; only a fault of ours is an error."""
+    """The log level of an end: a handler's reason to give up is told to whoever asked for the job; only a
+    fault of ours is an error.
+    """
     if job.state != "failed":
         return logging.INFO
     return logging.ERROR if job.error == INTERNAL_ERROR else logging.WARNING

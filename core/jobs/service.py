@@ -1,4 +1,4 @@
-"""The door to background work: enqueue, run, recover, cancel, read, follow."""
+"""Background jobs of one process: enqueue, run, recover, cancel, read, follow."""
 
 import asyncio
 import contextvars
@@ -8,12 +8,13 @@ import socket
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from uuid import uuid4
 
 import structlog
 
 from core.cache import Cache
-from core.database.client import Database
+from core.database.client import Author, Database
 from core.errors import Unavailable
 from core.jobs import metrics, queries
 from core.jobs.clock import Clock
@@ -24,8 +25,8 @@ from core.jobs.pause import pause
 from core.jobs.place import place_of
 from core.jobs.pruning import pruning
 from core.jobs.runner import Lease, Runner, is_dead
-from core.jobs.streams import EVENTS_PER_READ, Admitted, Streams
-from core.jobs.views import Enqueuer, JobEventView, JobPage, JobState, JobView, JsonObject, Place
+from core.jobs.streams import Admitted, Streams
+from core.jobs.views import JobEventView, JobPage, JobState, JobView, JsonObject, Place
 from core.settings import Settings
 
 PICKUP_DELAY_S = 5.0
@@ -45,7 +46,7 @@ class Jobs:
 
     A process that only runs its own job (the command line) needs no `start`, but must `stop` before it
     closes `db`.
-    `draining`, when given, begins the stop as soon as it is set.
+    `stopping`, when given, begins the stop as soon as it is set: jobs hand their leases back, followers end.
     `openapi` tells handlers what the running app publishes; a process without an app has none.
     """
 
@@ -56,7 +57,7 @@ class Jobs:
         settings: Settings,
         kinds: Iterable[JobKind],
         *,
-        draining: asyncio.Event | None = None,
+        stopping: asyncio.Event | None = None,
         openapi: Describe | None = None,
     ) -> None:
         self._db = db
@@ -70,17 +71,16 @@ class Jobs:
             self._kinds[kind.kind] = kind
         self._place = place_of(settings.data_dir)
         self._process = f"{socket.gethostname()}:{os.getpid()}"
-        self._draining = draining
         self._openapi = openapi
-        self._stopping = asyncio.Event()
-        self._streams = Streams(db)
+        self._stopping = stopping or asyncio.Event()
+        self._streams = Streams(db, self._stopping)
         self.clock = Clock(db, settings, self._kinds.values(), self.enqueue)
         self._beginning = asyncio.Semaphore(STREAMS_BEGIN_AT_ONCE)
         self._running: dict[asyncio.Task[None], Runner] = {}
         self._background: list[asyncio.Task[None]] = []
-        self._drain: asyncio.Task[None] | None = None
+        self._draining: asyncio.Task[None] | None = None
 
-    async def enqueue(self, db: Database, kind: str, arguments: JsonObject, actor: Enqueuer) -> JobView:
+    async def enqueue(self, db: Database, kind: str, arguments: JsonObject, actor: Author) -> JobView:
         """Write the job, with `db` bound to the caller's transaction or not. `run` it once that is committed.
 
         Raises JobConflict while a job of the same exclusive kind has not ended; the transaction stays usable.
@@ -113,7 +113,7 @@ class Jobs:
             raise JobConflict(kind, holder)
 
     async def is_orphaned(self, job_id: str) -> bool:
-        """Whether its lease has run out, or is that of a dead process of this host: `run` takes it over."""
+        """True if its lease has run out, or is that of a dead process of this host: `run` takes it over."""
         owner = (await self.get(job_id)).lease_owner
         dead = owner if owner and is_dead(owner) else None
         return await queries.orphan(self._db, job_id, dead) is not None
@@ -124,19 +124,8 @@ class Jobs:
         A job that another process runs, or that has ended, is left alone. Cancelling the caller does not stop
         the job, `stop` does. Raises Unavailable when the database cannot be asked; it is picked up later.
         """
-        if not self._stopping.is_set():
-            lease = self._new_lease()
-            job = await queries.claim(
-                self._db,
-                job_id_of(job_id),
-                list(self._kinds),
-                owner=lease.owner,
-                lease_s=self._settings.job_lease_s,
-                place=self._place,
-            )
-            if job is not None:
-                metrics.CLAIMS.labels(job.kind, "request").inc()
-                await asyncio.shield(self._launch(job, lease))
+        if not self._stopping.is_set() and (task := await self._claim(job_id_of(job_id))) is not None:
+            await asyncio.shield(task)
         return await self.get(job_id)
 
     async def run_after_answer(self, job_id: str) -> None:
@@ -150,26 +139,16 @@ class Jobs:
         """Begin to pick up jobs that lost their process, and to follow the clock."""
         self._background.append(asyncio.create_task(self._recover()))
         self._background.append(asyncio.create_task(self.clock.follow(self._stopping)))
-        if self._draining is not None:
-            self._background.append(asyncio.create_task(self._watch(self._draining)))
-
-    def begin_stop(self) -> None:
-        """Tell running jobs to hand their leases back and followers to end; returns at once."""
-        self._stopping.set()
-        self._streams.begin_stop()
-        if self._drain is None:
-            self._drain = asyncio.create_task(self._hand_back())
+        self._draining = asyncio.create_task(self._drain())
 
     async def stop(self) -> None:
-        """Return when no job of this process runs any more, within `shutdown_grace_s` of the first call."""
-        self.begin_stop()
-        if self._drain is not None:
-            await self._drain
+        """Return when no job runs here any more, within `shutdown_grace_s` of the beginning of the stop."""
+        self._stopping.set()
+        await (self._draining or self._drain())
         await self._streams.stop()
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
-        self._background.clear()
 
     async def cancel(self, job_id: str) -> JobView:
         """End a queued job, tell a running one to stop. Raises JobNotFound, or JobEnded if it is too late."""
@@ -204,7 +183,8 @@ class Jobs:
 
     async def events_after(self, job_id: str, sequence: int) -> Sequence[JobEventView]:
         """The next events, oldest first; at most 500, so ask again until none come."""
-        return await queries.events_after(self._db, job_id_of(job_id), sequence, limit=EVENTS_PER_READ)
+        job_id = job_id_of(job_id)
+        return (await queries.events_of(self._db, {job_id: sequence})).get(job_id, [])
 
     @asynccontextmanager
     async def streaming(self, job_id: str) -> AsyncIterator[JobView]:
@@ -230,11 +210,22 @@ class Jobs:
         names = kind.public_arguments if kind is not None else ()
         return {name: job.arguments[name] for name in names if name in job.arguments}
 
-    def _new_lease(self) -> Lease:
-        return Lease(f"{self._process}:{uuid4().hex[:12]}", time.monotonic())
-
-    def _launch(self, job: JobView, lease: Lease) -> asyncio.Task[None]:
-        """The job gets a task and a context of its own: no request's deadline, log fields or query count."""
+    async def _claim(self, job_id: str | None = None) -> asyncio.Task[None] | None:
+        """The task of this job or, without an id, of that which has lacked a runner for longest; None if
+        there is none. Its context is its own: no request's deadline, log fields or query count.
+        """
+        lease = Lease(f"{self._process}:{uuid4().hex[:12]}", time.monotonic())
+        claim = queries.claim_next if job_id is None else partial(queries.claim, job_id=job_id)
+        job = await claim(
+            self._db,
+            kinds=list(self._kinds),
+            owner=lease.owner,
+            lease_s=self._settings.job_lease_s,
+            place=self._place,
+        )
+        if job is None:
+            return None
+        metrics.CLAIMS.labels(job.kind, "recovery" if job_id is None else "request").inc()
         runner = Runner(
             job,
             self._kinds[job.kind],
@@ -266,26 +257,13 @@ class Jobs:
             await pause(self._stopping, POLL_S * random.uniform(0.75, 1.25))
 
     async def _pick_up(self) -> None:
-        while len(self._running) < MAX_RECOVERED_AT_ONCE and self._kinds and not self._stopping.is_set():
-            lease = self._new_lease()
-            job = await queries.claim_next(
-                self._db,
-                list(self._kinds),
-                owner=lease.owner,
-                lease_s=self._settings.job_lease_s,
-                place=self._place,
-            )
-            if job is None:
+        while len(self._running) < MAX_RECOVERED_AT_ONCE and not self._stopping.is_set():
+            if await self._claim() is None:
                 return
-            metrics.CLAIMS.labels(job.kind, "recovery").inc()
-            self._launch(job, lease)
 
-    async def _watch(self, draining: asyncio.Event) -> None:
-        await draining.wait()
-        self.begin_stop()
-
-    async def _hand_back(self) -> None:
-        """Handlers stop at their next batch; those that do not in time are cut off where they stand."""
+    async def _drain(self) -> None:
+        """Handlers that do not stop in time, at their next batch, are cut off where they stand."""
+        await self._stopping.wait()
         grace = max(self._settings.shutdown_grace_s - ABORT_WAIT_S, self._settings.shutdown_grace_s / 2)
         if self._running:
             await asyncio.wait(set(self._running), timeout=grace)

@@ -1,4 +1,4 @@
-"""Event streams: all that a process has open are fed by one poll, whatever their number and their jobs."""
+"""Event streams: one poll feeds all that a process has open, whatever their number and their jobs."""
 
 import asyncio
 import contextvars
@@ -23,8 +23,7 @@ MOST_STREAMS: Final = 500
 POLL_S: Final = 0.3
 RETRY_S: Final = 1.0
 CHECK_S: Final = 1.0
-"""How often a stream asks whether it may go on."""
-EVENTS_PER_READ: Final = 500
+"""The interval in which a stream asks whether it may go on."""
 
 log = structlog.get_logger(__name__)
 
@@ -42,17 +41,17 @@ class _Stream:
 
 
 class Streams:
-    """A poll reads what streams that wait for something have not had yet. One whose client is slow keeps what
-    it was given, 500 events at most, and is passed by meanwhile.
+    """The event streams of one process. A poll reads what those that wait for something have not had yet. One
+    whose client is slow keeps what it was given, 500 events at most, and is passed by meanwhile.
     """
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, stopping: asyncio.Event) -> None:
         self._db = db
+        self._stopping = stopping
         self._places = MOST_STREAMS
         self._streams: set[_Stream] = set()
         self._poller: asyncio.Task[None] | None = None
         self._joined = asyncio.Event()
-        self._stopping = False
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -66,7 +65,7 @@ class Streams:
             self._places += 1
 
     async def follow(self, job_id: str, after: int, admitted: Admitted | None) -> AsyncIterator[JobEventView]:
-        """Every event after that number: ends after the final one, when `admitted` says no, or at `stop`."""
+        """Every event after that number; ends after the final one, when `admitted` says no, and at a stop."""
         stream = _Stream(job_id, after)
         check_at = time.monotonic() + CHECK_S
         self._streams.add(stream)
@@ -74,7 +73,7 @@ class Streams:
         if self._poller is None or self._poller.done():
             self._poller = asyncio.create_task(self._poll(), name="job-events", context=contextvars.Context())
         try:
-            while not self._stopping:
+            while not self._stopping.is_set():
                 if admitted is not None and time.monotonic() >= check_at:
                     if not await admitted():
                         return
@@ -90,19 +89,12 @@ class Streams:
         finally:
             self._streams.discard(stream)
 
-    def begin_stop(self) -> None:
-        self._stopping = True
-        self._joined.set()
-        for stream in self._streams:
-            stream.news.set()
-
     async def stop(self) -> None:
-        self.begin_stop()
         if self._poller is not None:
             await self._poller
 
     async def _poll(self) -> None:
-        while self._streams and not self._stopping:
+        while self._streams and not self._stopping.is_set():
             self._joined.clear()
             try:
                 rest_s = 0.0 if await self._feed() else POLL_S
@@ -114,6 +106,8 @@ class Streams:
                 rest_s = RETRY_S
             if not self._joined.is_set():
                 await pause(self._joined, rest_s)
+        for stream in self._streams:
+            stream.news.set()
 
     async def _feed(self) -> bool:
         """One read for all; True when there is more to read at once."""
@@ -123,10 +117,10 @@ class Streams:
             after[stream.job_id] = min(stream.after, after.get(stream.job_id, stream.after))
         if not after:
             return False
-        found = await queries.events_of(self._db, after, limit=EVENTS_PER_READ)
+        found = await queries.events_of(self._db, after)
         for stream in waiting:
             stream.pending.extend(e for e in found.get(stream.job_id, ()) if e.sequence > stream.after)
             if stream.pending:
                 stream.after = stream.pending[-1].sequence
                 stream.news.set()
-        return sum(map(len, found.values())) == EVENTS_PER_READ
+        return sum(map(len, found.values())) == queries.EVENTS_PER_READ

@@ -1,8 +1,8 @@
-"""What the rest of the app sees of a job: frozen values, never database rows."""
+"""Jobs and their events as the rest of the app sees them: frozen values, never database rows."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
@@ -15,18 +15,8 @@ EventKind = Literal["state", "phase", "progress", "cancel"]
 ENDED: frozenset[JobState] = frozenset({"succeeded", "failed", "cancelled"})
 
 
-class Enqueuer(Protocol):
-    """Who asked for a job; the request's actor fits."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def request_id(self) -> str | None: ...
-
-
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Requester:
     """The one who asked for a job, as the author of what the job changes."""
 
     name: str
@@ -87,8 +77,8 @@ class JobView:
     seconds_left: float | None = None
 
     @property
-    def asked_by(self) -> Asked:
-        return Asked(self.actor, self.request_id)
+    def asked_by(self) -> Requester:
+        return Requester(self.actor, self.request_id)
 
     @property
     def ended(self) -> bool:

@@ -1,11 +1,11 @@
 """The PostgreSQL and Redis of the default set-up: embedded, per data folder, and gone when nobody uses them.
 
     services.py   what a server, a command or a test enters: `with local_services(settings) as settings`
-    keeper.py     the process that runs one service for as long as somebody holds its users lock
+    supervisor.py the process that runs one service for as long as somebody holds its users lock
     postgres.py   how PostgreSQL is made and run       redis.py   how Redis is run
     process.py    children that die with their parent   paths.py  where everything stands
 
 A user holds a shared kernel lock (flock) while it lives; however it dies, the kernel lets go of the lock.
-The keeper waits for the exclusive lock: when it gets it, nobody is left, and it stops its service. No
+The supervisor waits for the exclusive lock: when it gets it, nobody is left, and it stops its service. No
 heartbeat, no pid guessing.
 """

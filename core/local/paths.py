@@ -1,12 +1,11 @@
-"""The files of one embedded service below the data folder, and the locks that users and keepers
-share.
+"""The files of one embedded service below the data folder, and the locks that users and
+supervisors share.
 """
 
 import fcntl
 import hashlib
 import os
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -22,52 +21,29 @@ class LocalServiceError(Exception):
     """An embedded service cannot run; the message is one sentence for the person at the terminal."""
 
 
-@dataclass(frozen=True, slots=True)
 class ServicePaths:
     """The files of one service of one data folder.
 
-    `users_lock` is held shared by whoever uses the service; `keeper_lock` exclusively by the keeper for
-    its whole life; `start_lock` by a user while it looks for or starts a keeper.
+    `users_lock` is held shared by whoever uses the service; `supervisor_lock` exclusively by its supervisor
+    for its whole life; `start_lock` by a user while it looks for or starts a supervisor. `state` is JSON with
+    the URL; it exists from the moment the service answers until it is being stopped.
     """
 
-    service: ServiceName
-    data_dir: Path
+    def __init__(self, service: ServiceName, data_dir: Path) -> None:
+        self.service = service
+        self.data_dir = data_dir
+        self.base = data_dir / "local" / service
+        self.users_lock = self.base / "users.lock"
+        # By these names releases before know them, which may run still.
+        self.supervisor_lock = self.base / "keeper.lock"
+        self.supervisor_log = self.base / "keeper.log"
+        self.start_lock = self.base / "start.lock"
+        self.state = self.base / "state.json"
+        self.server_log = self.base / "server.log"
+        self.data = self.base / "data"
+        self.socket_dir = self._socket_dir()
 
-    @property
-    def base(self) -> Path:
-        return self.data_dir / "local" / self.service
-
-    @property
-    def users_lock(self) -> Path:
-        return self.base / "users.lock"
-
-    @property
-    def keeper_lock(self) -> Path:
-        return self.base / "keeper.lock"
-
-    @property
-    def start_lock(self) -> Path:
-        return self.base / "start.lock"
-
-    @property
-    def state(self) -> Path:
-        """JSON with the URL; it exists from the moment the service answers until it is being stopped."""
-        return self.base / "state.json"
-
-    @property
-    def keeper_log(self) -> Path:
-        return self.base / "keeper.log"
-
-    @property
-    def server_log(self) -> Path:
-        return self.base / "server.log"
-
-    @property
-    def data(self) -> Path:
-        return self.base / "data"
-
-    @property
-    def socket_dir(self) -> Path:
+    def _socket_dir(self) -> Path:
         """Below the data folder, or in the temporary one when that path is too long or has odd characters."""
         preferred = self.base / "socket"
         text = str(preferred)

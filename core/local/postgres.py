@@ -7,21 +7,32 @@ import os
 import pwd
 import shutil
 import signal
+import stat
 import subprocess
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
 from core.local.paths import LocalServiceError, ServicePaths
-from core.local.process import Account, child_setup, command_line, open_to_everybody, process_exists
-from core.local.server import ServerProcess, private_folder
+from core.local.process import command_line
+from core.local.server import Account, ServerProcess, private_folder, started
 
 DATABASE = "handover"
 USER = "handover"
 STOP_TIMEOUT_S = 20.0
 ACCOUNTS_FOR_ROOT = ("postgres", "nobody")
-"""Who runs the server when we are root, which PostgreSQL refuses: the first of these that the system has."""
+"""The accounts for a server of root, which PostgreSQL refuses to run as: the first that the system has."""
 
+INITDB_OPTIONS = (
+    "--encoding=UTF8",
+    "--locale=C",
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+    "--auth=trust",
+    "--no-instructions",
+)
 CONFIGURATION = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -42,13 +53,9 @@ class Postgres(ServerProcess):
     stop_signals = ((signal.SIGINT, STOP_TIMEOUT_S), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 
     def __init__(self, paths: ServicePaths) -> None:
-        super().__init__(paths, _account(paths.data))
         self._programs = _programs()
-        self.keep_access = self.account is not None and not open_to_everybody([paths.base, self._programs])
-
-    @property
-    def url(self) -> str:
-        return f"postgresql://{USER}@/{DATABASE}?host={quote(str(self.paths.socket_dir))}"
+        super().__init__(paths, _account(paths, self._programs))
+        self.url = f"postgresql://{USER}@/{DATABASE}?host={quote(str(paths.socket_dir))}"
 
     def prepare(self) -> None:
         """A half-made cluster of an interrupted start is thrown away."""
@@ -70,38 +77,33 @@ class Postgres(ServerProcess):
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
         return {**kept, "LC_ALL": "C", "TZ": "UTC"}
 
-    def wait_ready(self, process: subprocess.Popen[bytes]) -> None:
-        """And has the database; recovery after a power cut may take a while."""
-        super().wait_ready(process)
-        self._ensure_database()
-
     def _initialise(self) -> None:
+        """A cluster that has the database, at its place once it is complete."""
         fresh = self.paths.base / "data.new"
         for leftover in (fresh, self.paths.data):
             if leftover.exists():
                 shutil.rmtree(leftover)
         private_folder(fresh, self.account)
-        command = [
-            str(self._programs / "initdb"),
-            "-D",
-            str(fresh),
-            "-U",
-            USER,
-            "--encoding=UTF8",
-            "--locale=C",
-        ]
-        command += [
-            "--locale-provider=builtin",
-            "--builtin-locale=C.UTF-8",
-            "--auth=trust",
-            "--no-instructions",
-        ]
-        done = self._run(command)
-        if done.returncode != 0:
-            reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-            raise LocalServiceError(
-                f"The PostgreSQL data folder {self.paths.data} could not be made: {reason}."
+        initdb = ["initdb", "-D", str(fresh), "-U", USER, *INITDB_OPTIONS]
+        single = ["postgres", "--single", "-D", str(fresh), "-c", "exit_on_error=true", "postgres"]
+        for command, statement in ((initdb, ""), (single, f"CREATE DATABASE {DATABASE}\n")):
+            process = started(
+                [self._programs / command[0], *command[1:]],
+                signal.SIGKILL,
+                self.account,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                cwd="/",
+                env=self.environment(),
             )
+            _, errors = process.communicate(statement)
+            if process.returncode != 0:
+                reason = (errors.strip().splitlines() or ["no reason given"])[-1]
+                raise LocalServiceError(
+                    f"The PostgreSQL data folder {self.paths.data} could not be made: {reason}."
+                )
         fresh.rename(self.paths.data)
 
     def accepts(self, pid: int) -> bool:
@@ -114,48 +116,15 @@ class Postgres(ServerProcess):
             return False
         return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
 
-    def _ensure_database(self) -> None:
-        known = self._psql(f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'")
-        if not known:
-            self._psql(f"CREATE DATABASE {DATABASE}")
-
-    def _psql(self, statement: str) -> str:
-        command = [
-            str(self._programs / "psql"),
-            "-X",
-            "-At",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-U",
-            USER,
-            "-d",
-            "postgres",
-        ]
-        done = self._run([*command, "-h", str(self.paths.socket_dir), "-c", statement])
-        if done.returncode != 0:
-            raise LocalServiceError(f"PostgreSQL refused its first statement: {done.stderr.strip()}")
-        return done.stdout.strip()
-
-    def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd="/",
-            env=self.environment(),
-            preexec_fn=child_setup(signal.SIGKILL, self.account, keep_access=self.keep_access),
-        )
-
     def _stop_leftover(self) -> None:
-        """A server whose keeper was killed is stopping by itself (Linux) or must be told to (elsewhere)."""
+        """One whose supervisor was killed is stopping by itself (Linux) or must be told to (elsewhere)."""
         try:
             pid = int((self.paths.data / "postmaster.pid").read_text().splitlines()[0])
         except (FileNotFoundError, ValueError, IndexError):
             return
         deadline = time.monotonic() + STOP_TIMEOUT_S
-        while process_exists(pid) and self._is_ours(pid):
+        # Pids are reused: only a process that was started for this data folder counts.
+        while str(self.paths.data) in command_line(pid):
             os.kill(pid, signal.SIGINT if time.monotonic() < deadline else signal.SIGQUIT)
             if time.monotonic() > deadline + 5:
                 raise LocalServiceError(
@@ -163,10 +132,6 @@ class Postgres(ServerProcess):
                     " Then try again."
                 )
             time.sleep(0.05)
-
-    def _is_ours(self, pid: int) -> bool:
-        """Pids are reused: only a process that was started for this data folder counts."""
-        return str(self.paths.data) in command_line(pid)
 
 
 def _programs() -> Path:
@@ -179,18 +144,27 @@ def _programs() -> Path:
     return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
 
 
-def _account(data: Path) -> Account | None:
+def _account(paths: ServicePaths, programs: Path) -> Account | None:
     if os.geteuid() != 0:
         return None
-    if data.exists() and data.stat().st_uid != 0:
-        return Account(data.stat().st_uid, data.stat().st_gid)
+    enters_all = not _open_to_everybody([paths.base, programs])
+    if paths.data.exists() and paths.data.stat().st_uid != 0:
+        return Account(paths.data.stat().st_uid, paths.data.stat().st_gid, enters_all)
     for name in ACCOUNTS_FOR_ROOT:
-        try:
+        with suppress(KeyError):
             entry = pwd.getpwnam(name)
-        except KeyError:
-            continue
-        return Account(entry.pw_uid, entry.pw_gid)
+            return Account(entry.pw_uid, entry.pw_gid, enters_all)
     raise LocalServiceError(
         "PostgreSQL refuses to run as root and the system has neither a user 'postgres' nor 'nobody'; "
         "run as an ordinary user or set DATABASE_URL."
+    )
+
+
+def _open_to_everybody(paths: Sequence[Path]) -> bool:
+    """True if another user may enter every folder on the way to these paths."""
+    return all(
+        parent.stat().st_mode & stat.S_IXOTH
+        for path in paths
+        for parent in [path.resolve(), *path.resolve().parents]
+        if parent.is_dir()
     )

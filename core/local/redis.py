@@ -25,10 +25,7 @@ class Redis(ServerProcess):
         super().__init__(paths)
         self._program = _program()
         self._socket = paths.socket_dir / "redis.sock"
-
-    @property
-    def url(self) -> str:
-        return f"unix://{quote(str(self._socket))}"
+        self.url = f"unix://{quote(str(self._socket))}"
 
     def prepare(self) -> None:
         super().prepare()

@@ -5,39 +5,69 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from core.local.paths import LocalServiceError, ServicePaths
-from core.local.process import Account, child_setup
+from core.local.process import dying_with_us
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The user that a child of root runs as. `enters_all`: also folders that only root may enter (a data
+    folder below /root, say), by the one capability that this needs; `setpriv` of util-linux gives it.
+    """
+
+    uid: int
+    gid: int
+    enters_all: bool = False
+
+
+def started(
+    command: Sequence[str | Path], ended_by: signal.Signals, account: Account | None = None, **options: Any
+) -> subprocess.Popen[Any]:
+    """A child that gets the signal when this process goes; the options are those of `Popen`. From the main
+    thread only: the kernel ties a child's life to the thread that made it.
+    """
+    if account is not None and account.enters_all:
+        command = [
+            *("setpriv", f"--reuid={account.uid}", f"--regid={account.gid}", "--clear-groups"),
+            *("--inh-caps=+dac_override", "--ambient-caps=+dac_override"),
+            f"--pdeathsig={ended_by.name.removeprefix('SIG')}",
+            *command,
+        ]
+    elif account is not None:
+        options |= {"user": account.uid, "group": account.gid, "extra_groups": []}
+    return subprocess.Popen(
+        command,
+        umask=0o077,
+        preexec_fn=dying_with_us(ended_by),  # noqa: PLW1509 - no thread of a supervisor holds a lock
+        **{"stdin": subprocess.DEVNULL, **options},
+    )
 
 
 class ServerProcess:
-    """The keeper calls `prepare`, `spawn`, `wait_ready`, and in the end `stop`.
+    """The supervisor calls `prepare`, `spawn`, `wait_ready`, and in the end `stop`.
 
     `stop_signals` come one after the other, each with the seconds that the server has to obey it; the first
-    is also what it gets when its keeper dies. `account` is the user that it runs as, None for our own;
-    `keep_access` lets that user pass folders that only root may enter.
+    is also what it gets when its supervisor dies. `account` is the user that it runs as, None for our own.
     """
 
     name: ClassVar[str]
     start_timeout_s: ClassVar[float]
     stop_signals: ClassVar[Sequence[tuple[signal.Signals, float]]]
+    url: str
 
     def __init__(self, paths: ServicePaths, account: Account | None = None) -> None:
         self.paths = paths
         self.account = account
-        self.keep_access = False
-
-    @property
-    def url(self) -> str:
-        raise NotImplementedError
 
     def command(self) -> list[str]:
         raise NotImplementedError
 
     def accepts(self, pid: int) -> bool:
-        """Whether it answers already."""
+        """True once it answers."""
         raise NotImplementedError
 
     def environment(self) -> Mapping[str, str]:
@@ -50,15 +80,8 @@ class ServerProcess:
     def spawn(self) -> subprocess.Popen[bytes]:
         number, _ = self.stop_signals[0]
         with self.paths.server_log.open("ab") as log:
-            return subprocess.Popen(
-                self.command(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=self.environment(),
-                preexec_fn=child_setup(  # noqa: PLW1509 - the keeper has no thread that holds a lock
-                    number, self.account, keep_access=self.keep_access
-                ),
+            return started(
+                self.command(), number, self.account, stdout=log, stderr=log, env=self.environment()
             )
 
     def wait_ready(self, process: subprocess.Popen[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""The door for users of the embedded services: enter, get settings with real URLs, leave."""
+"""The use of embedded services: enter, get settings with real URLs, leave."""
 
 import json
 import os
@@ -6,7 +6,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -17,10 +17,12 @@ from core.settings import Settings
 START_TIMEOUT_S = 90.0
 LEAVE_TIMEOUT_S = 30.0
 POLL_S = 0.01
+EMBEDDED: Mapping[str, ServiceName] = {"database_url": "postgres", "redis_url": "redis"}
+"""By the setting that names another one."""
 
-_keepers: list[subprocess.Popen[bytes]] = []
-"""Keepers that this process started. They are meant to outlive it; held so that they are reaped, never waited
-for.
+_supervisors: list[subprocess.Popen[bytes]] = []
+"""The supervisors that this process started. They are meant to outlive it; held so that they are reaped,
+never waited for.
 """
 
 
@@ -58,54 +60,54 @@ class ServiceUse:
             return
         self._let_go()
         deadline = time.monotonic() + LEAVE_TIMEOUT_S
-        while time.monotonic() < deadline and not self._keeper_gone() and not self._used_by_others():
+        while time.monotonic() < deadline and not self._supervisor_gone() and not self._used_by_others():
             time.sleep(POLL_S)
         _reap()
 
     def _url(self, deadline: float) -> str:
-        """With the start lock held: either the keeper is alive and published, or it is ours to start."""
+        """With the start lock held: either the supervisor is alive and published, or it is ours to start."""
         while time.monotonic() < deadline:
-            keeper_lock = open_lock(self._paths.keeper_lock)
+            supervisor_lock = open_lock(self._paths.supervisor_lock)
             try:
-                if try_lock(keeper_lock, exclusive=True):
-                    return self._start_keeper(keeper_lock, deadline)
+                if try_lock(supervisor_lock, exclusive=True):
+                    return self._start_supervisor(supervisor_lock, deadline)
             finally:
-                os.close(keeper_lock)
+                os.close(supervisor_lock)
             with suppress(FileNotFoundError):
                 return str(json.loads(self._paths.state.read_text())["url"])
             time.sleep(POLL_S)
         raise self._late()
 
-    def _start_keeper(self, keeper_lock: int, deadline: float) -> str:
-        """The keeper inherits the held lock, so there is no moment in which somebody else could start one
+    def _start_supervisor(self, supervisor_lock: int, deadline: float) -> str:
+        """The supervisor inherits the held lock, so there is no moment in which somebody else could start one
         too.
         """
         ready_read, ready_write = os.pipe()
-        arguments = [self._paths.service, str(self._paths.data_dir), str(keeper_lock), str(ready_write)]
+        arguments = [self._paths.service, str(self._paths.data_dir), str(supervisor_lock), str(ready_write)]
         with os.fdopen(ready_read, "rb") as ready:
             try:
-                with self._paths.keeper_log.open("ab") as log:
-                    keeper = subprocess.Popen(
-                        [sys.executable, "-P", "-m", "core.local.keeper", *arguments],
+                with self._paths.supervisor_log.open("ab") as log:
+                    supervisor = subprocess.Popen(
+                        [sys.executable, "-P", "-m", "core.local.supervisor", *arguments],
                         stdin=subprocess.DEVNULL,
                         stdout=log,
                         stderr=log,
                         cwd="/",
-                        pass_fds=(keeper_lock, ready_write),
+                        pass_fds=(supervisor_lock, ready_write),
                         start_new_session=True,
                     )
             finally:
                 os.close(ready_write)
-            _keepers.append(keeper)
+            _supervisors.append(supervisor)
             if not select.select([ready], [], [], max(0.0, deadline - time.monotonic()))[0]:
                 raise self._late()
             answer = json.loads(ready.readline() or '{"error": null}')
         if "url" in answer:
             return str(answer["url"])
-        keeper.wait()
+        supervisor.wait()
         raise LocalServiceError(
             answer["error"]
-            or f"The embedded {self._paths.service} did not start; see {self._paths.keeper_log}."
+            or f"The embedded {self._paths.service} did not start; see {self._paths.supervisor_log}."
         )
 
     def _wait_for_lock(self, descriptor: int, deadline: float, *, exclusive: bool) -> None:
@@ -119,17 +121,17 @@ class ServiceUse:
             os.close(self._lock)
             self._lock = None
 
-    def _keeper_gone(self) -> bool:
+    def _supervisor_gone(self) -> bool:
         _reap()
-        probe = open_lock(self._paths.keeper_lock)
+        probe = open_lock(self._paths.supervisor_lock)
         try:
             return try_lock(probe, exclusive=False)
         finally:
             os.close(probe)
 
     def _used_by_others(self) -> bool:
-        """Not to be had exclusively, yet to be had shared: other users hold it. (A stopping keeper holds it
-        exclusively.)
+        """Not to be had exclusively, yet to be had shared: other users hold it. A supervisor that stops holds
+        it exclusively.
         """
         probe = open_lock(self._paths.users_lock)
         try:
@@ -140,7 +142,7 @@ class ServiceUse:
     def _late(self) -> LocalServiceError:
         return LocalServiceError(
             f"The embedded {self._paths.service} was not ready within {START_TIMEOUT_S:.0f} s; "
-            f"see {self._paths.keeper_log}."
+            f"see {self._paths.supervisor_log}."
         )
 
 
@@ -150,20 +152,21 @@ def local_services(settings: Settings) -> Iterator[Settings]:
 
     What is set is left alone, and nothing is started for it. Raises LocalServiceError.
     """
-    wanted: list[tuple[str, ServiceUse]] = []
-    if settings.database_url is None:
-        wanted.append(("database_url", ServiceUse("postgres", settings.data_dir)))
-    if settings.redis_url is None:
-        wanted.append(("redis_url", ServiceUse("redis", settings.data_dir)))
+    wanted = {
+        name: ServiceUse(service, settings.data_dir)
+        for name, service in EMBEDDED.items()
+        if getattr(settings, name) is None
+    }
     if not wanted:
         yield settings
         return
     with ExitStack() as stack:
-        for _, use in wanted:
+        for use in wanted.values():
             stack.callback(use.release)
-        with ThreadPoolExecutor(len(wanted)) as pool:
-            urls = list(pool.map(lambda item: (item[0], item[1].acquire()), wanted))
-        yield settings.model_copy(update=dict(urls))
+        with ThreadPoolExecutor() as pool:
+            urls = pool.map(ServiceUse.acquire, wanted.values())
+            running = settings.model_copy(update=dict(zip(wanted, urls, strict=True)))
+        yield running
 
 
 def ensure_writable(folder: Path) -> None:
@@ -185,4 +188,4 @@ def _unwritable(folder: Path, error: OSError) -> LocalServiceError:
 
 
 def _reap() -> None:
-    _keepers[:] = [keeper for keeper in _keepers if keeper.poll() is None]
+    _supervisors[:] = [supervisor for supervisor in _supervisors if supervisor.poll() is None]

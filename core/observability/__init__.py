@@ -1,1 +1,1 @@
-"""What the running app says about itself: log events (`logging`) and figures (`metrics`)."""
+"""Observability: log events (`logging`) and figures (`metrics`)."""

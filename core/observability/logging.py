@@ -107,14 +107,14 @@ _EXCEPTIONS: Final[dict[type, tuple[Processor, ...]]] = {
 
 
 class _Lines:
-    """Where finished lines go when JSON is written at info level; None otherwise."""
+    """The handler of finished lines while JSON is written at info level; None otherwise."""
 
     handler: _Handler | None = None
     finish: Processor | None = None
 
 
 def writes_lines() -> bool:
-    """Whether events at info level may be given as finished lines.
+    """True if events at info level may be given as finished lines.
 
     Not as text, which is for a person at a terminal, and not while somebody has put other processors in place
     to see the events (tests that capture them).

@@ -60,7 +60,7 @@ class _Processes(Collector):
 
 
 def observe_many(histogram: Histogram, counts: Sequence[int], total: float) -> None:
-    """What `observe` would do for each of many values: `counts` per bucket, the last one without a bound, and
+    """`observe` for each of many values: `counts` per bucket, the last one without a bound, and
     the values' sum. The library has no public way, and value by value costs a write to two files' maps each.
     """
     histogram._sum.inc(total)

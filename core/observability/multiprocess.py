@@ -1,4 +1,4 @@
-"""Where the processes of one server keep their figures: one small file per process and metric type.
+"""The folder of a server's figures: one small file per process and metric type.
 
 prometheus_client reads the folder's name once, when it is first imported. So the supervisor (or the only
 process) calls `prepare` before it imports anything that counts; workers inherit the environment variable.
@@ -66,10 +66,8 @@ def ensure() -> Path:
 def is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
+    except OSError as error:
+        return not isinstance(error, ProcessLookupError)
     return True
 
 

@@ -2,11 +2,10 @@
 
 from typing import Final
 
-from core.database.client import Database
+from core.database.client import Author, Database
 from core.http.envelope import ListEnvelope, listed
 from core.http.pagination import check_start, decode_place, encode_place, moment_of
 from core.jobs import Jobs, JobView
-from core.jobs.views import Enqueuer
 from core.settings import Settings
 from features.audit import queries
 from features.audit.schemas import COUNTED_AT_MOST, RETENTION_KIND, AuditQuery, AuditRecord, Place
@@ -36,7 +35,7 @@ async def list_entries(db: Database, query: AuditQuery) -> ListEnvelope[AuditRec
     return listed(entries, total=total, next_cursor=cursor)
 
 
-async def begin_retention(db: Database, jobs: Jobs, settings: Settings, actor: Enqueuer) -> JobView:
+async def begin_retention(db: Database, jobs: Jobs, settings: Settings, actor: Author) -> JobView:
     """How long entries are kept is decided by who runs the server, not by who asks. Raises JobConflict."""
     return await jobs.enqueue(
         db, RETENTION_KIND, {"days": settings.of(AuditSettings).audit_retention_days}, actor

@@ -5,15 +5,14 @@ import shutil
 import uuid
 from pathlib import Path
 
-from core.database.client import Database
+from core.database.client import Author, Database
 from core.jobs import JobNotFound, Jobs, JobView
-from core.jobs.views import Enqueuer
 from core.settings import Settings
 from features.exports.errors import ExportNotFound, ExportNotReady
 from features.exports.schemas import FILENAME, KIND, Arguments
 
 
-async def accept(db: Database, jobs: Jobs, settings: Settings, actor: Enqueuer, path: Path | None) -> JobView:
+async def accept(db: Database, jobs: Jobs, settings: Settings, actor: Author, path: Path | None) -> JobView:
     """Enqueue an export to a file of the caller's, or to one of ours: such a file is kept until the next
     export begins.
     """

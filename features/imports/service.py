@@ -9,14 +9,13 @@ import orjson
 import structlog
 from pydantic import ValidationError
 
-from core.database.client import Database
+from core.database.client import Author, Database
 from core.database.transaction import unit_of_work
 from core.http.envelope import ListEnvelope, listed
 from core.http.errors import VALIDATION_FAILED
 from core.http.multipart import FORM_OVERHEAD_BYTES
 from core.http.validation import field_errors
 from core.jobs import JobNotFound, Jobs, JobState, JobView
-from core.jobs.views import Enqueuer
 from core.settings import Settings
 from features.imports import queries
 from features.imports.errors import ImportNotFound, SourceUnavailable, UploadInvalid, UploadTooLarge
@@ -36,7 +35,7 @@ async def accept_upload(
     db: Database,
     jobs: Jobs,
     settings: Settings,
-    actor: Enqueuer,
+    actor: Author,
     headers: Mapping[str, str],
     body: AsyncIterable[bytes],
 ) -> JobView:
@@ -69,7 +68,7 @@ async def accept_upload(
 
 
 async def accept_file(
-    db: Database, jobs: Jobs, settings: Settings, actor: Enqueuer, path: Path, options: Options
+    db: Database, jobs: Jobs, settings: Settings, actor: Author, path: Path, options: Options
 ) -> JobView:
     """Enqueue the import of a file that stays where it is and is only read."""
     path = await asyncio.to_thread(_existing_file, path)
@@ -144,7 +143,7 @@ def _line(reject: Reject) -> bytes:
     return b'%b,"record":%b}\n' % (rest[:-1], reject.record.encode())
 
 
-async def _enqueue(db: Database, jobs: Jobs, arguments: Arguments, actor: Enqueuer) -> JobView:
+async def _enqueue(db: Database, jobs: Jobs, arguments: Arguments, actor: Author) -> JobView:
     stored = arguments.model_dump(by_alias=True, exclude_none=True, mode="json")
     return await jobs.enqueue(db, KIND, stored, actor)
 

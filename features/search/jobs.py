@@ -16,7 +16,7 @@ import structlog
 
 from core.database.client import Database
 from core.deps import ActorName
-from core.jobs import Describe, JobConflict, JobContext, JobKind, Jobs, JobView, JsonObject
+from core.jobs import Describe, JobConflict, JobContext, JobKind, Jobs, JobView, JsonObject, Requester
 from core.platform import Platform
 from features.files import api as files
 from features.search import queries, service, sql
@@ -35,14 +35,6 @@ _BATCH: Final = 50
 _FILES_AT_ONCE: Final = 100
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Starter:
-    """Who asks for a job when nobody does."""
-
-    name: str = "system"
-    request_id: None = None
 
 
 @dataclass(slots=True)
@@ -110,7 +102,7 @@ async def index_when_stale(platform: Platform) -> None:
     if any((job.result or {}).get("fingerprint") == fingerprint for job in page.jobs):
         return
     try:
-        job = await platform.jobs.enqueue(platform.db, REINDEX_KIND, {}, Starter())
+        job = await platform.jobs.enqueue(platform.db, REINDEX_KIND, {}, Requester("system"))
     except JobConflict:
         return
     await platform.jobs.run(job.id)

@@ -10,11 +10,11 @@ from pydantic_core import PydanticCustomError
 
 from core.http.fields import LEFT_OUT_IF_NONE, without_default
 from core.http.input import DIGITS_ALONE, Input
-from core.http.json import JsonObject
 from core.http.pagination import Offset, Scope, TextCursor
 from core.http.text import NotBlank, Text, Trimmed
 from core.http.timestamps import Timestamp
 from core.http.update import Update
+from features.systems.metadata.json import JsonObject
 from features.systems.outbound.url import fault_of_url
 
 CHECK_ALL_KIND: Final = "systems.check_all"

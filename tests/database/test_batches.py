@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from prisma.errors import UniqueViolationError
 
-from core.database.meter import measure
 from tests.database.values import json
+from tests.fixtures.counting import measure
 
 
 async def test_calls_of_every_kind_are_done_together_and_in_order(library: Any) -> None:

@@ -20,8 +20,8 @@ from core.database.options import EngineOptions
 from core.database.transaction import _transaction as transaction
 from core.local.paths import ServicePaths
 from core.local.postgres import Postgres
-from core.local.process import process_exists
 from tests.database.engines import connected, figures, kill_engine
+from tests.fixtures.programs import runs
 from tests.fixtures.services import TestServices
 from tests.fixtures.waiting import wait_for
 
@@ -172,11 +172,11 @@ async def test_the_engine_goes_with_its_parent_even_when_that_is_killed(services
             line = await parent.stdout.readline()
             assert line, "the program ended without starting its engine"
         engine_pid = int(line.split()[1])
-        assert process_exists(engine_pid)
+        assert runs(engine_pid)
     finally:
         parent.kill()
         await parent.wait()
-    assert await wait_for(lambda: not process_exists(engine_pid))
+    assert await wait_for(lambda: not runs(engine_pid))
 
 
 async def test_disconnect_ends_the_engine_and_later_calls_say_so(services: TestServices) -> None:
@@ -185,7 +185,7 @@ async def test_disconnect_ends_the_engine_and_later_calls_say_so(services: TestS
     async with connected(services.database_url) as db:
         pid = db.engine_status().pid
         assert pid is not None
-    assert not process_exists(pid)
+    assert not runs(pid)
     with pytest.raises(ClientNotConnectedError):
         await db.query_raw("SELECT 1")
     assert not db.engine_status().alive

@@ -20,7 +20,7 @@ from core.database.client import Database
 from core.database.errors import DatabaseUnavailable, LockTimeout, StatementTimeout
 from core.database.transaction import unit_of_work
 from core.http.projection import projected
-from core.local.process import Account
+from core.local.server import Account
 from features.items.schemas import Item
 from tests.database.engines import connected
 from tests.database.test_authored import Who, item
@@ -61,7 +61,7 @@ def pgbouncer(folder: Path, url: str, **settings: object) -> Iterator[str]:
     account = None
     if os.geteuid() == 0:  # as root it refuses to run
         entry = pwd.getpwnam("nobody")
-        account = Account(entry.pw_uid, entry.pw_gid)
+        account = Account(entry.pw_uid, entry.pw_gid, enters_all=True)
     with running("pgbouncer", "--quiet", configuration, folder=folder, account=account):
         wait_until(lambda: _listens(port), message="PgBouncer does not listen")
         yield f"postgresql://{parts.username or ''}@127.0.0.1:{port}{parts.path}"

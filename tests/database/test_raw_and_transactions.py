@@ -16,9 +16,9 @@ from core.database.errors import (
     SerializationFailure,
     StatementTimeout,
 )
-from core.database.meter import measure
 from core.database.transaction import _transaction as transaction
 from tests.database.values import json
+from tests.fixtures.counting import measure
 from tests.fixtures.waiting import wait_for
 
 

@@ -30,11 +30,11 @@ async def make_jobs(db: Database, job_settings: Settings) -> AsyncIterator[MakeJ
         *kinds: JobKind,
         lease_s: float = 30.0,
         heartbeat_s: float = 0.1,
-        draining: asyncio.Event | None = None,
+        stopping: asyncio.Event | None = None,
     ) -> Jobs:
         settings = job_settings.model_copy(update={"job_lease_s": lease_s, "job_heartbeat_s": heartbeat_s})
         cache = Cache.from_settings(settings)
-        jobs = Jobs(db, cache, settings, kinds or (COUNT, EXCLUSIVE), draining=draining)
+        jobs = Jobs(db, cache, settings, kinds or (COUNT, EXCLUSIVE), stopping=stopping)
         made.append(jobs)
         return jobs
 

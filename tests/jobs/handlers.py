@@ -16,6 +16,7 @@ CREATE_ROWS = "CREATE TABLE IF NOT EXISTS job_test_rows (job_id uuid NOT NULL, n
 class Caller:
     name: str = "tester"
     request_id: str | None = "request-1"
+    client: str | None = None
 
 
 async def written(db: Database, job_id: str) -> list[int]:

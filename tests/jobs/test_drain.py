@@ -36,8 +36,8 @@ async def test_stop_hands_the_job_back_for_others(
 
 
 async def test_a_draining_process_hands_back_and_claims_nothing(make_jobs: MakeJobs, db: Database) -> None:
-    draining = asyncio.Event()
-    jobs = make_jobs(draining=draining)
+    stopping = asyncio.Event()
+    jobs = make_jobs(stopping=stopping)
     await jobs.start()
     job = await jobs.enqueue(db, "test.count", {"total": 10_000}, Caller())
     run = asyncio.create_task(jobs.run(job.id))
@@ -46,7 +46,7 @@ async def test_a_draining_process_hands_back_and_claims_nothing(make_jobs: MakeJ
         return bool(await written(db, job.id))
 
     await wait_for(begun)
-    draining.set()
+    stopping.set()
     assert (await run).state == "queued"
     rows = await written(db, job.id)
     assert (await jobs.run(job.id)).state == "queued"

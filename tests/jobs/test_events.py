@@ -50,11 +50,12 @@ async def test_followers_get_every_event_once_and_then_the_end(make_jobs: MakeJo
 
 
 async def test_a_follower_ends_when_the_process_stops(make_jobs: MakeJobs, db: Database) -> None:
-    jobs = make_jobs()
+    stopping = asyncio.Event()
+    jobs = make_jobs(stopping=stopping)
     job = await jobs.enqueue(db, "test.count", {"total": 1}, Caller())
     stream = jobs.follow(job.id)
     assert (await anext(stream)).sequence == 1
-    jobs.begin_stop()
+    stopping.set()
     async with asyncio.timeout(1):
         assert [event async for event in stream] == []
 

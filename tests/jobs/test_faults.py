@@ -77,6 +77,11 @@ async def test_the_heartbeat_outlasts_a_retry_whose_answer_is_lost(
     jobs, other = make_jobs(lease_s=3, heartbeat_s=0.05), make_jobs(lease_s=3, heartbeat_s=0.05)
     enqueued = await jobs.enqueue(db, "test.count", {"total": 3, "pace": 1.5}, Caller())
     running = asyncio.create_task(jobs.run(enqueued.id))
+
+    async def begun() -> bool:
+        return (await other.get(enqueued.id)).state == "running"
+
+    await wait_for(begun)
     await other.start()
     job = await running
     assert (job.state, await written(db, job.id)) == ("succeeded", [0, 1, 2])
@@ -112,7 +117,7 @@ async def test_stopping_while_waiting_for_the_database_hands_back(
 
 async def test_followers_outlast_the_database(jobs: Jobs, db: Database, breaks: Breaks) -> None:
     job = await jobs.run((await jobs.enqueue(db, "test.count", {"total": 1}, Caller())).id)
-    breaks("events_after", times=3)
+    breaks("events_of", times=3)
     events = [event.sequence async for event in jobs.follow(job.id)]
     assert events == list(range(1, job.last_event + 1))
 

@@ -98,6 +98,7 @@ class Worker:
         class Caller:
             name = "ada"
             request_id = None
+            client = None
 
         return await self.jobs.enqueue(self.db, "audit.retention", {"days": 30}, Caller())
 

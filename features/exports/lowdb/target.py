@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from core.local.process import given_umask
+from core.local.process import GIVEN_UMASK
 from features.exports.errors import ExportNotStored, TargetUnusable
 
 _PARTIAL: Final = ".partial"
@@ -112,7 +112,7 @@ class Target:
 
 def default_mode() -> int:
     """What a new file of this process may be used for by whom."""
-    return 0o666 & ~given_umask()
+    return 0o666 & ~GIVEN_UMASK
 
 
 def _escaped(name: str) -> str:

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import structlog
 
-from core.database.client import Database
+from core.database.client import Author, Database
 from core.database.transaction import unit_of_work
 from core.jobs import Jobs, JobView
-from core.jobs.views import Enqueuer
 from core.settings import Settings
 from features.imports.errors import SourceUnavailable
 from features.imports.registry.captured import Capture
@@ -31,7 +30,7 @@ async def accept_registry(
     db: Database,
     jobs: Jobs,
     settings: Settings,
-    actor: Enqueuer,
+    actor: Author,
     source: str,
     options: Options,
     tell: Tell = lambda table, rows: None,

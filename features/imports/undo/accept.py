@@ -1,8 +1,7 @@
 """Takes the wish to undo an import in."""
 
-from core.database.client import Database
+from core.database.client import Author, Database
 from core.jobs import JobNotFound, Jobs, JobView
-from core.jobs.views import Enqueuer
 from features.imports.errors import ImportNotFound, ImportNotUndoable
 from features.imports.queries import memory
 from features.imports.schemas import UNDO_KIND
@@ -11,7 +10,7 @@ from features.imports.undo.schemas import UndoArguments
 _IMPORTS = "import."
 
 
-async def accept_undo(db: Database, jobs: Jobs, actor: Enqueuer, job_id: str) -> JobView:
+async def accept_undo(db: Database, jobs: Jobs, actor: Author, job_id: str) -> JobView:
     """Enqueue it. Raises ImportNotFound, ImportNotUndoable, or JobConflict beside an import."""
     try:
         job = await jobs.get(job_id)

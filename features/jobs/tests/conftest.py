@@ -36,6 +36,7 @@ class Work:
         class Caller:
             name: str
             request_id: str | None = None
+            client: str | None = None
 
         return await self.jobs.enqueue(self.db, "test.http", {**arguments}, Caller(name))
 

@@ -31,6 +31,7 @@ Takeover = Callable[..., Awaitable[Job]]
 class _Operator:
     name = "operator"
     request_id = None
+    client = None
 
 
 @pytest.fixture

@@ -1,10 +1,9 @@
-"""Runs one embedded service for as long as somebody uses it: `python -m core.local.keeper SERVICE DATA_DIR
-LOCK READY`.
+"""The supervisor of one embedded service, for as long as somebody uses it.
 
-It is started by the first user, belongs to a session of its own (a Ctrl-C in the user's terminal does not
-reach it), brings the service back when it crashes, and stops it when the last user's lock is gone. LOCK is
-the descriptor of the keeper lock, already held; READY a pipe on which the first line says how the start
-went.
+`python -m core.local.supervisor SERVICE DATA_DIR LOCK READY`: it is started by the first user, belongs to a
+session of its own (a Ctrl-C in the user's terminal does not reach it), brings the service back when it
+crashes, and stops it when the last user's lock is gone. LOCK is the descriptor of the supervisor lock,
+already held; READY a pipe on which the first line says how the start went.
 """
 
 import fcntl
@@ -33,13 +32,15 @@ NOBODY_LEFT = 0
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 START_TRIES = 3
 RETRY_S = 0.3
-"""What a killed predecessor leaves (children, shared memory) is gone within moments, not at once."""
+"""The pause between two tries: what a killed predecessor leaves (children, shared memory) is gone within
+moments, not at once.
+"""
 
 MAX_RESTARTS = 5
 RESTART_WINDOW_S = 60.0
 
 
-class Keeper:
+class ServiceSupervisor:
     """`run` returns when the service has stopped; every way out of the process lets go of both locks."""
 
     def __init__(self, service: ServerProcess, paths: ServicePaths) -> None:
@@ -49,12 +50,7 @@ class Keeper:
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
 
-    @property
-    def url(self) -> str:
-        return self._service.url
-
     def start(self) -> subprocess.Popen[bytes]:
-        """From the main thread only: the kernel ties a child's life to the thread that made it."""
         tries = 0
         while True:
             tries += 1
@@ -86,7 +82,7 @@ class Keeper:
 
     def publish(self, process: subprocess.Popen[bytes]) -> None:
         """Let later users find the service; renamed into place so that nobody reads half of it."""
-        text = json.dumps({"url": self._service.url, "pid": process.pid, "keeper": os.getpid()})
+        text = json.dumps({"url": self._service.url, "pid": process.pid, "supervisor": os.getpid()})
         fresh = self._paths.state.with_suffix(".new")
         fresh.write_text(text)
         fresh.rename(self._paths.state)
@@ -98,7 +94,7 @@ class Keeper:
 
     def _wait_for_nobody(self) -> None:
         """The exclusive lock is kept until the process ends: a newcomer waits for it and then starts a new
-        keeper.
+        supervisor.
         """
         fcntl.flock(open_lock(self._paths.users_lock), fcntl.LOCK_EX)
         os.write(self._wake_write, bytes([NOBODY_LEFT]))
@@ -114,8 +110,8 @@ class Keeper:
         return process
 
     def _end(self, process: subprocess.Popen[bytes]) -> None:
-        """Stop the service and leave nothing of it outside the data folder. With the keeper lock held: nobody
-        can have begun to use the same place again.
+        """Stop the service and leave nothing of it outside the data folder. The supervisor lock is held, so
+        nobody can have begun to use the same place again.
         """
         self._service.stop(process)
         if not self._paths.socket_dir.is_relative_to(self._paths.base):
@@ -132,15 +128,16 @@ def main(arguments: list[str]) -> int:
     _shorten(paths.server_log)
     with os.fdopen(int(ready), "w") as answer:
         try:
-            keeper = Keeper(Postgres(paths) if name == "postgres" else Redis(paths), paths)
-            process = keeper.start()
+            service = Postgres(paths) if name == "postgres" else Redis(paths)
+            supervisor = ServiceSupervisor(service, paths)
+            process = supervisor.start()
         except (LocalServiceError, OSError, subprocess.SubprocessError) as error:
             answer.write(json.dumps({"error": _sentence(error, paths)}) + "\n")
             return 1
-        keeper.publish(process)
-        answer.write(json.dumps({"url": keeper.url}) + "\n")
+        supervisor.publish(process)
+        answer.write(json.dumps({"url": service.url}) + "\n")
     try:
-        keeper.run(process)
+        supervisor.run(process)
     except (LocalServiceError, OSError, subprocess.SubprocessError) as error:
         _log(paths, f"giving up: {_sentence(error, paths)}")
         return 1

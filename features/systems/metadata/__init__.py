@@ -1,0 +1,1 @@
+"""A field of systems that holds any JSON object."""
