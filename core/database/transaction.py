@@ -62,7 +62,6 @@ async def unit_of_work(
     work: Callable[[Client], Awaitable[Result]],
     *,
     timeout: timedelta | None = None,
-    max_wait: timedelta | None = None,
     isolation: Isolation | None = None,
 ) -> Result:
     """Run `work(tx)` in one transaction, commit, and return what it returned; any exception rolls back.
@@ -75,9 +74,9 @@ async def unit_of_work(
     the last attempt.
 
     `timeout` (DB_TRANSACTION_TIMEOUT_S) bounds all attempts together: beyond it the transaction rolls back by
-    itself and calls raise TransactionExpiredError. `max_wait` (DB_TRANSACTION_MAX_WAIT_S) bounds the wait for
-    a connection of each attempt (PoolExhausted). With a client that is in a transaction already it raises
-    RuntimeError: pass that client on instead.
+    itself and calls raise TransactionExpiredError. DB_TRANSACTION_MAX_WAIT_S bounds the wait for a connection
+    of each attempt (PoolExhausted). With a client that is in a transaction already it raises RuntimeError:
+    pass that client on instead.
     """
     limit = timeout or timedelta(seconds=db.engine.options.transaction_timeout_s)
     ends = time.monotonic() + limit.total_seconds()
@@ -87,7 +86,7 @@ async def unit_of_work(
         nonlocal committing
         committing = False
         left = timedelta(seconds=max(ends - time.monotonic(), 0.001))
-        async with _transaction(db, timeout=left, max_wait=max_wait, isolation=isolation) as tx:
+        async with _transaction(db, left, isolation) as tx:
             result = await work(tx)
             committing = True
         return result
@@ -145,19 +144,9 @@ async def _repeated(
 
 
 @asynccontextmanager
-async def _transaction(
-    db: Client,
-    *,
-    timeout: timedelta | None = None,
-    max_wait: timedelta | None = None,
-    isolation: Isolation | None = None,
-) -> AsyncIterator[Client]:
-    """Yield a client whose calls all belong to one transaction: committed at the end, rolled back on any
-    exception.
-
-    `timeout` bounds the whole transaction, after which it rolls back by itself and further calls raise
-    TransactionExpiredError; `max_wait` bounds the wait for a connection (PoolExhausted). A transaction inside
-    another would be a second, independent one, so that is refused.
+async def _transaction(db: Client, timeout: timedelta, isolation: Isolation | None) -> AsyncIterator[Client]:
+    """The client of one transaction, bounded as `unit_of_work` says: committed at the end, rolled back on any
+    exception. One inside another would be a second, independent one, so that is refused.
     """
     if db.is_transaction():
         raise RuntimeError(
@@ -165,8 +154,8 @@ async def _transaction(
         )
     engine = db.engine
     identifier = await engine.begin(
-        timeout_ms=_milliseconds(timeout, engine.options.transaction_timeout_s),
-        max_wait_ms=_milliseconds(max_wait, engine.options.transaction_max_wait_s),
+        timeout_ms=round(timeout.total_seconds() * 1000),
+        max_wait_ms=round(engine.options.transaction_max_wait_s * 1000),
         isolation=isolation,
     )
     tx = db.bound_to(identifier)
@@ -182,7 +171,3 @@ async def _transaction(
             log.info("database.rollback_failed", error=type(error).__name__)
         raise
     await engine.commit_transaction(identifier)
-
-
-def _milliseconds(duration: timedelta | None, default_s: float) -> int:
-    return round((default_s if duration is None else duration.total_seconds()) * 1000)

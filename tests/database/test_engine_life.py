@@ -17,12 +17,12 @@ from core.database import supervisor
 from core.database.client import Database
 from core.database.errors import DatabaseProblem, DatabaseUnavailable, EngineUnavailable
 from core.database.options import EngineOptions
-from core.database.transaction import _transaction as transaction
 from core.local.paths import ServicePaths
 from core.local.postgres import Postgres
 from tests.database.engines import connected, figures, kill_engine
 from tests.fixtures.programs import runs
 from tests.fixtures.services import TestServices
+from tests.fixtures.transactions import transaction
 from tests.fixtures.waiting import wait_for
 
 

@@ -9,10 +9,10 @@ import pytest_asyncio
 
 from core.database.client import Database
 from core.database.errors import DatabaseUnavailable, EngineUnavailable
-from core.database.transaction import _transaction as transaction
 from core.database.transaction import unit_of_work
 from tests.database.engines import connected, kill_engine, stop_engine
 from tests.fixtures.services import TestServices
+from tests.fixtures.transactions import transaction
 from tests.fixtures.waiting import wait_for
 
 REJECT = "INSERT INTO import_rejects VALUES (gen_random_uuid(), $1::int, 'p', 'r', '[]', '{}')"

@@ -13,10 +13,10 @@ from prisma.errors import TransactionError, TransactionExpiredError
 
 from core.database.client import Database
 from core.database.errors import PoolExhausted
-from core.database.transaction import _transaction as transaction
 from core.database.transaction import unit_of_work
 from tests.database.engines import connected, figures
 from tests.fixtures.services import TestServices
+from tests.fixtures.transactions import transaction
 from tests.fixtures.waiting import wait_for
 
 CLIENTS = 200
@@ -86,12 +86,9 @@ async def test_transactions_leave_connections_to_single_calls(
         held += 1
         await release.wait()
 
-    async with connected(services.database_url, pool_size) as db:
+    async with connected(services.database_url, pool_size, transaction_max_wait_s=30) as db:
         patience = timedelta(seconds=30)
-        units = [
-            asyncio.create_task(unit_of_work(db, hold, timeout=patience, max_wait=patience))
-            for _ in range(CLIENTS)
-        ]
+        units = [asyncio.create_task(unit_of_work(db, hold, timeout=patience)) for _ in range(CLIENTS)]
         assert await wait_for(lambda: held == at_once)
         outcomes = await asyncio.gather(*(outcome(sleep(db, 0.001)) for _ in range(pool_size)))
         assert set(outcomes) == {"answered"}

@@ -9,11 +9,11 @@ from prisma import errors
 
 from core.database.arguments import isoformat
 from core.database.errors import DatabaseProblem
-from core.database.transaction import _transaction as transaction
 from tests.database.engines import connected, figures
 from tests.database.values import json
 from tests.fixtures.counting import measure
 from tests.fixtures.services import TestServices
+from tests.fixtures.transactions import transaction
 
 AWKWARD = 'quote " backslash \\ newline \n tab \t é 日本 🦊 \u2028 </script> \x7f'
 

@@ -13,12 +13,12 @@ from core.database.errors import (
     ConstraintViolation,
     Deadlock,
     PoolExhausted,
-    SerializationFailure,
     StatementTimeout,
 )
-from core.database.transaction import _transaction as transaction
+from core.database.transaction import unit_of_work
 from tests.database.values import json
 from tests.fixtures.counting import measure
+from tests.fixtures.transactions import transaction
 from tests.fixtures.waiting import wait_for
 
 
@@ -119,15 +119,19 @@ async def test_a_transaction_beyond_its_time_rolls_back_and_says_so(showcase: An
 
 
 async def test_a_transaction_in_a_transaction_is_refused(showcase: Any) -> None:
-    async with transaction(showcase) as tx:
+    async def work(tx: Any) -> None:
         with pytest.raises(RuntimeError, match="already"):
-            async with transaction(tx):
-                pass
+            await unit_of_work(tx, work)
+
+    await unit_of_work(showcase, work)
 
 
 async def test_isolation_levels(showcase: Any) -> None:
-    async with transaction(showcase, isolation="Serializable") as tx:
-        assert await tx.query_first("SHOW transaction_isolation") == {"transaction_isolation": "serializable"}
+    async def level(tx: Any) -> object:
+        return await tx.query_first("SHOW transaction_isolation")
+
+    found = await unit_of_work(showcase, level, isolation="Serializable")
+    assert found == {"transaction_isolation": "serializable"}
 
 
 async def test_a_cancelled_body_and_a_cancelled_start_leave_nothing_open(showcase: Any) -> None:
@@ -203,19 +207,6 @@ async def test_a_deadlock_is_an_error_of_its_own_and_one_of_both_commits(showcas
     outcomes = await asyncio.gather(rename("a", "b"), rename("b", "a"), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes if outcome is not None] == [Deadlock]
     assert outcomes.count(None) == 1
-
-
-async def test_a_serialization_failure_is_a_write_conflict(showcase: Any) -> None:
-    await showcase.label.create(data={"name": "a"})
-
-    async def overtaken() -> None:
-        async with transaction(showcase, isolation="RepeatableRead") as tx:
-            await tx.label.count()
-            await showcase.execute_raw("UPDATE \"Label\" SET name = 'b'")
-            await tx.execute_raw("UPDATE \"Label\" SET name = 'c'")
-
-    with pytest.raises(SerializationFailure):
-        await overtaken()
 
 
 async def test_queries_are_counted_without_begin_and_commit(showcase: Any) -> None:

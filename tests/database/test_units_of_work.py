@@ -24,9 +24,9 @@ from core.database.errors import (
     as_error,
 )
 from core.database.transaction import MAX_ATTEMPTS, retried, unit_of_work
-from core.database.transaction import _transaction as transaction
 from tests.database.engines import connected, figures
 from tests.fixtures.services import TestServices
+from tests.fixtures.transactions import transaction
 
 ADD_A_PAGE = 'UPDATE "Book" SET pages = pages + 1 WHERE title = $1'
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from core.database.client import Database
-from core.database.transaction import _transaction as transaction
 from core.jobs import JobContext, JobKind, JobView, JsonObject
+from tests.fixtures.transactions import transaction
 
 CREATE_ROWS = "CREATE TABLE IF NOT EXISTS job_test_rows (job_id uuid NOT NULL, n int NOT NULL)"
 

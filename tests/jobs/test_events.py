@@ -8,6 +8,7 @@ from core.database.client import Database
 from core.jobs import JobContext, JobEventView, JobKind, Jobs, JsonObject, queries
 from core.jobs.meter import Meter
 from core.jobs.views import Counts
+from tests.fixtures.waiting import wait_for
 from tests.jobs.conftest import MakeJobs
 from tests.jobs.handlers import COUNT, Caller, Gate
 
@@ -122,19 +123,19 @@ async def test_the_heartbeat_writes_what_the_throttle_held_back(make_jobs: MakeJ
 async def test_a_running_job_shows_its_rate(make_jobs: MakeJobs, db: Database) -> None:
     async def steady(context: JobContext) -> JsonObject:
         await context.progress(phase="load", done=0, total=100)
-        context._written_at = float("-inf")
         await context.progress(done=50)
-        gate.reached.set()
         await held.wait()
         return {}
 
     held = asyncio.Event()
-    gate = Gate(steady)
-    gate.opened.set()
-    jobs = make_jobs(JobKind("test.steady", steady))
+    jobs = make_jobs(JobKind("test.steady", steady), heartbeat_s=0.05)
     job = await jobs.enqueue(db, "test.steady", {}, Caller())
     run = asyncio.create_task(jobs.run(job.id))
-    await gate.reached.wait()
+
+    async def half_done() -> bool:
+        return (await jobs.get(job.id)).done == 50
+
+    await wait_for(half_done)
     shown = await jobs.get(job.id)
     assert shown.rate is not None
     assert shown.rate > 0

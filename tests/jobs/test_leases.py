@@ -6,10 +6,10 @@ from contextlib import suppress
 import pytest
 
 from core.database.client import Database
-from core.database.transaction import _transaction as transaction
 from core.errors import Unavailable
 from core.jobs import JobContext, Jobs, JobView, JsonObject, LeaseLost, queries
 from core.jobs.pause import pause
+from tests.fixtures.transactions import transaction
 from tests.fixtures.waiting import wait_for
 from tests.jobs.conftest import MakeJobs
 from tests.jobs.handlers import Caller, Gate, count, expire_lease, write, written

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from core.database.client import Database
-from core.database.transaction import _transaction as transaction
 from core.errors import Conflict, Unavailable
 from core.jobs import JobConflict, JobContext, JobFailed, JobKind, JobNotFound, Jobs, JsonObject
 from core.jobs.runner import INTERNAL_ERROR
 from tests.fixtures.counting import measure
+from tests.fixtures.transactions import transaction
 from tests.jobs.conftest import MakeJobs
 from tests.jobs.handlers import Caller, Gate, written
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from core.database.client import Database
-from core.database.transaction import _transaction as transaction
 from core.jobs import Jobs, queries
 from core.jobs.place import place_of
 from core.jobs.service import PICKUP_DELAY_S
 from core.settings import Settings
+from tests.fixtures.transactions import transaction
 from tests.fixtures.waiting import wait_for
 from tests.jobs.conftest import MakeJobs
 from tests.jobs.handlers import COUNT, Caller, Gate, expire_lease, written

@@ -6,8 +6,8 @@ import pytest
 
 from core.database.client import Database
 from core.database.errors import ConstraintViolation
-from core.database.transaction import _transaction as transaction
 from features.audit import api
+from tests.fixtures.transactions import transaction
 
 ENTRY = api.AuditEntry(
     entity="item",

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from core.database.client import Database
 from core.database.import_table import Difference
-from core.database.transaction import _transaction as transaction
 from features.items import api
 from features.items.api import LegacyItem, canonical_digest
 from features.items.tests.factories import JsonObject, legacy_record
 from tests.fixtures.database import Connection
+from tests.fixtures.transactions import transaction
 
 JOB = "00000000-0000-4000-8000-000000000001"
 OTHER_JOB = "00000000-0000-4000-8000-000000000002"
