@@ -2,7 +2,6 @@
 supervisors share.
 """
 
-import fcntl
 import hashlib
 import os
 import tempfile
@@ -52,18 +51,3 @@ class ServicePaths:
             return preferred
         digest = hashlib.sha256(os.fsencode(self.data_dir)).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"handover-{os.geteuid()}-{digest}-{self.service}"
-
-
-def open_lock(path: Path) -> int:
-    """An open descriptor to lock on; it is not inherited by children."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-
-
-def try_lock(descriptor: int, *, exclusive: bool) -> bool:
-    """Take the lock if that is possible at once."""
-    kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

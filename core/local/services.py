@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from core.local.paths import LocalServiceError, ServiceName, ServicePaths, open_lock, try_lock
+from core.local.paths import LocalServiceError, ServiceName, ServicePaths
+from core.locks import locked_at_once, open_lock, try_lock
 from core.settings import Settings
 
 START_TIMEOUT_S = 90.0
@@ -67,12 +68,9 @@ class ServiceUse:
     def _url(self, deadline: float) -> str:
         """With the start lock held: either the supervisor is alive and published, or it is ours to start."""
         while time.monotonic() < deadline:
-            supervisor_lock = open_lock(self._paths.supervisor_lock)
-            try:
-                if try_lock(supervisor_lock, exclusive=True):
-                    return self._start_supervisor(supervisor_lock, deadline)
-            finally:
-                os.close(supervisor_lock)
+            with locked_at_once(self._paths.supervisor_lock) as lock:
+                if lock is not None:
+                    return self._start_supervisor(lock, deadline)
             with suppress(FileNotFoundError):
                 return str(json.loads(self._paths.state.read_text())["url"])
             time.sleep(POLL_S)
@@ -123,21 +121,18 @@ class ServiceUse:
 
     def _supervisor_gone(self) -> bool:
         _reap()
-        probe = open_lock(self._paths.supervisor_lock)
-        try:
-            return try_lock(probe, exclusive=False)
-        finally:
-            os.close(probe)
+        with locked_at_once(self._paths.supervisor_lock, exclusive=False) as lock:
+            return lock is not None
 
     def _used_by_others(self) -> bool:
         """Not to be had exclusively, yet to be had shared: other users hold it. A supervisor that stops holds
         it exclusively.
         """
-        probe = open_lock(self._paths.users_lock)
-        try:
-            return not try_lock(probe, exclusive=True) and try_lock(probe, exclusive=False)
-        finally:
-            os.close(probe)
+        with locked_at_once(self._paths.users_lock) as alone:
+            if alone is not None:
+                return False
+        with locked_at_once(self._paths.users_lock, exclusive=False) as shared:
+            return shared is not None
 
     def _late(self) -> LocalServiceError:
         return LocalServiceError(

@@ -21,10 +21,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
-from core.local.paths import LocalServiceError, ServiceName, ServicePaths, open_lock
+from core.local.paths import LocalServiceError, ServiceName, ServicePaths
 from core.local.postgres import Postgres
 from core.local.redis import Redis
 from core.local.server import ServerProcess
+from core.locks import open_lock
 
 NOBODY_LEFT = 0
 """The byte on the wake pipe that no signal number uses."""

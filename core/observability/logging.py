@@ -38,12 +38,8 @@ class _Rendered(str):
     __slots__ = ()
 
 
-class _Finish:
-    def __init__(self, renderer: Processor) -> None:
-        self._renderer = renderer
-
-    def __call__(self, logger: WrappedLogger, name: str, event: EventDict) -> str:
-        return _Rendered(self._renderer(logger, name, event))
+def _finishing(renderer: Processor) -> Processor:
+    return lambda logger, name, event: _Rendered(renderer(logger, name, event))
 
 
 class _Formatter(logging.Formatter):
@@ -60,7 +56,7 @@ class _Formatter(logging.Formatter):
         if record.exc_info:
             event["exc_info"] = record.exc_info
         method = record.levelname.lower()
-        for processor in (*_PRE_CHAIN, *_EXCEPTIONS.get(type(self._renderer), ())):
+        for processor in (*_PRE_CHAIN, *_EXCEPTIONS.get(self._renderer, ())):
             event = processor(None, method, event)  # type: ignore[assignment]
         return str(self._renderer(None, method, event))
 
@@ -95,14 +91,9 @@ def _console() -> structlog.dev.ConsoleRenderer:
     )
 
 
-class _JsonRenderer:
-    def __call__(self, logger: WrappedLogger, name: str, event: EventDict) -> str:
-        return _json(logger, name, event)
-
-
 # The console renderer prints tracebacks itself; JSON needs them as text first.
-_EXCEPTIONS: Final[dict[type, tuple[Processor, ...]]] = {
-    _JsonRenderer: (structlog.processors.format_exc_info,),
+_EXCEPTIONS: Final[dict[Processor, tuple[Processor, ...]]] = {
+    _json: (structlog.processors.format_exc_info,),
 }
 
 
@@ -143,11 +134,11 @@ def write_lines(lines: Sequence[str]) -> None:
 def configure(settings: "Settings") -> None:
     """Set up logging for this process. Calling again replaces what was set up before."""
     text = settings.log_format == "text" or (settings.log_format == "auto" and sys.stderr.isatty())
-    renderer: Processor = _console() if text else _JsonRenderer()
+    renderer: Processor = _console() if text else _json
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
 
-    finish = _Finish(renderer)
-    _processors[:] = [*_PRE_CHAIN, *_EXCEPTIONS.get(type(renderer), ()), finish]
+    finish = _finishing(renderer)
+    _processors[:] = [*_PRE_CHAIN, *_EXCEPTIONS.get(renderer, ()), finish]
     structlog.configure(
         processors=_processors,
         wrapper_class=structlog.make_filtering_bound_logger(level),

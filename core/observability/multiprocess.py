@@ -12,6 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from core.locks import locked_at_once, open_lock
+
 VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 _PREFIX: Final = "metrics-"
 _LOCK: Final = "in-use.lock"
@@ -25,33 +27,19 @@ def prepare(data_dir: Path) -> Path:
     """
     run = data_dir / "run"
     run.mkdir(parents=True, exist_ok=True)
-    starting = _open(run / "metrics.lock")
+    starting = open_lock(run / "metrics.lock")
     try:
         fcntl.flock(starting, fcntl.LOCK_EX)
         for old in run.glob(f"{_PREFIX}*"):
-            if not _in_use(old):
-                shutil.rmtree(old, ignore_errors=True)
+            with locked_at_once(old / _LOCK) as lock:
+                if lock is not None:
+                    shutil.rmtree(old, ignore_errors=True)
         mine = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=run))
         # Never closed: the kernel drops the lock when this process ends, however that happens.
-        fcntl.flock(_open(mine / _LOCK), fcntl.LOCK_SH)
+        fcntl.flock(open_lock(mine / _LOCK), fcntl.LOCK_SH)
     finally:
         os.close(starting)
     return _use(mine)
-
-
-def _open(path: Path) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-
-
-def _in_use(directory: Path) -> bool:
-    lock = _open(directory / _LOCK)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(lock)
-    return False
 
 
 def ensure() -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from core.local.process import GIVEN_UMASK
+from core.locks import locked_at_once, open_lock
 from features.exports.errors import ExportNotStored, TargetUnusable
 
 _PARTIAL: Final = ".partial"
@@ -34,7 +35,7 @@ class Target:
             if self._path.exists() and not self._path.is_file():
                 raise TargetUnusable(f"{self._name} is not a file")
             self._sweep()
-            descriptor = os.open(self._partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = open_lock(self._partial)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             self._file = os.fdopen(descriptor, "wb", buffering=1 << 20)
         except OSError as error:
@@ -93,17 +94,9 @@ class Target:
 
     def _sweep(self) -> None:
         for left in self._path.parent.glob(f".{_escaped(self._path.name)}.*{_PARTIAL}"):
-            try:
-                descriptor = os.open(left, os.O_RDWR | os.O_CLOEXEC)
-            except OSError:
-                continue
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                left.unlink(missing_ok=True)
-            except BlockingIOError:
-                pass
-            finally:
-                os.close(descriptor)
+            with suppress(OSError), locked_at_once(left) as lock:
+                if lock is not None:
+                    left.unlink(missing_ok=True)
 
     def _problem(self, error: OSError) -> TargetUnusable | ExportNotStored:
         sentence = f"{self._name} cannot be written: {os.strerror(error.errno or 0)}"

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, TypeVar
 
+from core.locks import locked_at_once, open_lock
 from features.imports.errors import StorageUnavailable
 
 SOURCE: Final = "source.json"
@@ -81,23 +82,17 @@ class Folders:
 
     def _remove_unused(self, path: Path) -> bool:
         try:
-            lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            with locked_at_once(path / _LOCK) as lock:
+                if lock is not None:
+                    shutil.rmtree(path, ignore_errors=True)
+                return lock is not None
         except FileNotFoundError:
             return False
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        else:
-            shutil.rmtree(path, ignore_errors=True)
-            return True
-        finally:
-            os.close(lock)
 
     def _occupy(self, path: Path) -> int:
         def lock() -> int:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = open_lock(path / _LOCK)
             fcntl.flock(descriptor, fcntl.LOCK_SH)
             return descriptor
 
