@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 
 from core.cache import Cache
 from core.database.client import Database
-from core.feature import Feature, renewing
+from core.feature import Feature, kinds_of, renewing
 from core.http import docs, errors, openapi, system
 from core.http.access import Access
 from core.http.admin_port import AdminPort
@@ -183,7 +183,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Start in order, stop in reverse: jobs give back their leases while cache and database still answer."""
     settings: Settings = app.state.settings
     features: tuple[Feature, ...] = app.state.features
-    kinds = [kind for feature in features for kind in feature.jobs]
     async with AsyncExitStack() as stack:
         stack.enter_context(end_with_parent())
         db = Database.from_settings(settings)
@@ -196,7 +195,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         if app.state.limiter is not None:
             stack.push_async_callback(app.state.limiter.close)
         draining = asyncio.Event()
-        jobs = Jobs(db, cache, settings, kinds, stopping=draining, openapi=app.openapi)
+        jobs = Jobs(db, cache, settings, kinds_of(features), stopping=draining, openapi=app.openapi)
         await jobs.start()
         stack.push_async_callback(jobs.stop)
         platform = Platform(settings, db, cache, jobs, app.openapi, draining)

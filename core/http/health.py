@@ -92,10 +92,6 @@ async def check_cache(platform: Platform) -> Check:
     return await _timed("cache", platform.cache.ping())
 
 
-async def check_engine(platform: Platform) -> Check:
-    return await _timed("engine", platform.db.engine.ping())
-
-
 async def database_health(platform: Platform) -> DatabaseHealth:
     check = await check_database(platform)
     return DatabaseHealth(
@@ -108,7 +104,7 @@ async def database_health(platform: Platform) -> DatabaseHealth:
 
 async def readiness(platform: Platform) -> Ready:
     database, cache, engine = await asyncio.gather(
-        check_database(platform), check_cache(platform), check_engine(platform)
+        check_database(platform), check_cache(platform), _timed("engine", platform.db.engine.ping())
     )
     draining = platform.stopping
     ready = database.status == "up" and engine.status == "up" and not draining

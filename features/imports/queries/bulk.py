@@ -50,9 +50,11 @@ class BulkTable:
         self._insert = f"{insert} ON CONFLICT (id) DO NOTHING RETURNING id, true AS inserted"
         changed = [name for name in columns if name != "id"]
         sets = ", ".join(f"{name} = {merged.get(name, f'excluded.{name}')}" for name in changed)
-        told = [name for name in changed if columns[name] != "key"]
-        before = ", ".join(_comparable(f"{table}.{name}", columns[name]) for name in told)
-        after = ", ".join(_comparable(merged.get(name, f"excluded.{name}"), columns[name]) for name in told)
+        counted = [name for name in changed if columns[name] != "key"]
+        before = ", ".join(_comparable(f"{table}.{name}", columns[name]) for name in counted)
+        after = ", ".join(
+            _comparable(merged.get(name, f"excluded.{name}"), columns[name]) for name in counted
+        )
         self._overwrite = (
             f"{insert} ON CONFLICT (id) DO UPDATE SET {sets}, import_job_id = excluded.import_job_id, "
             f"row_version = {table}.row_version + 1, import_version = {table}.row_version + 1 "
@@ -135,11 +137,11 @@ class BulkTable:
         """Those of the ids that are stored, or that another one than the given job wrote."""
         return [row["id"] for row in await db.query_raw(self._existing, list(ids), other_than_job)]
 
-    async def compare(self, db: Database, proofs: Iterable[tuple[str, Row]]) -> list[Difference]:
+    async def compare(self, db: Database, digested: Iterable[tuple[str, Row]]) -> list[Difference]:
         """Those of the rows, each with its digest, that are missing or different in the table."""
         source = [
             {"id": row["id"], "digest": digest, **{name: row[name] for name in self._counters}}
-            for digest, row in proofs
+            for digest, row in digested
         ]
         return [Difference(**row) for row in await db.query_raw(self._compare, orjson.dumps(source).decode())]
 

@@ -11,18 +11,18 @@ from typing import Final
 
 from core.database.import_table import Kind, Row, Value
 
-UNPROVED: Final[frozenset[Kind]] = frozenset({"counter", "key"})
+NOT_DIGESTED: Final[frozenset[Kind]] = frozenset({"counter", "key"})
 
 
 def digest_of(row: Row, columns: Mapping[str, Kind]) -> str:
     """SHA-256 of these columns, but counters and keys, as hexadecimal."""
-    text = "".join(text_of(row[name], kind) for name, kind in columns.items() if kind not in UNPROVED)
+    text = "".join(text_of(row[name], kind) for name, kind in columns.items() if kind not in NOT_DIGESTED)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def digest_sql(table: str, columns: Mapping[str, Kind]) -> str:
     """The same of a row of the table, in SQL."""
-    parts = (_digested(f"{table}.{name}", kind) for name, kind in columns.items() if kind not in UNPROVED)
+    parts = (_digested(f"{table}.{name}", kind) for name, kind in columns.items() if kind not in NOT_DIGESTED)
     return f"encode(sha256(convert_to({' || '.join(parts)}, 'UTF8')), 'hex')"
 
 
