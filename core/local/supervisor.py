@@ -1,9 +1,11 @@
 """The supervisor of one embedded service, for as long as somebody uses it.
 
-`python -m core.local.supervisor SERVICE DATA_DIR LOCK READY`: it is started by the first user, belongs to a
-session of its own (a Ctrl-C in the user's terminal does not reach it), brings the service back when it
-crashes, and stops it when the last user's lock is gone. LOCK is the descriptor of the supervisor lock,
-already held; READY a pipe on which the first line says how the start went.
+    python -m core.local.supervisor SERVICE DATA_DIR LOCK READY
+
+It is started by the first user, belongs to a session of its own (a Ctrl-C in the user's terminal does not
+reach it), brings the service back when it crashes, and stops it when the last user's lock is gone. LOCK is
+the descriptor of the supervisor lock, already held; READY a pipe on which the first line says how the start
+went.
 """
 
 import fcntl
