@@ -1,7 +1,7 @@
 """Takes an import back: what it inserted goes, what it overwrote becomes what it was.
 
 Any table that imports write takes part by three things: its rows name the import that wrote them last
-(`core.database.reversal`), its import keeps a page of the ids that each batch wrote and an image of each row
+(`queries.reversal`), its import keeps a page of the ids that each batch wrote and an image of each row
 before it is overwritten (`features.imports.queries.memory`), and it stands in `undo.tables`. What the
 database does not hold follows after the commit (`undo.contents`).
 """
