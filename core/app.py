@@ -23,13 +23,13 @@ from core.http.compression import Compression
 from core.http.cors import Cors
 from core.http.forgery import ForgeryProtection
 from core.http.idempotency import Idempotency
-from core.http.lifecycle import drain_on_signal, end_with_parent, settled
 from core.http.rate_limit import RateLimiter
 from core.http.request import RequestMiddleware
 from core.http.response_cache import ResponseCache
 from core.jobs import Jobs
 from core.observability import logging
 from core.platform import Platform
+from core.server.lifecycle import drain_on_signal, end_with_parent, settled
 from core.settings import Settings, load_settings
 from features.audit.feature import feature as audit
 from features.demo.feature import feature as demo

@@ -60,7 +60,7 @@ def serve(
     Starts an embedded PostgreSQL and Redis under DATA_DIR unless DATABASE_URL and REDIS_URL are set, and
     brings the database's schema up to date first.
     """
-    from core import server
+    from core.server import serve as server
 
     settings = load_settings()
     server.serve(settings, lambda url: _announce(url, settings), stop_with_parent=stop_with_parent)
@@ -169,9 +169,9 @@ def main() -> None:
     trace.
     """
     from core.command import NotGenerated
-    from core.local.paths import LocalServiceError
-    from core.local.process import keep_files_private
-    from core.server import ServeError
+    from core.server.embedded.paths import LocalServiceError
+    from core.server.embedded.process import keep_files_private
+    from core.server.serve import ServeError
 
     keep_files_private()
     # What a command imports stays: looking through it for garbage again and again takes a fifth of its start.

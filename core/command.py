@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from core.database_url import place_of
-from core.local.paths import LocalServiceError
-from core.local.services import ensure_writable, local_services
+from core.server.embedded.paths import LocalServiceError
+from core.server.embedded.services import ensure_writable, local_services
 from core.settings import IN_PROCESS_CACHE, Settings, load_settings
 
 if TYPE_CHECKING:

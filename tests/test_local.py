@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import redis as redis_client
 
-from core.local.paths import LocalServiceError, ServiceName, ServicePaths
-from core.local.process import command_line
-from core.local.services import ensure_writable, local_services
+from core.server.embedded.paths import LocalServiceError, ServiceName, ServicePaths
+from core.server.embedded.process import command_line
+from core.server.embedded.services import ensure_writable, local_services
 from core.settings import IN_PROCESS_CACHE, Settings
 from tests.fixtures.programs import runs
 from tests.fixtures.services import run_sql
@@ -28,7 +28,7 @@ SERVICES: tuple[ServiceName, ...] = ("postgres", "redis")
 USER = """
 import sys
 from pathlib import Path
-from core.local.services import local_services
+from core.server.embedded.services import local_services
 from core.settings import Settings
 with local_services(Settings(data_dir=Path(sys.argv[1]))) as settings:
     print(settings.database_url, settings.redis_url, flush=True)

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import structlog
 
-from core.local.paths import ServicePaths
+from core.server.embedded.paths import ServicePaths
 
 if TYPE_CHECKING:
     from core.settings import Settings

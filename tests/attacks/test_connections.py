@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from core.http.protocol import HEAD_S
+from core.server.protocol import HEAD_S
 from tests.fixtures.servers import LiveServer, servers
 from tests.fixtures.services import TestServices
 

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from core.database import schema
-from core.local.services import local_services
+from core.server.embedded.services import local_services
 from core.settings import Settings
 from tests.bench import processes
 from tests.bench.data import AS_AN_IMPORT, records

@@ -10,7 +10,7 @@ from typing import Final
 import asyncpg
 
 from core.database import schema
-from core.local.services import local_services
+from core.server.embedded.services import local_services
 from core.settings import Settings
 from tests.bench import answers
 from tests.bench.data import drop_created, fill, some_ids

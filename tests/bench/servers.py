@@ -165,6 +165,6 @@ def service_pids(service: str, data_dir: Path) -> list[int]:
     """The processes of the embedded PostgreSQL or Redis on this data folder, which this process started."""
     for pid in processes.family(os.getpid()):
         command = processes.command_of(pid)
-        if "core.local.supervisor" in command and {service, str(data_dir)} <= set(command):
+        if "core.server.embedded.supervisor" in command and {service, str(data_dir)} <= set(command):
             return processes.family(pid)[1:]
     return []

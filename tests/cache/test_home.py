@@ -8,7 +8,7 @@ import pytest
 
 from core.cache import home
 from core.cache.policy import Entry, Outcome, Policy
-from core.local.paths import ServicePaths
+from core.server.embedded.paths import ServicePaths
 from tests.cache.support import opened, settings_for
 
 POLICY = Policy("test.home", tags=("home",))

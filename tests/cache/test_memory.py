@@ -7,7 +7,7 @@ import pytest
 
 from core.cache import Cache, Entry, Outcome, Policy
 from core.cache.home import is_alone
-from core.local.paths import ServicePaths
+from core.server.embedded.paths import ServicePaths
 from tests.cache.support import (
     RedisServer,
     Source,

@@ -17,8 +17,8 @@ from core.database import supervisor
 from core.database.client import Database
 from core.database.errors import DatabaseProblem, DatabaseUnavailable, EngineUnavailable
 from core.database.options import EngineOptions
-from core.local.paths import ServicePaths
-from core.local.postgres import Postgres
+from core.server.embedded.paths import ServicePaths
+from core.server.embedded.postgres import Postgres
 from tests.database.engines import connected, figures, kill_engine
 from tests.fixtures.programs import runs
 from tests.fixtures.services import TestServices

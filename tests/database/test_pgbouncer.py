@@ -20,7 +20,7 @@ from core.database.client import Database
 from core.database.errors import DatabaseUnavailable, LockTimeout, StatementTimeout
 from core.database.transaction import unit_of_work
 from core.http.projection import projected
-from core.local.server import Account
+from core.server.embedded.server import Account
 from features.items.schemas import Item
 from tests.database.engines import connected
 from tests.database.test_authored import Who, item

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from core.database import schema
-from core.local.paths import ServicePaths
-from core.local.postgres import Postgres
-from core.local.redis import Redis
+from core.server.embedded.paths import ServicePaths
+from core.server.embedded.postgres import Postgres
+from core.server.embedded.redis import Redis
 from tests.faults.load import Load
 from tests.fixtures.services import forget_stamps
 

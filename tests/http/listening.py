@@ -11,7 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from core.app import create_app
-from core.server import HTTP
+from core.server.serve import HTTP
 from tests.fixtures.waiting import wait_until
 from tests.http.probe import feature, settings_for_probe
 

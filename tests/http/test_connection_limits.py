@@ -27,7 +27,7 @@ Set = Callable[[str, float], None]
 @pytest.fixture
 def limit(monkeypatch: pytest.MonkeyPatch) -> Set:
     """All limits are long, but for the one that is set."""
-    module = "core.http.protocol"
+    module = "core.server.protocol"
     for name in ("HEAD_S", "UNREAD_S", "LINGER_S"):
         monkeypatch.setattr(f"{module}.{name}", LONG_S)
     monkeypatch.setattr(f"{module}.CHECK_S", SHORT_S / 4)

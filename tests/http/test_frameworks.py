@@ -10,8 +10,8 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.supervisors import Multiprocess
 
-from core.http.protocol import Cycle
-from core.server import Supervisor
+from core.server.protocol import Cycle
+from core.server.serve import Supervisor
 from tests.http.wire import connected
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -121,7 +121,7 @@ def imported() -> Iterator[tuple[str, str]]:
 
 
 def test_only_the_connection_reaches_into_the_server() -> None:
-    allowed = {"core/http/protocol.py": INNER | PUBLIC_OF_UVICORN}
+    allowed = {"core/server/protocol.py": INNER | PUBLIC_OF_UVICORN}
     wrong = [
         f"{file}: {name}"
         for file, name in imported()

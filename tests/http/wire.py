@@ -9,8 +9,8 @@ from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
 from core.http.client import ClientResolver
-from core.http.protocol import HttpProtocol
 from core.http.request import RequestMiddleware
+from core.server.protocol import HttpProtocol
 from tests.fixtures.waiting import wait_for
 
 DATE = (b"date", b"Sat, 01 Feb 2025 00:00:00 GMT")

@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from core.local.process import GIVEN_UMASK
 from core.locks import locked_at_once, open_lock
+from core.server.embedded.process import GIVEN_UMASK
 from features.exports.errors import ExportNotStored, TargetUnusable
 
 _PARTIAL: Final = ".partial"

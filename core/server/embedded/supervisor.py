@@ -1,6 +1,6 @@
 """The supervisor of one embedded service, for as long as somebody uses it.
 
-    python -m core.local.supervisor SERVICE DATA_DIR LOCK READY
+    python -m core.server.embedded.supervisor SERVICE DATA_DIR LOCK READY
 
 It is started by the first user, belongs to a session of its own (a Ctrl-C in the user's terminal does not
 reach it), brings the service back when it crashes, and stops it when the last user's lock is gone. LOCK is
@@ -23,11 +23,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
-from core.local.paths import LocalServiceError, ServiceName, ServicePaths
-from core.local.postgres import Postgres
-from core.local.redis import Redis
-from core.local.server import ServerProcess
 from core.locks import open_lock
+from core.server.embedded.paths import LocalServiceError, ServiceName, ServicePaths
+from core.server.embedded.postgres import Postgres
+from core.server.embedded.redis import Redis
+from core.server.embedded.server import ServerProcess
 
 NOBODY_LEFT = 0
 """The byte on the wake pipe that no signal number uses."""

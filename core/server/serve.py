@@ -24,13 +24,13 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from core.local.process import die_with_parent
-from core.local.services import ensure_writable, local_services
 from core.observability import logging, multiprocess
+from core.server.embedded.process import die_with_parent
+from core.server.embedded.services import ensure_writable, local_services
 from core.settings import Settings
 
 APP = "core.app:create_app"
-HTTP = "core.http.protocol:HttpProtocol"
+HTTP = "core.server.protocol:HttpProtocol"
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 KEEP_ALIVE_S = 15
 BACKLOG = 2048

@@ -29,9 +29,9 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from core.errors import HandoverError
-from core.http.delivery import Delivery, is_event_stream
 from core.http.errors import error_response
-from core.http.head import MAX_HEAD_BYTES, check_host, check_size, head_too_large, url_too_long
+from core.server.delivery import Delivery, is_event_stream
+from core.server.head import MAX_HEAD_BYTES, check_host, check_size, head_too_large, url_too_long
 
 log = structlog.get_logger("handover.http")
 
@@ -92,7 +92,7 @@ class Cycle(RequestResponseCycle):
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """Named to uvicorn by `core.server`, for the main port and the admin port."""
+    """Named to uvicorn by `core.server.serve`, for the main port and the admin port."""
 
     timer: asyncio.TimerHandle
     deadline = 0.0

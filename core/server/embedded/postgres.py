@@ -15,9 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from core.local.paths import LocalServiceError, ServicePaths
-from core.local.process import command_line
-from core.local.server import Account, ServerProcess, private_folder, started
+from core.server.embedded.paths import LocalServiceError, ServicePaths
+from core.server.embedded.process import command_line
+from core.server.embedded.server import Account, ServerProcess, private_folder, started
 
 DATABASE = "handover"
 USER = "handover"

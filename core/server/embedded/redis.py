@@ -10,8 +10,8 @@ import subprocess
 from pathlib import Path
 from urllib.parse import quote
 
-from core.local.paths import LocalServiceError, ServicePaths
-from core.local.server import ServerProcess
+from core.server.embedded.paths import LocalServiceError, ServicePaths
+from core.server.embedded.server import ServerProcess
 
 MAX_MEMORY = "256mb"
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from core.local.paths import LocalServiceError, ServicePaths
-from core.local.process import dying_with_us
+from core.server.embedded.paths import LocalServiceError, ServicePaths
+from core.server.embedded.process import dying_with_us
 
 
 @dataclass(frozen=True, slots=True)

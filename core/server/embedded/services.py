@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from core.local.paths import LocalServiceError, ServiceName, ServicePaths
 from core.locks import locked_at_once, open_lock, try_lock
+from core.server.embedded.paths import LocalServiceError, ServiceName, ServicePaths
 from core.settings import Settings
 
 START_TIMEOUT_S = 90.0
@@ -86,7 +86,7 @@ class ServiceUse:
             try:
                 with self._paths.supervisor_log.open("ab") as log:
                     supervisor = subprocess.Popen(
-                        [sys.executable, "-P", "-m", "core.local.supervisor", *arguments],
+                        [sys.executable, "-P", "-m", "core.server.embedded.supervisor", *arguments],
                         stdin=subprocess.DEVNULL,
                         stdout=log,
                         stderr=log,
