@@ -10,6 +10,7 @@ from core.cache import Cache as CacheService
 from core.database.client import Database
 from core.database.transaction import retried
 from core.errors import FieldError, Invalid
+from core.feature import Feature
 from core.http.access import Principal
 from core.http.conditional import Precondition, entity_tags
 from core.http.context import context_of, header_of, list_of
@@ -89,6 +90,10 @@ async def _settings(request: Request) -> Settings:
     return platform_of(request).settings
 
 
+async def _features(request: Request) -> tuple[Feature, ...]:
+    return cast(tuple[Feature, ...], request.app.state.features)
+
+
 # The schemas describe and do not check: a name in UTF-8 has more bytes than letters.
 _USER: Final = HeaderRead(
     "x-user-id",
@@ -145,6 +150,8 @@ Db = Annotated[Database, Depends(_db)]
 Cache = Annotated[CacheService, Depends(_cache)]
 Jobs = Annotated[JobsService, Depends(_jobs)]
 AppSettings = Annotated[Settings, Depends(_settings)]
+Features = Annotated[tuple[Feature, ...], Depends(_features)]
+"""All that the app has mounted."""
 Actor = Annotated[ActorName, Depends(_actor), _USER]
 Holder = Annotated[Principal | None, Depends(_holder)]
 """The holder of the key that the request showed; None with AUTH=off."""

@@ -2,15 +2,15 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from core.cache import Cache
-    from core.database.client import Database
+    from core.database.client import Author, Database
     from core.database.writes import Rule, Tell, Write
     from core.http.access import Principal
     from core.http.routing import Router
-    from core.jobs import JobKind
+    from core.jobs import JobKind, Jobs, JobView
     from core.platform import Platform
 
 
@@ -21,6 +21,11 @@ class Feature:
     rows renews. `follows` names the models of other features whose rows change or take away rows of this one
     when they go (ON DELETE): what is cached of the latter hangs on what such a deletion renews.
 
+    `on_change` takes part in changes of other features' rows: by the model, it is called with the client of
+    the change's transaction and with what the api of the model's feature says of the change. What it raises
+    undoes both; a job that it returns is run after the commit. `needs_objects` gives those of the keys of the
+    store of files that its rows refer to. A job that asks all features is a function of them.
+
     `admin`: with AUTH=keys all its routes need a key of that scope. `authenticate` gives the holder of an API
     key, None for a text that is no valid one; one feature has it.
     `on_start` runs beside the first requests of each process; what it raises is logged and stops nothing.
@@ -29,17 +34,23 @@ class Feature:
     name: str
     description: str = ""
     router: "Router | None" = None
-    jobs: "tuple[JobKind, ...]" = ()
+    jobs: "tuple[JobKind | Callable[[Sequence[Feature]], JobKind], ...]" = ()
     cache_tags: tuple[str, ...] = ()
     renews: "Mapping[str, Rule]" = field(default_factory=dict)
     follows: tuple[str, ...] = ()
+    on_change: "Mapping[str, Callable[[Database, Jobs, Author, Any], Awaitable[JobView | None]]]" = field(
+        default_factory=dict
+    )
+    needs_objects: "Callable[[Database, Sequence[str]], Awaitable[frozenset[str]]] | None" = None
     admin: bool = False
     authenticate: "Callable[[Database, str], Awaitable[Principal | None]] | None" = None
     on_start: "Callable[[Platform], Awaitable[None]] | None" = None
 
 
-def kinds_of(features: Iterable[Feature]) -> "list[JobKind]":
-    return [kind for feature in features for kind in feature.jobs]
+def kinds_of(features: Sequence[Feature]) -> "list[JobKind]":
+    """The kinds of job of a process that has these features."""
+    kinds = (kind for feature in features for kind in feature.jobs)
+    return [kind(features) if callable(kind) else kind for kind in kinds]
 
 
 def renewing(cache: "Cache", features: Iterable[Feature]) -> "Tell":

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.feature import Feature
+from core.feature import Feature, kinds_of
 from core.jobs import JobContext, JobKind, JsonObject
 from tests.architecture import models, placement, slices
 from tests.architecture.tree import Tree
@@ -108,6 +108,21 @@ BAD: Sequence[tuple[Rule, Mapping[str, str], str]] = [
         },
         "features/items imports itself",
     ),
+    (
+        slices.imports_register_nothing,
+        {"features/ideas/feature.py": "from features.items import api\n\napi.subscribe(print)\n"},
+        "features/ideas/feature.py calls api.subscribe when it is imported",
+    ),
+    (
+        slices.imports_register_nothing,
+        {"features/ideas/router.py": "from core.http import register\n\nif True:\n    register('x')\n"},
+        "features/ideas/router.py calls register when it is imported",
+    ),
+    (
+        slices.imports_register_nothing,
+        {"features/items/api.py": "LISTENERS: list = []\n"},
+        "features/items/api.py has a container to be filled",
+    ),
     (placement.packages_are_marked, {"core/cache/tags.py": ""}, "core/cache has no __init__.py"),
     (placement.packages_are_marked, {"prisma/__init__.py": ""}, "prisma/__init__.py hides"),
     (
@@ -205,7 +220,7 @@ def planted(folder: Path, files: Mapping[str, str]) -> Tree:
 def repeated(features: Sequence[Feature]) -> list[str]:
     """Names, job kinds and cache tags that more than one declaration claims."""
     names = [f"feature {feature.name}" for feature in features]
-    kinds = [f"job kind {kind.kind}" for feature in features for kind in feature.jobs]
+    kinds = [f"job kind {kind.kind}" for kind in kinds_of(features)]
     tags = [f"cache tag {tag}" for feature in features for tag in feature.cache_tags]
     claims = names + kinds + tags
     return sorted({claim for claim in claims if claims.count(claim) > 1})

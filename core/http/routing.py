@@ -13,6 +13,7 @@ from fastapi import APIRouter, BackgroundTasks, UploadFile, params
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel, to_snake
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.datastructures import QueryParams
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
@@ -27,6 +28,15 @@ _ELSEWHERE: Final = (params.Path, params.Header, params.Cookie, params.Body, par
 _NO_VALUES: Final = (HTTPConnection, Response, BackgroundTasks)
 _MANY: Final = frozenset({list, set, tuple, frozenset})
 """Types of parameters that may be repeated."""
+
+
+class AnyText(PathConvertor):
+    """`{id:text}`: the rest of the path whatever it holds; `path` stops at a line break."""
+
+    regex = r"[\s\S]*"
+
+
+register_url_convertor("text", AnyText())
 
 
 class Parameter(NamedTuple):

@@ -12,6 +12,7 @@ from core.cache import Cache
 from core.database.client import Database
 from core.database.transaction import unit_of_work
 from core.deps import ActorName
+from core.feature import Feature
 from core.http.timestamps import now
 from core.jobs import Jobs
 from core.settings import Settings
@@ -43,7 +44,9 @@ class Added:
     files: int
 
 
-async def fill(db: Database, cache: Cache, jobs: Jobs, settings: Settings, *, force: bool) -> Added:
+async def fill(
+    db: Database, cache: Cache, jobs: Jobs, settings: Settings, features: Sequence[Feature], *, force: bool
+) -> Added:
     """Add what is missing of the demo. Raises RegistryInUse when there is anything else, unless forced."""
     end = now()
     of_systems, of_ideas, of_items = history.systems(end), history.ideas(end), history.items(end)
@@ -60,7 +63,7 @@ async def fill(db: Database, cache: Cache, jobs: Jobs, settings: Settings, *, fo
 
     async with cache.invalidating(*tags):
         new_systems, new_ideas, new_items = await unit_of_work(db, load, timeout=_PATIENCE)
-    uploaded = await _upload(files.Work(db, jobs, settings, _actor()), new_ideas)
+    uploaded = await _upload(files.Work(db, jobs, settings, features, _actor()), new_ideas)
     return Added(len(new_systems), len(new_ideas), len(new_items), uploaded)
 
 

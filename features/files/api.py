@@ -1,9 +1,9 @@
 """What other slices may use of files: figures, searches, uploads, and what is needed to index their texts.
 
-Whoever shows or counts files carries `FILE_TAGS` in its cache policy. `subscribe` tells of each change, in
-the transaction that makes it. `TAKEOVER` is the table as imports know it: they store the bytes before, with
-`store`, an overwritten row keeps its object when the checksum is the same, and its count of downloads never
-falls. Imports tell no listeners.
+Whoever shows or counts files carries `FILE_TAGS` in its cache policy. Of each file that is made, changed or
+deleted a manifest's `on_change` is told by a `FileChange`. `TAKEOVER` is the table as imports know it: they
+store the bytes before, with `store`, an overwritten row keeps its object when the checksum is the same, and
+its count of downloads never falls. `on_change` is not told of imports.
 """
 
 import codecs
@@ -14,9 +14,8 @@ from core.database.client import Database
 from core.settings import Settings
 from features.files import service
 from features.files.cache import FILE_TAGS
-from features.files.changes import listeners
 from features.files.changes.listeners import ENTITY, Work
-from features.files.changes.takeover import LARGEST_FILE, discard, holds, identify, key_for, spare, store
+from features.files.changes.takeover import LARGEST_FILE, discard, holds, identify, key_for, store
 from features.files.changes.upload import Outcome, upload
 from features.files.errors import ContentMissing
 from features.files.queries import lists, rows
@@ -28,7 +27,6 @@ from features.files.schemas import (
     FileMetadata,
     FilesStats,
     IndexedFile,
-    Listener,
     LocalContent,
     StoredContent,
 )
@@ -55,7 +53,6 @@ __all__ = [
     "FileMetadata",
     "FilesStats",
     "IndexedFile",
-    "Listener",
     "LocalContent",
     "Outcome",
     "StoredContent",
@@ -73,10 +70,8 @@ __all__ = [
     "safe_name",
     "search",
     "shown_name",
-    "spare",
     "statistics",
     "store",
-    "subscribe",
     "texts_after",
     "upload",
     "visible",
@@ -86,15 +81,6 @@ __all__ = [
 async def contents_of(db: Database, ids: Sequence[str]) -> dict[str, StoredContent]:
     """What those of the files hold that are stored, by id."""
     return await lists.contents_of(db, ids) if ids else {}
-
-
-def subscribe(listener: Listener) -> None:
-    """Have it called for each file that is made, changed or deleted, before the commit: what it writes with
-    the client it is given is committed together with the change, and what it raises undoes both. A job that
-    it enqueues and returns is run right after the commit.
-    """
-    if listener not in listeners.listeners:
-        listeners.listeners.append(listener)
 
 
 async def statistics(db: Database, audience: Audience) -> FilesStats:

@@ -1,20 +1,21 @@
-"""The job `files.reconcile`: objects without a row go, unless somebody needs them (`api.spare`); rows without
-an object are told.
+"""The job `files.reconcile`: objects that no slice needs go, rows without an object are told.
 
 It is safe beside uploads and deletes. An upload writes its row at most LONGEST_UPLOAD_S after the store has
 dated its first object, and objects are spared for twice that time; rows are asked for after the objects were
 listed. A row whose object was not listed is looked at again before it is told.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID
 
 import structlog
 
+from core.feature import Feature
 from core.jobs import JobContext, JobKind, JsonObject
 from features.files.changes.receive import LONGEST_UPLOAD_S
-from features.files.changes.takeover import spared
 from features.files.queries import lists, rows
 from features.files.schemas import StoredFile
 from features.files.storage.objects import Objects, StoredObject, is_key
@@ -27,7 +28,7 @@ _TOLD_AT_MOST: Final = 100
 log = structlog.get_logger(__name__)
 
 
-async def run(context: JobContext) -> JsonObject:
+async def run(context: JobContext, features: Sequence[Feature]) -> JsonObject:
     """Repeats from the start when it was interrupted: what it does once, it need not do again."""
     objects = Objects(context.settings)
     await context.progress(phase="objects")
@@ -38,7 +39,7 @@ async def run(context: JobContext) -> JsonObject:
         await context.raise_if_stopping()
         ours = [each for each in batch if is_key(each.key)]
         foreign += len(batch) - len(ours)
-        removed += await _remove_orphans(context, objects, ours)
+        removed += await _remove_orphans(context, objects, ours, features)
         listed |= {_number(each.key): each.size for each in ours}
         await context.progress(done=len(listed))
     await context.progress(phase="rows", total=None)
@@ -55,14 +56,14 @@ async def run(context: JobContext) -> JsonObject:
     return result
 
 
-async def _remove_orphans(context: JobContext, objects: Objects, batch: list[StoredObject]) -> int:
+async def _remove_orphans(
+    context: JobContext, objects: Objects, batch: list[StoredObject], features: Sequence[Feature]
+) -> int:
     oldest_spared = datetime.now(UTC) - GRACE
-    old = [each.key for each in batch if each.modified < oldest_spared]
-    if not old:
-        return 0
-    orphans = set(old) - await lists.known_keys(context.db, old)
-    for needed in spared:
-        orphans -= await needed(context.db, sorted(orphans)) if orphans else frozenset()
+    orphans = {each.key for each in batch if each.modified < oldest_spared}
+    for feature in features:
+        if orphans and feature.needs_objects is not None:
+            orphans -= await feature.needs_objects(context.db, sorted(orphans))
     for key in sorted(orphans):
         await objects.remove(key)
         log.info("files.orphan_removed", object_key=key)
@@ -102,4 +103,7 @@ def _number(key: str) -> int:
     return UUID(key.partition("/")[2]).int if is_key(key) else hash(key)
 
 
-RECONCILE: Final = JobKind(KIND, run, exclusive=True, local=True, every=timedelta(days=1))
+def reconcile(features: Sequence[Feature]) -> JobKind:
+    """The kind, in a process with these features."""
+    work = partial(run, features=features)
+    return JobKind(KIND, work, exclusive=True, local=True, every=timedelta(days=1))

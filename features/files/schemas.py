@@ -1,6 +1,6 @@
 """Requests and answers of the files slice, and the frozen values that pass between its modules."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
@@ -8,15 +8,12 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 from pydantic.alias_generators import to_camel
 
-from core.database.client import Database
-from core.deps import ActorName
 from core.http.fields import always_there, is_none, without_default, without_null
 from core.http.input import Input
 from core.http.pagination import Offset, TextCursor
 from core.http.text import Text, Trimmed
 from core.http.timestamps import Timestamp
 from core.http.update import Update
-from core.jobs import Jobs, JobView
 
 ID_LENGTH: Final = 128
 DESCRIPTION_LENGTH: Final = 500
@@ -261,11 +258,7 @@ class IndexedFile:
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """What happened to a file. `file` is as it is now, or as it was until it was deleted."""
+    """What `on_change` of other slices is told of a file: as it is now, or was until it was deleted."""
 
     action: ChangeAction
     file: IndexedFile
-
-
-Listener = Callable[[Database, Jobs, ActorName, FileChange], Awaitable[JobView | None]]
-"""Given the client of the change's transaction; a job that it returns is run after the commit."""

@@ -1,19 +1,17 @@
 """What the app mounts of this slice."""
 
 from core.feature import Feature
-from features.files import api as files
 from features.imports.jobs import LOWDB
 from features.imports.registry.run import REGISTRY
 from features.imports.router import router
 from features.imports.undo import contents
 from features.imports.undo.run import UNDO
 
-files.spare(contents.needed)
-
 feature = Feature(
     name="imports",
     description="Legacy data comes in",
     router=router,
     jobs=(LOWDB, *REGISTRY, UNDO),
+    needs_objects=contents.needed,
     admin=True,
 )

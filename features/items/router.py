@@ -4,7 +4,6 @@ from typing import Annotated, Final
 from urllib.parse import quote, unquote_to_bytes
 
 from fastapi import Depends, Path, Query, Request, Response, status
-from starlette.convertors import Convertor, register_url_convertor
 
 from core.cache import Entry, cache_key
 from core.deps import Cache, Db, Editor, Writer
@@ -19,21 +18,6 @@ from features.items import service
 from features.items.cache import ITEM, LIST
 from features.items.errors import ItemNotFound
 from features.items.schemas import ID_LENGTH, CreateItem, Item, ItemQuery, UpdateItem
-
-
-class AnyText(Convertor[str]):
-    """The rest of the path whatever is in it; the framework's own `path` stops at a line break."""
-
-    regex = r"[\s\S]*"
-
-    def convert(self, value: str) -> str:
-        return value
-
-    def to_string(self, value: str) -> str:
-        return value
-
-
-register_url_convertor("text", AnyText())
 
 PREFIX: Final = "/api/items"
 ONE: Final = PREFIX + "/{id:text}"

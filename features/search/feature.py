@@ -1,12 +1,9 @@
 """What this slice hands to the app."""
 
 from core.feature import Feature
-from features.files import api as files
 from features.search.cache import CACHE_TAGS
 from features.search.jobs import INDEX_FILE, REINDEX, follow_file, index_when_stale
 from features.search.router import router
-
-files.subscribe(follow_file)
 
 feature = Feature(
     name="search",
@@ -14,5 +11,6 @@ feature = Feature(
     router=router,
     jobs=(REINDEX, INDEX_FILE),
     cache_tags=CACHE_TAGS,
+    on_change={"File": follow_file},
     on_start=index_when_stale,
 )

@@ -14,8 +14,7 @@ from typing import Final
 
 import structlog
 
-from core.database.client import Database
-from core.deps import ActorName
+from core.database.client import Author, Database
 from core.jobs import Describe, JobConflict, JobContext, JobKind, Jobs, JobView, JsonObject, Requester
 from core.platform import Platform
 from features.files import api as files
@@ -81,7 +80,7 @@ async def index_file(context: JobContext) -> JsonObject:
     return {"changed": changed}
 
 
-async def follow_file(tx: Database, jobs: Jobs, actor: ActorName, change: files.FileChange) -> JobView | None:
+async def follow_file(tx: Database, jobs: Jobs, actor: Author, change: files.FileChange) -> JobView | None:
     """Called for each change of an uploaded file, in its transaction."""
     if change.file.mime_type not in files.TEXT_TYPES:
         return None

@@ -1,6 +1,7 @@
 """What a slice looks like, how large its files are, and whom it may import."""
 
 import ast
+from collections.abc import Iterator
 
 from tests.architecture.tree import Source, Tree
 
@@ -29,6 +30,8 @@ PART_LEVEL = 2
 """A folder of a slice that holds one concern of its rules (a file format, a phase) stands with `service`."""
 
 VAGUE_NAMES = {"base", "common", "helpers", "lib", "manager", "misc", "shared", "util", "utils"}
+
+EMPTY = {"[]", "{}", "list()", "dict()", "set()"}
 
 
 def features_are_the_folders(tree: Tree) -> list[str]:
@@ -141,6 +144,50 @@ def slices_have_no_cycles(tree: Tree) -> list[str]:
             waiting |= uses.get(name, set()) - reached
         if start in reached:
             found.append(f"features/{start} imports itself through other slices")
+    return found
+
+
+def imports_register_nothing(tree: Tree) -> list[str]:
+    """No module of a slice calls what is another's for its effect while it is imported, or has an empty
+    container at hand for others to fill.
+    """
+    found = []
+    for source in tree.sources:
+        if source.slice is None or source.is_test:
+            continue
+        for node in _run_by_import(source.tree):
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+                name = ast.unparse(node.value.func)
+                if name.partition(".")[0] in _foreign_names(source):
+                    found.append(f"{source.name} calls {name} when it is imported; say it in the manifest")
+            elif (
+                isinstance(node, ast.Assign | ast.AnnAssign)
+                and node.value
+                and ast.unparse(node.value) in EMPTY
+            ):
+                found.append(f"{source.name} has a container to be filled; let the manifest say it")
+    return found
+
+
+def _run_by_import(module: ast.Module) -> Iterator[ast.stmt]:
+    waiting: list[ast.AST] = [module]
+    while waiting:
+        for node in ast.iter_child_nodes(waiting.pop()):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                waiting.append(node)
+                if isinstance(node, ast.stmt):
+                    yield node
+
+
+def _foreign_names(source: Source) -> set[str]:
+    """What it has imported from outside its slice."""
+    found = set()
+    for node in ast.walk(source.tree):
+        origin = node.module or "" if isinstance(node, ast.ImportFrom) else ""
+        if isinstance(node, ast.Import | ast.ImportFrom) and not origin.startswith(
+            f"features.{source.slice}."
+        ):
+            found |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
     return found
 
 

@@ -1,21 +1,20 @@
-"""What every change does besides changing: it tells listeners in its transaction."""
+"""What every change does besides changing: in its transaction other slices take part in it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from core.database.client import Database
 from core.deps import ActorName
+from core.feature import Feature
 from core.jobs import Jobs
 from core.settings import Settings
 from features.files.errors import IdeaUnknown, SystemUnknown
-from features.files.schemas import ChangeAction, FileChange, IndexedFile, Listener, StoredFile
+from features.files.schemas import ChangeAction, FileChange, IndexedFile, StoredFile
 from features.ideas import api as ideas
 from features.systems import api as systems
 
 ENTITY: Final = "file"
-
-listeners: Final[list[Listener]] = []
-"""Filled by `features.files.api.subscribe`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +24,14 @@ class Work:
     db: Database
     jobs: Jobs
     settings: Settings
+    features: Sequence[Feature]
     actor: ActorName
 
 
 async def tell(tx: Database, work: Work, action: ChangeAction, changed: StoredFile) -> list[str]:
-    """In the transaction of the change. Returns the jobs that listeners have enqueued, to run after it."""
+    """In the transaction of the change. Returns the jobs that others have enqueued, to run after it."""
     change = FileChange(action, IndexedFile.of(changed))
+    listeners = [each.on_change["File"] for each in work.features if "File" in each.on_change]
     jobs = [await listener(tx, work.jobs, work.actor, change) for listener in listeners]
     return [job.id for job in jobs if job is not None]
 

@@ -7,11 +7,10 @@ attachment.
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import BinaryIO, Final
 from uuid import UUID, uuid5
 
-from core.database.client import Database
 from core.settings import Settings
 from features.files.errors import FileRefused
 from features.files.schemas import LocalContent, StoredContent
@@ -25,18 +24,6 @@ LARGEST_FILE: Final = 2**31 - 1
 """What the column of sizes holds."""
 
 _BLOCK_BYTES: Final = 256 * 1024
-
-Needed = Callable[[Database, Sequence[str]], Awaitable[frozenset[str]]]
-"""Those of the keys of objects that somebody needs although no row has them."""
-
-spared: Final[list[Needed]] = []
-"""Filled by `spare`."""
-
-
-def spare(needed: Needed) -> None:
-    """Objects that it names are not removed by `files.reconcile`."""
-    if needed not in spared:
-        spared.append(needed)
 
 
 def identify(name: str, file: BinaryIO) -> LocalContent:

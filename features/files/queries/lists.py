@@ -134,10 +134,10 @@ async def contents_of(db: Database, ids: Sequence[str]) -> dict[str, StoredConte
     return {row.id: StoredContent(row.checksum, row.object_key, row.size_bytes) for row in rows}
 
 
-async def known_keys(db: Database, object_keys: Sequence[str]) -> set[str]:
+async def known_keys(db: Database, object_keys: Sequence[str]) -> frozenset[str]:
     """Those that a file has."""
     rows = await ObjectKey.prisma(db).find_many(where={"object_key": {"in": list(object_keys)}})
-    return {row.object_key for row in rows}
+    return frozenset(row.object_key for row in rows)
 
 
 async def files_after(

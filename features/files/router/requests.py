@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Path
 
-from core.deps import Actor, AppSettings, Db, Jobs
+from core.deps import Actor, AppSettings, Db, Features, Jobs
 from core.errors import Invalid, TooLarge, UnsupportedMediaType
 from core.http.routing import Router
 from core.http.text import fault_of
@@ -19,8 +19,8 @@ REFUSED_BODY: Final = (Invalid, TooLarge, UnsupportedMediaType)
 router = Router(tags=["Files"])
 
 
-async def _work(db: Db, jobs: Jobs, settings: AppSettings, actor: Actor) -> Work:
-    return Work(db, jobs, settings, actor)
+async def _work(db: Db, jobs: Jobs, settings: AppSettings, features: Features, actor: Actor) -> Work:
+    return Work(db, jobs, settings, features, actor)
 
 
 async def _file_id(file_id: Annotated[str, Path(alias="fileId", description="File identifier")]) -> str:

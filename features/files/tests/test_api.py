@@ -6,13 +6,14 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from core.database.client import Database
-from core.deps import ActorName
+from core.database.client import Author, Database
 from core.errors import Conflict
+from core.feature import Feature
 from core.jobs import Jobs, JobView
+from core.settings import Settings
 from features.files import api
-from features.files.changes import listeners
 from features.files.tests.factories import FILES, PNG, send, stored_objects, upload
+from tests.fixtures.application import client_of, lifespan_of, new_app
 from tests.fixtures.waiting import wait_for
 
 
@@ -73,36 +74,29 @@ async def test_a_text_whose_object_is_gone(
         await text_of(app, found)
 
 
-@pytest.fixture
-def changes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    """Each change that a listener is told of; one of a file named refused.txt it refuses."""
-    seen: list[tuple[str, str]] = []
+async def test_another_slice_takes_part_in_each_change(settings: Settings, store: Path) -> None:
+    """In its transaction: what it refuses does not happen, and the job that it enqueues is run."""
+    told: list[tuple[str, str]] = []
 
-    async def listen(tx: Database, jobs: Jobs, actor: ActorName, change: api.FileChange) -> JobView | None:
+    async def take_part(tx: Database, jobs: Jobs, actor: Author, change: api.FileChange) -> JobView | None:
         assert tx.is_transaction()
         if change.file.filename == "refused.txt":
             raise Conflict("not this one")
-        seen.append((change.action, change.file.filename))
+        told.append((change.action, change.file.filename))
         return await jobs.enqueue(tx, "files.reconcile", {}, actor) if change.action == "updated" else None
 
-    monkeypatch.setattr(listeners, "listeners", [])
-    api.subscribe(listen)
-    api.subscribe(listen)
-    return seen
+    own = new_app(settings, Feature("another", on_change={"File": take_part}))
+    async with lifespan_of(own), client_of(own) as client:
+        file = await upload(client, "told.txt")
+        assert (await send(client, "refused.txt", b"text")).status_code == 409
+        assert [each["filename"] for each in (await client.get(FILES)).json()["data"]] == ["told.txt"]
+        assert (await client.put(f"{FILES}/{file['id']}", json={"description": "x"})).status_code == 200
+        assert (await client.delete(f"{FILES}/{file['id']}")).status_code == 200
+        assert told == [("created", "told.txt"), ("updated", "told.txt"), ("deleted", "told.txt")]
+        assert stored_objects(store) == []
 
+        async def done() -> bool:
+            jobs = (await client.get("/api/v1/jobs", params={"kind": "files.reconcile"})).json()["data"]
+            return [(job["state"], job["attempts"]) for job in jobs] == [("succeeded", 1)]
 
-async def test_who_subscribes_is_told_in_the_transaction(
-    client: httpx.AsyncClient, store: Path, changes: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = await upload(client, "told.txt")
-    assert (await send(client, "refused.txt", b"text")).status_code == 409
-    assert (await client.put(f"{FILES}/{file['id']}", json={"description": "x"})).status_code == 200
-    assert (await client.delete(f"{FILES}/{file['id']}")).status_code == 200
-    assert changes == [("created", "told.txt"), ("updated", "told.txt"), ("deleted", "told.txt")]
-    assert stored_objects(store) == []
-
-    async def done() -> bool:
-        [job] = (await client.get("/api/v1/jobs")).json()["data"]
-        return bool(job["state"] == "succeeded" and job["attempts"] == 1)
-
-    await wait_for(done, message="the job that the listener enqueued was not run")
+        await wait_for(done, message="the job that was enqueued in the change was not run")

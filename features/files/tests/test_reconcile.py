@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -9,8 +10,12 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from core.database.client import Database
+from core.feature import Feature
+from core.settings import Settings
 from features.files.jobs import GRACE
 from features.files.tests.factories import FILES, JsonObject, stored_objects, upload
+from tests.fixtures.application import client_of, lifespan_of, new_app
 from tests.fixtures.database import Connection
 from tests.fixtures.waiting import wait_for
 
@@ -65,6 +70,18 @@ async def test_objects_that_no_file_has_are_removed(client: httpx.AsyncClient, s
     assert stored_objects(store) == kept
     for file in files:
         assert (await client.get(f"{FILES}/{file['id']}/download")).status_code == 200
+
+
+async def test_objects_that_another_slice_needs_stay(settings: Settings, store: Path) -> None:
+    wanted, other = orphan(store), orphan(store)
+
+    async def needed(db: Database, keys: Sequence[str]) -> frozenset[str]:
+        return frozenset(key for key in keys if key.endswith(wanted.name))
+
+    own = new_app(settings, Feature("another", needs_objects=needed))
+    async with lifespan_of(own), client_of(own) as client:
+        assert (await reconciled(client))["removed"] == 1
+    assert (wanted.exists(), other.exists()) == (True, False)
 
 
 async def test_new_objects_are_spared_for_their_upload_may_still_run(
