@@ -1,6 +1,6 @@
 """The manifest that a slice hands to `core.app`: the only thing the platform knows of a feature."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,32 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class ActivityKind:
+    """How the audit entries of one entity are told where recent activity is shown: System "Orders API" was
+    updated. `name` is the field of an entry that says what the row is called, `verbs` has the word of each
+    action that is told. An answer that tells them hangs on the cache tags `tags`.
+
+    `names_of` gives present names by id, for entries without one. `visible` gives those of the ids that the
+    holder of a key (None: anybody) may be told of.
+    """
+
+    entity: str
+    name: str
+    tags: tuple[str, ...]
+    verbs: Mapping[str, str] = field(default_factory=lambda: {"created": "created", "updated": "updated"})
+    names_of: "Callable[[Database, Collection[str]], Awaitable[Mapping[str, str]]] | None" = None
+    visible: "Callable[[Database, Collection[str], Principal | None], Awaitable[Collection[str]]] | None" = (
+        None
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Feature:
     """`name` is the folder's name; `description` is what the OpenAPI document says of its router's tag. Cache
-    tags and job kinds are unique across the app. `renews` gives, by the model, the tags that a write of its
-    rows renews. `follows` names the models of other features whose rows change or take away rows of this one
-    when they go (ON DELETE): what is cached of the latter hangs on what such a deletion renews.
+    tags, job kinds and the entities of activities are unique across the app. `renews` gives, by the model,
+    the tags that a write of its rows renews. `follows` names the models of other features whose rows change
+    or take away rows of this one when they go (ON DELETE): what is cached of the latter hangs on what such a
+    deletion renews.
 
     `on_change` takes part in changes of other features' rows: by the model, it is called with the client of
     the change's transaction and with what the api of the model's feature says of the change. What it raises
@@ -41,6 +62,7 @@ class Feature:
     on_change: "Mapping[str, Callable[[Database, Jobs, Author, Any], Awaitable[JobView | None]]]" = field(
         default_factory=dict
     )
+    activities: tuple[ActivityKind, ...] = ()
     needs_objects: "Callable[[Database, Sequence[str]], Awaitable[frozenset[str]]] | None" = None
     admin: bool = False
     authenticate: "Callable[[Database, str], Awaitable[Principal | None]] | None" = None

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from core.database.client import Author, Database
 from features.audit import queries
 from features.audit.cache import AUDIT_TAGS
-from features.audit.schemas import RETENTION_ENTITY, Action, AuditEntry, Trace
+from features.audit.schemas import RETENTION_ENTITY, Action, AuditEntry, Trace, TraceKind
 from features.audit.sql.recent import find_recent
 from features.audit.sql.takeover import TAKEOVER, TakenOverEntries
 
@@ -26,6 +26,7 @@ __all__ = [
     "JsonValue",
     "TakenOverEntries",
     "Trace",
+    "TraceKind",
     "deleted_since",
     "differences",
     "recent",
@@ -44,20 +45,12 @@ async def record(tx: Database, entry: AuditEntry) -> None:
     await queries.create(tx, entry)
 
 
-async def recent(
-    db: Database,
-    kinds: Sequence[tuple[str, Action]],
-    since: datetime,
-    *,
-    labels: Sequence[str],
-    limit: int,
-) -> list[Trace]:
-    """The newest entries of these kinds, (entity, action), with one query. `labels` are the fields that name
-    a row.
+async def recent(db: Database, kinds: Sequence[TraceKind], since: datetime, *, limit: int) -> list[Trace]:
+    """The newest entries of these kinds, with one query.
 
     A cached answer made of them hangs on `AUDIT_TAGS`, and on the tags of the slices whose rows they are.
     """
-    return await find_recent(db, kinds, since, labels=labels, limit=limit)
+    return await find_recent(db, kinds, since, limit) if kinds else []
 
 
 async def deleted_since(db: Database, entity: str, ids: Sequence[str], since: datetime) -> frozenset[str]:

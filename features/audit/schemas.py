@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
@@ -96,7 +96,7 @@ class AuditQuery(Input):
     model_config = ConfigDict(frozen=True)
 
     entity: Annotated[Text, Field(max_length=64)] | None = Field(
-        default=None, description="Kind of row: item, system, idea, file, audit"
+        default=None, description="Kind of row, such as item or system"
     )
     entity_id: Annotated[Text, Field(max_length=512)] | None = None
     action: Action | None = None
@@ -119,6 +119,14 @@ class Place:
 
     at: datetime
     id: int
+
+
+class TraceKind(NamedTuple):
+    """What is asked for of recent entries: `label` is the field that says what a row is called."""
+
+    label: str
+    entity: str
+    action: str
 
 
 @dataclass(frozen=True, slots=True)

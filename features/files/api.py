@@ -7,7 +7,7 @@ its count of downloads never falls. `on_change` is not told of imports.
 """
 
 import codecs
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 from core.database.client import Database
@@ -74,7 +74,6 @@ __all__ = [
     "store",
     "texts_after",
     "upload",
-    "visible",
 ]
 
 
@@ -91,13 +90,6 @@ async def statistics(db: Database, audience: Audience) -> FilesStats:
 async def search(db: Database, text: str, audience: Audience, *, limit: int) -> list[FileMetadata]:
     """The best matches first, of those that the audience may see."""
     return await service.search_files(db, text, audience, limit)
-
-
-async def visible(db: Database, ids: Collection[str], audience: Audience) -> frozenset[str]:
-    """Those of the files that the audience may see. It may see all: no query, and deleted ones count too."""
-    if audience.name is None or not ids:
-        return frozenset(ids)
-    return await lists.visible(db, ids, audience)
 
 
 async def created_by_day(db: Database, since: datetime, audience: Audience) -> dict[str, int]:

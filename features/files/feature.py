@@ -1,10 +1,12 @@
 """What this slice hands to the app."""
 
-from core.feature import Feature
-from features.files.cache import CACHE_TAGS, renewed
+from core.feature import ActivityKind, Feature
+from features.files.cache import CACHE_TAGS, FILE_TAGS, renewed
+from features.files.changes.listeners import ENTITY
 from features.files.jobs import reconcile
 from features.files.queries.lists import known_keys
 from features.files.router import router
+from features.files.service import visible
 
 feature = Feature(
     name="files",
@@ -14,5 +16,6 @@ feature = Feature(
     cache_tags=CACHE_TAGS,
     renews={"File": renewed},
     follows=("Idea", "System"),
+    activities=(ActivityKind(ENTITY, "originalName", FILE_TAGS, {"created": "uploaded"}, visible=visible),),
     needs_objects=known_keys,
 )

@@ -1,6 +1,6 @@
 """The rules of files: who may see what, what a page holds, and that rows go before their objects."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from typing import Any, Final
 
 import structlog
@@ -37,6 +37,12 @@ def audience_of(holder: Principal | None) -> Audience:
     if holder is None or holder.may("admin"):
         return Audience()
     return Audience(holder.name)
+
+
+async def visible(db: Database, ids: Collection[str], holder: Principal | None) -> Collection[str]:
+    """Those of the files that the caller may see; who may see all sees deleted ones too, without a query."""
+    audience = audience_of(holder)
+    return ids if audience.name is None or not ids else await lists.visible(db, ids, audience)
 
 
 async def list_files(db: Database, actor: ActorName, query: FileQuery) -> ListEnvelope[FileMetadata]:

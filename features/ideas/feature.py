@@ -1,7 +1,8 @@
 """What this slice hands to the app."""
 
-from core.feature import Feature
-from features.ideas.cache import CACHE_TAGS, renewed
+from core.feature import ActivityKind, Feature
+from features.ideas.api import ENTITY, titles_of
+from features.ideas.cache import CACHE_TAGS, IDEA_TAGS, renewed
 from features.ideas.router import router
 
 feature = Feature(
@@ -11,4 +12,5 @@ feature = Feature(
     cache_tags=CACHE_TAGS,
     renews={"Idea": renewed},
     follows=("System",),
+    activities=(ActivityKind(ENTITY, "title", IDEA_TAGS, names_of=titles_of),),
 )

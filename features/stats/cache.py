@@ -4,6 +4,7 @@ follow from its URL alone; nor does what names or counts files, for they may be 
 is slow beside reading a row, so nobody waits for it when an entry that nothing has changed expires.
 """
 
+from functools import cache
 from typing import Final
 
 from core.cache import Policy
@@ -22,4 +23,9 @@ FILES: Final = Policy("stats.files", tags=FILE_TAGS, stale_s=STALE_S)
 HEALTH: Final = Policy("stats.health", tags=SYSTEM_TAGS, by_url=True, stale_s=STALE_S)
 ANALYTICS: Final = Policy("stats.analytics", tags=_ALL, stale_s=STALE_S)
 SEARCH: Final = Policy("stats.search", tags=_ALL, stale_s=STALE_S)
-ACTIVITY: Final = Policy("stats.activity", tags=(*_ALL, *AUDIT_TAGS), stale_s=STALE_S)
+
+
+@cache
+def activity_policy(tags: tuple[str, ...]) -> Policy:
+    """`tags`: of the activities that are told."""
+    return Policy("stats.activity", tags=(*tags, *AUDIT_TAGS), stale_s=STALE_S)

@@ -7,7 +7,7 @@ from fastapi import Query, Request, Response
 from pydantic import BaseModel
 
 from core.cache import Entry, Policy, cache_key
-from core.deps import Cache, Db, Holder
+from core.deps import Cache, Db, Features, Holder
 from core.errors import Invalid, Unavailable
 from core.http.conditional import cached_response, json_entry
 from core.http.envelope import error_responses
@@ -17,7 +17,7 @@ from features.files.api import FilesStats
 from features.ideas import api as ideas
 from features.ideas.api import IdeasStats
 from features.stats import service
-from features.stats.cache import ACTIVITY, ANALYTICS, DASHBOARD, FILES, HEALTH, IDEAS, SEARCH, SYSTEMS
+from features.stats.cache import ANALYTICS, DASHBOARD, FILES, HEALTH, IDEAS, SEARCH, SYSTEMS, activity_policy
 from features.stats.schemas import (
     ActivityData,
     ActivityQuery,
@@ -127,8 +127,15 @@ async def search_everything(
     responses=CHECKED,
 )
 async def get_activity(
-    request: Request, db: Db, cache: Cache, holder: Holder, query: Annotated[ActivityQuery, Query()]
+    request: Request,
+    db: Db,
+    cache: Cache,
+    features: Features,
+    holder: Holder,
+    query: Annotated[ActivityQuery, Query()],
 ) -> Response:
-    audience = files.audience_of(holder)
-    key = cache_key(audience=audience.name, **query.model_dump())
-    return await _cached(request, cache, ACTIVITY, key, lambda: service.activity(db, query, audience))
+    kinds = [kind for feature in features for kind in feature.activities]
+    policy = activity_policy(tuple(tag for kind in kinds for tag in kind.tags))
+    asking = None if holder is None else (holder.name, holder.scope)
+    key = cache_key(holder=asking, **query.model_dump())
+    return await _cached(request, cache, policy, key, lambda: service.activity(db, query, kinds, holder))

@@ -19,7 +19,6 @@ DAYS: Final[dict[Timeframe, int]] = {"7d": 7, "30d": 30, "90d": 90, "1y": 365}
 """Days of a timeframe, today (UTC) included."""
 
 Overall = Literal["healthy", "degraded", "critical"]
-ActivityType = Literal["system_created", "idea_created", "file_uploaded", "system_updated", "idea_updated"]
 
 MAX_ACTIVITIES: Final = 500
 
@@ -106,10 +105,12 @@ class AnalyticsData(_Figures):
 
 
 class Activity(_Figures):
-    """`entity` says what it was: system, idea or file; `entityId` which one."""
+    """`entity` says what it was, such as a system; `entityId` which one. `type` is the entity and what
+    happened to it.
+    """
 
     id: str
-    type: ActivityType
+    type: str = Field(examples=["system_updated"])
     entity: str = Field(examples=["system"])
     entity_id: str
     description: str = Field(examples=['System "Orders API" was updated: status, url'])

@@ -5,6 +5,8 @@ from datetime import timedelta
 from typing import Final
 
 from core.database.client import Database
+from core.feature import ActivityKind
+from core.http.access import Principal
 from core.http.timestamps import now
 from features.audit import api as audit
 from features.files import api as files
@@ -14,7 +16,6 @@ from features.stats.schemas import (
     Activity,
     ActivityData,
     ActivityQuery,
-    ActivityType,
     AnalyticsData,
     DashboardStats,
     DayCount,
@@ -34,14 +35,6 @@ from features.systems import api as systems
 CRITICAL_SHARE: Final = 4
 """One in so many systems offline is critical."""
 
-_TYPES: Final[dict[tuple[str, audit.Action], ActivityType]] = {
-    ("system", "created"): "system_created",
-    ("system", "updated"): "system_updated",
-    ("idea", "created"): "idea_created",
-    ("idea", "updated"): "idea_updated",
-    ("file", "created"): "file_uploaded",
-}
-_LABELS: Final = ("name", "title", "originalName")
 _UNTOLD: Final = frozenset({"updatedAt"})
 """Fields that change with every update, and so tell nothing."""
 
@@ -118,20 +111,27 @@ async def search(db: Database, query: StatsSearchQuery, audience: files.Audience
     )
 
 
-async def activity(db: Database, query: ActivityQuery, audience: files.Audience) -> ActivityData:
-    """At most four queries: the trail, which of its files may be told of, and the names of systems and of
-    ideas that it does not tell.
+async def activity(
+    db: Database, query: ActivityQuery, kinds: Sequence[ActivityKind], holder: Principal | None
+) -> ActivityData:
+    """One query of the trail, and for each entity at most one of its rows that may be told of, and one of
+    their names.
     """
     since = now() - timedelta(days=query.days)
-    traces = await audit.recent(db, list(_TYPES), since, labels=_LABELS, limit=query.limit)
-    uploads = {trace.entity_id for trace in traces if trace.entity == "file"}
-    told = await files.visible(db, uploads, audience)
-    traces = [trace for trace in traces if trace.entity != "file" or trace.entity_id in told]
-    names = {
-        "system": await systems.names_of(db, _unnamed(traces, "system")),
-        "idea": await ideas.titles_of(db, _unnamed(traces, "idea")),
-    }
-    return ActivityData(timeframe=f"{query.days}d", activities=[_activity(each, names) for each in traces])
+    wanted = [audit.TraceKind(each.name, each.entity, action) for each in kinds for action in each.verbs]
+    traces = await audit.recent(db, wanted, since, limit=query.limit)
+    names: dict[str, Mapping[str, str]] = {}
+    for each in kinds:
+        ids = {trace.entity_id for trace in traces if trace.entity == each.entity}
+        if ids and each.visible is not None:
+            seen = await each.visible(db, ids, holder)
+            traces = [trace for trace in traces if trace.entity != each.entity or trace.entity_id in seen]
+        unnamed = {trace.entity_id for trace in traces if trace.entity == each.entity and trace.label is None}
+        if unnamed and each.names_of is not None:
+            names[each.entity] = await each.names_of(db, unnamed)
+    verbs = {each.entity: each.verbs for each in kinds}
+    activities = [_activity(each, verbs[each.entity], names.get(each.entity, {})) for each in traces]
+    return ActivityData(timeframe=f"{query.days}d", activities=activities)
 
 
 async def _series(db: Database, span: Span, audience: files.Audience) -> AnalyticsData:
@@ -151,27 +151,22 @@ def _total(series: Sequence[DayCount]) -> int:
     return sum(day.count for day in series)
 
 
-def _unnamed(traces: Sequence[audit.Trace], entity: str) -> set[str]:
-    return {trace.entity_id for trace in traces if trace.entity == entity and trace.label is None}
-
-
-def _activity(trace: audit.Trace, names: Mapping[str, Mapping[str, str]]) -> Activity:
-    kind = _TYPES[trace.entity, trace.action]
+def _activity(trace: audit.Trace, verbs: Mapping[str, str], names: Mapping[str, str]) -> Activity:
+    verb = verbs[trace.action]
     return Activity.model_construct(
         id=trace.id,
-        type=kind,
+        type=f"{trace.entity}_{verb}",
         entity=trace.entity,
         entity_id=trace.entity_id,
-        description=_sentence(trace, kind, names.get(trace.entity, {})),
+        description=_sentence(trace, verb, names),
         timestamp=trace.at,
         user=trace.user,
     )
 
 
-def _sentence(trace: audit.Trace, kind: ActivityType, names: Mapping[str, str]) -> str:
+def _sentence(trace: audit.Trace, verb: str, names: Mapping[str, str]) -> str:
     """A row that has been deleted since is not named, unless the entry itself says what it was called."""
     name = trace.label or names.get(trace.entity_id)
     subject = f'{trace.entity.capitalize()} "{name}"' if name else f"A former {trace.entity}"
-    _, _, verb = kind.partition("_")
     told = [field for field in trace.fields if field not in _UNTOLD] if trace.action == "updated" else []
     return f"{subject} was {verb}: {', '.join(told)}" if told else f"{subject} was {verb}"

@@ -1,7 +1,8 @@
 """What this slice hands to the app."""
 
-from core.feature import Feature
-from features.systems.cache import CACHE_TAGS, renewed
+from core.feature import ActivityKind, Feature
+from features.systems.api import ENTITY, names_of
+from features.systems.cache import CACHE_TAGS, LIST_TAGS, renewed
 from features.systems.jobs import CHECK_ALL
 from features.systems.router import router
 
@@ -12,4 +13,5 @@ feature = Feature(
     jobs=(CHECK_ALL,),
     cache_tags=CACHE_TAGS,
     renews={"System": renewed},
+    activities=(ActivityKind(ENTITY, "name", LIST_TAGS, names_of=names_of),),
 )

@@ -8,42 +8,35 @@ from typing import Final
 
 from core.database.client import Database
 from core.http.timestamps import to_iso
-from features.audit.schemas import Action, Trace
+from features.audit.schemas import Trace, TraceKind
 
 # Each kind is a branch of its own, for which the planner can choose an index by how frequent the kind is. The
 # entries' values, which may be long, stay where they are.
 _OF_KIND: Final = """(
-    SELECT * FROM audit_entries
+    SELECT *, changes -> {} AS named FROM audit_entries
     WHERE entity = {} AND action = {} AND at >= $1::timestamptz
     ORDER BY at DESC, id DESC LIMIT $2::int
 )"""
 _RECENT: Final = """
 SELECT id::text AS id, entity, entity_id, action, actor, at,
     ARRAY(SELECT jsonb_object_keys(changes) ORDER BY 1) AS fields,
-    (SELECT coalesce(value ->> 'after', value ->> 'before') FROM jsonb_each(changes)
-        WHERE key = ANY($3::text[]) AND jsonb_typeof(value) = 'object' LIMIT 1) AS label
+    coalesce(named ->> 'after', named ->> 'before') AS label
 FROM (SELECT * FROM ({}) AS every ORDER BY at DESC, every.id DESC LIMIT $2::int) AS newest
 ORDER BY at DESC, newest.id DESC
 """
 
 
 def recent_statement(kinds: int) -> str:
-    """Takes the moment, the limit, the labels, and then entity and action of each kind."""
-    branches = (_OF_KIND.format(f"${4 + 2 * number}", f"${5 + 2 * number}") for number in range(kinds))
+    """Takes the moment, the limit, and then label, entity and action of each kind."""
+    places = (f"${number}" for number in range(3, 3 + 3 * kinds))
+    branches = (_OF_KIND.format(*kind) for kind in zip(places, places, places, strict=True))
     return _RECENT.format("UNION ALL".join(branches))
 
 
-async def find_recent(
-    db: Database,
-    kinds: Sequence[tuple[str, Action]],
-    since: datetime,
-    *,
-    labels: Sequence[str],
-    limit: int,
-) -> list[Trace]:
-    """The newest entries of these kinds (entity, action). `labels` are the fields that name a row."""
-    pairs = [text for kind in kinds for text in kind]
-    rows = await db.query_raw(recent_statement(len(kinds)), to_iso(since), limit, list(labels), *pairs)
+async def find_recent(db: Database, kinds: Sequence[TraceKind], since: datetime, limit: int) -> list[Trace]:
+    """The newest entries of these kinds, which must be some."""
+    arguments = [text for kind in kinds for text in kind]
+    rows = await db.query_raw(recent_statement(len(kinds)), to_iso(since), limit, *arguments)
     return [
         Trace(
             id=row["id"],

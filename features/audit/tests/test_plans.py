@@ -63,6 +63,6 @@ async def test_the_entries_of_one_row_or_request_are_looked_up(db: Database, con
 
 async def test_recent_entries_of_each_kind_are_read_from_their_newest(connection: Connection) -> None:
     await seed(connection, ROWS, until=NEWEST)
-    arguments: list[object] = [EARLY, 100, ["title"], "audit", "updated", "file", "deleted"]
+    arguments: list[object] = [EARLY, 100, "title", "audit", "updated", "name", "file", "deleted"]
     used = await assert_found_by_index(connection, recent_statement(2), arguments)
     assert set(used) == {"audit_entries_entity_action_at_id_idx"}

@@ -1,8 +1,15 @@
 """What happened lately, from the audit trail."""
 
+import json
+from collections.abc import Collection
+
 import httpx
 import pytest
 
+from core.database.client import Database
+from core.feature import ActivityKind, Feature
+from core.http.access import Principal
+from core.settings import Settings
 from features.stats.tests.factories import (
     FILES,
     IDEAS,
@@ -14,6 +21,7 @@ from features.stats.tests.factories import (
     change,
     get,
 )
+from tests.fixtures.application import client_of, lifespan_of, new_app
 from tests.fixtures.database import Connection
 
 
@@ -68,6 +76,43 @@ async def test_other_changes_are_not_activities(client: httpx.AsyncClient, conne
         "VALUES ('system', 'x', 'checked', 'ada', '{}'), ('idea', 'y', 'deleted', 'ada', '{}')"
     )
     assert [row["type"] for row in await activities(client)] == ["file_uploaded"]
+
+
+async def test_a_slice_says_how_its_entries_are_told_and_to_whom(
+    settings: Settings, client: httpx.AsyncClient, connection: Connection
+) -> None:
+    async def names_of(db: Database, ids: Collection[str]) -> dict[str, str]:
+        return {each: f"Note {each}" for each in ids}
+
+    async def visible(db: Database, ids: Collection[str], holder: Principal | None) -> frozenset[str]:
+        return frozenset(ids) - {"hidden"}
+
+    async def note(row_id: str, action: str, **values: str) -> None:
+        changes = {name: {"before": None, "after": value} for name, value in values.items()}
+        await connection.execute(
+            "INSERT INTO audit_entries (entity, entity_id, action, actor, changes) "
+            "VALUES ('note', $1, $2, 'ada', $3)",
+            row_id,
+            action,
+            json.dumps(changes),
+        )
+
+    await note("a", "created")
+    await note("hidden", "created")
+    await note("b", "created", name="of systems", text="Hello")
+    await note("b", "updated", text="Bye")
+    assert await told(client) == []
+    notes = ActivityKind("note", "text", ("notes",), {"created": "written"}, names_of, visible)
+    own = new_app(settings, Feature("notes", activities=(notes,), cache_tags=("notes",)))
+    async with lifespan_of(own), client_of(own) as other:
+        assert [(row["type"], row["description"]) for row in await activities(other)] == [
+            ("note_written", 'Note "Hello" was written'),
+            ("note_written", 'Note "Note a" was written'),
+        ]
+        await note("c", "created")
+        assert len(await activities(other)) == 2
+        await own.state.platform.cache.invalidate("notes")
+        assert (await told(other))[0] == 'Note "Note c" was written'
 
 
 async def test_what_was_deleted_since_is_told_without_a_name_that_is_not_known(
