@@ -134,10 +134,6 @@ class Settings(BaseSettings):
     job_heartbeat_s: float = Field(3, gt=0)
     jobs_retention_days: int = Field(90, ge=0, le=36_500)
 
-    # Uploaded files
-    files_url: str | None = Field(None, repr=False)
-    files_max_bytes: ByteSize = Field(ByteSize(50 * MIB), ge=1, le=2 * GIB - 1)
-
     @field_validator("trusted_proxies")
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -167,20 +163,8 @@ class Settings(BaseSettings):
             return None
         if value == IN_PROCESS_CACHE:
             return value
-        if _split_url(value).scheme not in {"redis", "rediss", "unix"}:
+        if split_url(value).scheme not in {"redis", "rediss", "unix"}:
             raise ValueError("must start with redis://, rediss:// or unix://, or be 'memory' for no Redis")
-        return value
-
-    @field_validator("files_url")
-    @classmethod
-    def _store_url(cls, value: str | None) -> str | None:
-        if not value:
-            return None
-        parts = _split_url(value)
-        if parts.scheme not in {"s3", "gs", "az", "file"}:
-            raise ValueError("must start with s3://, gs://, az:// or file://")
-        if not (parts.path.strip("/") if parts.scheme == "file" else parts.netloc):
-            raise ValueError("must name a bucket or a folder, as in s3://bucket/folder or file:///srv/files")
         return value
 
     @model_validator(mode="after")
@@ -218,7 +202,8 @@ class Settings(BaseSettings):
         return self.redis_url != IN_PROCESS_CACHE
 
 
-def _split_url(value: str) -> SplitResult:
+def split_url(value: str) -> SplitResult:
+    """Raises ValueError with words for the one who set it."""
     try:
         parts = urlsplit(value)
         _ = parts.port

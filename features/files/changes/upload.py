@@ -16,6 +16,7 @@ from features.files.changes.receive import Form, Refused, incoming, receive
 from features.files.errors import UploadInvalid
 from features.files.queries import rows
 from features.files.schemas import FileMetadata, UploadFields
+from features.files.settings import FileSettings
 from features.files.storage.objects import Objects
 
 log = structlog.get_logger(__name__)
@@ -38,7 +39,7 @@ async def upload(
     No transaction is open while bytes come in.
     """
     objects = Objects(work.settings)
-    limit = int(work.settings.files_max_bytes)
+    limit = int(work.settings.of(FileSettings).files_max_bytes)
     async with incoming(objects) as form:
         await receive(
             form, objects, content_type, body, field_name=field_name, most_files=most_files, limit=limit

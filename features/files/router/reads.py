@@ -28,6 +28,7 @@ from features.files.schemas import (
     SearchQuery,
     UploadInfo,
 )
+from features.files.settings import FileSettings
 from features.files.storage.formats import FORMATS
 
 LinkedTo = Annotated[Text, Path(max_length=ID_LENGTH)]
@@ -137,7 +138,7 @@ async def get_file_statistics(request: Request, db: Db, cache: Cache, actor: Act
 @router.get(PREFIX + "/upload-info", summary="Get upload configuration")
 async def get_upload_info(settings: AppSettings) -> UploadInfo:
     return UploadInfo(
-        max_file_size=int(settings.files_max_bytes),
+        max_file_size=int(settings.of(FileSettings).files_max_bytes),
         allowed_extensions=list(FORMATS),
         max_files_per_request=MAX_FILES,
     )

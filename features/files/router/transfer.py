@@ -24,6 +24,7 @@ from features.files.schemas import (
     MultiStatus,
     UploadFailure,
 )
+from features.files.settings import FileSettings
 
 
 def _form(name: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -112,7 +113,8 @@ async def download_file(
 async def _receive(
     request: Request, work: Change, background_tasks: BackgroundTasks, field_name: str, most_files: int
 ) -> Outcome:
-    allow_body(request, most_files * int(work.settings.files_max_bytes) + FORM_OVERHEAD_BYTES)
+    largest = int(work.settings.of(FileSettings).files_max_bytes)
+    allow_body(request, most_files * largest + FORM_OVERHEAD_BYTES)
     content_type = request.headers.get("content-type", "")
     outcome = await upload(work, content_type, request.stream(), field_name=field_name, most_files=most_files)
     for job_id in outcome.job_ids:

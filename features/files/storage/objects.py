@@ -21,6 +21,7 @@ from obstore.store import LocalStore, from_url
 
 from core.settings import Settings
 from features.files.errors import StorageUnavailable
+from features.files.settings import FileSettings
 
 READ_BYTES: Final = 256 * 1024
 _LOCAL_BUFFER: Final = 1024 * 1024
@@ -57,7 +58,7 @@ class Objects:
     """Every method raises StorageUnavailable when the store cannot be reached, read or written."""
 
     def __init__(self, settings: Settings) -> None:
-        url = settings.files_url
+        url = settings.of(FileSettings).files_url
         folder = settings.data_dir / "files"
         if url is not None and urlsplit(url).scheme == "file":
             folder, url = Path(unquote(urlsplit(url).path)), None

@@ -9,7 +9,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from core.settings import Settings
+from features.files.settings import FileSettings
 from features.files.tests.bucket import Bucket, serving_bucket
 from features.files.tests.factories import FILES, FORM, PDF, PNG, UPLOAD, form, send, upload
 from features.files.tests.test_reconcile import reconciled
@@ -92,7 +92,7 @@ async def test_a_bucket_is_reconciled(own: httpx.AsyncClient, bucket: Bucket) ->
 @pytest.mark.parametrize("url", ["ftp://host/folder", "s3://", "file://", "files", "http://host"])
 def test_a_url_that_is_no_store_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="must"):
-        Settings.model_validate({"files_url": url})
+        FileSettings(files_url=url)
 
 
 async def test_a_folder_may_be_elsewhere(
