@@ -6,22 +6,26 @@ of the database.
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Final
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from core.cache import Cache, Entry, Policy, cache_key
 from core.database.client import Database
 from core.database.transaction import unit_of_work
 from core.errors import Unavailable
-from core.http.conditional import REVALIDATE, is_unchanged
+from core.http.conditional import REVALIDATE, cached_response, is_unchanged
 from core.http.context import context_of
+from core.http.pagination import check_start
 from core.http.projection import Projected
+from core.http.rows import list_body, text_entry
 
 LONG: Final = 5_000
 """A list of more rows is not held in memory, nor cached."""
@@ -33,8 +37,20 @@ MOST: Final = 8
 """Such answers of one process at a time: each takes the disk for as long as its client reads."""
 _BLOCK: Final = 262_144
 
-PageOf = Callable[[str | None, int, int], Awaitable[Projected]]
-"""Reads a page of a list: from a cursor or an offset on, of at most so many rows."""
+
+class ListQuery(Protocol):
+    """What is asked of a list. A page begins behind a cursor or an offset."""
+
+    @property
+    def cursor(self) -> str | None: ...
+
+    @property
+    def offset(self) -> int | None: ...
+
+    def model_dump(self) -> dict[str, Any]: ...
+
+
+Query = TypeVar("Query", bound=ListQuery)
 
 _open = 0
 
@@ -62,15 +78,6 @@ class Spool:
         self.size += len(data)
         await asyncio.to_thread(self.file.write, data)
 
-    async def fill(self, page: PageOf, cursor: str | None, offset: int) -> None:
-        """With every row from there on."""
-        while True:
-            rows = await page(cursor, offset, PAGE)
-            await self.write(rows)
-            cursor, offset = rows.next_cursor, 0
-            if cursor is None:
-                return
-
     def etag(self, total: int) -> str:
         digest = self._digest.copy()
         digest.update(b"%d" % total)
@@ -81,6 +88,53 @@ class Spool:
         if not self.file.closed:
             self.file.close()
             _open -= 1
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[Query]):
+    """A list that is asked for in pages or, without a size, whole: `page(db, query, cursor, offset, size)`
+    reads a page from there on, `count(db, query)` tells how many rows match in all; a list
+    of more than `held` rows is not held in memory.
+    """
+
+    page: Callable[[Database, Query, str | None, int, int], Awaitable[Projected]]
+    count: Callable[[Database, Query], Awaitable[int]]
+    held: int = LONG
+
+    async def body(self, db: Database, query: Query, size: int | None) -> bytes:
+        """The whole answer, of the model `ListEnvelope`. Raises LongList; Invalid for two beginnings."""
+        check_start(query.cursor, query.offset)
+        rows = await self.page(db, query, query.cursor, query.offset or 0, size or self.held)
+        if size is None and rows.next_cursor is not None:
+            raise LongList
+        # A first page may show every row that matches.
+        is_all = not query.offset and query.cursor is None and rows.next_cursor is None
+        total = rows.count if is_all else rows.total
+        return list_body(rows, await self.count(db, query) if total is None else total)
+
+    async def fill(self, db: Database, query: Query, spool: Spool) -> int:
+        """With every row that is asked for; returns how many match in all."""
+        cursor, offset = query.cursor, query.offset or 0
+        while True:
+            rows = await self.page(db, query, cursor, offset, PAGE)
+            await spool.write(rows)
+            cursor, offset = rows.next_cursor, 0
+            if cursor is None:
+                return await self.count(db, query) if query.cursor or query.offset else spool.count
+
+    async def answer(
+        self, request: Request, db: Database, cache: Cache, policy: Policy, query: Query, size: int | None
+    ) -> Response:
+        """From the cache, or read; spooled when it is too long for either."""
+
+        async def load() -> Entry:
+            return await text_entry(await self.body(db, query, size))
+
+        try:
+            key = cache_key(**query.model_dump())
+            return await cached_response(request, cache, policy, key, load)
+        except LongList:
+            return await spooled_list(request, db, lambda tx, spool: self.fill(tx, query, spool))
 
 
 async def spooled_list(

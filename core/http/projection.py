@@ -31,12 +31,13 @@ NEWEST_FIRST: Final = ("created_at", "id")
 @dataclass(frozen=True, slots=True)
 class Projected:
     """The rows of a list: `json` are their objects with commas between, in UTF-8. `next_cursor` is the
-    position of the last one, if there are more.
+    position of the last one, if there are more. `total`: how many match in all, where that is known.
     """
 
     count: int
     json: bytes
     next_cursor: str | None
+    total: int | None = None
 
 
 async def projected(

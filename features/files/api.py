@@ -10,6 +10,7 @@ import codecs
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
+from core.database import series
 from core.database.client import Database
 from core.settings import Settings
 from features.files import service
@@ -31,7 +32,6 @@ from features.files.schemas import (
     StoredContent,
 )
 from features.files.service import audience_of
-from features.files.sql import days
 from features.files.sql.bulk import TAKEOVER
 from features.files.sql.lock import hold_file
 from features.files.storage.formats import TEXT_TYPES
@@ -96,7 +96,7 @@ async def created_by_day(db: Database, since: datetime, audience: Audience) -> d
     """How many files that the audience may see were uploaded on each day (UTC, `2025-10-23`) from `since` on;
     days without one are left out.
     """
-    return await days.created_by_day(db, since, rows.seen_by(audience))
+    return await series.created_by_day(db, "files", since, rows.seen_by(audience))
 
 
 async def texts_after(db: Database, file_id: str | None = None, *, limit: int = 100) -> list[IndexedFile]:

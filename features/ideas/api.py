@@ -6,13 +6,15 @@ who shows whole ideas carries the tags of systems too. Whoever loads ideas inval
 commit. `TAKEOVER` is the table as imports know it.
 """
 
-from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Final
 
+from pydantic import TypeAdapter
+
+from core.database import series
 from core.database.client import Database
-from features.ideas import service
 from features.ideas.cache import BULK_TAGS, IDEA_TAGS
-from features.ideas.queries import reads
+from features.ideas.queries.reads import exists, ideas_by_id, statistics, titles_of
 from features.ideas.schemas import (
     DESCRIPTION_LENGTH,
     ID_LENGTH,
@@ -25,9 +27,8 @@ from features.ideas.schemas import (
     Status,
     StoredIdea,
 )
-from features.ideas.service import ENTITY
-from features.ideas.sql import days
-from features.ideas.sql.bulk import TAKEOVER, load_ideas
+from features.ideas.sql.bulk import TAKEOVER, load
+from features.ideas.sql.match import find_best
 
 __all__ = [
     "BULK_TAGS",
@@ -52,34 +53,16 @@ __all__ = [
     "titles_of",
 ]
 
-
-async def exists(db: Database, idea_id: str) -> bool:
-    """With a client in a transaction, as of that transaction; the foreign key decides in the end."""
-    return await reads.idea_exists(db, idea_id)
-
-
-async def titles_of(db: Database, ids: Collection[str]) -> dict[str, str]:
-    """The titles of those ideas that exist, by id; one query, none for no ids."""
-    return await reads.titles_of(db, ids) if ids else {}
-
-
-async def statistics(db: Database) -> IdeasStats:
-    """One grouped query."""
-    return await reads.statistics(db)
+ENTITY: Final = "idea"
+_IDEAS: Final = TypeAdapter(list[Idea])
 
 
 async def search(db: Database, text: str, *, limit: int) -> list[Idea]:
-    """The best matches first; two queries."""
-    return await service.search_ideas(db, text, limit=limit)
+    """With their systems, the best match first; two queries."""
+    rows = await ideas_by_id(db, await find_best(db, text, limit=limit))
+    return _IDEAS.validate_json(b"[%b]" % rows.json)
 
 
 async def created_by_day(db: Database, since: datetime) -> dict[str, int]:
     """How many ideas came on each day (UTC, `2025-10-23`) from `since` on; days without one are left out."""
-    return await days.created_by_day(db, since)
-
-
-async def load(tx: Database, stored: Sequence[StoredIdea]) -> frozenset[str]:
-    """Writes ideas with their ids, times and versions in one statement, without audit entries. One whose id
-    is taken is left out; the answer holds the ids of the others.
-    """
-    return await load_ideas(tx, stored)
+    return await series.created_by_day(db, "ideas", since)

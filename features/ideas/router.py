@@ -5,12 +5,11 @@ from urllib.parse import quote
 
 from fastapi import Depends, Path, Query, Request, Response, status
 
-from core.cache import Entry, cache_key
+from core.cache import Entry
 from core.deps import Cache, Db, Editor, Writer
 from core.errors import Conflict, Invalid, PreconditionFailed, TooLarge, Unavailable, UnsupportedMediaType
 from core.http.conditional import cached_response
 from core.http.envelope import Done, Envelope, ListEnvelope, error_responses
-from core.http.long_lists import LongList, spooled_list
 from core.http.routing import Router
 from core.http.rows import done, text_entry
 from core.http.text import fault_of
@@ -46,13 +45,7 @@ IdeaId = Annotated[str, Depends(idea_id)]
 async def list_ideas(
     request: Request, db: Db, cache: Cache, query: Annotated[IdeaQuery, Query()]
 ) -> Response:
-    async def load() -> Entry:
-        return await text_entry(await service.list_ideas(db, query))
-
-    try:
-        return await cached_response(request, cache, LIST, cache_key(**query.model_dump()), load)
-    except LongList:
-        return await spooled_list(request, db, lambda tx, spool: service.spool_ideas(tx, query, spool))
+    return await service.LIST.answer(request, db, cache, LIST, query, query.take)
 
 
 @router.post(

@@ -5,14 +5,13 @@ from urllib.parse import quote, unquote_to_bytes
 
 from fastapi import Depends, Path, Query, Request, Response, status
 
-from core.cache import Entry, cache_key
+from core.cache import Entry
 from core.deps import Cache, Db, Editor, Writer
 from core.errors import Conflict, Invalid, PreconditionFailed, TooLarge, Unavailable, UnsupportedMediaType
 from core.http.conditional import cached_response
 from core.http.envelope import Done, Envelope, ListEnvelope, error_responses
-from core.http.long_lists import LongList, spooled_list
 from core.http.routing import Router
-from core.http.rows import done, text_entry
+from core.http.rows import done
 from core.http.text import fault_of
 from features.items import service
 from features.items.cache import ITEM, LIST
@@ -54,13 +53,7 @@ ItemId = Annotated[str, Depends(item_id)]
 async def list_items(
     request: Request, db: Db, cache: Cache, query: Annotated[ItemQuery, Query()]
 ) -> Response:
-    async def load() -> Entry:
-        return await text_entry(await service.list_items(db, query))
-
-    try:
-        return await cached_response(request, cache, LIST, cache_key(**query.model_dump()), load)
-    except LongList:
-        return await spooled_list(request, db, lambda tx, spool: service.spool_items(tx, query, spool))
+    return await service.LIST.answer(request, db, cache, LIST, query, query.limit)
 
 
 @router.post(

@@ -9,6 +9,7 @@ invalidates `SYSTEM_TAGS`. `TAKEOVER` is the table as imports know it.
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
+from core.database import series
 from core.database.client import Database
 from features.systems import service
 from features.systems.cache import LIST_TAGS, SYSTEM_TAGS
@@ -29,7 +30,6 @@ from features.systems.schemas import (
     TypeCounts,
 )
 from features.systems.service import ENTITY
-from features.systems.sql import days
 from features.systems.sql.bulk import TAKEOVER, load_systems
 from features.systems.sql.lock import hold_system
 
@@ -90,7 +90,7 @@ async def created_by_day(db: Database, since: datetime) -> dict[str, int]:
     """How many systems were registered on each day (UTC, `2025-10-23`) from `since` on; days without one are
     left out.
     """
-    return await days.created_by_day(db, since)
+    return await series.created_by_day(db, "systems", since)
 
 
 async def load(tx: Database, stored: Sequence[StoredSystem]) -> frozenset[str]:

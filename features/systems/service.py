@@ -1,43 +1,21 @@
 """The rules of the registry: what a page holds, and what a write changes."""
 
-from functools import partial
 from typing import Final
 from uuid import uuid4
 
 from core.database.client import Database
+from core.database.places import Place
 from core.deps import Writing
-from core.http.long_lists import LongList, Spool
-from core.http.pagination import Position, check_start, decode_place, encode_place, moment_of
+from core.http.long_lists import Listing
+from core.http.pagination import Position, decode_place, encode_place, moment_of
 from core.http.projection import Projected
-from core.http.rows import Row, list_body
+from core.http.rows import Row
 from features.systems.errors import SystemNotFound
 from features.systems.queries import registry
 from features.systems.schemas import CreateSystem, System, SystemFilter, SystemQuery, UpdateSystem
 from features.systems.sql import match
 
 ENTITY: Final = "system"
-HELD: Final = 1_000
-"""A list of more rows is not held in memory: each is made in Python, on the event loop."""
-
-
-async def list_systems(db: Database, query: SystemQuery) -> bytes:
-    """The whole answer: one page, or without limit, offset and cursor every system that matches.
-
-    Raises LongList for more of them than are held in memory.
-    """
-    check_start(query.cursor, query.offset)
-    rows = await _page(db, query, query.cursor, query.offset, query.limit or HELD)
-    if query.limit is None and rows.next_cursor is not None:
-        raise LongList
-    # The first page may show every system that matches.
-    is_all = not query.offset and query.cursor is None and rows.next_cursor is None
-    return list_body(rows, rows.count if is_all else await _count(db, query))
-
-
-async def spool_systems(db: Database, query: SystemQuery, spool: Spool) -> int:
-    """Every system that matches; returns how many match without `offset` and `cursor`."""
-    await spool.fill(partial(_page, db, query), query.cursor, query.offset)
-    return await _count(db, query)
 
 
 async def _page(db: Database, query: SystemQuery, cursor: str | None, offset: int, size: int) -> Projected:
@@ -50,7 +28,7 @@ async def _page(db: Database, query: SystemQuery, cursor: str | None, offset: in
             db, query, query.direction, after=position, offset=offset, take=size + 1
         )
         systems = found[:size]
-        places: list[match.Place] = [(system.created_at, system.id) for system in found]
+        places: list[Place] = [(system.created_at, system.id) for system in found]
     else:
         where = registry.where_of(query)
         places = await match.find_matching(db, query, where, after=after, offset=offset, take=size + 1)
@@ -58,6 +36,17 @@ async def _page(db: Database, query: SystemQuery, cursor: str | None, offset: in
     next_cursor = encode_place(query.scope, *places[size - 1]) if len(places) > size else None
     texts = [system.model_dump_json(by_alias=True).encode() for system in systems]
     return Projected(len(systems), b",".join(texts), next_cursor)
+
+
+async def _count(db: Database, query: SystemQuery) -> int:
+    if _by_text(query):
+        return await match.count_matching(db, query, registry.where_of(query))
+    return await registry.count_systems(db, query)
+
+
+HELD: Final = 1_000
+"""A list of more rows is not held in memory: each is made in Python, on the event loop."""
+LIST: Final = Listing(_page, _count, HELD)
 
 
 async def search_systems(db: Database, text: str, *, limit: int | None = None) -> list[System]:
@@ -96,12 +85,6 @@ async def delete_system(writer: Writing, system_id: str) -> Row:
     does.
     """
     return await writer.write(lambda tx: registry.delete_system(tx, system_id, writer.precondition))
-
-
-async def _count(db: Database, query: SystemQuery) -> int:
-    if _by_text(query):
-        return await match.count_matching(db, query, registry.where_of(query))
-    return await registry.count_systems(db, query)
 
 
 def _by_text(wanted: SystemFilter) -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ import pytest
 
 from core.database.client import Database
 from core.http import long_lists
+from core.http.projection import Projected
 from features.ideas.tests.factories import new_idea
 from features.ideas.tests.factories import seed as seed_ideas
 from features.items import service as items
@@ -191,17 +192,21 @@ async def test_one_whose_transaction_fails_at_its_end_leaves_its_place_to_others
     client: httpx.AsyncClient, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await ITEMS.seed(connection, ROWS)
-    spool_items = items.spool_items
+    page = items.LIST.page
 
-    async def cut_off(tx: Database, query: ItemQuery, spool: long_lists.Spool) -> int:
-        total = await spool_items(tx, query, spool)
+    async def cut_off(
+        tx: Database, query: ItemQuery, cursor: str | None, offset: int, size: int
+    ) -> Projected:
+        rows = await page(tx, query, cursor, offset, size)
+        if size != long_lists.PAGE or rows.next_cursor is not None:
+            return rows
         [session] = await tx.query_raw("SELECT pg_backend_pid() AS pid")
         await connection.execute("SELECT pg_terminate_backend($1, 5000)", session["pid"])
-        return total
+        return rows
 
     monkeypatch.setattr(long_lists, "MOST", 1)
     with monkeypatch.context() as failing:
-        failing.setattr(items, "spool_items", cut_off)
+        failing.setattr(items, "LIST", replace(items.LIST, page=cut_off))
         assert (await ITEMS.get(client)).status_code == 503
     assert (await ITEMS.get(client)).status_code == 200
 

@@ -5,9 +5,10 @@ from typing import Any, Final
 
 from core.database.client import Database
 from core.database.conditions import Arguments, condition
+from core.database.places import best_statement
 from features.files.schemas import Order
 
-_WORDS: Final = "handover_words(original_name, description)"
+WORDS: Final = "handover_words(original_name, description)"
 _RANKED_AT_MOST: Final = 1000
 """Of more matches than this the newest are ranked."""
 
@@ -39,21 +40,10 @@ async def count_matching(db: Database, text: str, where: Mapping[str, Any]) -> i
 
 async def search_files(db: Database, text: str, where: Mapping[str, Any], limit: int) -> list[str]:
     """The ids of the best matches first."""
-    statement, arguments = search_statement(text, where, limit)
+    statement, arguments = best_statement("files", WORDS, text, where, limit=limit, ranked=_RANKED_AT_MOST)
     return [row["id"] for row in await db.query_raw(statement, *arguments)]
 
 
-def search_statement(text: str, where: Mapping[str, Any], limit: int) -> tuple[str, Arguments]:
-    arguments = Arguments()
-    statement = f"""
-        WITH matching AS MATERIALIZED (SELECT id, created_at {_matching(text, where, arguments)}),
-        newest AS (SELECT id FROM matching ORDER BY created_at DESC, id LIMIT {_RANKED_AT_MOST})
-        SELECT files.id FROM files JOIN newest USING (id)
-        ORDER BY ts_rank({_WORDS}, handover_query({arguments.add(text)})) DESC, created_at DESC, id
-        LIMIT {arguments.add(limit)}::int"""
-    return statement, arguments
-
-
 def _matching(text: str, where: Mapping[str, Any], arguments: Arguments) -> str:
-    words = f"{_WORDS} @@ handover_query({arguments.add(text)})"
+    words = f"{WORDS} @@ handover_query({arguments.add(text)})"
     return f"FROM files WHERE {words} AND {condition(where, arguments)}"

@@ -7,6 +7,7 @@ from typing import Any
 from prisma.types import FileWhereInput
 
 from core.database.client import Database
+from core.database.places import best_statement
 from core.deps import ActorName
 from features.files import service
 from features.files.queries import lists
@@ -77,7 +78,9 @@ async def test_every_page_is_found_through_its_index(db: Database, connection: C
 async def test_a_search_uses_its_index(db: Database, connection: Connection) -> None:
     await seed(connection, ROWS)
     assert len(await service.search_files(db, "word999", Audience(), 50)) == 20
-    statement, arguments = match.search_statement("word999", {}, 50)
+    statement, arguments = best_statement(
+        "files", match.WORDS, "word999", {}, limit=50, ranked=match.RANKED_AT_MOST
+    )
     assert "files_words_idx" in await assert_found_by_index(connection, statement, arguments)
 
 

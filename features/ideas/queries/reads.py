@@ -40,7 +40,9 @@ class IdeaTitle(BaseIdea):
     title: str
 
 
-async def list_ideas(db: Database, query: IdeaQuery, after: tuple[Any, str] | None, size: int) -> Projected:
+async def list_ideas(
+    db: Database, query: IdeaQuery, after: Sequence[Any] | None, offset: int, size: int
+) -> Projected:
     """In the order of creation, ties by id. `search` is not looked at."""
     where: dict[str, object] = {**query.kinds, **query.links}
     newest = query.direction == "desc"
@@ -52,7 +54,7 @@ async def list_ideas(db: Database, query: IdeaQuery, after: tuple[Any, str] | No
         lambda take: db.idea.find_many(
             where=cast(IdeaWhereInput, where),
             order=NEWEST_FIRST if newest else OLDEST_FIRST,
-            skip=query.offset or None,
+            skip=offset or None,
             take=take,
             include=WITH_SYSTEM,
         ),
@@ -123,9 +125,11 @@ async def statistics(db: Database) -> IdeasStats:
 
 
 async def titles_of(db: Database, ids: Collection[str]) -> dict[str, str]:
-    rows = await IdeaTitle.prisma(db).find_many(where={"id": {"in": list(ids)}})
+    """Of those ideas that exist, by id; no query for no ids."""
+    rows = await IdeaTitle.prisma(db).find_many(where={"id": {"in": list(ids)}}) if ids else []
     return {row.id: row.title for row in rows}
 
 
-async def idea_exists(db: Database, idea_id: str) -> bool:
+async def exists(db: Database, idea_id: str) -> bool:
+    """With a client in a transaction, as of that transaction; the foreign key decides in the end."""
     return await db.idea.count(where={"id": idea_id}) > 0

@@ -49,8 +49,10 @@ RETURNING id
 """
 
 
-async def load_ideas(tx: Database, stored: Sequence[StoredIdea]) -> frozenset[str]:
-    """One statement for the whole batch. The ids of those that were not there before."""
+async def load(tx: Database, stored: Sequence[StoredIdea]) -> frozenset[str]:
+    """Writes ideas with their ids, times and versions in one statement, without audit entries. One whose id
+    is taken is left out; the answer holds the ids of the others.
+    """
     await unaudited(tx, "ideas")
     rows = [
         {**each.idea.model_dump(mode="json", exclude={"system"}), "row_version": each.version}

@@ -6,9 +6,10 @@ from functools import partial
 import pytest
 
 from core.database.client import Database
+from core.database.places import Place
 from features.ideas.queries import reads
 from features.ideas.schemas import Direction, IdeaQuery, OrderBy
-from features.ideas.sql.match import Place, find_page, page_statement
+from features.ideas.sql.match import find_matching, matching_statement
 from features.ideas.tests.factories import seed
 from tests.fixtures.database import Connection
 from tests.fixtures.plans import assert_found_by_index, statement_of
@@ -48,7 +49,7 @@ async def test_every_page_by_creation_is_found_through_its_index(
     for after in (None, MIDDLE):
         for wanted, given, index in FILTERS:
             query = IdeaQuery.model_validate({**wanted, "order_direction": direction, "limit": 20})
-            read = partial(reads.list_ideas, db, query, after, 20)
+            read = partial(reads.list_ideas, db, query, after, 0, 20)
             statement = await statement_of(connection, "ideas", read)
             place: list[object] = [after[0], *after] if after else []
             # One system is joined to each idea.
@@ -58,7 +59,7 @@ async def test_every_page_by_creation_is_found_through_its_index(
 
 async def found_by(connection: Connection, query: IdeaQuery, after: Place | None = None) -> set[str]:
     """The indexes of the table of ideas."""
-    sql, arguments = page_statement(query, after, 20)
+    sql, arguments = matching_statement(query, after, offset=0, take=21)
     values = [datetime.fromisoformat(str(value)) if "+00:00" in str(value) else value for value in arguments]
     used = await assert_found_by_index(connection, sql, values, counters="idea_totals")
     return {name for name in used if name.startswith("ideas_")}
@@ -69,8 +70,8 @@ async def test_every_other_order_is_the_order_of_an_index(db: Database, connecti
     for order_by, direction, index in ORDERS:
         query = IdeaQuery(order_by=order_by, order_direction=direction, limit=20)
         for offset in (ROWS // 2, ROWS - 40):
-            after = (await find_page(db, query.model_copy(update={"offset": offset}), None, 20)).last
-            assert after
+            places, _ = await find_matching(db, query, None, offset=offset, take=20)
+            after = places[-1]
             assert await found_by(connection, query, after) == {index}, (order_by, direction, after)
         assert await found_by(connection, query) == {index}, (order_by, direction)
 

@@ -58,7 +58,8 @@ async def test_lists_and_single_rows_have_the_bytes_of_the_typed_way(
         if place is not None:
             after, offset = Position(place["created_at"], place["id"]), 0
     cursor = None if after is None else position_cursor(after)
-    answer = await service.list_items(db, ItemQuery(**conditions, limit=size, offset=offset, cursor=cursor))
+    query = ItemQuery(**conditions, offset=offset, cursor=cursor)
+    answer = await service.LIST.body(db, query, size)
     wanted = ItemFilter(**conditions)
     assert answer == await typed.list_items(db, wanted, after=after, offset=offset, size=size)
     if next_cursor := orjson.loads(answer).get("nextCursor"):

@@ -10,8 +10,7 @@ from core.deps import Cache, Db, Editor, Writer
 from core.errors import Invalid, PreconditionFailed, TooLarge, Unavailable, UnsupportedMediaType
 from core.http.conditional import cached_response, json_entry
 from core.http.envelope import Done, Envelope, ListEnvelope, error_responses
-from core.http.long_lists import LongList, spooled_list
-from core.http.rows import done, text_entry
+from core.http.rows import done
 from features.systems import service
 from features.systems.cache import LIST, SEARCH, SELECTION, STATISTICS, STATISTICS_KEY, SYSTEM
 from features.systems.errors import SystemNameTaken, SystemNotFound
@@ -44,13 +43,7 @@ REFUSED_BODY: Final = (Invalid, TooLarge, UnsupportedMediaType)
 async def list_systems(
     request: Request, db: Db, cache: Cache, query: Annotated[SystemQuery, Query()]
 ) -> Response:
-    async def load() -> Entry:
-        return await text_entry(await service.list_systems(db, query))
-
-    try:
-        return await cached_response(request, cache, LIST, cache_key(**query.model_dump()), load)
-    except LongList:
-        return await spooled_list(request, db, lambda tx, spool: service.spool_systems(tx, query, spool))
+    return await service.LIST.answer(request, db, cache, LIST, query, query.limit)
 
 
 @router.post(

@@ -1,7 +1,6 @@
 """What Prisma cannot say of systems.
 
 match.py   full-text match, and orders by an expression: they find ids
-days.py    a series over time
 lock.py    a system that has to stay
 bulk.py    whole batches of an import
 """

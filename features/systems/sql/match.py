@@ -2,13 +2,12 @@
 Prisma cannot say. Finds ids; the rows are read by typed calls.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from core.database.client import Database
-from core.database.conditions import Arguments, argument, beyond, condition
-from core.http.pagination import Key
+from core.database.conditions import Arguments, condition
+from core.database.places import KeyOrder, Place, page_statement, places_of
 from features.systems.schemas import OrderBy, SystemFilter, SystemQuery
 
 _WORDS: Final = "handover_words(name, description)"
@@ -19,9 +18,6 @@ _KEYS: Final[dict[OrderBy, str]] = {
     "updated_at": "coalesce(updated_at, created_at)",
     "name": "handover_fold(name)",
 }
-
-Place = tuple[Key, str]
-"""The sort key of a system, and its id."""
 
 _SEARCH: Final = f"""
 SELECT id FROM systems, handover_query($1) AS query WHERE {_WORDS} @@ query
@@ -40,17 +36,10 @@ async def find_matching(
 ) -> list[Place]:
     """In the query's order. `where` holds the conditions that a typed call can say."""
     arguments = Arguments()
-    key, way, turned = _KEYS[query.order_by], query.direction, query.order_by == "created_at"
-    statement = f"SELECT id, {key} AS key {_matching(query, where, arguments)}"
-    if after is not None:
-        bound, row_id = argument(after[0], arguments), arguments.add(after[1])
-        statement += f" AND {beyond(key, way, bound, row_id, ids_turned=turned)}"
-    backwards = "asc" if way == "desc" else "desc"
-    statement += f" ORDER BY {key} {way}, id {backwards if turned else way}"
-    statement += f" LIMIT {arguments.add(take)}::int OFFSET {arguments.add(offset)}::int"
-    rows = await db.query_raw(statement, *arguments)
-    read: Callable[[str], Key] = str if query.order_by == "name" else datetime.fromisoformat
-    return [(read(row["key"]), row["id"]) for row in rows]
+    rows, by = _matching(query, where, arguments), query.order_by
+    order = KeyOrder(_KEYS[by], query.direction, ids_turned=by == "created_at")
+    statement = page_statement(rows, order, arguments, after=after, offset=offset, take=take)
+    return places_of(await db.query_raw(statement, *arguments), moments=by != "name")
 
 
 async def count_matching(db: Database, wanted: SystemFilter, where: Mapping[str, Any]) -> int:

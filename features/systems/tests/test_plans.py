@@ -21,7 +21,7 @@ ROWS = 5000
 
 
 def reading(db: Database, **wanted: Any) -> Callable[[], Awaitable[bytes]]:
-    return partial(service.list_systems, db, SystemQuery(**wanted, limit=20))
+    return partial(service.LIST.body, db, SystemQuery(**wanted), 20)
 
 
 CASES: list[tuple[dict[str, str], str]] = [

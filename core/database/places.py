@@ -1,0 +1,84 @@
+"""Statements that find rows where, or in an order that, a typed call cannot say: by words, by expressions.
+They find places (the sort key and the id); the rows of a page come by a typed call.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from core.database.conditions import Arguments, argument, beyond, condition
+
+_SHORT: Final = (101, 1001)
+"""Sizes of pages, one row more each, that get a plan of their own."""
+
+Place = tuple[Any, str]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyOrder:
+    """By the expression `key`, in the direction `way` (asc, desc); ties go by id in the same direction or,
+    `ids_turned`, in the other one. Without `key` all rows have the same one. `shown` is what a place has
+    instead of it, and `none` stands in the order for a place that has nothing there.
+    """
+
+    key: str | None
+    way: str
+    ids_turned: bool = False
+    shown: str | None = None
+    none: str = "NULL"
+
+    @property
+    def columns(self) -> str:
+        backwards = "asc" if self.way == "desc" else "desc"
+        ids = f"id {backwards if self.ids_turned else self.way}"
+        return ids if self.key is None else f"{self.key} {self.way}, {ids}"
+
+    def beyond(self, after: Sequence[Any], arguments: Arguments) -> str:
+        value, row_id = after
+        if self.key is None:
+            return f"id {'<' if self.way == 'desc' else '>'} {arguments.add(row_id)}"
+        bound = self.none if value is None else argument(value, arguments)
+        return beyond(self.key, self.way, bound, arguments.add(row_id), ids_turned=self.ids_turned)
+
+
+def page_statement(
+    rows: str, order: KeyOrder, arguments: Arguments, *, after: Sequence[Any] | None, offset: int, take: int
+) -> str:
+    """Of the columns `key` and `id`. `rows`: FROM and WHERE, whose values are in `arguments`."""
+    if after is not None:
+        rows += f" AND {order.beyond(after, arguments)}"
+    statement = f"SELECT {order.shown or order.key} AS key, id {rows} ORDER BY {order.columns}"
+    short = next((size for size in _SHORT if take <= size), None)
+    if offset:
+        statement += f" OFFSET {arguments.add(offset)}::int"
+    elif short is not None:
+        # A plan for all limits reckons with a tenth of the rows that there can be, so of few.
+        statement = f"SELECT * FROM ({statement} LIMIT {short}) AS beginning"
+    return f"{statement} LIMIT {arguments.add(take)}::int"
+
+
+def places_of(rows: Sequence[Mapping[str, Any]], *, moments: bool) -> list[Place]:
+    """Of the rows of a `page_statement`. `moments`: its keys are some."""
+    read: Callable[[Any], Any] = datetime.fromisoformat if moments else lambda key: key
+    return [(None if row["key"] is None else read(row["key"]), row["id"]) for row in rows]
+
+
+def best_statement(
+    table: str, words: str, text: str, where: Mapping[str, Any], *, limit: int, ranked: int
+) -> tuple[str, Arguments]:
+    """The ids of the rows whose `words` match the text best, and the arguments. Of more matches than `ranked`
+    the newest are ranked.
+    """
+    arguments = Arguments()
+    query = f"handover_query({arguments.add(text)})"
+    return (
+        f"""
+        WITH matching AS MATERIALIZED (
+            SELECT id, created_at FROM {table} WHERE {words} @@ {query} AND {condition(where, arguments)}),
+        newest AS (SELECT id FROM matching ORDER BY created_at DESC, id LIMIT {ranked})
+        SELECT id FROM {table} JOIN newest USING (id)
+        ORDER BY ts_rank({words}, {query}) DESC, created_at DESC, id LIMIT {arguments.add(limit)}::int
+        """,
+        arguments,
+    )
