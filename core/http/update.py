@@ -7,7 +7,14 @@ that send a whole row back with one field changed must be able to change it.
 from collections.abc import Mapping
 from typing import Any, Final, Self
 
-from pydantic import ModelWrapValidatorHandler, PrivateAttr, ValidationError, model_validator
+from pydantic import (
+    GetJsonSchemaHandler,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import CoreSchema
 
 from core.errors import Invalid
 from core.http.errors import VALIDATION_FAILED
@@ -21,6 +28,16 @@ class Update(Input):
     """Fields whose values are too long or empty, and nothing else is wrong, are held back until the row is
     known: `if values.held_back: values.settle(row)`.
     """
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """A default stands for a field that was not sent: there is none to publish."""
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        for field in schema["properties"].values():
+            field.pop("default", None)
+        return schema
 
     _sent: dict[str, Any] = PrivateAttr(default_factory=dict)
     _faults: list[Any] = PrivateAttr(default_factory=list)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 from pydantic.alias_generators import to_camel
 
-from core.http.fields import always_there, is_none, without_default, without_null
+from core.http.fields import always_there, is_none, without_null
 from core.http.input import Input
 from core.http.pagination import Offset, TextCursor
 from core.http.text import Text, Trimmed
@@ -96,10 +96,10 @@ class UpdateFile(Update):
         json_schema_extra={"example": {"description": "Second draft", "is_public": True}}
     )
 
-    description: Description | None = Field(default=None, json_schema_extra=without_default)
-    is_public: bool = Field(default=False, json_schema_extra=without_default)
-    system_id: LinkId | None = Field(default=None, json_schema_extra=without_default)
-    idea_id: LinkId | None = Field(default=None, json_schema_extra=without_default)
+    description: Description | None = None
+    is_public: bool = False
+    system_id: LinkId | None = None
+    idea_id: LinkId | None = None
 
 
 class FileFilter(Input):

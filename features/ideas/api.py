@@ -14,20 +14,18 @@ from pydantic import TypeAdapter
 from core.database import series
 from core.database.client import Database
 from features.ideas.cache import BULK_TAGS, IDEA_TAGS
-from features.ideas.queries.reads import exists, ideas_by_id, statistics, titles_of
+from features.ideas.queries import exists, ideas_by_id, statistics, titles_of
 from features.ideas.schemas import (
     DESCRIPTION_LENGTH,
     ID_LENGTH,
     PERSON_LENGTH,
-    STORED_TITLE_LENGTH,
     Category,
     Idea,
     IdeasStats,
     Priority,
     Status,
-    StoredIdea,
 )
-from features.ideas.sql.bulk import TAKEOVER, load
+from features.ideas.sql.bulk import STORED_TITLE_LENGTH, TAKEOVER, StoredIdea, load
 from features.ideas.sql.match import find_best
 
 __all__ = [

@@ -1,6 +1,6 @@
 """What can go wrong with ideas, each with its permanent code."""
 
-from core.errors import Conflict, FieldError, Invalid, NotFound, PreconditionFailed
+from core.errors import FieldError, Invalid, NotFound, PreconditionFailed
 
 
 class IdeaNotFound(NotFound):
@@ -17,15 +17,6 @@ class IdeaChanged(PreconditionFailed):
 
     def __init__(self, idea_id: str) -> None:
         super().__init__(f"Idea with id {idea_id} was changed meanwhile: read it again")
-
-
-class IdeaExists(Conflict):
-    """Two writers chose the same id."""
-
-    code = "ideas.exists"
-
-    def __init__(self, idea_id: str) -> None:
-        super().__init__(f"Idea with id {idea_id} already exists")
 
 
 class ReferencedSystemNotFound(Invalid):

@@ -13,14 +13,16 @@ from core.http.envelope import Done, Envelope, ListEnvelope, error_responses
 from core.http.routing import Router
 from core.http.rows import done, text_entry
 from core.http.text import fault_of
-from features.ideas import service
+from features.ideas import queries, service
 from features.ideas.cache import IDEA, KANBAN, KANBAN_KEY, LIST
 from features.ideas.errors import IdeaNotFound
 from features.ideas.schemas import ID_LENGTH, CreateIdea, Idea, IdeaQuery, Kanban, UpdateIdea
 
 PREFIX: Final = "/api/v1/ideas"
 ONE: Final = PREFIX + "/{id}"
-REFUSED_BODY: Final = (Invalid, TooLarge, UnsupportedMediaType)
+FOUND: Final = error_responses(IdeaNotFound, Unavailable)
+CHECKED: Final = error_responses(Invalid, TooLarge, UnsupportedMediaType, Unavailable)
+CHANGED: Final = CHECKED | error_responses(IdeaNotFound, PreconditionFailed)
 
 router = Router(tags=["Ideas"])
 
@@ -53,7 +55,7 @@ async def list_ideas(
     summary="Create idea",
     status_code=status.HTTP_201_CREATED,
     response_model=Done[Idea],
-    responses=error_responses(*REFUSED_BODY, Conflict, Unavailable),
+    responses=CHECKED | error_responses(Conflict),
 )
 async def create_idea(writer: Writer, values: CreateIdea) -> Response:
     idea_id, created = await service.create_idea(writer, values)
@@ -70,20 +72,15 @@ async def create_idea(writer: Writer, values: CreateIdea) -> Response:
 )
 async def get_kanban(request: Request, db: Db, cache: Cache) -> Response:
     async def load() -> Entry:
-        return await text_entry(await service.board(db))
+        return await text_entry(await queries.board(db))
 
     return await cached_response(request, cache, KANBAN, KANBAN_KEY, load)
 
 
-@router.get(
-    ONE,
-    summary="Get idea by ID",
-    response_model=Envelope[Idea],
-    responses=error_responses(IdeaNotFound, Unavailable),
-)
+@router.get(ONE, summary="Get idea by ID", response_model=Envelope[Idea], responses=FOUND)
 async def get_idea(request: Request, db: Db, cache: Cache, idea_id: IdeaId) -> Response:
     async def load() -> Entry:
-        return (await service.get_idea(db, idea_id)).entry()
+        return (await queries.get_idea(db, idea_id)).entry()
 
     return await cached_response(request, cache, IDEA, idea_id, load)
 
@@ -94,20 +91,19 @@ async def get_idea(request: Request, db: Db, cache: Cache, idea_id: IdeaId) -> R
     description="Changes the fields that are sent; null empties those that may be empty. A move into "
     "`completed` sets `completedAt`, a move out of it removes it. Every accepted update sets `updatedAt`.",
     response_model=Done[Idea],
-    responses=error_responses(*REFUSED_BODY, IdeaNotFound, PreconditionFailed, Unavailable),
+    responses=CHANGED,
 )
 async def update_idea(writer: Editor, idea_id: IdeaId, values: UpdateIdea) -> Response:
-    updated = await service.update_idea(writer, idea_id, values)
-    return done("Idea updated successfully", updated)
+    return done("Idea updated successfully", await service.update_idea(writer, idea_id, values))
 
 
 @router.delete(
     ONE,
     summary="Delete idea",
     response_model=Done[Idea],
-    responses=error_responses(IdeaNotFound, PreconditionFailed, Unavailable),
+    responses=FOUND | error_responses(PreconditionFailed),
 )
 async def delete_idea(writer: Editor, idea_id: IdeaId) -> Response:
     """The answer holds the idea as it was. Its files stay, without their link to it."""
-    deleted = await service.delete_idea(writer, idea_id)
+    deleted = await writer.write(lambda tx: queries.delete_idea(tx, idea_id, writer.precondition))
     return done("Idea removed successfully", deleted)

@@ -1,12 +1,11 @@
 """Requests and answers about ideas, and the frozen values that pass between the slice's modules."""
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from core.http.fields import is_none, without_default, without_null
+from core.http.fields import LEFT_OUT_IF_NONE
 from core.http.input import Input
 from core.http.numbers import Measure
 from core.http.pagination import Offset, Scope, TextCursor
@@ -16,8 +15,6 @@ from core.http.update import Update
 
 ID_LENGTH: Final = 128
 TITLE_LENGTH: Final = 200
-STORED_TITLE_LENGTH: Final = 255
-"""What the old service allowed, and the table holds."""
 DESCRIPTION_LENGTH: Final = 1_048_576
 PERSON_LENGTH: Final = 200
 TAG_LENGTH: Final = 200
@@ -31,15 +28,6 @@ Category = Literal["api", "docs", "dashboard", "automation", "infrastructure"]
 Priority = Literal["low", "medium", "high", "critical"]
 OrderBy = Literal["created_at", "updated_at", "title", "priority", "status", "due_date"]
 Direction = Literal["asc", "desc"]
-
-_FIRST: Final[dict[OrderBy, Direction]] = {
-    "created_at": "desc",
-    "updated_at": "desc",
-    "title": "asc",
-    "priority": "desc",
-    "status": "asc",
-    "due_date": "asc",
-}
 
 Title = Annotated[NotBlank, Field(max_length=TITLE_LENGTH)]
 Description = Annotated[NotBlank, Field(max_length=DESCRIPTION_LENGTH)]
@@ -74,11 +62,6 @@ def _example(*fields: str) -> ConfigDict:
     )
 
 
-def _left_out(**about: Any) -> Any:
-    """A field of an answer that is left out when it has no value."""
-    return Field(default=None, exclude_if=is_none, json_schema_extra=without_null, **about)
-
-
 class SystemLink(BaseModel):
     """The system that an idea belongs to."""
 
@@ -100,16 +83,20 @@ class Idea(BaseModel):
     priority: Priority
     status: Status
     tags: list[str]
-    system_id: str | None = _left_out()
-    system: SystemLink | None = _left_out()
-    assigned_to: str | None = _left_out()
-    created_by: str | None = _left_out()
-    estimated_hours: Measure | None = _left_out()
-    actual_hours: Measure | None = _left_out()
-    due_date: Timestamp | None = _left_out()
-    completed_at: Timestamp | None = _left_out(description="Present while the status is `completed`")
+    system_id: str | None = Field(default=None, **LEFT_OUT_IF_NONE)
+    system: SystemLink | None = Field(default=None, **LEFT_OUT_IF_NONE)
+    assigned_to: str | None = Field(default=None, **LEFT_OUT_IF_NONE)
+    created_by: str | None = Field(default=None, **LEFT_OUT_IF_NONE)
+    estimated_hours: Measure | None = Field(default=None, **LEFT_OUT_IF_NONE)
+    actual_hours: Measure | None = Field(default=None, **LEFT_OUT_IF_NONE)
+    due_date: Timestamp | None = Field(default=None, **LEFT_OUT_IF_NONE)
+    completed_at: Timestamp | None = Field(
+        default=None, description="Present while the status is `completed`", **LEFT_OUT_IF_NONE
+    )
     created_at: Timestamp
-    updated_at: Timestamp | None = _left_out(description="Absent until the first update")
+    updated_at: Timestamp | None = Field(
+        default=None, description="Absent until the first update", **LEFT_OUT_IF_NONE
+    )
 
 
 class Kanban(BaseModel):
@@ -153,17 +140,17 @@ class UpdateIdea(Update):
 
     model_config = _example("status", "tags", "assignedTo")
 
-    title: Title = Field(default="", json_schema_extra=without_default)
-    description: Description = Field(default="", json_schema_extra=without_default)
-    category: Category = Field(default="docs", json_schema_extra=without_default)
-    priority: Priority = Field(default="medium", json_schema_extra=without_default)
-    status: Status = Field(default="new", json_schema_extra=without_default)
-    tags: Tags = Field(default_factory=list, json_schema_extra=without_default)
-    system_id: SystemId | None = Field(default=None, json_schema_extra=without_default)
-    assigned_to: Person | None = Field(default=None, json_schema_extra=without_default)
-    estimated_hours: EstimatedHours | None = Field(default=None, json_schema_extra=without_default)
-    actual_hours: ActualHours | None = Field(default=None, json_schema_extra=without_default)
-    due_date: Timestamp | None = Field(default=None, json_schema_extra=without_default)
+    title: Title = ""
+    description: Description = ""
+    category: Category = "docs"
+    priority: Priority = "medium"
+    status: Status = "new"
+    tags: Tags = Field(default_factory=list)
+    system_id: SystemId | None = None
+    assigned_to: Person | None = None
+    estimated_hours: EstimatedHours | None = None
+    actual_hours: ActualHours | None = None
+    due_date: Timestamp | None = None
 
 
 class IdeaFilter(Input):
@@ -220,7 +207,7 @@ class IdeaQuery(IdeaFilter):
 
     @property
     def direction(self) -> Direction:
-        return self.order_direction or _FIRST[self.order_by]
+        return self.order_direction or ("asc" if self.order_by in ("title", "status", "due_date") else "desc")
 
     @property
     def scope(self) -> Scope:
@@ -266,11 +253,3 @@ class IdeasStats(BaseModel):
     by_status: IdeaStatusCounts
     by_priority: IdeaPriorityCounts
     by_category: IdeaCategoryCounts
-
-
-@dataclass(frozen=True, slots=True)
-class StoredIdea:
-    """An idea and the number of its row's version, from which its ETag is made."""
-
-    idea: Idea
-    version: int

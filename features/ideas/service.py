@@ -5,8 +5,6 @@ from dataclasses import replace
 from typing import Final
 from uuid import uuid4
 
-import orjson
-
 from core.database.client import Database
 from core.database.transaction import retried, unit_of_work
 from core.deps import Writing
@@ -15,8 +13,7 @@ from core.http.long_lists import Listing
 from core.http.pagination import Key, decode_place, encode_place, moment_of, number_of
 from core.http.projection import Projected
 from core.http.rows import Row
-from features.ideas.errors import IdeaNotFound
-from features.ideas.queries import reads, writes
+from features.ideas import queries
 from features.ideas.schemas import PERSON_LENGTH, CreateIdea, IdeaQuery, OrderBy, UpdateIdea
 from features.ideas.sql import match
 from features.systems import api as systems
@@ -36,39 +33,22 @@ async def _page(db: Database, query: IdeaQuery, cursor: str | None, offset: int,
     if cursor is not None:
         after = decode_place(query.scope, cursor, _READERS[by], str, issued_bare=by == "created_at")
     if by == "created_at" and query.search is None:
-        return await reads.list_ideas(db, query, after, offset, size)
+        return await queries.list_ideas(db, query, after, offset, size)
     # One more than asked for tells whether there is a next page.
     places, total = await match.find_matching(db, query, after, offset=offset, take=size + 1)
-    rows = await reads.ideas_by_id(db, [row_id for _, row_id in places[:size]])
+    rows = await queries.ideas_by_id(db, [row_id for _, row_id in places[:size]])
     following = None if len(places) <= size else encode_place(query.scope, *places[size - 1])
     return replace(rows, next_cursor=following, total=total)
 
 
-LIST: Final = Listing(_page, reads.count_ideas)
-
-
-async def board(db: Database) -> bytes:
-    """The answer of the model `Kanban`."""
-    lists = (
-        b'"%b":[%b]' % (status.encode(), b",".join(ideas))
-        for status, ideas in (await reads.board(db)).items()
-    )
-    return b"{%b}" % b",".join(lists)
-
-
-async def get_idea(db: Database, idea_id: str) -> Row:
-    found = await reads.find_idea(db, idea_id)
-    if found is None:
-        raise IdeaNotFound(idea_id)
-    return found
+LIST: Final = Listing(_page, queries.count_ideas)
 
 
 async def create_idea(writer: Writing, values: CreateIdea) -> tuple[str, Row]:
     """Its id, and the idea. It was created by the actor, in the name of whom the values say."""
     idea_id = str(uuid4())
     values = values.model_copy(update={"created_by": _creator(writer, values.created_by)})
-    row = await writer.write(lambda tx: writes.create_idea(tx, idea_id, values))
-    return idea_id, row
+    return idea_id, await writer.write(lambda tx: queries.create_idea(tx, idea_id, values))
 
 
 async def update_idea(writer: Writing, idea_id: str, values: UpdateIdea) -> Row:
@@ -79,22 +59,17 @@ async def update_idea(writer: Writing, idea_id: str, values: UpdateIdea) -> Row:
     idea is as the writer's precondition says; ReferencedSystemNotFound.
     """
     if values.held_back:
-        found = await reads.find_idea(writer.db, idea_id)
-        values.settle(None if found is None else orjson.loads(found.data))
+        found = await queries.find_idea(writer.db, idea_id)
+        values.settle(None if found is None else found.model_dump())
 
     async def update(tx: Database) -> Row:
         if values.system_id is not None:
             # Held first, as by those who delete it: they need its ideas then.
             await systems.exists(tx, values.system_id)
-        return await writes.update_idea(tx, idea_id, values, writer.precondition)
+        return await queries.update_idea(tx, idea_id, values, writer.precondition)
 
     run = retried if values.system_id is None else unit_of_work
     return await run(writer.db.acting_as(writer.actor), update)
-
-
-async def delete_idea(writer: Writing, idea_id: str) -> Row:
-    """The idea as it was. Its files stay, and lose their link to it. Raises as `update_idea` does."""
-    return await writer.write(lambda tx: writes.delete_idea(tx, idea_id, writer.precondition))
 
 
 def _creator(writer: Writing, named: str | None) -> str:

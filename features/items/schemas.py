@@ -6,7 +6,6 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from core.http.fields import without_default
 from core.http.input import Input
 from core.http.pagination import Cursor, Limit, Offset
 from core.http.text import NotBlank, Text, Trimmed
@@ -89,12 +88,12 @@ class UpdateItem(Update):
 
     model_config = ConfigDict(json_schema_extra={"example": {"status": "in-progress", "tags": ["ui"]}})
 
-    title: Title = Field(default="", json_schema_extra=without_default)
-    description: Description = Field(default="", json_schema_extra=without_default)
-    category: Category = Field(default="dashboard", json_schema_extra=without_default)
-    priority: Priority = Field(default="medium", json_schema_extra=without_default)
-    status: Status = Field(default="new", json_schema_extra=without_default)
-    tags: Tags = Field(default_factory=list, json_schema_extra=without_default)
+    title: Title = ""
+    description: Description = ""
+    category: Category = "dashboard"
+    priority: Priority = "medium"
+    status: Status = "new"
+    tags: Tags = Field(default_factory=list)
 
 
 class ItemFilter(Input):

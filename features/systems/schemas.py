@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from core.http.fields import LEFT_OUT_IF_NONE, without_default
+from core.http.fields import LEFT_OUT_IF_NONE
 from core.http.input import DIGITS_ALONE, Input
 from core.http.pagination import Offset, Scope, TextCursor
 from core.http.text import NotBlank, Text, Trimmed
@@ -144,10 +144,10 @@ class UpdateSystem(_Optional, Update):
 
     model_config = ConfigDict(json_schema_extra={"example": {"status": "degraded", "owner": "operations"}})
 
-    name: Name = Field(default="", json_schema_extra=without_default)
-    description: Description = Field(default="", json_schema_extra=without_default)
-    status: Status = Field(default="online", json_schema_extra=without_default)
-    tags: Tags = Field(default_factory=list, json_schema_extra=without_default)
+    name: Name = ""
+    description: Description = ""
+    status: Status = "online"
+    tags: Tags = Field(default_factory=list)
 
 
 SearchText = Annotated[

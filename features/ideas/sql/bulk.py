@@ -1,6 +1,7 @@
 """Many ideas at once, as they are: with their ids, times and versions."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import orjson
@@ -8,7 +9,19 @@ import orjson
 from core.database.client import Database
 from core.database.import_table import ImportTable, Kind
 from core.database.transaction import unaudited
-from features.ideas.schemas import StoredIdea
+from features.ideas.schemas import Idea
+
+STORED_TITLE_LENGTH: Final = 255
+"""What the old service allowed, and the table holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredIdea:
+    """An idea and the number of its row's version, from which its ETag is made."""
+
+    idea: Idea
+    version: int
+
 
 _TAKEN: Final[Mapping[str, Kind]] = {
     "id": "text",

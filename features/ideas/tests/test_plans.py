@@ -7,7 +7,7 @@ import pytest
 
 from core.database.client import Database
 from core.database.places import Place
-from features.ideas.queries import reads
+from features.ideas import queries
 from features.ideas.schemas import Direction, IdeaQuery, OrderBy
 from features.ideas.sql.match import find_matching, matching_statement
 from features.ideas.tests.factories import seed
@@ -49,7 +49,7 @@ async def test_every_page_by_creation_is_found_through_its_index(
     for after in (None, MIDDLE):
         for wanted, given, index in FILTERS:
             query = IdeaQuery.model_validate({**wanted, "order_direction": direction, "limit": 20})
-            read = partial(reads.list_ideas, db, query, after, 0, 20)
+            read = partial(queries.list_ideas, db, query, after, 0, 20)
             statement = await statement_of(connection, "ideas", read)
             place: list[object] = [after[0], *after] if after else []
             # One system is joined to each idea.

@@ -20,6 +20,10 @@ from tests.fixtures.plans import assert_found_by_index, statement_of
 ROWS = 5000
 
 
+def by_typed_call(wanted: dict[str, str]) -> bool:
+    return wanted.keys().isdisjoint({"order_by", "tag", "search"})
+
+
 def reading(db: Database, **wanted: Any) -> Callable[[], Awaitable[bytes]]:
     return partial(service.LIST.body, db, SystemQuery(**wanted), 20)
 
@@ -44,7 +48,8 @@ async def test_every_page_is_found_through_its_index(db: Database, connection: C
     for wanted, index in CASES:
         statement = await statement_of(connection, "systems", reading(db, **wanted))
         given = [value for name, value in wanted.items() if name != "order_by" and value != "unknown"]
-        used = await assert_found_by_index(connection, statement, [*given, 21, 0])
+        size = [21, 0] if by_typed_call(wanted) else [21]
+        used = await assert_found_by_index(connection, statement, [*given, *size])
         assert used == [index], wanted
 
 
@@ -60,7 +65,8 @@ async def test_a_page_by_cursor_begins_where_its_index_says(db: Database, connec
             wanted.get("order_by", ""), [moment, moment]
         )
         statement = await statement_of(connection, "systems", read)
-        used = await assert_found_by_index(connection, statement, [*place, last["id"], 21, 0])
+        size = [21, 0] if by_typed_call(wanted) else [21]
+        used = await assert_found_by_index(connection, statement, [*place, last["id"], *size])
         assert used == [index], wanted
 
 
@@ -72,6 +78,6 @@ async def test_the_check_itself_sees_a_missing_index(db: Database, connection: C
     try:
         await connection.execute("DROP INDEX systems_name_order_idx")
         with pytest.raises(AssertionError):
-            await assert_found_by_index(connection, statement, [21, 0])
+            await assert_found_by_index(connection, statement, [21])
     finally:
         await change.rollback()

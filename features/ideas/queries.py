@@ -1,0 +1,197 @@
+"""Ideas through the typed client. Functions take `db` first and open no transaction."""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from typing import Any, Final, get_args
+
+from prisma.bases import BaseIdea
+from prisma.errors import ForeignKeyViolationError
+from prisma.models import Idea as IdeaRow
+from prisma.types import (
+    IdeaInclude,
+    IdeaOrderByInput,
+    IdeaTotalScalarFieldKeys,
+    IdeaWhereInput,
+    IdeaWhereUniqueInput,
+)
+
+from core.database.client import Database
+from core.http.conditional import Precondition, Seen, WriteRow, as_seen
+from core.http.pagination import Position, beyond
+from core.http.projection import Projected, projected, projected_in_order, projected_rows
+from core.http.rows import Row, row_of
+from core.http.timestamps import now
+from features.ideas.errors import IdeaChanged, IdeaNotFound, ReferencedSystemNotFound
+from features.ideas.schemas import (
+    CreateIdea,
+    Idea,
+    IdeaFilter,
+    IdeaQuery,
+    IdeasStats,
+    Status,
+    SystemLink,
+    UpdateIdea,
+)
+from features.systems import api as systems
+
+NEWEST_FIRST: Final[list[IdeaOrderByInput]] = [{"created_at": "desc"}, {"id": "asc"}]
+OLDEST_FIRST: Final[list[IdeaOrderByInput]] = [{"created_at": "asc"}, {"id": "desc"}]
+KINDS: Final[list[IdeaTotalScalarFieldKeys]] = ["status", "priority", "category"]
+WITH_SYSTEM: Final[IdeaInclude] = {"system": True}
+
+
+class IdeaTitle(BaseIdea):
+    """What is read of an idea that is only named: its other columns can be large."""
+
+    id: str
+    title: str
+
+
+async def list_ideas(
+    db: Database, query: IdeaQuery, after: Sequence[Any] | None, offset: int, size: int
+) -> Projected:
+    """In the order of creation, ties by id. `search` is not looked at."""
+    where: Any = query.kinds | query.links
+    newest = query.direction == "desc"
+    if after is not None:
+        where["AND"] = beyond(Position(*after), newest_first=newest)
+    order, skip = NEWEST_FIRST if newest else OLDEST_FIRST, offset or None
+    return await projected(
+        db,
+        Idea,
+        lambda take: db.idea.find_many(where=where, order=order, skip=skip, take=take, include=WITH_SYSTEM),
+        size=size,
+        scope=query.scope,
+    )
+
+
+async def ideas_by_id(db: Database, ids: Sequence[str]) -> Projected:
+    """Those of the ids that are stored, in the order of the ids."""
+    where: IdeaWhereInput = {"id": {"in": list(ids)}}
+    return await projected_in_order(
+        db, Idea, ids, lambda: db.idea.find_many(where=where, include=WITH_SYSTEM)
+    )
+
+
+async def board(db: Database) -> bytes:
+    """The answer of the model `Kanban`."""
+    lists: dict[Status, list[bytes]] = {status: [] for status in get_args(Status)}
+    rows = await projected_rows(
+        db, Idea, ("status",), lambda: db.idea.find_many(order=NEWEST_FIRST, include=WITH_SYSTEM)
+    )
+    for [status], json in rows:
+        lists[status].append(json)
+    return b"{%b}" % b",".join(
+        b'"%b":[%b]' % (status.encode(), b",".join(ideas)) for status, ideas in lists.items()
+    )
+
+
+async def count_ideas(db: Database, wanted: IdeaFilter) -> int:
+    """`search` is not looked at. Kinds have counters: the same cost whatever the size of the table."""
+    where: Any = wanted.kinds | wanted.links
+    if wanted.links:
+        return await db.idea.count(where=where)
+    kinds = await db.ideatotal.group_by(KINDS[:1], where=where, sum={"ideas": True})
+    return sum(int(kind["_sum"]["ideas"]) for kind in kinds)
+
+
+async def statistics(db: Database) -> IdeasStats:
+    counts: dict[str, Counter[str]] = {f"by_{column}": Counter() for column in KINDS}
+    for kind in await db.ideatotal.group_by(KINDS, sum={"ideas": True}):
+        for column in KINDS:
+            counts[f"by_{column}"][str(kind[column])] += int(kind["_sum"]["ideas"])
+    return IdeasStats.model_validate({"total": counts["by_status"].total(), **counts})
+
+
+async def titles_of(db: Database, ids: Collection[str]) -> dict[str, str]:
+    """Of those ideas that exist, by id; no query for no ids."""
+    rows = await IdeaTitle.prisma(db).find_many(where={"id": {"in": list(ids)}}) if ids else []
+    return {row.id: row.title for row in rows}
+
+
+async def exists(db: Database, idea_id: str) -> bool:
+    """With a client in a transaction, as of that transaction; the foreign key decides in the end."""
+    return await db.idea.count(where={"id": idea_id}) > 0
+
+
+async def find_idea(db: Database, idea_id: str) -> IdeaRow | None:
+    return await db.idea.find_unique(where={"id": idea_id}, include=WITH_SYSTEM)
+
+
+async def get_idea(db: Database, idea_id: str) -> Row:
+    """Raises IdeaNotFound."""
+    if (row := await find_idea(db, idea_id)) is None:
+        raise IdeaNotFound(idea_id)
+    return shown(row)
+
+
+async def create_idea(db: Database, idea_id: str, values: CreateIdea) -> Row:
+    """Raises ReferencedSystemNotFound."""
+    moment = now()
+    data: Any = {"id": idea_id, **values.model_dump(), "created_at": moment}
+    if values.status == "completed":
+        data["completed_at"] = moment
+    try:
+        return await _shown(db, await db.idea.create(data=data))
+    except ForeignKeyViolationError:
+        raise ReferencedSystemNotFound(values.system_id or "") from None
+
+
+async def update_idea(db: Database, idea_id: str, values: UpdateIdea, seen: Precondition) -> Row:
+    """Changes the fields that `values` was given; a move into `completed` sets the moment of completion, one
+    out of it clears it.
+
+    Raises IdeaNotFound; IdeaChanged when it is not as its writer has seen it; ReferencedSystemNotFound.
+    """
+    data: Any = {**values.model_dump(exclude_unset=True), "updated_at": now()}
+    completes = data.get("status") == "completed"
+    if "status" in data:
+        data["completed_at"] = data["updated_at"] if completes else None
+
+    async def update(where: IdeaWhereUniqueInput) -> IdeaRow | None:
+        if completes:
+            return await _complete(db, where, data)
+        return await db.idea.update(where=where, data=data)
+
+    try:
+        return await _change(db, idea_id, seen, update)
+    except ForeignKeyViolationError:
+        raise ReferencedSystemNotFound(values.system_id or "") from None
+
+
+async def delete_idea(db: Database, idea_id: str, seen: Precondition) -> Row:
+    """The idea as it was. Raises as `update_idea` does."""
+    return await _change(db, idea_id, seen, lambda where: db.idea.delete(where=where))
+
+
+async def _complete(db: Database, where: Any, data: Any) -> IdeaRow | None:
+    """One that is completed already keeps the moment of its completion."""
+    kept: Any = {name: value for name, value in data.items() if name != "completed_at"}
+    while True:
+        row = await db.idea.update(where=where | {"status": {"not": "completed"}}, data=data) or (
+            await db.idea.update(where=where | {"status": "completed"}, data=kept)
+        )
+        # Somebody may have moved it between the two.
+        if row is not None or not await db.idea.count(where=where):
+            return row
+
+
+async def _change(db: Database, idea_id: str, seen: Precondition, write: WriteRow[IdeaRow]) -> Row:
+    async def find() -> Seen | None:
+        if (row := await find_idea(db, idea_id)) is None:
+            return None
+        still = {"row_version": row.row_version, "import_job_id": row.import_job_id}
+        return Seen(shown(row).etag, still)
+
+    return await _shown(db, await as_seen(seen, idea_id, find, write, IdeaNotFound, IdeaChanged))
+
+
+def shown(row: IdeaRow) -> Row:
+    return row_of(Idea, row, row.row_version)
+
+
+async def _shown(db: Database, row: IdeaRow) -> Row:
+    """What was written; a write that includes another row is more than one statement."""
+    names = await systems.names_of(db, [row.system_id] if row.system_id else [])
+    links = [SystemLink(id=system_id, name=name) for system_id, name in names.items()]
+    return shown(row.model_copy(update={"system": links[0] if links else None}))

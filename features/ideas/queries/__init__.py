@@ -1,1 +1,0 @@
-"""Ideas through the typed client. Functions take `db` first and open no transaction."""
