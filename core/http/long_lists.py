@@ -68,15 +68,22 @@ class Spool:
             raise Unavailable("Other complete lists are being sent; ask for pages with limit, or again later")
         self.file = TemporaryFile(dir=folder)  # noqa: SIM115 - until it is sent
         self.count = self.size = 0
+        self._between = b""
         self._digest = blake2b(digest_size=12)
         _open += 1
 
     async def write(self, rows: Projected) -> None:
-        data = b"," * bool(self.count and rows.count) + rows.json
-        self._digest.update(data)
-        self.count += rows.count
-        self.size += len(data)
-        await asyncio.to_thread(self.file.write, data)
+        if rows.count:
+            await self.add(self._between + rows.json)
+            self.count += rows.count
+            self._between = b","
+
+    async def add(self, text: bytes) -> None:
+        """What stands between lists of rows."""
+        self._digest.update(text)
+        self.size += len(text)
+        self._between = b""
+        await asyncio.to_thread(self.file.write, text)
 
     def etag(self, total: int) -> str:
         digest = self._digest.copy()
@@ -90,23 +97,33 @@ class Spool:
             _open -= 1
 
 
+Frame = tuple[bytes, bytes]
+"""What stands before and behind the rows: `count` is their number, `total` that of all that match."""
+ENVELOPE: Final[Frame] = (b'{"success":true,"count":%(count)d,"total":%(total)d,"data":[', b"]}")
+ARRAY: Final[Frame] = (b"[", b"]")
+OBJECT: Final[Frame] = (b"{", b"}")
+
+
 @dataclass(frozen=True, slots=True)
 class Listing(Generic[Query]):
     """A list that is asked for in pages or, without a size, whole: `page(db, query, cursor, offset, size)`
-    reads a page from there on, `count(db, query)` tells how many rows match in all; a list
-    of more than `held` rows is not held in memory.
+    reads a page from there on, `count(db, query)` tells how many rows match in all. One of more than `held`
+    rows is not held in memory. `bare`: a JSON array, of the rows alone.
     """
 
     page: Callable[[Database, Query, str | None, int, int], Awaitable[Projected]]
     count: Callable[[Database, Query], Awaitable[int]]
     held: int = LONG
+    bare: bool = False
 
     async def body(self, db: Database, query: Query, size: int | None) -> bytes:
-        """The whole answer, of the model `ListEnvelope`. Raises LongList; Invalid for two beginnings."""
+        """The answer, of the model `ListEnvelope` or bare. Raises LongList; Invalid for two beginnings."""
         check_start(query.cursor, query.offset)
         rows = await self.page(db, query, query.cursor, query.offset or 0, size or self.held)
         if size is None and rows.next_cursor is not None:
             raise LongList
+        if self.bare:
+            return b"[%b]" % rows.json
         # A first page may show every row that matches.
         is_all = not query.offset and query.cursor is None and rows.next_cursor is None
         total = rows.count if is_all else rows.total
@@ -134,11 +151,12 @@ class Listing(Generic[Query]):
             key = cache_key(**query.model_dump())
             return await cached_response(request, cache, policy, key, load)
         except LongList:
-            return await spooled_list(request, db, lambda tx, spool: self.fill(tx, query, spool))
+            frame = ARRAY if self.bare else ENVELOPE
+            return await spooled_list(request, db, lambda tx, spool: self.fill(tx, query, spool), frame)
 
 
 async def spooled_list(
-    request: Request, db: Database, write: Callable[[Database, Spool], Awaitable[int]]
+    request: Request, db: Database, write: Callable[[Database, Spool], Awaitable[int]], frame: Frame
 ) -> Response:
     """`write(tx, spool)` writes every row, in one snapshot, and returns how many there are in all (`total`).
 
@@ -164,19 +182,18 @@ async def spooled_list(
         if is_unchanged(request.scope, etag):
             return Response(status_code=304, headers={**headers, "Vary": "Accept-Encoding"})
         unsent.pop_all()
-    head = b'{"success":true,"count":%d,"total":%d,"data":[' % (spool.count, total)
-    return _SpooledResponse(spool, head, headers)
+    head = frame[0] % {b"count": spool.count, b"total": total}
+    return _SpooledResponse(spool, head, frame[1], headers)
 
 
 class _SpooledResponse(Response):
     media_type = "application/json"
-    tail: Final = b"]}"
 
-    def __init__(self, spool: Spool, head: bytes, headers: dict[str, str]) -> None:
-        length = len(head) + spool.size + len(self.tail)
+    def __init__(self, spool: Spool, head: bytes, tail: bytes, headers: dict[str, str]) -> None:
+        length = len(head) + spool.size + len(tail)
         super().__init__(headers={**headers, "Content-Length": str(length)})
         self._spool = spool
-        self._head = head
+        self._head, self._tail = head, tail
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
@@ -187,7 +204,7 @@ class _SpooledResponse(Response):
                 self._spool.file.seek(0)
                 while block := await asyncio.to_thread(self._spool.file.read, _BLOCK):
                     await send({"type": "http.response.body", "body": block, "more_body": True})
-                await send({"type": "http.response.body", "body": self.tail})
+                await send({"type": "http.response.body", "body": self._tail})
             else:
                 await send({"type": "http.response.body", "body": b""})
         finally:

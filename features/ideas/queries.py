@@ -17,6 +17,7 @@ from prisma.types import (
 
 from core.database.client import Database
 from core.http.conditional import Precondition, Seen, WriteRow, as_seen
+from core.http.long_lists import LONG, LongList
 from core.http.pagination import Position, beyond
 from core.http.projection import Projected, projected, projected_in_order, projected_rows
 from core.http.rows import Row, row_of
@@ -74,11 +75,16 @@ async def ideas_by_id(db: Database, ids: Sequence[str]) -> Projected:
 
 
 async def board(db: Database) -> bytes:
-    """The answer of the model `Kanban`."""
+    """The answer of the model `Kanban`. Raises LongList."""
     lists: dict[Status, list[bytes]] = {status: [] for status in get_args(Status)}
     rows = await projected_rows(
-        db, Idea, ("status",), lambda: db.idea.find_many(order=NEWEST_FIRST, include=WITH_SYSTEM)
+        db,
+        Idea,
+        ("status",),
+        lambda: db.idea.find_many(order=NEWEST_FIRST, include=WITH_SYSTEM, take=LONG + 1),
     )
+    if len(rows) > LONG:
+        raise LongList
     for [status], json in rows:
         lists[status].append(json)
     return b"{%b}" % b",".join(

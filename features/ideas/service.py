@@ -2,19 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from typing import Final, get_args
 from uuid import uuid4
 
 from core.database.client import Database
 from core.database.transaction import retried, unit_of_work
 from core.deps import Writing
 from core.errors import FieldError, Invalid
-from core.http.long_lists import Listing
+from core.http.long_lists import Listing, Spool
 from core.http.pagination import Key, decode_place, encode_place, moment_of, number_of
 from core.http.projection import Projected
 from core.http.rows import Row
 from features.ideas import queries
-from features.ideas.schemas import PERSON_LENGTH, CreateIdea, IdeaQuery, OrderBy, UpdateIdea
+from features.ideas.schemas import PERSON_LENGTH, CreateIdea, IdeaQuery, OrderBy, Status, UpdateIdea
 from features.ideas.sql import match
 from features.systems import api as systems
 
@@ -42,6 +42,15 @@ async def _page(db: Database, query: IdeaQuery, cursor: str | None, offset: int,
 
 
 LIST: Final = Listing(_page, queries.count_ideas)
+
+
+async def spool_board(db: Database, spool: Spool) -> int:
+    """What stands between the braces of the model `Kanban`; returns how many ideas there are."""
+    for number, status in enumerate(get_args(Status)):
+        await spool.add(b'%b"%b":[' % (b"," * bool(number), status.encode()))
+        await LIST.fill(db, IdeaQuery(status=status), spool)
+        await spool.add(b"]")
+    return spool.count
 
 
 async def create_idea(writer: Writing, values: CreateIdea) -> tuple[str, Row]:

@@ -47,6 +47,7 @@ async def _count(db: Database, query: SystemQuery) -> int:
 HELD: Final = 1_000
 """A list of more rows is not held in memory: each is made in Python, on the event loop."""
 LIST: Final = Listing(_page, _count, HELD)
+ARRAY: Final = Listing(_page, _count, HELD, bare=True)
 
 
 async def search_systems(db: Database, text: str, *, limit: int | None = None) -> list[System]:

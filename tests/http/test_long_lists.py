@@ -19,7 +19,7 @@ from features.items import service as items
 from features.items.schemas import ItemQuery
 from features.items.tests.factories import new_item
 from features.items.tests.factories import seed as seed_items
-from features.systems.service import HELD
+from features.systems import service as systems
 from features.systems.tests.factories import new_system
 from features.systems.tests.factories import seed as seed_systems
 from tests.fixtures.database import Connection, execute_unaudited
@@ -65,7 +65,7 @@ SYSTEMS: Final = Complete(
     seed_systems,
     new_system(),
     100,
-    held=HELD,
+    held=systems.HELD,
     statuses=("online", "offline"),
 )
 EACH: Final = [ITEMS, IDEAS, IDEAS.with_query(order_by="title"), SYSTEMS]
@@ -108,6 +108,35 @@ async def test_it_holds_every_row_once_and_in_order(
     ]
     assert body["data"] == paged
     assert len({row["id"] for row in paged}) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("url", "table", "seed"),
+    [
+        ("/api/v1/ideas/kanban", "ideas", seed_ideas),
+        ("/api/v1/systems/status/online", "systems", seed_systems),
+        ("/api/v1/systems/type/api", "systems", seed_systems),
+    ],
+)
+async def test_one_of_another_shape_is_as_a_short_one_and_longer(
+    client: httpx.AsyncClient,
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    url: str,
+    table: str,
+    seed: Callable[[Connection, int], Awaitable[None]],
+) -> None:
+    await seed(connection, ROWS)
+    if table == "systems":
+        await execute_unaudited(connection, "UPDATE systems SET status = 'online', type = 'api'")
+    long = await client.get(url, headers={"Accept-Encoding": "identity"})
+    assert (long.headers["x-cache"], int(long.headers["content-length"])) == ("BYPASS", len(long.content))
+    lists = [long.json()] if table == "systems" else list(long.json().values())
+    assert len({row["id"] for rows in lists for row in rows}) == ROWS
+    monkeypatch.setattr("features.ideas.queries.LONG", ROWS)
+    monkeypatch.setattr(systems, "ARRAY", replace(systems.ARRAY, held=ROWS))
+    whole = await client.get(url)
+    assert (whole.headers["x-cache"], whole.content) == ("MISS", long.content)
 
 
 @each

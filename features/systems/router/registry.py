@@ -23,7 +23,6 @@ from features.systems.schemas import (
     SearchText,
     System,
     SystemArray,
-    SystemFilter,
     SystemQuery,
     SystemsStats,
     SystemType,
@@ -69,7 +68,8 @@ async def create_system(writer: Writer, values: CreateSystem) -> Response:
 async def list_systems_by_status(
     request: Request, db: Db, cache: Cache, wanted: Annotated[AnyStatus, Path(alias="status")]
 ) -> Response:
-    return await _selection(request, db, cache, SystemFilter(status=wanted))
+    query = SystemQuery(status=wanted)
+    return await service.ARRAY.answer(request, db, cache, SELECTION, query, None)
 
 
 @router.get(
@@ -82,7 +82,8 @@ async def list_systems_by_status(
 async def list_systems_by_type(
     request: Request, db: Db, cache: Cache, wanted: Annotated[SystemType, Path(alias="type")]
 ) -> Response:
-    return await _selection(request, db, cache, SystemFilter(type=wanted))
+    query = SystemQuery(type=wanted)
+    return await service.ARRAY.answer(request, db, cache, SELECTION, query, None)
 
 
 @router.get(
@@ -156,10 +157,3 @@ async def delete_system(writer: Editor, system_id: SystemId) -> Response:
     """The answer holds the system as it was. Its ideas and files stay, without their link to it."""
     deleted = await service.delete_system(writer, system_id)
     return done("System removed successfully", deleted)
-
-
-async def _selection(request: Request, db: Db, cache: Cache, wanted: SystemFilter) -> Response:
-    async def load() -> Entry:
-        return json_entry(SystemArray(await registry.find_systems(db, wanted)))
-
-    return await cached_response(request, cache, SELECTION, cache_key(**wanted.model_dump()), load)
