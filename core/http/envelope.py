@@ -56,6 +56,13 @@ def envelope_json(data: bytes, message: str | None = None) -> bytes:
     return b'{"success":true,%b"data":%b}' % (said, data)
 
 
+def list_ends(count: int, total: int | None, next_cursor: str | None = None) -> tuple[bytes, bytes]:
+    """The text of a `ListEnvelope` before and behind its rows."""
+    counted = b"" if total is None else b',"total":%d' % total
+    cursor = b"" if next_cursor is None else b',"nextCursor":"%b"' % next_cursor.encode()
+    return b'{"success":true,"count":%d%b%b,"data":[' % (count, counted, cursor), b"]}"
+
+
 def listed(data: Sequence[T], *, total: int | None = None, next_cursor: str | None = None) -> ListEnvelope[T]:
     return ListEnvelope[T](count=len(data), total=total, next_cursor=next_cursor, data=list(data))
 

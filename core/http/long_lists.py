@@ -23,6 +23,7 @@ from core.database.transaction import unit_of_work
 from core.errors import Unavailable
 from core.http.conditional import REVALIDATE, cached_response, is_unchanged
 from core.http.context import context_of
+from core.http.envelope import list_ends
 from core.http.pagination import check_start
 from core.http.projection import Projected
 from core.http.rows import list_body, text_entry
@@ -97,13 +98,6 @@ class Spool:
             _open -= 1
 
 
-Frame = tuple[bytes, bytes]
-"""What stands before and behind the rows: `count` is their number, `total` that of all that match."""
-ENVELOPE: Final[Frame] = (b'{"success":true,"count":%(count)d,"total":%(total)d,"data":[', b"]}")
-ARRAY: Final[Frame] = (b"[", b"]")
-OBJECT: Final[Frame] = (b"{", b"}")
-
-
 @dataclass(frozen=True, slots=True)
 class Listing(Generic[Query]):
     """A list that is asked for in pages or, without a size, whole: `page(db, query, cursor, offset, size)`
@@ -151,14 +145,18 @@ class Listing(Generic[Query]):
             key = cache_key(**query.model_dump())
             return await cached_response(request, cache, policy, key, load)
         except LongList:
-            frame = ARRAY if self.bare else ENVELOPE
-            return await spooled_list(request, db, lambda tx, spool: self.fill(tx, query, spool), frame)
+            ends = (b"[", b"]") if self.bare else None
+            return await spooled_list(request, db, lambda tx, spool: self.fill(tx, query, spool), ends)
 
 
 async def spooled_list(
-    request: Request, db: Database, write: Callable[[Database, Spool], Awaitable[int]], frame: Frame
+    request: Request,
+    db: Database,
+    write: Callable[[Database, Spool], Awaitable[int]],
+    ends: tuple[bytes, bytes] | None = None,
 ) -> Response:
     """`write(tx, spool)` writes every row, in one snapshot, and returns how many there are in all (`total`).
+    `ends` stand before and behind them, else those of a `ListEnvelope`.
 
     Raises Unavailable when there is no room for it, and PreconditionFailed.
     """
@@ -182,18 +180,17 @@ async def spooled_list(
         if is_unchanged(request.scope, etag):
             return Response(status_code=304, headers={**headers, "Vary": "Accept-Encoding"})
         unsent.pop_all()
-    head = frame[0] % {b"count": spool.count, b"total": total}
-    return _SpooledResponse(spool, head, frame[1], headers)
+    return _SpooledResponse(spool, ends or list_ends(spool.count, total), headers)
 
 
 class _SpooledResponse(Response):
     media_type = "application/json"
 
-    def __init__(self, spool: Spool, head: bytes, tail: bytes, headers: dict[str, str]) -> None:
-        length = len(head) + spool.size + len(tail)
+    def __init__(self, spool: Spool, ends: tuple[bytes, bytes], headers: dict[str, str]) -> None:
+        length = spool.size + sum(map(len, ends))
         super().__init__(headers={**headers, "Content-Length": str(length)})
         self._spool = spool
-        self._head, self._tail = head, tail
+        self._head, self._tail = ends
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import orjson
 from pydantic import BaseModel
 from starlette.responses import Response
 
 from core.cache import Entry
 from core.http.conditional import body_etag, row_entry, row_etag
+from core.http.envelope import envelope_json, list_ends
 from core.http.projection import Projected
 
 LONG: Final = 1_048_576
@@ -41,9 +41,7 @@ def row_of(model: type[BaseModel], row: object, version: int) -> Row:
 
 def list_body(rows: Projected, total: int | None = None) -> bytes:
     """The answer of the model `ListEnvelope`."""
-    counted = b"" if total is None else b',"total":%d' % total
-    cursor = b"" if rows.next_cursor is None else b',"nextCursor":"%b"' % rows.next_cursor.encode()
-    return b'{"success":true,"count":%d%b%b,"data":[%b]}' % (rows.count, counted, cursor, rows.json)
+    return rows.json.join(list_ends(rows.count, total, rows.next_cursor))
 
 
 async def text_entry(body: bytes) -> Entry:
@@ -55,5 +53,5 @@ async def text_entry(body: bytes) -> Entry:
 
 def done(message: str, row: Row, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """What became of a request, and the row that it was about: an answer of the model `Done`."""
-    body = b'{"success":true,"message":%b,"data":%b}' % (orjson.dumps(message), row.data)
+    body = envelope_json(row.data, message)
     return Response(body, status, {"ETag": row.etag, **(headers or {})}, "application/json")

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Any, Final, get_args
 
 from prisma.bases import BaseIdea
@@ -77,12 +78,8 @@ async def ideas_by_id(db: Database, ids: Sequence[str]) -> Projected:
 async def board(db: Database) -> bytes:
     """The answer of the model `Kanban`. Raises LongList."""
     lists: dict[Status, list[bytes]] = {status: [] for status in get_args(Status)}
-    rows = await projected_rows(
-        db,
-        Idea,
-        ("status",),
-        lambda: db.idea.find_many(order=NEWEST_FIRST, include=WITH_SYSTEM, take=LONG + 1),
-    )
+    find = partial(db.idea.find_many, order=NEWEST_FIRST, include=WITH_SYSTEM, take=LONG + 1)
+    rows = await projected_rows(db, Idea, ("status",), find)
     if len(rows) > LONG:
         raise LongList
     for [status], json in rows:

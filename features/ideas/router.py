@@ -10,7 +10,7 @@ from core.deps import Cache, Db, Editor, Writer
 from core.errors import Conflict, Invalid, PreconditionFailed, TooLarge, Unavailable, UnsupportedMediaType
 from core.http.conditional import cached_response
 from core.http.envelope import Done, Envelope, ListEnvelope, error_responses
-from core.http.long_lists import OBJECT, LongList, spooled_list
+from core.http.long_lists import LongList, spooled_list
 from core.http.routing import Router
 from core.http.rows import done, text_entry
 from core.http.text import fault_of
@@ -78,7 +78,7 @@ async def get_kanban(request: Request, db: Db, cache: Cache) -> Response:
     try:
         return await cached_response(request, cache, KANBAN, KANBAN_KEY, load)
     except LongList:
-        return await spooled_list(request, db, service.spool_board, OBJECT)
+        return await spooled_list(request, db, service.spool_board, (b"{", b"}"))
 
 
 @router.get(ONE, summary="Get idea by ID", response_model=Envelope[Idea], responses=FOUND)
