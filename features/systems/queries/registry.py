@@ -58,11 +58,11 @@ def where_of(wanted: SystemFilter) -> SystemWhereInput:
 async def find_systems(
     db: Database,
     wanted: SystemFilter,
-    direction: OrderDirection = "desc",
+    direction: OrderDirection,
     *,
-    after: Position | None = None,
-    offset: int = 0,
-    take: int | None = None,
+    after: Position | None,
+    offset: int,
+    take: int,
 ) -> list[System]:
     """By time of creation, ties by id. `tag` and `search` are not looked at."""
     where = where_of(wanted)
