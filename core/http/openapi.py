@@ -1,5 +1,6 @@
 """The OpenAPI document: FastAPI's, with the errors that we really answer instead of the framework's 422."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -7,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
+from core.feature import Feature
 from core.http.access import is_open, needed_scope
 from core.http.envelope import ErrorBody, ErrorDetail
 from core.http.idempotency import HEADER, LONGEST_KEY, REPLAYED
@@ -107,7 +109,17 @@ def _document(app: FastAPI) -> dict[str, Any]:
                 scope = needed_scope(method.upper(), path, app.state.admin_paths)
                 operation["security"] = [{_KEY_SCHEME: [scope]}]
             _correct(operation, probe=path.startswith(_PROBES_PREFIXES))
+    _tell_activities(schemas, app.state.features)
     return document
+
+
+def _tell_activities(schemas: dict[str, Any], features: Sequence[Feature]) -> None:
+    """A field marked `x-values: activities` has one of those that the features declare."""
+    kinds = [kind for feature in features for kind in feature.activities]
+    for schema in schemas.values():
+        for field in schema.get("properties", {}).values():
+            if field.pop("x-values", None) == "activities":
+                field["enum"] = [f"{kind.entity}_{verb}" for kind in kinds for verb in kind.verbs.values()]
 
 
 def _correct(operation: dict[str, Any], *, probe: bool) -> None:
