@@ -14,7 +14,7 @@ from rich.console import Console
 
 from core.app import create_app
 from core.observability import logging
-from core.settings import Settings
+from core.settings import all_settings
 from tests.bench.load import Request
 from tests.bench.run import place
 from tests.bench.servers import UNLIMITED
@@ -31,7 +31,7 @@ async def profile(folder: Path, console: Console, code: str) -> None:
         if code not in here.measured:
             raise SystemExit(f"There is no {code}; there are {', '.join(here.measured)}.")
         request = here.measured[code][0]
-        settings = Settings.model_validate(
+        settings = all_settings().model_validate(
             {"data_dir": here.data_dir, "database_url": here.database_url, "rate_limit_max": int(UNLIMITED)}
         )
         app = create_app(settings)

@@ -10,15 +10,15 @@ import asyncpg
 import orjson
 from fastapi import FastAPI, Response
 
-from tests.bench.yardsticks.shapes import POOL, CreateItem, UpdateItem, cursor, iso, now
+from tests.bench.yardsticks.shapes import IDEAS, ITEMS, POOL, CreateItem, UpdateItem, cursor, iso, now
 
 COLUMNS: Final = "id, title, description, category, priority, status, tags, created_at, updated_at"
 ITEM: Final = f"SELECT {COLUMNS} FROM items WHERE id = $1"
-ITEMS: Final = f"""
+LIST_ITEMS: Final = f"""
 SELECT {COLUMNS}, (SELECT sum(items)::int8 FROM item_totals) AS total
 FROM items ORDER BY created_at DESC, id LIMIT $1
 """
-IDEAS: Final = """
+LIST_IDEAS: Final = """
 SELECT ideas.*, systems.name AS system_name,
     (SELECT sum(ideas)::int8 FROM idea_totals WHERE status = $1) AS total
 FROM ideas LEFT JOIN systems ON systems.id = system_id
@@ -95,10 +95,10 @@ def idea(row: Row) -> dict[str, Any]:
     return made
 
 
-def page(rows: list[Any], made: list[dict[str, Any]], limit: int) -> Response:
+def page(scope: tuple[str, ...], rows: list[Any], made: list[dict[str, Any]], limit: int) -> Response:
     content = {"success": True, "count": len(made), "total": rows[0]["total"] if rows else 0}
     if len(rows) > limit:
-        content["nextCursor"] = cursor(rows[limit - 1]["created_at"], rows[limit - 1]["id"])
+        content["nextCursor"] = cursor(scope, rows[limit - 1]["created_at"], rows[limit - 1]["id"])
     return answer({**content, "data": made})
 
 
@@ -109,8 +109,8 @@ async def health() -> Response:
 
 @app.get("/api/items")
 async def list_items(limit: int = 100) -> Response:
-    rows = await pool.fetch(ITEMS, limit + 1)
-    return page(rows, [item(row) for row in rows[:limit]], limit)
+    rows = await pool.fetch(LIST_ITEMS, limit + 1)
+    return page(ITEMS, rows, [item(row) for row in rows[:limit]], limit)
 
 
 @app.get("/api/items/{item_id}")
@@ -123,8 +123,8 @@ async def get_item(item_id: str) -> Response:
 
 @app.get("/api/v1/ideas")
 async def list_ideas(status: str, limit: int = 20) -> Response:
-    rows = await pool.fetch(IDEAS, status, limit + 1)
-    return page(rows, [idea(row) for row in rows[:limit]], limit)
+    rows = await pool.fetch(LIST_IDEAS, status, limit + 1)
+    return page(IDEAS, rows, [idea(row) for row in rows[:limit]], limit)
 
 
 @app.post("/api/items")

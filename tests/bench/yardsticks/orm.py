@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship, selectinload
 
-from tests.bench.yardsticks.shapes import POOL, CreateItem, UpdateItem, cursor, iso, now
+from tests.bench.yardsticks.shapes import IDEAS, ITEMS, POOL, CreateItem, UpdateItem, cursor, iso, now
 
 engine = create_async_engine(
     os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+asyncpg://"),
@@ -166,7 +166,7 @@ async def health() -> dict[str, str]:
 @app.get("/api/items", response_model=Page[ItemAnswer])
 async def list_items(db: Session, limit: int = 100) -> object:
     found = await db.scalars(select(Item).order_by(Item.created_at.desc(), Item.id).limit(limit + 1))
-    return page(list(found), await db.scalar(select(func.sum(ItemTotal.items))), limit)
+    return page(ITEMS, list(found), await db.scalar(select(func.sum(ItemTotal.items))), limit)
 
 
 @app.get("/api/items/{item_id}", response_model=One[ItemAnswer])
@@ -179,7 +179,7 @@ async def list_ideas(db: Session, status: str, limit: int = 20) -> object:
     wanted = select(Idea).where(Idea.status == status).options(selectinload(Idea.system))
     found = await db.scalars(wanted.order_by(Idea.created_at.desc(), Idea.id).limit(limit + 1))
     total = select(func.sum(IdeaTotal.ideas)).where(IdeaTotal.status == status)
-    return page(list(found), await db.scalar(total), limit)
+    return page(IDEAS, list(found), await db.scalar(total), limit)
 
 
 @app.post("/api/items", status_code=201, response_model=Done[ItemAnswer])
@@ -208,11 +208,13 @@ async def found_item(db: AsyncSession, item_id: str) -> Item:
     return item
 
 
-def page(rows: list[Item] | list[Idea], total: int | None, limit: int) -> dict[str, object]:
+def page(
+    scope: tuple[str, ...], rows: list[Item] | list[Idea], total: int | None, limit: int
+) -> dict[str, object]:
     last = rows[limit - 1] if len(rows) > limit else None
     return {
         "count": min(limit, len(rows)),
         "total": total,
-        "next_cursor": last and cursor(last.created_at, last.id),
+        "next_cursor": last and cursor(scope, last.created_at, last.id),
         "data": rows[:limit],
     }

@@ -13,6 +13,9 @@ Category = Literal[
     "documentacao", "coleta-dados", "banco-dados", "analise-dados", "gestao-riscos", "dashboard"
 ]
 Priority = Literal["low", "medium", "high", "critical"]
+ITEMS: Final = ("items",)
+IDEAS: Final = ("ideas", "created_at", "desc")
+"""What cursors of the two lists begin with."""
 Status = Literal["new", "review", "in-progress", "completed", "rejected"]
 
 
@@ -42,6 +45,6 @@ def iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def cursor(created_at: datetime, row_id: str) -> str:
-    text = json.dumps([iso(created_at), row_id], ensure_ascii=False, separators=(",", ":"))
+def cursor(scope: tuple[str, ...], created_at: datetime, row_id: str) -> str:
+    text = json.dumps([*scope, iso(created_at), row_id], ensure_ascii=False, separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")

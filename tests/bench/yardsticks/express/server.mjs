@@ -45,11 +45,11 @@ const idea = (row) => ({
   updatedAt: row.updated_at ?? undefined,
 });
 
-const cursor = (row) => Buffer.from(JSON.stringify([row.created_at, row.id])).toString("base64url");
+const cursor = (scope, row) => Buffer.from(JSON.stringify([...scope, row.created_at, row.id])).toString("base64url");
 
-function page(rows, total, limit, shown) {
+function page(scope, rows, total, limit, shown) {
   const data = rows.slice(0, limit).map(shown);
-  const nextCursor = rows.length > limit ? cursor(rows[limit - 1]) : undefined;
+  const nextCursor = rows.length > limit ? cursor(scope, rows[limit - 1]) : undefined;
   return { success: true, count: data.length, total, nextCursor, data };
 }
 
@@ -69,7 +69,7 @@ app.get("/api/items", async (request, response) => {
     prisma.item.findMany({ select: ITEM, orderBy: NEWEST, take: limit + 1 }),
     prisma.itemTotal.aggregate({ _sum: { items: true } }),
   ]);
-  response.json(page(rows, Number(total._sum.items), limit, item));
+  response.json(page(["items"], rows, Number(total._sum.items), limit, item));
 });
 
 app.get("/api/items/:id", async (request, response) => {
@@ -86,7 +86,7 @@ app.get("/api/v1/ideas", async (request, response) => {
     prisma.idea.findMany({ where, include, orderBy: NEWEST, take: limit + 1 }),
     prisma.ideaTotal.aggregate({ where, _sum: { ideas: true } }),
   ]);
-  response.json(page(rows, Number(total._sum.ideas), limit, idea));
+  response.json(page(["ideas", "created_at", "desc"], rows, Number(total._sum.ideas), limit, idea));
 });
 
 app.post("/api/items", async (request, response) => {
