@@ -97,7 +97,7 @@ class Encoder:
         if isinstance(value, Enum):
             return self.encode(value.value)
         if isinstance(value, datetime.datetime):
-            return isoformat(value)
+            return self._tag("$date", isoformat(value))
         if isinstance(value, decimal.Decimal):
             return str(value)
         if isinstance(value, str):

@@ -159,6 +159,8 @@ class EngineClient(AsyncBasePrisma):
         context = self._context()
         projection = current_projection.get()
         if projection is not None:
+            if projection.counting:
+                return {"data": {"result": projection.count(operation, name, encoded)}}
             context["projection"] = projection.ask(method, encoded)
         writes = [write_of(method, name, arguments)] if name is not None and method in WRITING else []
         try:

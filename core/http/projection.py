@@ -7,7 +7,7 @@ so is refused, and so is a value that the model would refuse.
 import dataclasses
 import types
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
@@ -31,7 +31,7 @@ NEWEST_FIRST: Final = ("created_at", "id")
 @dataclass(frozen=True, slots=True)
 class Projected:
     """The rows of a list: `json` are their objects with commas between, in UTF-8. `next_cursor` is the
-    position of the last one, if there are more. `total`: how many match in all, where that is known.
+    position of the last one, if there are more; `total` is what the total's call gave, if there was one.
     """
 
     count: int
@@ -40,32 +40,51 @@ class Projected:
     total: int | None = None
 
 
+Total = Callable[[], Awaitable[Any]]
+"""One typed `count`, or one `group_by` with one sum: of that the sum of the groups."""
+
+
+def total_of(counted: Any) -> int:
+    """The total that such a call gave by itself."""
+    if isinstance(counted, int):
+        return counted
+    return sum(int(number) for group in counted for number in group["_sum"].values())
+
+
 async def projected(
     db: Database,
     model: type[BaseModel],
     find: Callable[[int | None], Awaitable[Sequence[object]]],
     *,
+    total: Total | None = None,
     size: int | None = None,
     order: tuple[str, str] = NEWEST_FIRST,
     scope: Scope = (),
 ) -> Projected:
     """`find(take)` is one typed `find_many` of whose rows the first `size` are shown (None: all), each as the
     response model `model` has it: a field is the column of its name, or, of another model, the relation of
-    one row, which the call includes. `order` names the timestamp and the id that the rows are ordered by,
-    `scope` the list, for its cursor.
+    one row, which the call includes. `total` comes along in the same statement. `order` names the timestamp
+    and the id that the rows are ordered by, which the model shows; `scope` the list, for its cursor.
 
     With DB_PROJECTED_READS=false the rows themselves are asked for. Raises TypeError for a model with a field
     of another form, and as `core.database.projection.project` does.
     """
     take = None if size is None else size + 1
+    place = () if size is None else _names(model, order)
     if not db.engine.options.projected_reads:
-        return _of_models(model, await find(take), size, order, scope)
-    projection = Projection(_statement(model, size is not None, order), _select(model, order), size)
-    head, _, data = (await project(projection, lambda: find(take))).partition(b"\n")
-    found, _, position = head.partition(b" ")
-    if size is None or int(found) <= size:
-        return Projected(int(found), data, None)
-    return Projected(size, data, encode_cursor(*scope, *orjson.loads(position)))
+        counted = None if total is None else total_of(await total())
+        return replace(_of_models(model, await find(take), size, order, scope), total=counted)
+    projection = Projection(_statement(model, counted=total is not None), _select(model), take)
+    text = await project(projection, lambda: find(take), total)
+    head, _, lines = text.partition(b"\n")
+    count, *totals = map(int, head.split())
+    next_cursor = None
+    if size is not None and count > size:
+        count = size
+        lines, _, _ = lines.rpartition(b"\n")
+        last = orjson.loads(lines[lines.rfind(b"\n") + 1 :])
+        next_cursor = encode_cursor(*scope, *(last[name] for name in place))
+    return Projected(count, lines.replace(b"\n", b","), next_cursor, *totals)
 
 
 async def projected_rows(
@@ -79,7 +98,7 @@ async def projected_rows(
     """
     if not db.engine.options.projected_reads:
         return [([getattr(row, name) for name in columns], _json(model, row)) for row in await find()]
-    projection = Projection(_statement_of_rows(model, columns), _select(model, columns))
+    projection = Projection(_statement(model, columns), _select(model, columns))
     _, *lines = (await project(projection, find)).split(b"\n")
     pairs = (line.split(b"\t", 1) for line in lines)
     return [(orjson.loads(values), json) for values, json in pairs]
@@ -126,24 +145,28 @@ def _select(model: type[BaseModel], columns: tuple[str, ...] = ()) -> dict[str, 
 
 
 @cache
-def _statement(model: type[BaseModel], paged: bool, order: tuple[str, str]) -> str:
-    row = _object(model)
-    if not paged:
-        return f"SELECT concat(count(*), E' \\n', string_agg({row}, ',')) FROM ($page) AS row"
-    moment, row_id = sql.moment(f'row."{order[0]}"'), sql.text(f'row."{order[1]}"')
-    position = f"concat('[', {moment}, ',', {row_id}, ']')"
-    return f"""
-        SELECT concat(count(*), ' ', max({position}) FILTER (WHERE __place = $size),
-            E'\\n', string_agg({row}, ',') FILTER (WHERE __place <= $size))
-        FROM (SELECT page.*, row_number() OVER () AS __place FROM ($page) AS page) AS row"""
+def _names(model: type[BaseModel], columns: tuple[str, ...]) -> tuple[str, ...]:
+    """What the columns are called in the JSON."""
+    shown = model.model_fields
+    if missing := [column for column in columns if column not in shown]:
+        raise TypeError(f"{model.__name__} does not show {', '.join(missing)}, which a cursor needs")
+    return tuple(shown[column].serialization_alias or column for column in columns)
 
 
 @cache
-def _statement_of_rows(model: type[BaseModel], columns: tuple[str, ...]) -> str:
-    """No JSON text has a line break or a tabulator in it."""
-    values = ", ".join(f'row."{name}"' for name in columns)
-    line = f"concat(E'\\n', json_build_array({values}), E'\\t', {_object(model)})"
-    return f"SELECT concat(count(*), string_agg({line}, '')) FROM ($page) AS row"
+def _statement(
+    model: type[BaseModel],
+    columns: tuple[str, ...] = (),
+    *,
+    counted: bool = False,
+) -> str:
+    """The number of rows and the total, then a line for each row: no JSON text has a line break or a tab."""
+    line = _object(model)
+    if columns:
+        values = ", ".join(f'row."{name}"' for name in columns)
+        line = f"concat(json_build_array({values}), E'\\t', {line})"
+    total = "(SELECT coalesce(sum(number), 0) FROM ($total) AS total(number))" if counted else "''"
+    return f"SELECT concat(count(*), ' ', {total}, E'\\n' || string_agg({line}, E'\\n')) FROM ($page) AS row"
 
 
 def _object(model: type[BaseModel], relation: str | None = None, path: str | None = None) -> str:

@@ -1,7 +1,7 @@
 """Ideas through the typed client. Functions take `db` first and open no transaction."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from functools import partial
 from typing import Any, Final, get_args
 
@@ -11,6 +11,7 @@ from prisma.models import Idea as IdeaRow
 from prisma.types import (
     IdeaInclude,
     IdeaOrderByInput,
+    IdeaTotalGroupByOutput,
     IdeaTotalScalarFieldKeys,
     IdeaWhereInput,
     IdeaWhereUniqueInput,
@@ -20,7 +21,7 @@ from core.database.client import Database
 from core.http.conditional import Precondition, Seen, WriteRow, as_seen
 from core.http.long_lists import LONG, LongList
 from core.http.pagination import Position, beyond
-from core.http.projection import Projected, projected, projected_in_order, projected_rows
+from core.http.projection import Projected, projected, projected_in_order, projected_rows, total_of
 from core.http.rows import Row, row_of
 from core.http.timestamps import now
 from features.ideas.errors import IdeaChanged, IdeaNotFound, ReferencedSystemNotFound
@@ -62,6 +63,8 @@ async def list_ideas(
         db,
         Idea,
         lambda take: db.idea.find_many(where=where, order=order, skip=skip, take=take, include=WITH_SYSTEM),
+        # What has no counters costs as much as there is: it is counted where that is wanted.
+        total=None if query.links else lambda: _totals(db, query),
         size=size,
         scope=query.scope,
     )
@@ -91,11 +94,15 @@ async def board(db: Database) -> bytes:
 
 async def count_ideas(db: Database, wanted: IdeaFilter) -> int:
     """`search` is not looked at. Kinds have counters: the same cost whatever the size of the table."""
-    where: Any = wanted.kinds | wanted.links
     if wanted.links:
+        where: Any = wanted.kinds | wanted.links
         return await db.idea.count(where=where)
-    kinds = await db.ideatotal.group_by(KINDS[:1], where=where, sum={"ideas": True})
-    return sum(int(kind["_sum"]["ideas"]) for kind in kinds)
+    return total_of(await _totals(db, wanted))
+
+
+def _totals(db: Database, wanted: IdeaFilter) -> Awaitable[list[IdeaTotalGroupByOutput]]:
+    where: Any = wanted.kinds
+    return db.ideatotal.group_by(KINDS[:1], where=where, sum={"ideas": True})
 
 
 async def statistics(db: Database) -> IdeasStats:

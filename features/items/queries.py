@@ -1,12 +1,13 @@
 """Items through the typed client. Functions take `db` first and open no transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Final, cast
 
 from prisma.models import Item as ItemRow
 from prisma.types import (
     ItemCreateInput,
     ItemOrderByInput,
+    ItemTotalGroupByOutput,
     ItemTotalScalarFieldKeys,
     ItemTotalWhereInput,
     ItemUpdateInput,
@@ -16,7 +17,7 @@ from prisma.types import (
 from core.database.client import Database
 from core.http.conditional import Precondition, Seen, WriteRow, as_seen
 from core.http.pagination import Position, beyond
-from core.http.projection import Projected, projected
+from core.http.projection import Projected, projected, total_of
 from core.http.rows import row_of
 from core.http.timestamps import now
 from features.items.errors import ItemChanged, ItemNotFound
@@ -27,7 +28,12 @@ NEWEST_FIRST: Final[list[ItemOrderByInput]] = [{"created_at": "desc"}, {"id": "a
 
 
 async def list_items(
-    db: Database, wanted: ItemFilter, *, after: Position | None, offset: int, size: int | None
+    db: Database,
+    wanted: ItemFilter,
+    *,
+    after: Position | None,
+    offset: int,
+    size: int | None,
 ) -> Projected:
     """Newest first, ties by id; without `size` all that match. `tag` and `q` are not looked at."""
     where = cast(ItemWhereInput, wanted.kinds)
@@ -37,6 +43,7 @@ async def list_items(
         db,
         Item,
         lambda take: db.item.find_many(where=where, order=NEWEST_FIRST, skip=offset or None, take=take),
+        total=lambda: _totals(db, wanted),
         size=size,
         scope=SCOPE,
     )
@@ -51,10 +58,12 @@ async def items_by_id(db: Database, ids: Sequence[str]) -> Projected:
 
 async def count_items(db: Database, wanted: ItemFilter | None = None) -> int:
     """The same cost whatever the size of the table. `tag` and `q` are not looked at."""
-    where = cast(ItemTotalWhereInput, {} if wanted is None else wanted.kinds)
+    return total_of(await _totals(db, wanted or ItemFilter()))
+
+
+def _totals(db: Database, wanted: ItemFilter) -> Awaitable[list[ItemTotalGroupByOutput]]:
     by: list[ItemTotalScalarFieldKeys] = ["status"]
-    kinds = await db.itemtotal.group_by(by, where=where, sum={"items": True})
-    return sum(int(kind["_sum"]["items"]) for kind in kinds)
+    return db.itemtotal.group_by(by, where=cast(ItemTotalWhereInput, wanted.kinds), sum={"items": True})
 
 
 async def find_item(db: Database, item_id: str) -> ItemRow | None:

@@ -9,6 +9,7 @@ import { ColumnTypeEnum as Type } from "@prisma/driver-adapter-utils";
 import { currentCall } from "./calls.mjs";
 import { violatedKey } from "./errors.mjs";
 import { exactStatements, NO_LIMIT } from "./parameters.mjs";
+import { projecting } from "./projection.mjs";
 
 /** Before a raw query whose result is to be one text. */
 export const AS_TEXT = "/* as text */";
@@ -17,13 +18,9 @@ const FLOATS = new Set([Type.Float, Type.Double, Type.FloatArray, Type.DoubleArr
 const MOMENTS = new Set([Type.DateTime, Type.DateTimeArray]);
 const DIGITS = new Set([Type.Int64, Type.Int64Array]);
 
-const PAGE = "$page";
-const SIZE = "$size";
-
 const READ = /^SELECT\b/;
 const WRITE = /^(INSERT|UPDATE|DELETE)\b/;
 const TEXT = { scalarType: "string", arity: "scalar" };
-const INT = { scalarType: "int", arity: "scalar" };
 
 /** A value of the database that the typed client has no value for; Python knows the error by its name. */
 class UnreadableValue extends Error {
@@ -90,29 +87,6 @@ function authored(on) {
       return result;
     };
   }
-  return on;
-}
-
-/**
- * A projected read: PostgreSQL makes one text of the rows that Prisma asks for, and Prisma is given none.
- * @param of the call that says whether a statement is one: of an open transaction that which began it
- */
-function projecting(on, of = currentCall) {
-  const query = on.queryRaw.bind(on);
-  on.queryRaw = async (statement) => {
-    const call = of();
-    if (call?.projection === undefined) return query(statement);
-    const { sql, size } = call.projection;
-    const place = `$${statement.args.length + 1}::int`;
-    const { rows } = await query({
-      sql: sql.replaceAll(SIZE, place).replace(PAGE, () => statement.sql),
-      args: size === undefined ? statement.args : [...statement.args, size],
-      argTypes: size === undefined ? statement.argTypes : [...statement.argTypes, INT],
-    });
-    // One for each statement of which a long one has been made: more than one is refused.
-    for (const [text] of rows) call.texts.push(text);
-    return { columnNames: ["id"], columnTypes: [Type.Text], rows: [] };
-  };
   return on;
 }
 

@@ -11,15 +11,19 @@ export class Abandoned extends Error {
 }
 
 /**
- * What PostgreSQL makes of a projected read: `sql` around Prisma's own, which stands for `$page`; `size` is the parameter
- * `$size`, where there is one.
- * @typedef {{ sql: string, size?: number }} Projection
+ * What PostgreSQL makes of a projected read: `sql` around Prisma's own, which stands for `$page`, and for `$total` that of
+ * the call `total` (JSON), where there is one.
+ * @typedef {{ sql: string, total: string | null }} Projection
  */
 
 class Call {
   callers = 0;
   /** What each statement of a projected read gave. @type {string[]} */
   texts = [];
+  /** The statement of its total. @type {any} */
+  total;
+  /** While Prisma makes that. @type {{ op: string, statements: any[] } | undefined} */
+  counting;
   /** What it waits for: how to give each up. @type {Set<() => void>} */
   waits = new Set();
 

@@ -6,6 +6,7 @@ import { currentCall, inTheNameOf, leave } from "./calls.mjs";
 import { Pool } from "./connections.mjs";
 import { describe } from "./errors.mjs";
 import { REPLY_ERROR, REPLY_NOTHING, REPLY_RESULT, serve, TAGGED } from "./frames.mjs";
+import { projected } from "./projection.mjs";
 import { decode } from "./values.mjs";
 
 const RAW = new Set(["queryRaw", "queryText", "executeRaw"]);
@@ -72,9 +73,9 @@ class Transaction {
   /** A projected read, in whose time no other statement runs. */
   projecting(request) {
     const reading = Promise.allSettled([this.#named, ...this.#running]).then(async () => {
-      Object.assign(this.#beginning, { projection: request.projection, texts: [] });
+      Object.assign(this.#beginning, { projection: request.projection, texts: [], total: undefined, counting: undefined });
       try {
-        return await projected(this.client, this.#beginning, request);
+        return await project(this.client, this.#beginning, request);
       } finally {
         this.#beginning.projection = undefined;
       }
@@ -180,7 +181,7 @@ const UNDOES = /^\s*ROLLBACK\b/i;
 /** @returns {Promise<any>} */
 async function alone(request) {
   const { op, args, author, projection } = request;
-  if (projection) return projected(engine.client, currentCall(), request);
+  if (projection) return project(engine.client, currentCall(), request);
   if (author === undefined) {
     if (op !== "batch") return await call(engine.client, request);
     await engine.client.$transaction(args.calls.map((each) => call(engine.client, each)));
@@ -191,18 +192,9 @@ async function alone(request) {
   return await call(engine.client, request);
 }
 
-/** The text of a call's one statement; a call that is none or several cannot be projected. */
-async function projected(client, { texts }, request) {
-  const { op, args } = request;
-  if (op !== "findMany" || args.cursor || args.distinct || args.take < 0)
-    throw invalid("A projected read is find_many with where, order, take and skip; `cursor`, `distinct` and a negative `take` come in another order.");
-  await call(client, request);
-  if (texts.length !== 1) throw invalid(`A projected read is one statement, and this call is ${texts.length}.`);
-  return texts[0];
-}
-
-function invalid(message) {
-  return Object.assign(new Error(message), { name: "PrismaClientValidationError" });
+function project(client, current, request) {
+  const run = (each) => call(client, each);
+  return projected(current, request, run, (args) => decode(args, false, engine.sql));
 }
 
 /** One call of a client: it runs when it is awaited, or in a batch. @returns {PromiseLike<any>} */

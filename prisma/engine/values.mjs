@@ -30,7 +30,8 @@ const TAKES_LIST = new Set(["set", "equals", "has", "hasEvery", "hasSome", "in",
 
 /**
  * Turns the tagged values of the arguments into what JavaScript's client takes: {"$bytes": base64}, {"$bigint": digits},
- * {"$json": text}, {"$null": true} (NULL for a Json column, where a plain null is ambiguous).
+ * {"$date": ISO 8601} (as text it would make each call a new one for the client's cache of query plans), {"$json": text},
+ * {"$null": true} (NULL for a Json column, where a plain null is ambiguous).
  * @param {any} node
  * @param {boolean} raw whether they are parameters of a raw query, which takes a Json value as text
  * @param {any} Prisma the namespace that holds DbNull
@@ -47,6 +48,7 @@ export function decode(node, raw, Prisma, key) {
   if (node === null || typeof node !== "object") return node;
   if ("$bytes" in node) return Buffer.from(node.$bytes, "base64");
   if ("$bigint" in node) return BigInt(node.$bigint);
+  if ("$date" in node) return raw ? node.$date : new Date(node.$date);
   if ("$null" in node) return Prisma.DbNull;
   // An empty list of Json would be taken for one value.
   if (Array.isArray(node.push) && !node.push.length) return undefined;

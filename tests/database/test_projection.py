@@ -207,7 +207,7 @@ async def test_a_list_of_any_length_may_be_asked_for(db: Database, connection: C
     assert page.next_cursor is not None
 
 
-AWKWARD: Final = ["$size", "$page", "$1", "$&", " IN ($1,$2)", " VALUES ($1)", " RETURNING ", "'--"]
+AWKWARD: Final = ["$total", "$page", "$1", "$&", " IN ($1,$2)", " VALUES ($1)", " RETURNING ", "'--"]
 
 
 async def test_values_are_never_taken_for_sql(db: Database, connection: Connection) -> None:
@@ -221,9 +221,11 @@ async def test_values_are_never_taken_for_sql(db: Database, connection: Connecti
             lambda take, text=text: db.item.find_many(  # type: ignore[misc]
                 where={"title": text, "NOT": [{"id": {"in": AWKWARD}}]}, take=take
             ),
+            total=lambda text=text: db.item.count(where={"title": {"in": [text, "none"]}}),  # type: ignore[misc]
             size=1,
         )
         assert [item.id for item in _items(page.json)] == [f"seed-{number}"]
+        assert page.total == 1
 
 
 async def test_callers_at_once_get_each_their_own_rows(db: Database, connection: Connection) -> None:

@@ -53,8 +53,15 @@ async def test_every_page_by_creation_is_found_through_its_index(
             statement = await statement_of(connection, "ideas", read)
             place: list[object] = [after[0], *after] if after else []
             # One system is joined to each idea.
-            used = await assert_found_by_index(connection, statement, [1, *given, *place, 21, 20])
-            assert set(used) == {index, "systems_pkey"}, (wanted, after)
+            arguments = [1, *given, *place, 21]
+            arguments += [] if query.links else [*given, 0]
+            # A page with conditions has its own plan for each of their values.
+            for mode in {False, not given and not place}:
+                used = await assert_found_by_index(
+                    connection, statement, arguments, counters="idea_totals", for_all_values=mode
+                )
+                found = {name for name in used if not name.startswith("idea_totals")}
+                assert found == {index, "systems_pkey"}, (wanted, after, mode)
 
 
 async def found_by(connection: Connection, query: IdeaQuery, after: Place | None = None) -> set[str]:
