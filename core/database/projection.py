@@ -53,17 +53,17 @@ class Projection:
             )
         if self.take is not None and arguments.get("take") != self.take:
             raise NotSupported(f"A projected page takes as many rows as it is told to: {self.take}.")
-        if self.take is not None and not arguments.get("where"):
+        if self.take is not None and not (arguments.get("where") or arguments.get("skip")):
             self.sql = self.sql.replace("$page", _bounded(self.take))
         arguments |= {"select": self.select, "relationLoadStrategy": "join"}
         return {"sql": self.sql, "total": self.total}
 
 
 def _bounded(take: int) -> str:
-    """The page with a bound in its text, `take` rounded up to two binary digits for sizes that are alike to
-    share it: PostgreSQL then makes one plan for all calls. Of a limit that is a parameter it knows nothing,
-    reckons with a tenth of the table, finds that plan too dear, and plans each call anew. Not for a page with
-    conditions: some of their values are rare, others common, and each has a plan that is best for it.
+    """A page of a whole list with a bound in its text, `take` rounded up to two binary digits for sizes that
+    are alike to share it: PostgreSQL then makes one plan for all calls. Of a limit that is a parameter it
+    knows nothing, reckons with a tenth of the table, finds that plan too dear, and plans each call anew. With
+    conditions it shall do so: some of their values are rare, others common, and each has its own best plan.
     """
     step = max(take.bit_length() - 2, 0)
     return f"SELECT * FROM ($page) AS every LIMIT {-(-take >> step) << step}"
