@@ -11,7 +11,6 @@ from prisma.models import Idea as IdeaRow
 from prisma.types import (
     IdeaInclude,
     IdeaOrderByInput,
-    IdeaTotalGroupByOutput,
     IdeaTotalScalarFieldKeys,
     IdeaWhereInput,
     IdeaWhereUniqueInput,
@@ -58,16 +57,10 @@ async def list_ideas(
     newest = query.direction == "desc"
     if after is not None:
         where["AND"] = beyond(Position(*after), newest_first=newest)
-    order, skip = NEWEST_FIRST if newest else OLDEST_FIRST, offset or None
-    return await projected(
-        db,
-        Idea,
-        lambda take: db.idea.find_many(where=where, order=order, skip=skip, take=take, include=WITH_SYSTEM),
-        # What has no counters costs as much as there is: it is counted where that is wanted.
-        total=None if query.links else lambda: _totals(db, query),
-        size=size,
-        scope=query.scope,
-    )
+    order = NEWEST_FIRST if newest else OLDEST_FIRST
+    find = partial(db.idea.find_many, where=where, order=order, skip=offset or None, include=WITH_SYSTEM)
+    total = None if query.links else partial(_totals, db, query)
+    return await projected(db, Idea, lambda take: find(take=take), total=total, size=size, scope=query.scope)
 
 
 async def ideas_by_id(db: Database, ids: Sequence[str]) -> Projected:
@@ -93,15 +86,14 @@ async def board(db: Database) -> bytes:
 
 
 async def count_ideas(db: Database, wanted: IdeaFilter) -> int:
-    """`search` is not looked at. Kinds have counters: the same cost whatever the size of the table."""
-    if wanted.links:
-        where: Any = wanted.kinds | wanted.links
-        return await db.idea.count(where=where)
     return total_of(await _totals(db, wanted))
 
 
-def _totals(db: Database, wanted: IdeaFilter) -> Awaitable[list[IdeaTotalGroupByOutput]]:
-    where: Any = wanted.kinds
+def _totals(db: Database, wanted: IdeaFilter) -> Awaitable[Any]:
+    """`search` is not looked at. Kinds have counters: the same cost whatever the size of the table."""
+    where: Any = wanted.kinds | wanted.links
+    if wanted.links:
+        return db.idea.count(where=where)
     return db.ideatotal.group_by(KINDS[:1], where=where, sum={"ideas": True})
 
 
