@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from core.cache import Cache
+from core.changes import ChangeFollower
 from core.database.client import Database
 from core.feature import Feature, kinds_of, renewing
 from core.http import docs, errors, openapi, system
@@ -185,13 +186,17 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     features: tuple[Feature, ...] = app.state.features
     async with AsyncExitStack() as stack:
         stack.enter_context(end_with_parent())
-        db = Database.from_settings(settings)
-        await db.connect()
-        stack.push_async_callback(db.disconnect)
         cache = Cache.from_settings(settings)
         await cache.start()
+        db = Database.from_settings(settings, origin=cache.versions.origin)
+        stack.push_async_callback(db.disconnect)
         stack.push_async_callback(cache.close)
-        db.tell_writes_to(renewing(cache, features))
+        await db.connect()
+        tell = renewing(cache, features)
+        db.tell_writes_to(tell)
+        changes = ChangeFollower(db, cache, tell, settings)
+        stack.push_async_callback(changes.close)
+        await changes.start()
         if app.state.limiter is not None:
             stack.push_async_callback(app.state.limiter.close)
         draining = asyncio.Event()

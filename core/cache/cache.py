@@ -1,33 +1,32 @@
 """The cache as the rest of the app sees it. Why no read is stale: see `core.cache`."""
 
 import asyncio
+import math
 import os
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from redis.asyncio import Redis
 
 from core.cache import metrics
-from core.cache.filling import Filling, Load, Read
 from core.cache.flight import SingleFlight
-from core.cache.home import is_alone, stamps_folder
-from core.cache.hosts import Hosts
-from core.cache.memory import MemoryTier, Noted
+from core.cache.home import versions_folder
+from core.cache.loader import Load, Loader, Read
+from core.cache.memory import MemoryTier
 from core.cache.policy import Address, Entry, Outcome, Policy, tag_digest, tag_family
 from core.cache.redis import RedisTier, UnreachableError
-from core.cache.stamps import STAMP_BYTES, Stamps, slot_of
-from core.cache.subscription import Trust
+from core.cache.versions import WORD_BYTES, TagVersions, slot_of
 from core.errors import HandoverError, Unavailable
 
 if TYPE_CHECKING:
     from core.settings import Settings
 
-STAMPS_FILE: Final = "cache.stamps"
+VERSIONS_FILE: Final = "cache.versions"
 COUNTING_S: Final = 0.25
 """How much later the figures know of entries that were peeked at: counting each at once would cost more than
 finding it.
@@ -38,6 +37,21 @@ class CacheUnavailable(Unavailable):
     code = "cache.unavailable"
 
 
+class Follower(Protocol):
+    """Renews the host's tag versions for what others write (`core.changes`)."""
+
+    @property
+    def bound_s(self) -> float:
+        """For so long after the last look began an entry may be used; 0: only if that was after the read."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether this process reads the database as of the host's present life."""
+
+    async def catch_up(self) -> None:
+        """Look now. Raises nothing: where that was not possible, the last look is as old as it was."""
+
+
 class Cache:
     """Finished answers, by policy and key. Belongs to one event loop; usable between `start` and `close`."""
 
@@ -45,43 +59,33 @@ class Cache:
         self,
         memory: MemoryTier,
         redis: RedisTier | None,
-        hosts: Hosts | None,
-        stamps_path: Path,
+        versions_path: Path,
         *,
         default_ttl_s: float,
         keeps_entries: bool = True,
     ) -> None:
-        """`hosts`: None where nobody else uses this Redis."""
         self._memory = memory
         self._redis = redis
-        self._hosts = hosts
-        self._trust = Trust() if hosts is None else hosts.trust
-        self._stamps_path = stamps_path
+        self._versions_path = versions_path
+        self._loader = Loader(memory, redis, default_ttl_s, lambda address: self.versions.read(address.slots))
         self._keeps_entries = keeps_entries
-        self._opened: Stamps | None = None
+        self._opened: TagVersions | None = None
+        self._follower: Follower | None = None
+        self._bound_s = math.inf
         self._flights = SingleFlight()
-        self._filling = Filling(memory, redis, default_ttl_s, self._note)
         self._peeked: Counter[str] = Counter()
 
     @classmethod
     def from_settings(cls, settings: "Settings") -> "Cache":
-        """Redis when `REDIS_URL` names one, and memory in front of it unless `CACHE_STRICT`; else memory.
-        `CACHE_MAX_BYTES=0` switches caching off.
-        """
-        max_bytes = memory_bytes = int(settings.cache_max_bytes)
+        """Memory, in front of Redis when `REDIS_URL` names one. `CACHE_MAX_BYTES=0` switches caching off."""
+        max_bytes = int(settings.cache_max_bytes)
         redis: RedisTier | None = None
-        hosts: Hosts | None = None
         if settings.uses_redis and settings.redis_url:
-            memory_bytes = 0 if settings.cache_strict else max_bytes
-            shared = not is_alone(settings)
-            redis = RedisTier(settings.redis_url, settings.redis_timeout_s, max_bytes, shared=shared)
-            if shared:
-                hosts = Hosts(redis, settings.cache_hosts_bound_ms / 1000, listens=not settings.cache_strict)
+            redis = RedisTier(settings.redis_url, settings.redis_timeout_s, max_bytes)
         return cls(
-            MemoryTier(settings.cache_max_entries, memory_bytes),
+            MemoryTier(settings.cache_max_entries, max_bytes),
             redis,
-            hosts,
-            stamps_folder(settings) / STAMPS_FILE,
+            versions_folder(settings) / VERSIONS_FILE,
             default_ttl_s=settings.cache_ttl_s,
             keeps_entries=max_bytes > 0,
         )
@@ -96,19 +100,27 @@ class Cache:
         """False without Redis, and for about a second after it failed: do not ask it now."""
         return self._redis is not None and self._redis.available
 
+    @property
+    def versions(self) -> TagVersions:
+        if self._opened is None:
+            raise RuntimeError("the cache is used before start() or after close()")
+        return self._opened
+
     async def start(self) -> None:
-        """Raises OSError when the stamps file cannot be made. Redis need not be there."""
-        self._opened = Stamps(self._stamps_path)
+        """Raises OSError when the file of tag versions cannot be made. Redis need not be there."""
+        self._opened = TagVersions(self._versions_path)
         if self._redis is not None:
             await self._redis.start()
-        if self._hosts is not None:
-            await self._hosts.start(self._opened)
+
+    def follow(self, follower: Follower) -> None:
+        """From now on use entries only while `follower` knows of all writes. Without one, all writers are
+        taken to call `invalidate` on this host.
+        """
+        self._follower, self._bound_s = follower, follower.bound_s
 
     async def close(self) -> None:
-        """Ends loads that are under way and delivers what other hosts have not been told."""
+        """Ends loads that are under way."""
         await self._flights.close()
-        if self._hosts is not None:
-            await self._hosts.close()
         if self._redis is not None:
             await self._redis.close()
         self._count_peeked()
@@ -118,29 +130,28 @@ class Cache:
             self._opened = None
 
     async def ping(self) -> float:
-        """Seconds that Redis took to answer, if there is one. Raises CacheUnavailable."""
+        """Seconds that Redis took to answer, if there is one. Raises CacheUnavailable, also when it can be
+        read but takes nothing.
+        """
         started = time.perf_counter()
         try:
             if self._redis is not None:
                 await self._redis.ping()
         except UnreachableError:
-            raise CacheUnavailable("The cache does not answer.") from None
+            raise CacheUnavailable("The cache does not answer, or cannot be written.") from None
         return time.perf_counter() - started
 
     def peek(self, address: Address) -> Entry | None:
         """The entry, if this process has it in memory and may use it right now; never waits."""
         now = time.monotonic()
-        if now > self._trust.until:
+        versions = self.versions
+        if versions.looked_at < now - self._bound_s:
             return None
         kept = self._memory.get(address.digest)
-        if (
-            kept is None
-            or now >= kept.expires_at
-            or kept.noted.since != self._trust.since
-            or kept.noted.local != self._stamps.read(address.slots)
-        ):
+        if kept is None or now >= kept.expires_at or kept.noted != versions.read(address.slots):
             return None
         if not self._peeked:
+            versions.wanted_at = now
             asyncio.get_running_loop().call_later(COUNTING_S, self._count_peeked)
         self._peeked[kept.policy] += 1
         return kept.entry
@@ -161,63 +172,57 @@ class Cache:
         `load` reads committed data; it may serve other readers of the same key and go on when this one is
         gone.
         """
-        address = policy.address(key)
-        now = time.monotonic()
-        noted = self._note(address)
-        read = Read(policy, address, noted, load)
-        if self._keeps_entries and now <= self._trust.until:
-            kept = self._memory.get(address.digest)
-            if kept is not None and kept.noted != noted:
-                self._memory.drop(address.digest)
-            elif kept is not None and now < kept.stale_until:
+        read = await self._begin(policy, policy.address(key), load)
+        digest = read.address.digest
+        if read.finds:
+            kept = self._memory.get(digest)
+            if kept is not None and kept.noted != read.noted:
+                self._memory.drop(digest)
+            elif kept is not None and time.monotonic() < kept.stale_until:
                 metrics.count_hits(policy.name, "memory")
                 self._refresh_if_expired(read, kept.expires_at)
                 return kept.entry, Outcome.HIT
-        stamps: bytes | None = None
-        outcome = Outcome.MISS if self._keeps_entries else Outcome.BYPASS
-        if self._redis is not None and self._keeps_entries:
+        outcome = Outcome.MISS if read.keeps else Outcome.BYPASS
+        shares = read.keeps and self._redis is not None
+        if read.finds and self._redis is not None:
             try:
-                found = await self._redis.find(address, noted.local)
+                found = await self._redis.find(read.address, read.noted)
             except UnreachableError:
-                outcome = Outcome.BYPASS
+                outcome, shares = Outcome.BYPASS, False
             else:
-                if found.entry is not None:
+                if found is not None:
+                    entry, expires_at = found
                     metrics.count_hits(policy.name, "redis")
-                    self._filling.remember(read, found.entry, found.expires_at)
-                    self._refresh_if_expired(read, found.expires_at)
-                    return found.entry, Outcome.HIT
-                stamps = found.stamps
+                    self._loader.remember(read, entry, expires_at)
+                    self._refresh_if_expired(read, expires_at)
+                    return entry, Outcome.HIT
         metrics.count_request(policy.name, outcome)
-        # Loads that Redis' stamps do not tell apart are told apart by time.
-        told_apart = stamps if stamps is not None or self._hosts is None else self._hosts.window(now)
-        entry, joined = await self._flights.share(
-            (address.digest, noted, told_apart), lambda: self._filling.load(read, stamps)
-        )
+        # Where it is not known what others have written meanwhile, a load is nobody else's.
+        identity: Hashable = (digest, read.noted) if read.finds else object()
+        entry, joined = await self._flights.share(identity, lambda: self._loader.load(read, shares=shares))
         if joined:
             metrics.count_joined(policy.name)
         return entry, outcome
 
-    def stamps_of(self, *tags: str) -> bytes:
+    def versions_of(self, *tags: str) -> bytes:
         """Others after each invalidation of one of these tags, for what a process keeps itself: note them
-        first, then load. While invalidations of other hosts may go unheard, no two answers are equal.
+        first, then load. While writes of others may go unheard, no two answers are equal.
         """
-        if time.monotonic() > self._trust.until:
-            return os.urandom(STAMP_BYTES)
-        own = self._stamps.read([slot_of(tag_digest(tag)) for tag in tags])
-        return own + self._trust.since.to_bytes(8, "big")
+        versions = self.versions
+        versions.wanted_at = now = time.monotonic()
+        if versions.looked_at < now - self._bound_s:
+            return os.urandom(WORD_BYTES)
+        return versions.read([slot_of(tag_digest(tag)) for tag in tags])
 
     async def invalidate(self, *tags: str) -> None:
-        """Call after the commit and before the answer. Never raises because of Redis.
+        """Call after the commit and before the answer.
 
-        The processes of this host are told before the first suspension, so not even a cancelled request
-        leaves them with old entries.
+        The processes of this host know without a suspension, so not even a cancelled request leaves them with
+        old entries; other hosts read of the write in the database's log.
         """
-        digests = tuple(tag_digest(tag) for tag in dict.fromkeys(tags))
-        self._stamps.renew(digests)
+        self.versions.renew([tag_digest(tag) for tag in dict.fromkeys(tags)])
         for tag in dict.fromkeys(tags):
             metrics.count_invalidation(tag_family(tag))
-        if self._hosts is not None:
-            await self._hosts.tell(digests)
 
     @asynccontextmanager
     async def invalidating(self, *tags: str) -> AsyncIterator[None]:
@@ -237,23 +242,26 @@ class Cache:
             raise
         await self.invalidate(*tags)
 
+    async def _begin(self, policy: Policy, address: Address, load: Load) -> Read:
+        versions, follower = self.versions, self._follower
+        versions.wanted_at = began = time.monotonic()
+        late = versions.looked_at < began - self._bound_s
+        if follower is not None and self._keeps_entries and (late or not follower.settled):
+            await follower.catch_up()
+        finds = self._keeps_entries and versions.looked_at >= began - self._bound_s
+        noted = versions.read(address.slots)
+        # After noting: a life that begins writes its own name first, then the epoch.
+        keeps = self._keeps_entries and (follower is None or follower.settled)
+        return Read(policy, address, load, noted, finds and keeps, keeps)
+
     def _refresh_if_expired(self, read: Read, expires_at: float) -> None:
         if time.monotonic() >= expires_at:
             metrics.count_stale(read.policy.name)
             self._flights.begin(
-                (read.address.digest, read.noted.local, "refresh"), lambda: self._filling.refresh(read)
+                (read.address.digest, read.noted, "refresh"), lambda: self._loader.refresh(read)
             )
-
-    def _note(self, address: Address) -> Noted:
-        return Noted(self._stamps.read(address.slots), self._trust.since)
 
     def _count_peeked(self) -> None:
         for policy, number in self._peeked.items():
             metrics.count_hits(policy, "memory", number)
         self._peeked.clear()
-
-    @property
-    def _stamps(self) -> Stamps:
-        if self._opened is None:
-            raise RuntimeError("the cache is used before start() or after close()")
-        return self._opened

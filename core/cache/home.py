@@ -1,9 +1,9 @@
-"""Where the stamps of a database lie: one place for every process of this host that uses it.
+"""Where the tag versions of a database lie: one place for every process of this host that uses it.
 
 A server and a command may name the same database from different data folders; they still have to share
-stamps, or the server would go on serving what the command has changed. So the place follows from the
+versions, or the server would go on serving what the command has changed. So the place follows from the
 database, not from the folder: shared memory, by a digest of the database's address. The embedded database
-belongs to its data folder, and so do its stamps.
+belongs to its data folder, and so do its tag versions.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ DEFAULT_PORT: Final = 5432
 _log = structlog.get_logger(__name__)
 
 
-def stamps_folder(settings: "Settings") -> Path:
+def versions_folder(settings: "Settings") -> Path:
     """A folder that exists and is ours. Falls back to the data folder where another user's is in the way."""
     own = settings.data_dir / "run"
     if _database_is_embedded(settings):
@@ -43,30 +43,16 @@ def stamps_folder(settings: "Settings") -> Path:
         reason = "it belongs to another user"
     except OSError as error:
         reason = error.strerror or "it cannot be made"
-    _log.warning("cache.stamps_not_shared", folder=str(shared), reason=reason)
+    _log.warning("cache.versions_not_shared", folder=str(shared), reason=reason)
     return own
-
-
-def is_alone(settings: "Settings") -> bool:
-    """Whether nobody else can share anything with this host: Redis is a socket below the data folder, and so
-    are the stamps, so whoever reaches the one maps the other.
-    """
-    if not settings.redis_url or not _database_is_embedded(settings):
-        return False
-    place = urlsplit(settings.redis_url)
-    return place.scheme == "unix" and _same_folder(
-        str(Path(place.path).parent), ServicePaths("redis", settings.data_dir)
-    )
 
 
 def _database_is_embedded(settings: "Settings") -> bool:
     if settings.database_url is None:
         return True
-    return _same_folder(_address(settings.database_url)[0], ServicePaths("postgres", settings.data_dir))
-
-
-def _same_folder(folder: str, service: ServicePaths) -> bool:
-    return folder.startswith("/") and os.path.realpath(folder) == os.path.realpath(service.socket_dir)
+    folder = _address(settings.database_url)[0]
+    own = ServicePaths("postgres", settings.data_dir).socket_dir
+    return folder.startswith("/") and os.path.realpath(folder) == os.path.realpath(own)
 
 
 def _address(url: str) -> tuple[str, int, str]:

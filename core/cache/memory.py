@@ -15,22 +15,14 @@ OVERHEAD_BYTES: Final = 900
 
 
 @dataclass(frozen=True, slots=True)
-class Noted:
-    """What a read notes before it looks anywhere: the host's epoch and stamps, and which subscription this
-    process hears of other hosts' writes through.
-    """
-
-    local: bytes
-    since: int
-
-
-@dataclass(frozen=True, slots=True)
 class Kept:
-    """Times are those of `time.monotonic`, which all processes of a host share."""
+    """`noted` are the tag versions that its reader noted before it looked anywhere. Times are those of
+    `time.monotonic`, which all processes of a host share.
+    """
 
     entry: Entry
     policy: str
-    noted: Noted
+    noted: bytes
     expires_at: float
     stale_until: float
 

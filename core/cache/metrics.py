@@ -17,11 +17,6 @@ _joined: Final = Counter(
     "Reads that waited for the load of another one (single flight).",
     ["policy"],
 )
-_joined_workers: Final = Counter(
-    "handover_cache_joined_workers_total",
-    "Loads that were spared because another worker was at the same one.",
-    ["policy"],
-)
 _hits: Final = Counter("handover_cache_hits_total", "Hits by the place that had the entry.", ["tier"])
 _stale: Final = Counter(
     "handover_cache_stale_total",
@@ -36,11 +31,6 @@ redis_seconds: Final = Histogram(
     ["operation"],
     buckets=(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25),
 )
-undelivered: Final = Gauge(
-    "handover_cache_undelivered_invalidations",
-    "Tags whose invalidation other hosts have not been told of yet.",
-    multiprocess_mode="livesum",
-)
 entries: Final = Gauge(
     "handover_cache_entries", "Entries in the memory of the workers.", multiprocess_mode="livesum"
 )
@@ -48,26 +38,6 @@ used_bytes: Final = Gauge(
     "handover_cache_bytes", "Bytes in the memory of the workers.", multiprocess_mode="livesum"
 )
 evictions: Final = Counter("handover_cache_evictions_total", "Entries put out of memory for want of room.")
-
-messages: Final = Counter(
-    "handover_cache_messages_total", "Announcements of invalidations that were heard, one's own included."
-)
-propagation_seconds: Final = Histogram(
-    "handover_cache_propagation_seconds",
-    "From an announcement by another host to its being heard, as far as the hosts' clocks agree.",
-    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1),
-)
-confirmation_seconds: Final = Histogram(
-    "handover_cache_confirmation_seconds",
-    "How long ago everything was known to be heard when the next confirmation came.",
-    buckets=(0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 1),
-)
-lapses: Final = Counter(
-    "handover_cache_lapses_total", "Confirmations that ended before the next one came: memory was not used."
-)
-subscriptions_lost: Final = Counter(
-    "handover_cache_subscriptions_lost_total", "Times that announcements may have been missed."
-)
 
 _request_children: Final[dict[tuple[str, Outcome], Counter]] = {}
 _hit_children: Final[dict[Tier, Counter]] = {tier: _hits.labels(tier) for tier in ("memory", "redis")}
@@ -92,10 +62,6 @@ def count_stale(policy: str) -> None:
 
 def count_joined(policy: str) -> None:
     _joined.labels(policy).inc()
-
-
-def count_joined_workers(policy: str) -> None:
-    _joined_workers.labels(policy).inc()
 
 
 def count_invalidation(family: str) -> None:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
-from core.cache.stamps import slot_of
+from core.cache.versions import slot_of
 
 KEY_PLACEHOLDER: Final = "{key}"
 LARGEST_SHARE: Final = 4
@@ -38,7 +38,7 @@ class Entry:
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where an entry lives. Digests have a fixed length, so no key or tag, however hostile, reaches Redis as
-    text. `slots` are the places of the tags' stamps.
+    text. `slots` are the places of the tags' versions.
     """
 
     digest: bytes

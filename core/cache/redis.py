@@ -1,88 +1,120 @@
-"""Entries in Redis, through aiocache's Redis cache on a client whose every time limit is set here.
+"""Entries in Redis: aiocache's `RedisCache`, with every time limit set and a circuit breaker before it.
 
-All names begin with the `run_id` of the Redis process, which each new connection reads anew (`wire`).
-
-Stamps in Redis are random, never counted, and no token is sent twice: a stamp that was evicted, flushed or
-set by a command that arrived late can only make an entry unusable, never usable again. A missing stamp is
-minted by the reader before it loads.
+Redis only stores. An entry begins with all that it depends on (key and tag versions of the host), and is used
+only if it begins with exactly what the reader expects, so whatever Redis returns is current or a miss.
 """
 
 import asyncio
-import os
+import struct
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Final, Protocol, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
 
 import structlog
 from aiocache import RedisCache
-from aiocache.serializers import NullSerializer
-from redis.asyncio import Redis
-from redis.asyncio.connection import AbstractConnection
+from aiocache.plugins import BasePlugin
+from aiocache.serializers import BaseSerializer
+from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from core.cache import metrics, wire
+from core.cache import metrics
 from core.cache.breaker import Breaker
-from core.cache.connection import connect, run_id_of
 from core.cache.policy import LARGEST_SHARE, Address, Entry
-from core.cache.stamps import STAMP_BYTES
+from core.cache.versions import WORD_BYTES
 
-STAMP_TTL_S: Final = 3600.0
-"""Stamps of tags nobody asks for any more go after an hour; a stamp that is gone only costs one load."""
-STAMP_TTL_MS: Final = int(STAMP_TTL_S * 1000)
+NAMESPACE: Final = "handover:entry"
+FORMAT: Final = b"\x03"
 REST_S: Final = 1.0
 """How long Redis is left alone after a failure."""
 COMMANDS_AT_ONCE: Final = 32
 """Commands under way in one process; more wait for their turn within their time limit."""
+MAX_CONNECTIONS: Final = 1000
+"""A safety net: the cache holds itself to far fewer."""
 
+_HEAD: Final = struct.Struct(">HHHd")
 _T = TypeVar("_T")
+_Stored = tuple[bytes, Entry, float]
 _log = structlog.get_logger(__name__)
 
 
 class UnreachableError(Exception):
-    """Redis did not answer (in time). Never leaves `core.cache`."""
+    """Redis did not answer (in time), or refused. Never leaves `core.cache`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
-    """What was found and when it expires (`time.monotonic`), and the stamps that Redis keeps for the tags,
-    read at the same instant.
+class Serializer(BaseSerializer):  # type: ignore[misc]
+    """Entries as bytes: what they depend on, the entry, and when it expires (`time.monotonic`)."""
+
+    DEFAULT_ENCODING = None
+
+    def dumps(self, value: _Stored | bytes) -> bytes:
+        if isinstance(value, bytes):
+            return value
+        depends_on, entry, expires_at = value
+        etag = entry.etag.encode()
+        head = _HEAD.pack(len(depends_on), entry.status, len(etag), expires_at)
+        return b"".join((FORMAT, head, depends_on, etag, entry.body))
+
+    def loads(self, value: bytes | None) -> _Stored | None:
+        """None for what is none of ours."""
+        if value is None or value[:1] != FORMAT or len(value) < 1 + _HEAD.size:
+            return None
+        length, status, etag_length, expires_at = _HEAD.unpack_from(value, 1)
+        etag_at = 1 + _HEAD.size + length
+        body_at = etag_at + etag_length
+        depends_on, etag = value[1 + _HEAD.size : etag_at], value[etag_at:body_at]
+        return depends_on, Entry(value[body_at:], etag.decode("utf-8", "replace"), status), expires_at
+
+
+class Figures(BasePlugin):  # type: ignore[misc]
+    """Times of the commands that were answered."""
+
+    async def post_get(self, *_: object, took: float, **__: object) -> None:
+        metrics.observe_redis("read", took)
+
+    async def post_set(self, *_: object, took: float, **__: object) -> None:
+        metrics.observe_redis("write", took)
+
+
+def connect(url: str, timeout_s: float) -> Redis:
+    """A client that connects on its first command. Raises ValueError for a URL that is none.
+
+    The library's own defaults retry ten times and wait for seconds; here one attempt has to do, for whoever
+    asks has a way to go on without Redis.
     """
-
-    entry: Entry | None
-    expires_at: float
-    stamps: bytes
-
-
-class _Backend(Protocol):
-    client: Redis
-
-    def multi_get(self, keys: list[str]) -> Awaitable[list[bytes | None]]: ...
-    def multi_set(self, pairs: list[tuple[str, bytes]], ttl: float) -> Awaitable[bool]: ...
-    def set(self, key: str, value: bytes, ttl: float) -> Awaitable[bool]: ...
+    pool: ConnectionPool = ConnectionPool.from_url(
+        url,
+        max_connections=MAX_CONNECTIONS,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
+        retry=Retry(NoBackoff(), 0),
+        retry_on_timeout=False,
+        health_check_interval=0,
+        protocol=2,
+        decode_responses=False,
+        driver_info=None,
+    )
+    return Redis(connection_pool=pool)
 
 
 class RedisTier:
-    """`timeout_s` limits each command, connecting included. `shared`: other hosts use this Redis too, so tags
-    have stamps here. Raises ValueError for a URL that is none.
-    """
+    """`timeout_s` limits each command, connecting included. Raises ValueError for a URL that is none."""
 
-    def __init__(self, url: str, timeout_s: float, max_bytes: int, *, shared: bool = True) -> None:
-        self.timeout_s = timeout_s
+    def __init__(self, url: str, timeout_s: float, max_bytes: int) -> None:
+        self._timeout_s = timeout_s
         self._max_entry_bytes = max_bytes // LARGEST_SHARE
-        self._shared = shared
-        self._backend: _Backend = RedisCache(serializer=NullSerializer(encoding=None), timeout=None)
-        # aiocache's constructor knows neither sockets nor time limits; its own client never connected.
-        self._backend.client = self.client = connect(url, timeout_s, self._connected)
-        self._breaker = Breaker(REST_S)
-        self._slots = asyncio.Semaphore(COMMANDS_AT_ONCE)
-        self._run_id = ""
-        self._connections_begun = 0
-        self._newest_connection = 0
+        self._cache = RedisCache(
+            namespace=NAMESPACE, serializer=Serializer(), plugins=[Figures()], timeout=None
+        )
+        # aiocache's constructor knows neither unix sockets nor time limits; its own client never connected.
+        self._cache.client = self.client = connect(url, timeout_s)
+        self._reads, self._writes = Breaker(REST_S), Breaker(REST_S)
+        self._turns = asyncio.Semaphore(COMMANDS_AT_ONCE)
 
     @property
     def available(self) -> bool:
-        return self._breaker.closed
+        return self._reads.closed
 
     async def start(self) -> None:
         try:
@@ -94,153 +126,62 @@ class RedisTier:
         await self.client.aclose(close_connection_pool=True)
 
     async def ping(self) -> None:
-        await self._ask("ping", lambda _: self.client.ping(), insist=True)
+        """Raises UnreachableError, also when Redis answers but takes nothing: full, or a replica by now."""
+        await self._ask("read", lambda: self._cache.get("ping"), self._reads, insist=True)
+        await self._ask("write", lambda: self._cache.set("ping", b"", ttl=1.0), self._writes, insist=True)
 
-    async def find(self, address: Address, local: bytes) -> Lookup:
-        """The entry, if it was stored under exactly these stamps of the host, and Redis' own are still what
-        they were. Raises UnreachableError.
+    async def find(self, address: Address, noted: bytes) -> tuple[Entry, float] | None:
+        """The entry, if it was stored under exactly these tag versions, and when it expires
+        (`time.monotonic`). Raises UnreachableError.
         """
-
-        async def read(run_id: str) -> Lookup:
-            names = [wire.stamp_name(run_id, tag) for tag in address.tags] if self._shared else []
-            values = await self._backend.multi_get([wire.entry_name(run_id, address, local), *names])
-            if len(values) != 1 + len(names):
-                raise RedisError("unexpected number of values")
-            value, *found = values
-            stamps, minted = _complete(names, found)
-            if minted:
-                await self._backend.multi_set(minted, ttl=STAMP_TTL_S)
-                return Lookup(None, 0, stamps)
-            entry = wire.decode_entry(value, wire.preamble(address, local, stamps))
-            return Lookup(None, 0, stamps) if entry is None else Lookup(*entry, stamps)
-
-        return await self._ask("read", read)
+        stored = await self._ask("read", lambda: self._cache.get(_key(address, noted)), self._reads)
+        if stored is None or stored[0] != _depends_on(address, noted):
+            return None
+        return stored[1], stored[2]
 
     async def store(
-        self,
-        address: Address,
-        local: bytes,
-        stamps: bytes,
-        entry: Entry,
-        *,
-        expires_at: float,
-        stale_until: float,
+        self, address: Address, noted: bytes, entry: Entry, expires_at: float, *, stale_until: float
     ) -> None:
-        """Keep it. When it is too large, or Redis does not answer, nothing is kept."""
-        value = wire.encode_entry(entry, expires_at, wire.preamble(address, local, stamps))
-        if len(value) > self._max_entry_bytes:
+        """Keep it. When it is too large, or Redis does not take it, nothing is kept."""
+        if len(entry.body) > self._max_entry_bytes:
             return
-
-        async def write(run_id: str) -> bool:
-            left_s = max(stale_until - time.monotonic(), 0.001)
-            return await self._backend.set(wire.entry_name(run_id, address, local), value, ttl=left_s)
-
+        value = (_depends_on(address, noted), entry, expires_at)
+        left_s = max(stale_until - time.monotonic(), 0.001)
         try:
-            await self._ask("write", write)
+            await self._ask(
+                "write", lambda: self._cache.set(_key(address, noted), value, ttl=left_s), self._writes
+            )
         except UnreachableError:
             return  # counted and logged where it failed; the caller has its answer already
 
-    async def announce(self, tags: Sequence[bytes], origin: bytes, *, insist: bool = False) -> None:
-        """Give the tags new stamps and tell the other hosts, at one stroke.
-
-        After UnreachableError it may have happened or not. `insist` asks even when Redis failed a moment ago:
-        for callers nobody waits for.
-        """
-
-        async def write(run_id: str) -> object:
-            strokes = self.client.pipeline(transaction=True)
-            for tag in tags:
-                strokes.set(wire.stamp_name(run_id, tag), os.urandom(STAMP_BYTES), px=STAMP_TTL_MS)
-            strokes.publish(
-                wire.channel_of(self.client.connection_pool.connection_kwargs),
-                wire.encode_message(origin, tags),
-            )
-            return await strokes.execute()
-
-        await self._ask("invalidate", write, insist=insist)
-
-    async def take_lease(self, address: Address, local: bytes, stamps: bytes, lease_s: float) -> bool:
-        """True when nobody else holds it. Raises UnreachableError."""
-
-        async def take(run_id: str) -> bool:
-            name = wire.lease_name(run_id, address, local, stamps)
-            return bool(await self.client.set(name, b"", nx=True, px=int(lease_s * 1000)))
-
-        return await self._ask("lease", take)
-
-    async def leased(self, address: Address, local: bytes, stamps: bytes) -> bool:
-        """Whether anybody holds the lease. Raises UnreachableError."""
-
-        async def look(run_id: str) -> bool:
-            return bool(await self.client.exists(wire.lease_name(run_id, address, local, stamps)))
-
-        return await self._ask("lease", look)
-
-    async def return_lease(self, address: Address, local: bytes, stamps: bytes) -> None:
-        """Whoever holds it: were it another one's by now, one more load would be the price."""
-
-        async def give(run_id: str) -> object:
-            return await self.client.delete(wire.lease_name(run_id, address, local, stamps))
-
-        try:
-            await self._ask("lease", give)
-        except UnreachableError:
-            return  # it ends by itself
-
     async def _ask(
-        self, operation: str, command: Callable[[str], Awaitable[_T]], *, insist: bool = False
+        self, operation: str, command: Callable[[], Awaitable[_T]], breaker: Breaker, *, insist: bool = False
     ) -> _T:
-        """Run a command under the run id of the server that carried it out. Raises UnreachableError."""
-        if not self._breaker.admits() and not insist:
+        """Raises UnreachableError. A Redis that refuses writes may still be read."""
+        if not breaker.admits() and not insist:
             raise UnreachableError
-        started = time.perf_counter()
         try:
-            async with asyncio.timeout(self.timeout_s), self._slots:
-                if not self._run_id:
-                    await self.client.ping()
-                run_id = self._run_id
-                answer = await command(run_id)
-                if self._run_id != run_id:  # a connection was renewed and found another server
-                    run_id = self._run_id
-                    answer = await command(run_id)
-                if self._run_id != run_id:
-                    raise RedisError("the server changes too often")
+            async with asyncio.timeout(self._timeout_s), self._turns:
+                answer = await command()
         except (RedisError, OSError, TimeoutError) as error:
-            self._report_failure(operation, error)
+            metrics.count_error(operation)
+            if breaker.failed():
+                _log.warning(
+                    "cache.redis_unavailable",
+                    operation=operation,
+                    error=type(error).__name__,
+                    detail=str(error),
+                )
             raise UnreachableError from error
-        metrics.observe_redis(operation, time.perf_counter() - started)
-        if self._breaker.succeeded():
-            _log.info("cache.redis_recovered")
+        if breaker.succeeded():
+            _log.info("cache.redis_recovered", operation=operation)
         return answer
 
-    def _report_failure(self, operation: str, error: Exception) -> None:
-        metrics.count_error(operation)
-        if self._breaker.failed():
-            _log.warning(
-                "cache.redis_unavailable", operation=operation, error=type(error).__name__, detail=str(error)
-            )
 
-    async def _connected(self, connection: AbstractConnection) -> None:
-        """Runs on every new connection before its first command."""
-        self._connections_begun += 1
-        number = self._connections_begun
-        await connection.on_connect()
-        run_id = await run_id_of(connection)
-        if number < self._newest_connection:
-            return  # a late answer, perhaps of a server that has gone since
-        self._newest_connection = number
-        if self._run_id and run_id != self._run_id:
-            _log.info("cache.redis_changed")
-        self._run_id = run_id
+def _key(address: Address, noted: bytes) -> str:
+    """Below the epoch: entries belong to one host and one life of it, whose processes share them."""
+    return f"{noted[:WORD_BYTES].hex()}:{address.digest.hex()}"
 
 
-def _complete(names: Sequence[str], found: Sequence[bytes | None]) -> tuple[bytes, list[tuple[str, bytes]]]:
-    """All stamps in order, and those of them that have to be written because they were missing."""
-    stamps: list[bytes] = []
-    minted: list[tuple[str, bytes]] = []
-    for name, stamp in zip(names, found, strict=True):
-        if stamp is None or len(stamp) != STAMP_BYTES:
-            stamp = os.urandom(STAMP_BYTES)
-            minted.append((name, stamp))
-        stamps.append(stamp)
-    return b"".join(stamps), minted
+def _depends_on(address: Address, noted: bytes) -> bytes:
+    return address.digest + noted

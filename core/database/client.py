@@ -226,7 +226,7 @@ class Database(EngineClient, Prisma):
         return DatabaseBatch(self)
 
     @classmethod
-    def from_settings(cls, settings: "Settings") -> Self:
+    def from_settings(cls, settings: "Settings", *, origin: str | None = None) -> Self:
         """A client, not connected yet: `await db.connect()`, and `await db.disconnect()` at the end."""
         if settings.database_url is None:
             raise RuntimeError("There is no DATABASE_URL: start the local services first.")
@@ -242,5 +242,6 @@ class Database(EngineClient, Prisma):
                 transaction_max_wait_s=settings.db_transaction_max_wait_s,
                 slow_query_ms=settings.slow_query_ms,
                 projected_reads=settings.db_projected_reads,
+                origin=origin,
             )
         )

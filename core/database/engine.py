@@ -7,7 +7,7 @@ it was done; what arrives meanwhile waits a little for the new process.
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any, NoReturn
@@ -58,6 +58,17 @@ class Engine(AsyncAbstractEngine):
     async def ping(self) -> None:
         """Return when the engine process answers; PostgreSQL is not asked."""
         await self._request({"op": "stats"})
+
+    async def follow(self, sql: str, parameters: Sequence[str], *, anew: bool) -> Any:
+        """The JSON that a statement gives as its one value, on the connection that belongs to nothing else:
+        `anew` makes it. Raises when it was lost.
+        """
+        arguments = {"sql": sql, "parameters": parameters, "anew": anew}
+        return await self._request({"op": "follow", "args": arguments})
+
+    async def recycle(self) -> None:
+        """Have the pool close the connections that it has, those in use when they are given back."""
+        await self._request({"op": "recycle"})
 
     async def connect(self, timeout: timedelta = timedelta(seconds=10), datasources: object = None) -> None:
         """Start the engine. Raises EngineUnavailable when it is not ready within `timeout`."""

@@ -20,6 +20,8 @@ class EngineOptions:
     slow_query_ms: float = 200.0
     projected_reads: bool = True
     """False: PostgreSQL gives rows, and their JSON is made here, by the model."""
+    origin: str | None = None
+    """What the log of changes calls this process."""
     client: str | None = None
     """Module of another generated JavaScript client than the project's own."""
 
@@ -34,6 +36,7 @@ class EngineOptions:
             "idleTimeout": round(self.statement_timeout_s * 1000),
             "transactionTimeout": round(self.transaction_timeout_s * 1000),
             "transactionMaxWait": round(self.transaction_max_wait_s * 1000),
+            "origin": self.origin,
             "client": self.client,
         }
 

@@ -1,4 +1,6 @@
-"""What typed calls write: which rows of which model. Told to whoever keeps something that is made of them."""
+"""What is written: which rows of which model. Told to whoever keeps something that is made of them: by typed
+calls of this process at once, of all others by the log of changes.
+"""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +20,9 @@ NOTHING_WRITTEN: Final = frozenset({b"null", b'{"count":0}'})
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A call that writes. `ids`: None for any rows of the model; `fields`: those that an update sets."""
+    """`ids`: None for any rows of the model; `fields`: those that an update sets, none where that is not
+    known.
+    """
 
     model: str
     operation: PrismaMethod

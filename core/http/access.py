@@ -4,8 +4,8 @@ GET needs `read`, every other method `write`, the routes of features that say so
 those before it. Probes and the page of the documentation need no key: they hold no data.
 
 A key that was found valid is remembered for LIFETIME_S at most, and until this host hears of a change of any
-key. So revoking takes effect at once on the host where it happens, and on others when they hear of it, within
-LIFETIME_S in any case. What is remembered is the SHA-256 of the key, never the key, in this process alone.
+key. So revoking takes effect at once on the host where it happens, and on others within CACHE_HOSTS_BOUND_MS.
+What is remembered is the SHA-256 of the key, never the key, in this process alone.
 """
 
 import asyncio
@@ -87,14 +87,14 @@ async def is_still_let_in(scope: Scope) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """`until` is on the monotonic clock; `stamps` are those of KEY_TAG when the key was looked up."""
+    """`until` is on the monotonic clock; `versions` are those of KEY_TAG when the key was looked up."""
 
     principal: Principal
     until: float
-    stamps: bytes
+    versions: bytes
 
-    def holds(self, stamps: bytes) -> bool:
-        return self.stamps == stamps and time.monotonic() < self.until
+    def holds(self, versions: bytes) -> bool:
+        return self.versions == versions and time.monotonic() < self.until
 
 
 class Access:
@@ -138,10 +138,10 @@ class Access:
             raise Unavailable("The service is being started")
         digest = hashlib.sha256(token).digest()
         known = self._known.get(digest)
-        stamps = platform.cache.stamps_of(KEY_TAG)
-        if known is not None and known.holds(stamps):
+        versions = platform.cache.versions_of(KEY_TAG)
+        if known is not None and known.holds(versions):
             return known.principal
-        principal = await self._looked_up(platform.db, token, digest, stamps)
+        principal = await self._looked_up(platform.db, token, digest, versions)
         if principal is None:
             client = limit_key(context_of(scope).client)
             self._raise_if_barred(client)
@@ -160,22 +160,22 @@ class Access:
         token = _token(header_of(scope, b"authorization") or b"")
         digest = hashlib.sha256(token).digest()
         async with self._again:
-            known, stamps = self._known.get(digest), platform.cache.stamps_of(KEY_TAG)
-            if known is not None and known.holds(stamps):
+            known, versions = self._known.get(digest), platform.cache.versions_of(KEY_TAG)
+            if known is not None and known.holds(versions):
                 return True
             try:
-                return await self._looked_up(platform.db, token, digest, stamps) is not None
+                return await self._looked_up(platform.db, token, digest, versions) is not None
             except Unavailable:
                 return True
 
     async def _looked_up(
-        self, db: "Database", token: bytes, digest: bytes, stamps: bytes
+        self, db: "Database", token: bytes, digest: bytes, versions: bytes
     ) -> Principal | None:
         principal = await self._authenticate(db, token.decode("latin-1"))
         if principal is None:
             self._known.pop(digest, None)
         else:
-            self._known[digest] = _Known(principal, time.monotonic() + _lifetime_s(principal), stamps)
+            self._known[digest] = _Known(principal, time.monotonic() + _lifetime_s(principal), versions)
         return principal
 
     async def _count_failure(self, client: str) -> None:

@@ -1,5 +1,6 @@
 """The manifest of the jobs slice."""
 
+from core.changes.pruning import PRUNE as PRUNE_CHANGES
 from core.feature import Feature
 from core.idempotency.pruning import PRUNE
 from features.jobs.router import router
@@ -8,6 +9,6 @@ feature = Feature(
     name="jobs",
     description="Work in the background: state, progress, cancelling",
     router=router,
-    jobs=(PRUNE,),
+    jobs=(PRUNE, PRUNE_CHANGES),
     admin=True,
 )

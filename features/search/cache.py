@@ -5,6 +5,7 @@ that changed it, and on the files, whose changes decide at once who may find the
 from typing import Final
 
 from core.cache import Policy
+from core.database.writes import Write
 from features.files.api import FILE_TAGS
 
 INDEX_TAGS: Final = ("search",)
@@ -14,3 +15,8 @@ SUGGESTIONS: Final = Policy("search.suggestions", tags=_TAGS)
 DOCUMENT: Final = Policy("search.document", tags=_TAGS)
 
 CACHE_TAGS: Final = INDEX_TAGS
+
+
+def renewed(write: Write) -> tuple[str, ...]:
+    """The tags that a write of documents renews."""
+    return INDEX_TAGS

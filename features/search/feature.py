@@ -1,7 +1,7 @@
 """What this slice hands to the app."""
 
 from core.feature import Feature
-from features.search.cache import CACHE_TAGS
+from features.search.cache import CACHE_TAGS, renewed
 from features.search.jobs import INDEX_FILE, REINDEX, follow_file, index_when_stale
 from features.search.router import router
 
@@ -11,6 +11,7 @@ feature = Feature(
     router=router,
     jobs=(REINDEX, INDEX_FILE),
     cache_tags=CACHE_TAGS,
+    renews={"SearchDocument": renewed},
     on_change={"File": follow_file},
     on_start=index_when_stale,
 )

@@ -98,6 +98,8 @@ export class Pool extends pg.Pool {
   waitSeconds = 0;
   /** Places in the queue that their calls have given up. */
   #givenUp = 0;
+  /** Raised by `recycle`. */
+  #generation = 0;
   /** Whether a pooler stands between; known after the first connection. @type {boolean | undefined} */
   isPooled;
 
@@ -112,19 +114,21 @@ export class Pool extends pg.Pool {
       application_name: NAME,
     });
     this.url = settings.url;
+    this.origin = settings.origin ?? "";
     this.limits = {
       statement_timeout: settings.statementTimeout,
       lock_timeout: settings.lockTimeout,
       idle_in_transaction_session_timeout: settings.idleTimeout,
     };
+    this.on("connect", (client) => (client.generation = this.#generation));
     this.on("release", (_, client) => {
-      if (client.isReadOnly) client.end();
+      if (client.isReadOnly || client.generation !== this.#generation) client.end();
     });
   }
 
   /** Sets limits and time zone until the transaction ends. */
   get preamble() {
-    const settings = Object.entries({ ...this.limits, TimeZone: "UTC" });
+    const settings = Object.entries({ ...this.limits, TimeZone: "UTC", "handover.origin": this.origin });
     return `SELECT ${settings.map(([name, value]) => `set_config('${name}', '${value}', true)`).join(", ")}`;
   }
 
@@ -132,7 +136,7 @@ export class Pool extends pg.Pool {
     this.exploring ??= explore(this.url, this.options.connectionTimeoutMillis).finally(() => (this.exploring = undefined));
     const { config, isPooled } = await this.exploring;
     if (NAMES_BEFORE.includes(config.application_name)) config.application_name = NAME;
-    Object.assign(this.options, config, isPooled ? {} : { ...this.limits, options: "-c TimeZone=UTC" });
+    Object.assign(this.options, config, isPooled ? {} : { ...this.limits, options: `-c TimeZone=UTC -c handover.origin=${this.origin}` });
     this.isPooled = isPooled;
   }
 
@@ -164,6 +168,14 @@ export class Pool extends pg.Pool {
       client.off("error", ignore);
       client.release(failure);
     }
+  }
+
+  /** Leaves no connection from before: those at rest are closed by now, others when they are released. */
+  async recycle() {
+    this.#generation += 1;
+    const close = (closed) => super.connect((error, client, release) => closed(error || release(true)));
+    await Promise.all(Array.from({ length: this.idleCount }, () => new Promise(close)));
+    return null;
   }
 
   get waitingCount() {

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 
 import { Adapter, AS_TEXT, SET_AUTHOR } from "./adapter.mjs";
 import { currentCall, inTheNameOf, leave } from "./calls.mjs";
+import { Follower } from "./changes.mjs";
 import { Pool } from "./connections.mjs";
 import { describe } from "./errors.mjs";
 import { REPLY_ERROR, REPLY_NOTHING, REPLY_RESULT, serve, TAGGED } from "./frames.mjs";
@@ -16,7 +17,7 @@ const MERGED = new Set(["findUnique", "findUniqueOrThrow", "batch"]);
 
 process.on("SIGINT", () => {});
 
-/** @type {{ client: any, pool: Pool, sql: any, limits: { timeout: number, maxWait: number } } | undefined} */
+/** @type {{ client: any, pool: Pool, follower: Follower, sql: any, limits: { timeout: number, maxWait: number } } | undefined} */
 let engine;
 /** Open interactive transactions by id. @type {Map<string, Transaction>} */
 const transactions = new Map();
@@ -112,7 +113,7 @@ async function configure(settings) {
     adapter: new Adapter(pool, { statementNameGenerator, onPoolError: () => {}, onConnectionError: () => {} }),
     errorFormat: "minimal",
   });
-  engine = { client, pool, sql: Prisma, limits: { timeout: settings.transactionTimeout, maxWait: settings.transactionMaxWait } };
+  engine = { client, pool, follower: new Follower(settings), sql: Prisma, limits: { timeout: settings.transactionTimeout, maxWait: settings.transactionMaxWait } };
   return { pid: process.pid };
 }
 
@@ -146,6 +147,10 @@ async function execute(request) {
         transactions: transactions.size,
         memoryBytes: process.memoryUsage.rss(),
       };
+    case "follow":
+      return engine.follower.ask(args);
+    case "recycle":
+      return engine.pool.recycle();
     case "begin": {
       const transaction = new Transaction(args);
       await transaction.opened;

@@ -41,8 +41,6 @@ class Config:
 
     data_dir: str
     redis_url: str
-    redis_timeout_s: float
-    strict: bool
     board: str
     writes: list[int]
     seed: int
@@ -56,8 +54,6 @@ class Report:
     """Reads that memory answered at once."""
     stale_reads: int = 0
     stalest_s: float = 0.0
-    longest_stall_s: float = 0.0
-    """How long this process did not run at all: what the machine adds to every bound."""
     errors: list[str] = field(default_factory=list)
 
 
@@ -99,7 +95,6 @@ class Racer:
                 group.create_task(self._write(key))
             for _ in range(8):
                 group.create_task(self._read())
-            group.create_task(self._watch())
         self.report.outcomes = dict(self._outcomes)
 
     def _goes_on(self) -> bool:
@@ -112,12 +107,6 @@ class Racer:
         kind = self._choose.random()
         if kind > 0.3:
             await asyncio.sleep(0 if kind < 0.6 else self._choose.random() * longest_s)
-
-    async def _watch(self) -> None:
-        while self._goes_on():
-            now = time.monotonic()
-            await asyncio.sleep(0.01)
-            self.report.longest_stall_s = max(self.report.longest_stall_s, time.monotonic() - now)
 
     async def _write(self, key: int) -> None:
         version = 0
@@ -162,12 +151,7 @@ class Racer:
 
 
 async def main(config: Config) -> Report:
-    async with opened(
-        Path(config.data_dir),
-        config.redis_url,
-        redis_timeout_s=config.redis_timeout_s,
-        cache_strict=config.strict,
-    ) as cache:
+    async with opened(Path(config.data_dir), config.redis_url) as cache:
         print("ready", flush=True)  # noqa: T201
         racer = Racer(config, cache, float(sys.stdin.readline()))
         await racer.run()

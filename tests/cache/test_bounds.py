@@ -1,6 +1,5 @@
-"""Memory stays bounded, entries expire, the breaker rests, the stamps survive what happens to their file."""
+"""Memory stays bounded, entries expire, the breaker rests, versions survive what happens to their file."""
 
-import asyncio
 import stat
 import time
 from collections.abc import Sequence
@@ -10,12 +9,9 @@ import pytest
 
 from core.cache import Entry, Outcome, Policy
 from core.cache.breaker import Breaker
-from core.cache.delivery import MAX_WAITING, Delivery
-from core.cache.filling import Filling, Read
-from core.cache.memory import OVERHEAD_BYTES, Kept, MemoryTier, Noted
+from core.cache.memory import OVERHEAD_BYTES, Kept, MemoryTier
 from core.cache.policy import tag_digest
-from core.cache.redis import UnreachableError
-from core.cache.stamps import FILE_BYTES, SLOTS, Stamps, slot_of
+from core.cache.versions import FILE_BYTES, SLOTS, TagVersions, slot_of
 from tests.cache.support import Source, entry, eventually, figure, opened
 
 POLICY = Policy("test.bounds", 60, ("things", "thing:{key}"))
@@ -35,7 +31,7 @@ def kept(tier: MemoryTier, keys: Sequence[str]) -> list[str]:
 
 
 def keep(tier: MemoryTier, key: str, size: int = 10) -> None:
-    tier.keep(key.encode(), Kept(Entry(b"x" * size, ""), "test", Noted(b"s", 0), 1, 1))
+    tier.keep(key.encode(), Kept(Entry(b"x" * size, ""), "test", b"s", 1, 1))
 
 
 def test_the_least_recently_used_entry_makes_room() -> None:
@@ -81,111 +77,18 @@ async def test_an_entry_expires_within_the_spread(tmp_path: Path) -> None:
         assert source.loads == 2
 
 
-class Recorder:
-    """Redis as the delivery sees it: notes what it is asked."""
-
-    def __init__(self) -> None:
-        self.renewed: list[tuple[bytes, ...]] = []
-        self.reachable = True
-        self.hold: asyncio.Event | None = None
-        self.asked = asyncio.Event()
-
-    async def __call__(self, tags: Sequence[bytes], *, insist: bool) -> None:
-        self.asked.set()
-        if self.hold is not None:
-            await self.hold.wait()
-        elif not self.reachable:
-            raise UnreachableError
-        self.renewed.append(tuple(tags))
-
-
-async def test_times_to_live_are_spread_by_a_tenth() -> None:
-    memory = MemoryTier(10_000, 100_000_000)
-    address, noted = POLICY.address("k"), Noted(b"s", 0)
-    filling = Filling(memory, None, 20, lambda _: noted)
-    lives: dict[Policy, list[float]] = {POLICY: [], Policy("test.default"): []}
-    for policy, found in lives.items():
-        for _ in range(200):
-            began = time.monotonic()
-            await filling.load(Read(policy, address, noted, Source().load), None)
-            stored = memory.get(address.digest)
-            assert stored is not None
-            found.append(stored.expires_at - began)
-    assert 54 <= min(lives[POLICY]) < 56 < 64 < max(lives[POLICY]) < 66.5
-    default = lives[Policy("test.default")]
-    assert 18 <= min(default) < max(default) < 22.5
-    memory.clear()
-
-
-async def test_an_invalidation_that_cannot_be_delivered_waits_and_is_sent_later() -> None:
-    tier = Recorder()
-    delivery = Delivery(tier, retry_s=0.01)
-    await delivery.send([b"a", b"b"])
-    assert tier.renewed == [(b"a", b"b")]
-    tier.reachable = False
-    await delivery.send([b"a"])
-    await delivery.send([b"c"])
-    assert figure("handover_cache_undelivered_invalidations") == 2
-    tier.reachable = True
-
-    async def delivered() -> bool:
-        return tier.renewed[1:] == [(b"a", b"c")]
-
-    await eventually(delivered)
-    await delivery.close()
-    assert figure("handover_cache_undelivered_invalidations") == 0
-    assert len(tier.renewed) == 2
-
-
-async def test_a_tag_that_is_asked_for_again_during_its_delivery_is_sent_again() -> None:
-    tier = Recorder()
-    delivery = Delivery(tier, retry_s=0.01)
-    tier.hold = go_on = asyncio.Event()
-    first = asyncio.create_task(delivery.send([b"a"]))
-    await tier.asked.wait()
-    tier.hold = None
-    tier.reachable = False
-    await delivery.send([b"a"])
-    tier.reachable = True
-    go_on.set()
-    await first
-
-    async def twice() -> bool:
-        return tier.renewed == [(b"a",), (b"a",)]
-
-    await eventually(twice)
-    await delivery.close()
-
-
-async def test_a_cancelled_writer_leaves_its_tags_to_be_delivered() -> None:
-    tier = Recorder()
-    delivery = Delivery(tier, retry_s=0.01)
-    tier.hold = asyncio.Event()
-    writer = asyncio.create_task(delivery.send([b"a"]))
-    await tier.asked.wait()
-    tier.hold = None
-    writer.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await writer
-
-    async def delivered() -> bool:
-        return tier.renewed == [(b"a",)]
-
-    await eventually(delivered)
-    await delivery.close()
-
-
-async def test_what_waits_for_delivery_is_bounded_and_tried_once_more_at_the_end() -> None:
-    tier = Recorder()
-    tier.reachable = False
-    delivery = Delivery(tier, retry_s=60)
-    for number in range(MAX_WAITING + 5):
-        await delivery.send([number.to_bytes(4, "big")])
-    assert figure("handover_cache_undelivered_invalidations") == MAX_WAITING
-    tier.reachable = True
-    await delivery.close()
-    assert [len(tags) for tags in tier.renewed] == [MAX_WAITING]
-    assert tier.renewed[0][0] == (5).to_bytes(4, "big")
+async def test_times_to_live_are_spread_by_a_tenth(tmp_path: Path) -> None:
+    async with opened(tmp_path, cache_ttl_s=20) as cache:
+        for policy, least, most in ((POLICY, 54, 66), (Policy("test.default"), 18, 22)):
+            lives = []
+            for number in range(200):
+                began = time.monotonic()
+                await cache.get_or_load(policy, str(number), Source().load)
+                stored = cache._memory.get(policy.address(str(number)).digest)
+                assert stored is not None
+                lives.append(stored.expires_at - began)
+            spread = most - least
+            assert least <= min(lives) < least + spread / 4 < most - spread / 4 < max(lives) < most + 0.5
 
 
 def test_the_breaker_rests_and_then_lets_one_ask() -> None:
@@ -205,9 +108,9 @@ def test_the_breaker_rests_and_then_lets_one_ask() -> None:
     assert [breaker.admits() for _ in range(3)] == [True, True, True]
 
 
-def test_processes_that_map_the_same_file_see_each_others_stamps(tmp_path: Path) -> None:
-    path = tmp_path / "run" / "stamps"
-    first, second = Stamps(path), Stamps(path)
+def test_processes_that_map_the_same_file_see_each_others_versions(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "versions"
+    first, second = TagVersions(path), TagVersions(path)
     noted = first.read([slot_of(TAG)])
     assert second.read([slot_of(TAG)]) == noted
     second.renew([TAG])
@@ -219,27 +122,27 @@ def test_processes_that_map_the_same_file_see_each_others_stamps(tmp_path: Path)
 
 
 def test_opening_the_file_leaves_everything_behind(tmp_path: Path) -> None:
-    path = tmp_path / "stamps"
-    first = Stamps(path)
+    path = tmp_path / "versions"
+    first = TagVersions(path)
     noted = first.read(())
-    second = Stamps(path)
+    second = TagVersions(path)
     assert first.read(()) == second.read(()) != noted
     first.close()
     second.close()
 
 
 def test_tags_on_one_slot_are_renewed_together(tmp_path: Path) -> None:
-    stamps = Stamps(tmp_path / "stamps")
+    versions = TagVersions(tmp_path / "versions")
     one, other, apart = (number.to_bytes(4, "big") for number in (7, 7 + SLOTS, 8))
-    before = stamps.read([slot_of(one)]), stamps.read([slot_of(other)]), stamps.read([slot_of(apart)])
-    stamps.renew([one])
-    after = stamps.read([slot_of(one)]), stamps.read([slot_of(other)]), stamps.read([slot_of(apart)])
+    before = versions.read([slot_of(one)]), versions.read([slot_of(other)]), versions.read([slot_of(apart)])
+    versions.renew([one])
+    after = versions.read([slot_of(one)]), versions.read([slot_of(other)]), versions.read([slot_of(apart)])
     assert [new != old for new, old in zip(after, before, strict=True)] == [True, True, False]
-    stamps.close()
+    versions.close()
 
 
 async def test_a_deleted_file_is_noticed_by_readers_and_writers(tmp_path: Path) -> None:
-    path = tmp_path / "run" / "cache.stamps"
+    path = tmp_path / "run" / "cache.versions"
     source = Source("old")
     async with opened(tmp_path) as reader, opened(tmp_path) as writer:
         await reader.get_or_load(POLICY, "1", source.load)

@@ -82,7 +82,7 @@ async def test_a_reader_after_a_write_does_not_join_a_load_from_before_it(cache:
 
 
 async def test_readers_at_the_same_time_share_one_load(cache: Cache) -> None:
-    await cache.get_or_load(LIST, "warm", Source().load)  # the tags' stamps exist now
+    await cache.get_or_load(LIST, "warm", Source().load)
     source, go_on = Source("shared"), asyncio.Event()
     joined = figure("handover_cache_joined_total", policy=LIST.name)
     missed = figure("handover_cache_requests_total", policy=LIST.name, outcome="miss")

@@ -1,4 +1,4 @@
-"""Processes of one host share stamps when they use one database, whatever their data folders are."""
+"""Processes of one host share tag versions when they use one database, whatever their data folders are."""
 
 import shutil
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def shared_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
 
 
 def folder_of(data_dir: Path, url: str | None) -> Path:
-    return home.stamps_folder(settings_for(data_dir, database_url=url))
+    return home.versions_folder(settings_for(data_dir, database_url=url))
 
 
 async def test_a_write_under_another_data_folder_is_seen_by_the_next_read(
@@ -67,7 +67,7 @@ def test_the_place_follows_the_database(shared_memory: Path, tmp_path: Path) -> 
     assert "secret" not in str(different)
 
 
-def test_the_embedded_database_keeps_its_stamps_in_its_data_folder(
+def test_the_embedded_database_keeps_its_versions_in_its_data_folder(
     shared_memory: Path, tmp_path: Path
 ) -> None:
     socket = ServicePaths("postgres", tmp_path).socket_dir

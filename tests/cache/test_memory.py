@@ -3,21 +3,8 @@
 import asyncio
 from pathlib import Path
 
-import pytest
-
 from core.cache import Cache, Entry, Outcome, Policy
-from core.cache.home import is_alone
-from core.server.embedded.paths import ServicePaths
-from tests.cache.support import (
-    RedisServer,
-    Source,
-    entry,
-    eventually,
-    figure,
-    in_memory,
-    opened,
-    settings_for,
-)
+from tests.cache.support import RedisServer, Source, entry, eventually, figure, in_memory, opened
 
 POLICY = Policy("test.memory", 60, ("things", "thing:{key}"))
 ADDRESS = POLICY.address("k")
@@ -32,7 +19,7 @@ def asked(server: RedisServer) -> int:
 
 async def test_a_hit_in_memory_asks_redis_nothing(shared_server: RedisServer, tmp_path: Path) -> None:
     source = Source()
-    async with opened(tmp_path, shared_server.url, cache_hosts_bound_ms=60_000) as cache:
+    async with opened(tmp_path, shared_server.url) as cache:
         await in_memory(cache, source, POLICY)
         before, hits = asked(shared_server), figure("handover_cache_hits_total", tier="memory")
         for _ in range(100):
@@ -93,16 +80,11 @@ async def test_peeks_are_counted_soon(tmp_path: Path) -> None:
         await eventually(counted)
 
 
-@pytest.mark.parametrize("changes", [{"cache_strict": True}, {"cache_max_bytes": 0}])
-async def test_strict_or_off_nothing_is_peeked_at(
-    shared_server: RedisServer, tmp_path: Path, changes: dict[str, object]
-) -> None:
-    source = Source()
-    async with opened(tmp_path, shared_server.url, **changes) as cache:
+async def test_switched_off_nothing_is_peeked_at(tmp_path: Path) -> None:
+    async with opened(tmp_path, cache_max_bytes=0) as cache:
         for _ in range(3):
-            await cache.get_or_load(POLICY, "k", source.load)
+            await cache.get_or_load(POLICY, "k", Source().load)
             assert cache.peek(ADDRESS) is None
-        assert not (changes.get("cache_strict") and shared_server.subscribers())
 
 
 async def test_a_variant_lives_and_dies_with_its_original(cache: Cache) -> None:
@@ -182,32 +164,3 @@ async def test_a_renewal_that_fails_leaves_the_old_answer(cache: Cache) -> None:
     assert await cache.get_or_load(STATS, "k", failing) == (entry("old"), HIT)
     await asyncio.wait_for(failed.wait(), 5)
     assert await cache.get_or_load(STATS, "k", failing) == (entry("old"), HIT)
-
-
-def test_only_what_lies_in_the_data_folder_altogether_is_alone(tmp_path: Path) -> None:
-    own = f"unix://{ServicePaths('redis', tmp_path).socket_dir}/redis.sock"
-    database = f"postgresql://h@/h?host={ServicePaths('postgres', tmp_path).socket_dir}"
-    assert is_alone(settings_for(tmp_path, own, database_url=database))
-    assert not is_alone(settings_for(tmp_path, own, database_url="postgresql://h@localhost/h"))
-    assert not is_alone(settings_for(tmp_path, f"unix://{tmp_path}/other.sock", database_url=database))
-    assert not is_alone(settings_for(tmp_path, "redis://localhost:6379/0", database_url=database))
-
-
-async def test_alone_a_write_asks_redis_nothing_and_nobody_subscribes() -> None:
-    server, source = RedisServer(), Source("old")
-    server.socket = ServicePaths("redis", server.folder).socket_dir / "r.sock"
-    server.socket.parent.mkdir(parents=True)
-    server.start()
-    try:
-        async with opened(server.folder, server.url) as one, opened(server.folder, server.url) as two:
-            await one.get_or_load(POLICY, "k", source.load)
-            assert one.peek(ADDRESS) == entry("old")  # nothing has to be confirmed
-            assert await two.get_or_load(POLICY, "k", source.load) == (entry("old"), HIT)
-            assert not server.subscribers()
-            source.value = "new"
-            server.kill()
-            await two.invalidate("things")
-            assert (await one.get_or_load(POLICY, "k", source.load))[0] == entry("new")
-            assert one.peek(ADDRESS) == entry("new")  # without Redis memory goes on
-    finally:
-        server.close()

@@ -1,7 +1,9 @@
 """Services that a test may break, and what it has to count."""
 
+import shutil
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +14,10 @@ from core.server.embedded.paths import ServicePaths
 from core.server.embedded.postgres import Postgres
 from core.server.embedded.redis import Redis
 from tests.faults.load import Load
-from tests.fixtures.services import forget_stamps
+from tests.fixtures.servers import LiveServer, free_port, process_environment, wait_for_server
+from tests.fixtures.services import TestServices, forget_versions
 
+Hosts = Callable[..., Awaitable[list[LiveServer]]]
 Count = Callable[[str, Load, list[str], list[float]], None]
 
 
@@ -57,7 +61,7 @@ async def own_postgres(tmp_path: Path) -> AsyncIterator[Breakable]:
     await schema.deploy(own.url)
     yield own
     own.stop()
-    forget_stamps(own.url)
+    forget_versions(own.url)
 
 
 @pytest.fixture
@@ -81,3 +85,41 @@ def count(request: pytest.FixtureRequest) -> Count:
         assert lost == []
 
     return keep
+
+
+@pytest.fixture
+async def hosts(
+    services: TestServices, tmp_path: Path, empty_tables: Callable[[], Awaitable[None]]
+) -> AsyncIterator[Hosts]:
+    """`[one, other] = await hosts(RATE_LIMIT_MAX="60")`: each a process with `/dev/shm` and data folder of
+    its own, so that the two share nothing but the database and Redis. That needs the right to mount.
+    """
+    if subprocess.run(["unshare", "--mount", "true"], check=False).returncode:  # noqa: ASYNC221 - at once
+        pytest.skip("a host of its own needs the right to mount")
+    await empty_tables()
+    started: list[LiveServer] = []
+
+    async def start(**changes: str) -> list[LiveServer]:
+        for number in range(2):
+            port = free_port()
+            data = tmp_path / f"host-{number}"
+            environment = process_environment(services, data, {"PORT": str(port), **changes})
+            log = tmp_path / f"host-{number}.log"
+            own_memory = 'mount -t tmpfs tmpfs /dev/shm && exec "$0" -P -m core.cli serve'
+            process = subprocess.Popen(  # noqa: ASYNC220 - it outlives this function
+                ["unshare", "--mount", "sh", "-c", own_memory, sys.executable],
+                stdin=subprocess.DEVNULL,
+                stdout=log.open("wb"),
+                stderr=subprocess.STDOUT,
+                cwd=tmp_path,
+                env=environment,
+            )
+            started.append(LiveServer(process, f"http://127.0.0.1:{port}", data, log, environment))
+        for server in started:
+            await wait_for_server(server)
+        return started
+
+    yield start
+    for server in started:
+        await server.stop()
+        shutil.rmtree(server.data_dir, ignore_errors=True)

@@ -1,23 +1,13 @@
-"""Two hosts, one PostgreSQL and one Redis: together they behave as one service.
-
-A host of its own is a process with a `/dev/shm` and a data folder of its own, so that the two share nothing
-but the database and Redis. That needs the right to mount.
-"""
+"""Two hosts, one PostgreSQL and one Redis: together they behave as one service."""
 
 import asyncio
-import shutil
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.fixtures.servers import LiveServer, free_port, process_environment, wait_for_server
-from tests.fixtures.services import TestServices
+from tests.faults.conftest import Hosts
 from tests.fixtures.waiting import wait_for
 
 pytestmark = pytest.mark.slow
@@ -28,44 +18,6 @@ NOISE_S = 0.25
 """What a request may take longer on a busy machine: it is sent within the bound and answered after it."""
 CHANGES = 40
 ITEM = {"title": "0", "description": "D", "category": "dashboard", "priority": "low"}
-
-Hosts = Callable[..., Awaitable[list[LiveServer]]]
-
-
-@pytest.fixture
-async def hosts(
-    services: TestServices, tmp_path: Path, empty_tables: Callable[[], Awaitable[None]]
-) -> AsyncIterator[Hosts]:
-    """`[one, other] = await hosts(RATE_LIMIT_MAX="60")`."""
-    if subprocess.run(["unshare", "--mount", "true"], check=False).returncode:  # noqa: ASYNC221 - at once
-        pytest.skip("a host of its own needs the right to mount")
-    await empty_tables()
-    started: list[LiveServer] = []
-
-    async def start(**changes: str) -> list[LiveServer]:
-        for number in range(2):
-            port = free_port()
-            data = tmp_path / f"host-{number}"
-            environment = process_environment(services, data, {"PORT": str(port), **changes})
-            log = tmp_path / f"host-{number}.log"
-            own_memory = 'mount -t tmpfs tmpfs /dev/shm && exec "$0" -P -m core.cli serve'
-            process = subprocess.Popen(  # noqa: ASYNC220 - it outlives this function
-                ["unshare", "--mount", "sh", "-c", own_memory, sys.executable],
-                stdin=subprocess.DEVNULL,
-                stdout=log.open("wb"),
-                stderr=subprocess.STDOUT,
-                cwd=tmp_path,
-                env=environment,
-            )
-            started.append(LiveServer(process, f"http://127.0.0.1:{port}", data, log, environment))
-        for server in started:
-            await wait_for_server(server)
-        return started
-
-    yield start
-    for server in started:
-        await server.stop()
-        shutil.rmtree(server.data_dir, ignore_errors=True)
 
 
 async def test_a_change_on_one_host_is_read_on_the_other_within_the_bound(hosts: Hosts) -> None:

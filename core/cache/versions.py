@@ -1,0 +1,180 @@
+"""Tag versions, shared by every process of one host through one memory-mapped file.
+
+The file holds words of eight bytes: first those about the whole host, then a fixed number of slots with
+random bytes. A tag owns the slot its digest falls on; two tags on one slot only leave entries behind more
+often than needed. To invalidate is to overwrite a slot with fresh random bytes: no lock, no
+read-modify-write, nothing that can fail or be lost halfway, no value that ever comes back. A write torn by
+the memory system is harmless too: any mixture of old and new bytes differs from what was recorded before the
+write began.
+
+Whoever opens the file renews the epoch, so entries of earlier processes (and what a process that was killed
+between commit and invalidation failed to leave behind) are never used. A deleted file is noticed on the next
+use through its link count and replaced by a new one with a new epoch.
+
+The file must be on a local file system: memory maps of a network file system do not follow each other.
+"""
+
+import mmap
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from core.locks import try_lock
+
+WORD_BYTES: Final = 8
+SLOTS: Final = 16_384
+HEAD_WORDS: Final = 5
+FILE_BYTES: Final = WORD_BYTES * (HEAD_WORDS + SLOTS)
+EPOCH, LIFE, HOST = (slice(at * WORD_BYTES, (at + 1) * WORD_BYTES) for at in range(3))
+LOOKED_AT, WANTED_AT = 3, 4
+"""Moments of the monotonic clock, which all processes of a host share."""
+
+
+@lru_cache(maxsize=4096)
+def slot_of(tag: bytes) -> slice:
+    """Where the file holds the version of this tag, given by its digest."""
+    at = WORD_BYTES * (HEAD_WORDS + int.from_bytes(tag[:4], "big") % SLOTS)
+    return slice(at, at + WORD_BYTES)
+
+
+class TagVersions:
+    """Open on construction; raises OSError when the file cannot be made (folder not writable, disk full)."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._attach()
+        self.bell = _pipe(path.with_suffix(".bell"))
+        """A descriptor, readable once somebody has rung: for the process that looks."""
+
+    def read(self, slots: Sequence[slice] = ()) -> bytes:
+        """The epoch, then what is in these slots, as bytes to be compared with an earlier reading."""
+        self._follow()
+        words = self._map
+        return b"".join([words[EPOCH], *[words[slot] for slot in slots]])
+
+    def renew(self, tags: Sequence[bytes]) -> None:
+        """Leave behind every entry that carries one of these tags, in all processes of the host."""
+        self._overwrite([slot_of(tag) for tag in tags])
+
+    def renew_epoch(self) -> None:
+        """Leave behind everything."""
+        self._overwrite([EPOCH])
+
+    def begin_life(self) -> None:
+        """Leave behind everything, and the connections to the database through which it was read.
+
+        The name of the life comes first: who notes the new epoch finds the new name as well.
+        """
+        self._overwrite([LIFE, EPOCH])
+
+    @property
+    def life(self) -> bytes:
+        return self._map[LIFE]
+
+    @property
+    def origin(self) -> str:
+        """What this process is called in the log of changes: the host, by a random name, and its number."""
+        return f"{self._map[HOST].hex()}/{os.getpid()}"
+
+    def sees_to(self, origin: str | None) -> bool:
+        """Whether a process of this host that still runs has written it: that renews versions here itself.
+
+        Of one that was killed a statement may be carried out later, when what it waited for is free.
+        """
+        host, _, pid = (origin or "").partition("/")
+        if host != self._map[HOST].hex():
+            return False
+        try:
+            os.kill(int(pid), 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass
+        return True
+
+    @property
+    def looked_at(self) -> float:
+        """All that was committed before this moment has been renewed here; 0 before the first look."""
+        return self._moments[LOOKED_AT]
+
+    @looked_at.setter
+    def looked_at(self, moment: float) -> None:
+        self._moments[LOOKED_AT] = moment
+
+    @property
+    def wanted_at(self) -> float:
+        """When somebody read last."""
+        return self._moments[WANTED_AT]
+
+    @wanted_at.setter
+    def wanted_at(self, moment: float) -> None:
+        self._moments[WANTED_AT] = moment
+
+    def lead(self) -> bool:
+        """Whether this process is the one of the host that looks; it stays so until it ends."""
+        self._follow()
+        return try_lock(self._descriptor, exclusive=True)
+
+    def ring(self) -> None:
+        """Have the process that looks do so now."""
+        with suppress(BlockingIOError):  # it has been told often enough
+            os.write(self.bell, b"\0")
+
+    def close(self) -> None:
+        self._detach()
+        os.close(self.bell)
+
+    def _detach(self) -> None:
+        self._moments.release()
+        self._map.close()
+        os.close(self._descriptor)
+
+    def _overwrite(self, words: Sequence[slice]) -> None:
+        while True:
+            self._follow()
+            for word in words:
+                self._map[word] = os.urandom(WORD_BYTES)
+            if self._linked():  # otherwise others may already read a newer file
+                return
+
+    def _attach(self) -> None:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            if os.fstat(self._descriptor).st_size < FILE_BYTES:
+                _reserve(self._descriptor)
+            words = self._map = mmap.mmap(self._descriptor, FILE_BYTES)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+        # Aligned words of native doubles are written at once; `struct` would write some forms byte by byte.
+        self._moments = memoryview(words)[: WORD_BYTES * HEAD_WORDS].cast("d")
+        if not any(words[HOST]):
+            words[HOST] = os.urandom(WORD_BYTES)
+        words[EPOCH] = os.urandom(WORD_BYTES)
+
+    def _follow(self) -> None:
+        if not self._linked():
+            self._detach()
+            self._attach()
+
+    def _linked(self) -> bool:
+        return os.fstat(self._descriptor).st_nlink > 0
+
+
+def _reserve(descriptor: int) -> None:
+    """Real blocks where possible: a write through a map into a hole of a full disk kills the process."""
+    if sys.platform == "linux":
+        os.posix_fallocate(descriptor, 0, FILE_BYTES)
+    else:
+        os.ftruncate(descriptor, FILE_BYTES)
+
+
+def _pipe(path: Path) -> int:
+    with suppress(FileExistsError):
+        os.mkfifo(path, 0o600)
+    return os.open(path, os.O_RDWR | os.O_NONBLOCK)

@@ -1,0 +1,196 @@
+"""The change follower of a process: one on each host reads the log and renews its tag versions."""
+
+import asyncio
+import os
+import time
+from contextlib import suppress
+from typing import Any, Final
+
+import structlog
+
+from core.cache import Cache
+from core.changes import metrics
+from core.database.client import Database
+from core.database.errors import DatabaseReadOnly
+from core.database.writes import Tell, Write
+from core.settings import Settings
+
+LOG_MODEL: Final = "Change"
+LOOKS_WITHIN_BOUND: Final = 2
+IDLE_AFTER_S: Final = 1.0
+"""Nobody looks when nobody has read for so long."""
+TIMEOUT_S: Final = 2.0
+"""A look that takes longer is taken for a lost connection."""
+RETRY_S: Final = 0.25
+"""How long nobody tries again after a look that failed."""
+PATIENCE_S: Final = 0.025
+"""How long a process waits for a look of the one that leads."""
+POLL_S: Final = 0.001
+
+# The first look of a life. Lines with ids up to `floor` are of transactions of an earlier life.
+_BEGIN: Final = """
+SELECT json_build_object('snapshot', pg_current_snapshot()::text, 'log', to_regclass('changes')::oid::text,
+    'is_standby', pg_is_in_recovery(), 'floor', (SELECT coalesce(max(id), 0)::text FROM changes
+        WHERE xid >= pg_snapshot_xmax(pg_current_snapshot()))) AS seen
+"""
+# $1 the snapshot of the last look, $2 the floor. What $1 could not see, by the index of xid.
+_LOOK: Final = """
+WITH lines AS (
+    SELECT * FROM changes WHERE xid >= pg_snapshot_xmax($1::pg_snapshot) UNION ALL
+    SELECT * FROM changes WHERE xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::pg_snapshot))))
+SELECT json_build_object('snapshot', pg_current_snapshot()::text, 'log', to_regclass('changes')::oid::text,
+    'lines', (SELECT coalesce(json_agg(json_build_array(origin, model, operation, row_id, fields)), '[]')
+        FROM lines WHERE id + 0 > $2::bigint)) AS seen
+"""
+
+_log = structlog.get_logger("handover.changes")
+
+
+class ChangeFollower:
+    """Between `start` and `close`. `tell` renews the tags that follow from writes."""
+
+    def __init__(self, db: Database, cache: Cache, tell: Tell, settings: Settings) -> None:
+        self.bound_s = 0.0 if settings.cache_strict else settings.cache_hosts_bound_ms / 1000
+        self._db = db
+        self._cache = cache
+        self._versions = cache.versions
+        self._tell = tell
+        self._interval_s = self.bound_s / LOOKS_WITHIN_BOUND
+        self._life = b""
+        """That as of which this process reads the database."""
+        self._snapshot: str | None = None
+        """Of the last look; None before the first one of a life."""
+        self._seen: dict[str, str] = {}
+        self._turn = asyncio.Lock()
+        self._rung = asyncio.Event()
+        """Somebody reads, here or in another process."""
+        self._hears = False
+        self._settling = asyncio.Lock()
+        self._rests_until = 0.0
+        self._failing = False
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def settled(self) -> bool:
+        return self._life == self._versions.life
+
+    async def start(self) -> None:
+        self._cache.follow(self)
+        await self.catch_up()
+        if self._interval_s:
+            self._task = asyncio.create_task(self._run(), name="changes")
+
+    async def close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._versions.bell)
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def catch_up(self) -> None:
+        """Returns when a look that began later has been applied, on this host's behalf and for this process,
+        or when that cannot be.
+        """
+        began = time.monotonic()
+        if self._leads():
+            self._rung.set()
+            async with self._turn:
+                if self._versions.looked_at < began and time.monotonic() >= self._rests_until:
+                    await self._look_or_lose()
+        else:
+            await self._looked_by_another(began)
+        if not self.settled:
+            await self._settle()
+
+    async def _run(self) -> None:
+        while True:
+            await self._rung.wait()
+            while time.monotonic() - self._versions.wanted_at < IDLE_AFTER_S and self._leads():
+                due_s = self._versions.looked_at + self._interval_s - time.monotonic()
+                if due_s <= 0:
+                    await self.catch_up()
+                await asyncio.sleep(due_s if due_s > 0 else self._interval_s)
+            self._rung.clear()
+
+    def _leads(self) -> bool:
+        if not self.bound_s:
+            return True
+        if not self._versions.lead():
+            return False
+        if not self._hears:
+            asyncio.get_running_loop().add_reader(self._versions.bell, self._hear)
+            self._hears = True
+        return True
+
+    def _hear(self) -> None:
+        with suppress(BlockingIOError):
+            os.read(self._versions.bell, 4096)
+        self._rung.set()
+
+    async def _look_or_lose(self) -> None:
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                await (self._begin() if self._snapshot is None else self._look(self._snapshot))
+        except Exception as error:  # noqa: BLE001 - whatever it was, the next look begins a life
+            self._snapshot = None
+            self._rests_until = time.monotonic() + RETRY_S
+            metrics.LOST.inc()
+            if not self._failing:
+                _log.warning("changes.lost", error=type(error).__name__, reason=str(error))
+            self._failing = True
+            return
+        metrics.LOOK_SECONDS.observe(time.monotonic() - began)
+        if self._failing:
+            _log.info("changes.followed_again")
+        self._failing = False
+        self._versions.looked_at = began
+
+    async def _begin(self) -> None:
+        seen = await self._ask(_BEGIN, anew=True)
+        if seen["is_standby"]:
+            raise DatabaseReadOnly("the database is a standby")
+        self._seen = seen
+        self._versions.begin_life()
+        self._snapshot = seen["snapshot"]
+
+    async def _look(self, snapshot: str) -> None:
+        seen = await self._ask(_LOOK, snapshot, self._seen["floor"])
+        lines = seen["lines"]
+        if seen["log"] != self._seen["log"] or any(model == LOG_MODEL for _, model, *_ in lines):
+            await self._begin()  # there may have been lines that are gone
+            return
+        writes = [
+            Write(model, operation, None if row_id is None else (row_id,), frozenset(fields))
+            for origin, model, operation, row_id, fields in lines
+            if not self._versions.sees_to(origin)
+        ]
+        metrics.LINES.inc(len(writes))
+        await self._tell(writes)
+        self._snapshot = seen["snapshot"]
+
+    async def _ask(self, sql: str, *parameters: str, anew: bool = False) -> Any:
+        return await self._db.engine.follow(sql, parameters, anew=anew)
+
+    async def _looked_by_another(self, began: float) -> None:
+        """The process that leads does not look while nobody reads: it is called."""
+        if began < self._rests_until:
+            return
+        self._versions.ring()
+        while self._versions.looked_at < began - self.bound_s:
+            if time.monotonic() > began + PATIENCE_S:
+                self._rests_until = began + RETRY_S
+                return
+            await asyncio.sleep(POLL_S)
+
+    async def _settle(self) -> None:
+        async with self._settling:
+            life = self._versions.life
+            if life == self._life:
+                return
+            try:
+                await self._db.engine.recycle()
+            except Exception as error:  # noqa: BLE001 - the next read tries again, and keeps nothing till then
+                _log.warning("changes.not_settled", error=type(error).__name__, reason=str(error))
+            else:
+                self._life = life
