@@ -1,4 +1,4 @@
-"""The platform: it knows no feature; only `core.app` lists them.
+"""Platform: it knows no feature; only `core.app` lists them.
 
 The version is checked here, before anything else is imported, so that an old Python ends with one sentence
 and not with a syntax error from a dependency. Keep this file readable by any Python 3.

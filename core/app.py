@@ -1,4 +1,4 @@
-"""Puts the app together: settings, layers, features, and the life of what they stand on."""
+"""App of one process: settings, layers, features, and their lifespan."""
 
 import asyncio
 import re
@@ -80,7 +80,7 @@ _OWN_TAGS: Final = [
 
 
 def create_app(settings: Settings | None = None, features: Sequence[Feature] = FEATURES) -> FastAPI:
-    """The app of one process. Without `settings` they are read from the environment. Raises SettingsError."""
+    """App of one process. Without `settings` they are read from the environment. Raises SettingsError."""
     settings = settings or load_settings()
     logging.configure(settings)
     app = FastAPI(
@@ -115,10 +115,9 @@ def create_app(settings: Settings | None = None, features: Sequence[Feature] = F
 
 
 def _install_layers(app: FastAPI, settings: Settings) -> None:
-    """Added from the inside out: the last is the first that a request meets.
-
-    Who must be refused is refused before `ResponseCache`, which answers what is cached; what only concerns
-    requests that a route will see comes after it.
+    """Install the layers from the inside out: the last is the first that a request meets. Refusals come
+    before `ResponseCache`, which answers cached requests; layers for requests that reach a route come after
+    it.
     """
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     app.add_middleware(Idempotency)
@@ -146,7 +145,7 @@ def _tags(features: Sequence[Feature]) -> list[dict[str, object]]:
 
 
 def _first_parts(features: Sequence[Feature]) -> tuple[str, ...]:
-    """Of the paths of these features: what comes before the first parameter."""
+    """Path prefixes of these features, each up to the first parameter."""
     routes = [route for feature in features if feature.router for route in feature.router.routes]
     return tuple(
         {route.path.partition("{")[0].rstrip("/") for route in routes if isinstance(route, APIRoute)}
@@ -154,7 +153,7 @@ def _first_parts(features: Sequence[Feature]) -> tuple[str, ...]:
 
 
 def _named_by(features: Sequence[Feature], pattern: re.Pattern[str]) -> dict[str, str]:
-    """The paths that take GET and fit the pattern, each under the name that its group finds."""
+    """Paths that take GET and match the pattern, each under the name of its group."""
     routes = [route for feature in features if feature.router for route in feature.router.routes]
     paths = [route.path for route in routes if isinstance(route, APIRoute) and "GET" in (route.methods or ())]
     return {found[1]: path for path in paths if (found := pattern.fullmatch(path))}
@@ -181,7 +180,7 @@ async def _begin(feature: Feature, platform: Platform) -> None:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Start in order, stop in reverse: jobs give back their leases while cache and database still answer."""
+    """Lifespan: start in order, stop in reverse: jobs give back leases while cache and database answer."""
     settings: Settings = app.state.settings
     features: tuple[Feature, ...] = app.state.features
     async with AsyncExitStack() as stack:

@@ -6,7 +6,7 @@ import typer
 
 
 def one_of(*words: str) -> dict[str, Any]:
-    """Arguments of `typer.Option`: its own words for a wrong choice begin with "Value error"."""
+    """Arguments of `typer.Option`: its own message for a wrong choice begins with "Value error"."""
 
     def parse(given: str) -> str:
         if given not in words:

@@ -1,4 +1,4 @@
-"""The command `handover`. Commands work whether or not a server runs on the same data folder or database."""
+"""Command `handover`. It works whether or not a server runs on the same data folder or database."""
 
 import asyncio
 import atexit
@@ -90,7 +90,9 @@ def _announce(url: str, settings: Settings) -> None:
 
 
 async def _redis_place(url: str) -> str:
-    """Without it the service is slower, so that has to be seen here."""
+    """Address of Redis, with a warning if it is unreachable: without it the service is slower, so that has to
+    be seen here.
+    """
     from redis.asyncio import Redis
     from redis.exceptions import RedisError
 
@@ -165,8 +167,8 @@ def check() -> None:
 
 
 def main() -> None:
-    """Errors that a person can do something about become one sentence; anything else is a fault and keeps its
-    trace.
+    """Run the command. Errors that a person can do something about become one sentence; any other is a fault
+    and keeps its trace.
     """
     from core.command import NotGenerated
     from core.server.embedded.paths import LocalServiceError
@@ -191,7 +193,9 @@ def main() -> None:
 
 
 def _is_for_people(error: Exception) -> bool:
-    """Imported late: these need the generated clients, and the commands that raise them have loaded them."""
+    """True for errors with a message for people. Imported late: these need the generated clients, and the
+    commands that raise them have loaded them.
+    """
     from core.database.schema import SchemaError
     from core.errors import HandoverError
 

@@ -25,13 +25,11 @@ if TYPE_CHECKING:
     from core.jobs import Jobs, Requester
 
 Features = Callable[[], "Sequence[Feature]"]
-"""Gives features when it is called, since they bring the modules that they need."""
+"""Returns features when called, since they import the modules that they need."""
 
 ENGINE_FOLDER = Path(__file__).resolve().parents[1] / "prisma" / "engine"
 QUIET = "error"
-"""On a terminal commands draw themselves, and log only what went wrong; into a file they log as a server
-does.
-"""
+"""Log level on a terminal, where commands draw themselves; into a file they log as a server does."""
 
 
 class NotGenerated(Exception):
@@ -51,7 +49,7 @@ class CommandContext:
 
 
 def ensure_generated() -> None:
-    """Both Prisma clients are generated code: without them every later import fails with a riddle."""
+    """Raises NotGenerated without both generated Prisma clients: later imports would fail with a riddle."""
     spec = importlib.util.find_spec("prisma")
     python_client = spec is not None and spec.origin and (Path(spec.origin).parent / "client.py").exists()
     parts = (ENGINE_FOLDER / "generated" / "client.ts", ENGINE_FOLDER / "node_modules" / "@prisma" / "client")
@@ -61,7 +59,8 @@ def ensure_generated() -> None:
 
 @asynccontextmanager
 async def command_context(features: Features) -> AsyncIterator[CommandContext]:
-    """Services, schema, database, cache and jobs, whether or not a server uses them too.
+    """Context of a command: services, schema, database, cache and jobs, whether or not a server uses them
+    too.
 
     `features` are those whose jobs the command can run and whose rows it writes; it imports what they need,
     while the engine starts.
@@ -101,7 +100,9 @@ async def command_context(features: Features) -> AsyncIterator[CommandContext]:
 
 
 def _raise_if_elsewhere(settings: Settings) -> None:
-    """A new, empty database is hardly what a command in the wrong folder was meant for."""
+    """Raises LocalServiceError where a new, empty database would be made: hardly the intention of a command
+    in the wrong folder.
+    """
     folder = settings.data_dir
     if settings.database_url is None and "data_dir" not in settings.model_fields_set and not folder.exists():
         raise LocalServiceError(
@@ -119,7 +120,7 @@ def database_name(settings: Settings) -> str:
 
 @contextmanager
 def database_url() -> Iterator[str]:
-    """The configured database, past a pooler where a way is known, or the embedded one."""
+    """URL of the configured database, past a pooler where a way is known, or of the embedded one."""
     settings = load_settings().model_copy(update={"redis_url": IN_PROCESS_CACHE})
     if settings.database_url is None:
         ensure_writable(settings.data_dir)
@@ -130,9 +131,7 @@ def database_url() -> Iterator[str]:
 
 @contextmanager
 def empty_database_url() -> Iterator[str]:
-    """A server of its own in a temporary folder: comparing schemas creates databases, never in the configured
-    one.
-    """
+    """URL of an empty server in a temporary folder, for comparing schemas, which creates databases."""
     with tempfile.TemporaryDirectory(prefix="handover-") as folder:
         fresh = {
             "data_dir": Path(folder),

@@ -30,7 +30,7 @@ def say(text: str) -> None:
 
 
 class Rate(ProgressColumn):
-    """Rows per second and seconds left, as the job itself measured them."""
+    """Column of rows per second and seconds left, as the job itself measured them."""
 
     def render(self, task: Task) -> Text:
         rate, left = task.fields.get("rate"), task.fields.get("left")
@@ -41,7 +41,7 @@ class Rate(ProgressColumn):
 
 
 class JobProgress:
-    """A live line: phase, bar, rows, per cent, rows/s, time left. Use as a context manager."""
+    """Live line of a job: phase, bar, rows, per cent, rows/s, time left. Use it as a context manager."""
 
     def __init__(self) -> None:
         self._progress = Progress(
@@ -80,7 +80,7 @@ class JobProgress:
 
 
 async def run_shown(jobs: Jobs, job_id: str) -> JobView:
-    """Run the job with live progress and return how it ended; a stop signal cancels it."""
+    """Run the job with live progress and return its last state; a stop signal cancels it."""
     shown = 0
     with _cancelled_by_signal(jobs, job_id), JobProgress() as progress:
 
@@ -102,7 +102,7 @@ async def run_shown(jobs: Jobs, job_id: str) -> JobView:
 
 @contextmanager
 def _cancelled_by_signal(jobs: Jobs, job_id: str) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM cancels the job, which ends at its next batch; a second one ends us."""
+    """Block in which Ctrl-C or SIGTERM cancels the job, which ends at its next batch; a second ends us."""
     loop = asyncio.get_running_loop()
     numbers = (signal.SIGINT, signal.SIGTERM)
     cancelling: set[asyncio.Task[None]] = set()
@@ -151,7 +151,7 @@ def show_each(told: JsonValue, name: str, reason: str) -> None:
 
 
 def show_more(told: Sequence[JsonValue], total: JsonValue, what: str) -> None:
-    """That the named ones are not all."""
+    """Print how many there are beyond the named ones."""
     if isinstance(total, int) and total > len(told):
         say(f"  and {total - len(told):,} more {what}")
 
@@ -161,14 +161,14 @@ def list_of(value: JsonValue) -> list[JsonValue]:
 
 
 def say_columns(rows: Sequence[tuple[str, ...]]) -> None:
-    """Aligned, and never cut or wrapped: ids are there to be copied."""
+    """Print aligned columns, never cut or wrapped: ids are there to be copied."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def duration(seconds: float) -> str:
-    """`8 s`, `2:05`, `1:02:05`."""
+    """Text of a duration: `8 s`, `2:05`, `1:02:05`."""
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"

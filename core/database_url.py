@@ -1,4 +1,4 @@
-"""What `DATABASE_URL` may say: a connection URI as libpq reads it, with one host and few parameters."""
+"""Validation of `DATABASE_URL`: a connection URI as libpq reads it, with one host and few parameters."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ _SEVERAL: Final = "names several hosts, which is not supported; name one, or a p
 
 
 def check_database_url(value: str) -> str:
-    """Raises ValueError with what is wrong, which repeats nothing that may be part of a password."""
+    """The URL. Raises ValueError with its fault, which repeats nothing that may be part of a password."""
     if value.partition("://")[0] not in {"postgres", "postgresql"}:
         raise ValueError("must start with postgresql://")
     parts = _split(value)
@@ -28,7 +28,7 @@ def check_database_url(value: str) -> str:
 
 
 def place_of(url: str) -> str:
-    """Host, port and database, without who comes and with what password."""
+    """Host, port and database of a URL, without user name and password."""
     parts = urlsplit(url)
     place = parts.netloc.rpartition("@")[2] or parse_qs(parts.query).get("host", [""])[0]
     return f"{place}{parts.path}"

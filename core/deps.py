@@ -1,4 +1,4 @@
-"""Dependencies of routes, as names that read like prose: `async def create(db: Db, actor: Actor, ...)`."""
+"""Dependencies of routes, as `Annotated` aliases: `async def create(db: Db, actor: Actor, ...)`."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class ActorName:
-    """The actor in the audit trail: with AUTH=off a label that the client chose, not a proof of identity.
+    """Actor in the audit trail: with AUTH=off a label that the client chose, not a proof of identity.
 
     With AUTH=keys `principal` holds the key, and `name` is its name, with the label behind it if there is
     one: `dashboard (ada)`. `client` is the address that the request came from.
@@ -40,12 +40,12 @@ class ActorName:
 
     @property
     def owner(self) -> str:
-        """Whom what he makes belongs to: nobody can choose it who has to show a key."""
+        """Owner of what the actor creates: with a key its name, which nobody can choose."""
         return self.name if self.principal is None else self.principal.name
 
     def signed(self, label: str | None) -> str:
-        """The name under which he makes something in somebody's name. With a key it is the key's, with the
-        label behind it, as in the audit trail.
+        """Name for a creation in somebody's name. With a key it is the key's, with the label behind it, as in
+        the audit trail.
         """
         if label is None:
             return self.name
@@ -54,17 +54,15 @@ class ActorName:
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """The context of a write: what nearly every change needs. `precondition` is the client's only in
-    what an `Editor` gets.
-    """
+    """Context of a write. `precondition` is the client's only in an `Editor`."""
 
     db: Database
     actor: ActorName
     precondition: Precondition = _NONE
 
     async def write(self, work: Callable[[Database], Awaitable[Result]]) -> Result:
-        """`work(tx)`, one typed call, in the actor's name: PostgreSQL writes his entry. It runs again when
-        others were in its way, so it changes nothing but the database.
+        """Result of `work(tx)`, one typed call, in the actor's name: PostgreSQL writes the audit entry. It
+        runs again after conflicts with others, so it changes nothing but the database.
         """
         return await retried(self.db.acting_as(self.actor), work)
 
@@ -139,7 +137,7 @@ async def _holder(request: Request) -> Principal | None:
 
 
 def _readable(header: bytes) -> str:
-    """Headers are Latin-1; clients that send other letters send UTF-8."""
+    """Text of a header: Latin-1 by the standard, but clients that send other letters send UTF-8."""
     try:
         return header.decode()
     except UnicodeDecodeError:
@@ -154,9 +152,9 @@ Features = Annotated[tuple[Feature, ...], Depends(_features)]
 """All that the app has mounted."""
 Actor = Annotated[ActorName, Depends(_actor), _USER]
 Holder = Annotated[Principal | None, Depends(_holder)]
-"""The holder of the key that the request showed; None with AUTH=off."""
+"""Holder of the request's key; None with AUTH=off."""
 IfMatch = Annotated[Precondition, Depends(_precondition), _IF_MATCH]
 Writer = Annotated[Writing, Depends(_writing), _USER]
-"""`Db` and `Actor` in one."""
+"""Write context without a precondition."""
 Editor = Annotated[Writing, Depends(_editing), _USER, _IF_MATCH]
-"""And `IfMatch`."""
+"""Write context with the precondition of `If-Match`."""

@@ -1,4 +1,4 @@
-"""What can go wrong, said once: a kind decides the HTTP status, a code names the exact case.
+"""Errors with a response: the kind decides the HTTP status, the code names the exact case.
 
     HandoverError
     ├── Invalid               the input is wrong                      400
@@ -64,7 +64,7 @@ ABSENT: Final = Absent()
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One field that was refused. `field` is a path such as `tags.0`; `value` is shortened when shown."""
+    """Refused field. `field` is a path such as `tags.0`; `value` is shortened when shown."""
 
     field: str
     message: str
@@ -72,7 +72,7 @@ class FieldError:
 
 
 class HandoverError(Exception):
-    """Root of every error that has an answer. `retry_after` is in seconds and becomes `Retry-After`."""
+    """Root of every error with a response. `retry_after` is in seconds and becomes `Retry-After`."""
 
     kind: ClassVar[str] = "crash"
     code: ClassVar[str] = "crash"

@@ -47,9 +47,9 @@ class Feature:
     undoes both; a job that it returns is run after the commit. `needs_objects` gives those of the keys of the
     store of files that its rows refer to. A job that asks all features is a function of them.
 
-    `admin`: with AUTH=keys all its routes need a key of that scope. `authenticate` gives the holder of an API
-    key, None for a text that is no valid one; one feature has it.
-    `on_start` runs beside the first requests of each process; what it raises is logged and stops nothing.
+    `admin`: with AUTH=keys all its routes need a key of that scope. `authenticate` returns the holder of an
+    API key, None for an invalid one; one feature has it. `on_start` runs beside the first requests of each
+    process; its errors are logged and stop nothing.
     """
 
     name: str
@@ -76,7 +76,7 @@ def kinds_of(features: Sequence[Feature]) -> "list[JobKind]":
 
 
 def renewing(cache: "Cache", features: Iterable[Feature]) -> "Tell":
-    """Renews the tags of the cache that follow from writes."""
+    """Callback that renews the cache tags that follow from writes."""
     rules = {model: rule for feature in features for model, rule in feature.renews.items()}
 
     async def renew(writes: "Sequence[Write]") -> None:

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """`leaving` is set the moment a stop signal arrives: load balancers shall look elsewhere. `draining` is
-    set SHUTDOWN_DELAY_S later: from then on no new work, streams end. `openapi` gives the document that the
-    app publishes.
+    """Services of a running process. `leaving` is set the moment a stop signal arrives: load balancers shall
+    look elsewhere. `draining` is set SHUTDOWN_DELAY_S later: from then on no new work, streams end. `openapi`
+    returns the document that the app publishes.
     """
 
     settings: "Settings"

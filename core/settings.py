@@ -1,4 +1,4 @@
-"""Every setting of the service, read once from the environment (and `.env`) into one frozen object.
+"""Settings of the service, read once from the environment (and `.env`) into one frozen object.
 
 `.env.example` documents each variable with its default; `tests/test_settings.py` keeps the two equal.
 """
@@ -31,10 +31,10 @@ MIB = 1024 * KIB
 GIB = 1024 * MIB
 
 IN_PROCESS_CACHE = "memory"
-"""The value of `REDIS_URL` that means: no Redis, cache and rate limit inside each process."""
+"""Value of `REDIS_URL` that means: no Redis, cache and rate limit inside each process."""
 
 OTHERS_PREFIXES = ("AWS_", "AZURE_", "COMPOSE_", "GOOGLE_", "OTEL_", "PG", "POSTGRES_", "TEST_")
-"""How names begin that `.env` may hold for other programs, however much they look like a setting."""
+"""Prefixes of names that `.env` may hold for other programs, however much they look like a setting."""
 
 REASONS = {
     "int_parsing": "must be a whole number",
@@ -43,7 +43,7 @@ REASONS = {
     "byte_size": "must be a number of bytes, such as 1048576 or 1MiB",
     "byte_size_unit": "must be a number of bytes, such as 1048576 or 1MiB",
 }
-"""Pydantic's error types whose own words are longer than they are clear."""
+"""Messages for pydantic's error types whose own words are longer than they are clear."""
 
 
 def _split(value: object) -> object:
@@ -53,27 +53,25 @@ def _split(value: object) -> object:
 
 
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-"""A list written with commas: `CORS_ORIGINS=https://a.example,https://b.example`."""
+"""List written with commas: `CORS_ORIGINS=https://a.example,https://b.example`."""
 
 Folder = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 
 
 class SettingsError(Exception):
-    """A variable has a value that cannot be used; the message is one sentence for the person who set it."""
+    """A variable has an unusable value; the message is one sentence for the person who set it."""
 
 
 class SliceSettings(BaseModel):
-    """The settings of one slice: `features/<name>/settings.py` has a subclass, whose fields are read as those
-    of `Settings` are.
-    """
+    """Settings of one slice, in `features/<name>/settings.py`; its fields are read as those of `Settings`."""
 
 
 Part = TypeVar("Part", bound=SliceSettings)
 
 
 class Settings(BaseSettings):
-    """The variables, by group. Sizes are bytes (`64MiB` is understood too), `_s` is seconds, `_ms`
-    milliseconds. A value that may hold a password has `repr=False` and is never repeated in a message.
+    """Variables of the environment, by group. Sizes are bytes (`64MiB` is understood too), `_s` is seconds,
+    `_ms` milliseconds. A value that may hold a password has `repr=False` and is never repeated in a message.
     """
 
     model_config = SettingsConfigDict(
@@ -186,19 +184,19 @@ class Settings(BaseSettings):
         return self
 
     def of(self, part: type[Part]) -> Part:
-        """The settings of a slice, which are among those of `all_settings`."""
+        """Settings of a slice, which are among those of `all_settings`."""
         own: object = self
         assert isinstance(own, part), f"{part.__name__} is in no settings.py of a slice"
         return own
 
     @property
     def migration_url(self) -> str | None:
-        """Where the schema is deployed: past a pooler, where a way past it is known."""
+        """URL for migrations: past a pooler, where a way past it is known."""
         return self.database_direct_url or self.database_url
 
     @property
     def uses_redis(self) -> bool:
-        """Whether cache and rate limit are shared through Redis (embedded or given)."""
+        """True if cache and rate limit are shared through Redis (embedded or given)."""
         return self.redis_url != IN_PROCESS_CACHE
 
 
@@ -214,7 +212,7 @@ def split_url(value: str) -> SplitResult:
 
 @cache
 def all_settings() -> type[Settings]:
-    """With those of the slices, for a process too that knows no feature: one that watches workers, say."""
+    """Settings class with those of all slices, also for a process that knows no feature."""
     found = Path(__file__).resolve().parents[1].glob("features/*/settings.py")
     modules = [import_module(f"features.{path.parent.name}.settings") for path in sorted(found)]
     parts = [
@@ -238,7 +236,9 @@ def load_settings() -> Settings:
 
 
 def _refuse_misspelt() -> None:
-    """Names in `.env` that are ours but for a letter or two; what is for others is left alone."""
+    """Raises SettingsError for a name in `.env` that is ours but for a letter or two; names of other programs
+    are left alone.
+    """
     known = [field.upper() for field in all_settings().model_fields]
     for name in dotenv_values(".env"):
         given = name.upper()
@@ -250,7 +250,7 @@ def _refuse_misspelt() -> None:
 
 
 def _changes(given: str, meant: str) -> int:
-    """How many letters were added, left out or exchanged (Levenshtein's distance)."""
+    """Levenshtein's distance: how many letters were added, left out or exchanged."""
     row = list(range(len(meant) + 1))
     for number, letter in enumerate(given, 1):
         above, row = row, [number]

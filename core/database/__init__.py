@@ -1,7 +1,6 @@
-"""PostgreSQL through Prisma: the typed client, the engine process that runs its queries, transactions, the
-schema.
+"""PostgreSQL through Prisma: typed client, engine process that runs its queries, transactions, schema.
 
-The rules for those who write:
+Rules for writers:
 
 - What belongs together is one `unit_of_work(db, work)`. It may run several times, so `work` starts from what
   it reads in its own transaction; what is not in the database (cache, files, messages) comes after it.

@@ -1,6 +1,7 @@
-"""From the typed client's arguments to those of Prisma's JavaScript client, and back for the results.
+"""Codec of calls: from the typed client's arguments to those of Prisma's JavaScript client, and back for the
+results.
 
-The two clients share their vocabulary; what differs is the spelling of some keys, the names of the methods,
+The two clients share their vocabulary; they differ in the spelling of some keys, the names of the methods,
 and the few kinds of values that JSON has no word for. Those are sent as tagged objects (see
 `prisma/engine/values.mjs`).
 """
@@ -52,13 +53,11 @@ AGGREGATES = frozenset({"count", "group_by"})
 WITHOUT_ROWS = AGGREGATES | {"create_many", "delete_many", "update_many"}
 JSON_FILTER = re.compile("equals|not|path|mode|[lg]te?|(string|array)_(contains|starts_with|ends_with)")
 EXACT_INTEGERS = 2**53 - 1
-"""JavaScript reads a larger number inexactly, so it travels as text."""
+"""Upper bound of exact integers: JavaScript reads a larger number inexactly, so it is sent as text."""
 
 
 class Encoder:
-    """Encodes one call's arguments; `tagged` tells afterwards whether the engine has to look for tagged
-    values.
-    """
+    """Encoder of one call's arguments; `tagged` tells afterwards whether there are tagged values."""
 
     __slots__ = ("tagged",)
 
@@ -66,9 +65,9 @@ class Encoder:
         self.tagged = False
 
     def encode(self, value: Any, columns: "_JsonColumns | None" = None) -> Any:
-        """`columns` are those of the model that `value` is about, if a Json column can be reached from it.
-
-        Raises InputError for what no column can hold, and TypeError for what is no value at all.
+        """Encoded value. `columns` are those of the model that `value` is about, if a Json column can be
+        reached from it. Raises InputError for what no column can hold, and TypeError for what is no value at
+        all.
         """
         kind = type(value)
         if kind is str or kind is bool or value is None:
@@ -107,7 +106,9 @@ class Encoder:
         raise TypeError(f"Type {kind} cannot be sent to the database")
 
     def _at(self, key: str, value: Any, columns: "_JsonColumns") -> Any:
-        """A part of a nested write may have a column's name, `data` say: that is no filter."""
+        """Encoded value of a key. In a nested write, a part such as `data` may have a column's name: no
+        filter.
+        """
         if key in columns.names:
             if value is None:
                 return self._tag("$null", True)
@@ -126,7 +127,7 @@ class _AllNames(frozenset[str]):
 
 
 class _JsonColumns:
-    """The Json columns of a model, and those of the models that its relations lead to."""
+    """Json columns of a model, and those of the models that its relations lead to."""
 
     def __init__(self, names: frozenset[str] = frozenset()) -> None:
         self.names = names
@@ -134,12 +135,12 @@ class _JsonColumns:
 
 
 _FILTER: Final = _JsonColumns(_AllNames())
-"""Inside a filter of a Json column, where None is NULL too."""
+"""Columns inside a filter of a Json column, where None is NULL too."""
 
 
 @cache
 def _json_columns_of(model: type[BaseModel]) -> _JsonColumns | None:
-    """None when no Json column can be reached from the model."""
+    """Json columns of the model, None when none can be reached from it."""
     found: dict[type[BaseModel], _JsonColumns] = {}
     start = _collect(model, found)
     return start if any(columns.names for columns in found.values()) else None
@@ -157,7 +158,7 @@ def _collect(model: type[BaseModel], found: dict[type[BaseModel], _JsonColumns])
 
 
 def _types_in(annotation: object) -> Iterator[object]:
-    """Those of `Optional[List[Book]]`, say: Book."""
+    """Innermost types of an annotation: of `Optional[List[Book]]`, say, Book."""
     inner = get_args(annotation)
     if not inner:
         yield annotation
@@ -186,7 +187,9 @@ def _unusable(message: str) -> InputError:
 
 
 def isoformat(moment: datetime.datetime) -> str:
-    """ISO 8601 in UTC with milliseconds, the precision of Prisma's DateTime; a naive time counts as UTC."""
+    """Text of a moment: ISO 8601 in UTC with milliseconds, the precision of Prisma's DateTime; a naive time
+    counts as UTC.
+    """
     moment = moment.replace(tzinfo=datetime.UTC) if moment.tzinfo is None else moment.astimezone(datetime.UTC)
     return moment.isoformat(timespec="milliseconds")
 
@@ -197,7 +200,7 @@ def call_arguments(
     model: type[BaseModel] | None,
     root_selection: list[str] | None,
 ) -> tuple[JsonObject, bool]:
-    """The JavaScript client's arguments for a call, and whether they hold tagged values."""
+    """Arguments of a call for the JavaScript client, and True if they hold tagged values."""
     encoder = Encoder()
     if method in RAW_METHODS:
         parameters = encoder.encode(arguments["parameters"])
@@ -216,7 +219,7 @@ def call_arguments(
 
 
 def _aggregates(method: PrismaMethod, selection: list[str]) -> JsonObject:
-    """`["_count { _all }", "_sum { views }"]`, as the typed client writes it, as objects of true."""
+    """Aggregates as objects of true, from the typed client's form `["_count { _all }", "_sum { views }"]`."""
     asked: JsonObject = {}
     for item in selection:
         name, brace, names = item.partition("{")
@@ -226,9 +229,9 @@ def _aggregates(method: PrismaMethod, selection: list[str]) -> JsonObject:
 
 
 def raw_rows(result: JsonObject, model: type[BaseModel] | None) -> JsonObject:
-    """The engine's result of a raw query as the typed client deserializes it: columns, types and rows.
+    """Result of a raw query as the typed client deserializes it: columns, types and rows.
 
-    A model takes Json as text. Without one Json becomes what it says, and a numeric column a Decimal: the
+    A model takes Json as text. Without one Json is parsed, and a numeric column becomes a Decimal: the
     client's own float would round it.
     """
     for column, kind in enumerate(result["types"]):
@@ -242,7 +245,7 @@ def raw_rows(result: JsonObject, model: type[BaseModel] | None) -> JsonObject:
 
 
 def _each(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """For a list, which may hold lists: PostgreSQL's arrays have dimensions."""
+    """Reader of a list, which may hold lists: PostgreSQL's arrays have dimensions."""
 
     def each(value: Any) -> Any:
         if isinstance(value, list):
@@ -262,13 +265,13 @@ _READERS: Final[Mapping[int, Callable[[Any], Any]]] = {
     68: _each(decimal.Decimal),
     75: _each(json.loads),
 }
-"""By the column's type, a number of Prisma's `ColumnTypeEnum`."""
+"""Readers by the column's type, a number of Prisma's `ColumnTypeEnum`."""
 _READ_BY_MODELS: Final = frozenset({4, 11, 68, 75})
 
 
 @cache
 def _json_columns(model: type[BaseModel]) -> tuple[str, ...]:
-    """Not those that hold a list of Json values: such a column has no NULL of its own."""
+    """Names of the Json columns without lists of Json values: such a column has no NULL of its own."""
     return tuple(
         name
         for name, info in model_fields(model).items()
@@ -278,7 +281,7 @@ def _json_columns(model: type[BaseModel]) -> tuple[str, ...]:
 
 
 def _generated(model: type[BaseModel]) -> type[BaseModel]:
-    """The generated model behind a partial one of the caller's own."""
+    """Generated model behind a partial one of the caller's own."""
     for each in model.__mro__:
         if each.__module__.endswith(".models") and hasattr(each, "__prisma_model__"):
             return each

@@ -1,4 +1,4 @@
-"""The typed Prisma client of the project, on the supervised engine."""
+"""Typed Prisma client of the project, on the supervised engine."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Author(Protocol):
-    """Who makes a change: a request's actor, a command's user, the one who asked for a job."""
+    """Author of a change: a request's actor, a command's user, the one who enqueued a job."""
 
     @property
     def name(self) -> str: ...
@@ -38,7 +38,7 @@ class Author(Protocol):
 
 
 class EngineClient(AsyncBasePrisma):
-    """Mixed into a generated client, it sends every call to an `Engine` instead of a query engine binary."""
+    """Mixin of a generated client that sends every call to an `Engine` instead of a query engine binary."""
 
     def __init__(self, options: EngineOptions | None = None, **client_options: Any) -> None:
         super().__init__(**{**client_options, "use_dotenv": False})
@@ -48,13 +48,13 @@ class EngineClient(AsyncBasePrisma):
 
     @property
     def engine(self) -> Engine:
-        """The engine. Raises ClientNotConnectedError before `connect()`."""
+        """Engine of the client. Raises ClientNotConnectedError before `connect()`."""
         engine = self._engine
         assert isinstance(engine, Engine)
         return engine
 
     def engine_status(self) -> EngineStatus:
-        """How the engine is; also before `connect()` and after `disconnect()`."""
+        """Status of the engine; also before `connect()` and after `disconnect()`."""
         if self._internal_engine is None:
             return EngineStatus(alive=False, pid=None, in_flight=0, restarts=0)
         return self.engine.status
@@ -74,9 +74,8 @@ class EngineClient(AsyncBasePrisma):
         )
 
     def acting_as(self, author: Author, action: str | None = None) -> Self:
-        """This client for changes that `author` makes: the audit entries that PostgreSQL writes of them name
-        him. `action` is for entries that are to say another word than created, updated or deleted.
-        Raw statements run in a transaction.
+        """Client for changes by `author`: the audit entries that PostgreSQL writes of them name him. `action`
+        replaces the entries' created, updated or deleted. Raw statements run in a transaction.
         """
         facts = {"author": author.name, "request_id": author.request_id, "client": author.client}
         client = self._copy()
@@ -84,7 +83,7 @@ class EngineClient(AsyncBasePrisma):
         return client
 
     def bound_to(self, transaction: str) -> Self:
-        """This client inside an open transaction."""
+        """Client inside an open transaction."""
         client = self._copy()
         client._tx_id = transaction  # type: ignore[assignment]
         return client
@@ -95,8 +94,8 @@ class EngineClient(AsyncBasePrisma):
             await self.engine.execute("batch", None, {"calls": calls}, tagged=tagged, context=self._context())
 
     def tell_writes_to(self, tell: Tell) -> None:
-        """Have it awaited with the writes of typed calls, after they are committed and before their callers
-        go on; also when it is not known whether they are. Raw statements are not told of.
+        """Set the callback that gets the writes of typed calls, after they are committed and before their
+        callers go on; also when the commit's outcome is unknown. Raw statements are not reported.
         """
         self.engine.writes.tell = tell
 
@@ -112,8 +111,8 @@ class EngineClient(AsyncBasePrisma):
             await self.engine.writes.done(writes, self._tx_id)
 
     def _copy(self) -> Self:
-        """A copy is made for every write: it gets the actions of a model, which hold their client, when they
-        are asked for.
+        """Copy of the client, made for every write: it gets the actions of a model, which hold their client,
+        when they are first used.
         """
         client = object.__new__(type(self))
         for name in BasePrisma.__slots__:
@@ -133,7 +132,7 @@ class EngineClient(AsyncBasePrisma):
         return actions
 
     def _context(self) -> dict[str, Any]:
-        """What every call tells the engine beside its arguments."""
+        """Context that every call sends beside its arguments."""
         told = {"tx": self._tx_id, "author": self._author}
         return {name: value for name, value in told.items() if value is not None}
 
@@ -188,7 +187,7 @@ class EngineClient(AsyncBasePrisma):
 
 
 class EngineBatch:
-    """Mixed into a generated `Batch`, it sends the calls in one frame, for one transaction."""
+    """Mixin of a generated `Batch` that sends the calls in one frame, for one transaction."""
 
     def __init__(self, client: EngineClient) -> None:
         super().__init__(client=client)  # type: ignore[call-arg]
@@ -214,13 +213,11 @@ class EngineBatch:
 
 
 class DatabaseBatch(EngineBatch, Batch):
-    """`batch.item.create(...)` and so on, until `await batch.commit()` or the end of `async with`."""
+    """Batch: `batch.item.create(...)` and so on, until `await batch.commit()` or the end of `async with`."""
 
 
 class Database(EngineClient, Prisma):
-    """`db.item.find_many(...)` and so on: see the reference of Prisma Client Python; fields are in
-    snake_case.
-    """
+    """Typed client of Prisma Client Python: `db.item.find_many(...)` and so on, fields in snake_case."""
 
     def batch_(self) -> DatabaseBatch:
         return DatabaseBatch(self)

@@ -1,4 +1,4 @@
-"""The conditions of a typed call as SQL, for a statement that adds what Prisma cannot say."""
+"""Conditions of a typed call as SQL, for a statement that adds what Prisma cannot express."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,17 +8,17 @@ _SIGNS: Final = {"equals": "=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 
 
 class Arguments(list[object]):
-    """The values of a statement's parameters, gathered while its text is made."""
+    """Values of a statement's parameters, gathered while its text is made."""
 
     def add(self, value: object) -> str:
-        """The placeholder that stands for the value."""
+        """Placeholder of the added value."""
         self.append(value)
         return f"${len(self)}"
 
 
 def condition(where: Mapping[str, Any], arguments: Arguments) -> str:
-    """Of a typed `where` that holds columns, each with a value or with comparisons of it, and AND and OR of
-    such. Raises KeyError for another comparison.
+    """SQL of a typed `where` that holds columns, each with a value or with comparisons of it, and AND and OR
+    of such. Raises KeyError for another comparison.
     """
     found: list[str] = []
     for name, value in where.items():
@@ -35,8 +35,8 @@ def condition(where: Mapping[str, Any], arguments: Arguments) -> str:
 
 
 def beyond(key: str, direction: str, bound: str, row_id: str, *, ids_turned: bool = False) -> str:
-    """What comes after a row in the order of an expression. Ties go by id in the same direction or,
-    `ids_turned`, in the other one. `bound` and `row_id` are the row's, as SQL.
+    """Condition for the rows after a row in the order of an expression. Ties go by id in the same direction
+    or, `ids_turned`, in the other one. `bound` and `row_id` are the row's, as SQL.
     """
     past, further = "<>" if direction == "desc" else "><"
     if not ids_turned:
@@ -46,7 +46,7 @@ def beyond(key: str, direction: str, bound: str, row_id: str, *, ids_turned: boo
 
 
 def argument(value: object, arguments: Arguments) -> str:
-    """The placeholder, with the type where PostgreSQL could not tell it from a text."""
+    """Placeholder of the value, with its type where PostgreSQL would take it for a text."""
     if isinstance(value, datetime):
         return f"{arguments.add(value.isoformat())}::timestamptz"
     if isinstance(value, int) and not isinstance(value, bool):

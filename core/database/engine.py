@@ -1,7 +1,7 @@
-"""The engine seam: what the typed client takes for its query engine, kept alive.
+"""Engine of the typed client, in the place of its query engine binary.
 
-What was in flight when the engine process died fails with EngineUnavailable, because nobody can know whether
-it was done; what arrives meanwhile waits a little for the new process.
+Calls in flight when the engine process dies fail with EngineUnavailable, because nobody can know whether they
+were done; calls that arrive meanwhile wait a little for the new process.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ log = structlog.get_logger("database.engine")
 
 
 class Engine(AsyncAbstractEngine):
-    """One engine process for this Python process, restarted for as long as it is wanted."""
+    """Engine of one Python process: a child process, restarted as long as it is wanted."""
 
     def __init__(self, options: EngineOptions) -> None:
         self.options = options
@@ -75,7 +75,7 @@ class Engine(AsyncAbstractEngine):
         await self._supervisor.start(timeout)
 
     def close(self, *, timeout: timedelta | None = None) -> None:
-        """For a client that is dropped without `disconnect()`: end the process without waiting for it."""
+        """End the process without waiting for it, for a client that is dropped without `disconnect()`."""
         if self._supervisor.process is not None:
             self._supervisor.process.kill()
 
@@ -92,10 +92,9 @@ class Engine(AsyncAbstractEngine):
         context: Mapping[str, Any],
     ) -> bytes | None:
         """Run one operation of Prisma's client and return its result: JSON, or the text of `queryText` and of
-        a projected read as it is, None where there is none.
-
-        `context` is what the client adds to each of its calls: `tx` and `author`, and a `projection`. Raises
-        the classes of `prisma.errors` and of `core.database.errors`.
+        a projected read as it is, None where there is none. `context` is added by the client to each call:
+        `tx` and `author`, and a `projection`. Raises the classes of `prisma.errors` and of
+        `core.database.errors`.
         """
         request = {"op": operation, "model": model, "args": arguments, **context}
         kind, payload = await self._measured(request, TAGGED if tagged else PLAIN)
@@ -179,7 +178,7 @@ class Engine(AsyncAbstractEngine):
         raise NotSupported("The engine's figures are part of GET /metrics.")
 
     async def _open(self, options: dict[str, Any]) -> TransactionId:
-        """Cancelled, it lasts until the transaction has not begun, or has been rolled back."""
+        """Open a transaction. When cancelled, it waits until none has begun, or that one is rolled back."""
         connection = await self._supervisor.connection()
         reply = connection.send(orjson.dumps({"op": "begin", "args": options}))
         try:
@@ -191,8 +190,8 @@ class Engine(AsyncAbstractEngine):
             raise
 
     def _opened(self, opening: "asyncio.Future[Any]", *, timeout_s: float) -> None:
-        """The turn lasts until the transaction ends, which one that its caller has dropped does when its time
-        is up; at once where it did not begin.
+        """Release the admission of a transaction that did not begin; set the timer of one that did, which
+        ends it if its caller has dropped it.
         """
         if opening.cancelled() or opening.exception() is not None:
             self._admission.end()
@@ -209,7 +208,7 @@ class Engine(AsyncAbstractEngine):
         return orjson.loads(payload)
 
     async def _send(self, request: dict[str, Any], kind: int) -> tuple[int, bytes]:
-        """The reply's kind and its payload. Raises what an error reply tells."""
+        """Kind and payload of the reply. Raises the exception of an error reply."""
         connection = await self._supervisor.connection()
         sent = connection.send(orjson.dumps(request), kind)
         try:

@@ -1,7 +1,7 @@
-"""Database errors by name, and which of them have an answer of their own.
+"""Errors of the database, and which of them have a response of their own.
 
-A user of Prisma's Python client finds the classes of `prisma.errors`. What that client has no class for is
-named here; where trying again may help, it is also `Unavailable`, so that it reaches a caller as 503 with
+A user of Prisma's Python client finds the classes of `prisma.errors`. Errors that it has no class for are
+named here; where trying again may help, they are also `Unavailable`, so that they reach a caller as 503 with
 `Retry-After`.
 """
 
@@ -20,25 +20,25 @@ class DatabaseProblem(prisma_errors.PrismaError, Unavailable):
 
 
 class EngineUnavailable(DatabaseProblem):
-    """The engine process died or is being started. What was in flight may or may not have been done."""
+    """The engine process died or is being started. Calls in flight may or may not have been done."""
 
     code = "database.engine_unavailable"
 
 
 class DatabaseUnavailable(DatabaseProblem):
-    """The engine runs, PostgreSQL cannot be reached."""
+    """The engine runs, but PostgreSQL cannot be reached."""
 
     code = "database.unavailable"
 
 
 class DatabaseReadOnly(DatabaseProblem):
-    """PostgreSQL refuses to write: a standby, or a primary that was told to."""
+    """PostgreSQL refuses to write: it is a standby, or a read-only primary."""
 
     code = "database.read_only"
 
 
 class DiskFull(DatabaseProblem):
-    """PostgreSQL has no room left for what was to be written."""
+    """PostgreSQL has no disk space left for the write."""
 
     code = "database.disk_full"
 
@@ -50,25 +50,21 @@ class PoolExhausted(DatabaseProblem):
 
 
 class WriteConflict(DatabaseProblem):
-    """A deadlock or a serialization failure: PostgreSQL rolled the transaction back so that another could go
-    on.
-    """
+    """A deadlock or a serialization failure: PostgreSQL rolled the transaction back for another one."""
 
     code = "database.write_conflict"
 
 
 class Deadlock(WriteConflict):
-    """Two transactions waited for each other; this one was chosen to give way."""
+    """Two transactions waited for each other; this one was rolled back."""
 
 
 class SerializationFailure(WriteConflict):
-    """Another transaction changed what this one had read or was about to change."""
+    """Another transaction changed rows that this one had read or was about to change."""
 
 
 class LockTimeout(DatabaseProblem):
-    """Another transaction has held the row for longer than DB_LOCK_TIMEOUT_S; waiting again would only take
-    as long again.
-    """
+    """Another transaction has held the row for longer than DB_LOCK_TIMEOUT_S; a retry would wait as long."""
 
     code = "database.lock_timeout"
 
@@ -80,11 +76,11 @@ class StatementTimeout(DatabaseProblem):
 
 
 class TransactionAborted(prisma_errors.TransactionError):
-    """A statement of the transaction failed and the work went on: nothing of it was committed."""
+    """A statement of the transaction failed, but the work went on: nothing of it was committed."""
 
 
 class NotSupported(prisma_errors.PrismaError):
-    """Part of the typed client that does not exist here; the message names what to use instead."""
+    """A part of the typed client is not supported; the message names what to use instead."""
 
 
 class ConstraintViolation(prisma_errors.DataError):
@@ -108,11 +104,11 @@ PROBLEMS: Final[Mapping[str, tuple[type[DatabaseProblem], str]]] = {
     "55P03": (LockTimeout, "Somebody else is changing this; try again in a moment."),
     "57014": (StatementTimeout, "The database took too long over this; try again later."),
 }
-"""By SQLSTATE, or by Prisma's code where PostgreSQL did not speak."""
+"""Problems by SQLSTATE, or by Prisma's code where PostgreSQL did not answer."""
 
 _UNAVAILABLE: Final = re.compile(r"08(?!P01)...|25P0[34]|28...|3D000|53...|57P0.")
-"""SQLSTATEs with which PostgreSQL refuses or ends the session, or lacks what it needs, whatever was asked.
-08P01, a protocol violation, is a fault of ours.
+"""SQLSTATEs with which PostgreSQL refuses or ends the session, or lacks what it needs, whatever the
+statement. 08P01, a protocol violation, is a fault of ours.
 """
 
 BY_STATE: Final[Mapping[str, type[prisma_errors.DataError]]] = {
@@ -122,7 +118,7 @@ BY_STATE: Final[Mapping[str, type[prisma_errors.DataError]]] = {
     "23503": prisma_errors.ForeignKeyViolationError,
     "23001": prisma_errors.ForeignKeyViolationError,
 }
-"""SQLSTATEs of the constraints, for statements whose errors Prisma passes on without a code of its own."""
+"""Errors by the SQLSTATEs of constraints, for statements whose errors have no code of Prisma's own."""
 
 _STATE: Final = re.compile("[0-9A-Z]{5}")
 ABORTED: Final = "25P02"
@@ -131,7 +127,7 @@ NOT_STARTED: Final = "Unable to start a transaction"
 
 
 def engine_error(error: Mapping[str, Any]) -> Exception:
-    """The exception for an error reply of the engine: {code, state, message, meta, name}."""
+    """Exception of an error reply of the engine: {code, state, message, meta, name}."""
     code: str = error.get("code") or ""
     state: str = error.get("state") or ""
     message: str = error["message"]
@@ -172,7 +168,7 @@ def _transaction_error(message: str) -> Exception:
 
 
 def _validation_error(data: Mapping[str, Any], message: str) -> Exception:
-    """The JavaScript client refuses a malformed call before it reaches the database, in words only."""
+    """Exception of a malformed call, which the JavaScript client refuses before the database, in words."""
     selected = re.search(r"Unknown field `(\w+)` for select statement on model `(\w+)`", message)
     if selected:
         field, model = selected.groups()
@@ -185,7 +181,7 @@ def _validation_error(data: Mapping[str, Any], message: str) -> Exception:
 
 
 def as_error(error: Exception) -> HandoverError | None:
-    """The answer to an error of the client that nobody handled, or None when it is a fault of ours."""
+    """Error with a response for an unhandled error of the client, or None when it is a fault of ours."""
     if isinstance(error, HandoverError):
         return error
     if isinstance(error, prisma_errors.UniqueViolationError):

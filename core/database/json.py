@@ -1,4 +1,4 @@
-"""SQL whose result is JSON, byte for byte as models write it: compact, in the order of the fields.
+"""SQL of JSON, byte for byte as models write it: compact, in the order of the fields.
 
 The arguments are SQL expressions; none of them may come from a request.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of an object. An optional one is left out when its value is NULL; others must not be NULL."""
+    """Field of an object. An optional one is left out when its value is NULL; others must not be NULL."""
 
     name: str
     value: str
@@ -16,22 +16,22 @@ class Field:
 
 
 def text(expression: str) -> str:
-    """Of texts and of arrays of texts."""
+    """JSON of a text or of an array of texts."""
     return f"to_json({expression})::text"
 
 
 def word(expression: str) -> str:
-    """Of texts that hold nothing to be escaped, such as the values of an enumeration."""
+    """JSON of a text without characters to be escaped, such as the values of an enumeration."""
     return f"""'"' || {expression} || '"'"""
 
 
 def moment(expression: str) -> str:
-    """`"2025-10-23T22:45:24.940Z"` of a timestamptz with milliseconds, in any session's time zone."""
+    """JSON of a timestamptz with milliseconds, `"2025-10-23T22:45:24.940Z"`, in any session's time zone."""
     return f"""to_char({expression} AT TIME ZONE 'UTC', '"\\""YYYY-MM-DD"T"HH24:MI:SS.MS"Z\\""')"""
 
 
 def number(expression: str) -> str:
-    """Of a finite double precision, zero or up to 1e15: `8.0`, `0.00001`, `1e-7`."""
+    """JSON of a finite double precision, zero or up to 1e15: `8.0`, `0.00001`, `1e-7`."""
     shortest = f"({expression})::text"
     return f"""CASE
         WHEN {expression} = trunc({expression}) THEN ({expression})::bigint || '.0'
@@ -45,7 +45,7 @@ def nullable(value: str) -> str:
 
 
 def json_object(first: Field, *others: Field) -> str:
-    """`{"id":...,...}`; the first field is always there."""
+    """JSON of an object, `{"id":...,...}`; the first field is always present."""
     parts = [f"""'{{"{first.name}":', {first.value}"""]
     for field in others:
         name = f"""',"{field.name}":'"""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Meter:
-    """`queries` sent to the engine (BEGIN and COMMIT aside) and the `seconds` spent waiting for them."""
+    """Count of `queries` sent to the engine (BEGIN and COMMIT aside) and `seconds` of waiting for them."""
 
     queries: int = 0
     seconds: float = 0.0

@@ -1,4 +1,4 @@
-"""The database's figures in `/metrics`. Gauges are added up over the workers that live."""
+"""Metrics of the database. Gauges are added up over the live workers."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -63,7 +63,7 @@ def query_seconds(model: str, operation: str) -> Histogram:
 def record_pool(
     stats: Mapping[str, float], before: Mapping[str, float], *, in_flight: int, waiting: int
 ) -> None:
-    """Take over what the engine says about itself, and what it said before; and what was counted here."""
+    """Record statistics of the engine, of which `before` are the earlier ones, and counts of this process."""
     IN_FLIGHT.set(in_flight)
     POOL.labels("total").set(stats["poolTotal"])
     POOL.labels("idle").set(stats["poolIdle"])

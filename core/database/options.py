@@ -14,7 +14,7 @@ class EngineOptions:
     statement_timeout_s: float = 30.0
     lock_timeout_s: float = 2.0
     max_waiting: int = 200
-    """Calls and transactions that may wait for a connection; the next is refused at once."""
+    """Upper bound of the calls and transactions that wait for a connection; the next is refused at once."""
     transaction_timeout_s: float = 5.0
     transaction_max_wait_s: float = 2.0
     slow_query_ms: float = 200.0
@@ -23,7 +23,7 @@ class EngineOptions:
     origin: str | None = None
     """What the log of changes calls this process."""
     client: str | None = None
-    """Module of another generated JavaScript client than the project's own."""
+    """Module of a generated JavaScript client other than the project's own."""
 
     def configuration(self) -> dict[str, Any]:
         return {

@@ -11,8 +11,9 @@ BUSY = "All database connections are busy; try again in a moment."
 
 
 class Admission:
-    """Counts what holds or waits for a connection: single calls, and transactions from before they open until
-    they have ended. What runs inside a transaction has its connection and is not asked.
+    """Admission to one pool. Counts what holds or waits for a connection: single calls, and transactions from
+    before they open until they have ended. Calls inside a transaction have its connection and are not
+    counted.
 
     Transactions hold their connection while Python works, so they may have all of the pool but a fifth (but
     one of a pool of less than ten): however many there are, single calls find connections that soon become
@@ -24,11 +25,11 @@ class Admission:
         self._present = 0
         self._turns = asyncio.Semaphore(max(1, size - max(1, size // 5)))
         self.waiting = 0
-        """Transactions that wait for their turn; they have not asked the engine yet."""
+        """Number of transactions that wait for their turn; they have not asked the engine yet."""
 
     @contextlib.contextmanager
     def single_call(self) -> Iterator[None]:
-        """Raises PoolExhausted at once when DB_MAX_WAITING others wait already."""
+        """Admission of a single call. Raises PoolExhausted at once when DB_MAX_WAITING others wait."""
         self._enter()
         try:
             yield

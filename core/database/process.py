@@ -1,4 +1,4 @@
-"""One engine process and the private connection to it.
+"""Engine process and the private connection to it.
 
 The process is a child that inherits one end of a unix socket pair: there is no path and no port that anybody
 else could open, and it ends by itself when this process ends, however that happens. Frames are described in
@@ -29,8 +29,9 @@ MEMORY_FLAGS: Final = (
     "--heap-growing-percent=30",
     "--initial-old-space-size=64",
 )
-"""Left to itself, the heap grows to three times what is in use while many large statements pass through; from
-so many MiB on it is kept close. Below them, collecting that often would cost a fifth of the time.
+"""Heap limits of Node. By default, the heap grows to three times what is in use while many large statements
+pass through; from so many MiB on it is kept close. Below them, collecting that often would cost a fifth of
+the time.
 """
 
 COMPILE_CACHE: Final = ENGINE_FOLDER / "node_modules" / ".cache" / "compile"
@@ -48,14 +49,14 @@ log = structlog.get_logger("database.engine")
 
 
 class Connection(asyncio.Protocol):
-    """Many requests in flight on one stream; replies come in any order."""
+    """Connection with many requests in flight on one stream; replies come in any order."""
 
     def __init__(self) -> None:
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._pending: dict[int, asyncio.Future[tuple[int, bytes]]] = {}
         self._last_id = 0
         self._buffer = bytearray()
-        """The beginning of a frame of which `_wanted` bytes have to be there."""
+        """Beginning of a frame that is complete with `_wanted` bytes."""
         self._wanted = HEADER.size
         self._transport: asyncio.Transport | None = None
 
@@ -129,7 +130,7 @@ class Connection(asyncio.Protocol):
 
 
 class EngineProcess:
-    """A running engine: its process, its connection, and what it writes to its error stream."""
+    """Running engine: its process, its connection, and its error stream."""
 
     def __init__(self, process: asyncio.subprocess.Process, connection: Connection) -> None:
         self.connection = connection
@@ -144,7 +145,7 @@ class EngineProcess:
     async def start(cls, configuration: Mapping[str, Any]) -> "EngineProcess":
         """Start the process and wait until it can run queries.
 
-        Raises EngineUnavailable where it does not start, with the reason it gave.
+        Raises EngineUnavailable if it does not start, with its reason.
         """
         ours, theirs = socket.socketpair()
         with theirs:
@@ -182,7 +183,7 @@ class EngineProcess:
         return engine
 
     async def stop(self) -> None:
-        """Close the connection, which ends the process; kill it when it does not go."""
+        """Close the connection, which ends the process; kill it if it does not end in time."""
         self.connection.close()
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):

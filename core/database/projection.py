@@ -42,7 +42,7 @@ class Projection:
         return {"_count": {"_all": 0}} if is_count else []
 
     def ask(self, method: PrismaMethod, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Make the call's arguments those of this projection; returns what the engine has to know of it."""
+        """Change the call's arguments to those of this projection; returns the engine's part of it."""
         if self.asked:
             raise NotSupported("A projected read is one call of find_many; this is a second one.")
         self.asked = True

@@ -24,7 +24,7 @@ _HISTORY: Final = """
 SELECT migration_name, CASE WHEN finished_at IS NOT NULL THEN checksum END AS checksum
 FROM _prisma_migrations WHERE rolled_back_at IS NULL AND current_setting('server_encoding') = 'UTF8'
 """
-"""Nothing where the encoding is another one, so that `deploy` comes to say so."""
+"""Query of the history. Empty for another encoding, so that `deploy` is called, which says so."""
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,59}")
 
 
@@ -34,7 +34,7 @@ class SchemaError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SchemaStatus:
-    """The migrations of the folder against the history in the database, by name, oldest first."""
+    """Migrations of the folder against the history in the database, by name, oldest first."""
 
     applied: tuple[str, ...]
     missing: tuple[str, ...]
@@ -64,9 +64,7 @@ def _checksums() -> dict[str, str]:
 
 
 async def deploy(url: str) -> tuple[str, ...]:
-    """Apply the migrations that the database lacks and return their names; several at once wait for each
-    other.
-    """
+    """Apply the migrations that the database lacks, and return their names. Concurrent calls wait."""
     return tuple((await _run("deploy", url))["applied"])
 
 
@@ -76,18 +74,14 @@ async def status(url: str) -> SchemaStatus:
 
 
 async def difference(url: str) -> str:
-    """The SQL that leads from the migrations to the schema files; empty when they agree.
-
-    Needs the right to create a database, in which the migrations are played through and which is dropped
-    again.
+    """SQL that leads from the migrations to the schema files; empty when they agree. Needs the right to
+    create a database, in which the migrations are applied and which is dropped again.
     """
     return str((await _run("diff", url))["sql"])
 
 
 async def new(url: str, name: str) -> Path | None:
-    """Write the next migration; None when the schema holds nothing new. Its SQL is to be read before it is
-    used.
-    """
+    """Write the next migration; None if the schema has no changes. Read its SQL before it is used."""
     if not NAME.fullmatch(name):
         raise SchemaError(
             f"'{name}' cannot name a migration: use lower-case letters, digits and underscores."

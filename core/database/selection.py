@@ -12,10 +12,9 @@ from pydantic import BaseModel
 
 
 def selection(model: type[BaseModel], include: Mapping[str, Any] | None) -> dict[str, Any]:
-    """`include`, or `select` where a partial model asks for its own columns: JavaScript's client takes one of
-    the two. What is None in it was not asked for.
-
-    Raises UnknownRelationalFieldError, and TypeError for what is neither a flag nor arguments.
+    """Argument `include`, or `select` where a partial model asks for its own columns: JavaScript's client
+    takes one of the two. None in it means absent. Raises UnknownRelationalFieldError, and TypeError for what
+    is neither a flag nor arguments.
     """
     columns = _columns_of_partial(model)
     if include is None and columns is None:
@@ -59,7 +58,7 @@ def _is_unset(relation: str, value: object, model: type[BaseModel]) -> bool:
 
 @cache
 def _related_models(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
-    """By the field that leads there."""
+    """Related models by the field of the relation."""
     found = {
         name: _prisma_model_for_field(info, name=name, parent=model)
         for name, info in model_fields(model).items()
@@ -69,7 +68,7 @@ def _related_models(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
 
 @cache
 def _columns_of_partial(model: type[BaseModel]) -> tuple[str, ...] | None:
-    """The scalar fields of a model of the caller's own, or None for a generated one, which has them all."""
+    """Names of the scalar fields of a partial model, or None for a generated one, which has them all."""
     if model.__module__.endswith(".models"):
         return None
     return tuple(name for name in model_fields(model) if name not in _related_models(model))

@@ -20,22 +20,24 @@ RESTART_WAIT_S: Final = 3.0
 NOTICE_S: Final = 0.005
 PROBE_INTERVAL_S: Final = 1.0
 PROBE_TIMEOUT_S: Final = 15.0
-"""An engine that has not answered for so long hangs, and is killed."""
+"""Timeout in seconds after which an engine that does not answer counts as hung, and is killed."""
 STABLE_AFTER_S: Final = 1.0
-"""One that has run for so long is replaced at once: a pause is for engines that die as soon as they start."""
+"""Seconds after which a running engine counts as stable and is replaced at once: a pause is for those that
+die at start.
+"""
 BACK_OFF_S: Final = (0.0, 0.0, 0.05, 0.1, 0.2, 0.4)
-"""The pause before the n-th start in a row; the last one repeats. Together with the start itself, which takes
-about half a second, it is short enough to be back within two.
+"""Pauses in seconds before the n-th start in a row; the last one repeats. Together with the start itself,
+which takes about half a second, it is short enough to be back within two.
 """
 
 Report = Callable[[Mapping[str, Any]], None]
-"""Gets what the engine says about itself, about once a second."""
+"""Called with the engine's statistics, about once a second."""
 
 log = structlog.get_logger("database.engine")
 
 
 class Supervisor:
-    """One engine process at a time, from `start` to `stop`."""
+    """Supervisor of one engine process at a time, from `start` to `stop`."""
 
     def __init__(self, configuration: Mapping[str, Any], report: Report) -> None:
         self._configuration = configuration
@@ -47,7 +49,7 @@ class Supervisor:
         self.restarts = 0
 
     async def start(self, timeout: timedelta) -> None:
-        """Raises EngineUnavailable when no engine is ready within `timeout`."""
+        """Start supervising. Raises EngineUnavailable when no engine is ready within `timeout`."""
         if self._task is not None:
             return
         self._task = asyncio.create_task(self._supervise(), name="engine supervisor")
@@ -70,7 +72,7 @@ class Supervisor:
                 await task
 
     async def connection(self) -> Connection:
-        """That of the running engine, or of the next one if it is there soon. Raises EngineUnavailable."""
+        """Connection of the running engine, or of the next one if ready soon. Raises EngineUnavailable."""
         process = self.process
         if process is not None and process.connection.is_open:
             return process.connection
@@ -113,7 +115,7 @@ class Supervisor:
             log.warning("engine.died", pid=process.pid, restarts=self.restarts)
 
     async def _serve(self, process: EngineProcess) -> None:
-        """Let requests through until the connection closes, asking every second how the engine is."""
+        """Serve requests until the connection closes, probing the engine every second."""
         self.process = process
         self._ready.set()
         log.info("engine.started", pid=process.pid)

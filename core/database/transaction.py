@@ -1,4 +1,4 @@
-"""Units of work: everything or nothing, within explicit limits, and run again when others were in the way."""
+"""Units of work: atomic, within explicit limits, and run again after conflicts with others."""
 
 import asyncio
 import random
@@ -22,9 +22,9 @@ Result = TypeVar("Result")
 
 MAX_ATTEMPTS: Final = 5
 FIRST_PAUSE_S: Final = 0.02
-"""The most that the first pause can take; the next ones can take twice as long each."""
+"""Upper bound of the first pause in seconds; each next one may take twice as long."""
 RETRY_LIMIT: Final = timedelta(seconds=5)
-"""For a unit that is one statement: no attempt begins later than this."""
+"""Limit of a unit that is one statement: no attempt begins later than this."""
 
 CommitHook = Callable[[Any], Awaitable[None]]
 """Called with the transaction's client as its last work before the commit; what it raises rolls back."""
@@ -66,8 +66,8 @@ async def unit_of_work(
 ) -> Result:
     """Run `work(tx)` in one transaction, commit, and return what it returned; any exception rolls back.
 
-    `work` may run several times, each time from the start and with a new `tx`, so what it changes outside of
-    the database has to bear that. It runs again, after a short random pause, when PostgreSQL rolled it back
+    `work` may run several times, each time from the start and with a new `tx`, so its changes outside of the
+    database have to be repeatable. It runs again, after a short random pause, when PostgreSQL rolled it back
     for a deadlock or a serialization failure, and when the engine or the connection was lost before COMMIT
     was sent: until then nothing can have been committed. A COMMIT that got no answer may have happened, so
     that is never repeated and passes as EngineUnavailable or DatabaseUnavailable, as does everything after
@@ -100,8 +100,8 @@ async def unit_of_work(
 
 
 async def retried(db: Client, work: Callable[[Client], Awaitable[Result]]) -> Result:
-    """Run `work(db)`, one statement, again as long as it meets write conflicts. It gets a transaction only
-    when something else has to be committed with it, and none of its own inside another.
+    """Run `work(db)`, one statement, again as long as it meets write conflicts. It gets a transaction only if
+    there is a commit hook, and none of its own inside another.
 
     A lost engine or connection is not a reason to run it again: the statement may have been done.
     """
@@ -119,8 +119,8 @@ async def retried(db: Client, work: Callable[[Client], Awaitable[Result]]) -> Re
 async def _repeated(
     attempt: Callable[[], Awaitable[Result]], may_run_again: Callable[[DatabaseProblem], bool], ends: float
 ) -> Result:
-    """Full jitter: a pause is anything between nothing and its bound, so that two units that met do not meet
-    again.
+    """Result of the first successful attempt. Full jitter: a pause is anything between nothing and its bound,
+    so that two units that collided do not collide again.
     """
     number = 1
     while True:

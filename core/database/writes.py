@@ -15,7 +15,7 @@ WRITING: Final[frozenset[PrismaMethod]] = frozenset(
     {"create", "update", "delete", "upsert", "create_many", "update_many", "delete_many"}
 )
 NOTHING_WRITTEN: Final = frozenset({b"null", b'{"count":0}'})
-"""The results of calls that found no row."""
+"""Results of calls that found no row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +31,12 @@ class Write:
 
 
 Rule = Callable[[Write], Iterable[str]]
-"""The cache tags that a write renews."""
+"""Returns the cache tags that a write renews."""
 Tell = Callable[[Sequence[Write]], Awaitable[None]]
 
 
 def write_of(method: PrismaMethod, model: str, arguments: Mapping[str, Any]) -> Write:
-    """Of the call's arguments as slices give them."""
+    """Write of a call, from its arguments as slices pass them."""
     updates = {"update": "data", "update_many": "data", "upsert": "update"}
     updated = arguments.get(updates.get(method, ""))
     return Write(model, method, _ids(method, arguments), frozenset(updated or ()))
@@ -53,12 +53,12 @@ def _ids(method: PrismaMethod, arguments: Mapping[str, Any]) -> tuple[str, ...] 
 
 
 def may_have_written(error: BaseException) -> bool:
-    """What PostgreSQL or Prisma has refused has changed nothing; of anything else that is not known."""
+    """True unless PostgreSQL or Prisma has refused the call: of any other error the outcome is unknown."""
     return isinstance(error, DatabaseProblem) or not isinstance(error, PrismaError)
 
 
 class Writes:
-    """Of one engine: tells `tell` of each write when it has been committed, or may have been."""
+    """Writes of one engine: calls `tell` with each when it has been committed, or may have been."""
 
     tell: Tell | None = None
 
@@ -72,7 +72,7 @@ class Writes:
             await self.tell(writes)
 
     async def committed(self, transaction: str) -> None:
-        """Also when it is not known."""
+        """Report the transaction's writes as committed, also when the outcome is unknown."""
         await self.done(self._uncommitted.pop(transaction, []), None)
 
     def rolled_back(self, transaction: str) -> None:

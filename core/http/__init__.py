@@ -1,1 +1,1 @@
-"""HTTP: what every request passes through, and the shapes every answer has."""
+"""HTTP: the layers that every request passes, and the shapes of every response."""

@@ -1,4 +1,4 @@
-"""Access control with `AUTH=keys`: `Authorization: Bearer <key>`, and a scope that suffices.
+"""Access control with `AUTH=keys`: `Authorization: Bearer <key>` (RFC 6750) with a sufficient scope.
 
 GET needs `read`, every other method `write`, the routes of features that say so `admin`; a scope includes
 those before it. Probes and the page of the documentation need no key: they hold no data.
@@ -33,11 +33,11 @@ AccessScope = Literal["read", "write", "admin"]
 
 LIFETIME_S: Final = 5.0
 KEY_TAG: Final = "keys"
-"""The cache tag that every change of a key renews."""
+"""Cache tag that every change of a key renews."""
 
 FAILURES: Final = 20
 FAILURES_WINDOW_S: Final = 60.0
-"""So many wrong keys in so many seconds, of one client in one process; then its wrong keys get 429."""
+"""Limit of wrong keys in so many seconds, of one client in one process; more of its wrong keys get 429."""
 
 _OPEN: Final = (PROBES - {"/metrics"}) | {"/docs", "/openapi.json"}
 _OPEN_BELOW: Final = "/docs/"
@@ -51,7 +51,7 @@ log = structlog.get_logger("handover.access")
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The holder of a valid key."""
+    """Holder of a valid key."""
 
     key_id: str
     name: str
@@ -66,7 +66,7 @@ Authenticate = Callable[["Database", str], Awaitable[Principal | None]]
 
 
 class KeyRequired(Unauthorized):
-    """The same for a missing, unknown, wrong, expired and revoked key."""
+    """A valid key is required; the same for a missing, unknown, wrong, expired and revoked one."""
 
     code = "access.key_required"
 
@@ -80,7 +80,7 @@ class TooManyFailures(RateLimited):
 
 
 async def is_still_let_in(scope: Scope) -> bool:
-    """False once the key of this request is revoked or has expired: for answers that go on and on."""
+    """True while the key of this request is valid; to be asked by endless responses."""
     access = context_of(scope).access
     return access is None or await access.still_knows(scope)
 
@@ -98,7 +98,7 @@ class _Known:
 
 
 class Access:
-    """`admin_paths`: see `needed_scope`."""
+    """Layer of access control. `admin_paths` as of `needed_scope`."""
 
     def __init__(self, app: ASGIApp, *, authenticate: Authenticate, admin_paths: tuple[str, ...]) -> None:
         self.app = app
@@ -151,8 +151,8 @@ class Access:
         return principal
 
     async def still_knows(self, scope: Scope) -> bool:
-        """One at a time: the first of many with the same key asks for all. A database that is down proves
-        nothing.
+        """True while the key is valid. One request at a time: the first of many with the same key asks for
+        all. A database that is down proves nothing.
         """
         platform = context_of(scope).platform
         if platform is None:
@@ -188,8 +188,8 @@ class Access:
         log.warning("access.client_barred", client=client)
 
     def _raise_if_barred(self, client: str) -> None:
-        """Only for a key that was looked up and is wrong: whoever holds a valid one is not locked out by
-        somebody else behind the same address.
+        """Raises TooManyFailures, only for a key that was looked up and is wrong: whoever holds a valid one
+        is not locked out by somebody else behind the same address.
         """
         until = self._barred.get(client)
         if until is None:
@@ -208,7 +208,7 @@ def is_open(path: str) -> bool:
 
 
 def needed_scope(method: str, path: str, admin_paths: tuple[str, ...]) -> AccessScope:
-    """`admin_paths` are first parts of paths: at them and below everything needs `admin`."""
+    """Scope that a request needs: `admin` at and below `admin_paths` (first parts of paths)."""
     if path.startswith(admin_paths) and any(
         path == root or path.startswith(f"{root}/") for root in admin_paths
     ):

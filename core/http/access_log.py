@@ -1,7 +1,7 @@
-"""The access log: of each request that was answered one event, and its share in the metrics.
+"""Access log: one event for each answered request, and its share in the metrics.
 
-Both would cost more than a cached answer itself if they were written one by one, so they are put off and
-written for all requests of some milliseconds together (`core.observability.deferred`).
+Both would cost more than a cached response if they were written one by one, so they are put off and written
+for all requests of some milliseconds together (`core.observability.deferred`).
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ EVENT: Final = "http.request"
 
 
 def record(request: AnsweredRequest) -> None:
-    """Call it once for each request, when the last byte of the answer was sent."""
+    """Log and count a request. Call it once for each, when the last byte of the response was sent."""
     _deferred.add(request)
     if request.status >= 500 or not logging.writes_lines():
         _deferred.flush()

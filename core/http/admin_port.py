@@ -1,7 +1,7 @@
-"""With ADMIN_PORT: which port answers what. Health and metrics there, everything but metrics elsewhere.
+"""Admin port (ADMIN_PORT): it answers health and metrics, the main port everything but metrics.
 
 `/health` and its two neighbours are answered on both: the published contract has them on the main port, and
-whoever balances load asks there.
+load balancers ask there.
 """
 
 from typing import Final
@@ -16,7 +16,7 @@ METRICS: Final = "/metrics"
 
 
 class AdminPort:
-    """The second port's requests are known by the socket they came through, which no client can forge."""
+    """Layer that separates the ports. The socket of a request tells its port: no client can forge it."""
 
     def __init__(self, app: ASGIApp, *, port: int) -> None:
         self.app = app

@@ -1,6 +1,4 @@
-"""Admission: requests are turned away before they cost anything, while the process drains and beyond the
-rate limit.
-"""
+"""Admission: requests are refused before they cost anything, while draining and beyond the rate limit."""
 
 from typing import Final
 
@@ -23,7 +21,7 @@ class TooManyRequests(RateLimited):
 
 
 class Admission:
-    """`limiter` None: no limit and no RateLimit headers. Probes always pass."""
+    """Layer of admission. `limiter` None: no limit and no RateLimit headers. Probes always pass."""
 
     def __init__(self, app: ASGIApp, *, limiter: RateLimiter | None) -> None:
         self.app = app

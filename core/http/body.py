@@ -1,6 +1,6 @@
-"""The limits of a request body: its bytes (413, before or while it is read) and the time they take (408).
+"""Limits of a request body: its bytes (413, before or while it is read) and the time they take (408).
 
-One that is encoded (compressed) is refused (415): it would have to be undone within these limits.
+An encoded (compressed) one is refused (415): it would have to be decoded within these limits.
 
 MAX_BODY_BYTES holds for every route. A route raises it for itself by calling `allow_body` before it reads
 `request.stream()`. Such a body may take as long as it needs, if its client does not pause for long; an
@@ -68,7 +68,7 @@ class BodyLimit:
 
 
 class _Limited:
-    """One request with a body. What it raises is the framework's, which lets no other exception pass."""
+    """One request with a body. It raises HTTPException: the framework lets no other exception pass."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, limit: int, declared: int | None) -> None:
         self.scope = scope

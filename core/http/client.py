@@ -1,7 +1,7 @@
-"""The client's address: that of the peer, or what trusted proxies say about it.
+"""Client address: that of the peer, or the one that trusted proxies forward.
 
-`X-Forwarded-For` is believed only when the peer is in TRUSTED_PROXIES, and only as far as trusted proxies
-wrote it: the right-most entry that is not itself a trusted proxy. Anything further left is the client's word.
+`X-Forwarded-For` counts only when the peer is in TRUSTED_PROXIES, and only as far as trusted proxies wrote
+it: the right-most entry that is not itself a trusted proxy. Anything further left is the client's word.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ Address = IPv4Address | IPv6Address
 
 @lru_cache(maxsize=4096)
 def parse_address(text: str) -> Address | None:
-    """An address, also with a port (`1.2.3.4:80`, `[::1]:80`); None when it is something else."""
+    """Address in a text, also with a port (`1.2.3.4:80`, `[::1]:80`); None for anything else."""
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]
@@ -29,7 +29,7 @@ def parse_address(text: str) -> Address | None:
 
 
 class ClientResolver:
-    """`trusted_proxies` holds addresses and networks (`10.0.0.0/8`), and `unix` for a socket's peer."""
+    """Resolver of client addresses. `trusted_proxies`: addresses, networks, `unix` for a socket's peer."""
 
     def __init__(self, trusted_proxies: Sequence[str]) -> None:
         self._unix = "unix" in trusted_proxies
@@ -63,7 +63,7 @@ class ClientResolver:
 
 @lru_cache(maxsize=4096)
 def limit_key(client: str) -> str:
-    """One IPv6 subscriber owns a whole /64, so that is what gets one allowance."""
+    """Key of a client's rate limit: its address, of IPv6 the /64 network, which one subscriber owns."""
     address = parse_address(client)
     if isinstance(address, IPv6Address):
         return str(IPv6Network((address, 64), strict=False))

@@ -1,8 +1,7 @@
-"""Compression with gzip where the client takes it: whole answers above a size, streams chunk by chunk.
+"""Compression with gzip where the client accepts it: complete responses above a size, streams chunk by chunk.
 
-Event streams, what is compressed already (images, archives), parts of a file and answers whose
-`Cache-Control` says `no-transform` stay as they are: a download, say, whose ranges and tag belong to the
-stored bytes.
+Event streams, compressed formats (images, archives), parts of a file and responses with `no-transform` in
+`Cache-Control` stay as they are: a download, say, whose ranges and ETag belong to the stored bytes.
 """
 
 import asyncio
@@ -17,9 +16,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from core.http.context import list_of
 
 _LEVEL: Final = 6
-"""Costs a third of level 9 and saves nearly as much."""
+"""Compression level: costs a third of level 9 and saves nearly as much."""
 _THREAD_BYTES: Final = 128 * 1024
-"""Compressing more than this would hold up the event loop, so a thread does it."""
+"""Size from which a thread compresses, in bytes: more would hold up the event loop."""
 _LEFT: Final = (
     b"text/event-stream",
     b"image/",
@@ -33,7 +32,7 @@ _WEIGHT: Final = re.compile(rb"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
 
 
 class Compression:
-    """Adds Vary where gzip is or would have been used."""
+    """Layer of compression. Adds Vary where gzip is or would have been used."""
 
     def __init__(self, app: ASGIApp, *, minimum_size: int) -> None:
         self.app = app
@@ -48,7 +47,7 @@ class Compression:
 
 
 class _Compressor:
-    """One answer. Its start is held until the first of its body tells whether it is whole."""
+    """One response. Its start is held back until the first part of its body shows whether it is complete."""
 
     def __init__(self, scope: Scope, send: Send, minimum_size: int) -> None:
         self.scope = scope
@@ -74,7 +73,7 @@ class _Compressor:
         await self.server_send(message)
 
     def _may_compress(self, start: Message) -> bool:
-        """By its headers as they are: most answers are small, and looked at no closer."""
+        """True if the start allows compression. Looks at raw headers: most responses are small."""
         for name, value in start["headers"]:
             if (
                 (name == b"content-length" and int(value) < self.minimum_size)
@@ -105,7 +104,7 @@ class _Compressor:
 
 
 class _Stream:
-    """Makes gzip of what it is given, each piece to the end, so that none waits for the next one."""
+    """Streaming gzip; each piece is flushed, so that none waits for the next one."""
 
     def __init__(self) -> None:
         self._zlib = zlib.compressobj(_LEVEL, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
@@ -120,12 +119,12 @@ class _Stream:
 
 
 async def gzip(body: bytes) -> bytes:
-    """The whole of it."""
+    """Body as gzip."""
     return await _Stream().compress(body, more=False)
 
 
 def weak(etag: str) -> str:
-    """The tag of the compressed form: other bytes under the same strong tag would be a lie."""
+    """Weak ETag of the compressed form: its bytes differ from those of the strong one."""
     return etag if etag.startswith("W/") else f"W/{etag}"
 
 

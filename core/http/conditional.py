@@ -1,5 +1,5 @@
-"""Conditional requests: an ETag on every cached answer, 304 for a client that has it already, 412 for one
-that goes by a state that is no more, whether to change it or to read it.
+"""Conditional requests (RFC 9110, 13): an ETag on every cached response, 304 for a client that has it
+already, 412 for a read or write whose condition names another state.
 """
 
 import re
@@ -28,40 +28,40 @@ REVALIDATE: Final = "no-cache"
 CONDITIONS: Final = frozenset({b"if-match", b"if-none-match", b"if-unmodified-since", b"if-modified-since"})
 
 _PROXY_SUFFIX: Final = re.compile(r'--?(?:gzip|br|zstd|deflate)"$')
-"""What a proxy that compresses adds to a tag, before the closing quote."""
+"""Suffix that a compressing proxy adds to a tag, before the closing quote."""
 
 _VERSION: Final = re.compile(r'"([1-9][0-9]{0,9})-')
 _LAST_VERSION: Final = 2**31 - 1
-"""The column is a 32 bit number."""
+"""Upper bound of a version: the column is a 32 bit number."""
 
 
 def body_etag(body: bytes) -> str:
-    """Weak: equal bytes, for answers that no single version number describes."""
+    """Weak ETag of equal bytes, for responses that no single version number describes."""
     return f'W/"{blake2b(body, digest_size=12).hexdigest()}"'
 
 
 def row_etag(version: int, data: bytes) -> str:
-    """Strong: the version of one row and a digest of its JSON (`data`, as the API shows it, in UTF-8). The
-    version alone would repeat when a row is deleted and imported again. PostgreSQL can compute it too.
+    """Strong ETag of one row: its version and a digest of its JSON (`data`, as the API shows it, in UTF-8).
+    The version alone would repeat when a row is deleted and imported again. PostgreSQL can compute it too.
     """
     return f'"{version}-{sha256(data).hexdigest()[:16]}"'
 
 
 def row_entry(version: int, data: bytes) -> Entry:
-    """The finished answer that shows one row, from the row's finished JSON."""
+    """Cache entry of a response that shows one row, from the row's JSON."""
     return Entry(envelope_json(data), row_etag(version, data))
 
 
 def json_entry(answer: BaseModel) -> Entry:
-    """The finished bytes of an answer that no single version describes."""
+    """Cache entry of a response that no single version describes."""
     body = answer.model_dump_json(by_alias=True).encode()
     return Entry(body, body_etag(body))
 
 
 @dataclass(frozen=True, slots=True)
 class Precondition:
-    """The `If-Match` of a request. `tags` is None without the header; `"*"` stands for itself. Weak marks are
-    removed, for compression marks our tags as weak and their meaning stays the same.
+    """Precondition of a request by `If-Match`. `tags` is None without the header; `"*"` stands for itself.
+    Weak marks are removed, for compression marks our tags as weak and their meaning stays the same.
     """
 
     tags: tuple[str, ...] | None = None
@@ -75,17 +75,15 @@ class Precondition:
 
     @property
     def versions(self) -> list[int]:
-        """Those that the tags are of: for a row whose answer shows more than its changes, such as a count of
-        downloads.
-        """
+        """Versions in the tags, for rows whose response shows more than their changes, such as downloads."""
         found = (_VERSION.match(tag) for tag in self.tags or ())
         return [version for each in found if each and (version := int(each[1])) <= _LAST_VERSION]
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The tag of a row, and the columns (with their values) that say that it is still the same. Where ids can
-    be imported again versions begin anew, so those name the import too.
+    """ETag of a row, and the columns (with their values) that prove it unchanged. Where ids can be imported
+    again versions begin anew, so those name the import too.
     """
 
     etag: str
@@ -105,8 +103,8 @@ async def as_seen(
     not_found: Callable[[str], HandoverError],
     changed: Callable[[str], HandoverError],
 ) -> Stored:
-    """Writes a row that is as its writer has seen it: the write itself asks for that again, or a change after
-    the look would be lost. Raises `not_found` or `changed`.
+    """Write a row if it matches the precondition: the write itself repeats the condition, or a change after
+    the check would be lost. Raises `not_found` or `changed`.
     """
     still: Mapping[str, object] = {}
     if not precondition.takes_any:
@@ -121,8 +119,8 @@ async def as_seen(
 
 
 def entity_tags(header: str) -> tuple[str, ...]:
-    """The tags of an `If-Match` or `If-None-Match` (RFC 9110, 13.1), without the marks of compression: `W/`,
-    and the suffix of a proxy.
+    """Tags of an `If-Match` or `If-None-Match` (RFC 9110, 13.1), without the marks of compression: `W/`, and
+    the suffix of a proxy.
 
     Our tags hold no commas, so splitting a foreign one in two cannot make it equal to ours.
     """
@@ -131,13 +129,13 @@ def entity_tags(header: str) -> tuple[str, ...]:
 
 
 def matches(header: bytes | str, etag: str) -> bool:
-    """True when an `If-None-Match` (or `If-Match`) names this tag, compared weakly: a list, or `*`."""
+    """True if an `If-None-Match` (or `If-Match`) names this tag, compared weakly: a list, or `*`."""
     tags = entity_tags(header.decode("latin-1") if isinstance(header, bytes) else header)
     return tags == ("*",) or etag.removeprefix("W/") in tags
 
 
 def is_unchanged(scope: Scope, etag: str, modified: datetime | None = None) -> bool:
-    """True when a read is answered with 304, its conditions taken in the order of RFC 9110 (13.2.2). Raises
+    """True if a read is answered with 304, its conditions taken in the order of RFC 9110 (13.2.2). Raises
     PreconditionFailed. `modified`: the `Last-Modified`; without one, conditions on dates do not count.
     """
     if (wanted := list_of(scope, b"if-match")) is not None:
@@ -154,7 +152,7 @@ def is_unchanged(scope: Scope, etag: str, modified: datetime | None = None) -> b
 
 
 def http_date(header: bytes | None) -> datetime | None:
-    """None for what is no date: a condition on it does not count (RFC 9110, 13.1.3)."""
+    """Moment of an HTTP date; None for an invalid one: its condition does not count (RFC 9110, 13.1.3)."""
     if header is None:
         return None
     try:
@@ -166,7 +164,7 @@ def http_date(header: bytes | None) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A URL after routing and validation: enough to answer it again without them."""
+    """URL after routing and validation: enough to answer it again without them."""
 
     policy: "Policy"
     key: str
@@ -183,7 +181,7 @@ async def cached_response(
     *,
     media_type: str = "application/json",
 ) -> Response:
-    """The finished bytes from the cache or from `load`, as 200 or 304; `X-Cache` says which it was. Raises
+    """Response from the cache or from `load`, as 200 or 304; `X-Cache` says which it was. Raises
     PreconditionFailed.
 
     With a `by_url` policy later requests for the same URL are answered by `core.http.response_cache`, which
@@ -200,7 +198,7 @@ async def cached_response(
 def fixed_response(
     request: Request, body: bytes, media_type: str, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Bytes that stay the same as long as the app runs, as 200 or 304. Raises PreconditionFailed."""
+    """Response of bytes that never change while the app runs, as 200 or 304. Raises PreconditionFailed."""
     validated = {"ETag": body_etag(body), "Cache-Control": REVALIDATE}
     if is_unchanged(request.scope, validated["ETag"]):
         return _not_modified(request, body, validated)
@@ -208,7 +206,7 @@ def fixed_response(
 
 
 def _not_modified(request: Request, body: bytes, headers: dict[str, str]) -> Response:
-    """With the `Vary` that compression gives the 200 (RFC 9110, 15.4.5)."""
+    """Response 304, with the `Vary` that compression gives the 200 (RFC 9110, 15.4.5)."""
     if len(body) >= request.app.state.settings.gzip_min_bytes:
         headers["Vary"] = "Accept-Encoding"
     return Response(status_code=304, headers=headers)

@@ -1,5 +1,5 @@
-"""The context of the request in hand: one object, made by the outermost middleware, which the others and the
-routes read and write. It is `request.state.context`.
+"""Context of a request: one object, made by the outermost middleware, which the others and the routes read
+and write. It is `request.state.context`.
 """
 
 import time
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 Header = tuple[bytes, bytes]
 
 PROBES: Final = frozenset({"/health", "/health/live", "/health/ready", "/metrics"})
-"""Asked by machines that must get an answer at all times: never limited, never turned away."""
+"""Paths of probes: never limited, never turned away, for machines must get an answer at all times."""
 
 
 class RequestContext:
-    """All that is known of one request besides what it says itself. Who sets what:
+    """Facts about one request beyond the request itself, by who sets them:
 
     - the outermost middleware: `method` as it was sent (the routes see GET for HEAD); `client`, the address
       it came from; `platform`, None before the app has started and in apps without one; `started_at` on the
@@ -76,13 +76,13 @@ def context_of(scope: Scope) -> RequestContext:
 
 
 def list_of(scope: Scope, name: bytes) -> bytes | None:
-    """All headers of that (lower case) name as the one list that they are (RFC 9110, 5.3)."""
+    """Value of all headers of that (lower case) name, as the one list that they are (RFC 9110, 5.3)."""
     values = [value for key, value in scope["headers"] if key == name]
     return b",".join(values) if values else None
 
 
 def header_of(scope: Scope, name: bytes) -> bytes | None:
-    """The first header of that (lower case) name."""
+    """Value of the first header of that (lower case) name."""
     for key, value in scope["headers"]:
         if key == name:
             return cast(bytes, value)

@@ -31,7 +31,7 @@ class OriginRefused(Forbidden):
 
 
 class Cors:
-    """`*` among the origins allows every one (never with credentials: the API uses none)."""
+    """Layer of CORS. `*` among the origins allows every one (never with credentials: the API uses none)."""
 
     def __init__(self, app: ASGIApp, *, origins: Sequence[str]) -> None:
         self.app = app
@@ -64,7 +64,7 @@ class Cors:
 
 
 def _preflight(asked: bytes | None) -> Response:
-    """Whatever headers the page asks to send, as the old services let it."""
+    """Response to a preflight: it allows whatever headers are asked for, as the old services did."""
     headers = {
         "Access-Control-Allow-Methods": _METHODS,
         "Access-Control-Allow-Headers": asked.decode("latin-1") if asked else _REQUEST_HEADERS,

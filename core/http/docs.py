@@ -1,4 +1,6 @@
-"""`/openapi.json`, and `/docs`: Swagger UI from an installed package, so it works without the internet."""
+"""Routes of the documentation: `/openapi.json`, and `/docs`, Swagger UI from an installed package, so that it
+works without the internet.
+"""
 
 from importlib.metadata import distribution
 from pathlib import Path
@@ -59,7 +61,7 @@ class AssetNotFound(NotFound):
 
 @router.get("/openapi.json")
 async def openapi_document(request: Request) -> Response:
-    """Built and serialised once per app."""
+    """OpenAPI document, built and serialised once per app."""
     state = request.app.state
     if not hasattr(state, "openapi_bytes"):
         state.openapi_bytes = orjson.dumps(request.app.openapi())

@@ -1,4 +1,4 @@
-"""The shapes of answers: `{success, data}`, `{success, count, total, data}` and the one error shape."""
+"""Shapes of responses: `{success, data}`, `{success, count, total, data}` and the one error shape."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -51,7 +51,7 @@ class ListEnvelope(BaseModel, Generic[T]):
 
 
 def envelope_json(data: bytes, message: str | None = None) -> bytes:
-    """The text of an `Envelope` or `Done` around JSON that is finished already."""
+    """JSON of an `Envelope` or `Done` around finished JSON."""
     said = b"" if message is None else b'"message":%b,' % orjson.dumps(message)
     return b'{"success":true,%b"data":%b}' % (said, data)
 
@@ -88,7 +88,7 @@ class ErrorBody(BaseModel):
 
 
 def error_responses(*errors: type[HandoverError]) -> dict[int | str, dict[str, Any]]:
-    """The errors of a route, for clients to see them in OpenAPI: `responses=error_responses(NotFound)`.
+    """OpenAPI responses of a route's errors: `responses=error_responses(NotFound)`.
 
     The errors that any route can answer (400 where input is checked, 429, 500, 503) are added by
     `core.http.openapi`.

@@ -1,4 +1,4 @@
-"""The one place that turns an error into an answer, in the one shape or as RFC 9457 by `Accept`."""
+"""Error responses: the one place that turns an exception into one, in our shape or that of RFC 9457."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ _JSON: Final = "application/json"
 _FORM: Final = "multipart/form-data"
 _PROBLEM: Final = b"application/problem+json"
 _UNREADABLE_BODY: Final = "There was an error parsing the body"
-"""What the framework says when it cannot read a body and knows no place in it."""
+"""Framework's message for a body that it cannot read, without a place in it."""
 _SAID_BETTER: Final = {
     404: "Route not found",
     405: "Method not allowed",
@@ -40,7 +40,7 @@ _SAID_BETTER: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An error as it will be told: nothing internal in it."""
+    """Error as it is shown: nothing internal in it."""
 
     status: int
     code: str
@@ -59,7 +59,7 @@ async def answer(request: Request, error: Exception) -> Response:
 
 
 def error_response(scope: Scope, error: Exception) -> Response:
-    """The answer to any exception. One that nobody planned for is logged, with its traceback, as a crash."""
+    """Response to any exception. An unexpected one is logged, with its traceback, as a crash."""
     fault = _fault_of(scope, error)
     if wants_problem(header_of(scope, b"accept")):
         body, media_type = _problem(scope, fault), _PROBLEM.decode()
@@ -72,7 +72,7 @@ def error_response(scope: Scope, error: Exception) -> Response:
 
 
 def wants_problem(accept: bytes | None) -> bool:
-    """True when RFC 9457 is accepted, and plain JSON not preferred to it."""
+    """True if RFC 9457 is accepted, and plain JSON not preferred to it."""
     if accept is None or _PROBLEM not in accept.lower():
         return False
     quality: dict[str, float] = {}
@@ -168,7 +168,7 @@ def _framework_error(scope: Scope, error: HTTPException) -> Fault:
 
 
 def _allowed(scope: Scope) -> list[str]:
-    """Every method of the path: the framework names only those of the first route that fits."""
+    """All methods of the path: the framework names only those of the first matching route."""
     routes = scope["app"].router.routes
     found = [
         method
@@ -191,7 +191,7 @@ def _refused_input(scope: Scope, error: RequestValidationError) -> Fault:
 
 
 def _wrong_media_type(scope: Scope) -> str | None:
-    """The media type the route reads, when the body that came is of another; None when that is not it."""
+    """Media type that the route reads, if the body is of another one; None if it is not."""
     content_type = header_of(scope, b"content-type")
     media_type = (content_type or b"").partition(b";")[0].strip().lower().decode("latin-1")
     empty = header_of(scope, b"content-length") in (None, b"0") and not header_of(scope, b"transfer-encoding")

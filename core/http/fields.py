@@ -1,4 +1,4 @@
-"""Fields of answers and requests that may be missing, and how OpenAPI says so: without a null in it."""
+"""Optional fields of requests and responses, and their OpenAPI schema: without a null in it."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -9,16 +9,14 @@ def is_none(value: object) -> bool:
 
 
 def without_default(schema: dict[str, Any]) -> None:
-    """For `json_schema_extra`: a field that may be left out of a request but is never null has no default to
-    publish.
+    """Hook for `json_schema_extra`: a field that may be left out of a request but is never null has no
+    default to publish.
     """
     schema.pop("default", None)
 
 
 def without_null(schema: dict[str, Any]) -> None:
-    """For `json_schema_extra` of a field that an answer leaves out when it has no value
-    (`exclude_if=is_none`).
-    """
+    """Hook for `json_schema_extra` of a response's field with `exclude_if=is_none`: it is never null."""
     schema.pop("default", None)
     choices = [choice for choice in schema.pop("anyOf", ()) if choice != {"type": "null"}]
     if len(choices) == 1:
@@ -28,12 +26,12 @@ def without_null(schema: dict[str, Any]) -> None:
 
 
 LEFT_OUT_IF_NONE: Final[dict[str, Any]] = {"exclude_if": is_none, "json_schema_extra": without_null}
-"""Arguments of `Field` for a field of an answer that is left out when it has no value."""
+"""Arguments of `Field` for a field of a response that is left out when it has no value."""
 
 
 def always_there(*names: str) -> Callable[[dict[str, Any]], None]:
-    """For `json_schema_extra` of an answer's model: fields that have a default in the code and are sent with
-    every answer, which a reader may rely on.
+    """Hook for `json_schema_extra` of a response's model: fields that have a default in the code and are sent
+    with every response, which a reader may rely on.
     """
 
     def publish(schema: dict[str, Any]) -> None:

@@ -31,8 +31,8 @@ class CrossSite(Forbidden):
 
 
 class ForgeryProtection:
-    """Refuses a foreign `Host` (421), and a page of another site that would change something (403). Probes
-    are answered whatever the `Host`: load balancers ask by address.
+    """Layer that refuses a foreign `Host` (421), and a page of another site that would change something
+    (403). Probes are answered whatever the `Host`: load balancers ask by address.
     """
 
     def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
@@ -68,7 +68,7 @@ class ForgeryProtection:
 
 
 def _serves(host: bytes, allowed: Iterable[str]) -> bool:
-    """About a `Host`, with or without a port: whether it is of this machine alone, or one of the allowed."""
+    """True for a `Host`, with or without a port, that is of this machine alone or one of the allowed."""
     text = host.decode("latin-1").lower()
     name = text[1:].partition("]")[0] if text.startswith("[") else text.partition(":")[0]
     name = name.rstrip(".")

@@ -1,4 +1,4 @@
-"""Health checks: one for each thing that the service needs, with a time limit and its latency."""
+"""Health checks: one for each dependency of the service, with a time limit and its latency."""
 
 import asyncio
 import time
@@ -82,7 +82,7 @@ async def _timed(name: str, question: Awaitable[object]) -> Check:
 
 
 async def check_database(platform: Platform) -> Check:
-    """A query that travels the whole way: engine, pool, a PostgreSQL that writes."""
+    """Check of the database by a query that needs all of it: engine, pool, a PostgreSQL that writes."""
     return await _timed("database", platform.db.query_raw(WRITABLE))
 
 

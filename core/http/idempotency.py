@@ -1,7 +1,7 @@
-"""`Idempotency-Key` on POST: sent again, the request is answered again instead of being carried out again.
+"""Idempotency keys: a POST with the same `Idempotency-Key` is answered again instead of carried out again.
 
-What is promised, and why it holds: `core.idempotency`. This layer stands inside the compression, so answers
-are kept uncompressed, and outside the body's limit, which the routes still set for themselves.
+The promise, and why it holds, are in `core.idempotency`. This layer is inside the compression, so responses
+are stored uncompressed, and outside the body's limit, which the routes still set for themselves.
 """
 
 import asyncio
@@ -68,7 +68,7 @@ class Idempotency:
 
 
 def _identity(scope: Scope, key: bytes) -> str:
-    """Whose key it is, for which route, and the key. Lengths keep what is joined apart."""
+    """Identity of a key: digest of its holder, the route and the key. Lengths keep the joined parts apart."""
     principal = context_of(scope).principal
     holder = b"" if principal is None else principal.name.encode()
     label = header_of(scope, b"x-user-id") or b""
@@ -87,14 +87,13 @@ def _response(answer: Answer) -> Response:
 
 
 def _is_secret(start: Message) -> bool:
-    """An answer that must not be stored is not stored here either: repeating its request is refused."""
+    """True for a response with `no-store`: it is not stored here either, so a repetition is refused."""
     return any(name == b"cache-control" and b"no-store" in value for name, value in start.get("headers", ()))
 
 
 class _Body:
-    """The request's body on its way to the route, hashed as it passes.
-
-    Of a form the parts are hashed: clients that send a form again choose another boundary.
+    """Request body on its way to the route, hashed as it passes. Of a form the parts are hashed: clients that
+    send a form again choose another boundary.
     """
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
@@ -120,13 +119,13 @@ class _Body:
         return message
 
     async def is_the_same(self, body_hash: str, size: int) -> bool:
-        """Reads little more of it than the other one had."""
+        """True if the body equals the stored one. Reads little more of it than the other one had."""
         while not self._whole and self._received <= size + FORM_OVERHEAD_BYTES:
             await self.receive()
         return self._whole and self.size == size and self.digest() == body_hash
 
     async def read_rest(self) -> None:
-        """The rest that the route had no use for; no more than a little of it."""
+        """Read the rest that the route did not read; at most 1 MiB and 5 seconds."""
         try:
             async with asyncio.timeout(_UNREAD_S):
                 unread = self._received + _UNREAD_BYTES
@@ -157,7 +156,7 @@ class _PlainDigest:
 
 
 class _Answering:
-    """Keeps an answer before it is sent; gives the key up when there is none to keep."""
+    """Response being sent: stored before it is sent; without one to store the key is released."""
 
     def __init__(self, claim: Claim, body: _Body, send: Send) -> None:
         self._claim = claim
@@ -180,7 +179,7 @@ class _Answering:
         await self._server_send(message)
 
     async def _kept(self, start: Message) -> Message:
-        """Store the whole answer, then begin to send it; what is left to send comes back."""
+        """Store the whole response, then begin to send it; returns the message that is left to send."""
         body = b"".join(self._content)
         self._start, self._content = None, []
         await self._body.read_rest()

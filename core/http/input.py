@@ -1,4 +1,4 @@
-"""Models of what clients send: bodies, queries and forms."""
+"""Models of request input: bodies, queries and forms."""
 
 import re
 from functools import cache
@@ -18,13 +18,13 @@ def _digits(value: object) -> object:
 
 
 DIGITS_ALONE: Final = BeforeValidator(_digits)
-"""Behind the bounds of an integer that may come as text: Python would also read `1_000`, ` 1 ` and `+1`.
-Routes see to it for their query parameters.
+"""Validator after the bounds of an integer that may come as text: Python would also read `1_000`, ` 1 ` and
+`+1`. Routes apply it to their query parameters.
 """
 
 
 class Input(BaseModel):
-    """A body, query or form whose fields are taken in snake_case and in camelCase. The OpenAPI document shows
+    """Body, query or form whose fields are taken in snake_case and in camelCase. The OpenAPI document shows
     the spelling of the contract; both at once with different values are an error of that field.
     """
 
@@ -46,7 +46,7 @@ class Input(BaseModel):
 
 @cache
 def _other_spellings(model: type[BaseModel]) -> dict[str, str]:
-    """The documented spelling of each field that has another one, by the other one."""
+    """Documented spelling of each field that has another one, by the other one."""
     found: dict[str, str] = {}
     for name, field in model.model_fields.items():
         documented = field.alias or name

@@ -1,6 +1,6 @@
-"""Lists of more rows than an answer may hold in memory. Their answer is written into an unlinked file first:
-so it is of one snapshot, its length and tag are known when it begins, and a slow reader holds no connection
-of the database.
+"""Spooled lists: those with more rows than a response may hold in memory. The response is written into an
+unlinked file first: so it is of one snapshot, its length and ETag are known when it begins, and a slow reader
+holds no connection of the database.
 """
 
 import asyncio
@@ -29,13 +29,13 @@ from core.http.projection import Projected
 from core.http.rows import list_body, text_entry
 
 LONG: Final = 5_000
-"""A list of more rows is not held in memory, nor cached."""
+"""Upper bound of a list that is held in memory, and cached, in rows."""
 PAGE: Final = 200
-"""Rows that are read at once."""
+"""Number of rows that are read at once."""
 WITHIN: Final = timedelta(minutes=2)
-"""For reading all rows."""
+"""Timeout for reading all rows."""
 MOST: Final = 8
-"""Such answers of one process at a time: each takes the disk for as long as its client reads."""
+"""Upper bound of spooled responses of one process: each takes disk space while its client reads."""
 _BLOCK: Final = 262_144
 
 
@@ -57,11 +57,11 @@ _open = 0
 
 
 class LongList(Exception):
-    """Instead of an answer that is not to be held in memory: `spooled_list` makes it."""
+    """The list is not to be held in memory: `spooled_list` makes the response."""
 
 
 class Spool:
-    """The rows of a list in a file without a name, in `folder`."""
+    """Rows of a list in an unlinked file in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         global _open

@@ -1,4 +1,4 @@
-"""The figures of HTTP. Existing dashboards scrape these two by name."""
+"""Metrics of HTTP. Existing dashboards scrape these two by name."""
 
 from bisect import bisect_left
 from collections.abc import Iterable
@@ -25,14 +25,14 @@ _children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
 
 def route_of(scope: Scope) -> str:
-    """The route's template (`/api/items/{id}`), one word for everything that no route answered."""
+    """Template of the route (`/api/items/{id}`), one word for all requests that no route answered."""
     route = scope.get("route")
     return getattr(route, "path_format", None) or getattr(route, "path", None) or UNMATCHED
 
 
 class AnsweredRequest(NamedTuple):
-    """`at` is the time of its end, in seconds since 1970; `route` is the template,
-    `path` what was asked.
+    """Answered request. `at` is the time of its end, in seconds since 1970; `route` is the template, `path`
+    the requested one.
     """
 
     at: float
@@ -47,7 +47,7 @@ class AnsweredRequest(NamedTuple):
 
 
 def observe(requests: Iterable[AnsweredRequest]) -> None:
-    """Counted here first, so that the figures' files are written once for all requests that are alike."""
+    """Count requests. Equal ones are added up first, so that the metrics' files are written once for them."""
     alike: dict[tuple[str, str, int], list[float]] = {}
     for each in requests:
         alike.setdefault((each.method, each.route, each.status), []).append(each.seconds)

@@ -32,10 +32,10 @@ _QUOTED: Final = re.compile(rb'"(?:\\.|[^"\\])*"', re.DOTALL)
 _EXTENDED_NAME: Final = re.compile(
     rb";[ \t]*filename\*[ \t]*=[ \t]*([^;' \t]*)'[^;' \t]*'([^; \t]*)", re.IGNORECASE
 )
-"""The charset and the escaped bytes of a `filename*` (RFC 8187, 3.2)."""
+"""Charset and escaped bytes of a `filename*` (RFC 8187, 3.2)."""
 
 _CHARSETS: Final = frozenset({"ascii", "utf-8", "utf-16", "iso8859-1", "iso8859-15", "cp1252"})
-"""Of those that Python knows: some of the others give a text another meaning."""
+"""Accepted charsets of those that Python knows: some of the others give a text another meaning."""
 
 _Headers = dict[bytes, bytes]
 
@@ -47,15 +47,15 @@ class NotAForm(UnsupportedMediaType):
 
 
 class MalformedForm(Invalid):
-    """The form is broken, ends too early, or has more in it than a form of ours can have."""
+    """The form is broken, ends too early, or has more parts than allowed."""
 
     code = "http.malformed_form"
 
 
 class Part:
-    """One part of the form, to be read before the next one is asked for; what is left unread is skipped.
+    """Part of the form, to be read before the next one is asked for; what is left unread is skipped.
 
-    `filename` is what the client calls its file, unchecked; None for a plain field. `charset` is that of a
+    `filename` is the client's name of its file, unchecked; None for a plain field. `charset` is that of a
     field's text.
     """
 
@@ -74,9 +74,7 @@ class Part:
             yield data
 
     async def text(self, limit: int = _LARGEST_FIELD) -> str:
-        """The whole of a plain field. Raises MalformedForm when it has more than `limit` bytes, or is no text
-        in its charset.
-        """
+        """Text of a plain field. Raises MalformedForm beyond `limit` bytes, or for another charset."""
         value = b""
         async for data in self:
             value += data
@@ -86,7 +84,7 @@ class Part:
 
 
 def add_field(fields: dict[str, str], name: str, value: str) -> None:
-    """Raises MalformedForm when the form has the field already, with another value."""
+    """Add a field. Raises MalformedForm when the form has it already, with another value."""
     if fields.setdefault(name, value) != value:
         message = "is given more than once, with different values; give it once"
         raise MalformedForm(f'The field "{name[:100]}" {message}', details=[FieldError(name[:100], message)])
@@ -223,14 +221,14 @@ class FormReader:
             raise MalformedForm("The form ends too early")
 
     async def next_data(self) -> bytes | None:
-        """The next bytes of the part in hand; None at its end."""
+        """Next bytes of the current part; None at its end."""
         data = await self.peek_data()
         if data is not None:
             self._form.events.popleft()
         return data
 
     async def peek_data(self) -> bytes | None:
-        """The same, without taking them."""
+        """Next bytes of the current part, without taking them."""
         if not await self._filled():
             raise MalformedForm("The form ends too early")
         event = self._form.events[0]
@@ -259,7 +257,7 @@ class FormReader:
 
 
 def _filename(disposition: bytes, options: dict[bytes, bytes]) -> str | None:
-    """`filename*` is not meant for forms (RFC 7578, 4.2), so it only counts alone."""
+    """File name of a part. `filename*` is not meant for forms (RFC 7578, 4.2), so it only counts alone."""
     if (plain := options.get(b"filename")) is not None:
         return _text(plain, "utf-8", "The name of a file")
     extended = _EXTENDED_NAME.search(_QUOTED.sub(b'""', disposition))

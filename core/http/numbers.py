@@ -1,4 +1,4 @@
-"""Numbers of answers that are no whole ones."""
+"""Fractional numbers of responses."""
 
 from typing import Annotated, Final
 
@@ -15,6 +15,6 @@ def _in_range(value: float) -> float:
 
 
 Measure = Annotated[float, AfterValidator(_in_range)]
-"""Between 0 and 1e15, where all programs that write the fewest digits write the same ones. Beyond 2**53 the
-middle between two neighbours, which some take for one of them, can have fewer digits than both.
+"""Number between 0 and 1e15, where all programs that write the fewest digits write the same ones. Beyond
+2**53 the middle between two neighbours, which some take for one of them, can have fewer digits than both.
 """

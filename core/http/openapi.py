@@ -1,4 +1,4 @@
-"""The OpenAPI document: FastAPI's, with the errors that we really answer instead of the framework's 422."""
+"""OpenAPI document: FastAPI's, with the errors that we really answer instead of the framework's 422."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -50,7 +50,7 @@ _PROBES_PREFIXES: Final = ("/health", "/metrics")
 
 @dataclass(frozen=True, slots=True)
 class HeaderRead:
-    """A request header that a dependency reads by itself, said in its `Annotated` type. A parameter of the
+    """Request header that a dependency reads by itself, noted in its `Annotated` type. A parameter of the
     framework's `Header` would cost each write a fiftieth of its time.
     """
 
@@ -63,7 +63,7 @@ class HeaderRead:
 
 
 def install(app: FastAPI) -> None:
-    """Let `app.openapi()` give the corrected document, built once."""
+    """Make `app.openapi()` return the corrected document, built once."""
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:

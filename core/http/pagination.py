@@ -1,4 +1,4 @@
-"""Paging: `limit` and `offset`, or an opaque keyset `cursor` that stays right while rows come and go."""
+"""Pagination: `limit` and `offset`, or an opaque keyset `cursor` that stays right while rows come and go."""
 
 import base64
 import binascii
@@ -24,7 +24,7 @@ CappedLimit = Annotated[
     Field(ge=1, description=f"How many at most; more than {CAP} gives {CAP}"),
     AfterValidator(lambda limit: min(limit, CAP)),
 ]
-"""For lists whose published `limit` has no bound: a large one is still answered."""
+"""Limit for lists whose published `limit` has no bound: a large one is still answered."""
 Offset = Annotated[int, Field(ge=0, le=MAX_OFFSET, description="How many rows to skip")]
 Cursor = Annotated[Text, Field(max_length=2048, description="`nextCursor` of the page before")]
 TextCursor = Annotated[
@@ -35,24 +35,24 @@ TextCursor = Annotated[
         json_schema_extra={"pattern": "^[A-Za-z0-9_-]*$"},
     ),
 ]
-"""Of a list that has an order by a text: room for the longest one, and the longest id."""
+"""Cursor of a list that has an order by a text: room for the longest one, and the longest id."""
 
 Scope = tuple[str, ...]
-"""Names a list, and the order and direction if it has several: its cursors are good for no other."""
+"""Name of a list, and the order and direction if it has several: its cursors are valid for no other."""
 Key = datetime | int | str | None
-"""A part of a row's sort key."""
+"""Part of a row's sort key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place in a list that goes by time of creation and id: the row that the page before ended with."""
+    """Keyset position in a list by time of creation and id: the last row of the page before."""
 
     created_at: datetime
     id: str
 
 
 def check_start(cursor: str | None, offset: int | None) -> None:
-    """A page begins behind a cursor or an offset. Raises Invalid for both."""
+    """Raises Invalid for a cursor together with an offset: a page begins after one of them."""
     if cursor is not None and offset:
         wrong = FieldError("offset", "cannot be used together with cursor", offset)
         raise Invalid("Validation failed", details=[wrong])
@@ -63,20 +63,20 @@ def position_cursor(position: Position, scope: Scope = ()) -> str:
 
 
 def decode_position(cursor: str, scope: Scope = ()) -> Position:
-    """Raises Invalid when it is not a cursor of `position_cursor`."""
+    """Position of a cursor. Raises Invalid when it is not one of `position_cursor`."""
     return Position(*decode_place(scope, cursor, moment_of, str, issued_bare=True))
 
 
 def encode_place(scope: Scope, *place: Key) -> str:
-    """The cursor of a row in an order: `place` is its sort key, the id last."""
+    """Cursor of a row in an order: `place` is its sort key, the id last."""
     return encode_cursor(*scope, *map(_text, place))
 
 
 def decode_place(
     scope: Scope, cursor: str, *readers: Callable[[str], Key], issued_bare: bool = False
 ) -> list[Any]:
-    """The sort key; each reader takes a part of it, and raises ValueError or OverflowError for what is none.
-    `issued_bare`: cursors of this order once named no scope, and hold.
+    """Sort key of a cursor; each reader parses a part of it, or raises ValueError or OverflowError.
+    `issued_bare`: cursors of this order once named no scope, and remain valid.
 
     Raises Invalid for a cursor of another list or order.
     """
@@ -93,7 +93,7 @@ def decode_place(
 
 
 def moment_of(text: str) -> datetime:
-    """The reader of a moment, in the one form that `to_iso` writes."""
+    """Reader of a moment, in the one form that `to_iso` writes."""
     moment = datetime.fromisoformat(text)
     if to_iso(moment) != text:
         raise ValueError
@@ -101,7 +101,7 @@ def moment_of(text: str) -> datetime:
 
 
 def number_of(text: str) -> int:
-    """The reader of a whole number from 0 up to what a column of 32 bits holds."""
+    """Reader of a whole number from 0 up to what a column of 32 bits holds."""
     number = int(text)
     if str(number) != text or not 0 <= number < 2**31:
         raise ValueError
@@ -113,7 +113,7 @@ def _text(key: Key) -> str:
 
 
 def beyond(after: Position, *, newest_first: bool = True) -> list[Any]:
-    """What a typed call asks ("AND") of the rows that come after the position."""
+    """Condition ("AND" of a typed call) for the rows after the position."""
     past, further = ("lt", "gt") if newest_first else ("gt", "lt")
     # The first condition repeats part of the second: it is the one that an index can jump to.
     return [
@@ -123,13 +123,13 @@ def beyond(after: Position, *, newest_first: bool = True) -> list[Any]:
 
 
 def encode_cursor(*parts: str) -> str:
-    """A scope and the sort key of a page's last row, to be handed back as it is."""
+    """Opaque cursor of a scope and the sort key of a page's last row."""
     text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str) -> list[str]:
-    """The parts that `encode_cursor` was given. Raises Invalid when it is not one of ours."""
+    """Parts that `encode_cursor` was given. Raises Invalid when it is not one of ours."""
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         values = json.loads(base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True))
@@ -144,6 +144,6 @@ def decode_cursor(cursor: str) -> list[str]:
 
 
 def bad_cursor(cursor: str) -> Invalid:
-    """For a cursor that is none of ours, or of another list or order."""
+    """Error for a cursor that is none of ours, or of another list or order."""
     message = "must be the nextCursor of an earlier answer of this list in this order"
     return Invalid("Validation failed", details=[FieldError("cursor", message, cursor)])

@@ -1,4 +1,4 @@
-"""Projections: the SQL that writes the JSON of a response model, derived from the model itself.
+"""Projections: SQL that writes the JSON of a response model, derived from the model itself.
 
 The text has the bytes that the model's own `model_dump_json` would give. A model that PostgreSQL cannot write
 so is refused, and so is a value that the model would refuse.
@@ -25,7 +25,7 @@ from core.http.text import EmptyIfNone
 from core.http.timestamps import Timestamp
 
 NEWEST_FIRST: Final = ("created_at", "id")
-"""The columns of the order that most lists have: their position is what a cursor says."""
+"""Columns of the order that most lists have: cursors are positions in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,8 @@ async def projected(
     one row, which the call includes. `total` comes along in the same statement. `order` names the timestamp
     and the id that the rows are ordered by, which the model shows; `scope` the list, for its cursor.
 
-    With DB_PROJECTED_READS=false the rows themselves are asked for. Raises TypeError for a model with a field
-    of another form, and as `core.database.projection.project` does.
+    With DB_PROJECTED_READS=false the rows themselves are read. Raises TypeError for a model with a field of
+    another form, and as `core.database.projection.project` does.
     """
     take = None if size is None else size + 1
     place = () if size is None else _names(model, order)
@@ -93,7 +93,7 @@ async def projected_rows(
     columns: tuple[str, ...],
     find: Callable[[], Awaitable[Sequence[object]]],
 ) -> list[tuple[list[Any], bytes]]:
-    """The rows one by one, otherwise as `projected`: the values of `columns` (texts, UUIDs and whole numbers,
+    """Rows one by one, otherwise as `projected`: the values of `columns` (texts, UUIDs and whole numbers,
     which need not be shown) and the row's JSON.
     """
     if not db.engine.options.projected_reads:
@@ -110,9 +110,7 @@ async def projected_in_order(
     ids: Sequence[str],
     find: Callable[[], Awaitable[Sequence[object]]],
 ) -> Projected:
-    """Those of the rows that exist, in the order of the ids; `find()` is one `find_many` of them, and is not
-    called for no ids.
-    """
+    """Existing rows in the order of the ids; `find()` is one `find_many` of them, not called for no ids."""
     if not ids:
         return Projected(0, b"", None)
     rows = {row_id: json for [row_id], json in await projected_rows(db, model, ("id",), find)}
@@ -170,7 +168,9 @@ def _statement(
 
 
 def _object(model: type[BaseModel], relation: str | None = None, path: str | None = None) -> str:
-    """`relation` is the column that holds the row where it was joined to another one, as a JSON object."""
+    """SQL of a model's JSON object. `relation` is the column that holds the row where it was joined to
+    another one, as a JSON object.
+    """
     fields: list[sql.Field] = []
     for name, info in model.model_fields.items():
         where = f"{path or model.__name__}.{name}"
@@ -182,7 +182,7 @@ def _object(model: type[BaseModel], relation: str | None = None, path: str | Non
             raise TypeError(f"{where}: how PostgreSQL writes {kind} is not known")
         if info.exclude or (left_out and (info.exclude_if is not is_none or not fields)):
             raise TypeError(f"{where}: PostgreSQL leaves out NULL only, and not in the first field")
-        # No setting has that name: the one expression that is an error only where it is evaluated.
+        # No setting has that name: the expression is an error, but only where it is evaluated.
         value = f"coalesce({value}, current_setting('{where} has no form for what is stored'))"
         never_none = kind == list[str] or (kind == EmptyIfNone and not may_be_none)
         if (may_be_none or left_out) and not never_none:
@@ -200,13 +200,13 @@ def _object(model: type[BaseModel], relation: str | None = None, path: str | Non
 _OF_NO_EFFECT: Final = frozenset(
     {"alias_generator", "from_attributes", "frozen", "json_schema_extra", "populate_by_name"}
 )
-"""Settings of a model that change nothing of what it writes, or (the aliases) what its fields say too."""
+"""Settings of a model that do not change its JSON, or (the aliases) are in its fields too."""
 
 
 def _form(kind: Any, column: str, where: str) -> str | None:
-    """The SQL that makes the JSON of a value that is not NULL; NULL for one that the model refuses."""
+    """SQL of the JSON of a value that is not NULL; it gives NULL for one that the model refuses."""
     if (related := _related(kind)) is not None:
-        # Of several rows it would be a list.
+        # A relation of several rows would be a list.
         return f"CASE WHEN jsonb_typeof({column}) = 'object' THEN {_object(related, column, where)} END"
     if _is_literal(kind):
         values = ", ".join(f"'{each}'" for each in get_args(kind))
@@ -215,7 +215,7 @@ def _form(kind: Any, column: str, where: str) -> str | None:
 
 
 def _inner(kind: Any, text: str) -> str | None:
-    """The value of a joined row that is `text` there. Of the other forms the text is another one there."""
+    """SQL of a joined row's value, which is text there; None for forms whose text differs there."""
     cast = "" if _is_literal(kind) else next((cast for known, cast in _CASTS if kind == known), None)
     return None if cast is None else text + cast
 
@@ -237,13 +237,13 @@ def _is_literal(kind: Any) -> bool:
 
 
 def _moment(column: str) -> str:
-    """Of the years that Python has."""
+    """SQL of a moment in the years that Python has."""
     condition = f"{column} >= '0001-01-01Z' AND {column} < '9999-12-31 24:00Z'"
     return f"CASE WHEN {condition} THEN {sql.moment(column)} END"
 
 
 def _texts(column: str) -> str:
-    """The typed client gives NULL as the empty list, and refuses lists of lists (as array_position does)."""
+    """SQL of a list of texts. The typed client gives NULL as [], and refuses lists of lists."""
     texts = sql.text(f"coalesce({column}, '{{}}')")
     return f"CASE WHEN array_position({column}, NULL) IS NULL THEN {texts} END"
 
@@ -269,7 +269,7 @@ def _needs_no_escape(value: object) -> bool:
 
 
 def _kind(info: FieldInfo) -> tuple[Any, bool]:
-    """The type of a field without its None, and whether it has one."""
+    """Type of a field without its None, and whether it has one."""
     annotation = info.rebuild_annotation()
     if get_origin(annotation) in (Union, types.UnionType):
         others = [each for each in get_args(annotation) if each is not type(None)]

@@ -1,4 +1,5 @@
-"""One token bucket per client: in Redis, shared by all workers and hosts, else inside the process.
+"""Rate limit: one token bucket per client, in Redis, shared by all workers and hosts, else inside the
+process.
 
 The bucket holds RATE_LIMIT_MAX tokens and fills evenly over RATE_LIMIT_WINDOW_S; a request takes one.
 
@@ -69,7 +70,9 @@ _FAILURES: Final = (RedisError, OSError, TimeoutError)
 
 
 class Verdict(NamedTuple):
-    """`reset_s` until the bucket is full, `retry_s` until the next token: whole seconds, rounded up."""
+    """Outcome of a request. `reset_s` until the bucket is full, `retry_s` until the next token: whole
+    seconds, rounded up.
+    """
 
     allowed: bool
     remaining: int
@@ -79,9 +82,8 @@ class Verdict(NamedTuple):
 
 @dataclass(slots=True)
 class _Lease:
-    """Tokens of one client that this process may use until `until` (monotonic seconds).
-
-    `second` is that of Redis in which they were taken, `behind` what the bucket held after that.
+    """Lease of one client's tokens, which this process may use until `until` (monotonic seconds). `second` is
+    that of Redis in which they were taken, `behind` the tokens left in the bucket after that.
     """
 
     size: int
@@ -112,14 +114,14 @@ class RateLimiter:
         self._turns = asyncio.Semaphore(_MAX_CONNECTIONS)
 
     async def take(self, client: str, redis: Redis | None) -> Verdict:
-        """Never raises for want of Redis: then each process counts for itself and asks again in a second."""
+        """Take a token. Never raises for want of Redis: then each process counts for itself for a second."""
         key = limit_key(client)
         while (verdict := self.take_leased(client)) is None:
             if redis is None or self._resting():
                 return self._take_local(key)
-            # One request asks for all of this client that wait: they share the lease, or the refusal.
+            # One request asks Redis for all waiting ones of its client: they share the lease, or the refusal.
             asking = self._asking.get(key)
-            # One that is done has its callback still to come, and waiting for it would not let it come.
+            # A task that is done may not have run its callback yet; awaiting it would not let it run.
             if asking is None or asking.done():
                 asking = self._asking[key] = asyncio.create_task(self._ask(key, redis))
                 asking.add_done_callback(lambda done: self._forget(key, done))
@@ -133,7 +135,7 @@ class RateLimiter:
             del self._asking[key]
 
     def take_leased(self, client: str) -> Verdict | None:
-        """At once, from the lease that this process holds; None when Redis has to be asked."""
+        """Verdict from the lease that this process holds; None when Redis has to be asked."""
         lease = self._leases.get(limit_key(client))
         if lease is None or not lease.left or time.monotonic() >= lease.until:
             return None
@@ -142,15 +144,15 @@ class RateLimiter:
         return Verdict(True, remaining, _seconds((self.capacity - remaining) / self._rate), 0)
 
     async def close(self) -> None:
-        """Gives back what is left of all leases. For when no more requests come."""
+        """Give back what is left of all leases, when no more requests come."""
         if self._returning is not None:
             await self._returning
         await self._give_back([(key, self._leases.pop(key)) for key in list(self._leases)])
 
     async def _ask(self, key: str, redis: Redis) -> Verdict | None:
-        """End the client's lease and take the next. The verdict when that is refused."""
+        """End the client's lease and take the next. Returns the verdict when that is refused."""
         async with self._turns:
-            # Those who waited for a turn while Redis failed need not find out for themselves.
+            # Requests that waited for a turn while Redis failed need not try it themselves.
             if self._resting():
                 return None
             earlier = self._leases.pop(key, None)
@@ -173,7 +175,7 @@ class RateLimiter:
         return None
 
     def _sweep_later(self) -> None:
-        """When the oldest lease ends; it is the first, since each new one is put last."""
+        """Schedule a sweep when the oldest lease ends; it is the first, since each new one is put last."""
         loop = asyncio.get_running_loop()
         if self._sweeps_on is not loop:
             self._sweeps_on = loop
@@ -181,7 +183,7 @@ class RateLimiter:
             loop.call_later(max(0.0, oldest.until - time.monotonic()), self._sweep)
 
     def _sweep(self) -> None:
-        """Leases that ended and were not renewed go back together."""
+        """Give back leases that ended and were not renewed, together."""
         self._sweeps_on = None
         now = time.monotonic()
         ended = []
@@ -193,7 +195,7 @@ class RateLimiter:
             self._returning = asyncio.create_task(self._give_back(ended))
 
     async def _give_back(self, leases: Iterable[tuple[str, _Lease]]) -> None:
-        """In one round trip. Without Redis they are lost, and the bucket refills all the same."""
+        """Give back leases in one round trip. Without Redis they are lost, and the bucket refills anyway."""
         if self._script is None or self._resting():
             return
         redis = self._script[0]

@@ -1,4 +1,5 @@
-"""The outermost middleware: names each request, times it, has it logged and counted, lets no exception out.
+"""Outermost middleware: gives each request its id, times it, has it logged and counted, lets no exception
+out.
 
 Its one wrapper around `send` adds every header that the layers below asked for in the request's context.
 """
@@ -71,7 +72,7 @@ class RequestMiddleware:
 
 
 class _Response:
-    """The answer, as it is sent. `end` is called after its last byte, or when no more will come."""
+    """Response as it is sent. `end` is called after its last byte, or when no more will come."""
 
     __slots__ = ("context", "ended", "meter", "scope", "server_send")
 
@@ -128,7 +129,7 @@ class _Response:
         log.error("http.crashed", error=type(error).__name__, after="response started", exc_info=error)
 
     def end(self) -> None:
-        """Count and log, once."""
+        """Count and log the request, once."""
         if self.ended:
             return
         self.ended = True
@@ -156,17 +157,16 @@ def _request_id(scope: Scope) -> str:
 
 
 def _new_id() -> str:
-    """A UUID like others (version 4) at a tenth of their cost: random for each process, then counted. An id
-    names a request and guards nothing.
+    """New request id: a UUID (version 4) at a tenth of the usual cost, random for each process, then counted.
+    An id names a request and guards nothing.
     """
     return f"{_ID_OF_PROCESS}{next(_count) & 0xFFFFFFFFFFFF:012x}"
 
 
 def _normalized(scope: Scope) -> Scope:
-    """HEAD is answered by the GET route; a trailing slash means nothing, as it did for the old servers.
-
-    Then it is a copy: the server's own scope stays as it is. An escaped slash (`%2F`) at the end belongs to
-    the id before it.
+    """Scope in which HEAD is answered by the GET route, and a trailing slash means nothing, as for the old
+    servers. If changed it is a copy: the server's own scope stays as it is. An escaped slash (`%2F`) at the
+    end belongs to the id before it.
     """
     path: str = scope["path"]
     ends = (

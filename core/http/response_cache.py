@@ -1,11 +1,11 @@
-"""The response cache: known URLs are answered before routing, without validation or serialization.
+"""Response cache: known URLs are answered before routing, without validation or serialization.
 
 A URL is parsed and validated once. When its route answered it through `cached_response` under a `by_url`
 policy (whose promise is that path and query alone decide the answer), what that resolved to is remembered,
 and later requests for the same bytes of URL are answered here: same body, same headers. The memory says
 where an answer is, never what it is: whether an entry may still be used is the cache's decision each time.
 
-URLs are told apart byte by byte, so an unusual spelling only takes the long way once more. Errors are not
+URLs are compared byte by byte, so an unusual spelling only takes the long way once more. Errors are not
 remembered, which keeps unknown ids out.
 """
 
@@ -40,8 +40,8 @@ _X_CACHE: Final[dict[Outcome, Header]] = {
 
 @dataclass(slots=True)
 class _Known:
-    """`plain` and `gzip` are where the answer's two forms are kept. `short`: when it was last looked at, it
-    was not worth compressing, so that there is one form.
+    """Known URL. `plain` and `gzip` are the cache addresses of the response's two forms. `short`: when last
+    checked it was not worth compressing, so that there is one form.
     """
 
     resolved: Resolved
@@ -116,7 +116,7 @@ class ResponseCache:
         return 200, headers, body
 
     def _remember(self, url: tuple[bytes, bytes], scope: Scope) -> None:
-        """After the long way: only what it answered with success."""
+        """Remember a URL that the route has answered with success."""
         context = context_of(scope)
         resolved, route = context.resolved, scope.get("route")
         if resolved is None or not resolved.policy.by_url or route is None:
@@ -134,7 +134,7 @@ class ResponseCache:
     async def _load(
         self, cache: Cache, known: _Known, plain: Entry | None, *, compressed: bool
     ) -> tuple[Entry, Outcome]:
-        """The compressed form is made of the plain one, kept beside it and valid as long."""
+        """Entry of a known URL. Its compressed form is made of the plain one, and valid as long."""
         resolved, outcome = known.resolved, Outcome.HIT
         if plain is None and compressed:
             plain = cache.peek(known.plain)

@@ -40,7 +40,7 @@ register_url_convertor("text", AnyText())
 
 
 class Parameter(NamedTuple):
-    """A parameter of a route's function: its type, and what its `Annotated` says besides."""
+    """Parameter of a route's function: its type, and the other arguments of its `Annotated`."""
 
     name: str
     kind: Any
@@ -51,7 +51,7 @@ class Parameter(NamedTuple):
 
 
 def parameters(function: Callable[..., Any], *, deep: bool = True) -> Iterator[Parameter]:
-    """Of a route's function and, unless not `deep`, of all that it depends on."""
+    """Parameters of a route's function and, unless not `deep`, of all its dependencies."""
     for name, hint in get_type_hints(function, include_extras=True).items():
         if name != "return":
             notes: Sequence[object] = getattr(hint, "__metadata__", ())
@@ -63,8 +63,8 @@ def parameters(function: Callable[..., Any], *, deep: bool = True) -> Iterator[P
 
 @dataclass(slots=True)
 class _Call:
-    """A coroutine, and its arguments of a valid request: the request itself, strings of the path, the body,
-    and the results of other such calls. The framework's solver would take an eighth of a write's time.
+    """Coroutine, and its arguments of a valid request: the request itself, strings of the path, the body, and
+    the results of other such calls. The framework's solver would take an eighth of a write's time.
     """
 
     function: Callable[..., Coroutine[Any, Any, Any]]
@@ -76,7 +76,7 @@ class _Call:
 
     @classmethod
     def of(cls, function: Callable[..., Any]) -> Self | None:
-        """None for a function that asks for anything else."""
+        """Call of the function; None if it has any other parameter."""
         if not iscoroutinefunction(function):
             return None
         call = cls(function)
@@ -98,7 +98,7 @@ class _Call:
         return call
 
     async def run(self, request: Request, body: object, results: dict[Any, Any]) -> Any:
-        """`results` are those of the calls so far: each is made once."""
+        """Result of the function. `results` are those of the calls so far: each is made once."""
         arguments: dict[str, Any] = {name: request.path_params[name] for name in self.path}
         arguments.update(dict.fromkeys(self.request, request))
         arguments.update(dict.fromkeys(self.body, body))
@@ -110,7 +110,7 @@ class _Call:
 
 
 class Route(APIRoute):
-    """A route that refuses queries in which a parameter is given twice, or a whole number not by digits."""
+    """Route that refuses queries in which a parameter is given twice, or a whole number not by digits."""
 
     def get_route_handler(self) -> Handler:
         answer, known = self._answer(), dict(_query_parameters(self.endpoint))
@@ -124,7 +124,9 @@ class Route(APIRoute):
         return checked if known else answer
 
     def _answer(self) -> Handler:
-        """The framework's way for whatever `_Call` has no place for, and for each request with a fault."""
+        """Handler of the route: the framework's for whatever `_Call` has no place for, and for each request
+        with a fault.
+        """
         general = super().get_route_handler()
         call, answer = _Call.of(self.endpoint), get_type_hints(self.endpoint).get("return")
         is_response = isclass(answer) and issubclass(answer, Response)
@@ -149,7 +151,7 @@ class Route(APIRoute):
 
     @cached_property
     def media_type(self) -> str:
-        """The type of the body that it reads, if it reads one."""
+        """Media type of the body that the route reads, JSON by default."""
         found = list(parameters(self.endpoint))
         if any(each.has(params.File) or each.kind is UploadFile for each in found):
             return "multipart/form-data"
@@ -157,7 +159,7 @@ class Route(APIRoute):
 
 
 def _query_parameters(function: Callable[..., Any]) -> Iterator[tuple[str, bool]]:
-    """Those that are given once, and whether each is a whole number."""
+    """Names of query parameters that are given once, each with True for a whole number."""
     for each in parameters(function):
         if each.has(_ELSEWHERE):
             continue
@@ -174,27 +176,27 @@ def _query_parameters(function: Callable[..., Any]) -> Iterator[tuple[str, bool]
 
 
 def _types_in(annotation: object) -> Iterator[object]:
-    """Those of `list[int] | None`, say: list, int and None."""
+    """Types in an annotation: of `list[int] | None`, say, list, int and None."""
     yield get_origin(annotation) or annotation
     for each in get_args(annotation):
         yield from _types_in(each)
 
 
 class Router(APIRouter):
-    """The router of a slice. Named here so that code below the features need not import the framework."""
+    """Router of a slice. Named here so that code below the features need not import the framework."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(route_class=Route, generate_unique_id_function=_operation_id, **options)
 
 
 def _operation_id(route: APIRoute) -> str:
-    """The function's name: it is what generated clients call, so it changes only on purpose."""
+    """Operation id: the function's name. Generated clients call it, so it changes only on purpose."""
     return route.name
 
 
 def _check_query(given: QueryParams, known: Mapping[str, bool]) -> None:
-    """Raises Invalid. A parameter of which one is meant is given once; a whole number has digits alone, where
-    pydantic would also read `1_000`, ` 1 ` and `+1`.
+    """Raises Invalid for a repeated parameter of which one is meant, and for a whole number with more than
+    digits, where pydantic would also read `1_000`, ` 1 ` and `+1`.
     """
     counts = Counter(name for name, _ in given.multi_items())
     faults = []

@@ -1,4 +1,4 @@
-"""Answers in finished JSON: one row, a page of them, the outcome of a change."""
+"""Responses in finished JSON: one row, a page of them, the outcome of a change."""
 
 import asyncio
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ from core.http.envelope import envelope_json, list_ends
 from core.http.projection import Projected
 
 LONG: Final = 1_048_576
-"""Bytes that take a millisecond to hash: more of them would hold up other requests."""
+"""Upper bound of the bytes hashed on the event loop: about a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`data` is a row's JSON as the API shows it, in UTF-8; `version` counts the row's changes."""
+    """Row in finished JSON: `data` is as the API shows it, in UTF-8; `version` counts the row's changes."""
 
     version: int
     data: bytes
@@ -33,7 +33,7 @@ class Row:
 
 
 def row_of(model: type[BaseModel], row: object, version: int) -> Row:
-    """A row of the typed client as the response model shows it."""
+    """Row of the typed client as the response model shows it."""
     return Row(
         version, model.model_validate(row, from_attributes=True).model_dump_json(by_alias=True).encode()
     )
@@ -45,7 +45,7 @@ def list_body(rows: Projected, total: int | None = None) -> bytes:
 
 
 async def text_entry(body: bytes) -> Entry:
-    """A whole answer that shows more than one row."""
+    """Cache entry of a complete response that shows more than one row."""
     if len(body) <= LONG:
         return Entry(body, body_etag(body))
     return Entry(body, await asyncio.to_thread(body_etag, body))

@@ -1,4 +1,4 @@
-"""Headers that tell browsers to be careful, ready as bytes. `/docs` needs scripts and styles of its own."""
+"""Security headers of responses, ready as bytes. `/docs` needs scripts and styles of its own."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Routes about the service itself: `/`, `/health...`, `/metrics`."""
+"""Routes of the service itself: `/`, `/health...`, `/metrics`."""
 
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -53,7 +53,7 @@ class Info(BaseModel):
 
 
 def service_version() -> str:
-    """As installed; a source folder that was not installed has none."""
+    """Version as installed; "0.0.0" for a source folder that was not installed."""
     try:
         return version(SERVICE)
     except PackageNotFoundError:

@@ -40,7 +40,7 @@ def _trim(value: object) -> object:
 
 
 def _not_blank(text: str) -> str:
-    """White space that trimming leaves (a "next line" character, say) does not make a text either."""
+    """Refuse a text of white space that trimming leaves (a "next line" character, say)."""
     if not text.strip():
         raise PydanticCustomError("blank", "must not be empty")
     return text
@@ -51,13 +51,13 @@ def _empty_if_none(value: object) -> object:
 
 
 Text = Annotated[str, BeforeValidator(_check)]
-"""Kept to the character."""
+"""Text as it is."""
 
 Trimmed = Annotated[str, BeforeValidator(_trim)]
-"""Without the white space around it; length limits count what is left."""
+"""Text without the white space around it; length limits count what is left."""
 
 NotBlank = Annotated[Trimmed, Field(min_length=1), AfterValidator(_not_blank)]
-"""Trimmed, and something is left."""
+"""Trimmed text that is not empty."""
 
 EmptyIfNone = Annotated[str, BeforeValidator(_empty_if_none)]
-"""Of an answer: where the database has NULL, clients are shown an empty text."""
+"""Text of a response: empty where the database has NULL."""

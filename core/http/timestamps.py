@@ -1,4 +1,4 @@
-"""Timestamps as the clients know them: UTC, three fraction digits, `Z` (JavaScript's `toISOString`)."""
+"""Timestamps in the clients' form: UTC, three fraction digits, `Z` (JavaScript's `toISOString`)."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -17,15 +17,16 @@ _END_OF_DAY: Final = re.compile(r"(?<=[T ])24(?=(?::?00(?::?00(?:[.,]0+)?)?)?(?:
 
 
 def to_iso(moment: datetime) -> str:
-    """`2025-10-23T22:45:24.940Z`. A moment without a zone is taken as UTC; microseconds are cut off."""
+    """Text of a moment, `2025-10-23T22:45:24.940Z`. No zone means UTC; microseconds are cut off."""
     if moment.tzinfo is not None and moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
     return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def from_iso(text: str) -> datetime:
-    """An ISO 8601 timestamp in UTC; without an offset it means UTC. The date is that of a calendar, a week
-    (`2025-W43-4`) or an ordinal one (`2025-296`), in basic or extended form; `24:00` is the end of the day.
+    """Moment of an ISO 8601 timestamp, in UTC; without an offset it means UTC. The date is that of a
+    calendar, a week (`2025-W43-4`) or an ordinal one (`2025-296`), in basic or extended form; `24:00` is the
+    end of the day.
 
     Raises ValueError or, outside the years 1 to 9999, OverflowError.
     """
@@ -52,7 +53,7 @@ def _day_of_year(year: int, number: int) -> date:
 
 
 def now() -> datetime:
-    """The present in the precision that is stored: milliseconds."""
+    """Current time in the precision that is stored: milliseconds."""
     moment = datetime.now(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
@@ -79,4 +80,4 @@ Timestamp = Annotated[
     PlainSerializer(to_iso, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": [_EXAMPLE]}),
 ]
-"""Takes any ISO 8601 timestamp (without a zone: UTC) and writes the one form."""
+"""Timestamp: reads any ISO 8601 text (without a zone: UTC) and writes the one form."""

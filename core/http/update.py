@@ -1,4 +1,4 @@
-"""Bodies of partial updates: the rules for new values do not hold for what stays as it is.
+"""Bodies of partial updates: the rules for new values do not hold for values that stay.
 
 Rows of an old service may have values that nobody could write today: a longer title, no description. Clients
 that send a whole row back with one field changed must be able to change it.
@@ -25,8 +25,8 @@ _TOO_LONG: Final = frozenset({"string_too_long", "too_long"})
 
 
 class Update(Input):
-    """Fields whose values are too long or empty, and nothing else is wrong, are held back until the row is
-    known: `if values.held_back: values.settle(row)`.
+    """Partial update. If values are too long or empty, and nothing else is wrong, they are held back until
+    the row is known: `if values.held_back: values.settle(row)`.
     """
 
     @classmethod
@@ -62,7 +62,7 @@ class Update(Input):
         return bool(self._sent)
 
     def settle(self, row: Mapping[str, Any] | None) -> None:
-        """Of the row as the API shows it. Raises Invalid if one of the values is not what it has already."""
+        """Raises Invalid if a held back value is not that of the row, as the API shows it."""
         wrong = {name for name, value in self._sent.items() if row is None or (value or "") != row.get(name)}
         if wrong:
             faults = [fault for fault in self._faults if fault["loc"][0] in wrong]

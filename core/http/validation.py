@@ -1,4 +1,4 @@
-"""Validation errors in plain words: what pydantic refused becomes `tags.0: must be a string`."""
+"""Validation errors in plain words: those of pydantic become `tags.0: must be a string`."""
 
 import json
 import math
@@ -78,7 +78,7 @@ def safe_text(text: str) -> str:
 
 
 def field_errors(errors: Iterable[Mapping[str, Any]]) -> list[FieldError]:
-    """Each once, and at most MAX_DETAILS: a long list of wrong entries must not make a longer answer."""
+    """Errors of fields, each once, at most MAX_DETAILS: many wrong entries must not make a long response."""
     found: dict[tuple[str, str], FieldError] = {}
     for error in errors:
         if len(found) == MAX_DETAILS:
@@ -91,7 +91,7 @@ def field_errors(errors: Iterable[Mapping[str, Any]]) -> list[FieldError]:
 
 
 def shown(value: object) -> object:
-    """A value fit for an answer: short, and something JSON can say. ABSENT when it cannot be shown."""
+    """Value fit for a response: short, and valid JSON. ABSENT when it cannot be shown."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):

@@ -1,7 +1,7 @@
 """Idempotency keys: a request that carries one is carried out once, however often it is sent within a day.
 
-The key's row, and what may follow from it
-==========================================
+States of a key's row, and the answer in each
+=============================================
     in progress   lease not over, no answer        409, try again in a moment
     answered      status, headers, body            the same answer again, for the same body; else 409
     lost          committed, lease over, no answer 409: carried out, but its answer was lost; look first

@@ -21,25 +21,25 @@ log = structlog.get_logger("handover.idempotency")
 
 
 class KeyHeld(Conflict):
-    """The key is in use, or was used for something else."""
+    """The key is in use, or was used for another request."""
 
     code = "idempotency.key_held"
 
 
 class AnswerLost(Conflict):
-    """The request was carried out, by a process that died before it could keep the answer."""
+    """The request was carried out, by a process that died before it could store the response."""
 
     code = "idempotency.answer_lost"
 
 
 class KeyTaken(Conflict):
-    """This request was out of touch for longer than its lease, and another one has taken its place."""
+    """This request was out of touch for longer than its lease, and another one has taken over the key."""
 
     code = "idempotency.key_taken"
 
 
 class Claim:
-    """From `take` until the answer is `stored`, or the request has failed and gives the key up."""
+    """Claim on a key, from `take` until the response is stored or the request has failed."""
 
     def __init__(self, db: Database, key_id: str) -> None:
         self._db = db
@@ -49,7 +49,7 @@ class Claim:
         self._over = False
 
     async def take(self) -> Held | None:
-        """None when the key is ours, else what an earlier request has left with it. Raises KeyHeld while that
+        """Claim the key: None on success, else what an earlier request has stored. Raises KeyHeld while that
         one runs, and AnswerLost.
         """
         for _ in range(_TRIES):
@@ -75,7 +75,7 @@ class Claim:
             raise KeyTaken("Another request with this Idempotency-Key has taken over; nothing was changed")
 
     async def store(self, answer: Answer, *, body_hash: str, body_bytes: int) -> None:
-        """When it fails the client still gets its answer: only a repetition would not."""
+        """Store the response. If that fails the client still gets it: only a repetition would not."""
         self.end()
         try:
             await queries.store(
@@ -85,14 +85,14 @@ class Claim:
             log.exception("idempotency.answer_not_kept")
 
     async def give_up(self, *, changed_nothing: bool) -> None:
-        """Free the key, at once if it is known that nothing was changed, else unless something was."""
+        """Release the key, at once if it is known that nothing was changed, else unless something was."""
         self.end()
         # Without a database the lease runs out by itself.
         with suppress(Unavailable):
             await queries.give_up(self._db, self._id, self._attempt, keep_mark=not changed_nothing)
 
     def end(self) -> None:
-        """Renew no more."""
+        """Stop renewing the lease."""
         self._over = True
         if self._renewing is not None:
             self._renewing.cancel()

@@ -1,4 +1,4 @@
-"""The job `idempotency.prune`: deletes keys that have expired."""
+"""Job `idempotency.prune`: deletes expired keys."""
 
 from datetime import timedelta
 from typing import Final

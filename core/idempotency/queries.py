@@ -59,8 +59,8 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A key that was used before. `answer` comes with the hash of the body it answered, and its size in
-    bytes; neither running nor answered means that the answer was lost.
+    """Key that was used before. `answer` comes with the hash of the body it answered, and its size in bytes;
+    neither running nor answered means that the response was lost.
     """
 
     running: bool

@@ -1,6 +1,6 @@
-"""The clock: begins the kinds of jobs that say `every`, each time once in the whole cluster.
+"""Clock of jobs: enqueues the kinds that have `every`, each time once in the whole cluster.
 
-A kind's next time is a row of `job_clocks`. Whoever moves it on begins the job in the same transaction, so
+A kind's next time is a row of `job_clocks`. Whoever moves it on enqueues the job in the same transaction, so
 that no second process does. It moves on from now: a late run is not followed by those that were missed.
 """
 
@@ -40,7 +40,7 @@ class NextRun:
 
 
 class Clock:
-    """The clock of one process."""
+    """Clock of one process."""
 
     def __init__(self, db: Database, settings: Settings, kinds: Iterable[JobKind], enqueue: Enqueue) -> None:
         self._db = db
@@ -52,7 +52,7 @@ class Clock:
         }
 
     async def follow(self, stopping: asyncio.Event) -> None:
-        """Until the process stops."""
+        """Enqueue due jobs until the process stops."""
         if not self._kinds:
             return
         await self._try(self._set)
@@ -61,7 +61,7 @@ class Clock:
             await pause(stopping, LOOK_S * random.uniform(0.75, 1.25))
 
     async def begin_due(self) -> None:
-        """Begins what is due: a process, this or another, picks it up within seconds."""
+        """Enqueue due jobs: a process, this or another, picks them up within seconds."""
         due = await queries.clocks_due(self._db, list(self._kinds))
         if len(due) < len(self._kinds):
             await self._set()
@@ -70,7 +70,7 @@ class Clock:
             await self._try(partial(self._begin, kind))
 
     async def next_runs(self) -> list[NextRun]:
-        """The soonest first."""
+        """Next run of each kind, the soonest first."""
         found = await queries.clocks(self._db, list(self._kinds))
         return [NextRun(kind, self._kinds[kind][0], at) for kind, at in found]
 

@@ -16,7 +16,7 @@ from core.settings import Settings
 PROGRESS_INTERVAL_S = 0.2
 
 Describe = Callable[[], JsonObject]
-"""Gives the OpenAPI document of the running app."""
+"""Returns the OpenAPI document of the running app."""
 
 
 @dataclass(slots=True)
@@ -29,11 +29,9 @@ class Signals:
 
 
 class JobContext:
-    """One attempt to run one job.
-
-    `job` is the view at the time of the claim; `job.checkpoint` is where to go on. A file that an earlier
-    attempt could still be writing needs `job.fencing_token` in its name. `openapi` gives what the running app
-    publishes, and is None in a process that has no app.
+    """Attempt to run one job. `job` is the view at the time of the claim; `job.checkpoint` is where it
+    resumes. A file that an earlier attempt could still be writing needs `job.fencing_token` in its name.
+    `openapi` returns the running app's document, and is None in a process without an app.
     """
 
     def __init__(
@@ -67,7 +65,7 @@ class JobContext:
         total: int | None = None,
         rejected: int | None = None,
     ) -> None:
-        """Tell how far the job is: one numbered event, at most five a second except for a new phase.
+        """Report progress: one numbered event, at most five a second except for a new phase.
 
         A new phase starts at `done` = 0 unless told otherwise; `total` is kept. It is a statement of its own:
         never call it inside a transaction that has already written a checkpoint, it would wait for that
@@ -86,7 +84,7 @@ class JobContext:
     async def checkpoint(
         self, tx: Database, data: JsonObject, *, done: int | None = None, rejected: int | None = None
     ) -> None:
-        """Store where a resumed run has to go on, in the transaction that did the work.
+        """Store the point from which a run resumes, in the transaction that did the work.
 
         Raises LeaseLost when somebody else has claimed the job: let it pass, to roll the transaction back.
         """
@@ -103,7 +101,9 @@ class JobContext:
             self.counts.rejected = None
 
     async def raise_if_stopping(self) -> None:
-        """Call between two batches: raises LeaseLost, JobCancelled or JobInterrupted; let them pass."""
+        """Raises LeaseLost, JobCancelled or JobInterrupted if the handler has to stop. Call it between two
+        batches; let them pass.
+        """
         await asyncio.sleep(0)
         self._raise_if_lost()
         if self._signals.cancel_requested:
@@ -112,7 +112,7 @@ class JobContext:
             raise JobInterrupted
 
     async def flush(self) -> None:
-        """Write the figures that the throttle has held back, if any."""
+        """Write the progress that the throttle has held back, if any."""
         if self._unwritten:
             await self._write("progress")
 

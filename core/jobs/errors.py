@@ -24,7 +24,7 @@ class JobNotFound(NotFound):
 
 
 class JobConflict(Conflict):
-    """A job that excludes those of the kind is already queued or running; `job_id` is that one."""
+    """A job that excludes this kind is queued or running; `job_id` is that one."""
 
     code: ClassVar[str] = "jobs.conflict"
 
@@ -43,7 +43,7 @@ class JobEnded(Conflict):
 
 
 class TooManyStreams(Unavailable):
-    """This process has as many event streams open as it feeds."""
+    """This process has as many open event streams as it can feed."""
 
     code: ClassVar[str] = "jobs.too_many_streams"
     default_retry_after: ClassVar[float] = 5.0
@@ -53,7 +53,7 @@ class TooManyStreams(Unavailable):
 
 
 class JobFailed(Exception):
-    """Raised by a handler: the job fails with this sentence, and with a result if there is one to show."""
+    """Raised by a handler: the job fails with this sentence, and with a result if there is one."""
 
     def __init__(self, message: str, *, result: JsonObject | None = None) -> None:
         super().__init__(message)
@@ -62,23 +62,23 @@ class JobFailed(Exception):
 
 
 class JobStopped(Exception):
-    """The handler must return control; let it pass."""
+    """The handler must return; let it pass."""
 
 
 class JobCancelled(JobStopped):
-    """A cancel was asked for."""
+    """The job was cancelled."""
 
 
 class JobInterrupted(JobStopped):
-    """The process shuts down: the lease goes back and the job is queued again, at its checkpoint."""
+    """The process shuts down: the lease is released and the job queued again, at its checkpoint."""
 
 
 class LeaseLost(JobStopped):
-    """The fencing token is no longer ours; whatever was being written must be rolled back."""
+    """The fencing token is no longer ours; the open transaction must be rolled back."""
 
 
 def job_id_of(text: str) -> str:
-    """The id that a text of a request names. Raises JobNotFound for what cannot be one."""
+    """Job id of a text in a request. Raises JobNotFound for what cannot be one."""
     try:
         return str(UUID(text))
     except ValueError:

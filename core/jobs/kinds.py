@@ -14,18 +14,15 @@ Handler = Callable[[JobContext], Awaitable[JsonObject]]
 
 @dataclass(frozen=True, slots=True)
 class JobKind:
-    """`kind` is dotted and permanent: it is stored in rows.
-
-    `run` may be called again for the same job after a crash and goes on from `context.job.checkpoint`; what
-    it returns becomes the job's result. It gives up with JobFailed or any HandoverError; after
-    Unavailable it is called again.
-    `exclusive`: only one job of the kind may be queued or running; a name instead: one of all kinds that give
-    the same name.
-    `local`: the job needs files of the data folder it was enqueued in; only processes that share it run it.
+    """Kind of job. `kind` is dotted and permanent: it is stored in rows. `run` may be called again for the
+    same job after a crash and resumes from `context.job.checkpoint`; its return value is the job's result. It
+    fails with JobFailed or any HandoverError; after Unavailable it is called again. `exclusive`: only one job
+    of the kind may be queued or running; a name instead: one of all kinds that give the same name. `local`:
+    the job needs files of the data folder it was enqueued in; only processes that share it run it.
     `public_arguments` names the arguments that the API shows; the others (paths, for example) stay inside.
     `every`: begun by the clock, once in the whole cluster, with the arguments that `scheduled` makes of the
-    settings; None: not with these settings.
-    `kept`: what its jobs did is referred to, so they are not deleted when they are old.
+    settings; None: not with these settings. `kept`: its jobs are referred to, so they are not deleted when
+    they are old.
     """
 
     kind: str

@@ -8,13 +8,13 @@ RESOLUTION_S = 0.1
 
 
 class Meter:
-    """Rows per second over the last seconds of the phase, so that a slow start is soon forgotten."""
+    """Meter of rows per second over the last seconds of the phase, so that a slow start is soon forgotten."""
 
     def __init__(self) -> None:
         self._samples: deque[tuple[float, int]] = deque()
 
     def restart(self, done: int) -> None:
-        """A phase begins, or goes on from a checkpoint, at `done`."""
+        """Begin a phase, or resume it from a checkpoint, at `done`."""
         self._samples.clear()
         self._samples.append((time.monotonic(), done))
 
@@ -28,7 +28,7 @@ class Meter:
 
     @property
     def rate(self) -> float | None:
-        """Rows per second; None as long as nothing has been done."""
+        """Rows per second; None until something has been done."""
         if len(self._samples) < 2:
             return None
         (since, before), (now, done) = self._samples[0], self._samples[-1]

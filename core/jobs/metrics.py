@@ -1,4 +1,4 @@
-"""The runner's figures."""
+"""Metrics of the runner."""
 
 from core.observability.metrics import Counter, Gauge, Histogram
 

@@ -8,7 +8,7 @@ FILE: Final = "place"
 
 
 def place_of(data_dir: Path) -> str:
-    """The UUID of the data folder, made by whoever comes first. It goes where the folder goes."""
+    """UUID of the data folder, made by the first process that asks. It stays with the folder."""
     path = data_dir / FILE
     if not path.exists():
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The job `jobs.prune`: deletes jobs that ended longer ago than JOBS_RETENTION_DAYS."""
+"""Job `jobs.prune`: deletes jobs that ended longer ago than JOBS_RETENTION_DAYS."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -13,11 +13,11 @@ from core.settings import Settings
 
 KIND: Final = "jobs.prune"
 BATCH: Final = 1000
-"""Jobs of one transaction."""
+"""Upper bound of the jobs deleted in one transaction."""
 
 
 def pruning(kinds: Iterable[JobKind]) -> JobKind:
-    """Spares the jobs of those kinds that are `kept`."""
+    """Kind of the pruning job, which spares the jobs of those kinds that are `kept`."""
     kept = [kind.kind for kind in kinds if kind.kept]
     run = partial(_run, kept)
     return JobKind(KIND, run, exclusive=True, every=timedelta(days=1), scheduled=_scheduled)

@@ -79,7 +79,7 @@ async def insert(
     pickup_delay_s: float,
     place: str | None,
 ) -> JobView | None:
-    """None: a job with that exclusive key has not ended. The caller's transaction stays usable."""
+    """Insert a job; None if one with that exclusive key has not ended. The transaction stays usable."""
     stored = _json(arguments)
     return await _change(
         db, statements.ENQUEUE, job_id, kind, stored, exclusive_key, actor, request_id, pickup_delay_s, place
@@ -92,23 +92,23 @@ async def holder(db: Database, exclusive_key: str) -> str | None:
 
 
 async def set_clocks(db: Database, every_s: Mapping[str, float]) -> None:
-    """A kind that has no next time gets one; so does one whose time was set when it was rarer."""
+    """Set the next time of kinds that have none, and of those whose time was set when they were rarer."""
     await db.execute_raw(statements.SET_CLOCKS, list(every_s), list(every_s.values()))
 
 
 async def clocks_due(db: Database, kinds: Sequence[str]) -> dict[str, bool]:
-    """Of each kind that has a next time whether it has come."""
+    """Kinds that have a next time, each with True if it has come."""
     rows = await db.query_raw(statements.CLOCKS_DUE, list(kinds))
     return {row["kind"]: row["due"] for row in rows}
 
 
 async def move_clock(tx: Database, kind: str, every_s: float) -> bool:
-    """False: another process has moved it meanwhile."""
+    """Move the kind's next time on; False if another process has done so."""
     return await tx.execute_raw(statements.MOVE_CLOCK, kind, every_s) == 1
 
 
 async def clocks(db: Database, kinds: Sequence[str]) -> list[tuple[str, datetime]]:
-    """The next time of each, the soonest first."""
+    """Next time of each kind, the soonest first."""
     rows = await db.jobclock.find_many(
         where={"kind": {"in": list(kinds)}}, order=[{"next_at": "asc"}, {"kind": "asc"}]
     )
@@ -116,7 +116,7 @@ async def clocks(db: Database, kinds: Sequence[str]) -> list[tuple[str, datetime
 
 
 async def delete_ended(db: Database, days: int, *, kept: Sequence[str], limit: int) -> int:
-    """Deletes jobs that ended longer ago, with their events, and says how many."""
+    """Delete jobs that ended longer ago, with their events; returns how many."""
     return await db.execute_raw(statements.DELETE_ENDED, days, list(kept), limit)
 
 
@@ -129,12 +129,12 @@ async def claim(
 async def claim_next(
     db: Database, kinds: Sequence[str], *, owner: str, lease_s: float, place: str | None = None
 ) -> JobView | None:
-    """The job that has been without a runner for longest."""
+    """Claim the job that has been without a runner for longest."""
     return await _change(db, statements.CLAIM_NEXT, owner, lease_s, list(kinds), place)
 
 
 async def orphan(db: Database, job_id: str, dead_owner: str | None) -> JobView | None:
-    """None: the job has ended, or its lease is another's than the dead owner's and has not run out."""
+    """Make a job claimable; None if it has ended, or its lease is valid and not the dead owner's."""
     return await _change(db, statements.ORPHAN, job_id, dead_owner)
 
 
@@ -143,7 +143,7 @@ async def renew(db: Database, job_id: str, token: int, *, lease_s: float) -> Job
 
 
 async def retry(db: Database, job_id: str, owner: str, *, lease_s: float) -> JobView | None:
-    """A further attempt by the same runner, under a new token."""
+    """Begin a further attempt by the same runner, under a new token."""
     return await _change(db, statements.RETRY, job_id, owner, lease_s)
 
 
@@ -166,7 +166,7 @@ async def advance(
 async def checkpoint(
     tx: Database, job_id: str, token: int, data: JsonObject, *, done: int | None, rejected: int | None
 ) -> JobView | None:
-    """Locks the job's row until the transaction ends, so that nobody can claim it in between."""
+    """Store a checkpoint. Locks the job's row until the transaction ends, so that nobody can claim it."""
     return await _change(tx, statements.CHECKPOINT, job_id, token, _json(data), done, rejected)
 
 
@@ -199,7 +199,7 @@ async def get(db: Database, job_id: str) -> JobView | None:
 async def page(
     db: Database, kinds: Sequence[str], state: JobState | None, limit: int | None, offset: int, after: Place
 ) -> JobPage:
-    """Newest first, ties by id. No kinds are all kinds."""
+    """Page of jobs, newest first, ties by id. No kinds are all kinds."""
     where: JobWhereInput = {"kind": {"in": list(kinds)}} if kinds else {}
     if state is not None:
         where["state"] = state
@@ -214,7 +214,7 @@ async def page(
 
 
 async def _with_rates(db: Database, jobs: list[JobView]) -> list[JobView]:
-    """Rate and seconds left live in a job's newest event; only running jobs, a handful, have them."""
+    """Jobs with rate and seconds left, from the newest event of each of the few running ones."""
     running = [job for job in jobs if job.state == "running"]
     if not running:
         return jobs

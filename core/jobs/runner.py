@@ -40,15 +40,16 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """One claim. `owner` is of this claim alone; `asked_at` is time.monotonic() before it was sent: the lease
-    lasts at least `job_lease_s` from then."""
+    """Lease of one claim. `owner` is of this claim alone; `asked_at` is time.monotonic() before it was sent:
+    it lasts at least `job_lease_s` from then.
+    """
 
     owner: str
     asked_at: float
 
 
 class Runner:
-    """One job in one process, from its claim to its end. `run` raises only CancelledError."""
+    """Runner of one job in one process, from its claim to its end. `run` raises only CancelledError."""
 
     def __init__(
         self,
@@ -75,10 +76,10 @@ class Runner:
         self._work: asyncio.Future[JsonObject] | None = None
         self._aborted = False
         self._token = asyncio.Lock()
-        """Held while the token changes or the heartbeat uses it: it must not take the old one for lost."""
+        """Lock of the token while it changes or the heartbeat uses it: an old one would count as lost."""
 
     async def run(self) -> None:
-        """The heartbeat goes on until the end has been written: settling must not lose the lease either."""
+        """Run the job. The heartbeat goes on until the end is recorded: the lease must not be lost before."""
         structlog.contextvars.bind_contextvars(
             job_id=self.job.id, job_kind=self.job.kind, request_id=self.job.request_id
         )
@@ -97,13 +98,13 @@ class Runner:
             await asyncio.gather(heartbeat, return_exceptions=True)
 
     def abort(self) -> None:
-        """Stop the handler where it stands: the grace time is over. Its open transaction rolls back."""
+        """Cancel the handler: the grace time is over. Its open transaction rolls back."""
         self._aborted = True
         if self._work is not None:
             self._work.cancel()
 
     async def _outcome(self) -> Outcome:
-        """Attempts until one ends for a reason of its own; a dependency being down is not one."""
+        """Outcome of the first attempt that does not fail because a dependency is down."""
         reason = "each time its process died"
         while self.job.attempts <= MAX_ATTEMPTS:
             try:
@@ -159,7 +160,7 @@ class Runner:
         return Outcome("failed", error=INTERNAL_ERROR)
 
     async def _retry(self) -> Outcome | None:
-        """Wait for what is down to come back, then take the job's newest state for another attempt (None)."""
+        """Wait for the dependency, then begin another attempt from the job's newest state (None)."""
         await pause(self.signals.stopping, RETRY_DELAY_S * 2 ** min(self.job.attempts - 1, 4))
         # Until an answer comes nobody knows the token: a lost one may have brought a new one.
         async with self._token:
@@ -182,8 +183,9 @@ class Runner:
         return Outcome(None)
 
     async def _heartbeat(self) -> None:
-        """Renew the lease until cancelled. When it ran out or is not ours any more, the handler is stopped at
-        once: from then on another process may run the job."""
+        """Renew the lease until cancelled. When it ran out or is lost, the handler is stopped at once: from
+        then on another process may run the job.
+        """
         lease_s, interval_s = self._settings.job_lease_s, self._settings.job_heartbeat_s
         while not self.signals.lease_lost:
             await asyncio.sleep(interval_s)
@@ -218,7 +220,7 @@ class Runner:
             log.warning("job.lease_lost", token=self.job.fencing_token)
 
     async def _written(self, outcome: Outcome) -> bool:
-        """False: somebody else has the job by now. An answer that got lost does not matter: the row tells."""
+        """Record the outcome; False if another runner has the job. A lost answer does not matter."""
         while True:
             try:
                 job = await self._write(outcome) or await queries.get(self._db, self.job.id)
@@ -284,12 +286,12 @@ def _level(job: JobView) -> int:
 
 
 def _storable(text: str) -> str:
-    """Messages may repeat input; the database holds neither NUL nor lone surrogates."""
+    """Text that the database can store: messages may repeat input with NUL or lone surrogates."""
     return text.replace("\0", "?").encode("utf-8", "replace").decode()
 
 
 def is_dead(owner: str) -> bool:
-    """About a lease's owner. If it lives elsewhere under this name and number, its fencing token stops it."""
+    """True if the owner's process on this host is dead. One that lives elsewhere is stopped by its token."""
     host, pid, _ = owner.rsplit(":", 2)
     try:
         os.kill(int(pid), 0)

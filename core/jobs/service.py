@@ -30,7 +30,7 @@ from core.jobs.views import JobEventView, JobPage, JobState, JobView, JsonObject
 from core.settings import Settings
 
 PICKUP_DELAY_S = 5.0
-"""A queued job belongs to the process that enqueued it for this long; then any process may run it."""
+"""Seconds for which a queued job is reserved to the process that enqueued it; then any may run it."""
 
 POLL_S = 2.0
 ENQUEUE_TRIES = 5
@@ -107,7 +107,7 @@ class Jobs:
         raise Unavailable(f"Jobs of kind {kind} begin and end too fast; try again")
 
     async def raise_if_taken(self, kind: str) -> None:
-        """Raises JobConflict if `enqueue` would: to know before much work is done for the job."""
+        """Raises JobConflict if `enqueue` would: a check before much work is done for the job."""
         key = self._kinds[kind].exclusive_key
         if key is not None and (holder := await queries.holder(self._db, key)) is not None:
             raise JobConflict(kind, holder)
@@ -119,24 +119,24 @@ class Jobs:
         return await queries.orphan(self._db, job_id, dead) is not None
 
     async def run(self, job_id: str) -> JobView:
-        """Run a job that nobody runs, to its end, and give its last state.
+        """Run a job that nobody runs, to its end; returns its last state.
 
         A job that another process runs, or that has ended, is left alone. Cancelling the caller does not stop
-        the job, `stop` does. Raises Unavailable when the database cannot be asked; it is picked up later.
+        the job, `stop` does. Raises Unavailable when the database cannot be reached; it is picked up later.
         """
         if not self._stopping.is_set() and (task := await self._claim(job_id_of(job_id))) is not None:
             await asyncio.shield(task)
         return await self.get(job_id)
 
     async def run_after_answer(self, job_id: str) -> None:
-        """`run` as a background task: there is nobody left to tell that the database cannot be asked."""
+        """Run a job as a background task; logs Unavailable, for the request is over."""
         try:
             await self.run(job_id)
         except Unavailable as unavailable:
             log.warning("job.left_for_recovery", job_id=job_id, error=str(unavailable))
 
     async def start(self) -> None:
-        """Begin to pick up jobs that lost their process, and to follow the clock."""
+        """Start to pick up jobs that lost their process, and to follow the clock."""
         self._background.append(asyncio.create_task(self._recover()))
         self._background.append(asyncio.create_task(self.clock.follow(self._stopping)))
         self._draining = asyncio.create_task(self._drain())
@@ -151,7 +151,7 @@ class Jobs:
         await asyncio.gather(*self._background, return_exceptions=True)
 
     async def cancel(self, job_id: str) -> JobView:
-        """End a queued job, tell a running one to stop. Raises JobNotFound, or JobEnded if it is too late."""
+        """Cancel a queued job, or request it of a running one. Raises JobNotFound and JobEnded."""
         job = await queries.cancel(self._db, job_id_of(job_id))
         if job is None:
             job = await self.get(job_id)
@@ -177,7 +177,7 @@ class Jobs:
         offset: int = 0,
         after: Place = None,
     ) -> JobPage:
-        """Newest first. `total` counts all that match, also those before `after`."""
+        """Page of jobs, newest first. `total` counts all that match, also those before `after`."""
         kinds = [kind] if isinstance(kind, str) else kind
         return await queries.page(self._db, kinds, state, limit, offset, after)
 
@@ -188,7 +188,7 @@ class Jobs:
 
     @asynccontextmanager
     async def streaming(self, job_id: str) -> AsyncIterator[JobView]:
-        """The job that a client begins to follow, and a place for its stream. Raises JobNotFound and
+        """Job that a client begins to follow, with a place for its stream. Raises JobNotFound and
         TooManyStreams. Many that begin at once leave connections to others.
         """
         with self._streams.place():
@@ -199,13 +199,13 @@ class Jobs:
     def follow(
         self, job_id: str, after: int = 0, admitted: Admitted | None = None
     ) -> AsyncIterator[JobEventView]:
-        """Every event after that number, as they come: ends after the final one, when we stop, or within a
-        second of `admitted` saying no.
+        """Events after that number, as they come: ends after the final one, when we stop, or within a second
+        of `admitted` returning False.
         """
         return self._streams.follow(job_id_of(job_id), after, admitted)
 
     def public_arguments(self, job: JobView) -> JsonObject:
-        """The arguments that may be shown; none of a kind that this process does not know."""
+        """Arguments that may be shown; none of a kind that this process does not know."""
         kind = self._kinds.get(job.kind)
         names = kind.public_arguments if kind is not None else ()
         return {name: job.arguments[name] for name in names if name in job.arguments}

@@ -1,4 +1,4 @@
-"""The SQL of the job runner: each change of a job, its fence and its numbered event are one statement.
+"""SQL of the job runner: each change of a job, its fence and its numbered event are one statement.
 
 One statement is one transaction, so a job can never have changed without its event or the other way round,
 and the row's lock numbers the events without gaps even when several processes write them. A reader that has
@@ -7,7 +7,7 @@ database's.
 """
 
 WRITABLE = "SELECT 1 FROM jobs WHERE false FOR UPDATE"
-"""Locks nothing, yet a database that only reads refuses it."""
+"""Query that locks nothing, but that a read-only database refuses."""
 
 SNAPSHOT = """jsonb_build_object(
     'state', state, 'phase', phase, 'done', done, 'total', total, 'rejected', rejected, 'attempts', attempts,
@@ -18,7 +18,7 @@ SNAPSHOT = """jsonb_build_object(
 def _with_event(
     change: str, kind: str, *, rate: str = "NULL::float8", seconds_left: str = "NULL::float8"
 ) -> str:
-    """The change of one job (it has to raise `last_event`), and the event that tells of it."""
+    """Statement of a change of one job (it has to raise `last_event`), and of the event about it."""
     snapshot = SNAPSHOT.format(rate=rate, seconds_left=seconds_left)
     return f"""
 WITH changed AS ({change}

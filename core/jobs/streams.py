@@ -19,7 +19,7 @@ from core.jobs.pause import pause
 from core.jobs.views import JobEventView
 
 MOST_STREAMS: Final = 500
-"""Of clients, in one process."""
+"""Upper bound of the clients' streams in one process."""
 POLL_S: Final = 0.3
 RETRY_S: Final = 1.0
 CHECK_S: Final = 1.0
@@ -32,7 +32,7 @@ Admitted = Callable[[], Awaitable[bool]]
 
 @dataclass(eq=False, slots=True)
 class _Stream:
-    """`after` is the number of the newest event in `pending`, or of the last that was."""
+    """Stream of one client. `after` is the number of the newest event that `pending` has or had."""
 
     job_id: str
     after: int
@@ -55,7 +55,7 @@ class Streams:
 
     @contextmanager
     def place(self) -> Iterator[None]:
-        """For the stream of a client. Raises TooManyStreams."""
+        """Place for the stream of a client. Raises TooManyStreams."""
         if self._places <= 0:
             raise TooManyStreams(MOST_STREAMS)
         self._places -= 1
@@ -110,7 +110,7 @@ class Streams:
             stream.news.set()
 
     async def _feed(self) -> bool:
-        """One read for all; True when there is more to read at once."""
+        """Read new events for all streams at once; True if there is more to read."""
         waiting = [stream for stream in self._streams if not stream.pending]
         after: dict[str, int] = {}
         for stream in waiting:

@@ -25,7 +25,7 @@ class Requester:
 
 
 class Snapshot(BaseModel):
-    """The part of a job that changes while it runs; every event stores one."""
+    """Part of a job that changes while it runs; every event stores one."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -46,7 +46,7 @@ class Snapshot(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """One job as it was when it was read.
+    """Job as it was when it was read.
 
     `rate` is rows per second and `seconds_left` the estimate that follows from it; both only while it runs.
     `fencing_token` identifies the claim: a runner holding an older one has lost the job.
@@ -85,13 +85,13 @@ class JobView:
         return self.state in ENDED
 
     def at(self, snapshot: Snapshot) -> "JobView":
-        """The job as it was when that event was written."""
+        """Job as it was when that event was written."""
         return replace(self, **dict(snapshot))
 
 
 @dataclass(slots=True)
 class Counts:
-    """The newest figures of a handler; None means: as they are in the row."""
+    """Newest counts of a handler; None means: as in the row."""
 
     done: int | None = None
     total: int | None = None
@@ -99,13 +99,13 @@ class Counts:
 
     @property
     def values(self) -> tuple[int | None, int | None, int | None]:
-        """In the order in which the statements take them."""
+        """Counts in the order in which the statements take them."""
         return self.done, self.total, self.rejected
 
 
 @dataclass(frozen=True, slots=True)
 class JobEventView:
-    """One numbered event; `sequence` starts at 1 and has no gaps."""
+    """Numbered event; `sequence` starts at 1 and has no gaps."""
 
     sequence: int
     kind: EventKind
@@ -119,11 +119,11 @@ class JobEventView:
 
 @dataclass(frozen=True, slots=True)
 class JobPage:
-    """A page of jobs, newest first, and how many match in all."""
+    """Page of jobs, newest first, and how many match in all."""
 
     jobs: list[JobView]
     total: int
 
 
 Place = tuple[datetime, str] | None
-"""In the list of jobs: time of creation and id of the one that the page before ended with."""
+"""Keyset position in the list of jobs: time of creation and id of the last one of the page before."""

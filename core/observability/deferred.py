@@ -1,7 +1,7 @@
-"""Work that comes with every request, put off and done for many requests together: 10 ms later at most.
+"""Deferred work: what comes with every request is done for many requests together, 10 ms later at most.
 
-What is put off is done earlier when somebody is about to look: before other events are written to the log,
-before the figures are read, and when the process ends.
+It is flushed earlier where it would be missed: before other events are written to the log, before the metrics
+are read, and when the process ends.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ _flushes: Final[list[Callable[[], None]]] = []
 
 
 def flush() -> None:
-    """Do all that was put off, now. Any thread may call it."""
+    """Do all deferred work now. Any thread may call it."""
     for each in _flushes:
         each()
 
@@ -26,7 +26,7 @@ atexit.register(flush)
 
 
 class Deferred(Generic[T]):
-    """`carry_out` gets what was added since it last ran, in that order. Made once per process."""
+    """Queue of deferred work, one per process. `carry_out` gets the work added since its last run."""
 
     def __init__(self, carry_out: Callable[[Sequence[T]], None]) -> None:
         self._carry_out = carry_out
@@ -35,7 +35,7 @@ class Deferred(Generic[T]):
         _flushes.append(self.flush)
 
     def add(self, work: T) -> None:
-        """Call it from an event loop."""
+        """Defer work. Call it from an event loop."""
         self._waiting.append(work)
         loop = asyncio.get_running_loop()
         if self._due_on is not loop:  # nothing is due yet, or it was on a loop that has ended since

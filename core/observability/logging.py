@@ -33,7 +33,7 @@ _processors: Final[list[Processor]] = []
 
 
 class _Rendered(str):
-    """Text that structlog has finished: the handler writes it as it is."""
+    """Text that structlog has rendered: the handler writes it as it is."""
 
     __slots__ = ()
 
@@ -43,7 +43,7 @@ def _finishing(renderer: Processor) -> Processor:
 
 
 class _Formatter(logging.Formatter):
-    """Gives foreign records the same shape as our own events."""
+    """Formatter that gives foreign records the same shape as our own events."""
 
     def __init__(self, renderer: Processor) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class _Formatter(logging.Formatter):
 
 
 class _Handler(logging.StreamHandler[Any]):
-    """Marks our handler, so that configuring again replaces it and leaves others (pytest's) alone.
+    """Handler of our own class, so that configuring again replaces it and leaves others (pytest's) alone.
 
     The stream is looked up for each record: a test that captures stderr sees the events.
     """
@@ -114,9 +114,8 @@ def writes_lines() -> bool:
 
 
 def info_line(event: str, at: datetime, fields: dict[str, Any]) -> str:
-    """The line that `info(event, **fields)` of any logger would write at that time, at a fifth of the cost.
-
-    `fields` name everything: context variables are not asked.
+    """Line that `info(event, **fields)` of any logger would write at that time, at a fifth of the cost.
+    `fields` must be complete: context variables are not read.
     """
     whole = {**fields, "event": event, "level": "info", "timestamp": at}
     try:
@@ -126,13 +125,13 @@ def info_line(event: str, at: datetime, fields: dict[str, Any]) -> str:
 
 
 def write_lines(lines: Sequence[str]) -> None:
-    """Many events with one write. Only while `writes_lines`."""
+    """Write many events at once. Only while `writes_lines`."""
     if lines and _Lines.handler is not None:
         _Lines.handler.handle(logging.makeLogRecord({"msg": _Rendered("\n".join(lines))}))
 
 
 def configure(settings: "Settings") -> None:
-    """Set up logging for this process. Calling again replaces what was set up before."""
+    """Set up logging for this process. Calling it again replaces the earlier setup."""
     text = settings.log_format == "text" or (settings.log_format == "auto" and sys.stderr.isatty())
     renderer: Processor = _console() if text else _json
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]

@@ -1,5 +1,5 @@
-"""Figures for Prometheus, right with one worker or many: every process writes its own files, a scrape
-adds them up (prometheus_client's multiprocess mode, always on).
+"""Metrics for Prometheus, correct with one worker or many: every process writes its own files, a scrape adds
+them up (prometheus_client's multiprocess mode, always on).
 
 Import `Counter`, `Gauge` and `Histogram` from here, not from prometheus_client: this module chooses the
 files' folder first. Gauges name their `multiprocess_mode`. Names start with `handover_`, but for the two
@@ -70,9 +70,8 @@ def observe_many(histogram: Histogram, counts: Sequence[int], total: float) -> N
 
 
 def scrape() -> bytes:
-    """The text of `/metrics`. Reads one file per process and type: some milliseconds, so off the loop.
-
-    Figures of other processes may lack what they put off a moment ago (`deferred`).
+    """Text of `/metrics`. Reads one file per process and type: some milliseconds, so call it off the loop.
+    Metrics of other processes may lack what they deferred a moment ago.
     """
     deferred.flush()
     alive: set[int] = {os.getpid()}

@@ -20,7 +20,8 @@ _LOCK: Final = "in-use.lock"
 
 
 def prepare(data_dir: Path) -> Path:
-    """Make `data_dir/run/metrics-<random>`, the folder of this server, and drop those of servers that ended.
+    """Make `data_dir/run/metrics-<random>`, the folder of this server, and remove those of servers that
+    ended.
 
     Servers in several containers may share a data folder, so no process number tells whether a server lives:
     each holds a lock for as long as it does.
@@ -43,7 +44,7 @@ def prepare(data_dir: Path) -> Path:
 
 
 def ensure() -> Path:
-    """The folder in use; a private temporary one when nobody prepared any (commands, tests)."""
+    """Folder in use; a private temporary one if none was prepared (commands, tests)."""
     inherited = os.environ.get(VARIABLE)
     if inherited:
         Path(inherited).mkdir(parents=True, exist_ok=True)
@@ -60,7 +61,7 @@ def is_alive(pid: int) -> bool:
 
 
 def process_ids(directory: Path) -> set[int]:
-    """Processes that have figures in the folder, alive or not (`counter_123.db` is of process 123)."""
+    """Ids of processes that have metrics in the folder, alive or not (`counter_123.db` is of process 123)."""
     names = (path.stem.rpartition("_")[2] for path in directory.glob("*.db"))
     return {int(name) for name in names if name.isdecimal()}
 

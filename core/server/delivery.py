@@ -1,4 +1,4 @@
-"""Delivery on one connection: how long its peer has taken nothing of what was sent."""
+"""Delivery on one connection: the time for which its peer has acknowledged nothing."""
 
 import asyncio
 import socket
@@ -8,11 +8,11 @@ from typing import Final
 from starlette.types import Message
 
 _ACKNOWLEDGED: Final = slice(120, 128)
-"""The place in Linux' `struct tcp_info` of the count of bytes that the peer has acknowledged."""
+"""Position in Linux' `struct tcp_info` of the count of bytes that the peer has acknowledged."""
 
 
 class Delivery:
-    """Looks at one connection now and then. Times are in seconds, on the loop's clock."""
+    """Progress of one connection, sampled now and then. Times are in seconds, on the loop's clock."""
 
     def __init__(self, transport: asyncio.Transport, now: float) -> None:
         self._transport = transport
@@ -20,15 +20,15 @@ class Delivery:
         self._progress_at = now
 
     def stalled_s(self, now: float) -> float:
-        """For how long there was something to send and none of it was taken, as far as it was looked at."""
+        """Seconds for which there was something to send and no progress, as far as it was sampled."""
         progress = self._seen() if self._transport.get_write_buffer_size() else None
         if progress is None or progress != self._progress:
             self._progress, self._progress_at = progress, now
         return now - self._progress_at
 
     def _seen(self) -> int:
-        """Bytes acknowledged: what has left this process may be on its way for long, as the kernel keeps some
-        megabytes before it takes more. Other systems do not tell; there, what leaves has to do.
+        """Bytes acknowledged by the peer: bytes that have left this process may be on their way for long, as
+        the kernel buffers some megabytes. Other systems do not tell; there the write buffer has to do.
         """
         connection = self._transport.get_extra_info("socket")
         if connection is None or not hasattr(socket, "TCP_INFO"):
@@ -38,7 +38,7 @@ class Delivery:
 
 
 def is_event_stream(start: Message) -> bool:
-    """Such an answer lasts as long as its client takes it."""
+    """True for an event stream, which lasts as long as its client takes it."""
     return any(
         name == b"content-type" and value.startswith(b"text/event-stream") for name, value in start["headers"]
     )

@@ -1,4 +1,4 @@
-"""Rules for the head of a request, its request line and headers: how large it may be, and whose it is."""
+"""Limits of a request's head, its request line and headers: size, and `Host`."""
 
 import re
 from collections.abc import Iterable
@@ -30,7 +30,7 @@ def check_size(url: bytes, headers: Iterable[Header]) -> None:
 
 
 def check_host(headers: Iterable[Header], version: str) -> None:
-    """Exactly one, and a valid one; HTTP/1.0 knew none (RFC 9112, 3.2)."""
+    """Raises Invalid unless there is exactly one valid `Host`; HTTP/1.0 had none (RFC 9112, 3.2)."""
     hosts = [value for name, value in headers if name == b"host"]
     if _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else not hosts and version == "1.0":
         return

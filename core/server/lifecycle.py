@@ -1,4 +1,4 @@
-"""The end of a server process: at once aware of a stop signal, and never left behind by its parent."""
+"""End of a server process: stop signals are noticed at once, and no process outlives its parent."""
 
 import asyncio
 import gc
@@ -22,8 +22,8 @@ _COLLECT_AFTER: Final = (10_000, 20, 20)
 
 @contextmanager
 def drain_on_signal(platform: Platform) -> Iterator[None]:
-    """Set `leaving` the moment a stop signal arrives, then `draining`, and let the server's own handler do
-    its part: SIGTERM waits SHUTDOWN_DELAY_S before that, Ctrl-C and a second signal do not.
+    """Set `leaving` the moment a stop signal arrives, then `draining`, and call the server's own handler:
+    SIGTERM waits SHUTDOWN_DELAY_S before that, Ctrl-C and a second signal do not.
 
     The server waits for open connections before it ends the lifespan: streams would keep it waiting if they
     learnt of the stop only then.
@@ -44,7 +44,7 @@ def drain_on_signal(platform: Platform) -> Iterator[None]:
         loop.call_soon_threadsafe(platform.leaving.set)
 
     def drain_at_last(number: int) -> None:
-        # A second signal may have come before: the server takes one more for impatience.
+        # A second signal may have come before: the server would take another one as impatience.
         if not platform.draining.is_set():
             drain(number)
 
@@ -68,11 +68,11 @@ def drain_on_signal(platform: Platform) -> Iterator[None]:
 
 @contextmanager
 def settled() -> Iterator[None]:
-    """Around the time in which requests are answered: keeps garbage collection from holding them up.
+    """Block in which requests are answered, with garbage collection kept from holding them up.
 
-    What was made at the start (modules, routes, models: hundreds of thousands of objects) lives as long as
-    the process, yet each full collection would look at all of it and stop everything for a tenth of a second.
-    Frozen, it is not looked at again. Requests leave few cycles behind, so collections may also be rarer.
+    The objects made at the start (modules, routes, models: hundreds of thousands) live as long as the
+    process, yet each full collection would look at all of them and stop everything for a tenth of a second.
+    Frozen, they are not looked at again. Requests leave few cycles behind, so collections may also be rarer.
     """
     earlier = gc.get_threshold()
     gc.freeze()

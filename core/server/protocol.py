@@ -1,4 +1,4 @@
-"""The server's end of a connection: uvicorn's, with a limit in every state.
+"""HTTP/1.1 protocol of a connection: uvicorn's, with a limit in every state.
 
 | state | limit | then |
 | --- | --- | --- |
@@ -40,12 +40,12 @@ UNREAD_S: Final = 30.0
 LINGER_S: Final = 5.0
 CHECK_S: Final = 5.0
 MOST_WAITING: Final = 32
-"""While so many requests of a connection wait for their turn, nothing more is read from it."""
+"""Upper bound of the pipelined requests of a connection: while so many wait, nothing more is read from it."""
 
 
 class Flow(FlowControl):
-    """uvicorn's flow control, which would read on after each answer: who asks faster than it is answered
-    would fill the memory.
+    """Flow control that reads on only below the bound of waiting requests. uvicorn's would read on after each
+    answer: who asks faster than it is answered would fill the memory.
     """
 
     def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
@@ -58,9 +58,10 @@ class Flow(FlowControl):
 
 
 class Cycle(RequestResponseCycle):
-    """One request and its answer. `broken`: no more of the body will come, and why. `endless`: the answer is
-    a stream of events. `half_closed`: its client will send nothing more. `lingers`: who is still sending when
-    the connection closes may never see the answer, so it is half-closed for a while (RFC 9112, 9.6).
+    """One request and its answer. `broken`: the reason why no more of the body will come. `endless`: the
+    answer is a stream of events. `half_closed`: its client will send nothing more. `lingers`: who is still
+    sending when the connection closes may never see the answer, so it is half-closed for a while (RFC 9112,
+    9.6).
     """
 
     broken: str | None = None
@@ -79,7 +80,7 @@ class Cycle(RequestResponseCycle):
         await super().send(message)  # type: ignore[arg-type]
 
     async def receive(self) -> Message:  # type: ignore[override]
-        """Raises HTTPException: whoever reads the body passes it on, so that it is the answer."""
+        """Next message of the body. Raises HTTPException, which the body's reader passes on as the answer."""
         message = await super().receive()
         if self.broken and not self.response_started:
             raise HTTPException(400, self.broken)
@@ -96,14 +97,14 @@ class HttpProtocol(HttpToolsProtocol):
 
     timer: asyncio.TimerHandle
     deadline = 0.0
-    """When it is the client's turn: until when it has time, on the loop's clock."""
+    """Time on the loop's clock until which the client has to act, when it is its turn."""
     in_head = True
     head_bytes = 0
-    """Of a head that came in pieces or in a large one, as far as they hold nothing but it."""
+    """Bytes of a head that came in pieces or in a large one, as far as they hold nothing but it."""
     ending = False
-    """The connection ends after the answers that are due: what still arrives is not looked at."""
+    """True when the connection ends after the answers that are due: bytes that still arrive are ignored."""
     cycle: Cycle | None = None  # type: ignore[assignment]
-    """The request that arrived last; `answering` is the one that is being answered."""
+    """Request that arrived last; `answering` is the one being answered."""
     answering: Cycle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -142,7 +143,7 @@ class HttpProtocol(HttpToolsProtocol):
             self._stop(error)
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """False closes the connection."""
+        """Handle the client's half-close. False closes the connection."""
         cycle, answering = self.cycle, self.answering
         if cycle is None or answering is None or answering.endless:
             return False
@@ -154,8 +155,8 @@ class HttpProtocol(HttpToolsProtocol):
         return True
 
     def _feed(self, data: bytes | memoryview) -> None:
-        """The parser takes what follows a head with an `Upgrade` for the other protocol. No other is spoken
-        here, so the offer is ignored (RFC 9110, 7.8): a new parser gets the same head without it.
+        """Feed the parser. It takes what follows a head with an `Upgrade` for the other protocol. No other is
+        spoken here, so the offer is ignored (RFC 9110, 7.8): a new parser gets the same head without it.
         """
         while True:
             try:
@@ -233,7 +234,7 @@ class HttpProtocol(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def _take(self, cycle: Cycle, app: ASGI3Application) -> None:
-        """Answered at once, or after those that came before."""
+        """Answer the request at once, or queue it after those that came before."""
         self.cycle = cycle
         if self.answering is not None:
             self.flow.pause_reading()
@@ -273,7 +274,7 @@ class HttpProtocol(HttpToolsProtocol):
             cycle.break_off("The request body has a malformed chunk")
 
     def _refuse(self, error: HTTPException | HandoverError) -> None:
-        """In the one error shape, and as the last answer."""
+        """Answer with the error in the one error shape, as the last answer."""
         self.ending = True
         log.info("http.refused", reason=str(error), client=self.client[0] if self.client else None)
         scope: Scope = {"method": "GET", "path": "", **self.scope}

@@ -1,4 +1,4 @@
-"""`handover serve`: settings, embedded services, schema, uvicorn, and out again in the reverse order.
+"""Command `handover serve`: settings, embedded services, schema, uvicorn, and the reverse at the end.
 
 The process that runs this is the supervisor. With one worker it serves itself; with several it only
 watches them.
@@ -74,7 +74,7 @@ def serve(settings: Settings, announce: Callable[[str], None], *, stop_with_pare
 
 
 def _refuse_openness(settings: Settings) -> None:
-    """Nobody opens a registry to a network by forgetting something."""
+    """Raises ServeError for a server without keys on a network: nobody opens a registry by forgetting."""
     if settings.auth == "off" and not settings.allow_open and not _is_loopback(settings.host):
         raise ServeError(
             f"HOST={settings.host} would let everybody who reaches this machine read and change everything, "
@@ -91,10 +91,10 @@ def _is_loopback(host: str) -> bool:
 
 @contextmanager
 def stop_signals() -> Iterator[threading.Event]:
-    """The first stop signal unwinds whatever runs; later ones cannot disturb the way out.
+    """Block in which the first stop signal raises StopRequested; later ones are ignored.
 
-    The event tells that it came, for an exception raised in a finalizer or a callback from C is dropped by
-    Python. uvicorn raises the signal once more after it has stopped, so that it arrives here.
+    The event is set by it, for an exception raised in a finalizer or a callback from C is dropped by Python.
+    uvicorn raises the signal once more after it has stopped, so that it arrives here.
     """
     stopping = threading.Event()
 
@@ -114,7 +114,7 @@ def stop_signals() -> Iterator[threading.Event]:
 
 @contextmanager
 def bound_sockets(settings: Settings) -> Iterator[list[socket.socket]]:
-    """Take the ports first: when one is taken nothing else has been started yet."""
+    """Listening sockets of the ports, taken first: when one is taken nothing else has been started yet."""
     with ExitStack() as stack:
         listeners = [stack.enter_context(_bound("PORT", settings.host, settings.port))]
         if settings.admin_port is not None:
@@ -125,7 +125,7 @@ def bound_sockets(settings: Settings) -> Iterator[list[socket.socket]]:
 
 
 def _bound(variable: str, host: str, port: int) -> socket.socket:
-    """`variable` is where the port was set."""
+    """Listening socket; `variable` is the name of the port's setting. Raises ServeError."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -150,9 +150,7 @@ def _bind_sentence(variable: str, host: str, port: int, error: OSError) -> str:
 
 @contextmanager
 def _app_loading(settings: Settings) -> Iterator[None]:
-    """Importing the app takes as long as starting the services: do both at once. Workers import it
-    themselves.
-    """
+    """Block that imports the app in a thread while the services start. Workers import it themselves."""
     multiprocess.prepare(settings.data_dir)
     with ThreadPoolExecutor(1) as pool:
         if settings.workers == 1:
@@ -168,9 +166,7 @@ def _deploy(settings: Settings) -> None:
 
 
 def _export(settings: Settings) -> None:
-    """Workers read their settings from the environment: tell them what the embedded services turned out to
-    be.
-    """
+    """Write the URLs of the embedded services to the environment, from which workers read their settings."""
     os.environ["DATA_DIR"] = str(settings.data_dir)
     for name in ("database_url", "redis_url"):
         os.environ[name.upper()] = str(getattr(settings, name))
@@ -209,9 +205,7 @@ def _serve_here(config: uvicorn.Config, listeners: list[socket.socket]) -> bool:
 
 
 class Supervisor(Multiprocess):
-    """uvicorn's, but it lets go of the ports first when it stops: new connections are refused, not left
-    waiting.
-    """
+    """uvicorn's supervisor, but a stop closes the ports first: new connections are refused at once."""
 
     def terminate_all(self) -> None:
         for listener in self.sockets:
@@ -219,7 +213,7 @@ class Supervisor(Multiprocess):
         super().terminate_all()
 
     def join_all(self) -> None:
-        """Another stop signal meanwhile is passed on: the workers wait no longer then."""
+        """Wait for the workers. Another stop signal meanwhile is passed on: they wait no longer then."""
         while any(process.exitcode is None for process in self.processes):
             if self.signal_queue:
                 self.signal_queue.clear()
@@ -235,7 +229,7 @@ def _supervise(config: uvicorn.Config, listeners: list[socket.socket]) -> bool:
 
 
 def _announce(settings: Settings, announce: Callable[[str], None]) -> None:
-    """The port listens from the start, so only an answer tells that the app is there."""
+    """Announce the server when it answers: the port listens from the start, so only an answer tells."""
     base_url = public_url(settings)
     deadline = time.monotonic() + ANNOUNCE_TIMEOUT_S
     while time.monotonic() < deadline:

@@ -1,6 +1,6 @@
-"""What other slices may use of the audit trail: leaving an entry, in the writer's own transaction, what
-happened lately, and taking the entries of an old log over. `TAKEOVER` adds each once; whoever uses it
-invalidates `AUDIT_TAGS` after the commit.
+"""The audit trail for other slices: add an entry in the writer's own transaction, read the newest ones, and
+take over the entries of an old log. `TAKEOVER` adds each once; its user invalidates `AUDIT_TAGS` after the
+commit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,34 +34,32 @@ __all__ = [
 ]
 
 ENTITY: Final = RETENTION_ENTITY
-"""What an entry about the trail itself names."""
+"""Entity name of entries about the trail itself."""
 
 Facts = Mapping[str, JsonValue]
-"""A row as the API shows it."""
+"""Row as the API shows it."""
 
 
 async def record(tx: Database, entry: AuditEntry) -> None:
-    """`tx` must be the transaction of the change, so that neither exists without the other."""
+    """Add an entry. `tx` must be the transaction of the change, so that neither exists without the other."""
     await queries.create(tx, entry)
 
 
 async def recent(db: Database, kinds: Sequence[TraceKind], since: datetime, *, limit: int) -> list[Trace]:
     """The newest entries of these kinds, with one query.
 
-    A cached answer made of them hangs on `AUDIT_TAGS`, and on the tags of the slices whose rows they are.
+    A cached response made of them depends on `AUDIT_TAGS`, and on the tags of the slices whose rows they are.
     """
     return await find_recent(db, kinds, since, limit) if kinds else []
 
 
 async def deleted_since(db: Database, entity: str, ids: Sequence[str], since: datetime) -> frozenset[str]:
-    """Those of the rows that somebody has deleted since then."""
+    """Ids of those rows that somebody has deleted since then."""
     return await queries.deleted_since(db, entity, ids, since)
 
 
 def differences(before: Facts, after: Facts) -> dict[str, JsonValue]:
-    """The fields that differ, as `{field: {"before": ..., "after": ...}}`; a side that lacks a field says
-    null.
-    """
+    """Fields that differ, as `{field: {"before": ..., "after": ...}}`; null for a side that lacks a field."""
     return {
         field: {"before": before.get(field), "after": after.get(field)}
         for field in (*before, *(field for field in after if field not in before))

@@ -1,8 +1,8 @@
-"""What reads that show the trail depend on.
+"""Cache tags of the audit trail.
 
-Entries come with the change of a row, so what shows entries of some rows hangs on the tags of those rows' own
-slices. `AUDIT_TAGS` are renewed only when entries are deleted or taken over. The list itself is not cached:
-it changes with every write, and is asked for seldom.
+Entries come with the change of a row, so a response that shows entries of some rows depends on the tags of
+those rows' slices. `AUDIT_TAGS` are renewed only when entries are deleted or taken over. The list itself is
+not cached: it changes with every write, and is read seldom.
 """
 
 from typing import Final
@@ -13,5 +13,5 @@ AUDIT_TAGS: Final = ("audit",)
 
 
 def renewed(write: Write) -> tuple[str, ...]:
-    """The tags that a write of entries renews."""
+    """Tags that a write of entries renews."""
     return AUDIT_TAGS if write.operation.startswith("delete") else ()

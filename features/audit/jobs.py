@@ -1,4 +1,4 @@
-"""The job `audit.retention`: deletes the entries that are older than what the settings keep."""
+"""Job `audit.retention`: deletes the entries that are older than the settings allow."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,11 +16,11 @@ from features.audit.settings import AuditSettings
 from features.audit.sql.retention import allow_deletion
 
 BATCH: Final = 5000
-"""Entries of one transaction."""
+"""Upper bound of the entries deleted in one transaction."""
 
 
 class Arguments(BaseModel):
-    """0 days: everything is kept."""
+    """Arguments of the job. 0 days: everything is kept."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -34,7 +34,7 @@ class Checkpoint(BaseModel):
 
 
 async def run(context: JobContext) -> JsonObject:
-    """The limit is reckoned from when the job was asked for, so a resumed run keeps to it."""
+    """Delete entries older than `days` before the job was enqueued: a resumed run has the same limit."""
     arguments = Arguments.model_validate(context.job.arguments)
     if arguments.days == 0:
         return {"deleted": 0}
@@ -49,7 +49,7 @@ async def run(context: JobContext) -> JsonObject:
 
 
 async def _delete_batch(context: JobContext, limit: datetime, deleted: int) -> int:
-    """A batch leaves an entry in the trail itself, in its own transaction: no deletion goes unseen."""
+    """Delete one batch and add an entry about it in the same transaction, so that no deletion goes unseen."""
     await context.raise_if_stopping()
     job = context.job
 

@@ -1,4 +1,4 @@
-"""Entries of the audit trail through the typed client. Functions take `db` first and open no transaction."""
+"""Queries of audit entries by the typed client. Functions take `db` first and open no transaction."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,7 +15,7 @@ from features.audit.schemas import Action, AuditEntry, AuditQuery, AuditRecord, 
 
 
 class EntityId(BaseAuditEntry):
-    """Of an entry the row that it is about."""
+    """Entity id of an entry."""
 
     entity_id: str
 
@@ -42,7 +42,7 @@ async def create(tx: Database, entry: AuditEntry) -> None:
 async def find_entries(
     db: Database, wanted: AuditQuery, *, after: Place | None, offset: int, take: int
 ) -> list[AuditRecord]:
-    """Newest first."""
+    """Matching entries, newest first."""
     where = _where(wanted)
     if after is not None:
         # The first condition repeats part of the second: it is the one that an index can jump to.
@@ -57,7 +57,7 @@ async def find_entries(
 
 
 async def count_entries(db: Database, wanted: AuditQuery, *, at_most: int) -> int:
-    """No further than `at_most`, so that it costs the same in a trail of any length."""
+    """Number of matching entries up to `at_most`, so that the cost does not grow with the trail."""
     return await db.auditentry.count(where=_where(wanted), take=at_most)
 
 
@@ -73,7 +73,7 @@ async def count_older(db: Database, than: datetime) -> int:
 
 
 async def delete_older(tx: Database, than: datetime, *, limit: int) -> int:
-    """Deletes the oldest first, and says how many. A trigger refuses it without `sql.retention`."""
+    """Delete the oldest entries first; returns how many. A trigger refuses it without `sql.retention`."""
     oldest = await EntryId.prisma(tx).find_many(
         where={"at": {"lt": than}}, order=[{"at": "asc"}, {"id": "asc"}], take=limit
     )
@@ -103,7 +103,7 @@ def _where(wanted: AuditQuery) -> AuditEntryWhereInput:
 
 
 def _entry(row: AuditEntryRow) -> AuditRecord:
-    """Not validated again: the database's own constraints hold for what it returns."""
+    """Entry as the API shows it, not validated again: the database's constraints hold for what it returns."""
     return AuditRecord.model_construct(
         id=str(row.id),
         entity=row.entity,

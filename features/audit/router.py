@@ -1,4 +1,4 @@
-"""`/api/v1/audit`: who changed what, and when; and the retention of it."""
+"""Routes under `/api/v1/audit`: list entries, begin retention."""
 
 from typing import Annotated, Final
 

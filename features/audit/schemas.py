@@ -1,4 +1,4 @@
-"""Requests and answers of the audit trail, and its frozen values."""
+"""Requests and responses of the audit trail, and its frozen values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from core.http.timestamps import Timestamp
 
 RETENTION_KIND: Final = "audit.retention"
 RETENTION_ENTITY: Final = "audit"
-"""What an entry about the trail itself names; its id is that of the job."""
+"""Entity name of entries about the trail itself; their id is that of the job."""
 
 COUNTED_AT_MOST: Final = 10_000
-"""Rows that a list counts and that `offset` may skip: beyond it neither costs a constant time."""
+"""Upper bound of rows that a list counts or `offset` skips: beyond it the cost would not be constant."""
 
 PAGE: Final = 50
 MAX_PAGE: Final = 200
@@ -29,7 +29,7 @@ Action = Literal["created", "updated", "deleted", "imported", "checked"]
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One change of one row.
+    """Entry of the trail: one change of one row.
 
     `changes` is `{field: {"before": ..., "after": ...}}` in the names and forms of the API; an import writes
     one entry per batch instead, under its job's id, with what it counted. `client` is the address that the
@@ -91,7 +91,7 @@ class AuditRecord(BaseModel):
 
 
 class AuditQuery(Input):
-    """Every condition that is present must hold. `cursor` costs the same at any depth."""
+    """Filter of entries: every condition that is present must hold. `cursor` costs the same at any depth."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -115,7 +115,7 @@ class AuditQuery(Input):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The entry that the page before ended with."""
+    """Keyset position: the last entry of the page before."""
 
     at: datetime
     id: int
@@ -131,9 +131,7 @@ class TraceKind(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """An entry in short: `fields` are those that changed, `label` is what the row is called, if the entry
-    says it.
-    """
+    """Summary of an entry: `fields` that changed, and the row's name as `label`, if the entry has it."""
 
     id: str
     entity: str

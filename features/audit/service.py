@@ -1,4 +1,4 @@
-"""What a page of the trail holds, and how retention is begun."""
+"""Service of the audit trail: pages of entries, and retention."""
 
 from typing import Final
 
@@ -15,8 +15,8 @@ _SCOPE: Final = ("audit",)
 
 
 async def list_entries(db: Database, query: AuditQuery) -> ListEnvelope[AuditRecord]:
-    """At most two queries, whose cost does not depend on the length of the trail: matches are counted up to
-    `COUNTED_AT_MOST`, and when there are more the answer has no `total`.
+    """Page of entries with at most two queries, whose cost does not depend on the length of the trail:
+    matches are counted up to `COUNTED_AT_MOST`, and when there are more the answer has no `total`.
     """
     check_start(query.cursor, query.offset)
     after = None

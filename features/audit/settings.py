@@ -1,4 +1,4 @@
-"""What can be set of the audit trail."""
+"""Settings of the audit trail."""
 
 from pydantic import Field
 

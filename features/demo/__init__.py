@@ -1,5 +1,5 @@
-"""A believable registry to look at: systems, ideas, items, files, and sixty days of their history.
+"""Demo data: systems, ideas, items, files, and sixty days of their history.
 
-Owns no table: it writes through the other slices. The command `handover demo` calls it. Everything in it has
-the same id each time, so filling twice adds nothing.
+Owns no table: it writes through the other slices. The command `handover demo` calls it. Ids are the same each
+time, so filling twice adds nothing.
 """

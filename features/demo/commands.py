@@ -1,4 +1,4 @@
-"""`handover demo`."""
+"""Command `handover demo`."""
 
 import asyncio
 from typing import TYPE_CHECKING, Annotated

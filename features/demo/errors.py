@@ -1,4 +1,4 @@
-"""Why the demo was not written."""
+"""Errors of the demo, each with its permanent code."""
 
 from core.errors import Conflict
 

@@ -1,4 +1,4 @@
-"""What this slice hands to the app: nothing over HTTP, but a command."""
+"""Manifest of the slice: nothing over HTTP, only a command."""
 
 from core.feature import Feature
 

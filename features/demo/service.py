@@ -1,4 +1,4 @@
-"""Filling the registry: every row with its history, nothing twice, nothing into somebody else's registry."""
+"""Service of the demo: adds every row with its history, nothing twice, and only to an empty registry."""
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from features.systems import api as systems
 
 _ITEM: Final = "item"
 _SOURCE: Final = id_of("job", "demo")
-"""Stands for the import that brought the items."""
+"""Id of a job that stands for the import of the items."""
 
 _PATIENCE: Final = timedelta(minutes=1)
 _AUTHOR: Final = "docs-team"
@@ -36,7 +36,7 @@ _AUTHOR: Final = "docs-team"
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """How many rows were not there before."""
+    """Numbers of rows that were added."""
 
     systems: int
     ideas: int
@@ -70,7 +70,7 @@ async def fill(
 async def _others(
     db: Database, of_systems: Sequence[Story], of_ideas: Sequence[Story], of_items: Sequence[Story]
 ) -> bool:
-    """Whether there are rows that are not the demo's; files belong to it if its ideas are there."""
+    """True if there are rows that are not the demo's; files belong to it if its ideas are stored."""
     own_systems = await systems.names_of(db, _ids(of_systems))
     own_ideas = await ideas.titles_of(db, _ids(of_ideas))
     own_items = await items.existing_ids(db, _ids(of_items))
@@ -93,7 +93,7 @@ async def _load_systems(tx: Database, stories: Sequence[Story]) -> frozenset[str
 
 
 async def _load_ideas(tx: Database, stories: Sequence[Story]) -> frozenset[str]:
-    """An idea whose system is not there, because its name was taken, comes without it."""
+    """Add the ideas. One whose system is missing, because its name was taken, has none."""
     known = await systems.names_of(tx, {str(story.today.get("systemId", "")) for story in stories})
     rows = []
     for story in stories:
@@ -117,7 +117,7 @@ async def _load_items(tx: Database, stories: Sequence[Story]) -> frozenset[str]:
 
 
 async def _tell(tx: Database, entity: str, stories: Sequence[Story], added: Collection[str]) -> None:
-    """The history of the rows that are new, as the audit trail would have it."""
+    """Add the audit entries of the new rows' history."""
     for story in stories:
         if story.id not in added:
             continue
@@ -137,7 +137,7 @@ async def _tell(tx: Database, entity: str, stories: Sequence[Story], added: Coll
 
 
 async def _upload(work: files.Work, new_ideas: Collection[str]) -> int:
-    """The files of ideas that are new, each as a form that somebody sends."""
+    """Upload the files of new ideas, each as a multipart form; returns how many."""
     uploaded = 0
     for row in table("files"):
         idea_id = id_of("idea", row["idea"])

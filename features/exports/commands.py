@@ -1,4 +1,4 @@
-"""`handover export`: the data in its old form, written while people go on working."""
+"""Command `handover export`: the data in its old form, while the server runs."""
 
 import asyncio
 import os
@@ -54,7 +54,9 @@ async def _export(features: "Features", file: Path | None) -> "JobView":
 
 
 def _copy_out(path: Path) -> None:
-    """To standard output, past its buffer: who reads it may have gone. Raises TargetUnusable."""
+    """Copy a file to standard output, unbuffered, then delete it. Raises TargetUnusable, Exit(1) if the
+    reader is gone.
+    """
     from features.exports.errors import TargetUnusable
 
     with path.open("rb") as file:

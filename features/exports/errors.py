@@ -1,10 +1,10 @@
-"""What can go wrong with an export. Messages name the file by its own name only, never by its folder."""
+"""Errors of exports, each with its permanent code. Messages name a file without its folder."""
 
 from core.errors import Conflict, Invalid, NotFound, Unavailable
 
 
 class ExportNotFound(NotFound):
-    """There is no such export, or its file was removed when a later one began."""
+    """The export does not exist, or its file was removed when a later one began."""
 
     code = "exports.not_found"
 
@@ -14,7 +14,7 @@ class ExportNotReady(Conflict):
 
 
 class TargetUnusable(Invalid):
-    """The file cannot be written where it was asked for."""
+    """The file cannot be written at the path that was asked for."""
 
     code = "exports.target_unusable"
 

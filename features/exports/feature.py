@@ -1,4 +1,4 @@
-"""What the app mounts of this slice."""
+"""Manifest of the slice."""
 
 from core.feature import Feature
 from features.exports.jobs import LOWDB

@@ -1,4 +1,4 @@
-"""The job `export.lowdb`. It begins anew after an interruption: nothing is seen of it before it is whole."""
+"""Job `export.lowdb`. It begins anew after an interruption: its file appears only when it is complete."""
 
 import asyncio
 import time
@@ -49,7 +49,7 @@ async def run(context: JobContext) -> JsonObject:
 
 
 async def _write(context: JobContext, tx: Database, arguments: Arguments, target: Target) -> Result:
-    """One snapshot, however long it takes: people go on writing meanwhile."""
+    """Write the export from one snapshot, however long it takes: writers are not held up."""
     result = Result(filename=arguments.filename)
     await asyncio.to_thread(target.restart)
     await context.progress(phase="export", done=0, total=await items.count(tx))

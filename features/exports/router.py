@@ -1,4 +1,4 @@
-"""`/api/v1/exports`: write the data back in its old form, fetch the file."""
+"""Routes under `/api/v1/exports`: begin an export, download its file."""
 
 from typing import Annotated
 

@@ -8,11 +8,11 @@ from pydantic.alias_generators import to_camel
 KIND: Final = "export.lowdb"
 FILENAME: Final = "library.json"
 NAMED: Final = 20
-"""How many decisions are named."""
+"""Upper bound of the decisions that are named."""
 
 
 class Arguments(BaseModel):
-    """The job's arguments. `path` is the caller's own file; None means one in the job's folder."""
+    """Arguments of the job. `path` is the caller's own file; None means one in the job's folder."""
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
 
@@ -21,7 +21,7 @@ class Arguments(BaseModel):
 
 
 class Told(BaseModel):
-    """Something about one record, for people."""
+    """Decision about one record, for people."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -30,11 +30,10 @@ class Told(BaseModel):
 
 
 class Result(BaseModel):
-    """The job's result: of the records written, how many are as they were imported, have changed since, were
-    made here, and are as a file had them that could not be taken over; and how many are gone since.
-
-    `replaced`: of ids whose newest record could not be taken over, how many were written as they are here.
-    `first_decided` names those that are stored here too, and which of the two was written.
+    """Result of the job. Of the `records` written: `unchanged` since the import, `changed` since, `added`
+    here, `unusable` as in the file because they could not be taken over. `removed` ones were deleted here.
+    `replaced`: number of ids whose newest record could not be taken over and that were written as they are
+    here. `first_decided` names such ids that are stored here too, with which of the two was written.
     """
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)

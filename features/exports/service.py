@@ -1,4 +1,4 @@
-"""Takes exports in, and hands their files out."""
+"""Service of exports: enqueues them, and finds their files."""
 
 import asyncio
 import shutil
@@ -26,7 +26,7 @@ async def accept(db: Database, jobs: Jobs, settings: Settings, actor: Author, pa
 
 
 async def finished_file(jobs: Jobs, settings: Settings, job_id: str) -> Path:
-    """The file of an export. Raises ExportNotFound, or ExportNotReady as long as it is not whole."""
+    """Path of an export's file. Raises ExportNotFound, or ExportNotReady until it is complete."""
     try:
         job = await jobs.get(job_id)
     except JobNotFound:
@@ -42,7 +42,7 @@ async def finished_file(jobs: Jobs, settings: Settings, job_id: str) -> Path:
 
 
 def file_of(settings: Settings, job_id: str, *, make: bool = False) -> Path:
-    """Blocking when its folder is to be made."""
+    """Path of an export's file. Blocks when its folder is to be made."""
     folder = _root(settings) / str(uuid.UUID(job_id))
     if make:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ def file_of(settings: Settings, job_id: str, *, make: bool = False) -> Path:
 
 
 async def _sweep(jobs: Jobs, settings: Settings) -> None:
-    """Remove the files of exports that have ended. The folders are read before asking which ones live."""
+    """Remove the files of exports that have ended. The folders are read before the live jobs are."""
     names = await asyncio.to_thread(_folders, _root(settings))
     live = {
         job.id for state in ("queued", "running") for job in (await jobs.list(kind=KIND, state=state)).jobs

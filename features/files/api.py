@@ -1,4 +1,4 @@
-"""What other slices may use of files: figures, searches, uploads, and what is needed to index their texts.
+"""Files for other slices: statistics, search, upload, and reading of texts to be indexed.
 
 Whoever shows or counts files carries `FILE_TAGS` in its cache policy. Of each file that is made, changed or
 deleted a manifest's `on_change` is told by a `FileChange`. `TAKEOVER` is the table as imports know it: they
@@ -78,47 +78,47 @@ __all__ = [
 
 
 async def contents_of(db: Database, ids: Sequence[str]) -> dict[str, StoredContent]:
-    """What those of the files hold that are stored, by id."""
+    """Contents, by id, of those files that are stored."""
     return await lists.contents_of(db, ids) if ids else {}
 
 
 async def statistics(db: Database, audience: Audience) -> FilesStats:
-    """Of the files that the audience may see, by one grouped query."""
+    """Statistics of the files that the audience may see, by one grouped query."""
     return await lists.statistics(db, audience)
 
 
 async def search(db: Database, text: str, audience: Audience, *, limit: int) -> list[FileMetadata]:
-    """The best matches first, of those that the audience may see."""
+    """Files that match and that the audience may see, the best match first."""
     return await service.search_files(db, text, audience, limit)
 
 
 async def created_by_day(db: Database, since: datetime, audience: Audience) -> dict[str, int]:
-    """How many files that the audience may see were uploaded on each day (UTC, `2025-10-23`) from `since` on;
-    days without one are left out.
+    """Number of uploads on each day (UTC, `2025-10-23`) from `since` on, of files that the audience may see;
+    days without any are left out.
     """
     return await series.created_by_day(db, "files", since, rows.seen_by(audience))
 
 
 async def texts_after(db: Database, file_id: str | None = None, *, limit: int = 100) -> list[IndexedFile]:
-    """The next text files in the order of their ids; ask again with the last id until none come."""
+    """Next text files in the order of their ids; ask again with the last id until none come."""
     found = await lists.files_after(db, file_id, limit, sorted(TEXT_TYPES))
     return [IndexedFile.of(stored) for stored in found]
 
 
 async def find_text(db: Database, file_id: str) -> IndexedFile | None:
-    """None too for a file that holds no text."""
+    """Text file by id; None also for a file that is no text."""
     stored = await rows.find_file(db, file_id)
     return IndexedFile.of(stored) if stored is not None and stored.file.mimetype in TEXT_TYPES else None
 
 
 async def lock_text(tx: Database, file_id: str) -> IndexedFile | None:
-    """As `find_text`, and nobody changes the file until the transaction ends. Raises LockTimeout."""
+    """Text file by id, locked until the transaction ends. Raises LockTimeout."""
     await hold_file(tx, file_id)
     return await find_text(tx, file_id)
 
 
 async def open_text(settings: Settings, file: IndexedFile, *, limit: int | None = None) -> AsyncIterator[str]:
-    """Its text in pieces, from at most the first `limit` bytes; does not count as a download.
+    """Text of the file in pieces, from at most the first `limit` bytes; does not count as a download.
 
     UTF-16 by its mark, else UTF-8, with replacement characters for what is neither. Raises ContentMissing
     when the object is not there any more, StorageUnavailable when the store fails.

@@ -1,9 +1,9 @@
-"""How reads of files are cached, and what makes them invalid.
+"""Response cache policies of files and their invalidation.
 
-All of them hang on `files`, which every write renews, and every download that counts. A file shows the idea
-and the system that it belongs to, and loses that link when they are deleted, so its reads hang on their tags
-too; those are named here, so that the slices need no import of each other. Keys hold whose files are shown.
-An unknown id is not cached.
+All depend on `files`, which every write renews, and every download that counts. A file shows the idea and the
+system that it belongs to, and loses that link when they are deleted, so its responses depend on their tags
+too; those are named here, so that the slices need no import of each other. Keys hold the audience. An unknown
+id is not cached.
 """
 
 from typing import Final
@@ -22,5 +22,5 @@ CACHE_TAGS: Final = FILE_TAGS
 
 
 def renewed(write: Write) -> tuple[str, ...]:
-    """The tags that a write of files renews."""
+    """Tags that a write of files renews."""
     return FILE_TAGS

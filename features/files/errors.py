@@ -1,4 +1,4 @@
-"""What can go wrong with files, each with its permanent code. Names are repeated as the client sent them."""
+"""Errors of files, each with its permanent code. Names are repeated as the client sent them."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ class FileNotFound(NotFound):
 
 
 class FileChanged(PreconditionFailed):
-    """Its writer has seen another version of it."""
+    """The file has another version than its writer has seen."""
 
     code = "files.changed"
 
@@ -22,7 +22,7 @@ class FileChanged(PreconditionFailed):
 
 
 class ContentMissing(NotFound):
-    """The row is there, its object is not, or is not the one that was stored."""
+    """The row exists, but its object is missing or is not the one that was stored."""
 
     code = "files.content_missing"
 
@@ -38,13 +38,13 @@ class FileTooLarge(TooLarge):
 
 
 class FileRefused(Invalid):
-    """The name or the content of one file cannot be taken."""
+    """The name or the content of one file is not allowed."""
 
     code = "files.refused"
 
 
 class UploadInvalid(Invalid):
-    """The form cannot be used: no file, too many, or none of them could be taken."""
+    """The form cannot be used: no file, too many, or all of them refused."""
 
     code = "files.upload_invalid"
 
@@ -53,7 +53,7 @@ class UploadInvalid(Invalid):
 
 
 class UploadTooSlow(Invalid):
-    """The form took so long that its first objects may pass for left behind."""
+    """The form took so long that its first objects may count as orphans."""
 
     code = "files.upload_too_slow"
 

@@ -2,7 +2,7 @@
 
 It is safe beside uploads and deletes. An upload writes its row at most LONGEST_UPLOAD_S after the store has
 dated its first object, and objects are spared for twice that time; rows are asked for after the objects were
-listed. A row whose object was not listed is looked at again before it is told.
+listed. A row whose object was not listed is checked again before it is reported.
 """
 
 from collections.abc import Sequence
@@ -73,7 +73,7 @@ async def _remove_orphans(
 async def _find_missing(
     context: JobContext, objects: Objects, listed: dict[int, int]
 ) -> tuple[int, list[str]]:
-    """How many rows there are, and the ids of those whose object is not there or has another size."""
+    """Number of rows, and the ids of those whose object is missing or has another size."""
     count = 0
     missing: list[str] = []
     rows = await lists.files_after(context.db, None, _ROWS_PER_QUERY)
@@ -92,14 +92,14 @@ async def _find_missing(
 
 
 async def _lacks(context: JobContext, objects: Objects, stored: StoredFile) -> bool:
-    """Asked again, for it may have come after the listing, or gone together with its row."""
+    """True if the row still lacks its object: it may have come after the listing, or gone with its row."""
     if await objects.size_of(stored.object_key) == stored.file.size:
         return False
     return await rows.find_file(context.db, stored.file.id) is not None
 
 
 def _number(key: str) -> int:
-    """A key in little memory."""
+    """Object key as a number, which needs less memory."""
     return UUID(key.partition("/")[2]).int if is_key(key) else hash(key)
 
 

@@ -1,4 +1,4 @@
-"""Requests and answers of the files slice, and the frozen values that pass between its modules."""
+"""Requests and responses of files, and the frozen values that pass between the slice's modules."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ DESCRIPTION_LENGTH: Final = 500
 SEARCH_LENGTH: Final = 200
 MAX_FILES: Final = 5
 LARGEST_SIZE: Final = 2**31 - 1
-"""What the column of sizes holds, in bytes."""
+"""Upper bound of the column of sizes, in bytes."""
 
 OrderBy = Literal["created_at", "size", "filename", "mime_type"]
 Order = Sequence[tuple[str, bool]]
-"""Columns, each with whether it ascends."""
+"""Columns, each with True if it ascends."""
 
 NEWEST_FIRST: Final[Order] = (("created_at", False), ("id", True))
 # As the indexes have them, which are read forwards or backwards.
@@ -81,7 +81,7 @@ class Files(RootModel[list[FileMetadata]]):
 
 
 class UploadFields(Input):
-    """What a form says beside its files; an empty field says nothing."""
+    """Fields of a form beside its files; an empty field counts as absent."""
 
     idea_id: LinkId | None = None
     system_id: LinkId | None = None
@@ -103,7 +103,7 @@ class UpdateFile(Update):
 
 
 class FileFilter(Input):
-    """Every condition that is present must hold."""
+    """Filter of files: every condition that is present must hold."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -122,7 +122,7 @@ class FileFilter(Input):
 
 
 class FileQuery(FileFilter):
-    """`cursor` goes on where the page before ended; it belongs to that page's order."""
+    """Page of files. `cursor` goes on after the page before; it belongs to that page's order."""
 
     limit: int = Field(default=50, ge=1, le=100, description="How many files at most")
     offset: Offset = 0
@@ -175,7 +175,7 @@ class MultiStatus(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file, where its bytes are, and the number of its row's version."""
+    """File with the key of its object and its row's version."""
 
     file: FileMetadata
     object_key: str
@@ -184,7 +184,7 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A file whose object is complete."""
+    """Received file whose object is complete."""
 
     original_name: str
     filename: str
@@ -196,7 +196,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class LocalContent:
-    """What a file on this machine holds. `mime_type` is that of its extension if the content agrees."""
+    """Content of a local file. `mime_type` is that of its extension if the content agrees."""
 
     checksum: str
     size: int
@@ -205,7 +205,7 @@ class LocalContent:
 
 @dataclass(frozen=True, slots=True)
 class StoredContent:
-    """What an object holds, and where it is."""
+    """Content of an object, and its key."""
 
     checksum: str
     object_key: str
@@ -214,7 +214,7 @@ class StoredContent:
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Whose files somebody may see: the public ones and those of `name`; None is everybody's."""
+    """Audience of files: it sees the public ones and those of `name`; None sees all."""
 
     name: str | None = None
 
@@ -224,9 +224,7 @@ class Audience:
 
 @dataclass(frozen=True, slots=True)
 class IndexedFile:
-    """What those who index files need to know of one. `checksum` changes with the content; `owner` is whose
-    it is when it is not public.
-    """
+    """File as its indexers need it. `checksum` changes with the content; `owner` is None for a public one."""
 
     id: str
     original_name: str

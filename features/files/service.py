@@ -1,4 +1,4 @@
-"""The rules of files: who may see what, what a page holds, and that rows go before their objects."""
+"""Service of files: visibility, pages, and deletion of rows before their objects."""
 
 from collections.abc import AsyncIterator, Callable, Collection
 from typing import Any, Final
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 
 def audience_of(holder: Principal | None) -> Audience:
-    """Whose files this caller may see. The one place that decides it: every read and every change asks here.
+    """Audience of this caller. The one place that decides it: every read and every change asks here.
 
     A file that is not public is for the holder of the key that uploaded it, and for administrators. With
     AUTH=off an actor is a label that anybody can choose, and hiding files behind it would protect nothing, so
@@ -46,7 +46,7 @@ async def visible(db: Database, ids: Collection[str], holder: Principal | None) 
 
 
 async def list_files(db: Database, actor: ActorName, query: FileQuery) -> ListEnvelope[FileMetadata]:
-    """One page."""
+    """Page of files."""
     audience = audience_of(actor.principal)
     where, place = lists.where_of(query, audience), _place(query)
     files: list[FileMetadata] = []
@@ -65,7 +65,7 @@ async def list_files(db: Database, actor: ActorName, query: FileQuery) -> ListEn
             found = len(files)
     complete = found <= query.limit
     if not files and not complete:
-        # All of them went between finding and reading them: the page begins behind them.
+        # All found files were deleted before they were read: find the ones after them.
         return await list_files(db, actor, query)
     files = files[: query.limit]
     everything = complete and place is None and not query.offset
@@ -74,13 +74,13 @@ async def list_files(db: Database, actor: ActorName, query: FileQuery) -> ListEn
 
 
 async def search_files(db: Database, text: str, audience: Audience, limit: int) -> list[FileMetadata]:
-    """The best match first."""
+    """Matching files, the best match first."""
     where = rows.seen_by(audience)
     return await lists.files_by_id(db, await match.search_files(db, text, where, limit), where)
 
 
 async def get_file(db: Database, actor: ActorName, file_id: str) -> StoredFile:
-    """A file that the caller may not see is as good as not there."""
+    """File by id. Raises FileNotFound, also if the caller may not see it."""
     stored = await rows.find_file(db, file_id)
     if stored is None or not audience_of(actor.principal).may_see(stored.file):
         raise FileNotFound(file_id)
@@ -94,9 +94,8 @@ def row_of(stored: StoredFile) -> Row:
 async def read_content(
     db: Database, settings: Settings, stored: StoredFile, start: int, end: int
 ) -> AsyncIterator[bytes]:
-    """The bytes from `start` up to, not including, `end`.
-
-    What begins at the beginning counts as a download; a part that goes on with one does not count again.
+    """Bytes from `start` up to, not including, `end`. A read from the first byte counts as a download; a part
+    that continues one does not.
     """
     file = stored.file
     content = await Objects(settings).read(stored.object_key, file.size, start, end)
@@ -114,7 +113,7 @@ async def read_content(
 async def update_file(
     work: Work, file_id: str, values: UpdateFile, precondition: Precondition
 ) -> tuple[StoredFile, list[str]]:
-    """Merges the given fields and sets `updatedAt`; also returns the jobs to run. Raises PreconditionFailed
+    """Update the given fields and set `updatedAt`; also returns the jobs to run. Raises PreconditionFailed
     when the client has seen an older version.
     """
 
@@ -132,8 +131,8 @@ async def update_file(
 
 
 async def delete_file(work: Work, file_id: str, precondition: Precondition) -> tuple[StoredFile, list[str]]:
-    """The row goes first: an object without a row is found and removed by `files.reconcile`, a row without an
-    object would be a promise that cannot be kept. Raises PreconditionFailed as an update does.
+    """Delete the row, then its object: an object without a row is found and removed by `files.reconcile`, a
+    row without an object would be a promise that cannot be kept. Raises PreconditionFailed as an update does.
     """
 
     async def delete(tx: Database) -> tuple[StoredFile, list[str]]:
@@ -164,7 +163,7 @@ def _cursor(query: FileQuery, last: FileMetadata) -> str:
 
 
 def _place(query: FileQuery) -> list[Any] | None:
-    """Where the page before ended, checked part by part."""
+    """Place of the cursor, checked part by part, or None."""
     check_start(query.cursor, query.offset)
     if query.cursor is None:
         return None

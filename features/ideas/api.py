@@ -1,5 +1,4 @@
-"""What other slices may use of ideas: whether one exists, what it is called, what there is to count, and
-taking ideas over as they are.
+"""Ideas for other slices: existence, titles, statistics, search, and bulk takeover.
 
 Whoever shows or counts ideas carries `IDEA_TAGS` in its cache policy. Ideas show the names of their systems:
 who shows whole ideas carries the tags of systems too. Whoever loads ideas invalidates `BULK_TAGS` after the

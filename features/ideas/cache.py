@@ -1,8 +1,8 @@
-"""How reads of ideas are cached, and what makes them invalid.
+"""Response cache policies of ideas and their invalidation.
 
-The list and the board hang on `ideas`, which every write renews; one idea on `idea:{id}`, which its own
+The list and the board depend on `ideas`, which every write renews; one idea on `idea:{id}`, which its own
 writes renew, and on `idea`, which bulk changes renew. An idea shows the name of its system, so all of them
-hang on the tags of systems too. An unknown id is not cached.
+depend on the tags of systems too. An unknown id is not cached.
 """
 
 from typing import Final
@@ -23,5 +23,5 @@ CACHE_TAGS: Final = BULK_TAGS
 
 
 def renewed(write: Write) -> tuple[str, ...]:
-    """The tags that a write of ideas renews."""
+    """Tags that a write of ideas renews."""
     return BULK_TAGS if write.ids is None else (*IDEA_TAGS, *(f"idea:{idea_id}" for idea_id in write.ids))

@@ -1,4 +1,4 @@
-"""What can go wrong with ideas, each with its permanent code."""
+"""Errors of ideas, each with its permanent code."""
 
 from core.errors import FieldError, Invalid, NotFound, PreconditionFailed
 
@@ -11,7 +11,7 @@ class IdeaNotFound(NotFound):
 
 
 class IdeaChanged(PreconditionFailed):
-    """Its writer has seen another state of it."""
+    """The idea is not in the state that its writer has seen."""
 
     code = "ideas.changed"
 
@@ -20,7 +20,7 @@ class IdeaChanged(PreconditionFailed):
 
 
 class ReferencedSystemNotFound(Invalid):
-    """An idea was to belong to a system that does not exist."""
+    """The system that an idea should belong to does not exist."""
 
     code = "ideas.system_not_found"
 

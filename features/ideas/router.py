@@ -1,4 +1,4 @@
-"""`/api/v1/ideas` over HTTP: the published contract, with relations, filters, orders and paging added."""
+"""Routes under `/api/v1/ideas`: the published contract, with relations, filters, orders and paging added."""
 
 from typing import Annotated, Final
 from urllib.parse import quote
@@ -29,7 +29,7 @@ router = Router(tags=["Ideas"])
 
 
 async def idea_id(id: Annotated[str, Path(description="Idea identifier (UUID)")]) -> str:  # noqa: A002
-    """What no idea's id can be (longer, or not text that can be stored) is not looked for."""
+    """Idea id of the path. Raises IdeaNotFound for one that no idea can have (too long, not storable)."""
     if len(id) > ID_LENGTH or fault_of(id) is not None:
         raise IdeaNotFound(id)
     return id

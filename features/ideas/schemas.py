@@ -1,4 +1,4 @@
-"""Requests and answers about ideas, and the frozen values that pass between the slice's modules."""
+"""Requests and responses of ideas, and the frozen values that pass between the slice's modules."""
 
 from typing import Annotated, Any, Final, Literal
 
@@ -21,7 +21,7 @@ TAG_LENGTH: Final = 200
 TAGS_PER_IDEA: Final = 1000
 MAX_PAGE: Final = 100
 PAGE: Final = 20
-"""The size of a page when `offset` or `cursor` is given without `limit`."""
+"""Size of a page when `offset` or `cursor` is given without `limit`."""
 
 Status = Literal["new", "triage", "in_progress", "review", "completed", "rejected"]
 Category = Literal["api", "docs", "dashboard", "automation", "infrastructure"]
@@ -154,7 +154,7 @@ class UpdateIdea(Update):
 
 
 class IdeaFilter(Input):
-    """Every condition that is present must hold."""
+    """Filter of ideas: every condition that is present must hold."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -171,12 +171,12 @@ class IdeaFilter(Input):
 
     @property
     def kinds(self) -> dict[str, str]:
-        """Of status, category and priority those that are asked for."""
+        """Values of status, category and priority that are asked for."""
         return self.model_dump(include={"status", "category", "priority"}, exclude_none=True)
 
     @property
     def links(self) -> dict[str, str]:
-        """Of the system and the person those that are asked for."""
+        """Values of system and person that are asked for."""
         return self.model_dump(include={"system_id", "assigned_to"}, exclude_none=True)
 
 
@@ -185,8 +185,8 @@ def _lower(value: object) -> object:
 
 
 class IdeaQuery(IdeaFilter):
-    """Without `limit`, `offset` and `cursor` the list is complete. `cursor` is steadier and quicker than
-    `offset`; it belongs to its page's order.
+    """Page of ideas. Without `limit`, `offset` and `cursor` the list is complete. `cursor` is steadier and
+    quicker than `offset`; it belongs to its page's order.
     """
 
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] | None = Field(
@@ -215,7 +215,7 @@ class IdeaQuery(IdeaFilter):
 
     @property
     def take(self) -> int | None:
-        """The size of the page, or None for everything."""
+        """Size of the page, or None for everything."""
         paged = self.limit is not None or self.offset is not None or self.cursor is not None
         return self.limit or PAGE if paged else None
 

@@ -1,4 +1,4 @@
-"""The rules of ideas: what a page may ask for, and what a write changes."""
+"""Service of ideas: pages, and what a write changes."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -54,14 +54,14 @@ async def spool_board(db: Database, spool: Spool) -> int:
 
 
 async def create_idea(writer: Writing, values: CreateIdea) -> tuple[str, Row]:
-    """Its id, and the idea. It was created by the actor, in the name of whom the values say."""
+    """Create an idea; returns its id, and the idea. `created_by` is the actor, signed with the given name."""
     idea_id = str(uuid4())
     values = values.model_copy(update={"created_by": _creator(writer, values.created_by)})
     return idea_id, await writer.write(lambda tx: queries.create_idea(tx, idea_id, values))
 
 
 async def update_idea(writer: Writing, idea_id: str, values: UpdateIdea) -> Row:
-    """Merges the given fields and sets `updatedAt`; a move into `completed` sets `completedAt`, one out of it
+    """Update the given fields and set `updatedAt`; a move into `completed` sets `completedAt`, one out of it
     clears it.
 
     Raises Invalid for values that only rows of the old service may keep; IdeaNotFound; IdeaChanged unless the
@@ -73,7 +73,7 @@ async def update_idea(writer: Writing, idea_id: str, values: UpdateIdea) -> Row:
 
     async def update(tx: Database) -> Row:
         if values.system_id is not None:
-            # Held first, as by those who delete it: they need its ideas then.
+            # Locked first, as by a deletion of the system, which then changes its ideas.
             await systems.exists(tx, values.system_id)
         return await queries.update_idea(tx, idea_id, values, writer.precondition)
 

@@ -1,10 +1,11 @@
-"""Takes legacy data over: a LowDB file of the idea bank becomes items.
+"""Imports of legacy data: a LowDB file of the idea bank becomes items, the old registry becomes systems,
+ideas, files and audit entries.
 
-An import is the job `import.lowdb` in four phases: preflight reads the whole source and judges every
-record before anything is written, load writes the good ones in batches together with the checkpoint, verify
-compares the table with the source row by row, report closes the books. What cannot be taken over is kept,
-with reasons.
+An import is a job (`import.lowdb`, `import.questdb`, `import.postgres`) in four phases: preflight reads the
+whole source and validates every record before anything is written, load writes the valid ones in batches
+together with the checkpoint, verify compares the table with the source row by row, report stores the result.
+Records that cannot be taken over are kept with their reasons.
 
-Owns the table `import_rejects` and the folder `DATA_DIR/imports`; rows of items are written through
-`features.items.api`. Events: `import.preflight_done`, `import.loaded`, `import.verified`.
+Owns the tables `import_*` and the folder `DATA_DIR/imports`; rows are written through the `api` of the slice
+that owns them. Events: `import.preflight_done`, `import.loaded`, `import.verified`.
 """

@@ -1,4 +1,4 @@
-"""What exports use of imports: the file that was imported last, and how the old server wrote."""
+"""Imports as exports see them: the layout of the newest imported file, and the old server's JSON format."""
 
 from features.imports.lowdb.identifiers import SeenIds
 from features.imports.lowdb.layout import Layout, newest_layout

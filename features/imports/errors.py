@@ -1,11 +1,11 @@
-"""What can go wrong with an import. Messages name the file by its own name only, never by its folder."""
+"""Errors of imports, each with its permanent code. Messages name a file without its folder."""
 
 from core.database.errors import WriteConflict
 from core.errors import Conflict, Invalid, NotFound, TooLarge, Unavailable
 
 
 class SourceMalformed(Invalid):
-    """The source is not one whole document of a known form. `offset` counts bytes from the file's start."""
+    """The source is not one complete document of a known form. `offset` in bytes from the file's start."""
 
     code = "imports.source_malformed"
 
@@ -18,7 +18,7 @@ class SourceMalformed(Invalid):
 
 
 class SourceUnavailable(Invalid):
-    """The source is not there, or cannot be read."""
+    """The source does not exist or cannot be read."""
 
     code = "imports.source_unavailable"
 
@@ -30,7 +30,7 @@ class SchemaUnknown(Invalid):
 
 
 class SourceChanged(Conflict):
-    """The source or the spool is not what it was when the job began."""
+    """The source or the spool has changed since the job began."""
 
     code = "imports.source_changed"
 
@@ -79,7 +79,7 @@ class SomebodyWasQuicker(Conflict):
 
 
 class RowAppeared(WriteConflict):
-    """A row was overwritten that was not there a moment before, so nobody knows what it was: once more."""
+    """A row was overwritten without a before image, for it has just appeared: the batch is retried."""
 
     def __init__(self) -> None:
         super().__init__("A row was added while it was imported; try again")
@@ -90,7 +90,7 @@ class ImportNotFound(NotFound):
 
 
 class NoEarlierImport(Conflict):
-    """There is nothing to compare the source with."""
+    """There is no earlier import to compare the source with."""
 
     code = "imports.no_earlier_import"
 
@@ -99,6 +99,6 @@ class NoEarlierImport(Conflict):
 
 
 class ImportNotUndoable(Conflict):
-    """It is still running, or there is nothing left of it to take back."""
+    """The import is still running, or nothing of it is left to take back."""
 
     code = "imports.not_undoable"

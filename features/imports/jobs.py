@@ -1,4 +1,4 @@
-"""The job `import.lowdb`: its phases, where it resumes, and what it leaves behind."""
+"""Job `import.lowdb`: its phases, how it resumes, and its result."""
 
 import asyncio
 from pathlib import Path
@@ -16,7 +16,6 @@ from features.imports.storage.work import close, done_once
 
 
 async def run(context: JobContext) -> JsonObject:
-    """Import a file."""
     arguments = Arguments.model_validate(context.job.arguments)
     return await done_once(context, lambda folder: _import(context, arguments, folder))
 
@@ -37,7 +36,9 @@ async def _import(context: JobContext, arguments: Arguments, folder: Path) -> Js
 
 
 async def _prepare(context: JobContext, arguments: Arguments, source: Path, folder: Path) -> Checkpoint:
-    """The checkpoint to go on from, with its spools. A resumed job makes sure of its source first."""
+    """Checkpoint to resume from, with its spools. Raises SourceChanged or SourceUnavailable if a resumed
+    job's source or spools are not those that it began with.
+    """
     if context.job.checkpoint is None:
         findings, _ = await examine(context, arguments, source, folder, first=True)
         return Checkpoint(findings=findings, changes=findings.changes)
@@ -64,7 +65,7 @@ async def _prepare(context: JobContext, arguments: Arguments, source: Path, fold
 
 
 def _sha256(path: Path) -> str | None:
-    """None: it is gone."""
+    """Digest of the file in hex, None if it does not exist. Raises SourceUnavailable."""
     try:
         return sha256_of(path)
     except FileNotFoundError:

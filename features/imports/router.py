@@ -1,4 +1,4 @@
-"""`/api/v1/imports`: send a legacy file in, fetch what could not be taken over."""
+"""Routes under `/api/v1/imports`: upload a legacy file, list imports, download rejects, undo."""
 
 from typing import Annotated, Final
 
@@ -67,7 +67,7 @@ async def list_imports(
     offset: Annotated[Offset, Query()] = 0,
     cursor: Annotated[Cursor | None, Query()] = None,
 ) -> ListEnvelope[Import]:
-    """Of all sources, dry runs and failed ones too; `undoable` ones have something to take back."""
+    """Imports of all sources, also dry runs and failed ones; `undoable` ones have something to take back."""
     return await service.list_imports(db, jobs, limit=limit, offset=offset, cursor=cursor)
 
 

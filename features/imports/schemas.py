@@ -15,35 +15,35 @@ from features.items.api import OnConflict
 KIND: Final = "import.lowdb"
 UNDO_KIND: Final = "import.undo"
 EXCLUSIVE: Final = "import"
-"""Of all imports and undos, one runs at a time: each may need rows of another."""
+"""Exclusion group of all imports and undos: one of them runs at a time, for each may need rows of another."""
 
 ENTITY: Final = "item"
-"""What the rows are called that a LowDB file brings."""
+"""Entity name of the rows that a LowDB file brings."""
 
 
 def kept(entity: str) -> str:
-    """The part of an import's pages for records whose rows it left as they were, and that say otherwise."""
+    """Name of the manifest part for records whose rows the import left as they were although they differ."""
     return f"kept {entity}"
 
 
 def remembered(entity: str) -> str:
-    """The part of a `since_last` import's pages for records of earlier imports that its source lacks."""
+    """Name of the manifest part for records of earlier imports that a `since_last` import's source lacks."""
     return "remembered" if entity == ENTITY else f"remembered {entity}"
 
 
 SAMPLES: Final = 20
-"""How many conflicts and vanished records are named."""
+"""Upper bound of the conflicts and vanished records that are named."""
 
 KINDS: Final = (KIND, "import.questdb", "import.postgres")
-"""Of all jobs that may reject records."""
+"""Kinds of all jobs that may reject records."""
 
 Source = Literal["lowdb"]
 Phase = Literal["preflight", "load", "verify", "report"]
 
 
 class Choices(Input):
-    """What the caller chooses of any import. `max_rejects`: how many records may be unusable before nothing
-    is loaded.
+    """Options that every import has. `max_rejects`: how many records may be unusable before nothing is
+    loaded.
 
     `since_last`: only what has changed in the source since the newest finished import; what somebody has
     changed here as well is a conflict, told and left alone.
@@ -65,7 +65,7 @@ class Choices(Input):
 
     @property
     def overwrites(self) -> bool:
-        """Whether rows that are stored may be changed."""
+        """True if rows that are stored may be changed."""
         return self.since_last or self.on_conflict == "overwrite"
 
 
@@ -74,13 +74,13 @@ class Options(Choices):
 
 
 class OptionsForm(Options):
-    """The options of an upload. An unknown field is refused: a misspelt `dry_run` would import for real."""
+    """Options of an upload. An unknown field is refused: a misspelt `dry_run` would import for real."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class Arguments(Options):
-    """The job's arguments. `path` is the caller's own file; None means the upload in the job's folder.
+    """Arguments of the job. `path` is the caller's own file; None means the upload in the job's folder.
 
     `sha256` is that of the upload; a file of the caller's is hashed when it is first read.
     """
@@ -93,7 +93,7 @@ class Arguments(Options):
 
 
 class Told(BaseModel):
-    """Something about one record or row, for people."""
+    """Reason about one record or row, for people."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -102,8 +102,8 @@ class Told(BaseModel):
 
 
 class Changes(BaseModel):
-    """What became of the source since the import `previous`. `conflicts` were left alone, `vanished` records
-    (not in the source any more, not even unusable) are still here; the first of both are named.
+    """Changes of the source since the import `previous`. `conflicts` were left alone, `vanished` records (not
+    in the source any more, not even unusable) are still here; the first of both are named.
     """
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
@@ -133,7 +133,7 @@ class Changes(BaseModel):
 
 
 class Findings(BaseModel):
-    """What preflight found. `existing`: ids that are stored already, counted for dry runs only."""
+    """Findings of preflight. `existing`: number of ids that are stored already, counted for dry runs only."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -155,7 +155,7 @@ class Findings(BaseModel):
 
 
 class Checkpoint(BaseModel):
-    """Where a load goes on: offsets into the spools, and what has become of the rows before them.
+    """Point from which a load resumes: offsets into the spools, and counts of the rows before them.
 
     `position` counts the records before the offset, usable or not, `pieces` those of the text around them,
     `remembered` those that only earlier sources had.
@@ -179,7 +179,7 @@ class Checkpoint(BaseModel):
 
 
 class Checked(BaseModel):
-    """What verify found. `kept`: rows that this import left alone and that differ. `changed_since`: rows that
+    """Outcome of verify. `kept`: rows that this import left alone and that differ. `changed_since`: rows that
     somebody changed after they were loaded.
     """
 
@@ -197,7 +197,7 @@ class RejectedField(BaseModel):
 
 
 class Reject(BaseModel):
-    """A record that was not taken over. `record` is its JSON text as in the source, in ASCII, on one line."""
+    """Record that was not taken over. `record` is its JSON text as in the source, in ASCII, on one line."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -209,24 +209,25 @@ class Reject(BaseModel):
 
 
 Entry = tuple[str | None, str | None, str | None, str | None]
-"""A record of a page: its id; its digest; its text if that is not what the old server would write; and what
-stands before it if that is not what the old server would put there. Without a digest it could not be taken
-over, and has an id only if no other record before it has the same.
+"""Record in a manifest chunk: its id; its digest; its text and the text before it, each only if the old
+server would write it differently. Without a digest it could not be taken over, and has an id only if no other
+record before it has the same.
 """
 
 UNKNOWN: Final = ""
-"""The digest of a record that was taken back, or a conflict from the start: the next import finds it new."""
+"""Digest of a record that was taken back, or a conflict from the start: the next import finds it new."""
 
 
 class Sample(BaseModel):
-    """A reject in short."""
+    """Excerpt of a reject."""
 
     path: str
     reason: str
 
 
 class Result(BaseModel):
-    """The job's result. A dry run counts what would be imported and what exists, and shows the first rejects.
+    """Result of the job. A dry run counts what would be imported and what exists, and shows the first
+    rejects.
 
     `kept` rows were stored before and were left alone; `differing` ones among them say something else than
     the source. `unchanged` ones were identical. `seconds` and `rowsPerSecond` are by phase.

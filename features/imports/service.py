@@ -1,4 +1,4 @@
-"""Takes imports in, hands rejects out, and keeps the import folder clean."""
+"""Service of imports: accepts uploads and files, streams rejects, and sweeps the import folder."""
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping
@@ -93,7 +93,7 @@ async def sweep(jobs: Jobs, settings: Settings) -> None:
 async def list_imports(
     db: Database, jobs: Jobs, *, limit: int, offset: int, cursor: str | None
 ) -> ListEnvelope[Import]:
-    """Newest first, dry runs and those that failed too."""
+    """Page of imports, newest first, dry runs and those that failed too."""
     page = await list_page(jobs, ("imports",), kind=KINDS, limit=limit, offset=offset, cursor=cursor)
     kept = await memory.existing(db, [job.id for job in page.jobs])
     shown = [_shown(job, kept) for job in page.jobs]
@@ -122,7 +122,7 @@ def _shown(job: JobView, kept: Collection[str]) -> Import:
 
 
 async def rejects_of(db: Database, jobs: Jobs, job_id: str) -> AsyncIterator[bytes]:
-    """The rejects of an import as NDJSON, in the order of the source."""
+    """Rejects of an import as NDJSON, in the order of the source. Raises ImportNotFound."""
     try:
         job = await jobs.get(job_id)
     except JobNotFound:

@@ -1,4 +1,4 @@
-"""What can be set of imports."""
+"""Settings of imports."""
 
 from pydantic import ByteSize, Field
 

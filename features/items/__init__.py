@@ -1,5 +1,5 @@
-"""The idea bank: create, read, update and delete items, and take over items of the service it replaces.
+"""Items of the idea bank: create, read, update and delete them, and take over those of the old service.
 
-Owns the table `items`. Every write leaves an entry in the audit trail in the same transaction and, once
-committed, makes the cached reads of the item and of the lists invalid.
+Owns the table `items`. Every write adds an entry to the audit trail in the same transaction and, once
+committed, invalidates the cached responses of the item and of the lists.
 """

@@ -1,6 +1,6 @@
-"""How reads of items are cached, and what makes them invalid.
+"""Response cache policies of items and their invalidation.
 
-An item hangs on `item:{id}`, a list on `items.list`: a write of one item renews both. Everything hangs on
+An item depends on `item:{id}`, a list on `items.list`: a write of one item renews both. All depend on
 `items`, which bulk changes renew. Keys are the item's id and the sorted query. An unknown id is not cached.
 """
 
@@ -17,7 +17,7 @@ CACHE_TAGS: Final = ("items", "items.list", "item")
 
 
 def renewed(write: Write) -> tuple[str, ...]:
-    """The tags that a write of items renews."""
+    """Tags that a write of items renews."""
     if write.ids is None:
         return ITEM_TAGS
     return ("items.list", *(f"item:{item_id}" for item_id in write.ids))

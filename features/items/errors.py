@@ -1,4 +1,4 @@
-"""What can go wrong with items, each with its permanent code."""
+"""Errors of items, each with its permanent code."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ class ItemNotFound(NotFound):
 
 
 class ItemChanged(PreconditionFailed):
-    """Its writer has seen another state of it."""
+    """The item is not in the state that its writer has seen."""
 
     code = "items.changed"
 
@@ -22,7 +22,7 @@ class ItemChanged(PreconditionFailed):
 
 
 class ItemExists(Conflict):
-    """Two writers chose the same id; or an import that may not touch stored items met one."""
+    """An item with this id exists already, also for an import that may not touch stored items."""
 
     code = "items.exists"
 
@@ -31,7 +31,7 @@ class ItemExists(Conflict):
 
 
 class InvalidLegacyItem(Invalid):
-    """A record of the old service that cannot become an item; `details` names what is wrong."""
+    """The record of the old service cannot become an item; `details` names the faults."""
 
     code = "items.invalid_legacy_record"
 

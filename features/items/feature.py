@@ -1,4 +1,4 @@
-"""What this slice hands to the app."""
+"""Manifest of the slice."""
 
 from core.feature import Feature
 from features.items.cache import CACHE_TAGS, renewed

@@ -1,4 +1,4 @@
-"""Items through the typed client. Functions take `db` first and open no transaction."""
+"""Queries of items by the typed client. Functions take `db` first and open no transaction."""
 
 from collections.abc import Awaitable, Sequence
 from typing import Final, cast
@@ -35,7 +35,7 @@ async def list_items(
     offset: int,
     size: int | None,
 ) -> Projected:
-    """Newest first, ties by id; without `size` all that match. `tag` and `q` are not looked at."""
+    """Items, newest first, ties by id; without `size` all that match. `tag` and `q` are ignored."""
     where = cast(ItemWhereInput, wanted.kinds)
     if after is not None:
         where["AND"] = beyond(after)
@@ -50,7 +50,7 @@ async def list_items(
 
 
 async def items_by_id(db: Database, ids: Sequence[str]) -> Projected:
-    """Those of the ids that are stored, newest first."""
+    """Items of those ids that are stored, newest first."""
     return await projected(
         db, Item, lambda take: db.item.find_many(where={"id": {"in": list(ids)}}, order=NEWEST_FIRST)
     )
@@ -76,13 +76,13 @@ async def create_item(db: Database, item_id: str, values: CreateItem) -> ItemRow
 
 
 async def update_item(db: Database, item_id: str, values: UpdateItem, seen: Precondition) -> ItemRow:
-    """Raises ItemNotFound; ItemChanged when it is not as its writer has seen it."""
+    """Update an item. Raises ItemNotFound; ItemChanged if it is not as its writer has seen it."""
     data = cast(ItemUpdateInput, {**values.model_dump(exclude_unset=True), "updated_at": now()})
     return await _change(db, item_id, seen, lambda where: db.item.update(where=where, data=data))
 
 
 async def delete_item(db: Database, item_id: str, seen: Precondition) -> ItemRow:
-    """The item as it was. Raises as `update_item` does."""
+    """Delete an item and return it. Raises as `update_item` does."""
     return await _change(db, item_id, seen, lambda where: db.item.delete(where=where))
 
 

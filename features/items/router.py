@@ -1,4 +1,4 @@
-"""`/api/items` over HTTP: the idea bank's published contract, with paging and filters added."""
+"""Routes under `/api/items`: the idea bank's published contract, with paging and filters added."""
 
 from typing import Annotated, Final
 from urllib.parse import quote, unquote_to_bytes
@@ -26,8 +26,8 @@ router = Router(tags=["Items"])
 
 
 async def item_id(request: Request, id: Annotated[str, Path(description="Item identifier")]) -> str:  # noqa: A002
-    """The id to the character, taken from the path as it was sent: an escaped slash belongs to it, plain ones
-    at the end do not. What no item's id can be (longer, or not text that can be stored) is not looked for.
+    """Item id of the path as it was sent, to the character: an escaped slash belongs to it, plain ones at the
+    end do not. Raises ItemNotFound for an id that no item can have (too long, or not storable).
     """
     raw: bytes = request.scope.get("raw_path", b"").partition(b"?")[0]
     _, found, sent = raw.partition(PREFIX.encode() + b"/")

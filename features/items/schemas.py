@@ -1,4 +1,4 @@
-"""Requests and answers of the idea bank, and the frozen values that pass between the slice's modules."""
+"""Requests and responses of items, and the frozen values that pass between the slice's modules."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
@@ -97,7 +97,7 @@ class UpdateItem(Update):
 
 
 class ItemFilter(Input):
-    """Every condition that is present must hold."""
+    """Filter of items: every condition that is present must hold."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -113,12 +113,12 @@ class ItemFilter(Input):
 
     @property
     def kinds(self) -> dict[str, str]:
-        """Of status, category and priority those that are asked for."""
+        """Values of status, category and priority that are asked for."""
         return self.model_dump(include={"status", "category", "priority"}, exclude_none=True)
 
 
 class ItemQuery(ItemFilter):
-    """Without `limit` the list is complete. `cursor` is steadier than `offset` while items are added."""
+    """Page of items; without `limit` the list is complete. `cursor` is steadier than `offset`."""
 
     limit: Limit | None = None
     offset: Offset = 0
@@ -127,8 +127,8 @@ class ItemQuery(ItemFilter):
 
 @dataclass(frozen=True, slots=True)
 class LoadCounts:
-    """What became of the rows of a batch. `kept` were stored already and were not compared; `written` are the
-    ids of the inserted and updated ones, None when that is all of the batch.
+    """Counts of a loaded batch. `kept` rows were stored already and were not compared; `written` are the ids
+    of the inserted and updated ones, None when that is all of the batch.
     """
 
     inserted: int

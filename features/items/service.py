@@ -1,4 +1,4 @@
-"""The rules of the idea bank: what a page may ask for, and what a write changes."""
+"""Service of items: pages, and what a write changes."""
 
 from dataclasses import replace
 from typing import Final
@@ -43,14 +43,14 @@ async def get_item(db: Database, item_id: str) -> Row:
 
 
 async def create_item(writer: Writing, values: CreateItem) -> tuple[str, Row]:
-    """Its id, and the item."""
+    """Create an item; returns its id, and the item."""
     item_id = str(uuid4())
     row = await writer.write(lambda tx: queries.create_item(tx, item_id, values))
     return item_id, row_of(Item, row, row.version)
 
 
 async def update_item(writer: Writing, item_id: str, values: UpdateItem) -> Row:
-    """Merges the given fields and sets `updatedAt`, even when no field is given.
+    """Update the given fields and set `updatedAt`, even when no field is given.
 
     Raises Invalid for values that only rows of the old service may keep; ItemNotFound; ItemChanged unless the
     item is as the writer's precondition says.
@@ -63,6 +63,6 @@ async def update_item(writer: Writing, item_id: str, values: UpdateItem) -> Row:
 
 
 async def delete_item(writer: Writing, item_id: str) -> Row:
-    """The item as it was. Raises as `update_item` does."""
+    """Delete an item and return it. Raises as `update_item` does."""
     row = await writer.write(lambda tx: queries.delete_item(tx, item_id, writer.precondition))
     return row_of(Item, row, row.version)

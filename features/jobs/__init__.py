@@ -1,4 +1,4 @@
-"""The HTTP view of background work: list, show, follow and cancel jobs.
+"""Background jobs over HTTP: list, show, follow and cancel them.
 
 Owns no table: `core.jobs` writes `jobs` and `job_events`, this slice shows them. Events are numbered from
 1 without gaps, so a client that reconnects misses nothing.

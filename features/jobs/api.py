@@ -1,4 +1,4 @@
-"""What other slices may use of jobs: answering with jobs in the one form that clients know."""
+"""Jobs for other slices: responses with jobs in the one form that clients know."""
 
 from features.jobs.schemas import STREAM, Job, show
 from features.jobs.service import list_page

@@ -1,4 +1,4 @@
-"""`handover jobs`: background jobs, also while no server runs."""
+"""Command `handover jobs`: background jobs, also while no server runs."""
 
 import asyncio
 from typing import TYPE_CHECKING, Annotated, Literal

@@ -1,4 +1,4 @@
-"""The manifest of the jobs slice."""
+"""Manifest of the slice."""
 
 from core.changes.pruning import PRUNE as PRUNE_CHANGES
 from core.feature import Feature

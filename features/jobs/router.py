@@ -1,4 +1,4 @@
-"""`/api/v1/jobs`: see what runs in the background, follow it, stop it."""
+"""Routes under `/api/v1/jobs`: list, show, follow and cancel background jobs."""
 
 import re
 from collections.abc import AsyncIterator
@@ -68,7 +68,7 @@ async def show_job(job_id: JobId, jobs: Jobs) -> Envelope[Job]:
 
 @dataclass(frozen=True, slots=True)
 class _Followed:
-    """`after` is the number of the last event that the client has; `done`: it has them all."""
+    """Followed job. `after` is the number of the last event that the client has; `done`: it has them all."""
 
     job: JobView
     after: int
@@ -81,7 +81,9 @@ class _Followed:
 async def _followed(
     job_id: JobId, jobs: Jobs, response: Response, last_event_id: LastEventId = ""
 ) -> AsyncIterator[_Followed]:
-    """After the final event 204 tells clients not to reconnect. A browser that got an error never would."""
+    """Followed job of the request. After the final event 204 stops clients from reconnecting, which a browser
+    never does after an error.
+    """
     async with jobs.streaming(job_id) as job:
         after = int(last_event_id) if re.fullmatch("[0-9]{1,10}", last_event_id) else 0
         followed = _Followed(job, 0 if after > (2**31 - 1 if job.ended else job.last_event) else after)

@@ -1,4 +1,4 @@
-"""A job as clients see it. A field without a value is left out."""
+"""Job as clients see it. A field without a value is left out."""
 
 from typing import Annotated, Final
 
@@ -9,7 +9,7 @@ from core.http.timestamps import Timestamp
 from core.jobs import JobState, JobView, JsonObject
 
 STREAM: Final = "/api/v1/jobs/{job_id}/events"
-"""Where a job's events are followed."""
+"""Path of a job's event stream."""
 
 
 def _is_none(value: object) -> bool:
@@ -65,7 +65,7 @@ class ClockedJobs(BaseModel):
 
 
 def show(job: JobView, arguments: JsonObject) -> Job:
-    """`arguments` are those that may be shown; the job's own may hold paths of the server."""
+    """Job as clients see it. `arguments` are the public ones; the job's own may hold paths of the server."""
     dry_run = job.arguments.get("dryRun")
     return Job(
         id=job.id,

@@ -10,7 +10,7 @@ from core.jobs import Jobs, JobState, JobView
 
 @dataclass(frozen=True, slots=True)
 class JobList:
-    """`total` match in all; `next_cursor` is there if more follow."""
+    """Page of jobs. `total` match in all; `next_cursor` is there if more follow."""
 
     jobs: list[JobView]
     total: int
@@ -27,7 +27,7 @@ async def list_page(
     offset: int,
     cursor: str | None,
 ) -> JobList:
-    """Newest first. `scope` names the list that the cursor belongs to."""
+    """Page of jobs, newest first. `scope` names the list that the cursor belongs to."""
     check_start(cursor, offset)
     after = None
     if cursor is not None:

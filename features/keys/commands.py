@@ -1,4 +1,4 @@
-"""`handover keys`: API keys, also while no server runs; the first one can only be made here."""
+"""Command `handover keys`: API keys, also while no server runs; the first one can only be made here."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""What can go wrong with keys."""
+"""Errors of keys, each with its permanent code."""
 
 from core.errors import Forbidden, NotFound
 
@@ -11,7 +11,7 @@ class KeyNotFound(NotFound):
 
 
 class KeysOff(Forbidden):
-    """With AUTH=off nobody has proved to be an administrator."""
+    """Keys cannot be managed over HTTP with AUTH=off: nobody has proved to be an administrator."""
 
     code = "keys.off"
 

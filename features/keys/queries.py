@@ -1,4 +1,4 @@
-"""The only place that asks the database for API keys."""
+"""Queries of API keys."""
 
 from datetime import datetime
 from typing import cast
@@ -34,7 +34,7 @@ async def find(db: Database, key_id: str) -> StoredKey | None:
 async def find_keys(
     db: Database, *, after: Position | None = None, offset: int = 0, take: int | None = None
 ) -> list[ApiKey]:
-    """Newest first, ties by id; without `take` all from there on."""
+    """Keys, newest first, ties by id; without `take` all from there on."""
     rows = await db.apikey.find_many(
         where={} if after is None else {"AND": beyond(after)},
         order=[{"created_at": "desc"}, {"id": "asc"}],
@@ -49,7 +49,7 @@ async def count_keys(db: Database) -> int:
 
 
 async def revoke(db: Database, key_id: str, moment: datetime) -> None:
-    """A key that was revoked before stays as it is."""
+    """Revoke the key. One that was revoked before stays as it is."""
     await db.apikey.update_many(where={"id": key_id, "revoked_at": None}, data={"revoked_at": moment})
 
 

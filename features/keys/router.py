@@ -1,4 +1,4 @@
-"""`/api/v1/keys`: for administrators, with `AUTH=keys` only."""
+"""Routes under `/api/v1/keys`: for administrators, with `AUTH=keys` only."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ from features.keys.schemas import ApiKey, CreatedKey, CreateKey, KeyQuery
 
 
 async def _keys_on(settings: AppSettings) -> None:
-    """Otherwise anybody could make himself a key, for the day on which keys are asked for."""
+    """Raises KeysOff without AUTH=keys: anybody could make himself a key for the day on which it is set."""
     if settings.auth != "keys":
         raise KeysOff
 

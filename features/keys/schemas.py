@@ -1,4 +1,4 @@
-"""Keys as administrators see them, and as they are stored."""
+"""Requests and responses of keys, and keys as they are stored."""
 
 import re
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class CreateKey(Input):
 
 
 class KeyQuery(Input):
-    """Without `limit` the list is complete."""
+    """Page of keys; without `limit` the list is complete."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -58,7 +58,7 @@ class KeyQuery(Input):
 
 
 class ApiKey(BaseModel):
-    """What is known of a key; the key itself is not. `lastUsedAt` is exact to five minutes."""
+    """API key without its secret. `lastUsedAt` is exact to five minutes."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 

@@ -1,4 +1,4 @@
-"""Keys are made, revoked and recognised."""
+"""Service of keys: create, list, revoke, authenticate."""
 
 import hashlib
 import hmac
@@ -21,7 +21,7 @@ from features.keys.errors import KeyNotFound
 from features.keys.schemas import KEY, ApiKey, CreatedKey, CreateKey, KeyQuery, StoredKey
 
 USE_NOTED_EVERY: Final = timedelta(minutes=5)
-"""The time of the last use is written no more often than this, for each key."""
+"""Minimum time between two writes of a key's last use."""
 
 _SCOPE: Final = ("keys",)
 _NOBODYS_HASH: Final = hashlib.sha256().hexdigest()
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 async def list_keys(db: Database, query: KeyQuery) -> ListEnvelope[ApiKey]:
-    """One page; without `limit` every key from there on."""
+    """Page of keys; without `limit` every key from there on."""
     check_start(query.cursor, query.offset)
     after = None if query.cursor is None else decode_position(query.cursor, _SCOPE)
     # One more than asked for tells whether there is a next page.
@@ -45,7 +45,7 @@ async def list_keys(db: Database, query: KeyQuery) -> ListEnvelope[ApiKey]:
 
 
 async def create_key(db: Database, author: Author, values: CreateKey) -> CreatedKey:
-    """The only time that the key itself is seen."""
+    """Create a key. Only its result holds the secret. Raises Invalid for an expiry in the past."""
     moment = now()
     if values.expires_at is not None and values.expires_at <= moment:
         wrong = FieldError("expiresAt", "must be in the future", values.expires_at.isoformat())
@@ -67,7 +67,7 @@ async def create_key(db: Database, author: Author, values: CreateKey) -> Created
 
 
 async def revoke_key(db: Database, author: Author, key_id: str) -> ApiKey:
-    """From now on it opens nothing on this host, and within seconds nothing anywhere."""
+    """Revoke a key: at once on this host, within seconds on others. Raises KeyNotFound."""
     moment = now()
     await retried(db.acting_as(author), lambda tx: queries.revoke(tx, key_id, moment))
     found = await queries.find(db, key_id)
@@ -78,7 +78,7 @@ async def revoke_key(db: Database, author: Author, key_id: str) -> ApiKey:
 
 
 async def authenticate(db: Database, given: str) -> Principal | None:
-    """The holder of the key; None for what is no key, unknown, expired or revoked. The log says which."""
+    """Holder of the key; None if it is malformed, unknown, expired or revoked. The log says which."""
     found = KEY.fullmatch(given)
     if found is None:
         log.warning("access.refused", reason="malformed")
@@ -102,7 +102,7 @@ async def authenticate(db: Database, given: str) -> Principal | None:
 
 
 async def tell_when_there_is_none(platform: Platform) -> None:
-    """With AUTH=keys nobody could do anything then, and the first key cannot be made over HTTP."""
+    """Warn at start if AUTH=keys and no key is valid: the first one cannot be made over HTTP."""
     if platform.settings.auth == "keys":
         moment = now()
         if not any(key.valid_at(moment) for key in await queries.find_keys(platform.db)):

@@ -1,4 +1,4 @@
-"""What other slices may use of search: bringing files into the index that were written in bulk."""
+"""Search for other slices: indexing of files that were written in bulk."""
 
 from collections.abc import Collection
 
@@ -12,9 +12,7 @@ __all__ = ["index_files"]
 
 
 async def index_files(db: Database, cache: Cache, settings: Settings, file_ids: Collection[str]) -> int:
-    """Make the documents of these files what the files are now; how many changed. Files without text have
-    none.
-    """
+    """Bring the documents of these files up to date; returns how many changed. Only texts have documents."""
     changed = 0
     for file_id in file_ids:
         changed += await service.index_file(db, settings, file_id)

@@ -1,5 +1,5 @@
-"""How answers of the search are cached: they hang on the whole index, which a job renews after each batch
-that changed it, and on the files, whose changes decide at once who may find their texts.
+"""Response cache policies of the search: responses depend on the whole index, whose tag a job renews after
+each batch that changed it, and on the files, whose changes decide at once who may find their texts.
 """
 
 from typing import Final

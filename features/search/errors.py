@@ -1,4 +1,4 @@
-"""What can go wrong with the search, each with its permanent code."""
+"""Errors of the search, each with its permanent code."""
 
 from core.errors import NotFound
 

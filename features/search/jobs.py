@@ -1,4 +1,4 @@
-"""The jobs that keep the index equal to its sources. What says the same as before is not touched.
+"""Jobs that keep the index equal to its sources. Unchanged documents are not touched.
 
 `search.reindex` goes through everything; interrupted, it simply begins anew. `search.index_file` follows the
 change of one uploaded file, and is enqueued in the transaction of that change, so that no change is missed.
@@ -28,7 +28,9 @@ from features.specs.api import describe
 
 INDEX_FILE_KIND: Final = "search.index_file"
 VERSION: Final = 1
-"""Raised when documents are made differently from the same sources, so that a start makes them anew."""
+"""Version of the index. Raised when documents are made differently from the same sources, so that a start
+makes them anew.
+"""
 
 _BATCH: Final = 50
 _FILES_AT_ONCE: Final = 100
@@ -38,7 +40,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the documents so far."""
+    """Counts of the documents so far."""
 
     started: datetime
     seen: int = 0
@@ -88,8 +90,7 @@ async def follow_file(tx: Database, jobs: Jobs, actor: Author, change: files.Fil
 
 
 async def index_when_stale(platform: Platform) -> None:
-    """Reindex when the last time was by another version, with another API or other markdown files; or never.
-
+    """Reindex if the last time was by another version, with another API or other markdown files; or never.
     Uploads need no look: each of their changes has a job of its own. Of several processes that start, one
     does it.
     """
@@ -120,7 +121,7 @@ async def _markdown(context: JobContext, tally: Tally, folder: Path | None) -> N
 
 
 async def _uploads(context: JobContext, tally: Tally) -> None:
-    """Only files whose facts differ from those indexed are read."""
+    """Index uploaded texts; only files whose facts differ from the indexed ones are read."""
     seen: list[str] = []
     last: str | None = None
     while batch := await files.texts_after(context.db, last, limit=_FILES_AT_ONCE):
@@ -167,7 +168,7 @@ async def _remove_others(context: JobContext, tally: Tally, source: Source, seen
 
 
 def _fingerprint(openapi: Describe | None, folder: Path | None) -> str:
-    """Of what the documents are made from, uploads aside. Blocking."""
+    """Digest of all sources but uploads. Blocking."""
     found = markdown.files_of(folder) if folder is not None and folder.is_dir() else ()
     listing = [[str(each.path), each.size, each.changed_ns] for each in found]
     facts = [VERSION, None if openapi is None else openapi(), listing]

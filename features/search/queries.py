@@ -1,4 +1,4 @@
-"""Indexed documents through the typed client. Functions take `db` first and open no transaction."""
+"""Queries of indexed documents by the typed client. Functions take `db` first and open no transaction."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,7 +12,7 @@ from features.search.schemas import DocumentType, IndexedDocument, Source
 
 
 class ContentHash(BaseSearchDocument):
-    """Of a document what it was made of."""
+    """Id and content hash of a document."""
 
     id: str
     content_hash: str
@@ -34,8 +34,8 @@ async def find_document(db: Database, document_id: str, audience: Audience) -> I
 
 
 async def remove_others(db: Database, source: Source, ids: Sequence[str], before: datetime) -> int:
-    """Remove what the source does not have any more, but nothing that was indexed since `before`: what
-    another job has written meanwhile is newer than the list of what there is.
+    """Delete documents that the source no longer has, except those indexed since `before`: another job has
+    written them, so they are newer than the list of ids.
     """
     return await db.searchdocument.delete_many(
         where={"source": source, "indexed_at": {"lt": before}, "id": {"not_in": list(ids)}}
@@ -47,7 +47,7 @@ async def remove(db: Database, document_id: str) -> int:
 
 
 async def different(db: Database, hashes: Sequence[tuple[str, str]]) -> frozenset[str]:
-    """The ids, of the given (id, content hash), that are not indexed with that content."""
+    """Ids, of the given (id, content hash), that are not indexed with that content."""
     rows = await ContentHash.prisma(db).find_many(where={"id": {"in": [each for each, _ in hashes]}})
     indexed = {row.id: row.content_hash for row in rows}
     return frozenset(each for each, content_hash in hashes if indexed.get(each) != content_hash)

@@ -1,4 +1,4 @@
-"""`/api/v1/search` and `/api/v1/suggest`: find what documents the system."""
+"""Routes `/api/v1/search` and `/api/v1/suggest`."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Requests and answers of the search, and the frozen values that pass between the slice's modules."""
+"""Requests and responses of the search, and the frozen values that pass between the slice's modules."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ Source = Literal["openapi", "asyncapi", "markdown", "upload"]
 REINDEX_KIND: Final = "search.reindex"
 TITLE_LENGTH: Final = 300
 BODY_LENGTH: Final = 100_000
-"""In characters: as much of a document as is searched."""
+"""Upper bound of a document's searched text, in characters."""
 
 _ABOUT_Q: Final = (
     "Words that must all occur, in any order; the last may be unfinished. Accents and endings do not matter. "
@@ -62,7 +62,7 @@ class SuggestResponse(BaseModel):
 
 
 class IndexedDocument(BaseModel):
-    """What the index holds of a document; its beginning if it is very long."""
+    """Document as indexed; only its beginning if it is very long."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
@@ -77,7 +77,7 @@ class IndexedDocument(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Something to be found. `id` names the source and the place in it, and stays the same. `owner`: only he,
+    """Searchable document. `id` names the source and the place in it, and stays the same. `owner`: only he,
     and administrators, may find it.
     """
 
@@ -96,7 +96,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A document that was found."""
+    """Document that was found, with its score."""
 
     document: Document
     score: float
@@ -104,7 +104,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """The best of them, and how many there are in all."""
+    """Best matches, and how many there are in all."""
 
     best: list[Match]
     total: int

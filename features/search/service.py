@@ -1,6 +1,4 @@
-"""Answers from the index: results with highlighted passages, suggestions, one document. And what brings an
-uploaded file into it.
-"""
+"""Service of the search: results with highlighted passages, suggestions, one document; indexing of a file."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
@@ -28,13 +26,13 @@ from features.search.text.snippet import snippet
 from features.search.text.words import candidates, fold
 
 _AT_ONCE: Final = 50_000
-"""As many characters are looked through without leaving the event loop: a few milliseconds."""
+"""Upper bound of the characters that are searched on the event loop: a few milliseconds."""
 
 Answer = TypeVar("Answer")
 
 
 async def search(db: Database, query: SearchQuery, audience: Audience) -> ListEnvelope[SearchResult]:
-    """Two queries: the documents, and which of their words are to be marked."""
+    """Results of a search, with two queries: the documents, and which of their words are to be marked."""
     found = await sql.find(db, query, audience)
     bodies = [match.document.body for match in found.best]
     words = await _aside(bodies, lambda: candidates(query.q, bodies))
@@ -44,7 +42,7 @@ async def search(db: Database, query: SearchQuery, audience: Audience) -> ListEn
 
 
 async def suggest(db: Database, query: SuggestQuery, audience: Audience) -> SuggestResponse:
-    """Titles that hold what was typed, then completions of its last word; else titles that resemble it."""
+    """Titles with the typed words, then completions of the last word; else titles that resemble it."""
     suggestions = await sql.titles(db, query.q, query.limit, audience)
     if len(suggestions) < query.limit:
         passages = await sql.passages(db, query.q, audience)
@@ -55,7 +53,7 @@ async def suggest(db: Database, query: SuggestQuery, audience: Audience) -> Sugg
 
 
 async def get_document(db: Database, document_id: str, audience: Audience) -> IndexedDocument:
-    """What the audience may not find is as good as not there."""
+    """Document by id. Raises DocumentNotFound, also if the audience may not find it."""
     document = await queries.find_document(db, document_id, audience)
     if document is None:
         raise DocumentNotFound(document_id)
@@ -63,10 +61,10 @@ async def get_document(db: Database, document_id: str, audience: Audience) -> In
 
 
 async def index_file(db: Database, settings: Settings, file_id: str) -> bool:
-    """Make the document of one file what the file is now; whether that changed anything.
+    """Bring the document of one file up to date; True if that changed anything.
 
-    The file is looked at again under its lock: what was read before may be the past by then, and whoever made
-    it so has enqueued a job that comes after this one. Until the commit nobody can make it private.
+    The file is read again under its lock: it may have changed since, and whoever changed it has enqueued a
+    job that comes after this one. Until the commit nobody can make it private.
     """
     read = await files.find_text(db, file_id)
     document = None if read is None else await uploads.read(settings, read)
@@ -98,12 +96,12 @@ def _result(match: Match, marked: frozenset[str]) -> SearchResult:
 
 
 def _distinct(suggestions: Iterable[str]) -> list[str]:
-    """The first of those that differ only in case and accents."""
+    """Suggestions without repetitions that differ only in case and accents; the first one stays."""
     return list({fold(each): each for each in reversed(list(suggestions))}.values())[::-1]
 
 
 async def _aside(texts: Sequence[str], work: Callable[[], Answer]) -> Answer:
-    """Large texts are read in a thread."""
+    """Result of the work, done in a thread if the texts are large."""
     if sum(map(len, texts)) <= _AT_ONCE:
         return work()
     return await asyncio.to_thread(work)

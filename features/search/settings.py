@@ -1,4 +1,4 @@
-"""What can be set of the search."""
+"""Settings of the search."""
 
 from core.settings import Folder, SliceSettings
 

@@ -1,7 +1,7 @@
-"""What Prisma cannot say of indexed documents: full text and resemblance, whole batches of the index, the
-database's own clock.
+"""SQL of indexed documents that Prisma cannot express: full text and similarity, whole batches of the index,
+the database's own clock.
 
-`handover_query` reads what was typed, `handover_words` and the column `words` know what a document says (see
+`handover_query` parses the typed words, `handover_words` and the column `words` are those of a document (see
 the migration that defines them).
 """
 
@@ -20,7 +20,7 @@ from features.search.schemas import Document, Match, Matches, SearchQuery
 _SCORE: Final = "ts_rank_cd('{0.1, 0.2, 0.4, 1.0}', words, handover_query($1), 1 | 32)"
 
 _ALLOWED: Final = "({0}::text IS NULL OR owner IS NULL OR owner = {0})"
-"""The placeholder is the name of the audience."""
+"""Condition for documents that the audience may find; the placeholder is its name."""
 
 _FIELDS: Final = ("id", "source", "type", "title", "body", "link")
 
@@ -32,7 +32,7 @@ WHERE words @@ handover_query($1) AND ($2::text IS NULL OR type = $2) AND ($3::t
 ORDER BY score DESC, id LIMIT $4::int
 """
 
-# One of the words asked for is enough here.
+# One of the query's words is enough here.
 _MATCHING: Final = """
 SELECT word FROM unnest($2::text[]) AS word
 WHERE handover_words(word, NULL) @@ replace(handover_query($1)::text, '&', '|')::tsquery
@@ -84,23 +84,23 @@ async def find(db: Database, wanted: SearchQuery, audience: Audience) -> Matches
 
 
 async def matching_words(db: Database, q: str, words: Sequence[str]) -> frozenset[str]:
-    """Those of the words that the query finds, by the rules by which it finds documents."""
+    """Words among these that the query matches, by the rules by which it finds documents."""
     rows = await db.query_raw(_MATCHING, q, list(words))
     return frozenset(row["word"] for row in rows)
 
 
 async def titles(db: Database, q: str, limit: int, audience: Audience) -> list[str]:
-    """Titles that hold the words; those that begin with them come first."""
+    """Titles that contain the words; those that begin with them come first."""
     return [row["title"] for row in await db.query_raw(_TITLES, q, limit, audience.name)]
 
 
 async def passages(db: Database, q: str, audience: Audience) -> list[str]:
-    """What the best documents say, at its beginning."""
+    """Beginnings of the best matching documents."""
     return [row["passage"] for row in await db.query_raw(_PASSAGES, q, audience.name)]
 
 
 async def similar_titles(db: Database, q: str, limit: int, audience: Audience) -> list[str]:
-    """Titles that resemble it, typing errors and all: none when the server has no trigrams."""
+    """Titles similar to `q`, in spite of typing errors; none if the server has no trigrams."""
     [row] = await db.query_raw(_KNOWS_SIMILARITY)
     if not row["known"]:
         return []
@@ -108,13 +108,13 @@ async def similar_titles(db: Database, q: str, limit: int, audience: Audience) -
 
 
 async def write(db: Database, documents: Sequence[tuple[Document, str]]) -> int:
-    """Store documents, each with the hash of its content, and tell how many were new or different."""
+    """Store documents, each with the hash of its content; returns how many were new or different."""
     rows = [{**asdict(document), "content_hash": content_hash} for document, content_hash in documents]
     [row] = await db.query_raw(_WRITE, json.dumps(rows))
     return int(row["changed"])
 
 
 async def moment(db: Database) -> datetime:
-    """The database's own time, by which documents are indexed."""
+    """Current time of the database, by which documents are indexed."""
     [row] = await db.query_raw("SELECT date_trunc('milliseconds', clock_timestamp()) AS moment")
     return datetime.fromisoformat(str(row["moment"]))

@@ -1,4 +1,4 @@
-"""What other slices may use: the AsyncAPI document that belongs to an OpenAPI document."""
+"""Specifications for other slices: the AsyncAPI document that belongs to an OpenAPI document."""
 
 from features.specs.documents.asyncapi import describe
 

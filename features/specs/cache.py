@@ -1,6 +1,7 @@
-"""How the verdict on the two documents is cached: the key is their content, so nothing has to invalidate it.
+"""Response cache policy of the validation status: the key is the documents' content, so nothing has to
+invalidate it.
 
-It is pronounced anew every hour all the same: it is small work, and the time of it is part of the answer.
+It is validated anew every hour all the same: that is cheap, and its time is part of the answer.
 """
 
 from typing import Final

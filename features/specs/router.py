@@ -1,4 +1,4 @@
-"""`/spec/*.yaml`, `/api/v1/docs/status` and `/api/v1/docs/download`: the service describes itself."""
+"""Routes `/spec/*.yaml`, `/api/v1/docs/status` and `/api/v1/docs/download`."""
 
 from hashlib import blake2b
 from typing import Annotated, Any, Final
@@ -21,7 +21,7 @@ router = Router(tags=["Specs"])
 
 
 async def files(request: Request) -> Files:
-    """Made by the first request that wants them."""
+    """Files of the documents, made by the first request that wants them and kept by the app."""
     state = request.app.state
     if not hasattr(state, "spec_files"):
         state.spec_files = await service.files_of(platform_of(request).openapi)

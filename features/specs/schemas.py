@@ -1,4 +1,4 @@
-"""What `/api/v1/docs/status` answers."""
+"""Response of `/api/v1/docs/status`."""
 
 from typing import Literal
 

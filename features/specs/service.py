@@ -1,4 +1,4 @@
-"""The files of the service's documents, made once for each app, and the verdict on them."""
+"""Service of the specifications: files of the documents, and their validation status."""
 
 import asyncio
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ ASYNCAPI_FILE: Final = "asyncapi.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Finished bytes: the two documents, and the archive of both."""
+    """Bytes of the two documents, and of the archive of both."""
 
     openapi: bytes
     asyncapi: bytes
@@ -30,7 +30,7 @@ async def files_of(openapi: Describe) -> Files:
 
 
 async def status_of(openapi: Describe) -> SpecStatusResponse:
-    """Validates both documents now."""
+    """Status of both documents, validated now."""
     document = openapi()
     return await asyncio.to_thread(_status, document)
 

@@ -1,7 +1,8 @@
-"""How figures are cached: each hangs on the tags of the slices that it counts or shows, which every write of
-them renews. What goes by days has the day in its key, so that it turns at midnight (UTC), and so does not
-follow from its URL alone; nor does what names or counts files, for they may be shown to some only. Counting
-is slow beside reading a row, so nobody waits for it when an entry that nothing has changed expires.
+"""Response cache policies of statistics: each depends on the tags of the slices that it counts or shows,
+which every write of them renews. Series by day have the day in their key, so that they turn at midnight
+(UTC), and so do not follow from their URL alone; nor do responses that name or count files, for they may be
+shown to some only. Counting is slow beside reading a row, so an entry that expires unchanged is served while
+it is refreshed.
 """
 
 from functools import cache

@@ -1,4 +1,4 @@
-"""What this slice hands to the app. Its answers hang on the tags of other slices; it has none of its own."""
+"""Manifest of the slice. Its responses depend on the tags of other slices; it has none of its own."""
 
 from core.feature import Feature
 from features.stats.router import router

@@ -1,4 +1,4 @@
-"""`/api/v1/stats`: the published figures, as bare objects."""
+"""Routes under `/api/v1/stats`: the published statistics, as bare objects."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
@@ -50,7 +50,7 @@ async def _cached(
 
 
 def _key(span: Span, audience: files.Audience) -> str:
-    """Figures by days change at midnight, whatever is written."""
+    """Cache key with the day: series by day change at midnight, whatever is written."""
     return cache_key(timeframe=span.timeframe, today=span.days[-1], audience=audience.name)
 
 

@@ -1,4 +1,4 @@
-"""Answers about figures: the published shapes, bare; what is added to them is said with each field."""
+"""Responses of statistics: the published shapes, bare; additions are described with each field."""
 
 from datetime import datetime
 from typing import Annotated, Final, Literal
@@ -16,7 +16,7 @@ from features.systems.api import System
 
 Timeframe = Literal["7d", "30d", "90d", "1y"]
 DAYS: Final[dict[Timeframe, int]] = {"7d": 7, "30d": 30, "90d": 90, "1y": 365}
-"""Days of a timeframe, today (UTC) included."""
+"""Number of days of a timeframe, today (UTC) included."""
 
 Overall = Literal["healthy", "degraded", "critical"]
 
@@ -79,8 +79,8 @@ class HealthCounts(_Figures):
 
 
 class HealthSummary(_Figures):
-    """Of the systems in operation, which planned ones are not: `healthy` when all are online (or there are
-    none), `critical` when at least a quarter is offline, `degraded` otherwise.
+    """Health of the systems in operation, which planned ones are not: `healthy` when all are online (or there
+    are none), `critical` when at least a quarter is offline, `degraded` otherwise.
     """
 
     overall: Overall
@@ -96,7 +96,7 @@ class DayCount(_Figures):
 
 
 class AnalyticsData(_Figures):
-    """How many were made on each day (UTC) of the timeframe, oldest first, today last, none left out."""
+    """Numbers created on each day (UTC) of the timeframe, oldest first, today last, none left out."""
 
     timeframe: Timeframe
     systems: list[DayCount]
@@ -155,7 +155,7 @@ class ActivityQuery(Input):
 
 
 class Span(BaseModel):
-    """The days of a timeframe, as they were at one moment."""
+    """Days of a timeframe, as they were at one moment."""
 
     model_config = ConfigDict(frozen=True)
 

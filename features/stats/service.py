@@ -1,4 +1,4 @@
-"""What the figures mean: which ideas are active, when the whole is healthy, what happened in words."""
+"""Service of statistics: which ideas are active, when the whole is healthy, and activities in words."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -33,14 +33,14 @@ from features.stats.schemas import (
 from features.systems import api as systems
 
 CRITICAL_SHARE: Final = 4
-"""One in so many systems offline is critical."""
+"""Divisor of the critical share: one in so many systems offline is critical."""
 
 _UNTOLD: Final = frozenset({"updatedAt"})
-"""Fields that change with every update, and so tell nothing."""
+"""Fields that change with every update, and so are not named."""
 
 
 def span_of(timeframe: Timeframe) -> Span:
-    """The days up to today, UTC."""
+    """Days of the timeframe up to today, UTC."""
     midnight = now().replace(hour=0, minute=0, second=0, microsecond=0)
     since = midnight - timedelta(days=DAYS[timeframe] - 1)
     days = tuple((since + timedelta(days=day)).strftime("%Y-%m-%d") for day in range(DAYS[timeframe]))
@@ -48,7 +48,7 @@ def span_of(timeframe: Timeframe) -> Span:
 
 
 async def dashboard(db: Database, span: Span, audience: files.Audience) -> DashboardStats:
-    """Six queries."""
+    """Totals of the dashboard. Six queries."""
     of_systems = await systems.statistics(db)
     of_ideas = await ideas.statistics(db)
     of_files = await files.statistics(db, audience)
@@ -77,7 +77,7 @@ async def dashboard(db: Database, span: Span, audience: files.Audience) -> Dashb
 
 
 async def health(db: Database) -> HealthSummary:
-    """One query."""
+    """Health of the systems. One query."""
     found = await systems.statistics(db)
     counts = HealthCounts(
         total=found.total,
@@ -90,7 +90,7 @@ async def health(db: Database) -> HealthSummary:
 
 
 def overall_of(counts: HealthCounts) -> Overall:
-    """The rule that `HealthSummary` states."""
+    """Overall health by the rule that `HealthSummary` states."""
     in_operation = counts.healthy + counts.degraded + counts.critical
     if counts.healthy == in_operation:
         return "healthy"
@@ -98,12 +98,12 @@ def overall_of(counts: HealthCounts) -> Overall:
 
 
 async def analytics(db: Database, span: Span, audience: files.Audience) -> AnalyticsData:
-    """Three queries."""
+    """Series by day. Three queries."""
     return await _series(db, span, audience)
 
 
 async def search(db: Database, query: StatsSearchQuery, audience: files.Audience) -> StatsSearchResponse:
-    """One query for each list that is asked for, two for ideas."""
+    """Search results. One query for each list that is asked for, two for ideas."""
     return StatsSearchResponse.model_construct(
         systems=await systems.search(db, query.q, limit=query.limit) if query.systems else [],
         ideas=await ideas.search(db, query.q, limit=query.limit) if query.ideas else [],

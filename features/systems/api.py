@@ -1,5 +1,4 @@
-"""What other slices may use of systems: whether one exists, what it is called, what there is to count, and
-taking systems over as they are.
+"""Systems for other slices: existence, names, statistics, search, and bulk takeover.
 
 An answer that shows the name of a system, or that something belongs to one, carries `SYSTEM_TAGS` in its
 cache policy; one that shows or counts systems carries `LIST_TAGS`. Whoever writes the table in bulk
@@ -62,27 +61,27 @@ __all__ = [
 
 
 async def exists(db: Database, system_id: str) -> bool:
-    """In a transaction the system stays until it ends: it cannot be deleted in between."""
+    """True if the system exists. In a transaction it is locked against deletion until that ends."""
     return await hold_system(db, system_id)
 
 
 async def names_of(db: Database, ids: Collection[str]) -> dict[str, str]:
-    """The names of those systems that exist, by id; one query, none for no ids."""
+    """Names of those systems that exist, by id; one query, none for no ids."""
     return await registry.names_of(db, ids) if ids else {}
 
 
 async def names_taken(db: Database, wanted_by: Mapping[str, str]) -> dict[str, str]:
-    """Of names, each with the id of the system that wants it: those that another one has, with its id."""
+    """Names that another system has, with its id. `wanted_by`: each name with the id that wants it."""
     return await registry.names_taken(db, wanted_by) if wanted_by else {}
 
 
 async def statistics(db: Database) -> SystemsStats:
-    """One grouped query."""
+    """Statistics of systems, by one grouped query."""
     return await registry.statistics(db)
 
 
 async def search(db: Database, text: str, *, limit: int) -> list[System]:
-    """The best matches first."""
+    """Matching systems, the best match first."""
     return await service.search_systems(db, text, limit=limit)
 
 
@@ -94,7 +93,7 @@ async def created_by_day(db: Database, since: datetime) -> dict[str, int]:
 
 
 async def load(tx: Database, stored: Sequence[StoredSystem]) -> frozenset[str]:
-    """Writes systems with their ids, times and versions in one statement, without audit entries. One whose id
-    or name is taken is left out; the answer holds the ids of the others.
+    """Write systems with their ids, times and versions in one statement, without audit entries. One whose id
+    or name is taken is left out; returns the ids of the others.
     """
     return await load_systems(tx, stored)

@@ -1,7 +1,7 @@
-"""How reads of systems are cached, and what makes them invalid.
+"""Response cache policies of systems and their invalidation.
 
-A system hangs on `system:{id}`; what shows several of them, or counts them, on `systems.list`: every write
-renews both. Everything hangs on `systems`, and so does what other slices show of a system: its name, or that
+A system depends on `system:{id}`; responses that show or count several of them on `systems.list`: every write
+renews both. All depend on `systems`, and so does what other slices show of a system: its name, or that
 something belongs to it. Renaming, deleting and bulk changes renew that one. An unknown id is not cached.
 """
 
@@ -24,7 +24,7 @@ CACHE_TAGS: Final = (*LIST_TAGS, "system")
 
 
 def renewed(write: Write) -> tuple[str, ...]:
-    """The tags that a write of systems renews."""
+    """Tags that a write of systems renews."""
     if write.ids is None:
         return SYSTEM_TAGS
     own = ("systems.list", *(f"system:{system_id}" for system_id in write.ids))

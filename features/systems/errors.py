@@ -1,4 +1,4 @@
-"""What can go wrong with systems, each with its permanent code."""
+"""Errors of systems, each with its permanent code."""
 
 from core.errors import Conflict, FieldError, NotFound, PreconditionFailed, Unavailable
 
@@ -11,7 +11,7 @@ class SystemNotFound(NotFound):
 
 
 class SystemChanged(PreconditionFailed):
-    """Its writer has seen another state of it."""
+    """The system is not in the state that its writer has seen."""
 
     code = "systems.changed"
 
@@ -20,7 +20,7 @@ class SystemChanged(PreconditionFailed):
 
 
 class SystemNameTaken(Conflict):
-    """Names are unique, to the character."""
+    """Another system has this name: names are unique, to the character."""
 
     code = "systems.name_taken"
 
@@ -32,12 +32,12 @@ class SystemNameTaken(Conflict):
 
 
 class CheckAllStopped(Conflict):
-    """Somebody cancelled the job that was checking the systems."""
+    """The job that checks the systems was cancelled."""
 
     code = "systems.check_all_stopped"
 
 
 class CheckAllFailed(Unavailable):
-    """The job that was checking the systems ended without having checked them all."""
+    """The job that checks the systems ended without having checked them all."""
 
     code = "systems.check_all_failed"

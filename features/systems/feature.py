@@ -1,4 +1,4 @@
-"""What this slice hands to the app."""
+"""Manifest of the slice."""
 
 from core.feature import ActivityKind, Feature
 from features.systems.api import ENTITY, names_of

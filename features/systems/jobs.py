@@ -1,4 +1,4 @@
-"""The job `systems.check_all`: checks every system, several at a time, and resumes where it stopped."""
+"""Job `systems.check_all`: checks every system, several at a time, and resumes where it stopped."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,21 +15,21 @@ from features.systems.queries import checks, registry
 from features.systems.schemas import CHECK_ALL_KIND, CheckedSystems, CheckTarget, HealthCheckResult
 
 AT_ONCE: Final = 8
-"""Systems that are fetched at the same time."""
+"""Number of systems fetched at the same time."""
 
 CHUNK: Final = 200
-"""Systems between two checkpoints."""
+"""Number of systems between two checkpoints."""
 
 MAX_RESULTS: Final = 2000
-"""Of more systems no list of results is kept: their number and the systems themselves tell."""
+"""Upper bound of the results that are kept; of more systems there are only counts and their stored status."""
 
 
 STOP_WITHIN_S: Final = 0.2
-"""How long it may take to notice that the job has to stop."""
+"""Upper bound of the seconds until a stop of the job is noticed."""
 
 
 async def run(context: JobContext) -> JsonObject:
-    """The result counts what was found, by status. A chunk that was interrupted is checked again."""
+    """Check all systems; returns their number by status. An interrupted chunk is checked again."""
     state = CheckedSystems.model_validate(context.job.checkpoint or {})
     total = await registry.count_systems(context.db)
     await context.progress(phase="check", done=state.done, total=total)
@@ -45,7 +45,7 @@ async def _mark(context: JobContext, state: CheckedSystems, tx: Database) -> Non
 
 
 async def _check(context: JobContext, targets: Sequence[CheckTarget], before: int) -> list[HealthCheckResult]:
-    """In the order of the targets; those that are deleted meanwhile are left out."""
+    """Results in the order of the targets; systems that are deleted meanwhile are left out."""
     fetcher = fetcher_of(context.settings)
     waiting = iter(targets)
     found: dict[str, HealthCheckResult] = {}

@@ -1,4 +1,4 @@
-"""Requests and answers about systems, and the frozen values that pass between the slice's modules."""
+"""Requests and responses of systems, and the frozen values that pass between the slice's modules."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +22,7 @@ CHECK_ALL_KIND: Final = "systems.check_all"
 ID_LENGTH: Final = 128
 NAME_LENGTH: Final = 200
 STORED_NAME_LENGTH: Final = 255
-"""What the old service allowed, and the table holds."""
+"""Upper bound of the old service and of the column."""
 DESCRIPTION_LENGTH: Final = 1_048_576
 URL_LENGTH: Final = 2048
 WORD_LENGTH: Final = 200
@@ -31,7 +31,7 @@ TAGS_PER_SYSTEM: Final = 1000
 Status = Literal["online", "degraded", "offline", "planned"]
 CheckStatus = Literal["online", "offline", "error", "unknown"]
 AnyStatus = Literal["online", "degraded", "offline", "planned", "error", "unknown"]
-"""Both vocabularies: `error` is `degraded`, `unknown` was never checked."""
+"""Statuses of both vocabularies: `error` is `degraded`, `unknown` was never checked."""
 SystemType = Literal["api", "webapp", "docs", "tool"]
 OrderBy = Literal["created_at", "updated_at", "name"]
 OrderDirection = Literal["asc", "desc"]
@@ -51,7 +51,7 @@ _EXAMPLE: Final[dict[str, Any]] = {
 
 
 def _none_if_empty(value: object) -> object:
-    """Forms send an empty text for a field that was not filled in."""
+    """None for an empty text: forms send one for a field that was not filled in."""
     return None if isinstance(value, str) and not value.strip() else value
 
 
@@ -109,9 +109,9 @@ class SystemArray(RootModel[list[System]]):
 
 
 class _Optional(Input):
-    """The fields that a system may lack. Null, and for texts the empty text, mean no value.
+    """Optional fields of a system. Null, and for texts the empty text, mean no value.
 
-    Whatever else a body holds is ignored; only a check sets `lastChecked` and `responseTimeMs`.
+    Unknown fields of a body are ignored; only a check sets `lastChecked` and `responseTimeMs`.
     """
 
     port: Port | None = None
@@ -162,7 +162,7 @@ PageLimit = Annotated[int, Field(ge=1, le=100, description="How many systems at 
 
 
 class SystemFilter(Input):
-    """Every condition that is present must hold."""
+    """Filter of systems: every condition that is present must hold."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -179,7 +179,7 @@ class SystemFilter(Input):
 
 
 class SystemQuery(SystemFilter):
-    """Without `limit` the list is complete. `cursor` is quicker than `offset`, and belongs to its order."""
+    """Page of systems; without `limit` the list is complete. `cursor` belongs to its order."""
 
     limit: PageLimit | None = None
     offset: Offset = 0
@@ -201,7 +201,7 @@ class SystemQuery(SystemFilter):
 
 
 class HealthCheckResult(BaseModel):
-    """What one check found. `responseTime` is in milliseconds, and absent when there was no answer."""
+    """Result of one check. `responseTime` is in milliseconds, and absent when there was no answer."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
 
@@ -213,7 +213,7 @@ class HealthCheckResult(BaseModel):
 
 
 class CheckedSystems(BaseModel):
-    """How far a check of all systems is: those with ids up to `after` are done. `results` is None when there
+    """Progress of a check of all systems: those with ids up to `after` are done. `results` is None when there
     are too many of them to be kept.
     """
 
@@ -276,7 +276,7 @@ class SystemsStats(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class StoredSystem:
-    """A system and the number of its row's version, from which its ETag is made."""
+    """System with its row's version, from which its ETag is made."""
 
     system: System
     row_version: int
@@ -284,7 +284,7 @@ class StoredSystem:
 
 @dataclass(frozen=True, slots=True)
 class CheckTarget:
-    """What a check needs to know of a system."""
+    """Id and URL of a system to be checked."""
 
     id: str
     url: str | None
@@ -292,7 +292,7 @@ class CheckTarget:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check found, as it is stored."""
+    """Result of a check in the form in which it is stored."""
 
     status: Status
     checked_at: datetime

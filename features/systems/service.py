@@ -1,4 +1,4 @@
-"""The rules of the registry: what a page holds, and what a write changes."""
+"""Service of systems: pages, and what a write changes."""
 
 from typing import Final
 from uuid import uuid4
@@ -51,7 +51,7 @@ ARRAY: Final = Listing(_page, _count, HELD, bare=True)
 
 
 async def search_systems(db: Database, text: str, *, limit: int | None = None) -> list[System]:
-    """The best matches first; words in the name count more."""
+    """Matching systems, the best match first; words in the name count more."""
     return await registry.systems_by_id(db, await match.search_systems(db, text, limit=limit))
 
 
@@ -63,14 +63,14 @@ async def get_system(db: Database, system_id: str) -> Row:
 
 
 async def create_system(writer: Writing, values: CreateSystem) -> tuple[str, Row]:
-    """Its id, and the system. Raises SystemNameTaken."""
+    """Create a system; returns its id, and the system. Raises SystemNameTaken."""
     system_id = str(uuid4())
     row = await writer.write(lambda tx: registry.create_system(tx, system_id, values))
     return system_id, row
 
 
 async def update_system(writer: Writing, system_id: str, values: UpdateSystem) -> Row:
-    """Merges the given fields and sets `updatedAt`, even when no field is given.
+    """Update the given fields and set `updatedAt`, even when no field is given.
 
     Raises Invalid for values that only rows of the old service may keep, SystemNameTaken, SystemNotFound;
     SystemChanged unless the system is as the writer's precondition says.
@@ -82,9 +82,7 @@ async def update_system(writer: Writing, system_id: str, values: UpdateSystem) -
 
 
 async def delete_system(writer: Writing, system_id: str) -> Row:
-    """The system as it was. Its ideas and files stay, and lose their link to it. Raises as `update_system`
-    does.
-    """
+    """Delete a system and return it. Its ideas and files stay, without it. Raises as `update_system`."""
     return await writer.write(lambda tx: registry.delete_system(tx, system_id, writer.precondition))
 
 

@@ -1,4 +1,4 @@
-"""What can be set of systems."""
+"""Settings of systems."""
 
 from pydantic import field_validator
 

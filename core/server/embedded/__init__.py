@@ -1,4 +1,4 @@
-"""The PostgreSQL and Redis of the default set-up: embedded, per data folder, and gone when nobody uses them.
+"""Embedded PostgreSQL and Redis of the default set-up: per data folder, and stopped when nobody uses them.
 
     services.py   what a server, a command or a test enters: `with local_services(settings) as settings`
     supervisor.py the process that runs one service for as long as somebody holds its users lock

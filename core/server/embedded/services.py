@@ -28,16 +28,14 @@ never waited for.
 
 
 class ServiceUse:
-    """One use of one service by this process: from `acquire` to `release` a shared lock keeps the service
-    running.
-    """
+    """Use of a service by this process: from `acquire` to `release` a shared lock keeps it running."""
 
     def __init__(self, service: ServiceName, data_dir: Path) -> None:
         self._paths = ServicePaths(service, data_dir)
         self._lock: int | None = None
 
     def acquire(self) -> str:
-        """Return the URL of the running service, starting it when nobody has yet."""
+        """Lock and return the URL of the running service, starting it if nobody has yet."""
         deadline = time.monotonic() + START_TIMEOUT_S
         try:
             self._paths.base.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -56,7 +54,7 @@ class ServiceUse:
             os.close(start_lock)
 
     def release(self) -> None:
-        """Let go, and when nobody else uses the service wait until it has stopped (bounded)."""
+        """Release the lock, and if nobody else uses the service wait until it has stopped (bounded)."""
         if self._lock is None:
             return
         self._let_go()
@@ -143,9 +141,8 @@ class ServiceUse:
 
 @contextmanager
 def local_services(settings: Settings) -> Iterator[Settings]:
-    """Settings with the URLs of the embedded services in place of those that are not set.
-
-    What is set is left alone, and nothing is started for it. Raises LocalServiceError.
+    """Settings with the URLs of the embedded services in place of those that are not set. For URLs that are
+    set nothing is started. Raises LocalServiceError.
     """
     wanted = {
         name: ServiceUse(service, settings.data_dir)
@@ -165,7 +162,7 @@ def local_services(settings: Settings) -> Iterator[Settings]:
 
 
 def ensure_writable(folder: Path) -> None:
-    """Make the data folder and see that files can be put there; raises LocalServiceError with what to do."""
+    """Make the data folder and check that it is writable; raises LocalServiceError with what to do."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         probe = folder / f".writable-{os.getpid()}"

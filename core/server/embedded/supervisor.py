@@ -30,7 +30,7 @@ from core.server.embedded.redis import Redis
 from core.server.embedded.server import ServerProcess
 
 NOBODY_LEFT = 0
-"""The byte on the wake pipe that no signal number uses."""
+"""Byte on the wake pipe for "no user left", which no signal number uses."""
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 START_TRIES = 3
@@ -164,7 +164,7 @@ def _log(paths: ServicePaths, text: str) -> None:
 
 
 def _wake_only(number: int, frame: object) -> None:
-    """The number has already been written to the wake pipe."""
+    """Do nothing: the signal's number has already been written to the wake pipe."""
 
 
 if __name__ == "__main__":

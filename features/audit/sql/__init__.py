@@ -1,6 +1,6 @@
-"""What Prisma cannot say of entries.
+"""SQL of audit entries that Prisma cannot express.
 
-recent.py      the newest of several kinds
-retention.py   leave to delete
+recent.py      newest entries of several kinds
+retention.py   permission to delete
 takeover.py    whole batches of an import
 """

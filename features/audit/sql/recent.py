@@ -1,5 +1,5 @@
-"""The newest entries of several kinds, each kind by its own index, and without the values that changed, which
-may be long: neither can be said of one typed call.
+"""Newest entries of several kinds, each kind by its own index, without the changed values, which may be long:
+no typed call can express either.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Entries of an old audit log, in whole batches: they are added once, and like all entries never changed."""
+"""Takeover of an old audit log's entries in whole batches: added once and, like all, never changed."""
 
 import hashlib
 import json
@@ -67,7 +67,7 @@ class TakenOverEntries:
         return [Difference(**row) for row in await db.query_raw(_COMPARE, f"[{rows}]")]
 
     async def verdicts(self, tx: Database, entries_json: str) -> dict[str, Verdict]:
-        """Entries that are stored are settled."""
+        """Verdicts by id: "same" for entries that are stored, "new" for others."""
         ids = [entry["id"] for entry in orjson.loads(entries_json)]
         stored = frozenset(await self.existing(tx, ids))
         return {entry_id: "same" if entry_id in stored else "new" for entry_id in ids}
@@ -77,7 +77,7 @@ class TakenOverEntries:
         return {} if found is None else {row["id"]: row for row in json.loads(found)}
 
     async def every_id(self, db: Database) -> AsyncIterator[list[str]]:
-        """All ids of old entries that are in the trail."""
+        """Batches of all old entries' ids in the trail."""
         last = ""
         while found := [row["legacy_id"] for row in await db.query_raw(_IDS, last)]:
             yield found

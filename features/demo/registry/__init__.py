@@ -1,6 +1,6 @@
-"""What the demo consists of.
+"""Content of the demo.
 
 data/        the texts, as tables; `data/files` the files to upload
 tables.py    reads them
-history.py   when what happened: each row in all the versions that it went through
+history.py   every row in all its versions, with their times
 """

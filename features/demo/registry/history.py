@@ -1,7 +1,6 @@
-"""When what happened in the sixty days before: each row in all the versions that it went through.
+"""History of the demo's rows: every row in all its versions over the last sixty days.
 
-Rows come and move at times that are spread evenly and without chance, so that two runs at the same moment
-make the same registry.
+Times are spread evenly and without chance, so that two runs at the same moment make the same registry.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +16,7 @@ from features.demo.registry.tables import id_of, table
 
 DAYS: Final = 60
 Fields = Mapping[str, JsonValue]
-"""A row in the names and forms of the API; a field without a value is absent."""
+"""Row in the names and forms of the API; a field without a value is absent."""
 
 _AUTHORS: Final = ("platform-team", "docs-team", "frontend-team", "data-team", "operations", "security-team")
 _IDEA_PATHS: Final[Sequence[tuple[str, ...]]] = (
@@ -49,7 +48,7 @@ _ITEM_PATHS: Final[Sequence[tuple[str, ...]]] = (
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A row as somebody left it."""
+    """Version of a row, as its author left it."""
 
     fields: Fields
     author: str
@@ -59,7 +58,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """All versions of one row, oldest first."""
+    """Versions of one row, oldest first."""
 
     id: str
     versions: Sequence[Version]
@@ -70,8 +69,8 @@ class Story:
 
 
 def systems(end: datetime) -> list[Story]:
-    """Registered within the first hours, checked once a week; those that are not well today fell ill in the
-    last week.
+    """Systems, registered within the first hours and checked once a week; those with a problem today got it
+    in the last week.
     """
     rows = table("systems")
     return [_system(row, end, place) for place, row in enumerate(rows)]
@@ -165,7 +164,7 @@ def _item(row: Mapping[str, str], end: datetime, place: int, count: int) -> Stor
 
 
 def _times(end: datetime, place: int, count: int, moves: int) -> Iterator[datetime]:
-    """The creation of one of `count` rows, then its moves: evenly until today, or within three weeks."""
+    """Time of creation of one of `count` rows, then of its moves: evenly until today, or in three weeks."""
     turn = place * 37 % count
     created_at = end - timedelta(days=(DAYS - 2) * (count - turn) / count, minutes=place * 53 % 600)
     room = min(end - created_at - timedelta(hours=1), timedelta(days=21))

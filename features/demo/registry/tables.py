@@ -1,4 +1,4 @@
-"""The texts of the demo, from the tables in `data`."""
+"""Texts of the demo, from the tables in `data`."""
 
 import csv
 from pathlib import Path
@@ -16,5 +16,5 @@ def table(name: str) -> list[dict[str, str]]:
 
 
 def id_of(kind: str, key: str) -> str:
-    """The same each time, so that filling twice does not double anything."""
+    """Id of a row, the same each time, so that filling twice does not double anything."""
     return str(uuid5(_NAMESPACE, f"{kind}:{key}"))

@@ -1,1 +1,1 @@
-"""The LowDB format on its way out: the text of the file, and the file."""
+"""LowDB format of exports: content of the file, and its atomic replacement."""

@@ -1,4 +1,4 @@
-"""The text of a LowDB file: the items of now, in the file that was imported last."""
+"""Content of a LowDB file: the current items, in the layout of the newest imported file."""
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
@@ -16,11 +16,11 @@ _AS_HERE: Final = "is written as it is here, where it has changed; the file's re
 
 
 class Content:
-    """Iterates over the text, piece by piece, and counts in `result` what it holds.
+    """Iterator over the file's text, piece by piece, which counts in `result` what it contains.
 
-    `tx` must see one snapshot. The order is that of the newest import; what it did not have comes at the end,
-    the oldest first, as the old server added it. What could not be taken over from earlier files stands where
-    it was: behind the same record. An id leaves once, unless the file itself had it twice.
+    `tx` must see one snapshot. The order is that of the newest import; items that it did not have come at the
+    end, the oldest first, as the old server added them. Records of earlier files that could not be taken over
+    stand where they were: after the same record. An id occurs once, unless the file itself had it twice.
     """
 
     def __init__(self, tx: Database, result: Result) -> None:
@@ -58,7 +58,9 @@ class Content:
             adapted = adapted and not text
 
     async def _find_leftovers(self) -> None:
-        """What the last file has under the id, usable or not, or an item here, stands for them."""
+        """Collect records that earlier files had and that could not be taken over, unless the newest file or
+        an item has their id.
+        """
         leftovers = await self._layout.leftovers(self._tx)
         ids = [each.id for each in leftovers if each.id is not None]
         settled = set(await items.existing_ids(self._tx, ids)) if ids else set()
@@ -87,7 +89,7 @@ class Content:
         return "".join(parts)
 
     def _separated(self, lead: str) -> str:
-        """With a comma when a record is before it, and only then."""
+        """Text before a record with a comma if another record precedes it, else without."""
         if self._result.records == 0:
             return lead.replace(",", "")
         return lead if "," in lead else f",{lead}"
@@ -95,8 +97,8 @@ class Content:
     async def _changed_and_unusable(
         self, entries: Sequence[imports.Entry], stored: dict[str, items.LegacyItem]
     ) -> frozenset[str]:
-        """Of the ids whose records could not be taken over, those whose items have changed here; what the
-        file has usable elsewhere is not among them.
+        """Ids whose records could not be taken over and whose items have changed here, without ids that the
+        file has in a usable record elsewhere.
         """
         unusable = [item_id for item_id, digest, _, _ in entries if item_id in stored and digest is None]
         if not unusable:
@@ -109,7 +111,7 @@ class Content:
     def _text(
         self, entry: imports.Entry, stored: dict[str, items.LegacyItem], changed: frozenset[str]
     ) -> str | None:
-        """None: it is gone."""
+        """Text of a record, None if its item was deleted."""
         item_id, digest, text, _ = entry
         if item_id is None or digest is None:
             return self._unusable(item_id, text or "", stored, changed)
@@ -141,7 +143,7 @@ class Content:
         return text
 
     def _left_after(self, item_id: str | None) -> str:
-        """Records that could not be taken over, where they were."""
+        """Text of the leftovers after the record with this id."""
         if item_id not in self._leftovers:
             return ""
         parts: list[str] = []

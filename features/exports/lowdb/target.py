@@ -1,4 +1,4 @@
-"""A file that is replaced as a whole or not at all."""
+"""File that is replaced as a whole or not at all."""
 
 import fcntl
 import hashlib
@@ -17,14 +17,15 @@ _UNUSABLE: Final = (FileNotFoundError, NotADirectoryError, IsADirectoryError, Pe
 
 
 class Target:
-    """Write, then `replace`; `close` in the end, whatever happened. All of it blocks.
+    """Atomic writer of a file: `write`, then `replace`; `close` in any case. All of it blocks.
 
-    What is written stands beside the file until it is whole and on the disk. Who writes holds a lock on it,
-    which goes with the process: so what an earlier one left behind is known, and removed.
+    The content is written to a partial file beside it, which becomes the file once it is complete and synced.
+    Its writer holds a lock on it that ends with the process: so partial files of dead writers are recognized
+    and removed.
     """
 
     def __init__(self, path: Path, owner: str) -> None:
-        """`owner` makes the name of the unfinished file. A symbolic link stays: what it names is replaced."""
+        """`owner` is part of the partial file's name. A symbolic link stays: its target is replaced."""
         self._path = path.resolve()
         self._name = path.name
         self._partial = self._path.with_name(f".{self._path.name}.{owner}{_PARTIAL}")
@@ -47,7 +48,7 @@ class Target:
         return self._hash.hexdigest()
 
     def restart(self) -> None:
-        """Forget what was written."""
+        """Discard the written content."""
         assert self._file is not None
         self._file.seek(0)
         self._file.truncate()
@@ -63,8 +64,8 @@ class Target:
         self.bytes += len(data)
 
     def replace(self, *, mode: int) -> None:
-        """The file appears under its name once every byte is on the disk. One that was there gives its mode
-        and, if we may, its owner to the new one, which otherwise gets `mode`.
+        """Sync the partial file and give it its name. An existing file passes its mode and, if permitted, its
+        owner to the new one, which otherwise gets `mode`.
         """
         assert self._file is not None
         try:

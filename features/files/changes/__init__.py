@@ -1,4 +1,4 @@
-"""How files come, change and go.
+"""Changes of files: upload, update, takeover.
 
 receive.py    a multipart form becomes objects of the store
 upload.py     those objects get their rows

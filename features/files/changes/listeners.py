@@ -19,7 +19,7 @@ ENTITY: Final = "file"
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a change needs, and for whom it is made."""
+    """Dependencies of a change, and its actor."""
 
     db: Database
     jobs: Jobs

@@ -1,4 +1,4 @@
-"""A multipart form becomes objects: each file is judged and hashed on its way into the store."""
+"""Reception of a multipart form: each file is inspected and hashed on its way into the store."""
 
 import asyncio
 import time
@@ -19,8 +19,8 @@ from features.files.storage.names import extension_of, safe_name, shown_name
 from features.files.storage.objects import Objects, new_key
 
 LONGEST_UPLOAD_S: Final = 6 * 3600.0
-"""From the beginning of a form to its rows. `files.reconcile` spares objects for twice as long; a bucket
-dates an object by its first byte.
+"""Upper bound of the seconds from the beginning of a form to its rows. `files.reconcile` spares objects for
+twice as long; a bucket dates an object by its first byte.
 """
 
 _BLOCK_BYTES: Final = 256 * 1024
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A file of which nothing is left, and why."""
+    """File that was refused, with the reason; nothing of it is left."""
 
     original_name: str
     error: HandoverError
@@ -38,16 +38,16 @@ class Refused:
 
 @dataclass(slots=True)
 class Form:
-    """What a form held. Its objects have no rows yet."""
+    """Content of a received form. Its objects have no rows yet."""
 
     files: list[Received | Refused] = field(default_factory=list)
     fields: dict[str, str] = field(default_factory=dict)
     object_keys: list[str] = field(default_factory=list)
     began_at: float = field(default_factory=time.monotonic)
     unchosen: bool = False
-    """There was a file input in which no file was chosen."""
+    """True if there was a file input in which no file was chosen."""
     committing: bool = False
-    """Set when nothing but the commit is left to do: from then on a failure may hide a success."""
+    """True when only the commit is left to do: from then on an error may hide a success."""
 
     @property
     def received(self) -> list[Received]:
@@ -64,9 +64,10 @@ class Form:
 
 @asynccontextmanager
 async def incoming(objects: Objects) -> AsyncIterator[Form]:
-    """A form to be filled by `receive` and written by the block. When the block raises, its objects go.
+    """Form to be filled by `receive` and written by the block. When the block raises, its objects are
+    removed.
 
-    Unless it is not known whether the rows were committed: then `files.reconcile` decides later.
+    Unless the outcome of the commit is unknown: then `files.reconcile` decides later.
     """
     form = Form()
     try:
@@ -98,7 +99,7 @@ async def receive(
     limit: int,
 ) -> None:
     """Read the body to its end, also when something in it is refused: a client that is still sending might
-    not see the answer. Raises what concerns the form as a whole; what concerns one file is in `form.files`.
+    not see the answer. Raises faults of the form as a whole; faults of one file are in `form.files`.
     """
     fault: HandoverError | None = None
     async for part in FormReader(content_type, body).parts():
@@ -165,7 +166,7 @@ async def _store(
 
 
 async def _blocks(part: Part) -> AsyncIterator[bytes]:
-    """What comes in network packets, in pieces worth a system call."""
+    """Bytes of the part in blocks of at least 256 KiB, each worth a system call."""
     pending = bytearray()
     async for data in part:
         pending += data

@@ -1,7 +1,7 @@
-"""The bytes of files that an old registry kept: taken whatever they are, told for what they are.
+"""Takeover of an old registry's files: any content is taken, with the type that it really has.
 
 What upload would refuse must not be lost here: an unknown extension, a content that disagrees with it, an
-empty or a very large file. Such a file gets the type of plain bytes, and every file is handed out as an
+empty or a very large file. Such a file gets the type of plain bytes, and every file is served as an
 attachment.
 """
 
@@ -21,13 +21,13 @@ from features.files.storage.objects import Objects
 
 PLAIN_BYTES: Final = "application/octet-stream"
 LARGEST_FILE: Final = 2**31 - 1
-"""What the column of sizes holds."""
+"""Upper bound of a file's size in bytes: that of the column."""
 
 _BLOCK_BYTES: Final = 256 * 1024
 
 
 def identify(name: str, file: BinaryIO) -> LocalContent:
-    """Reads the whole file: blocking."""
+    """Checksum, size and type of a file, which is read whole. Blocking."""
     extension = extension_of(name)
     wanted = FORMATS.get(extension)
     inspector = None if wanted is None else Inspector(extension, wanted)
@@ -45,13 +45,13 @@ def identify(name: str, file: BinaryIO) -> LocalContent:
 
 
 def key_for(job_id: str, file_id: str) -> str:
-    """The object's key: the same when an interrupted import comes by again: nothing is stored twice."""
+    """Object key of an imported file, the same in a resumed import, so that nothing is stored twice."""
     key = str(uuid5(UUID(job_id), file_id))
     return f"{key[:2]}/{key}"
 
 
 async def store(settings: Settings, key: str, file: BinaryIO) -> str:
-    """Copy the file's bytes; the SHA-256 of what was stored. Raises StorageUnavailable."""
+    """Copy the file's bytes into the store; returns their SHA-256. Raises StorageUnavailable."""
     checksum = hashlib.sha256()
     async with Objects(settings).writing(key) as write:
         while block := await asyncio.to_thread(file.read, _BLOCK_BYTES):
@@ -61,7 +61,7 @@ async def store(settings: Settings, key: str, file: BinaryIO) -> str:
 
 
 async def holds(settings: Settings, content: StoredContent) -> bool:
-    """Whether the store has these bytes, all of them read again."""
+    """True if the store has these bytes; all of them are read."""
     blocks = await Objects(settings).read(content.object_key, content.size, 0, content.size)
     if blocks is None:
         return False
@@ -72,7 +72,7 @@ async def holds(settings: Settings, content: StoredContent) -> bool:
 
 
 async def discard(settings: Settings, key: str) -> None:
-    """One that is not there is not missed."""
+    """Remove an object; a missing one is no error."""
     await Objects(settings).remove(key)
 
 

@@ -1,4 +1,4 @@
-"""Uploads: the objects first, then their rows in one transaction, and nothing at all when that fails."""
+"""Uploads: first the objects, then their rows in one transaction; if that fails the objects are removed."""
 
 from collections.abc import AsyncIterable
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was stored, what was refused, and the jobs to run now that it is committed."""
+    """Stored files, refused files, and ids of the jobs to run after the commit."""
 
     files: list[FileMetadata]
     refused: list[Refused]
@@ -34,9 +34,8 @@ class Outcome:
 async def upload(
     work: Work, content_type: str, body: AsyncIterable[bytes], *, field_name: str, most_files: int
 ) -> Outcome:
-    """A single file that is refused raises its own error; several raise UploadInvalid when none is left.
-
-    No transaction is open while bytes come in.
+    """Store the files of a form. Raises the error of a single refused file; of several, UploadInvalid when
+    none is left. No transaction is open while bytes come in.
     """
     objects = Objects(work.settings)
     limit = int(work.settings.of(FileSettings).files_max_bytes)

@@ -1,1 +1,1 @@
-"""Files through the typed client: `rows` of single ones, `lists` of several."""
+"""Queries of files by the typed client: `rows` of single ones, `lists` of several."""

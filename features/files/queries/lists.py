@@ -1,4 +1,4 @@
-"""Pages, figures, and what others ask of several files. Functions take `db` first and open no transaction."""
+"""Queries of several files: pages, statistics, lookups. Functions take `db` first and open no transaction."""
 
 from collections.abc import Collection, Sequence
 from typing import Any, cast
@@ -37,7 +37,7 @@ class ObjectKey(BaseFile):
 
 
 def where_of(wanted: FileFilter, audience: Audience) -> FileWhereInput:
-    """`search` is not looked at."""
+    """Condition of the filter for the audience, without `search`."""
     equal = {"system_id", "idea_id", "uploaded_by", "mime_type", "is_public"}
     where = cast(FileWhereInput, wanted.model_dump(include=equal, exclude_none=True))
     bounds: list[FileWhereInput] = []
@@ -57,10 +57,11 @@ def where_of(wanted: FileFilter, audience: Audience) -> FileWhereInput:
 
 
 def after(where: FileWhereInput, order: Order, place: Sequence[Any]) -> list[FileWhereInput]:
-    """What comes behind a place in the order: the rest of its first value, then the values beyond.
+    """Conditions for the rows after a place in the order: the rest of its first value, then the values
+    beyond.
 
-    Each is a range of an index. Together, joined by OR, they would be none: of a type that many files have
-    the index would be read from its first file on.
+    Each is a range of an index. Joined by OR they would be none: of a type that many files have the index
+    would be read from its first file on.
     """
     [(column, ascending), *rest], [bound, *bounds] = order, place
     ranges = [
@@ -71,7 +72,7 @@ def after(where: FileWhereInput, order: Order, place: Sequence[Any]) -> list[Fil
 
 
 def _beyond(order: Sequence[tuple[str, bool]], place: Sequence[Any]) -> dict[str, Any]:
-    """The first comparison repeats part of the rest: it is the one that an index can jump to."""
+    """Condition for rows after a place. Its first comparison, part of the rest, is for an index to seek."""
     (column, ascending), *rest = order
     sign = "gt" if ascending else "lt"
     strictly = {column: {sign: place[0]}}
@@ -79,7 +80,7 @@ def _beyond(order: Sequence[tuple[str, bool]], place: Sequence[Any]) -> dict[str
 
 
 def place_of(file: FileMetadata, order: Order) -> list[Any]:
-    """Where the file stands in that order."""
+    """Place of the file in that order."""
     values = {COLUMNS.get(name, name): getattr(file, name) for name in FileMetadata.model_fields}
     return [values[column] for column, _ in order]
 
@@ -100,7 +101,7 @@ async def find_files(
 
 
 async def files_by_id(db: Database, ids: Sequence[str], where: FileWhereInput) -> list[FileMetadata]:
-    """Those of the ids that (still) fit the conditions, in their order; no query for no ids."""
+    """Files of those ids that (still) match the conditions, in their order; no query for no ids."""
     if not ids:
         return []
     found = await db.file.find_many(where={"AND": [where, {"id": {"in": list(ids)}}]})
@@ -113,7 +114,7 @@ async def count_files(db: Database, where: FileWhereInput) -> int:
 
 
 async def statistics(db: Database, audience: Audience) -> FilesStats:
-    """The most frequent types first."""
+    """Statistics of the files that the audience may see, the most frequent types first."""
     by: list[FileScalarFieldKeys] = ["mime_type"]
     types = await db.file.group_by(by, count=True, sum={"size_bytes": True}, where=seen_by(audience))
     types.sort(key=lambda each: (-each["_count"]["_all"], each["mime_type"]))
@@ -143,7 +144,7 @@ async def known_keys(db: Database, object_keys: Sequence[str]) -> frozenset[str]
 async def files_after(
     db: Database, file_id: str | None, limit: int, mime_types: Sequence[str] | None = None
 ) -> list[StoredFile]:
-    """The next files, of those types if any are given, in the order of their ids."""
+    """Next files in the order of their ids, of those types if any are given."""
     where: FileWhereInput = {"id": {"gt": file_id or ""}}
     if mime_types is not None:
         where["mime_type"] = {"in": list(mime_types)}

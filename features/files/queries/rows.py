@@ -1,4 +1,4 @@
-"""Single files. Functions take `db` first and open no transaction."""
+"""Queries of single files. Functions take `db` first and open no transaction."""
 
 from typing import Final, cast
 
@@ -13,11 +13,11 @@ from features.files.errors import FileChanged, FileNotFound, IdeaUnknown
 from features.files.schemas import Audience, FileMetadata, Received, StoredFile, UpdateFile, UploadFields
 
 COLUMNS: Final = {"mimetype": "mime_type", "size": "size_bytes"}
-"""Of the fields that are not called as their columns."""
+"""Columns of the fields that have another name."""
 
 
 def seen_by(audience: Audience) -> FileWhereInput:
-    """What the audience may see."""
+    """Condition for the files that the audience may see."""
     return {} if audience.name is None else {"OR": [{"is_public": True}, {"uploaded_by": audience.name}]}
 
 
@@ -29,7 +29,7 @@ async def find_file(db: Database, file_id: str) -> StoredFile | None:
 async def create_file(
     db: Database, file_id: str, received: Received, fields: UploadFields, owner: str
 ) -> StoredFile:
-    """Raises IdeaUnknown when the idea is deleted at this moment; the system is held by then."""
+    """Insert a file. Raises IdeaUnknown if the idea is deleted at this moment; the system is locked."""
     try:
         row = await db.file.create(
             data={
@@ -56,8 +56,8 @@ async def create_file(
 async def update_file(
     db: Database, file_id: str, values: UpdateFile, audience: Audience, seen: Precondition
 ) -> StoredFile:
-    """Changes the fields that `values` was given. Raises FileNotFound, also for a file that the audience may
-    not see; FileChanged when it is not of a version that its writer has seen; IdeaUnknown.
+    """Update the fields that `values` was given. Raises FileNotFound, also for a file that the audience may
+    not see; FileChanged if its version is not one that its writer has seen; IdeaUnknown.
     """
     changes = {**values.model_dump(exclude_unset=True), "updated_at": now()}
     if "description" in changes:
@@ -72,13 +72,13 @@ async def update_file(
 
 
 async def delete_file(db: Database, file_id: str, audience: Audience, seen: Precondition) -> StoredFile:
-    """The file as it was. Raises as `update_file` does."""
+    """Delete a file and return it. Raises as `update_file` does."""
     row = await db.file.delete(where=_as_seen(file_id, audience, seen))
     return stored(row or await _refused(db, file_id, audience))
 
 
 def _as_seen(file_id: str, audience: Audience, seen: Precondition) -> FileWhereUniqueInput:
-    """By the version alone: a file's tag changes with its count of downloads too, which nobody changes."""
+    """Condition by id and version: the ETag changes with the count of downloads too, the version does not."""
     where = {"id": file_id, **seen_by(audience)}
     if not seen.takes_any:
         where["row_version"] = {"in": seen.versions}
@@ -92,11 +92,11 @@ async def _refused(db: Database, file_id: str, audience: Audience) -> FileRow:
 
 
 async def count_download(db: Database, file_id: str) -> None:
-    """One more, whoever else counts at the same time. No change of the file: its version stays."""
+    """Increment the count of downloads, atomically. It is no change of the file: its version stays."""
     await db.file.update_many(where={"id": file_id}, data={"download_count": {"increment": 1}})
 
 
 def stored(row: FileRow) -> StoredFile:
-    """Not validated again: the database's own constraints hold for what it returns."""
+    """File of a row, not validated again: the database's constraints hold for what it returns."""
     values = {name: getattr(row, COLUMNS.get(name, name)) for name in FileMetadata.model_fields}
     return StoredFile(FileMetadata.model_construct(**values), row.object_key, row.row_version)

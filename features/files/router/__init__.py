@@ -1,4 +1,4 @@
-"""`/api/v1/files` over HTTP: the published contract, with metadata, ranges, paging and a repair added."""
+"""Routes under `/api/v1/files`: the published contract, with metadata, ranges, paging and a repair added."""
 
 # Each module adds its routes to the one router when it is imported.
 from features.files.router import changes as changes

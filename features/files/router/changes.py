@@ -1,4 +1,4 @@
-"""Changes of metadata, removal, and the repair of the store."""
+"""Routes of updates, deletion, and the repair of the store."""
 
 from fastapi import BackgroundTasks, Response, status
 

@@ -1,7 +1,8 @@
-"""Hands out stored bytes: conditional requests, byte ranges, and headers that are safe for any name and type.
+"""Downloads of stored bytes: conditional requests, byte ranges, and headers that are safe for any name and
+type.
 
-Whatever is stored comes as an attachment and inside a sandbox, so that no SVG, HTML or XML that somebody
-uploaded can run in the origin of the API.
+Everything is served as an attachment and inside a sandbox, so that no SVG, HTML or XML that somebody uploaded
+can run in the origin of the API.
 """
 
 import re
@@ -29,7 +30,7 @@ _RANGE: Final = re.compile(r"\s*bytes\s*=\s*(\d{0,40})\s*-\s*(\d{0,40})\s*", re.
 
 @dataclass(frozen=True, slots=True)
 class Representation:
-    """The stored file. `checksum` (hexadecimal) becomes the strong ETag."""
+    """Representation of a stored file. `checksum` (hexadecimal) becomes the strong ETag."""
 
     checksum: str
     modified: datetime
@@ -44,7 +45,7 @@ class Representation:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """The bytes to send: from `start` up to, not including, `end`. `partial`: as 206."""
+    """Byte range to send: from `start` up to, not including, `end`. `partial`: as 206."""
 
     start: int
     end: int
@@ -52,7 +53,7 @@ class Span:
 
 
 def attachment(filename: str) -> str:
-    """A `Content-Disposition` for any name: ASCII for old clients, UTF-8 for the others (RFC 6266, 8187)."""
+    """`Content-Disposition` for any name: ASCII for old clients, UTF-8 for others (RFC 6266, 8187)."""
     plain = re.sub(r"[^\x20-\x7e]|[\"%\\/;]", "_", filename)
     # What is no UTF-8 (a lone surrogate) cannot be written in either form.
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''" + quote(
@@ -61,9 +62,7 @@ def attachment(filename: str) -> str:
 
 
 def requested_span(request: Request, stored: Representation) -> Span | Response:
-    """The bytes that this request is to be sent, or the finished answer when it is none: 304, 416, or HEAD's.
-    Raises PreconditionFailed.
-    """
+    """Range of bytes to send, or a complete response: 304, 416, or HEAD's. Raises PreconditionFailed."""
     if is_unchanged(request.scope, stored.etag, stored.modified):
         return Response(status_code=304, headers=_headers(stored, None))
     try:
@@ -86,7 +85,7 @@ def _status(span: Span) -> int:
 
 
 def _headers(stored: Representation, span: Span | None) -> Mapping[str, str]:
-    """Without a span those of a 304, which repeats no description of the content."""
+    """Headers of the response; without a span those of a 304, which repeats no description of the content."""
     headers = {
         "ETag": stored.etag,
         "Last-Modified": format_datetime(_http_moment(stored.modified), usegmt=True),
@@ -107,7 +106,7 @@ def _headers(stored: Representation, span: Span | None) -> Mapping[str, str]:
 
 
 def _span(request: Request, stored: Representation) -> Span:
-    """One range at most. Several, another unit or a malformed one: all of it, as RFC 9110 (14.2) allows."""
+    """Requested range. Several, another unit or a malformed one: the whole, as RFC 9110 (14.2) allows."""
     whole = Span(0, stored.size, partial=False)
     header = header_of(request.scope, b"range")
     found = _RANGE.fullmatch(header.decode("latin-1")) if header is not None else None
@@ -128,7 +127,7 @@ def _span(request: Request, stored: Representation) -> Span:
 
 
 def _still_same(request: Request, stored: Representation) -> bool:
-    """`If-Range`: a part is of use only to who has the rest of the same bytes. Compared strongly."""
+    """True if `If-Range` is absent or names this representation, compared strongly (RFC 9110, 13.1.5)."""
     header = header_of(request.scope, b"if-range")
     if header is None:
         return True
@@ -137,5 +136,5 @@ def _still_same(request: Request, stored: Representation) -> bool:
 
 
 def _http_moment(moment: datetime) -> datetime:
-    """HTTP dates have whole seconds."""
+    """Moment in whole seconds, as HTTP dates have."""
     return moment.astimezone(UTC).replace(microsecond=0)

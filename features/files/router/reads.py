@@ -1,4 +1,4 @@
-"""Lists, searches, figures and metadata: cached, with an ETag."""
+"""Routes of lists, searches, statistics and metadata: cached, with an ETag."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final
@@ -172,7 +172,7 @@ async def _bare(
     inputs: tuple[str | int, ...],
     find: Callable[[], Awaitable[list[FileMetadata]]],
 ) -> Response:
-    """A list without an envelope, as published."""
+    """Cached response of a list without an envelope, as published."""
 
     async def load() -> Entry:
         return json_entry(Files(await find()))

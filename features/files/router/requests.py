@@ -1,4 +1,4 @@
-"""What the routes of this slice ask for."""
+"""Router, paths and dependencies of the slice's routes."""
 
 from typing import Annotated, Final
 
@@ -24,7 +24,7 @@ async def _work(db: Db, jobs: Jobs, settings: AppSettings, features: Features, a
 
 
 async def _file_id(file_id: Annotated[str, Path(alias="fileId", description="File identifier")]) -> str:
-    """What no file's id can be (longer, or not text that can be stored) is not looked for."""
+    """File id of the path. Raises FileNotFound for one that no file can have (too long, not storable)."""
     if len(file_id) > ID_LENGTH or fault_of(file_id) is not None:
         raise FileNotFound(file_id)
     return file_id

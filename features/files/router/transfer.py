@@ -1,4 +1,4 @@
-"""Bytes in and out. Both stream: no request holds a whole file in memory."""
+"""Routes of upload and download. Both stream: no request holds a whole file in memory."""
 
 from typing import Any, Final
 from urllib.parse import quote
@@ -28,7 +28,7 @@ from features.files.settings import FileSettings
 
 
 def _form(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """The body in OpenAPI; the routes read the stream themselves."""
+    """Request body for OpenAPI; the routes read the stream themselves."""
     properties = {
         name: schema,
         "idea_id": {"type": "string", "description": "The idea that it belongs to"},

@@ -1,4 +1,4 @@
-"""What Prisma cannot say of files.
+"""SQL of files that Prisma cannot express.
 
 match.py   full-text match: it finds ids
 lock.py    a file that has to stay as it is

@@ -1,4 +1,4 @@
-"""Files in whole batches, as an import has them: rows whose objects are complete."""
+"""Bulk takeover of files by imports, and its reversal: rows whose objects are complete."""
 
 from collections.abc import Mapping
 from typing import Final

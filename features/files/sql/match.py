@@ -1,4 +1,4 @@
-"""Files by text: full-text match, which Prisma cannot say. Finds ids; the rows are read by typed calls."""
+"""Full-text match of files, which Prisma cannot express. Finds ids; typed calls read the rows."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -10,13 +10,13 @@ from features.files.schemas import Order
 
 WORDS: Final = "handover_words(original_name, description)"
 _RANKED_AT_MOST: Final = 1000
-"""Of more matches than this the newest are ranked."""
+"""Upper bound of the matches that are ranked: the newest."""
 
 
 async def find_matching(
     db: Database, text: str, where: Mapping[str, Any], order: Order, *, offset: int, take: int
 ) -> list[str]:
-    """The ids of a page, in its order. `where` holds the conditions that a typed call can say."""
+    """Ids of a page, in its order. `where` has the conditions that a typed call can express."""
     statement, arguments = page_statement(text, where, order, offset=offset, take=take)
     return [row["id"] for row in await db.query_raw(statement, *arguments)]
 

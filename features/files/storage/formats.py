@@ -1,4 +1,4 @@
-"""The formats that are taken, by extension, and how their content is told from others.
+"""Allowed formats by extension, and how their content is recognized.
 
 A file's type is that of its extension, and its content must agree. Signatures decide for binary formats; a
 text format must be text from its first byte to its last and must not begin as a page or as an image.
@@ -12,7 +12,7 @@ from typing import Final
 import puremagic
 
 HEAD_BYTES: Final = 16 * 1024
-"""How much of a file's beginning is looked at."""
+"""Length of a file's beginning that is inspected, in bytes."""
 
 _OFFICE: Final = "application/vnd.openxmlformats-officedocument"
 _UNKNOWN: Final = "unknown binary data"
@@ -28,7 +28,7 @@ _OLE: Final = _begins(rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """How it begins; and marks, all of which occur somewhere in it."""
+    """Signature of a binary content: its beginning, and marks, all of which occur somewhere in it."""
 
     begins: "re.Pattern[bytes]"
     marks: tuple[bytes, ...] = ()
@@ -36,9 +36,7 @@ class Binary:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What its first visible characters look like. `unicode`: UTF-8 and nothing else; `markup`: it is meant
-    to begin with a tag.
-    """
+    """Pattern of a text's first visible characters. `unicode`: UTF-8 only; `markup`: it begins with a tag."""
 
     begins: "re.Pattern[bytes] | None" = None
     unicode: bool = False
@@ -47,7 +45,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """The type that is stored, and what the content may be."""
+    """Stored media type, and the allowed content."""
 
     mime_type: str
     content: tuple[Binary, ...] | Text
@@ -58,7 +56,7 @@ def _signed(mime_type: str, begins: bytes) -> Format:
 
 
 def _office(kind: str, folder: bytes) -> Format:
-    """A ZIP with certain entries; with a password it is inside an OLE file."""
+    """Format of an Office document: a ZIP with certain entries; with a password it is inside an OLE file."""
     plain = Binary(_ZIP, (b"[Content_Types].xml", folder))
     return Format(f"{_OFFICE}.{kind}", (plain, Binary(_OLE, (_wide("EncryptedPackage"),))))
 
@@ -68,7 +66,7 @@ def _ole(mime_type: str, *streams: str) -> Format:
 
 
 def _wide(name: str) -> bytes:
-    """The name of a stream as an OLE file spells it."""
+    """Name of a stream in the encoding of an OLE file."""
     return name.encode("utf-16-le")
 
 
@@ -102,7 +100,7 @@ FORMATS: Final[Mapping[str, Format]] = {
     ".zip": Format("application/zip", (Binary(_ZIP),)),
     ".rar": _signed("application/vnd.rar", rb"Rar!\x1a\x07(?:\x00|\x01\x00)"),
 }
-"""In the order of the published upload-info."""
+"""Formats in the order of the published upload-info."""
 
 TEXT_TYPES: Final = frozenset(each.mime_type for each in FORMATS.values() if isinstance(each.content, Text))
 
@@ -111,13 +109,13 @@ _PAGE: Final = re.compile(rb"<(?:!doctype\s+html|(?:html|head|body|script|iframe
 
 
 def first_tag(head: bytes) -> bytes:
-    """Where the content of a text begins, behind white space, XML declaration and comments; in lower case."""
+    """Content of a text after white space, XML declaration and comments; in lower case."""
     found = _LEADING.match(head)
     return head[found.end() if found else 0 :].lower()
 
 
 def looks_like(head: bytes) -> str:
-    """The type of a text by its first tag."""
+    """Media type of a text by its first tag."""
     tag = first_tag(head)
     if _PAGE.match(tag):
         return "text/html"
@@ -127,7 +125,7 @@ def looks_like(head: bytes) -> str:
 
 
 def signed_type(head: bytes) -> str | None:
-    """The type of a binary format of ours, by its signature alone."""
+    """Media type of an allowed binary format by its signature alone, or None."""
     if _ZIP.match(head):
         return "application/zip"
     if _OLE.match(head):
@@ -139,7 +137,7 @@ def signed_type(head: bytes) -> str | None:
 
 
 def name_of(head: bytes) -> str:
-    """What a binary content is, for the message that refuses it."""
+    """Media type of a binary content, for the message that refuses it."""
     if (signed := signed_type(head)) is not None:
         return signed
     try:

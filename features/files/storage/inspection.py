@@ -1,4 +1,4 @@
-"""Judges and hashes a file as it streams by: nothing of it is kept but its beginning."""
+"""Inspection of a file as it streams by: checks and hashes it, and keeps only its beginning."""
 
 import codecs
 import hashlib
@@ -23,8 +23,8 @@ _WIDE_MARKS: Final = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "ut
 
 
 class Inspector:
-    """`feed` raises FileRefused as soon as the content cannot be what the name says; `finish` has the last
-    word. The message names both.
+    """Inspector of one file: `feed` raises FileRefused as soon as the content cannot be of the extension's
+    type; `finish` decides in the end. The message names both.
     """
 
     def __init__(self, extension: str, wanted: Format) -> None:
@@ -42,7 +42,7 @@ class Inspector:
         return self._hash.hexdigest()
 
     def feed(self, data: bytes) -> None:
-        """Costs processor time: call it in a thread."""
+        """Inspect the next bytes. Costs processor time: call it in a thread."""
         self.size += len(data)
         self._hash.update(data)
         if not self._judged:
@@ -65,7 +65,7 @@ class Inspector:
             raise self._mismatch(name_of(self._head))
 
     def _judge(self) -> None:
-        """By the beginning."""
+        """Compare the beginning with the expected format. Raises FileRefused."""
         self._judged = True
         content = self._wanted.content
         if isinstance(content, Text):
@@ -88,7 +88,7 @@ class Inspector:
 
 
 class _TextReader:
-    """Whether bytes are text: UTF-8, UTF-16 with its mark, or else an 8-bit character set."""
+    """Check that bytes are text: UTF-8, UTF-16 with its mark, or else an 8-bit character set."""
 
     def __init__(self, unicode: bool) -> None:
         self._unicode = unicode
@@ -109,7 +109,7 @@ class _TextReader:
         return self._check(b"" if self._started else self._begin(), final=True)
 
     def in_utf8(self, head: bytes) -> bytes:
-        """The beginning as it would be in UTF-8, for patterns to match; without its mark."""
+        """Beginning of the text in UTF-8 without its mark, for patterns to match."""
         if self._encoding != "utf-8":
             return head.decode(self._encoding, "ignore").lstrip("\ufeff").encode()
         return head.removeprefix(codecs.BOM_UTF8)
@@ -137,7 +137,7 @@ class _TextReader:
 
 
 class _Marks:
-    """Looks for the marks of binary formats, across the borders of what is fed."""
+    """Search for the marks of binary formats, across the borders of the fed blocks."""
 
     def __init__(self, content: tuple[Binary, ...]) -> None:
         self._content = content

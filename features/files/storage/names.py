@@ -1,4 +1,4 @@
-"""Names of files: what the client sent is kept for show; what is handed out again is safe on any system."""
+"""Names of files: the client's name for display, and one that is safe on any system for downloads."""
 
 import re
 import unicodedata
@@ -16,14 +16,14 @@ _DEVICES: Final = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\
 
 
 def shown_name(sent: str) -> str:
-    """The name as the client gave it, without what no text should hold: control characters."""
+    """Name as the client gave it, without control characters."""
     kept = "".join(each for each in sent if unicodedata.category(each) not in ("Cc", "Cs"))
     return kept[:ORIGINAL_LENGTH] or NAMELESS
 
 
 def safe_name(sent: str) -> str:
-    """The last part of the name, fit for any file system: no separators, no invisible characters, nothing
-    that a system reserves, at most 255 bytes of UTF-8, its extension kept.
+    """Base name, safe on any file system: no separators, no invisible characters, nothing that a system
+    reserves, at most 255 bytes of UTF-8, its extension kept.
     """
     last = re.split(r"[/\\]", sent)[-1]
     visible = "".join(
@@ -39,7 +39,7 @@ def safe_name(sent: str) -> str:
 
 
 def extension_of(name: str) -> str:
-    """Lower case, with its dot; empty when there is none."""
+    """Extension in lower case, with its dot; empty when there is none."""
     return PurePosixPath(name).suffix.lower()
 
 

@@ -1,4 +1,4 @@
-"""The object store: a local folder by default, a bucket by FILES_URL. Objects appear whole or not at all."""
+"""Object store: a local folder by default, a bucket by FILES_URL. Objects appear whole or not at all."""
 
 import asyncio
 import os
@@ -36,7 +36,7 @@ Write = Callable[[bytes], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """`modified` is by the clock of the store."""
+    """Listed object. `modified` is by the clock of the store."""
 
     key: str
     size: int
@@ -44,18 +44,18 @@ class StoredObject:
 
 
 def new_key() -> str:
-    """Random: nothing that a client sends becomes part of it. Spread over 256 folders."""
+    """Random key, spread over 256 folders: nothing that a client sends becomes part of it."""
     key = str(uuid4())
     return f"{key[:2]}/{key}"
 
 
 def is_key(key: str) -> bool:
-    """Whether it is one of ours: a bucket may hold other things."""
+    """True if the key has our form: a bucket may hold other things."""
     return _KEY.fullmatch(key) is not None
 
 
 class Objects:
-    """Every method raises StorageUnavailable when the store cannot be reached, read or written."""
+    """Object store. Every method raises StorageUnavailable if it cannot be reached, read or written."""
 
     def __init__(self, settings: Settings) -> None:
         url = settings.of(FileSettings).files_url
@@ -71,8 +71,8 @@ class Objects:
 
     @asynccontextmanager
     async def writing(self, key: str) -> AsyncIterator[Write]:
-        """The object appears under its key when the block ends, and not at all when it raises. In a local
-        folder it is its owner's alone, whatever the umask.
+        """Writer of an object, which appears under its key when the block ends, and not at all when it
+        raises. In a local folder it is its owner's alone, whatever the umask.
         """
         with _reachable():
             if self._folder is not None:
@@ -94,9 +94,8 @@ class Objects:
                 await asyncio.to_thread(_finish, self._folder / key)
 
     async def read(self, key: str, size: int, start: int, end: int) -> AsyncIterator[bytes] | None:
-        """The bytes from `start` up to, not including, `end`; None when there is no such object of that size.
-
-        What it returns raises StorageUnavailable when the store fails in the middle.
+        """Bytes from `start` up to, not including, `end`; None if there is no such object of that size. The
+        iterator raises StorageUnavailable when the store fails in the middle.
         """
         if start == end:
             # The store takes an empty range for a wrong one.
@@ -116,7 +115,7 @@ class Objects:
                 return None
 
     async def remove(self, key: str) -> None:
-        """One that is not there is not missed."""
+        """Remove an object; a missing one is no error."""
         with _reachable():
             try:
                 await obstore.delete_async(self._store, key)
@@ -130,7 +129,9 @@ class Objects:
                 yield [StoredObject(each["path"], each["size"], each["last_modified"]) for each in batch]
 
     async def remove_unfinished(self, older_than: timedelta) -> int:
-        """What writers left that were killed; how many went. A bucket does this by a rule of its own."""
+        """Remove partial objects of writers that were killed; returns how many. A bucket does this by a rule
+        of its own.
+        """
         if self._folder is None:
             return 0
         with _reachable():
@@ -139,7 +140,7 @@ class Objects:
 
 @contextmanager
 def _reachable() -> Iterator[None]:
-    """Whatever the store says goes to the log, for it names paths and hosts; the caller gets one sentence."""
+    """Turn errors of the store into StorageUnavailable; their text, with paths and hosts, is only logged."""
     try:
         yield
     except (OSError, BaseError) as error:
@@ -149,7 +150,7 @@ def _reachable() -> Iterator[None]:
 
 @lru_cache(maxsize=4)
 def _bucket(url: str) -> "obstore.store.ObjectStore":
-    """With limits of its own: the defaults would retry for three minutes."""
+    """Client of a bucket, with limits of its own: the defaults would retry for three minutes."""
     return from_url(
         url,
         client_options={
@@ -163,7 +164,7 @@ def _bucket(url: str) -> "obstore.store.ObjectStore":
 
 
 async def _abort(writer: "obstore.AsyncWritableFile", reason: BaseException) -> None:
-    """Leaving the writer with an error removes what it has written so far."""
+    """Abort a writer: leaving it with an error removes what it has written so far."""
     try:
         await writer.__aexit__(type(reason), reason, reason.__traceback__)
     except (OSError, BaseError) as error:
@@ -183,7 +184,7 @@ async def _nothing() -> AsyncIterator[bytes]:
 
 
 def _finish(path: Path) -> None:
-    """The object is private, and outlives a power cut from now on, as its row will."""
+    """Make the object private and sync it, so that it outlives a power cut as its row will."""
     path.chmod(0o600)
     for name, flags in ((path, os.O_RDONLY), (path.parent, os.O_RDONLY | os.O_DIRECTORY)):
         descriptor = os.open(name, flags)
@@ -194,7 +195,7 @@ def _finish(path: Path) -> None:
 
 
 def _remove_staged(folder: Path, older_than: timedelta) -> int:
-    """A local object is written beside its place, under its name with # and a number."""
+    """Remove partial local objects, named after the object with # and a number; returns how many."""
     removed = 0
     newest = time.time() - older_than.total_seconds()
     for path in folder.glob("[0-9a-f][0-9a-f]/*#*"):

@@ -1,1 +1,1 @@
-"""What Prisma cannot say of ideas: matches of text, orders by expressions, series over time, bulk work."""
+"""SQL of ideas that Prisma cannot express: full-text match, orders by expressions, series, bulk work."""

@@ -1,4 +1,4 @@
-"""Many ideas at once, as they are: with their ids, times and versions."""
+"""Bulk takeover of ideas, and its reversal: rows with their ids, times and versions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,5 +1,5 @@
 """Ideas by text, and in orders that are expressions: full-text match, rank and indexes on expressions, which
-Prisma cannot say. Finds ids; the rows are read by typed calls.
+Prisma cannot express. Finds ids; typed calls read the rows.
 """
 
 from collections.abc import Sequence

@@ -1,9 +1,9 @@
-"""`handover import` and `handover verify`. What a command needs it imports when it runs.
+"""Commands `handover import` and `handover verify`. A command imports its modules when it runs.
 
 options.py    the groups and their options
 lowdb.py      the idea bank
 registry.py   the documentation registry
-shown.py      what they show, and how they end
+shown.py      their output and exit codes
 """
 
 import typer

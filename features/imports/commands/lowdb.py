@@ -1,4 +1,4 @@
-"""The idea bank: `handover import lowdb`, `import undo` and `verify lowdb`."""
+"""Commands of the idea bank: `handover import lowdb`, `import undo` and `verify lowdb`."""
 
 import asyncio
 from pathlib import Path
@@ -54,7 +54,7 @@ def import_lowdb(
 
 
 def _lowdb() -> "Sequence[Feature]":
-    """All features would take the modules of the whole app, which this command does not need."""
+    """The feature with the one job that is needed: all features would import the modules of the whole app."""
     from core.feature import Feature
     from features.imports.jobs import LOWDB
 

@@ -1,4 +1,4 @@
-"""The groups `import` and `verify`, and the options that their commands share."""
+"""Command groups `import` and `verify`, and the options that their commands share."""
 
 from typing import Annotated, Literal
 
@@ -24,6 +24,6 @@ MaxRejects = Annotated[
 
 
 def one_way(on_conflict: Conflict, *, since_last: bool) -> None:
-    """Raises BadParameter: with --since-last a conflict is left alone."""
+    """Raises BadParameter for --since-last with --on-conflict: it leaves conflicts alone."""
     if since_last and on_conflict != "skip":
         raise typer.BadParameter("cannot be chosen together with --since-last", param_hint="--on-conflict")

@@ -1,4 +1,4 @@
-"""The documentation registry: `handover import questdb`, `import postgres` and `verify registry`."""
+"""Commands of the old registry: `handover import questdb`, `import postgres` and `verify registry`."""
 
 import asyncio
 from pathlib import Path
@@ -185,7 +185,7 @@ async def _import(features: "Features", source: str, options: "Options") -> "Job
 
 
 def _show_tables(job: "JobView") -> None:
-    """What became of each table, and what its rows could not be taken over as they were."""
+    """Print the figures of each table, and by column how many rows were translated or adapted."""
     from core.console import say, say_columns
 
     tables = (job.result or {}).get("tables")

@@ -1,4 +1,4 @@
-"""What commands about imports show, and how they end."""
+"""Output and exit codes of the commands about imports."""
 
 import typer
 from rich.markup import escape
@@ -25,7 +25,7 @@ RESULT_ROWS: tuple[str, ...] = (
     "changedSince",
     "existing",
 )
-"""The figures of an import's result in the order of the summary; those without a value are left out."""
+"""Figures of an import's result in the order of the summary; those without a value are left out."""
 
 ALWAYS_SHOWN = frozenset({"imported", "rejected", "verified"})
 _CHANGES = ("new", "changed", "conflicts", "vanished")
@@ -34,7 +34,7 @@ PHASES = ("preflight", "load", "verify")
 
 
 def show_summary(job: JobView, database: str) -> None:
-    """How an import ended: one line, then the figures."""
+    """Print how an import ended: one line, then the figures."""
     result: JsonObject = job.result or {}
     what = "Dry run" if job.arguments.get("dryRun") else "Import"
     line = f"{what} of {job.arguments.get('filename')} {job.state}"
@@ -76,9 +76,7 @@ def show_summary(job: JobView, database: str) -> None:
 
 
 async def clear_the_way(here: CommandContext, features: Features, kind: str) -> None:
-    """Carry on a job that stands in the way of this kind and has lost its process, and say so. Raises
-    JobConflict when another process runs it.
-    """
+    """Carry on an orphaned job that excludes this kind. Raises JobConflict if another process runs it."""
     try:
         await here.jobs.raise_if_taken(kind)
     except JobConflict as conflict:
@@ -100,7 +98,7 @@ async def clear_the_way(here: CommandContext, features: Features, kind: str) -> 
 
 
 def end_comparison(compared: Compared, what: str) -> None:
-    """With the exit code that says whether there was a difference."""
+    """Print the number of differences; raises Exit(1) if there is any."""
     if compared.differences:
         noun = "difference" if compared.differences == 1 else "differences"
         typer.echo(f"{compared.differences:,} {noun} between {what}.")
@@ -116,7 +114,7 @@ def show_difference(difference: Difference, source: str) -> None:
 
 
 def _short(text: str, other: str) -> str:
-    """As much of a long text as says where it is not the other."""
+    """Excerpt of a long text around its first difference from the other one."""
     begin = 0
     if max(len(text), len(other)) > _SHOWN_CHARACTERS:
         pairs = enumerate(zip(text, other, strict=False))

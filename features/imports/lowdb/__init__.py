@@ -1,1 +1,1 @@
-"""The LowDB format: reading the file, judging its records, and the spool between preflight and load."""
+"""LowDB format: reader of the file, validation of its records, and the spool between preflight and load."""

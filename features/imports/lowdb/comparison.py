@@ -1,4 +1,4 @@
-"""Holds a LowDB file against the table and tells every difference. It writes nothing."""
+"""Comparison of a LowDB file with the items table. It reports every difference and writes nothing."""
 
 import asyncio
 import json
@@ -28,8 +28,9 @@ Kind = Literal["missing", "different", "extra", "unusable"]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """missing: only the source has it. extra: only the table has. unusable: a record that cannot be taken
-    over, with the reason as the only field. Fields are (name, in the source, in the table), values as JSON.
+    """Difference between source and table. missing: only the source has the record. extra: only the table
+    has. unusable: the record cannot be taken over; its only field is the reason. Fields are (name, in the
+    source, in the table), values as JSON.
     """
 
     kind: Kind
@@ -50,9 +51,9 @@ class _Found(NamedTuple):
 
 
 async def compare_file(db: Database, path: Path, tell: Callable[[Difference], None]) -> Compared:
-    """Calls `tell` with each difference as it is found. The table is that of one moment.
+    """Compare a file with the table in one snapshot; calls `tell` with each difference as it is found.
 
-    Raises SourceUnavailable or SourceMalformed, the latter after what was told of the part before.
+    Raises SourceUnavailable or SourceMalformed, the latter after the differences of the part before.
     """
 
     async def work(tx: Database) -> Compared:

@@ -1,4 +1,4 @@
-"""Remembers which ids were seen, in about 30 bytes for each."""
+"""Compact set of seen ids, about 30 bytes for each."""
 
 import secrets
 from array import array
@@ -9,11 +9,11 @@ _FIRST_SLOTS: Final = 1 << 14
 
 
 class SeenIds:
-    """A set of ids with the place each was first seen at.
+    """Set of ids with the position at which each was seen first.
 
     A dict of a million ids takes 180 MB, half of what a whole import may use. This keeps two keyed 64-bit
-    hashes of each id instead of its text, in one open-addressed table; two different ids with the same
-    128 bits are less likely than a broken disk.
+    hashes of each id instead of its text, in one open-addressed table; two different ids with the same 128
+    bits are less likely than a broken disk.
     """
 
     def __init__(self) -> None:
@@ -31,12 +31,12 @@ class SeenIds:
         return self.find(identifier) is not None
 
     def find(self, identifier: str) -> int | None:
-        """Where the id was seen first."""
+        """Position at which the id was seen first, or None."""
         entry = self._slots[self._slot_of(identifier)]
         return self._positions[entry - 1] if entry else None
 
     def add(self, identifier: str, position: int) -> int | None:
-        """Remember the id. When it was seen before, nothing changes and the answer is where."""
+        """Add the id. If it was seen before, nothing changes and the result is its first position."""
         slot = self._slot_of(identifier)
         if entry := self._slots[slot]:
             return self._positions[entry - 1]
@@ -45,8 +45,8 @@ class SeenIds:
         return None
 
     def add_all(self, identifiers: Sequence[str], position: int) -> bool:
-        """Remember all of them, the first as seen at `position`, the next one behind it. When one was seen
-        before, or comes twice, nothing changes and the answer is false.
+        """Add all ids, the first at `position`, the next one behind it. If one was seen before, or comes
+        twice, nothing changes and the result is False.
         """
         self._make_room(len(identifiers))
         before, taken = len(self), list[int]()
@@ -70,7 +70,7 @@ class SeenIds:
         self._slots[slot] = len(self._first)
 
     def _slot_of(self, identifier: str) -> int:
-        """The slot that the id has, or would get."""
+        """Index of the slot that the id has, or would get."""
         first = hash(identifier)
         slots, mask = self._slots, self._mask
         slot = first & mask

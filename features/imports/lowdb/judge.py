@@ -1,4 +1,4 @@
-"""Judges every record of a LowDB file and sorts them into the spools."""
+"""Validation of every record of a LowDB file, sorted into the spools."""
 
 import json
 import re
@@ -38,8 +38,8 @@ _beyond_ascii = re.compile(r"[^\x00-\x7f]")
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """What one step did; `ids` are those of the good records in it, `changes` the ones that the last import
-    did not find so, as JSON objects of id, both digests and base.
+    """Result of one step; `ids` are those of its valid records, `changes` the records that differ from the
+    last import, as JSON objects of id, both digests and base.
     """
 
     ids: list[str]
@@ -48,7 +48,8 @@ class Slice:
 
 
 class Judge:
-    """Reads the file once, a slice at a time. Without spools (a dry run) it only counts.
+    """Validator of the records of a file: reads it once, a slice at a time. Without spools (a dry run) it
+    only counts.
 
     Not safe for use by two threads at once; `close` it in the end.
     """
@@ -94,11 +95,11 @@ class Judge:
 
     @property
     def expected_records(self) -> int:
-        """An estimate from the share of the file that has been read."""
+        """Estimated number of records, from the share of the file that has been read."""
         return max(self.records, round(self.records * self.bytes / max(self._reader.consumed, 1)))
 
     def step(self) -> Slice:
-        """About 50 ms of work. Raises SourceMalformed as soon as the file turns out not to be whole."""
+        """Validate records for about 50 ms. Raises SourceMalformed as soon as a fault is found."""
         until = time.perf_counter() + SLICE_S
         ids: list[str] = []
         changes: list[bytes] = []
@@ -115,7 +116,7 @@ class Judge:
         return Slice(ids, changes, ended)
 
     def remember(self, records: Sequence[tuple[str, str]]) -> None:
-        """After the last slice: (id, digest) of records that only earlier sources had."""
+        """Write (id, digest) of records that only earlier sources had to the spool, after the last slice."""
         self._lines += [
             b'%b\t%b,"%b"' % (REMEMBERED, orjson.dumps(identifier), digest.encode())
             for identifier, digest in records
@@ -123,7 +124,7 @@ class Judge:
         self._flush()
 
     def findings(self, existing: int, changes: Changes | None) -> Findings:
-        """After the last slice: closes the spools for good."""
+        """Findings of the whole file, after the last slice; closes the spools for good."""
         return Findings(
             sha256=self._reader.sha256,
             bytes=self._reader.bytes_read,
@@ -162,8 +163,9 @@ class Judge:
             self._accept(item, self._rest(record, alike=alike), changes)
 
     def _judge_run(self, ids: list[str], changes: list[bytes]) -> None:
-        """What follows and is as the old server writes it, which is most of most files, all at once. Where
-        there is any fault, or an id twice, nothing happens here, and those records go one by one.
+        """Accept a whole run of the records that follow, if they are written as the old server writes them:
+        that is most of most files. If there is any fault or a duplicate id, nothing happens here, and those
+        records are validated one by one.
         """
         if self.records < self._one_by_one_until:
             return
@@ -182,7 +184,7 @@ class Judge:
         self._reader.step_over(text, len(items))
 
     def _accept(self, item: LegacyItem, rest: bytes, changes: list[bytes]) -> None:
-        """`rest`: what an `Entry` remembers of its text."""
+        """Add a valid record to the spool and to `changes`. `rest`: columns of its text (`_rest`)."""
         if self._records_spool is None and self._previous is None:
             return
         row = item.row()
@@ -209,7 +211,7 @@ class Judge:
         self._lines.append(line)
 
     def _rest(self, record: Record, *, alike: bool) -> bytes:
-        """What an `Entry` remembers of the record's text."""
+        """Last two fields of the record's `Entry`, its text and lead, as far as they are unusual."""
         lead = self._reader.lead
         usual = lead == lead_of(self._margin, first=record.position == 0)
         if alike and usual:
@@ -218,7 +220,7 @@ class Judge:
         return text if usual else b"%b,%b" % (text, orjson.dumps(lead))
 
     def _tell(self, text: str) -> None:
-        """What stands around the list may be longer than memory."""
+        """Write text around the list to the spool at once: it may be longer than memory."""
         if not self._margin:
             self._margin = margin_of(text)
         self._lines.append(b"%b\t%b" % (TAIL if self._reader.entered else HEAD, orjson.dumps(text)))
@@ -258,7 +260,7 @@ class Judge:
 
 
 def identifier_of(record: object) -> str | None:
-    """The id of a record that may be unusable, if it is one that an item could have."""
+    """Id of a record that may be unusable, None if no item could have it."""
     identifier = record.get("id") if isinstance(record, dict) else None
     if not isinstance(identifier, str) or not identifier or fault_of(identifier) is not None:
         return None
@@ -267,9 +269,9 @@ def identifier_of(record: object) -> str | None:
 
 def as_ascii_line(text: str) -> str:
     """The same JSON in ASCII and on one line. Beyond ASCII there are only characters inside of strings, and
-    control characters are only between tokens, so neither change alters what the text means.
+    control characters are only between tokens, so neither change alters its meaning.
 
-    `NaN` and `Infinity` make it no JSON: then the text itself becomes a JSON string.
+    `NaN` and `Infinity` are no JSON: then the text itself becomes a JSON string.
     """
     line = _beyond_ascii.sub(lambda found: json.dumps(found[0])[1:-1], _line_break.sub(" ", text))
     try:
@@ -284,5 +286,5 @@ def _refuse(constant: str) -> None:
 
 
 def _shown(text: str) -> str:
-    """Fit to be stored: PostgreSQL knows neither NUL nor lone surrogates."""
+    """Text that can be stored, cut to 1000 characters: PostgreSQL knows neither NUL nor lone surrogates."""
     return text[:_MESSAGE_CHARACTERS].replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""The file that was imported last, as far as it has to be remembered to be written again."""
+"""Layout of the newest imported file: its text around the records and their order, for writing it again."""
 
 import json
 from collections.abc import AsyncIterator
@@ -15,8 +15,8 @@ from features.imports.schemas import ENTITY, KIND, Entry
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """The text of a record that could not be taken over from an earlier file, and is not in the last one; the
-    id that it says, and that of the record before it (None: there was none).
+    """Rejected record of an earlier file that the newest one lacks: its text, its id, and the id of the
+    record before it (None: there was none).
     """
 
     text: str
@@ -31,7 +31,7 @@ class Layout:
     job_id: str | None
 
     async def head(self, db: Database) -> AsyncIterator[str]:
-        """Everything up to the bracket of the list."""
+        """Text up to the bracket of the list."""
         if self.job_id is None:
             yield EMPTY_HEAD
             return
@@ -44,7 +44,7 @@ class Layout:
                 yield page.entries
 
     async def ids(self, db: Database) -> SeenIds:
-        """Of the records that could be taken over."""
+        """Ids of the records that could be taken over."""
         ids = SeenIds()
         async for entries in self.pages(db):
             for entry in entries:
@@ -53,7 +53,7 @@ class Layout:
         return ids
 
     async def tail(self, db: Database) -> AsyncIterator[str]:
-        """Everything after the last record, or after the bracket of an empty list."""
+        """Text after the last record, or after the bracket of an empty list."""
         if self.job_id is None:
             yield EMPTY_TAIL
             return
@@ -61,7 +61,7 @@ class Layout:
             yield page.content
 
     async def leftovers(self, db: Database) -> list[Leftover]:
-        """In the order of their files, the newest file first; of an id the newest."""
+        """Leftovers in the order of their files, the newest file first; of an id only the newest."""
         found: list[Leftover] = []
         owners: dict[str, str] = {}
         if self.job_id is None:

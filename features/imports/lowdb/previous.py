@@ -1,4 +1,4 @@
-"""What the earlier imports found in their sources: which ids with which content."""
+"""Ids and digests of the records that earlier imports found in their sources."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
@@ -15,7 +15,7 @@ _UNUSABLE: Final = 2
 
 
 class Previous:
-    """Ids and digests in about 65 bytes for each, and which of them the source of now has."""
+    """Ids and digests of earlier records in about 65 bytes each, and which of them the current source has."""
 
     def __init__(self) -> None:
         self._ids = SeenIds()
@@ -26,7 +26,7 @@ class Previous:
         return len(self._ids)
 
     def add(self, identifier: str, digest: str) -> bool:
-        """False: the id is known already, and what is known of it stays."""
+        """Add a record; False if the id is known already, whose digest then stays."""
         if self._ids.add(identifier, len(self._ids)) is not None:
             return False
         self._digests += bytes.fromhex(digest)
@@ -34,7 +34,7 @@ class Previous:
         return True
 
     def digest_of(self, identifier: str) -> str | None:
-        """None: no source had it. The one of now has it."""
+        """Digest of the id in an earlier source, or None. Marks the id as found in the current one."""
         place = self._ids.find(identifier)
         if place is None:
             return None
@@ -42,7 +42,7 @@ class Previous:
         return self._digests[place * _DIGEST_BYTES : (place + 1) * _DIGEST_BYTES].hex()
 
     def is_unusable(self, identifier: str) -> None:
-        """The source of now has it, but not so that it could be taken over."""
+        """Mark the id as present in the current source, but unusable."""
         place = self._ids.find(identifier)
         if place is not None and self._states[place] == _UNSEEN:
             self._states[place] = _UNUSABLE
@@ -51,7 +51,7 @@ class Previous:
         return self._state(identifier) == _UNSEEN
 
     def is_left(self, identifier: str) -> bool:
-        """Whether the source of now does not give it."""
+        """True if the current source does not have the id in a usable record."""
         return self._state(identifier) != _FOUND
 
     def _state(self, identifier: str) -> int:
@@ -60,9 +60,9 @@ class Previous:
 
 
 async def known(db: Database, runs: Sequence[str], entity: str) -> AsyncIterator[list[tuple[str, str]]]:
-    """(id, digest) of the records that these imports, newest first, found in their sources, some at a time;
-    of an id in several of them the first one counts. A record whose row an import left as it was, although
-    they differ, does not count for it. An import that remembers for the earlier ones ends it.
+    """Batches of (id, digest) of the records that these imports, newest first, found in their sources; of an
+    id in several of them the first one counts. A record whose row an import left as it was, although they
+    differ, does not count for it. An import that remembers for the earlier ones ends it.
     """
     for job_id in runs:
         remembers, left = False, SeenIds()

@@ -1,4 +1,5 @@
-"""Reads a LowDB file record by record in bounded memory, and says the byte where it stops being JSON.
+"""Streaming reader of a LowDB file, record by record in bounded memory; it names the byte where it stops
+being JSON.
 
 One reader serves small and large files, so both give the same records, paths and errors. It slides a window
 over the file and lets the standard library's C scanner decode one record at a time (more than 200,000 a
@@ -19,18 +20,18 @@ from features.imports.lowdb.window import LARGEST_VALUE, Window
 CHUNK_BYTES: Final = 1 << 20
 LIST_NAMES: Final = ("items", "ideas")
 IGNORED_NAMES: Final = 20
-"""How many other top-level keys are reported by name."""
+"""Upper bound of the other top-level keys that are reported by name."""
 
 RUN_CHARACTERS: Final = 1 << 16
-"""How much `ahead` gives: many records, few enough for the processor's cache."""
+"""Upper bound of the text that `ahead` returns: many records, few enough for the processor's cache."""
 
 _SCAN_MARGIN: Final = 16
-"""An error this close to the end of the window may be a value cut in two (`tru|e`, `\\ud83d\\u|de00`)."""
+"""Characters before the window's end where an error may be a cut value (`tru|e`, `\\ud83d\\u|de00`)."""
 _comma_or_end = re.compile(r"[ \t\n\r]*([,\]])[ \t\n\r]*").match
 
 
 class Record(NamedTuple):
-    """One element of the list: its place from 0, its value, and what makes it doubtful whatever it says."""
+    """Element of the list: its position from 0, its value, and flaws that make it unusable."""
 
     position: int
     value: object
@@ -38,14 +39,14 @@ class Record(NamedTuple):
 
 
 class LowDbReader(Window):
-    """Iterates over the records of a LowDB file once.
+    """Iterator over the records of a LowDB file, to be used once.
 
     After the last record `sha256` covers the whole file, `ignored` names the other top-level keys and
     `list_name` the list that was read ("" for a bare array). Raises `SourceMalformed` as soon as the file is
     not one whole JSON document of a known form.
 
     `outside` is called, piece by piece, with all text up to the list's bracket and, once `entered` is true,
-    with all text after the last record; a record's own text is `source_text()`, and `lead` what stands before
+    with all text after the last record; a record's own text is `source_text()`, and `lead` the text before
     it.
     """
 
@@ -67,16 +68,16 @@ class LowDbReader(Window):
         self.ignored: list[str] = []
 
     def path(self, position: int) -> str:
-        """`items[12]`, or `[12]` when the file is a bare array."""
+        """Path of a record: `items[12]`, or `[12]` when the file is a bare array."""
         return f"{self.list_name or ''}[{position}]"
 
     def source_text(self) -> str:
-        """The newest record as the file has it; only until the next one is asked for."""
+        """Text of the newest record as in the file; valid only until the next one is asked for."""
         return self._window[self._started_at : self._at]
 
     def ahead(self, margin: str) -> str:
-        """The text from the newest record on, as far as it is in memory and records with this margin seem to
-        follow, each behind a comma; the last one is whole. Nothing has looked at it closely.
+        """Buffered text after the newest record, as far as records with this margin seem to follow, each
+        behind a comma; the last one is complete. It is not validated.
         """
         opening, closing = f",\n{margin}{{", f"\n{margin}}}"
         if not self._window.startswith(opening, self._at):
@@ -85,7 +86,7 @@ class LowDbReader(Window):
         return "" if end < 0 else self._window[self._at : end + len(closing)]
 
     def step_over(self, text: str, records: int) -> None:
-        """The text is what `ahead` gave, and holds so many records."""
+        """Advance past the text that `ahead` returned, which holds so many records."""
         self._at += len(text)
         self._position += records
 
@@ -165,7 +166,7 @@ class LowDbReader(Window):
                 return
 
     def _comma(self) -> bool:
-        """Step over the comma and the white space around it; true at the end of the list."""
+        """Step over the comma and the white space around it; True at the end of the list."""
         while True:
             found = _comma_or_end(self._window, self._at)
             if found is not None and (found.end() < len(self._window) or self._exhausted):
@@ -186,7 +187,7 @@ class LowDbReader(Window):
             self._more()
 
     def _skip(self, depth: int) -> None:
-        """Step over a value of no interest, container by container, so that its size does not matter."""
+        """Step over a value that is not needed, container by container, so that its size does not matter."""
         self._flaws.clear()
         opening = self._peek()
         if opening not in ("{", "[") or depth == 100:
@@ -214,7 +215,7 @@ class LowDbReader(Window):
                 return
 
     def _value(self) -> object:
-        """Decode the value that the cursor stands on, reading on until it is complete."""
+        """Decode the value at the cursor, reading on until it is complete."""
         while True:
             window, flaws_before = self._window, len(self._flaws)
             try:

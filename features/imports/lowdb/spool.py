@@ -1,4 +1,5 @@
-"""The spool: what preflight found, in the form that load and verify want. The source is parsed only once.
+"""Spool: the findings of preflight in the form that load and verify need, so that the source is parsed only
+once.
 
 `records.spool` has the whole source in its order, a line for each record or piece of text around them, in
 columns that tabs separate (JSON holds none):
@@ -12,9 +13,8 @@ columns that tabs separate (JSON holds none):
 
 `row` and `text` are JSON; `proof` are id and digest as in an `Entry`, with a comma between them, and `rest`
 its last two fields, each with a comma before it. In a spool of the registry every line has a `row`, whose
-digest is `rest`; that of what the source says is in `proof`.
-`rejects.spool` has a line of JSON for each bad record. A position in a spool is a byte offset at the start of
-a line.
+digest is `rest`; that of what the source says is in `proof`. `rejects.spool` has a line of JSON for each bad
+record. A position in a spool is a byte offset at the start of a line.
 """
 
 import hashlib
@@ -43,14 +43,14 @@ _HASH_BYTES: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some whole lines, and the offset after them."""
+    """Consecutive whole lines, and the offset after them."""
 
     lines: list[bytes]
     end: int
 
 
 class SpoolWriter:
-    """Writes lines under a name of its own; `finish` syncs them and gives the file its real name."""
+    """Writer of a spool under a temporary name; `finish` syncs it and gives the file its real name."""
 
     def __init__(self, path: Path, token: int) -> None:
         self._path = path
@@ -63,7 +63,7 @@ class SpoolWriter:
         self._file.write(lines)
 
     def finish(self) -> str:
-        """The SHA-256 of what was written."""
+        """Sync and rename the file; returns the SHA-256 of its content in hex."""
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
@@ -71,13 +71,15 @@ class SpoolWriter:
         return self._hash.hexdigest()
 
     def close(self) -> None:
-        """Give up, unless finished."""
+        """Discard the file, unless finished."""
         self._file.close()
         self._partial.unlink(missing_ok=True)
 
 
 def batches(path: Path, start: int, *, rows: int) -> Iterator[Batch]:
-    """The lines from `start` on, at most `rows` and about 4 MiB at a time; text around records is no row."""
+    """Batches of the lines from `start` on, each of at most `rows` rows and about 4 MiB; text around records
+    counts as no row.
+    """
     with path.open("rb") as file:
         file.seek(start)
         end = start
@@ -98,7 +100,7 @@ def batches(path: Path, start: int, *, rows: int) -> Iterator[Batch]:
 
 
 class Line(NamedTuple):
-    """A line of `records.spool`; what its kind does not have is empty."""
+    """Line of `records.spool`; columns that its kind does not have are empty."""
 
     kind: bytes
     proof: bytes
@@ -112,7 +114,7 @@ class Line(NamedTuple):
 
     @property
     def id(self) -> bytes:
-        """As JSON."""
+        """Id as JSON."""
         return self.proof[: -_DIGEST_CHARACTERS - 3]
 
     @property
@@ -121,7 +123,7 @@ class Line(NamedTuple):
 
 
 def joined(objects: Iterable[bytes]) -> str:
-    """The text of a JSON array."""
+    """Text of a JSON array of the objects."""
     return f"[{b','.join(objects).decode()}]"
 
 

@@ -1,6 +1,6 @@
-"""Writes items as the old server did: `JSON.stringify(data, null, 2)` of the whole file.
+"""JSON format of the old server: `JSON.stringify(data, null, 2)` of the whole file.
 
-What a record's text was, is remembered only where these functions would write something else.
+A record's own text is kept only where these functions would write something else.
 """
 
 import json
@@ -32,28 +32,28 @@ _bare = re.compile("\ufeff?[ \t\n\r]*\\[").match
 
 
 def margin_of(head: str) -> str:
-    """How far records are indented in a file that begins so: less when the list is the whole file."""
+    """Indentation of the records in a file that begins so: less when the list is the whole file."""
     return "  " if _bare(head) else "    "
 
 
 def lead_of(margin: str, *, first: bool) -> str:
-    """What stands before a record."""
+    """Text before a record: a comma unless it is the first, a line break and the margin."""
     return f"\n{margin}" if first else f",\n{margin}"
 
 
 def is_written_alike(item: LegacyItem, record: object, text: str, margin: str) -> bool:
-    """Whether `text` is what `written` makes of the item. Answers no when finding out would take long."""
+    """True if `text` is what `written` makes of the item. False also when finding out would take long."""
     if item.legacy is not None or not isinstance(record, dict) or tuple(record) != KEYS:
         return False
     return _plain(record, margin) == text
 
 
 def plain_records(text: str, margin: str) -> list[object] | None:
-    """The records of `text`, a comma before each, if the old server writes them just so; None if it does not,
-    or if that cannot be told in a moment.
+    """Records of `text`, a comma before each, if the old server would write exactly this text; None if it
+    would not, or if that cannot be decided quickly.
 
-    When a file of them comes out the same again, it holds nothing of what JSON's grammar lets pass: keys that
-    come twice, numbers that are none or too large, other ways to write a character.
+    A round trip that gives the same text proves the absence of what JSON's grammar lets pass: duplicate keys,
+    numbers that are none or too large, other ways to write a character.
     """
     bare = margin == margin_of("[")
     head, tail = ("[", "\n]") if bare else (EMPTY_HEAD, f"\n  {EMPTY_TAIL}")
@@ -74,7 +74,7 @@ def plain_records(text: str, margin: str) -> list[object] | None:
 
 
 def written(item: LegacyItem, margin: str, source: str | None = None) -> str:
-    """The item as the old server would write it. Keys keep the order of `source`, its text when it came."""
+    """Text of the item as the old server would write it. Keys keep the order of `source`, its old text."""
     record = _record(item)
     if source is not None:
         order = [key for key in json.loads(source) if key in record]
@@ -85,12 +85,12 @@ def written(item: LegacyItem, margin: str, source: str | None = None) -> str:
 
 
 def _plain(record: dict[str, object], margin: str) -> str:
-    """Of texts, lists of them and null only."""
+    """Text of a record of strings, lists of them and null only."""
     return orjson.dumps(record, option=orjson.OPT_INDENT_2).decode().replace("\n", f"\n{margin}")
 
 
 def _record(item: LegacyItem) -> dict[str, object]:
-    """The record that `LegacyItem.parse` read, with the columns' newer values where they have changed."""
+    """Record that `LegacyItem.parse` read, with the columns' newer values where they have changed."""
     values = (*item[:7], item.created_at, item.updated_at)
     record: dict[str, object] = dict(zip(KEYS, values, strict=True))
     if item.legacy is None:
@@ -127,7 +127,7 @@ def _enclosed(opening: str, members: list[str], closing: str, indent: str) -> st
 
 
 def _number(value: float) -> str:
-    """As JavaScript writes numbers: no fraction that says nothing, exponents from 1e21 and below 1e-6."""
+    """Number as JavaScript writes it: no fraction for whole numbers, exponents from 1e21 and below 1e-6."""
     if value.is_integer() and math.fabs(value) < 1e21:
         return str(int(value))
     if 1e-6 <= math.fabs(value) < 1e-4:

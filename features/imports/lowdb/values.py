@@ -1,14 +1,15 @@
-"""Decodes one JSON value and notes what makes it doubtful, where JSON's grammar would let it pass."""
+"""JSON decoder that also notes the flaws which JSON's grammar lets pass."""
 
 import json
 import math
 
 
 class ValueDecoder:
-    """`decode(text, start)` gives the value and where it ends, or raises what `json` raises.
+    """Decoder of JSON values: `decode(text, start)` returns the value and its end, or raises what `json`
+    raises.
 
-    `flaws` collects the doubts of the values decoded since it was last cleared: numbers that are none or too
-    large, keys that come twice.
+    `flaws` are those of the values decoded since it was last cleared: numbers that are none or too large,
+    duplicate keys.
     """
 
     def __init__(self) -> None:

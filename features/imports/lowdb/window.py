@@ -1,4 +1,4 @@
-"""A window that slides over a file of UTF-8 text: as much of it as one value needs, hashed on the way."""
+"""Sliding window over a file of UTF-8 text: buffers as much as one value needs, hashes all that it reads."""
 
 import codecs
 import hashlib
@@ -9,15 +9,15 @@ from typing import BinaryIO, Final
 from features.imports.errors import SourceMalformed
 
 LARGEST_VALUE: Final = 16 << 20
-"""Characters that one record may take; what is longer would not fit a batch."""
+"""Upper bound of a record in characters: a longer one would not fit a batch."""
 
 _space = re.compile(r"[ \t\n\r]*").match
 
 
 class Window:
-    """`_window` is the text from somewhere before the cursor `_at` on. `_more` drops what was consumed.
+    """Base of a reader. `_window` is buffered text around the cursor `_at`; `_more` drops the consumed part.
 
-    What is consumed while `_inside` is false goes to `outside`.
+    Text consumed while `_inside` is false goes to `outside`.
     """
 
     def __init__(self, file: BinaryIO, chunk_bytes: int, outside: Callable[[str], None] | None) -> None:
@@ -41,11 +41,11 @@ class Window:
 
     @property
     def consumed(self) -> int:
-        """About how many bytes the records so far took."""
+        """Bytes that the records so far took, about."""
         return self._window_byte + self._at
 
     def _peek(self) -> str:
-        """The next character that is not white space, with the cursor on it; "" at the end of the file."""
+        """Next character that is not white space, with the cursor on it; "" at the end of the file."""
         while True:
             found = _space(self._window, self._at)
             assert found is not None
@@ -56,7 +56,7 @@ class Window:
                 return ""
 
     def _more(self) -> bool:
-        """Slide the window: drop what was consumed, append at least as much as is kept. False at the end."""
+        """Slide the window: drop the consumed part, append at least as much as is kept. False at the end."""
         if self._exhausted:
             return False
         if not self._inside:
@@ -77,8 +77,8 @@ class Window:
         return True
 
     def _ahead(self) -> int:
-        """Where the next character that is not white space stands in the window, or its end at the end of the
-        file; the cursor stays where it is.
+        """Index in the window of the next character that is not white space, or the window's end at the end
+        of the file; the cursor stays.
         """
         while True:
             found = _space(self._window, self._at)
@@ -89,7 +89,7 @@ class Window:
                 return found.end()
 
     def _tell(self) -> None:
-        """Hand on what was consumed outside of the list."""
+        """Pass text consumed outside of the list to `outside`."""
         if self._outside is not None and self._at > self._outside_from:
             self._outside(self._window[self._outside_from : self._at])
         self._outside_from = self._at

@@ -1,1 +1,1 @@
-"""The phases of an import, in their order: preflight, load, verify."""
+"""Phases of an import, in their order: preflight, load, verify."""

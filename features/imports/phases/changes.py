@@ -1,4 +1,4 @@
-"""What has changed in the source since the last import."""
+"""Changes in the source since the last import."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -12,20 +12,20 @@ from features.imports.queries import memory
 from features.imports.schemas import Changes, Told
 
 Existing = Callable[[Database, list[str]], Awaitable[list[str]]]
-"""Those of the ids that are stored."""
+"""Returns the given ids that are stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """What the finished imports, newest first, found in their sources."""
+    """Records that the finished imports, newest first, found in their sources."""
 
     runs: list[str]
     entity: str
     records: Previous
 
     async def left(self, db: Database, existing: Existing) -> AsyncIterator[list[tuple[str, str, bool]]]:
-        """(id, digest, whether it has vanished) of the records that the source of now does not give, some at
-        a time. What has vanished there and was deleted here is settled, and not among them.
+        """Batches of (id, digest, vanished) of the records that the current source does not have in a usable
+        form. A record that has vanished there and was deleted here is settled, and left out.
         """
         told = Previous()
         async for some in known(db, self.runs, self.entity):
@@ -39,7 +39,7 @@ class Recalled:
 
 
 async def earlier_runs(db: Database, source: str, *kinds: str) -> list[str]:
-    """The finished imports of these kinds, newest first. Raises NoEarlierImport, which names the source."""
+    """Job ids of finished imports of these kinds, newest first. Raises NoEarlierImport, naming the source."""
     runs = await memory.finished_runs(db, *kinds)
     if not runs:
         raise NoEarlierImport(source)
@@ -51,7 +51,7 @@ async def recall_all(db: Database, runs: list[str], entity: str) -> Recalled:
 
 
 def foreseen(changes: Changes, verdicts: Mapping[str, Verdict]) -> Changes:
-    """What would become of these records if they were imported now."""
+    """Changes with the outcome that these verdicts foresee, were the records imported now."""
     told = [Told(id=row_id, reason=REASONS[each]) for row_id, each in verdicts.items() if each in REASONS]
     counted = list(verdicts.values())
     return changes.with_counts(

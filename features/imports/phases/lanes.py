@@ -1,4 +1,4 @@
-"""Several batches under way at the same time, their outcomes in their order."""
+"""Pipeline of batches: several are in progress at the same time, their outcomes come in order."""
 
 import asyncio
 from collections import deque
@@ -21,7 +21,7 @@ async def in_lanes(
     *,
     lanes: int,
 ) -> AsyncIterator[AsyncIterator[Outcome]]:
-    """The outcomes of `begin` of each batch. Whatever ends the block ends what is under way."""
+    """Outcomes of `begin` of each batch, in order. When the block ends, the remaining tasks are cancelled."""
     under_way: deque[asyncio.Task[Outcome]] = deque()
 
     async def outcomes() -> AsyncIterator[Outcome]:

@@ -1,6 +1,6 @@
-"""Load: rows and checkpoint go into the table in the same transaction, batch by batch.
+"""Load phase: writes rows and checkpoint in the same transaction, batch by batch.
 
-PostgreSQL spends its time on the indexes, with one core for each connection. So four batches are under way
+PostgreSQL spends its time on the indexes, with one core for each connection. So four batches are in progress
 at the same time, and committed in their order: a checkpoint never runs ahead of a row before it.
 """
 
@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 
 async def load(context: JobContext, arguments: Arguments, folder: Path, checkpoint: Checkpoint) -> Checkpoint:
-    """Load what the spools hold beyond the checkpoint: each row exactly once, however often interrupted."""
+    """Load the spools beyond the checkpoint: each row exactly once, however often interrupted."""
     batch_rows = context.settings.of(ImportSettings).import_batch_rows
     total = checkpoint.findings.accepted
     await context.progress(
@@ -102,7 +102,7 @@ async def _load_batch(
     before: asyncio.Future[Checkpoint],
     begun_at: float,
 ) -> Checkpoint:
-    """The rows are written at once; the checkpoint, and with it the commit, waits for the batch `before`."""
+    """Write a batch: its rows at once, the checkpoint, and with it the commit, after the batch `before`."""
 
     async def work(tx: Database) -> tuple[int, Checkpoint]:
         outcome = await write(tx, context.job.id, arguments, batch)

@@ -1,4 +1,4 @@
-"""The spool's lines in batches, each with its place in the source."""
+"""Batches of a spool's lines, each with its position in the source."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from features.imports.lowdb.spool import CHANGED, HEAD, NEW, REMEMBERED, TAIL, U
 
 @dataclass(frozen=True, slots=True)
 class PageBatch:
-    """Some records in their order, the first of which is number `position` of the source; pieces of the text
-    around them, the first of which is number `pieces`; records that only earlier sources had, likewise; and
+    """Consecutive records, the first of which is number `position` of the source; pieces of the text around
+    them, from number `pieces` on; records that only earlier sources had, after `remembered_before` such; and
     the offset in the spool after them.
     """
 
@@ -34,14 +34,14 @@ class PageBatch:
 
     @property
     def proofs(self) -> str:
-        """Ids and digests of the records that are, or should be, in the table: the text of a JSON array."""
+        """Ids and digests of the records that are, or should be, in the table: text of a JSON array."""
         return joined(b"[%b]" % line.proof for line in self.records if line.kind != UNUSABLE)
 
 
 def page_batches(
     spool: Path, *, rows: int, offset: int = 0, position: int = 0, pieces: int = 0, remembered: int = 0
 ) -> Iterator[PageBatch]:
-    """What the spool holds from the offset on; the other numbers tell how much of each stands before it."""
+    """Batches of the spool from the offset on; the other numbers count what stands before it."""
     before = remembered
     for batch in batches(spool, offset, rows=rows):
         frame: list[tuple[str, str]] = []

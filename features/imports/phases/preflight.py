@@ -1,4 +1,4 @@
-"""Preflight: reads and judges the whole source before anything is written."""
+"""Preflight phase: reads and validates the whole source before anything is written."""
 
 import asyncio
 from pathlib import Path
@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 async def examine(
     context: JobContext, arguments: Arguments, source: Path, folder: Path, *, first: bool
 ) -> tuple[Findings, list[Sample]]:
-    """Judge every record; unless it is a dry run the spools in `folder` are complete afterwards.
+    """Validate every record; unless it is a dry run the spools in `folder` are complete afterwards.
 
     Raises SourceMalformed, TooManyRejects, or ItemsExist for `on_conflict=fail`. `first` is false when rows
     of this very job may be stored already.
@@ -90,7 +90,9 @@ def _open(arguments: Arguments, source: Path, folder: Path, token: int, previous
 
 
 async def _remember(context: JobContext, before: Recalled, changes: Changes, judge: Judge) -> Changes:
-    """What is known and not given by the source: the next import shall know it too."""
+    """Write records that are known but missing in the source to the spool: the next import must know them
+    too. Returns the changes with those that have vanished.
+    """
     async for some in before.left(context.db, items.existing_ids):
         await asyncio.to_thread(judge.remember, [(identifier, digest) for identifier, digest, _ in some])
         changes = changes.with_vanished([identifier for identifier, _, vanished in some if vanished])
@@ -106,7 +108,7 @@ async def _stored(context: JobContext, ids: list[str]) -> list[str]:
 
 
 async def _give_up(context: JobContext, arguments: Arguments, folder: Path, judge: Judge) -> None:
-    """The rejects are kept all the same: they say what has to be mended."""
+    """Store the rejects, then raise TooManyRejects: they say what has to be mended."""
     if not arguments.dry_run:
         for batch in batches(folder / REJECTS, 0, rows=context.settings.of(ImportSettings).import_batch_rows):
             await store(context.db, context.job.id, batch)

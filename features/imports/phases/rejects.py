@@ -1,4 +1,4 @@
-"""Stores what preflight rejected."""
+"""Storage of rejects that preflight found."""
 
 from core.database.client import Database
 from features.imports import queries

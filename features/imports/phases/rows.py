@@ -1,4 +1,4 @@
-"""Writes a batch: its rows, what they were before, and the page of the source that they came from."""
+"""Writer of a batch: its rows, their before images, and its chunk of the source's manifest."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
-    """The lines that are to be written; how many of their rows are stored, which were put aside; and the
+    """Lines to be written, the number of them whose rows are stored (their before images are kept), and the
     conflicts by id.
     """
 
@@ -43,7 +43,7 @@ class Sorted:
 
 
 async def write(tx: Database, job_id: str, arguments: Arguments, batch: PageBatch) -> Outcome:
-    """Rows, images and page belong to one transaction: none of them is ever without the others."""
+    """Write rows, before images and manifest chunk in the caller's transaction: all or none."""
     sorted_lines = Sorted(batch.loadable, 0, {})
     if arguments.overwrites and batch.loadable:
         asked = [_asked(line, since_last=arguments.since_last) for line in batch.loadable]
@@ -80,7 +80,7 @@ async def sort_lines(
     *,
     since_last: bool,
 ) -> Sorted:
-    """Rows that will be overwritten are put aside."""
+    """Sort lines by verdict into lines to write and conflicts; keeps before images of rows to overwrite."""
     wanted: list[Line] = []
     overwritten: list[str] = []
     conflicts: dict[bytes, str] = {}
@@ -110,7 +110,7 @@ async def keep_pages(
     entries: Sequence[bytes],
     written: list[str] | None,
 ) -> None:
-    """`entries`: JSON of an `Entry` for each record."""
+    """Store the batch's manifest chunks. `entries`: JSON of an `Entry` for each record."""
     if batch.records:
         await memory.keep_page(tx, job_id, entity, batch.position, joined(entries), written)
     if batch.remembered:
@@ -125,10 +125,10 @@ def _asked(line: Line, *, since_last: bool) -> bytes:
 
 
 def _entry(line: Line, conflicts: Mapping[bytes, str]) -> bytes:
-    """Its last fields are left out when they are null."""
+    """JSON of the record's `Entry`. Trailing fields that are null are left out."""
     return conflicting(line) if line.id in conflicts else b"[%b%b]" % (line.proof, line.rest)
 
 
 def conflicting(line: Line) -> bytes:
-    """A conflict stays one until both sides agree, so what is remembered is the state before it."""
+    """JSON of a conflict's `Entry`, with the digest from before: it stays one until both sides agree."""
     return b'[%b,"%b"]' % (line.id, line.base or UNKNOWN.encode())

@@ -1,4 +1,4 @@
-"""Verify: every record of the source against its row in the table, by canonical hash."""
+"""Verify phase: compares every record of the source with its row in the table, by canonical digest."""
 
 import asyncio
 import time
@@ -22,14 +22,14 @@ from features.imports.settings import ImportSettings
 from features.items import api as items
 
 LANES: Final = 3
-"""Batches that PostgreSQL hashes at the same time, each on a connection of its own."""
+"""Number of batches that PostgreSQL hashes at the same time, each on a connection of its own."""
 _NAMED_IDS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Reasons:
-    """Why rows differ from the source: this import had no reason to write them (they were stored before, or
-    the source has not changed, or both sides have); somebody changed or deleted them since; or none.
+    """Differing rows by reason: this import did not write them (they were stored before, the source has not
+    changed, or both sides have); somebody changed or deleted them since; or none, which is an error.
     """
 
     left_alone: list[str]
@@ -89,8 +89,8 @@ async def explain(
     *,
     skips: bool,
 ) -> Reasons:
-    """`skips`: rows that were stored before are left alone. What their records say has not come here; that is
-    noted, lest the next import take it for known.
+    """Reasons of the differences. `skips`: rows that were stored before are left alone. Their records are
+    noted as kept, lest the next import take them for known.
     """
     left_alone: list[str] = []
     wrong: list[str] = []
@@ -117,7 +117,7 @@ async def explain(
 async def _deleted_since(
     context: JobContext, entity: str, differences: Sequence[Difference]
 ) -> frozenset[str]:
-    """The audit trail tells a row that somebody deleted from one that was never written."""
+    """Ids of missing rows that somebody deleted since the import began, by the audit trail."""
     missing = [each.id for each in differences if each.missing]
     if not missing:
         return frozenset()

@@ -1,6 +1,4 @@
-"""The only place that asks the database for what imports keep. Functions take `db` first and open no
-transaction.
-"""
+"""Queries of the import tables. Functions take `db` first and open no transaction."""
 
 from features.imports.queries.rejects import insert_rejects, rejects_after, rejects_of_earlier
 

@@ -1,7 +1,7 @@
 """Tables that imports write in whole batches, and the comparison of their rows with what the source said.
 
-`BulkTable.digest` computes a row's digest from what the source said, PostgreSQL from its own columns: only
-what differs travels.
+`BulkTable.digest` computes a row's digest from the source's values, PostgreSQL from its own columns: only
+differing rows are sent.
 """
 
 import json
@@ -104,16 +104,15 @@ class BulkTable:
         self._ids = f"SELECT id FROM {table} WHERE id > $1 ORDER BY id LIMIT {_IDS_AT_ONCE}"
 
     def without(self, columns: Collection[str]) -> "BulkTable":
-        """The same table, whose rows keep what they have in these columns: the source does not know them."""
+        """The same table, whose rows keep their values in these columns: the source does not know them."""
         left = {name: kind for name, kind in self._columns.items() if name not in columns}
         merged = {name: sql for name, sql in self._declared.merged.items() if name in left}
         return BulkTable(replace(self._declared, columns=left, merged=merged))
 
     async def load(self, tx: Database, rows_json: str, job_id: str, *, overwrite: bool) -> Written:
         """Write a JSON array of rows, whose ids differ, in one statement. Stored rows stay, or are made equal
-        to the source; identical ones are left alone, so that their version and ETag stay. Leaves no entries.
-
-        Raises SomebodyWasQuicker; the transaction is over then.
+        to the source; identical ones are left alone, so that their version and ETag stay. Adds no audit
+        entries. Raises SomebodyWasQuicker; the transaction is over then.
         """
         await unaudited(tx, self._declared.name)
         statement = self._overwrite if overwrite else self._insert
@@ -134,7 +133,7 @@ class BulkTable:
     async def existing(
         self, db: Database, ids: Sequence[str], other_than_job: str | None = None
     ) -> list[str]:
-        """Those of the ids that are stored, or that another one than the given job wrote."""
+        """Ids among these that are stored; with a job, only those that another one wrote."""
         return [row["id"] for row in await db.query_raw(self._existing, list(ids), other_than_job)]
 
     async def compare(self, db: Database, digested: Iterable[tuple[str, Row]]) -> list[Difference]:
@@ -146,24 +145,26 @@ class BulkTable:
         return [Difference(**row) for row in await db.query_raw(self._compare, orjson.dumps(source).decode())]
 
     async def verdicts(self, tx: Database, entries_json: str) -> dict[str, Verdict]:
-        """Of a JSON array of `{"id", "digest", "content", "known", "moved"}`: the digests of what the source
-        says now, whether it had the row before, and whether it says something else since. Rows that exist
-        are held until the transaction ends.
+        """Verdicts by id, for a JSON array of `{"id", "digest", "content", "known", "moved"}`: digests of the
+        source's present row, whether the source had it before, and whether it has changed since. Rows that
+        exist are locked until the transaction ends.
         """
         return {row["id"]: row["verdict"] for row in await tx.query_raw(self._verdicts, entries_json)}
 
     async def raise_counters(self, tx: Database, rows_json: str) -> None:
-        """To what a JSON array of rows says. A row's version stays, as it does when something is counted."""
+        """Raise counters to the values in a JSON array of rows. A row's version stays, as it does when
+        something is counted.
+        """
         if self._counters:
             await tx.execute_raw(self._raise, rows_json)
 
     async def rows(self, db: Database, ids: Sequence[str]) -> dict[str, Row]:
-        """Those of the rows that are stored, by id."""
+        """Rows among these that are stored, by id."""
         found = await db.query_text(self._rows, list(ids))
         return {} if found is None else {row["id"]: row for row in json.loads(found)}
 
     async def every_id(self, db: Database) -> AsyncIterator[list[str]]:
-        """All ids in their order, some thousands at a time."""
+        """Batches of all ids in their order."""
         last = ""
         while found := [row["id"] for row in await db.query_raw(self._ids, last)]:
             yield found
@@ -174,11 +175,11 @@ class BulkTable:
         return digest_of(row, self._columns)
 
     def content_digest(self, row: Row) -> str:
-        """The same without what is incidental."""
+        """SHA-256 of all columns but counters, keys and incidental ones."""
         return digest_of(row, self._content)
 
     def differing(self, row: Row, stored: Row) -> list[str]:
-        """The columns in which a stored row is not what the source says; a counter may have grown."""
+        """Columns in which a stored row differs from the source's; a counter may have grown."""
         return [
             name
             for name, kind in self._columns.items()

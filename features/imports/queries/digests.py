@@ -1,6 +1,6 @@
-"""The text of a row whose SHA-256 is its digest, as Python and as PostgreSQL write it: every column as
-`length:text` (length in Unicode code points, `-` for null, lists preceded by their number), so that no two
-different rows share a text.
+"""Digest of a row, computed alike by Python and PostgreSQL: SHA-256 of every column as `length:text` (length
+in Unicode code points, `-` for null, lists preceded by their number), so that no two different rows share a
+text.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ def digest_sql(table: str, columns: Mapping[str, Kind]) -> str:
 
 
 def value_sql(column: str, kind: Kind) -> str:
-    """A column's value in SQL as `Row` has it, for JSON."""
+    """SQL of a column's value in the form of `Row`, for JSON."""
     return _text_sql(column, kind) if kind in ("moment", "verbatim") else column
 
 
@@ -52,7 +52,7 @@ def _text_sql(column: str, kind: Kind) -> str:
 
 
 def text_of(value: Value, kind: Kind) -> str:
-    """Of one column."""
+    """Text of one column's value."""
     if isinstance(value, list):
         return f"{len(value)}[{''.join([f'{len(each)}:{each}' for each in value])}"
     if value is None:
@@ -69,7 +69,7 @@ def text_of(value: Value, kind: Kind) -> str:
 
 
 def jsonb_text(value: object) -> str:
-    """JSON as PostgreSQL writes a JSONB value: shorter keys first, numbers without exponent."""
+    """Text of a JSONB value as PostgreSQL writes it: shorter keys first, numbers without exponent."""
     if isinstance(value, dict):
         keys = sorted(value, key=lambda key: (len(key.encode()), key.encode()))
         return "{" + ", ".join(f"{_quoted(key)}: {jsonb_text(value[key])}" for key in keys) + "}"

@@ -1,4 +1,4 @@
-"""What imports remember of their sources: runs, pages, and rows before they were overwritten."""
+"""Queries of the import journal: runs, manifest chunks, and before images of overwritten rows."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -53,7 +53,7 @@ WHERE entity = 'file' AND row ->> 'object_key' = ANY($1::text[])
 
 
 class Page(NamedTuple):
-    """`written` are the ids of rows that the import wrote; None: of all its records."""
+    """Chunk of a source's manifest. `written`: ids of rows that the import wrote; None: of all records."""
 
     number: int
     content: str
@@ -72,7 +72,7 @@ class Page(NamedTuple):
 
 
 class Run(NamedTuple):
-    """An import that has not been taken back. `finished`: everything was loaded and verified."""
+    """Import that has not been taken back. `finished`: everything was loaded and verified."""
 
     job_id: str
     finished: bool
@@ -92,7 +92,7 @@ async def finish_run(tx: Database, job_id: str) -> None:
 
 
 async def runs(db: Database, *kinds: str) -> list[Run]:
-    """Newest first; of all imports only one runs at a time."""
+    """Imports of these kinds, newest first; only one runs at a time."""
     return [Run(**row) for row in await db.query_raw(_RUNS, list(kinds))]
 
 
@@ -101,12 +101,12 @@ async def finished_runs(db: Database, *kinds: str) -> list[str]:
 
 
 async def exists(db: Database, job_id: str) -> bool:
-    """Whether the import wrote anything that has not been taken back."""
+    """True if the import wrote anything that has not been taken back."""
     return await db.importrun.count(where={"job_id": job_id}) > 0
 
 
 async def existing(db: Database, job_ids: Sequence[str]) -> frozenset[str]:
-    """Those of the imports that wrote anything that has not been taken back."""
+    """Ids among these of imports that wrote anything which has not been taken back."""
     rows = await db.importrun.find_many(where={"job_id": {"in": list(job_ids)}})
     return frozenset(row.job_id for row in rows)
 
@@ -114,13 +114,13 @@ async def existing(db: Database, job_ids: Sequence[str]) -> frozenset[str]:
 async def keep_page(
     tx: Database, job_id: str, part: str, number: int, content: str, written: list[str] | None = None
 ) -> None:
-    """In the transaction that writes its rows; a page that is stored already stays as it is."""
+    """Store a manifest chunk, in the transaction that writes its rows. One that is stored already stays."""
     ids = None if written is None else orjson.dumps(written).decode()
     await tx.execute_raw(_KEEP, job_id, part, number, content, ids)
 
 
 async def pages(db: Database, job_id: str, part: str) -> AsyncIterator[Page]:
-    """In the order of the source."""
+    """Manifest chunks of the part, in the order of the source."""
     number = -1
     while found := await db.query_raw(_NEXT, job_id, part, number):
         page = _page(found[0])
@@ -129,7 +129,7 @@ async def pages(db: Database, job_id: str, part: str) -> AsyncIterator[Page]:
 
 
 async def page_at(db: Database, job_id: str, part: str, position: int) -> Page:
-    """The page with the record at this place of the source, which must have been stored."""
+    """Manifest chunk with the record at this position of the source, which must have been stored."""
     return _page((await db.query_raw(_AT, job_id, part, position))[0])
 
 
@@ -143,41 +143,41 @@ async def replace_content(tx: Database, job_id: str, part: str, number: int, con
 
 
 async def keep_images(tx: Database, job_id: str, entity: str, images: Sequence[Image]) -> None:
-    """In the transaction that overwrites the rows, before it does."""
+    """Store before images, in the transaction that overwrites the rows, before it does."""
     if images:
         rows = orjson.dumps([[image.id, image.row] for image in images]).decode()
         await tx.execute_raw(_KEEP_IMAGES, job_id, entity, rows)
 
 
 async def images_of(db: Database, job_id: str, entity: str, ids: Sequence[str]) -> list[Image]:
-    """Those of the rows that the import overwrote, as they were before."""
+    """Before images of those rows that the import overwrote."""
     return [Image(**row) for row in await db.query_raw(_BEFORE_IMAGES, job_id, entity, list(ids))]
 
 
 async def left_images_of(db: Database, job_id: str, entity: str, ids: Sequence[str]) -> list[Image]:
-    """Those of the rows that somebody has changed since, as the import left them."""
+    """Images, as the import left them, of those rows that somebody has changed since."""
     return [Image(**row) for row in await db.query_raw(_AFTER_IMAGES, job_id, entity, list(ids))]
 
 
 async def overwritten(db: Database, entity: str, rows: Sequence[tuple[str, str]]) -> frozenset[str]:
-    """Of rows (job, id), the ids of those that the job overwrote."""
+    """Ids of those rows (job, id) that the job overwrote."""
     jobs, ids = [job_id for job_id, _ in rows], [row_id for _, row_id in rows]
     return frozenset(row["row_id"] for row in await db.query_raw(_OVERWRITTEN, jobs, ids, entity))
 
 
 async def replaced_objects(db: Database, keys: Sequence[str]) -> dict[str, str]:
-    """Those of the objects that a file had before it was overwritten: with the file's id."""
+    """File ids by object key, of those objects that a file had before it was overwritten."""
     rows = await db.query_raw(_REPLACED_OBJECTS, list(keys))
     return {row["object_key"]: row["row_id"] for row in rows}
 
 
 async def forget_run(tx: Database, job_id: str) -> None:
-    """It has been taken back."""
+    """Delete the run: the import has been taken back."""
     await tx.importrun.delete_many(where={"job_id": job_id})
 
 
 async def forget_rows(tx: Database, job_id: str) -> None:
-    """As if the import had not been. What it could not take over stays known."""
+    """Delete manifest chunks and images of the import. Its rejects stay."""
     await tx.importpage.delete_many(where={"job_id": job_id})
     await tx.importbeforeimage.delete_many(where={"job_id": job_id})
     await tx.importafterimage.delete_many(where={"job_id": job_id})

@@ -1,4 +1,4 @@
-"""What could not be taken over."""
+"""Queries of rejects: records that could not be taken over."""
 
 from typing import Final
 
@@ -43,12 +43,12 @@ SELECT job_id::text AS job_id, position FROM earlier WHERE age = 1 ORDER BY crea
 
 
 async def insert_rejects(tx: Database, job_id: str, rows_json: str) -> int:
-    """Write a JSON array of `Reject`s; those that are stored already stay as they are."""
+    """Insert a JSON array of `Reject`s; those that are stored already stay as they are."""
     return await tx.execute_raw(_INSERT, rows_json, job_id)
 
 
 async def rejects_after(db: Database, job_id: str, position: int) -> list[Reject]:
-    """The next rejects of a job in the order of the source; none when `position` is the last one's."""
+    """Next rejects of a job in the order of the source; none when `position` is the last one's."""
     rows = await db.query_raw(_PAGE, job_id, position, _PAGE_ROWS, _PAGE_CHARACTERS, model=ImportReject)
     return [
         Reject(
@@ -69,7 +69,7 @@ def _errors(value: object) -> list[RejectedField]:
 
 
 async def rejects_of_earlier(db: Database, kind: str, job_id: str) -> list[tuple[str, int]]:
-    """(job, position) of what other finished imports of the kind rejected and this one did not have; of equal
-    records the newest.
+    """(job, position) of the rejects of other finished imports of the kind that this one did not have; of
+    equal records the newest.
     """
     return [(row["job_id"], row["position"]) for row in await db.query_raw(_OF_EARLIER, kind, job_id)]

@@ -1,5 +1,4 @@
-"""Tables whose imports can be taken back: rows that an import inserted go, rows that it overwrote become what
-they were.
+"""Reversal of imports: rows that an import inserted are deleted, rows that it overwrote are restored.
 
 A row tells by itself who wrote it last: `import_job_id` and `import_version`, the version which that import
 left. Whoever changes the row raises its version only.
@@ -20,9 +19,7 @@ from features.imports.queries.references import Conflict, Reference
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A row as it was, before an import overwrote it or when an import left it; `row` is JSON text of all its
-    columns.
-    """
+    """Image of a row before an import overwrote it, or as one left it; `row`: JSON text of all columns."""
 
     id: str
     row: str
@@ -30,7 +27,7 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A row that is not as the import left it: `gone`, `foreign` (another row has its id, or another import
+    """Row that is not as the import left it: `gone`, `foreign` (another row has its id, or another import
     overwrote it: `import_job_id`), or `changed` by somebody.
     """
 
@@ -86,14 +83,15 @@ class ReversibleTable:
         self._delete = f"DELETE FROM {table} WHERE id = ANY($2::text[]) AND import_job_id = $1::uuid"
 
     async def before(self, tx: Database, ids: Sequence[str]) -> list[Image]:
-        """Those of the rows that exist, held until the transaction ends."""
+        """Images of the rows among these that exist, which are locked until the transaction ends."""
         return [Image(**row) for row in await tx.query_raw(self._before, list(ids))]
 
     async def moved(
         self, tx: Database, job_id: str, ids: Sequence[str], left: Sequence[Image]
     ) -> list[Moved]:
-        """Those of the rows that are not any more as the job left them; the others are held. `left` has, of
-        rows that somebody has changed, what the job left: with the same content again they are as they were.
+        """Rows among these that are not any more as the job left them; the others are locked. `left` are the
+        images that the job left of rows which somebody has changed: with the same content again they are as
+        they were.
         """
         rows = await tx.query_raw(self._moved, job_id, list(ids), [image.row for image in left])
         return [Moved(**row) for row in rows]
@@ -127,8 +125,8 @@ class ReversibleTable:
     async def take_back(
         self, tx: Database, job_id: str, ids: Sequence[str], images: Sequence[Image]
     ) -> TakenBack:
-        """Of the job's rows, those that have an image become what it says, the other ones go. Raises
-        SomebodyWasQuicker; the transaction is over then.
+        """Restore those of the job's rows that have an image, delete the others. Raises SomebodyWasQuicker;
+        the transaction is over then.
         """
         await unaudited(tx, self.name)
         overwritten = {image.id for image in images}

@@ -1,4 +1,4 @@
-"""Takes a source in: captures it, and enqueues the job that needs nothing but what was captured."""
+"""Acceptance of a source: captures it, and enqueues the job that needs nothing but the capture."""
 
 import asyncio
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from features.imports.service import sweep
 from features.imports.storage.folders import Folders
 
 Tell = Callable[[Table, int], None]
-"""Called from time to time, from any thread, with a table and how many of its rows were captured so far."""
+"""Progress callback, called from any thread with a table and how many of its rows were captured so far."""
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +61,7 @@ async def accept_registry(
 
 
 async def capture(folder: Path, source: str, options: Options, tell: Tell) -> Arguments:
-    """Into the folder, with a digest of each table, and recognize the source's schema."""
+    """Capture the source into the folder, with a digest of each table, and recognize its schema."""
     if options.files is not None:
         files = await asyncio.to_thread(_existing_folder, options.files)
         options = options.model_copy(update={"files": files})
@@ -94,7 +94,7 @@ async def capture(folder: Path, source: str, options: Options, tell: Tell) -> Ar
 async def _capture(
     source: str, options: Options, begin: Callable[[Table], Capture], tell: Tell
 ) -> tuple[str, list[Table]]:
-    """The source's name for people, and the tables that it lacks."""
+    """Label of the source for people, and the tables that it lacks."""
     if is_url(source):
         absent = await capture_live(options.source, source, begin, tell)
         if len(absent) == len(TABLES):

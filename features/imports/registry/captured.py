@@ -1,6 +1,6 @@
-"""What was captured of a source: its rows in their order, one line of JSON for each, before any judgement.
+"""Capture of a source: its rows in their order, one line of JSON for each, before any validation.
 
-A line is `[fault, row]`: the row by column, or what could not be read as one together with the reason.
+A line is `[fault, row]`: the row by column, or, with the reason, text that could not be read as one.
 """
 
 import json
@@ -13,13 +13,13 @@ from features.imports.registry.schemas import Table
 from features.imports.storage.folders import storing
 
 LARGEST_ROW: Final = 8 << 20
-"""Bytes of a row as JSON; what is longer would not fit a batch."""
+"""Upper bound of a row as JSON, in bytes: a longer one would not fit a batch."""
 
 _WRITER: Final = 0
 
 
 class Row(NamedTuple):
-    """`values` by column when `fault` is None, else the source's text."""
+    """Captured row; `values` by column when `fault` is None, else the source's text."""
 
     position: int
     fault: str | None
@@ -27,8 +27,8 @@ class Row(NamedTuple):
 
 
 class Capture:
-    """Writes what comes from a source; `finish` gives the SHA-256 of the file, which has its name from then
-    on. `columns` are the table's, to be set before the first row.
+    """Writer of a table's capture; `finish` gives the file its real name and returns its SHA-256. `columns`
+    are the table's, to be set before the first row.
     """
 
     def __init__(self, folder: Path, table: Table) -> None:
@@ -40,7 +40,7 @@ class Capture:
         self.add_json(json.dumps(row, separators=(",", ":"), default=str))
 
     def add_json(self, row: str) -> None:
-        """A JSON object on one line."""
+        """Add a JSON object on one line."""
         if len(row) > LARGEST_ROW:
             self.add_fault(f"the row has more than {LARGEST_ROW} bytes", row[:1000])
             return
@@ -53,7 +53,7 @@ class Capture:
         return storing(self._spool.finish)
 
     def close(self) -> None:
-        """Give up, unless finished."""
+        """Discard the file, unless finished."""
         self._spool.close()
 
     def _write(self, line: str) -> None:
@@ -66,7 +66,7 @@ def path_of(folder: Path, table: Table) -> Path:
 
 
 def read(folder: Path, table: Table) -> Iterator[Row]:
-    """The rows in the source's order."""
+    """Captured rows in the source's order."""
     with path_of(folder, table).open("rb") as lines:
         for position, line in enumerate(lines):
             fault, values = json.loads(line)

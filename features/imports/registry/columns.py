@@ -1,4 +1,4 @@
-"""The three schemas of the old registry, told apart by the columns of its tables.
+"""Schemas of the old registry: three, told apart by the columns of their tables.
 
 The third one, PostgreSQL, is the second with more columns: both are read alike.
 """
@@ -49,8 +49,8 @@ _REQUIRED_LATER: Final = _named(
 
 
 def recognized(source: Source, columns: Mapping[Table, Sequence[str]]) -> Store:
-    """Of tables with these columns. Raises SchemaUnknown when they are of several schemas, or one lacks what
-    no row can do without.
+    """Schema of tables with these columns. Raises SchemaUnknown when they are of several schemas, or one
+    lacks a required column.
     """
     first: list[str] = []
     later: list[str] = []
@@ -71,7 +71,7 @@ def recognized(source: Source, columns: Mapping[Table, Sequence[str]]) -> Store:
 
 
 def unknown(columns: Mapping[Table, Sequence[str]]) -> dict[Table, list[str]]:
-    """The columns that the table's schema does not have."""
+    """Columns of each table that its schema does not have."""
     found: dict[Table, list[str]] = {}
     for table, names in columns.items():
         known = (_FIRST if _is_first(table, names) else _LATER)[table]
@@ -81,7 +81,7 @@ def unknown(columns: Mapping[Table, Sequence[str]]) -> dict[Table, list[str]]:
 
 
 def designated(table: Table, columns: Sequence[str]) -> str:
-    """The column that says when a version of a row was appended. Raises SchemaUnknown without one."""
+    """Name of the column with the time at which a row's version was appended. Raises SchemaUnknown."""
     choices = ("ts", "created_at") if table == AUDIT else ("ts", "designated_timestamp")
     found = next((column for column in choices if column in columns), None)
     if found is None:

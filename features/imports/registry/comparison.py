@@ -1,4 +1,4 @@
-"""Holds an old registry against what stands here and tells every difference. It changes nothing."""
+"""Comparison of an old registry with the tables here. It reports every difference and changes nothing."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ TellDifference = Callable[[Difference], None]
 
 
 class _Unusable(Rejects):
-    """Remembers them all, until they are told."""
+    """Unusable rows found so far, kept until they are reported."""
 
     def __init__(self) -> None:
         super().__init__(None, 0)
@@ -64,8 +64,8 @@ async def compare_registry(
     tell: TellDifference,
     tell_captured: Tell = lambda table, rows: None,
 ) -> tuple[Compared, list[Table]]:
-    """Calls `tell` with each difference as it is found. Also gives the tables that the source lacks, which
-    are not compared. The tables here are those of one moment. Raises as `capture` does.
+    """Compare the source with the tables in one snapshot; calls `tell` with each difference as it is found.
+    Also returns the tables that the source lacks, which are not compared. Raises as `capture` does.
     """
     async with Folders(settings.data_dir).incoming() as folder:
         arguments = await capture(folder, source, options, tell_captured)

@@ -1,4 +1,4 @@
-"""Finds the bytes of old files in a folder, and never leaves it.
+"""Lookup of old files' bytes in a folder, which it never leaves.
 
 The old registry knows paths of its own machine (`/srv/app/uploads/2024/a.pdf`); the folder that is given may
 be any part of that tree. So the longest end of the path that is in the folder is the file. Every part is
@@ -18,11 +18,11 @@ _UNUSABLE: Final = frozenset({"", "."})
 
 
 class NoContent(Exception):
-    """Why there are no bytes for a file."""
+    """No bytes for a file; the message says why."""
 
 
 class ContentFolder:
-    """Close it in the end."""
+    """Folder with the bytes of files, open by descriptor. Close it in the end."""
 
     def __init__(self, folder: Path) -> None:
         try:
@@ -31,7 +31,7 @@ class ContentFolder:
             raise SourceUnavailable(f"The folder of files cannot be read: {error.strerror}") from error
 
     def open(self, path: str | None, filename: str | None) -> BinaryIO:
-        """The file that `path` names, or else the one called `filename`. Blocking. Raises NoContent."""
+        """Open the file that `path` names, or else the one called `filename`. Blocking. Raises NoContent."""
         problem = "is not in the folder of files"
         for parts in _candidates(path, filename):
             try:
@@ -71,7 +71,7 @@ def _open_at(folder: int, name: str, flags: int) -> int:
 
 
 def _candidates(path: str | None, filename: str | None) -> Iterator[list[str]]:
-    """Longer ends first. What stands before the last `..` cannot be part of any of them."""
+    """Candidate paths in parts, longer ends first. What precedes the last `..` cannot be part of any."""
     parts = [part for part in re.split(r"[/\\]", path or "") if part not in _UNUSABLE]
     while ".." in parts:
         parts = parts[parts.index("..") + 1 :]

@@ -1,4 +1,4 @@
-"""CSV as QuestDB's `/exp` writes it.
+"""Reader of CSV as QuestDB's `/exp` writes it.
 
 UTF-8, a header line, `\\r\\n` between lines; texts, symbols and timestamps in double quotes with quotes
 doubled, numbers and booleans bare. Nothing between two commas is null, `""` is an empty text.
@@ -19,11 +19,11 @@ _TELL_EVERY: Final = 1000
 _BOM: Final = b"\xef\xbb\xbf"
 
 Tell = Callable[[int], None]
-"""Called from time to time with the number of rows so far."""
+"""Progress callback, called with the number of rows so far."""
 
 
 def tables_in(folder: Path) -> dict[Table, Path]:
-    """The files that are there, by table. Raises SourceUnavailable when none is."""
+    """Existing CSV files by table. Raises SourceUnavailable when there is none."""
     if not folder.is_dir():
         raise SourceUnavailable(f"{folder} {'is not a folder' if folder.exists() else 'does not exist'}")
     found = {table: folder / f"{table}.csv" for table in TABLES if (folder / f"{table}.csv").is_file()}
@@ -34,7 +34,7 @@ def tables_in(folder: Path) -> dict[Table, Path]:
 
 
 def capture_csv(path: Path, capture: Capture, tell: Tell) -> None:
-    """Blocking. Raises SourceMalformed when it is no such CSV; a bad line becomes a row with a fault."""
+    """Capture a CSV file; blocking. Raises SourceMalformed; a bad line becomes a row with a fault."""
     try:
         with path.open("rb") as file:
             _capture(file, path.name, capture, tell)
@@ -69,7 +69,7 @@ def _capture(file: BinaryIO, name: str, capture: Capture, tell: Tell) -> None:
 
 
 def _record(file: BinaryIO, name: str) -> bytes:
-    """One line, and those after it while a quote is open; empty at the end of the file."""
+    """One record: a line, and those after it while a quote is open; empty at the end of the file."""
     offset = file.tell()
     record = b""
     while True:
@@ -97,7 +97,7 @@ def _columns(header: bytes, name: str) -> list[str]:
 
 
 def _cells(record: str) -> list[str | None] | None:
-    """None when the line cannot be told into cells."""
+    """Cells of a record, None when its quotes are out of place."""
     cells: list[str | None] = []
     at = 0
     while (found := _CELL.match(record, at)) is not None:

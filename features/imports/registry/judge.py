@@ -1,4 +1,4 @@
-"""Judges the captured rows of one table after the other and sorts them into the spools."""
+"""Validation of the captured rows, table after table, sorted into the spools."""
 
 import json
 from collections import Counter
@@ -39,10 +39,7 @@ def spool_of(folder: Path, table: Table) -> Path:
 
 
 class Rejects:
-    """What is not taken, of all tables. Without a spool (a dry run) it only counts.
-
-    Versions that a newer one supersedes are kept here too, but are no faults.
-    """
+    """Rejects of all tables, superseded versions too. Without a spool (a dry run) it only counts faults."""
 
     def __init__(self, folder: Path | None, token: int) -> None:
         self.faulty = 0
@@ -52,7 +49,7 @@ class Rejects:
     def add(
         self, table: Table, row: int, position: int, record: object, faults: Sequence[tuple[str, str]]
     ) -> None:
-        """A row of the source with its faults. `position` counts over all tables."""
+        """Add a row of the source with its faults. `position` counts over all tables."""
         errors = [RejectedField(field=_shown(field), message=_shown(message)) for field, message in faults]
         reason = "; ".join(f"{each.field}: {each.message}" for each in errors)[:_MESSAGE_CHARACTERS]
         self.faulty += 1
@@ -87,7 +84,8 @@ class Rejects:
 
 
 class TableJudge:
-    """Reads one table twice: `index_some` until it is false, then `some` and `accept` until there are none.
+    """Validator of one table's rows, which reads them twice: `index_some` until it is false, then `some` and
+    `accept` until there are none.
 
     `before`: how many rows the tables before it have. `previous`: what earlier imports found. Not safe for
     use by two threads at once.
@@ -126,7 +124,7 @@ class TableJudge:
         self._spool = storing(lambda: SpoolWriter(spool_of(folder, table), token)) if spooled else None
 
     def index_some(self) -> bool:
-        """Find the newest versions in the next rows; false at the end."""
+        """Index the newest versions among the next rows; False at the end."""
         some = list(islice(self._indexed, _ROWS_AT_ONCE))
         for row in some:
             if isinstance(row.values, dict) and row.fault is None:
@@ -139,7 +137,7 @@ class TableJudge:
         return bool(some)
 
     def some(self) -> list[Candidate] | None:
-        """Those of the next rows that can be rows of ours, as far as they themselves can tell."""
+        """Candidates among the next rows: valid as far as the rows themselves can tell. None at the end."""
         rows = list(islice(self._remaining, _ROWS_AT_ONCE))
         self.judged += len(rows)
         candidates = [candidate for row in rows if (candidate := self._candidate(row)) is not None]
@@ -149,12 +147,12 @@ class TableJudge:
         self._reject(candidate.position, candidate.values, [(field, message)])
 
     def rename(self, candidate: Candidate) -> None:
-        """The old services had systems of one name, here each has its own."""
+        """Give the system another name: here names are unique, in the old services they were not."""
         candidate.rename()
         self._give_name(candidate)
 
     def add_content(self, candidate: Candidate, folder: ContentFolder | None) -> bool:
-        """Complete the row of a file by what its bytes say; false when it has none. Reads the file."""
+        """Add type, size and checksum of a file's bytes to its row; False if it was rejected. Blocking."""
         old, row = candidate.old, candidate.row
         path = "storage_path" if "storage_path" in old else "file_path"
         size = "size" if "size" in old else "size_bytes"
@@ -197,8 +195,8 @@ class TableJudge:
     def accept(
         self, candidates: Sequence[Candidate], said: Sequence[str], gone: Collection[str]
     ) -> list[Line]:
-        """`said`: the digests of what the source says, whatever is here. What is `gone` here will not come
-        back, so nothing can refer to it.
+        """Spool lines of valid rows. `said`: digests of the rows as in the source, whatever is stored here.
+        Rows that are `gone` here will not come back, so nothing can refer to them.
         """
         lines: list[Line] = []
         for candidate, now in zip(candidates, said, strict=True):
@@ -221,23 +219,23 @@ class TableJudge:
         return lines
 
     def said(self, candidates: Sequence[Candidate]) -> list[str]:
-        """The digests of rows, to be asked for before anything that is stored here changes them."""
+        """Digests of rows, to be taken before anything that is stored here changes them."""
         return [self._takeover.digest(candidate.finished()) for candidate in candidates]
 
     def known(self, candidates: Sequence[Candidate]) -> list[str]:
-        """The ids of those that an earlier source had."""
+        """Ids of those candidates that an earlier source had."""
         if self._previous is None:
             return []
         return [each.id for each in candidates if self._previous.digest_of(each.id) is not None]
 
     def remember(self, records: Sequence[tuple[str, str]]) -> None:
-        """After the last row: (id, digest) of rows that only earlier sources had."""
+        """Write (id, digest) of rows that only earlier sources had to the spool, after the last row."""
         self._write(
             [Line(REMEMBERED, b'%b,"%b"' % (orjson.dumps(i), digest.encode())) for i, digest in records]
         )
 
     def findings(self, existing: int, changes: Changes | None) -> TableFindings:
-        """After the last row: closes the spool for good."""
+        """Findings of the table, after the last row; closes the spool for good."""
         return TableFindings(
             rows=self.rows,
             superseded=self.superseded,
@@ -289,12 +287,12 @@ class TableJudge:
 
 
 def open_content(folder: ContentFolder, values: Mapping[str, object]) -> BinaryIO:
-    """The bytes of a file by what the old row says of them."""
+    """Open the bytes of a file by the path and name in the old row. Raises NoContent."""
     path = values.get("storage_path") or values.get("file_path")
     name = values.get("stored_name") or values.get("filename")
     return folder.open(None if path is None else str(path), None if name is None else str(name))
 
 
 def _shown(text: str) -> str:
-    """Fit to be stored: PostgreSQL knows neither NUL nor lone surrogates."""
+    """Text that can be stored, cut to 1000 characters: PostgreSQL knows neither NUL nor lone surrogates."""
     return text[:_MESSAGE_CHARACTERS].replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()

@@ -1,4 +1,5 @@
-"""The old registry while it runs, read with asyncpg: PostgreSQL in one snapshot, QuestDB page by page.
+"""Reader of the old registry's running database with asyncpg: PostgreSQL in one snapshot, QuestDB page by
+page.
 
 QuestDB speaks PostgreSQL's protocol but has neither transactions nor cursors that can be relied on. Its
 tables only grow, so pages in the order of `ts` or `designated_timestamp` are whole, and files are read before
@@ -49,7 +50,7 @@ _ONLY_PRISMAS: Final = frozenset(
         "statement_cache_size",
     }
 )
-"""Parameters of its URLs."""
+"""URL parameters that only Prisma knows."""
 
 Begin = Callable[[Table], Capture]
 Tell = Callable[[Table, int], None]
@@ -60,7 +61,7 @@ def is_url(source: str) -> bool:
 
 
 def guessed_source(source: str) -> Source:
-    """Of a folder or URL that does not say it. Raises SourceUnavailable."""
+    """Kind of a source, guessed from a folder or URL. Raises SourceUnavailable."""
     try:
         return "postgres" if is_url(source) and urlsplit(source).port != _QUESTDB_PORT else "questdb"
     except ValueError:
@@ -68,7 +69,7 @@ def guessed_source(source: str) -> Source:
 
 
 def label_of(url: str) -> str:
-    """Host, port and database: what may be shown and stored. Raises SourceUnavailable."""
+    """Label of the source, safe to show and store: host, port and database. Raises SourceUnavailable."""
     try:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""
@@ -79,7 +80,7 @@ def label_of(url: str) -> str:
 
 
 async def capture_live(source: Source, url: str, begin: Begin, tell: Tell) -> list[Table]:
-    """Capture the tables that are there and return those that are not. Raises SourceUnavailable."""
+    """Capture the tables that exist and return those that do not. Raises SourceUnavailable."""
     async with _connected(source, url) as connection:
         if source == "postgres":
             return await _capture_snapshot(connection, begin, tell)
@@ -87,7 +88,9 @@ async def capture_live(source: Source, url: str, begin: Begin, tell: Tell) -> li
 
 
 async def _capture_snapshot(connection: Connection, begin: Begin, tell: Tell) -> list[Table]:
-    """PostgreSQL writes the rows as JSON itself, so that no type needs to be known here."""
+    """Capture all tables in one snapshot; returns the absent ones. PostgreSQL itself writes the rows as JSON,
+    so that no type needs to be known here.
+    """
     absent: list[Table] = []
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         for table in TABLES:
@@ -135,13 +138,13 @@ async def _capture_pages(connection: Connection, begin: Begin, tell: Tell) -> li
 
 
 async def _columns_of(connection: Connection, table: Table) -> list[str]:
-    # Without a name, as all that QuestDB is asked.
+    # An unnamed statement, like all that are sent to QuestDB.
     statement = await connection.prepare(f"SELECT * FROM {table} LIMIT 0", name="")
     return [attribute.name for attribute in statement.get_attributes()]
 
 
 async def _pages(connection: Connection, table: Table, order: str) -> AsyncIterator[list[asyncpg.Record]]:
-    """Rows of one moment are never torn apart: the last moment of a full page is left to the next page."""
+    """Pages of a table. The last moment of a full page is left to the next page, so that none is split."""
     after: datetime | None = None
     limit = PAGE_ROWS
     while True:
@@ -170,7 +173,7 @@ def _moment(record: asyncpg.Record, table: Table, order: str) -> datetime:
 
 
 def _plain(value: object) -> object:
-    """As JSON can carry it. QuestDB's timestamps have no zone and are UTC."""
+    """Value that JSON can hold. QuestDB's timestamps have no zone and are UTC."""
     if isinstance(value, datetime):
         moment = value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
         return f"{moment.isoformat(timespec='microseconds')}Z"
@@ -205,8 +208,8 @@ async def _connected(source: Source, url: str) -> AsyncIterator[Connection]:
 
 
 def _for_postgres(url: str) -> str:
-    """The URL as the old service has it in its own settings: Prisma's `schema` is PostgreSQL's `search_path`,
-    and what else only Prisma knows is left out.
+    """PostgreSQL URL from the old service's own settings: Prisma's `schema` becomes `search_path`, and
+    parameters that only Prisma knows are left out.
     """
     parts = urlsplit(url)
     given = [pair for pair in parse_qsl(parts.query) if pair[0] not in _ONLY_PRISMAS]
@@ -219,7 +222,7 @@ def _quoted(identifier: str) -> str:
 
 
 def _for_questdb(url: str) -> str:
-    """With what QuestDB has unless it was configured: its port, its user, no encryption."""
+    """QuestDB URL with the defaults of an unconfigured QuestDB: its port, its user, no encryption."""
     parts = urlsplit(url)
     credentials, at, _ = parts.netloc.rpartition("@")
     if not at:

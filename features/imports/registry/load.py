@@ -1,5 +1,5 @@
-"""Load: rows, what they were before, checkpoint and audit entry in one transaction for each batch, table
-after table.
+"""Load phase: rows, before images, checkpoint and audit entry in one transaction for each batch, table after
+table.
 
 The objects of files are stored before their rows, under keys that a repetition finds again; what an
 interruption leaves without a row is removed by `files.reconcile`. The object that an overwritten row had
@@ -46,7 +46,7 @@ log = structlog.get_logger(__name__)
 
 
 async def load(context: JobContext, arguments: Arguments, folder: Path, checkpoint: Checkpoint) -> Checkpoint:
-    """Load what the spools hold beyond the checkpoint: each row exactly once, however often interrupted."""
+    """Load the spools beyond the checkpoint: each row exactly once, however often interrupted."""
     rows = context.settings.of(ImportSettings).import_batch_rows
     findings = checkpoint.findings
     await context.progress(
@@ -152,7 +152,7 @@ async def _load_batch(
 async def _write(
     tx: Database, job_id: str, arguments: Arguments, table: Table, batch: PageBatch
 ) -> tuple[Written, list[Told]]:
-    """The rows, what it takes to take them back, and what the source said; with the conflicts."""
+    """Write a batch's rows, before images and manifest chunk; returns the conflicts too."""
     target, lines = TARGETS[table], batch.records
     takeover = takeover_of(table, arguments.columns[table])
     if target.reversal is None:  # entries of the audit trail: added once, never changed
@@ -182,7 +182,7 @@ async def _write(
 async def _copy(
     context: JobContext, arguments: Arguments, lines: Sequence[Line], rows: list[dict[str, Any]]
 ) -> set[str]:
-    """Give each row the key of its object; store those bytes that will be needed. The keys of these."""
+    """Give each row the key of its object, and store the needed bytes. Returns the keys of these."""
     if arguments.files is None:  # without it preflight accepts no file
         return set()
     needed = await _needed(context, arguments, lines)
@@ -206,7 +206,7 @@ async def _copy(
 
 
 async def _needed(context: JobContext, arguments: Arguments, lines: Sequence[Line]) -> frozenset[str]:
-    """The ids of those files that will be written, as far as can be told by now."""
+    """Ids of those files that will be written, as far as is known yet."""
     if not arguments.since_last:
         return frozenset(orjson.loads(line.id) for line in lines)
     takeover = takeover_of(FILES, arguments.columns[FILES])
@@ -228,14 +228,16 @@ async def _copy_one(context: JobContext, folder: ContentFolder, row: dict[str, o
 
 
 async def _raise_if_uncopied(context: JobContext, tx: Database, written: list[str], copied: set[str]) -> None:
-    """A file that somebody deleted or replaced since it was looked at: the job is picked up again."""
+    """Raises StorageUnavailable, so that the job is resumed, if a file was deleted or replaced meanwhile."""
     for file_id, content in (await files.contents_of(tx, written)).items():
         if content.object_key == files.key_for(context.job.id, file_id) and content.object_key not in copied:
             raise StorageUnavailable(f"File {file_id} was changed while it was imported")
 
 
 async def _index_again(context: JobContext, folder: Path, checkpoint: Checkpoint) -> None:
-    """The batch before an interruption may not have come that far. What is indexed already is not touched."""
+    """Index the files up to the checkpoint: an interruption may have come before that. Files indexed already
+    are not touched.
+    """
     end = checkpoint.tally(FILES).offset
     for batch in page_batches(
         spool_of(folder, FILES), rows=context.settings.of(ImportSettings).import_batch_rows

@@ -1,4 +1,4 @@
-"""Preflight: reads and judges everything that was captured before anything is written."""
+"""Preflight phase: reads and validates the whole capture before anything is written."""
 
 import asyncio
 import hashlib
@@ -46,7 +46,7 @@ log = structlog.get_logger(__name__)
 async def examine(
     context: JobContext, arguments: Arguments, folder: Path, *, first: bool
 ) -> tuple[Findings, list[Sample]]:
-    """Judge every row; unless it is a dry run the spools in `folder` are complete afterwards.
+    """Validate every row; unless it is a dry run the spools in `folder` are complete afterwards.
 
     Raises TooManyRejects, or RowsExist for `on_conflict=fail`. `first` is false when rows of this very job
     may be stored already.
@@ -103,7 +103,7 @@ async def examine(
 
 
 def sha256_of_all(arguments: Arguments) -> str:
-    """One digest for the whole source: of its tables' digests in their order."""
+    """Digest of the whole source: SHA-256 of its tables' digests in their order."""
     parts = "".join(arguments.captured.get(table, "-") for table in TABLES)
     return hashlib.sha256(parts.encode()).hexdigest()
 
@@ -155,8 +155,8 @@ async def judged(
     contents: ContentFolder | None,
     accepted: Mapping[Table, set[str]],
 ) -> AsyncIterator[tuple[list[Candidate], list[Line]]]:
-    """The rows of a table that can be rows of ours, some at a time; empty where none of some can. `accepted`:
-    the ids of the tables before.
+    """Batches of a table's valid rows, as candidates and spool lines; empty where no row of some is valid.
+    `accepted`: ids of the tables before.
     """
     while await asyncio.to_thread(judge.index_some):
         yield [], []
@@ -180,7 +180,9 @@ async def _settle(
     candidates: Sequence[Candidate],
     accepted: Mapping[Table, set[str]],
 ) -> None:
-    """What only the database and the tables before can tell: taken names, links that lead nowhere."""
+    """Resolve what needs the database and the tables before: rename systems whose name is taken, cut links to
+    rows that do not exist.
+    """
     if judge.table == SYSTEMS:
         await _name_apart(db, judge, candidates)
     for column, target in _LINKS.items():
@@ -210,7 +212,7 @@ def _too_many(arguments: Arguments, rejects: Rejects) -> bool:
 
 
 async def _give_up(context: JobContext, arguments: Arguments, folder: Path, rejects: Rejects) -> None:
-    """The rejects are kept all the same: they say what has to be mended."""
+    """Store the rejects, then raise TooManyRejects: they say what has to be mended."""
     if not arguments.dry_run:
         for batch in batches(folder / REJECTS, 0, rows=context.settings.of(ImportSettings).import_batch_rows):
             await store(context.db, context.job.id, batch)

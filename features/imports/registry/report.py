@@ -1,4 +1,4 @@
-"""The books of one import: all tables together, and each."""
+"""Result of an import: figures of each table and their sums."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -39,7 +39,7 @@ def report(
     checked: tuple[dict[Table, Checked], float] | None,
     samples: list[Sample] | None,
 ) -> JsonObject:
-    """`samples` and what exists already are told for dry runs."""
+    """Result of the job as JSON. `samples`, and how many rows exist already, are for dry runs."""
     findings = checkpoint.findings
     proved, verify_s = checked or ({}, 0.0)
     tables = {

@@ -1,4 +1,4 @@
-"""The jobs `import.questdb` and `import.postgres`: their phases, where they resume, and what they leave."""
+"""Jobs `import.questdb` and `import.postgres`: their phases, how they resume, and their results."""
 
 import asyncio
 from pathlib import Path
@@ -19,7 +19,6 @@ from features.imports.storage.work import close, done_once
 
 
 async def run(context: JobContext) -> JsonObject:
-    """Take over what was captured."""
     arguments = Arguments.model_validate(context.job.arguments)
     return await done_once(context, lambda folder: _import(context, arguments, folder))
 
@@ -40,7 +39,7 @@ async def _import(context: JobContext, arguments: Arguments, folder: Path) -> Js
 
 
 async def _prepare(context: JobContext, arguments: Arguments, folder: Path) -> Checkpoint:
-    """The checkpoint to go on from, with its spools; lost or damaged ones are made again."""
+    """Checkpoint to resume from, with its spools; lost or damaged ones are made again."""
     if context.job.checkpoint is None:
         findings, _ = await examine(context, arguments, folder, first=True)
         return Checkpoint(findings=findings)
@@ -59,7 +58,7 @@ async def _prepare(context: JobContext, arguments: Arguments, folder: Path) -> C
 
 
 def _make_sure(arguments: Arguments, folder: Path) -> None:
-    """What was captured is all there is: the source is never asked again."""
+    """Raises SourceChanged if the capture is incomplete or damaged: the source is never read again."""
     for table, sha256 in arguments.captured.items():
         if _sha256(captured.path_of(folder, table)) != sha256:
             raise SourceChanged(

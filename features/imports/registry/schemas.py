@@ -1,4 +1,4 @@
-"""Options, arguments, checkpoints and results of taking the old registry over."""
+"""Options, arguments, checkpoints and results of importing the old registry."""
 
 from pathlib import Path
 from typing import Final, Literal
@@ -35,7 +35,7 @@ __all__ = [
 
 Source = Literal["questdb", "postgres"]
 Store = Literal["questdb-1", "questdb-2", "postgres"]
-"""The schemas that the old registry had, one after the other."""
+"""Schemas of the old registry, oldest first."""
 Table = Literal[
     "documentation_systems", "documentation_ideas", "documentation_files", "documentation_audit_log"
 ]
@@ -47,20 +47,20 @@ IDEAS: Final = "documentation_ideas"
 FILES: Final = "documentation_files"
 AUDIT: Final = "documentation_audit_log"
 TABLES: Final[tuple[Table, ...]] = (SYSTEMS, IDEAS, FILES, AUDIT)
-"""In the order in which they are written: each refers only to those before it."""
+"""Tables in the order in which they are written: each refers only to those before it."""
 
 
 class Options(Choices):
-    """`files`: the folder of the files' bytes. Versions that a newer one supersedes are no rejects here."""
+    """Options of an import. `files`: folder of the files' bytes. Superseded versions are no rejects here."""
 
     source: Source
     files: Path | None = None
 
 
 class Arguments(Options):
-    """The job's arguments. `filename` names the source for people, without any password. `captured` is the
-    SHA-256 of what was captured of each table; the tables that the source lacks are `absent`. `columns` are
-    those of each table, `unknown` the ones among them that its schema does not have: they stay in `legacy`.
+    """Arguments of the job. `filename` names the source for people, without any password. `captured` is the
+    SHA-256 of each table's capture; the tables that the source lacks are `absent`. `columns` are those of
+    each table, `unknown` the ones among them that its schema does not have: they stay in `legacy`.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
@@ -74,7 +74,7 @@ class Arguments(Options):
 
 
 class TableFindings(BaseModel):
-    """What preflight found in one table. `translated`: rows by the column whose old word has a new one;
+    """Findings of preflight in one table. `translated`: rows by the column whose old word has a new one;
     `adapted`: rows by the column whose value the new registry cannot hold. `existing`: for dry runs only.
     """
 
@@ -117,8 +117,8 @@ class Findings(BaseModel):
 
 
 class Tally(BaseModel):
-    """What has become of a table's rows up to `offset` of its spool; `remembered` counts those before it that
-    only earlier sources had.
+    """Counts of a table's rows up to `offset` of its spool; `remembered` counts those before it that only
+    earlier sources had.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -134,7 +134,7 @@ class Tally(BaseModel):
 
 
 class Checkpoint(BaseModel):
-    """Where a load goes on."""
+    """Point from which a load resumes."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -152,7 +152,7 @@ class Checkpoint(BaseModel):
 
 
 class Checked(BaseModel):
-    """What verify found. `kept`: rows that this import left alone and that differ. `changed_since`: rows that
+    """Outcome of verify. `kept`: rows that this import left alone and that differ. `changed_since`: rows that
     somebody changed after they were loaded.
     """
 
@@ -181,8 +181,8 @@ class _Figures(BaseModel):
 
 
 class TableResult(_Figures):
-    """One table's part of the result. Only the newest version of a row is taken; the older ones are
-    `superseded`, and kept among the rejects. `unknown` are columns that its schema does not have.
+    """Result of one table. Only the newest version of a row is taken; the older ones are `superseded`, and
+    kept among the rejects. `unknown` are columns that its schema does not have.
     """
 
     unknown: list[str]
@@ -192,7 +192,7 @@ class TableResult(_Figures):
 
 
 class Result(_Figures):
-    """The job's result: the figures of all tables together, and of each. `since_last` of all together names
+    """Result of the job: the figures of all tables together, and of each. `since_last` of all together names
     rows by entity and id.
     """
 

@@ -1,4 +1,4 @@
-"""The tables that take an old registry in: how each is written, proved and taken back."""
+"""Tables that an old registry is imported into: how each is written, verified and taken back."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ Takeover: TypeAlias = BulkTable | audit.TakenOverEntries
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """`entity` is what its pages, images and audit entries go by, `tags` what its cached answers hang on.
-    Without a `reversal` its rows stay when the import is taken back.
+    """Table of an import. `entity` names it in manifest chunks, images and audit entries; writes to it
+    invalidate `tags`. Without a `reversal` its rows stay when the import is taken back.
     """
 
     entity: str
@@ -41,7 +41,7 @@ TARGETS: Final[dict[Table, Target]] = {
     FILES: Target(files.ENTITY, BulkTable(files.TAKEOVER), ReversibleTable(files.TAKEOVER), files.FILE_TAGS),
     AUDIT: Target(audit.ENTITY, audit.TAKEOVER, None, audit.AUDIT_TAGS),
 }
-"""In the order in which they are written, and their rows locked."""
+"""Targets in the order in which they are written, and their rows locked."""
 
 _NOT_IN_EVERY_SCHEMA: Final[Mapping[Table, frozenset[str]]] = {
     SYSTEMS: frozenset(
@@ -57,13 +57,13 @@ _NOT_IN_EVERY_SCHEMA: Final[Mapping[Table, frozenset[str]]] = {
 
 
 def takeover_of(table: Table, columns: Collection[str]) -> Takeover:
-    """For a source with these columns: what it cannot know stays as it is."""
+    """Takeover of a source with these columns: values that it cannot know stay as they are."""
     return TARGETS[table].takeover.without(_NOT_IN_EVERY_SCHEMA[table].difference(columns))
 
 
 def asked(takeover: Takeover, lines: Iterable[Line], *, since_last: bool) -> str:
-    """What `Takeover.verdicts` wants to know of the lines of a spool. Unless it is about what has changed
-    since the last import, only whole rows agree.
+    """Argument of `Takeover.verdicts` for the lines of a spool. Unless only changes since the last import are
+    wanted, only whole rows agree.
     """
     return joined(
         b'{"id":%b,"digest":"%b","content":"%b","known":%b,"moved":%b}'

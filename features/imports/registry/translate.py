@@ -1,4 +1,4 @@
-"""Old rows become rows of ours: which column becomes which, and which old word means which new one.
+"""Translation of old rows to new ones: which column becomes which, and which old word means which new one.
 
 The words and their translations are those of the three schemas that the old services had.
 """
@@ -51,7 +51,7 @@ _ENTITY_ID_LENGTH: Final = 512
 
 @dataclass(slots=True)
 class Candidate:
-    """A row on its way. `old` remembers what becomes of the source's values until the row is written."""
+    """Row being translated. `old` keeps the source's values until the row is written."""
 
     position: int
     values: Mapping[str, object]
@@ -64,13 +64,13 @@ class Candidate:
         return str(self.row["id"])
 
     def unlink(self, column: str) -> None:
-        """The row it refers to is not there: the link goes, the id that it named stays in `legacy`."""
+        """Remove a link to a row that does not exist; the id that it named stays in `legacy`."""
         self.row[column] = None
         self.old.adapt(column)
 
     def rename(self) -> None:
-        """Its name is another system's: its id tells them apart, or a number too when called again. The name
-        that it had stays in `legacy`.
+        """Rename a system whose name another one has: append its id, or a number too when called again. The
+        old name stays in `legacy`.
         """
         self.renamed += 1
         suffix = f" ({self.id})" if self.renamed == 1 else f" ({self.id}, {self.renamed})"
@@ -82,7 +82,7 @@ class Candidate:
 
 
 def translate(table: Table, position: int, values: Mapping[str, object]) -> Candidate:
-    """What cannot be a row has faults in `old`."""
+    """Candidate made of an old row; if it cannot be a row, `old` has the faults."""
     old = Old(values)
     return Candidate(position, values, old, _ROWS[table](old))
 
@@ -139,7 +139,7 @@ def _idea(old: Old) -> dict[str, Value]:
 
 
 def _file(old: Old) -> dict[str, Value]:
-    """Without what only the bytes can tell: type, size, checksum, and where they are."""
+    """Row of a file without what only its bytes can tell: type, size, checksum, object key."""
     column = "stored_name" if "stored_name" in old else "filename"
     sent = old.text("original_name", most=files.ORIGINAL_LENGTH)
     name = old.text(column, most=files.ORIGINAL_LENGTH) or sent
@@ -168,7 +168,7 @@ def _file(old: Old) -> dict[str, Value]:
 
 
 def _entry(old: Old) -> dict[str, Value]:
-    """Of the audit log. What it says of the changes stays as it is; `user_agent` has no column here."""
+    """Entry of the audit log. Its changes stay as they are; `user_agent` has no column here."""
     column = "ts" if "ts" in old else "created_at"
     at = old.moment(column)
     if at is None:
@@ -187,7 +187,7 @@ def _entry(old: Old) -> dict[str, Value]:
 
 
 def _times(old: Old) -> dict[str, Value]:
-    """When a row came is known from its first version at the latest."""
+    """Times of creation and update. Without the former, that of the row's version counts."""
     column = "uploaded_at" if "uploaded_at" in old else "created_at"
     created_at = old.moment(column)
     if created_at is None:

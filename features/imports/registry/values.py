@@ -1,4 +1,4 @@
-"""Reads the columns of one old row: what can be taken as it is, what is adapted, and what is a fault.
+"""Reader of an old row's columns: each value is taken as it is, adapted, or a fault.
 
 Nothing is lost: a value that becomes another one, or none, stays in the row's `legacy` JSON in the source's
 own words. Only what a row cannot be without is a fault, and so is text that PostgreSQL cannot hold.
@@ -21,7 +21,7 @@ _NO_NUMBER: Final = frozenset({"", "nan", "null"})
 
 
 class Old:
-    """One row of the source. Each column is asked for once; `legacy` tells what is left in the end."""
+    """Row of the source. Each column is asked for once; `legacy` returns what is left in the end."""
 
     def __init__(self, values: Mapping[str, object]) -> None:
         self._values = values
@@ -35,7 +35,7 @@ class Old:
                 self.faults.append((column, fault))
 
     def text(self, column: str, *, most: int, required: bool = False) -> str | None:
-        """To the character. An empty one that is not required is none."""
+        """Text as it is. An empty one that is not required is None."""
         value = self._take(column)
         if value is None:
             if required:
@@ -62,8 +62,8 @@ class Old:
     def word(
         self, column: str, words: Collection[str], old: Mapping[str, str], *, default: str | None
     ) -> str | None:
-        """One of the words, or what one of the old words means; a word that is neither becomes the default.
-        Without one it is a fault.
+        """One of the words, or the translation of an old one; any other word becomes the default. Without a
+        default it is a fault.
         """
         value = self._take(column)
         if value is None or value == "":
@@ -93,7 +93,7 @@ class Old:
         return None
 
     def moment(self, column: str) -> str | None:
-        """In UTC with milliseconds; what is finer is cut, as everywhere, and kept."""
+        """Moment in UTC with milliseconds; finer digits are cut, as everywhere, and kept in `legacy`."""
         value = self._take(column)
         if value is None or value == "":
             return None
@@ -106,7 +106,7 @@ class Old:
         return to_iso(moment)
 
     def moment_beside(self, column: str) -> str | None:
-        """A moment of a column that itself stays among the fields."""
+        """Moment of a column that itself stays among the fields."""
         moment = as_moment(self._values.get(column))
         return None if moment is None else to_iso(moment)
 
@@ -142,9 +142,7 @@ class Old:
         return False
 
     def texts(self, column: str) -> list[str]:
-        """A list of texts: as JSON text, as a list of the source's own, or with commas between them
-        (`docs,portal`).
-        """
+        """List of texts: given as JSON text, as a list, or with commas between them (`docs,portal`)."""
         value = self._values.get(column)
         if isinstance(value, str) and value != "" and not _is_json(value):
             self._asked.add(column)
@@ -168,11 +166,11 @@ class Old:
         return None
 
     def keep(self, column: str) -> None:
-        """Remember what the source said, to the letter."""
+        """Keep the source's value in `legacy` as it is."""
         self._original[column] = self._values.get(column)
 
     def adapt(self, column: str) -> None:
-        """The same, for what the new registry cannot hold."""
+        """Keep the source's value in `legacy` because the new registry cannot hold it."""
         self.keep(column)
         self.adapted.add(column)
 
@@ -180,7 +178,7 @@ class Old:
         self.faults.append((column, message))
 
     def legacy(self) -> str | None:
-        """JSON of what the columns do not hold: `fields` that they do not know, and `original` values."""
+        """JSON of what the columns do not hold: `fields` that have no column, and `original` values."""
         rest = {
             name: value
             for name, value in self._values.items()
@@ -223,7 +221,7 @@ class Old:
 
 
 def as_moment(value: object) -> datetime | None:
-    """The moment that an ISO 8601 text names, in UTC; None for anything else."""
+    """Moment of an ISO 8601 text, in UTC; None for anything else."""
     if not isinstance(value, str):
         return None
     try:
@@ -233,7 +231,7 @@ def as_moment(value: object) -> datetime | None:
 
 
 def _is_json(text: str) -> bool:
-    """Whether it is a JSON value other than a word or number, which could be a tag."""
+    """True for a JSON value other than a word or number, which could be a tag."""
     if text.strip()[:1] not in ("[", "{", '"', "n"):
         return False
     try:
@@ -255,7 +253,7 @@ def _number_in(value: object) -> float | int | None:
 
 
 def _spellings(value: object) -> tuple[str, ...]:
-    """How the usual writers put it: what reads otherwise (a number as 1.50, a key twice) has to be kept."""
+    """Spellings by the usual JSON writers: any other (a number as 1.50, a duplicate key) has to be kept."""
     return (
         json.dumps(value, ensure_ascii=False, separators=(",", ":")),
         json.dumps(value, ensure_ascii=False),
@@ -274,7 +272,7 @@ def _as_text(value: object) -> str:
 
 
 def _fault_inside(value: object, depth: int) -> str | None:
-    """Why PostgreSQL could not hold this value or something in it."""
+    """Reason why PostgreSQL could not hold this value or something in it, or None."""
     if isinstance(value, str):
         return fault_of(value)
     if isinstance(value, float) and not math.isfinite(value):

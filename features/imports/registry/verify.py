@@ -1,4 +1,4 @@
-"""Verify: every row of the source against its row in the table by digest, every object by its checksum."""
+"""Verify phase: compares every row of the source with its row by digest, every object by checksum."""
 
 import asyncio
 import json
@@ -34,7 +34,8 @@ class _Tally:
 async def verify(
     context: JobContext, arguments: Arguments, folder: Path, checkpoint: Checkpoint
 ) -> tuple[dict[Table, Checked], float]:
-    """Compare all rows, and read all bytes that were copied again; how long it took in seconds.
+    """Compare all rows, and read all bytes that were copied again. Returns the outcome by table and the
+    seconds it took.
 
     Raises JobFailed if anything is missing or differs without a reason.
     """
@@ -88,7 +89,7 @@ async def _compare(
 
 
 async def _compare_contents(context: JobContext, ids: list[str], tally: _Tally) -> None:
-    """Only what this job stored; other objects were proved when they came."""
+    """Compare the bytes of the objects that this job stored; other objects were checked when they came."""
     for file_id, content in (await files.contents_of(context.db, ids)).items():
         if content.object_key != files.key_for(context.job.id, file_id):
             continue

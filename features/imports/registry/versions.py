@@ -1,4 +1,4 @@
-"""QuestDB only appends: a table may hold a row in several versions, of which the newest is the row."""
+"""Versions of a row: QuestDB only appends, so a table may hold several, of which the newest counts."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -10,15 +10,13 @@ _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class Versions:
-    """The place of each id's newest version: by `ts` or `designated_timestamp`, then `updated_at`, then
-    order.
-    """
+    """Positions of each id's newest version: by `ts` or `designated_timestamp`, `updated_at`, then order."""
 
     def __init__(self) -> None:
         self._newest: dict[str, tuple[datetime, datetime, int]] = {}
 
     def add(self, position: int, values: Mapping[str, object]) -> bool:
-        """Whether it is the newest of its id so far."""
+        """Add a version; True if it is the newest of its id so far."""
         if (key := _key(values)) is None:
             return False
         appended_at = as_moment(values.get("ts") or values.get("designated_timestamp")) or _NEVER
@@ -27,26 +25,26 @@ class Versions:
         return self._newest[key] == place
 
     def newest(self, values: Mapping[str, object]) -> int | None:
-        """The place of the version that counts; None for a row without an id."""
+        """Position of the newest version; None for a row without an id."""
         key = _key(values)
         return None if key is None else self._newest[key][2]
 
 
 class Names:
-    """To whom a name of several systems belongs: the one created first, then that of the least id. Neither a
-    new version nor another order of the rows gives it to anyone else.
+    """Owners of names that several systems have: the one created first, then that of the least id. Neither a
+    new version nor another order of the rows gives the name to another.
     """
 
     def __init__(self) -> None:
         self._newest: dict[str, tuple[str, datetime]] = {}
 
     def add(self, values: Mapping[str, object]) -> None:
-        """The newest version of a row so far."""
+        """Add the newest version of a row so far."""
         created_at = as_moment(values.get("created_at")) or _NEVER
         self._newest[str(values["id"])] = (str(values.get("name") or ""), created_at)
 
     def owners(self) -> dict[str, str]:
-        """Ids by name."""
+        """Ids of the owners by name."""
         first = sorted((created_at, key, name) for key, (name, created_at) in self._newest.items())
         return {name: key for _, key, name in reversed(first)}
 

@@ -1,1 +1,1 @@
-"""What imports keep on disk: uploads on their way in, and the folder of each job."""
+"""Import files on disk: uploads on their way in, and the folder of each job."""

@@ -1,4 +1,4 @@
-"""The folder of each import under `DATA_DIR/imports`, and who may remove it.
+"""Folders of imports under `DATA_DIR/imports`, and when one may be removed.
 
 Whoever works in a folder holds a shared lock on its `lock` file, which the kernel drops however the process
 ends. So a folder without a lock holder and without a live job belongs to nobody and can go.
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class Folders:
-    """All import folders of one `DATA_DIR`. Files are readable by their owner only."""
+    """Import folders of one `DATA_DIR`. Files are readable by their owner only."""
 
     def __init__(self, data_dir: Path) -> None:
         self._root = data_dir.absolute() / "imports"
@@ -35,7 +35,7 @@ class Folders:
 
     @asynccontextmanager
     async def incoming(self) -> AsyncIterator[Path]:
-        """A new folder for an upload. Unless it was adopted it is removed at the end, whatever happened."""
+        """New folder for an upload. Unless adopted, it is removed at the end of the block."""
         path = self._root / f"{_INCOMING}{uuid.uuid4()}"
         lock = await asyncio.to_thread(self._occupy, path)
         try:
@@ -45,7 +45,7 @@ class Folders:
             os.close(lock)
 
     def adopt(self, incoming: Path, job_id: str) -> Path:
-        """The upload becomes the folder of its job. Call it before the job row is committed."""
+        """Rename the upload's folder to that of its job. Call it before the job row is committed."""
         target = self.of(job_id)
         incoming.rename(target)
         _sync_directory(self._root)
@@ -53,7 +53,7 @@ class Folders:
 
     @asynccontextmanager
     async def occupied(self, job_id: str) -> AsyncIterator[Path]:
-        """The folder of a job, made when missing, safe from `sweep` until the block ends."""
+        """Folder of a job, made when missing, locked against `sweep` until the block ends."""
         path = self.of(job_id)
         lock = await asyncio.to_thread(self._occupy, path)
         try:
@@ -65,14 +65,14 @@ class Folders:
         shutil.rmtree(self.of(job_id), ignore_errors=True)
 
     def candidates(self) -> list[str]:
-        """All folders. Read them before asking which jobs live, or a new job is taken for a dead one."""
+        """Names of all folders. Read them before asking which jobs live, or a new job counts as dead."""
         try:
             return [entry.name for entry in os.scandir(self._root) if entry.is_dir(follow_symlinks=False)]
         except FileNotFoundError:
             return []
 
     def sweep(self, candidates: Collection[str], live_jobs: Collection[str]) -> int:
-        """Remove those folders that nobody works in and no live job needs; how many went."""
+        """Remove those folders that are not locked and belong to no live job; returns how many."""
         removed = 0
         for name in candidates:
             if name in live_jobs:
@@ -100,7 +100,7 @@ class Folders:
 
 
 def storing(work: Callable[[], T]) -> T:
-    """Run disk work; a full or read-only disk becomes an answer instead of a crash."""
+    """Result of the disk work. Raises StorageUnavailable if the disk is full, read-only or gone."""
     try:
         return work()
     except OSError as error:
@@ -108,7 +108,7 @@ def storing(work: Callable[[], T]) -> T:
 
 
 def private(path: str, flags: int) -> int:
-    """An opener for files that only their owner may read."""
+    """Opener for files that only their owner may read."""
     return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 

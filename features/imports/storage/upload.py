@@ -1,4 +1,4 @@
-"""Receives a form whose file may be larger than memory: each chunk goes to disk as it comes, once."""
+"""Upload of a form whose file may be larger than memory: each chunk is written to disk as it comes, once."""
 
 import asyncio
 import hashlib
@@ -19,7 +19,7 @@ _LARGEST_FIELD: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A received form: the file lies complete and synced at `path`, the other fields in `fields`."""
+    """Received form: the file lies complete and synced at `path`, the other fields in `fields`."""
 
     path: Path
     filename: str
@@ -72,7 +72,7 @@ async def _copy(part: Part, target: "_Target", limit: int) -> None:
 
 
 class _Target:
-    """The file being written, hashed on its way."""
+    """File being written, hashed on the way."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -100,7 +100,7 @@ class _Target:
         storing(lambda: self._file.write(data))
 
     def finish(self) -> None:
-        """The name appears only once every byte is on the disk."""
+        """Sync the file, then give it its name."""
         self.write()
         storing(self._sync)
 
@@ -114,5 +114,5 @@ class _Target:
 
 
 def _plain_name(name: str) -> str:
-    """The last part of what the client calls its file, fit to be shown and logged."""
+    """Base name of the client's file without control characters, at most 255 characters."""
     return re.sub(r"[\x00-\x1f\x7f]", "", re.split(r"[/\\]", name)[-1])[:255] or "upload"

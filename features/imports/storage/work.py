@@ -1,4 +1,4 @@
-"""The work of an import's job: in the job's folder, and to its end once, whoever does it."""
+"""Execution of an import's job in its folder, to its end only once."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,12 +14,12 @@ from features.imports.storage.folders import Folders
 
 _RESULT: Final = "result"
 _RESUMED: Final = (JobInterrupted, LeaseLost, Unavailable)
-"""After these the job goes on later, here or elsewhere, and needs its folder."""
+"""Errors after which the job is resumed later, here or elsewhere, and needs its folder."""
 
 
 async def done_once(context: JobContext, work: Callable[[Path], Awaitable[JsonObject]]) -> JsonObject:
-    """What `work` gives, or what it gave before the job lost its process. Its folder goes when the job has
-    ended, and stays when it is to be resumed.
+    """Result of `work`, or the stored one if the job lost its process after it. The folder is removed when
+    the job has ended, and stays when it is to be resumed.
     """
     stored = (context.job.checkpoint or {}).get(_RESULT)
     if isinstance(stored, dict):
@@ -37,7 +37,7 @@ async def done_once(context: JobContext, work: Callable[[Path], Awaitable[JsonOb
 
 
 async def close(context: JobContext, result: JsonObject) -> None:
-    """The run is over, and whoever takes the job on from here has only its result to tell."""
+    """Finish the run and store its result in the checkpoint: a resumed job only returns it."""
 
     async def work(tx: Database) -> None:
         await memory.finish_run(tx, context.job.id)

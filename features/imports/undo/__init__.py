@@ -1,4 +1,4 @@
-"""Takes an import back: what it inserted goes, what it overwrote becomes what it was.
+"""Undo of an import: deletes what it inserted, restores what it overwrote.
 
 Any table that imports write takes part by three things: its rows name the import that wrote them last
 (`queries.reversal`), its import keeps a page of the ids that each batch wrote and an image of each row

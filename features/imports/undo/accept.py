@@ -1,4 +1,4 @@
-"""Takes the wish to undo an import in."""
+"""Acceptance of an undo."""
 
 from core.database.client import Author, Database
 from core.jobs import JobNotFound, Jobs, JobView

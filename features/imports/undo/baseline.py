@@ -1,4 +1,4 @@
-"""What later imports remember of records that are taken back: the next one shall find them new again."""
+"""Baseline of later imports: forgets records that are taken back, so that the next import finds them new."""
 
 from collections.abc import Sequence
 
@@ -13,8 +13,8 @@ from features.imports.undo.tables import TABLES
 
 
 async def forget_in_later_runs(tx: Database, job_id: str) -> None:
-    """Imports that were finished later found the rows as this one had left them. Their memory of these
-    becomes what it was before; of a row that one of them wrote itself since, it stays.
+    """Reset the digests of this import's rows in imports that finished later to what they were before it; the
+    digest of a row that one of them wrote itself since stays.
     """
     for table in TABLES:
         runs = await memory.runs(tx, *table.kinds)

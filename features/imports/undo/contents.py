@@ -1,4 +1,4 @@
-"""The bytes and the search documents of imported files."""
+"""Objects and search documents of imported files."""
 
 from collections.abc import Sequence
 
@@ -14,14 +14,14 @@ log = structlog.get_logger(__name__)
 
 
 async def needed(db: Database, keys: Sequence[str]) -> frozenset[str]:
-    """The objects of files as they were before an import overwrote them, as long as there are the files."""
+    """Keys of those objects that files had before an import overwrote them, as long as the files exist."""
     replaced = await memory.replaced_objects(db, keys)
     stored = await files.contents_of(db, sorted(set(replaced.values())))
     return frozenset(key for key, file_id in replaced.items() if file_id in stored)
 
 
 async def settle(context: JobContext, job_id: str, file_ids: Sequence[str]) -> None:
-    """What the import stored goes from the store, and search finds the files as they are now."""
+    """Discard the objects that the import stored, and index the files as they are now."""
     for file_id in file_ids:
         await files.discard(context.settings, files.key_for(job_id, file_id))
     await search.index_files(context.db, context.cache, context.settings, file_ids)

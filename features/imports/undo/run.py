@@ -1,8 +1,8 @@
-"""The job `import.undo`: one transaction, so that others see all of it or nothing.
+"""Job `import.undo`: one transaction, so that others see all of it or nothing.
 
-While it runs, the rows of the import are locked, and whoever wants to change one of them, or add something
-to it, waits or is told to come back. Interrupted, it begins anew. What has to follow outside of the tables is
-done after the commit, by what the import's pages say; these go last, so that an interruption loses nothing.
+While it runs, the rows of the import are locked, and whoever wants to change one of them, or add something to
+it, waits or is told to come back. Interrupted, it begins anew. Changes outside of the tables follow after the
+commit, from the import's manifest chunks; these are deleted last, so that an interruption loses nothing.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 async def run(context: JobContext) -> JsonObject:
-    """Raises JobFailed, with what stands against it, when anything has changed since the import."""
+    """Undo the import. Raises JobFailed with the conflicts when anything has changed since the import."""
     job_id = UndoArguments.model_validate(context.job.arguments).import_job_id
     known = context.job.checkpoint
     undone = await _undo(context, job_id) if known is None else Undone.model_validate(known)
@@ -112,7 +112,7 @@ async def _take_back(context: JobContext, tx: Database, job_id: str, known: Sequ
 
 
 async def _settle(context: JobContext, job_id: str) -> None:
-    """Committed already, so a cancel comes too late for it."""
+    """Settle objects, then delete the manifest. All is committed, so a cancel comes too late for it."""
     for table in TABLES:
         if table.settle is None:
             continue
@@ -126,7 +126,7 @@ async def _settle(context: JobContext, job_id: str) -> None:
 
 
 async def _written(db: Database, job_id: str, table: Table) -> AsyncIterator[list[str]]:
-    """The ids of the rows that the import wrote, some at a time."""
+    """Batches of ids of the rows that the import wrote."""
     async for page in memory.pages(db, job_id, table.entity):
         if ids := page.written_ids:
             yield ids
@@ -167,4 +167,4 @@ def _entry(context: JobContext, undone: Undone) -> audit.AuditEntry:
 UNDO: Final = JobKind(
     UNDO_KIND, run, exclusive=EXCLUSIVE, local=True, public_arguments=("importJobId",), kept=True
 )
-"""Never beside an import. The bytes of files may be in the data folder."""
+"""Kind of the undo job, exclusive with imports. `local`: the bytes of files may be in the data folder."""

@@ -18,7 +18,7 @@ class UndoArguments(BaseModel):
 
 
 class Undone(BaseModel):
-    """The result of an undo. `gone`: rows of the import that somebody had deleted before."""
+    """Result of an undo. `gone`: rows of the import that somebody had deleted before."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
@@ -29,7 +29,7 @@ class Undone(BaseModel):
 
 
 class Changed(BaseModel):
-    """A row that is not any more as the import left it, or that would not be the same without the import."""
+    """Conflict: a row that has changed since the import, or that would change without the import."""
 
     entity: str
     id: str

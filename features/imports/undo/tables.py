@@ -1,4 +1,4 @@
-"""The tables whose imports can be taken back."""
+"""Tables whose imports can be taken back."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -15,15 +15,15 @@ from features.imports.undo import contents
 from features.items import api as items
 
 Settle = Callable[[JobContext, str, Sequence[str]], Awaitable[None]]
-"""Given the import's job and ids of rows that were taken back: what is not in the database follows them. May
-be called again for the same ones.
+"""Callback that updates what is not in the database after an undo, given the import's job and ids of rows
+that were taken back. May be called again for the same ones.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`entity` is what its pages and images are kept under, `kinds` are those of the imports that write it,
-    `tags` what its cached answers hang on.
+    """Table that imports write. `entity` names it in manifest chunks and images, `kinds` are the imports that
+    write it; writes to it invalidate `tags`.
     """
 
     entity: str
@@ -47,6 +47,4 @@ TABLES: Final = (
     ),
     Table(ENTITY, (KIND,), ITEMS, items.ITEM_TAGS),
 )
-"""In the order in which their rows are locked: each refers only to those before it. Taken back in the reverse
-one.
-"""
+"""Tables in the order in which their rows are locked, each after those it refers to. Undone in reverse."""

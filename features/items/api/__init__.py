@@ -1,9 +1,9 @@
-"""What other slices may use of items: taking over records of the old service, in bulk and provably unchanged.
+"""Items for other slices: bulk takeover of records of the old service, with a proof that they are unchanged.
 
-An import reads each source record with `LegacyItem.parse`, hands batches of `LegacyItem.row` to `load_rows`,
-and afterwards proves with `compare` that the table holds what the source said. A digest is the SHA-256 of
-such a row, compact JSON of all fields, so no two different items share a text; PostgreSQL computes the same
-from its columns.
+An import parses each source record with `LegacyItem.parse`, passes batches of `LegacyItem.row` to
+`load_rows`, and afterwards verifies with `compare` that the table equals the source. A digest is the SHA-256
+of such a row, compact JSON of all fields, so no two different items share a text; PostgreSQL computes the
+same from its columns.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -47,7 +47,7 @@ _IDS_AT_ONCE: Final = 10_000
 
 
 async def load_rows(tx: Database, rows_json: str, job_id: str, on_conflict: OnConflict) -> LoadCounts:
-    """Writes a batch, the text of a JSON array of `LegacyItem.row`, in one statement; ids within it must be
+    """Write a batch, the text of a JSON array of `LegacyItem.row`, in one statement; ids within it must be
     unique.
 
     `skip` keeps stored rows, `overwrite` makes those that differ equal to the source (identical ones are not
@@ -63,8 +63,8 @@ async def load_rows(tx: Database, rows_json: str, job_id: str, on_conflict: OnCo
 
 
 async def compare(db: Database, proofs_json: str) -> list[Difference]:
-    """The items that are missing or different in the table, of those that are given as the text of a JSON
-    array of `[id, digest]`, digests by `canonical_digest`.
+    """Items that are missing or different in the table. `proofs_json` is the text of a JSON array of `[id,
+    digest]`, digests by `canonical_digest`.
     """
     return await bulk.compare(db, proofs_json)
 
@@ -74,31 +74,31 @@ async def count(db: Database) -> int:
 
 
 async def existing_ids(db: Database, ids: Sequence[str]) -> list[str]:
-    """Those of the ids that are stored."""
+    """Ids among these that are stored."""
     return await bulk.existing_ids(db, ids)
 
 
 async def changed_here(db: Database, ids: Sequence[str]) -> list[str]:
-    """Those of the ids that are stored and not as the last import left them."""
+    """Ids among these that are stored and have changed since the last import."""
     return await takeover.changed_here(db, ids)
 
 
 async def verdicts(tx: Database, entries_json: str) -> dict[str, Verdict]:
-    """How rows stand to a source that has changed. `entries_json` is the text of a JSON array of `{"id",
+    """Verdicts by id on rows whose source has changed. `entries_json` is the text of a JSON array of `{"id",
     "digest", "content", "base"}`: the `canonical_digest` and `content_digest` of now, and the former of the
-    last time, null if there was none. A row with the source's content agrees with it, whenever it was
-    changed. Rows that exist are held until the transaction ends.
+    last import, null if there was none. A row with the source's content agrees with it, whenever it was
+    changed. Rows that exist are locked until the transaction ends.
     """
     return await takeover.verdicts(tx, entries_json)
 
 
 async def records(db: Database, ids: Sequence[str]) -> dict[str, LegacyItem]:
-    """The items as the old service would tell of them, by id; those that do not exist are left out."""
+    """Items in the form of the old service, by id; those that do not exist are left out."""
     return {item.id: item for item in (LegacyItem._make(row) for row in await takeover.records(db, ids))}
 
 
 async def every_id(db: Database) -> AsyncIterator[list[str]]:
-    """All ids, oldest item first, some thousands at a time."""
+    """Batches of all ids, oldest item first."""
     moment, item_id = "-infinity", ""
     while page := await takeover.ids_after(db, moment, item_id, _IDS_AT_ONCE):
         yield [item_id for _, item_id in page]

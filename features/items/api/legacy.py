@@ -1,4 +1,4 @@
-"""Records of the old service: what one must look like, and what its columns cannot hold."""
+"""Records of the old service: their shape, and the JSON of what the columns cannot hold."""
 
 import hashlib
 import json
@@ -68,11 +68,11 @@ _COLUMNS: Final = TypeAdapter(
     ],
     config=ConfigDict(strict=True),
 )
-"""The fields of `_Shape`, for many records at once."""
+"""Validator of the fields of `_Shape`, for many records at once."""
 
 
 class LegacyItem(NamedTuple):
-    """A record of the old service, every text to the character, timestamps as `toISOString` writes them.
+    """Record of the old service, every text to the character, timestamps as `toISOString` writes them.
 
     `legacy` is JSON text of what the columns cannot hold, or None: `fields` (unknown fields), `spelling`
     (timestamps as the source wrote them) and `absent` (missing `tags` or `updatedAt`, which the columns
@@ -92,8 +92,8 @@ class LegacyItem(NamedTuple):
 
     @classmethod
     def parse(cls, record: object) -> "LegacyItem":
-        """Raises `InvalidLegacyItem`. All known fields of a wrong shape are named; after them the first bad
-        timestamp or unknown field.
+        """Item of a record. Raises `InvalidLegacyItem`, which names all known fields of a wrong shape; after
+        them the first bad timestamp or unknown field.
         """
         try:
             shape = _SHAPE.validate_python(record)
@@ -122,8 +122,8 @@ class LegacyItem(NamedTuple):
 
     @classmethod
     def parse_all(cls, records: Sequence[object]) -> "list[LegacyItem] | None":
-        """What `parse` makes of each, in a third of the time, if all of them have just the known fields, in
-        their order, and are good. None: ask `parse`, one by one.
+        """Items of the records as `parse` makes them, in a third of the time, if all of them are valid and
+        have just the known fields, in their order. None otherwise: call `parse`, one by one.
         """
         rows = [tuple(each.values()) for each in records if isinstance(each, dict) and tuple(each) == _FIELDS]
         if not rows or len(rows) < len(records):
@@ -140,30 +140,28 @@ class LegacyItem(NamedTuple):
 
     @staticmethod
     def moment(text: str) -> str:
-        """A timestamp as the columns hold it, of any spelling that `parse` takes."""
+        """Timestamp as the columns hold it, of any spelling that `parse` takes."""
         return _to_milliseconds("timestamp", text)
 
     def row(self) -> bytes:
-        """What `load_rows` takes: the JSON array of the other fields, and that of the tags, in one array; one
-        line, UTF-8.
-        """
+        """Row for `load_rows`: JSON array of two, the other fields' and the tags'; one line, UTF-8."""
         return orjson.dumps((self[:6] + self[7:], self.tags))
 
 
 def canonical_digest(row: bytes) -> str:
-    """SHA-256 of what `LegacyItem.row` gives, as hexadecimal."""
+    """SHA-256 of a `LegacyItem.row`, as hexadecimal."""
     return hashlib.sha256(row).hexdigest()
 
 
 def content_digest(row: bytes) -> str:
-    """The same without the time of the last update, which every edit sets."""
+    """SHA-256 of a `LegacyItem.row` without the time of the last update, which every edit sets."""
     fields, tags = orjson.loads(row)
     return canonical_digest(orjson.dumps(([*fields[:7], None, fields[8]], tags)))
 
 
 def _to_milliseconds(field: str, text: object) -> str:
-    """`toISOString` of an ISO 8601 timestamp; finer fractions are cut, as JavaScript does, and no offset
-    means UTC.
+    """Timestamp of an ISO 8601 text as `toISOString` writes it; finer fractions are cut, as JavaScript does,
+    and no offset means UTC.
     """
     if not isinstance(text, str):
         raise InvalidLegacyItem([FieldError(field, "must be a string", text)])
@@ -194,9 +192,7 @@ def _leftovers(record: Mapping[str, object], created_at: str, updated_at: str | 
 
 
 def _storable(value: object, field: str, depth: int) -> object:
-    """The value as JSON text can carry it into PostgreSQL and back; the same for either JSON parser's
-    numbers.
-    """
+    """Value that PostgreSQL can store as JSON, with the same numbers from either JSON parser."""
     if depth == 0:
         raise InvalidLegacyItem([FieldError(field, f"is nested deeper than {_MAX_DEPTH} levels")])
     if isinstance(value, str):
@@ -221,7 +217,7 @@ def _check_text(text: str, field: str) -> None:
 
 
 def _details(error: ValidationError) -> list[FieldError]:
-    """A record's faults are many when a list in it is long; a hundred are told."""
+    """Faults of a record, a hundred at most: they are many when a list in it is long."""
     details = []
     for each in error.errors(include_url=False)[:MAX_DETAILS]:
         [detail] = field_errors([each])

@@ -1,1 +1,1 @@
-"""What Prisma cannot say of items: matches of text and tags, batches of an import, and their comparison."""
+"""SQL of items that Prisma cannot express: full-text match, tags, batches of an import, comparison."""

@@ -1,4 +1,4 @@
-"""Whole batches of an import: one statement each."""
+"""Bulk load and comparison of items: whole batches of an import, one statement each."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -20,7 +20,7 @@ SELECT fields ->> 0, fields ->> 1, fields ->> 2, fields ->> 3, fields ->> 4, fie
 FROM (SELECT row -> 0 AS fields, row -> 1 AS tags FROM jsonb_array_elements($1::jsonb) AS row) AS source
 """
 
-# Mostly it is all of them: then their ids need not travel.
+# Mostly all rows are written: then their ids are not sent.
 _WRITTEN: Final = """CASE WHEN count(*) < jsonb_array_length($1::jsonb)
     THEN coalesce(json_agg(id), '[]')::text END AS written"""
 
@@ -80,7 +80,7 @@ WHERE $2::uuid IS NULL OR items.import_job_id IS DISTINCT FROM $2::uuid
 
 
 async def load_rows(tx: Database, rows_json: str, job_id: str, *, overwrite: bool) -> LoadCounts:
-    """One statement for the whole batch; identical rows are left alone, so their version and ETag stay."""
+    """Write a batch in one statement; identical rows are left alone, so their version and ETag stay."""
     await unaudited(tx, "items")
     statement = _LOAD_OVERWRITING if overwrite else _LOAD_KEEPING
     [row] = await tx.query_raw(statement, rows_json, job_id)
@@ -96,7 +96,7 @@ async def load_rows(tx: Database, rows_json: str, job_id: str, *, overwrite: boo
 
 
 async def compare(db: Database, proofs_json: str) -> list[Difference]:
-    """PostgreSQL computes each row's digest from its columns; only rows that differ or are missing travel."""
+    """Rows that differ or are missing. PostgreSQL computes each row's digest from its columns."""
     return [Difference(**row) for row in await db.query_raw(_COMPARE, proofs_json)]
 
 

@@ -1,5 +1,5 @@
-"""Items by text or tag: full-text match and an index on an expression, which Prisma cannot say. Finds their
-places in the list; the rows are read by typed calls.
+"""Items by text or tag: full-text match and an index on an expression, which Prisma cannot express. Finds
+positions in the list; typed calls read the rows.
 """
 
 from typing import Final
@@ -50,6 +50,6 @@ def _matching(wanted: ItemFilter, arguments: Arguments) -> str:
 
 
 def _prefixes(q: str) -> str:
-    """Each word becomes a quoted prefix, so that no character of it is an operator of the query language."""
+    """Text query of quoted prefixes, so that no character of a word is an operator of the query language."""
     words = (word.replace("\\", "\\\\").replace("'", "''") for word in q.split())
     return " & ".join(f"'{word}':*" for word in words)

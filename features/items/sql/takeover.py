@@ -1,6 +1,4 @@
-"""What imports and exports ask of items beyond loading: three-way comparison, records as the source had them,
-and taking rows back.
-"""
+"""Takeover of items beyond loading: three-way comparison, records in the form of the source, and reversal."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -61,12 +59,12 @@ SELECT json_agg(json_build_array({moment("created_at")}, id) ORDER BY created_at
 
 
 async def verdicts(tx: Database, entries_json: str) -> dict[str, Verdict]:
-    """As `features.items.api.verdicts` says."""
+    """Verdicts as `features.items.api.verdicts` describes them."""
     return {row["id"]: row["verdict"] for row in await tx.query_raw(_VERDICTS, entries_json)}
 
 
 async def records(db: Database, ids: Sequence[str]) -> list[list[object]]:
-    """The fields of `LegacyItem`, in no order; ids without a row are left out."""
+    """Fields of `LegacyItem`, in no order; ids without a row are left out."""
     found = await db.query_text(_RECORDS, list(ids))
     return [] if found is None else orjson.loads(found)
 
@@ -76,6 +74,6 @@ async def changed_here(db: Database, ids: Sequence[str]) -> list[str]:
 
 
 async def ids_after(db: Database, moment: str, item_id: str, limit: int) -> list[tuple[str, str]]:
-    """The next items (time of creation, id), oldest first."""
+    """Next items (time of creation, id), oldest first."""
     found = await db.query_text(_IDS_AFTER, moment, item_id, limit)
     return [] if found is None else [(row[0], row[1]) for row in orjson.loads(found)]

@@ -1,1 +1,1 @@
-"""Where documents come from: the API's own description, a folder of markdown, uploaded files."""
+"""Sources of documents: the API's own description, a folder of markdown, uploaded files."""

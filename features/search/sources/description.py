@@ -1,4 +1,4 @@
-"""The operations of the API and the channels of its events, from its own documents."""
+"""Documents of the API's operations and of the channels of its events, from its own specifications."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -11,7 +11,7 @@ _METHODS: Final = frozenset({"get", "put", "post", "delete", "patch", "head", "o
 
 
 def operations(openapi: JsonObject) -> list[Document]:
-    """Linked to their place on the page of the API's documentation."""
+    """Documents of the operations, linked to their place on the page of the API's documentation."""
     paths: Any = openapi.get("paths") or {}
     return [
         _operation(method, path, operation)

@@ -1,5 +1,5 @@
-"""Markdown files of the configured folder. What they hold is text by strangers: nothing in it is believed but
-the title and type that it gives itself.
+"""Documents of markdown files in the configured folder. Their text is by strangers: nothing in it is trusted
+but the title and type that it gives itself.
 """
 
 import os
@@ -42,7 +42,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file of the folder: `path` is relative to it, `real` is where it really lies."""
+    """Markdown file of the folder: `path` is relative to it, `real` is its resolved path."""
 
     path: PurePosixPath
     real: Path
@@ -51,7 +51,7 @@ class Found:
 
 
 def files_of(folder: Path) -> Iterator[Found]:
-    """The readable markdown files, in a steady order. Blocking; what is skipped is logged with its reason."""
+    """Readable markdown files, in a steady order. Blocking; a skipped file is logged with the reason."""
     root = folder.resolve()
     waiting = [root]
     while waiting:
@@ -70,7 +70,7 @@ def files_of(folder: Path) -> Iterator[Found]:
 
 
 def _file(root: Path, path: PurePosixPath, place: Path) -> Found | str | None:
-    """The file, or why it is skipped; None for what is no markdown file anyway."""
+    """The file, or the reason why it is skipped; None if it is no markdown file anyway."""
     try:
         real = place.resolve(strict=True)
         status = real.stat()
@@ -92,7 +92,7 @@ def _file(root: Path, path: PurePosixPath, place: Path) -> Found | str | None:
 
 
 def read(found: Found) -> Document | None:
-    """None when it has gone, or has become something else, since it was found. Blocking."""
+    """Document of the file; None if it was removed or replaced since it was found. Blocking."""
     try:
         # What is a link or a pipe by now is neither followed nor waited for.
         descriptor = os.open(found.real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -121,7 +121,7 @@ def read(found: Found) -> Document | None:
 
 
 def text_of(content: bytes) -> str:
-    """As text that the database can hold."""
+    """Content as text that the database can store."""
     return content.decode("utf-8-sig", "replace").replace("\0", "\ufffd")
 
 
@@ -140,7 +140,7 @@ def outline(text: str, path: PurePosixPath) -> tuple[str, DocumentType, str]:
 
 
 def _matter(text: str) -> dict[str, str]:
-    """The entries that are plain text; none when it is not YAML after all."""
+    """Entries of the front matter that are plain text; none if it is not YAML after all."""
     try:
         loaded = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Uploaded text files, through the door of the slice that keeps them."""
+"""Documents of uploaded text files, read by `features.files.api`."""
 
 import hashlib
 import json
@@ -20,13 +20,13 @@ def document_id(file_id: str) -> str:
 
 
 def content_hash(file: files.IndexedFile) -> str:
-    """Of everything that the document is made from, without reading the file: it has a checksum."""
+    """Digest of everything that the document is made from, without reading the file: it has a checksum."""
     facts = [file.id, file.checksum, file.original_name, file.description, file.mime_type, file.owner]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
 async def read(settings: Settings, file: files.IndexedFile) -> Document | None:
-    """None when its content is not there; raises StorageUnavailable when the store fails."""
+    """Document of the file; None if its content is missing. Raises StorageUnavailable."""
     try:
         text = "".join([piece async for piece in files.open_text(settings, file, limit=_READ_BYTES)])
     except files.ContentMissing:

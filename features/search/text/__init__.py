@@ -1,1 +1,1 @@
-"""Text as the search sees it: words, highlighted passages, completions. Pure functions."""
+"""Text functions of the search: words, highlighted passages, completions. All are pure."""

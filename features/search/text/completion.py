@@ -1,4 +1,4 @@
-"""What somebody may be about to type, from the words of documents that fit what is there already."""
+"""Completions of the last typed word, from the words of matching documents."""
 
 from collections import Counter
 from collections.abc import Iterable

@@ -1,8 +1,8 @@
-"""The passage of a document that shows why it was found, as HTML.
+"""Snippet: the passage of a document that shows why it was found, as HTML.
 
 PostgreSQL's own `ts_headline` is not used: it compares words with one configuration at a time and as they are
 written, so it would not mark "instalação" for somebody who typed "instalacao"; it escapes nothing. Instead
-the database is asked which of a document's words the query finds (`queries.matching_words`, by the very
+the database tells which of a document's words the query matches (`queries.matching_words`, by the very
 functions that found the document), and those are marked here in the original text. Whatever the document
 holds, every piece of it is escaped; `<mark>` is the only tag that leaves this module.
 """
@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from features.search.text.words import WORD
 
 WIDTH: Final = 240
-"""Characters of a passage."""
+"""Length of a passage in characters."""
 
 _LEAD: Final = 60
 _SLACK: Final = 40
@@ -31,7 +31,7 @@ class _Spot(NamedTuple):
 
 
 def snippet(body: str, found: AbstractSet[str]) -> str:
-    """`found` holds words in lower case. Without one of them in the body, its beginning is shown."""
+    """Snippet of the body as HTML, its beginning if no word is in it. `found` has words in lower case."""
     spots = _spots(body, found)
     begin, end = _window(body, _densest(spots))
     pieces = [_ELLIPSIS] if body[:begin].strip() else []
@@ -66,7 +66,7 @@ def _spots(body: str, found: AbstractSet[str]) -> list[_Spot]:
 
 
 def _densest(spots: list[_Spot]) -> int:
-    """Where the passage with the most different words begins, then the most words; 0 without any."""
+    """Start of the passage with the most different words, then with the most words; 0 without any."""
     best, place, last = (0, 0), 0, 0
     for first, spot in enumerate(spots):
         last = max(last, first)
@@ -80,7 +80,7 @@ def _densest(spots: list[_Spot]) -> int:
 
 
 def _window(body: str, place: int) -> tuple[int, int]:
-    """About WIDTH characters around the place, from white space to white space where there is some near."""
+    """Start and end of about WIDTH characters around the place, at white space where there is some near."""
     begin = max(0, place - _LEAD)
     if begin:
         gap = re.compile(r"\s\S").search(body, begin, min(place + 1, begin + _SLACK))

@@ -18,14 +18,14 @@ _LONGEST: Final = 100
 
 
 def fold(text: str) -> str:
-    """Lower case, without accents."""
+    """Text in lower case, without accents."""
     if text.isascii():
         return text.lower()
     return _MARKS.sub("", unicodedata.normalize("NFD", text.lower()))
 
 
 def candidates(q: str, texts: Iterable[str]) -> list[str]:
-    """The distinct words of the texts, in lower case, that could be a form of a word of `q`."""
+    """Distinct words of the texts, in lower case, that could be a form of a word of `q`."""
     beginnings = tuple({fold(word)[:_COMMON] for word in WORD.findall(q[:1000])})
     words = {word.lower() for text in texts for word in WORD.findall(text) if len(word) <= _LONGEST}
     return sorted(word for word in words if fold(word).startswith(beginnings))

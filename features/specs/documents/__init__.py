@@ -1,1 +1,1 @@
-"""The documents: how the AsyncAPI one is made, how both become files, and how both are judged."""
+"""Documents of the service: the AsyncAPI one, both as files, and their validation."""

@@ -1,4 +1,4 @@
-"""The AsyncAPI document: the stream of a job's events, from the types that the stream is written with."""
+"""AsyncAPI document: the stream of a job's events, made from the types that the stream is written with."""
 
 from typing import Final, get_args
 
@@ -34,7 +34,7 @@ _HEADERS: Final[JsonObject] = {
 
 
 def describe(openapi: JsonObject) -> JsonObject:
-    """`openapi` is the app's document, from which name and version are taken."""
+    """AsyncAPI document; `openapi` is the app's, from which name and version are taken."""
     about = openapi["info"]
     assert isinstance(about, dict)
     kinds: tuple[EventKind, ...] = get_args(EventKind)

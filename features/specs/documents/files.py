@@ -9,7 +9,7 @@ import yaml
 
 from core.jobs import JsonObject
 
-# The earliest moment that the format knows: a file's time must not depend on when it was asked for.
+# Earliest time of the ZIP format: the bytes must not depend on the time of the request.
 _MOMENT: Final = (1980, 1, 1, 0, 0, 0)
 _REGULAR_FILE: Final = 0o100644 << 16
 _UNIX: Final = 3
@@ -17,7 +17,7 @@ _WIDTH: Final = 110
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes what occurs twice twice: anchors make a document hard to read."""
+    """YAML writer without anchors, which make a document hard to read."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -32,13 +32,13 @@ _Dumper.add_representer(str, _text)
 
 
 def as_yaml(document: JsonObject) -> bytes:
-    """UTF-8, in the document's own order."""
+    """Document as YAML in UTF-8, in its own order."""
     text = yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH)
     return text.encode()
 
 
 def archive(files: Mapping[str, bytes]) -> bytes:
-    """A ZIP whose bytes depend on names and contents alone, not on time, machine or order."""
+    """ZIP whose bytes depend on names and contents alone, not on time, machine or order."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as target:
         for name in sorted(files):

@@ -1,7 +1,7 @@
-"""Whether a document keeps the rules of its format, asked of the format's own published schema.
+"""Validation of the documents against the published schemas of their formats.
 
 OpenAPI: openapi-spec-validator (schema of 3.1, path parameters, operation ids, defaults). AsyncAPI: the JSON
-schema of 3.0 that its makers publish as an npm package. In both, that each reference leads somewhere.
+schema of 3.0 that its makers publish as an npm package. In both, every reference must resolve.
 """
 
 import json
@@ -25,8 +25,8 @@ _ASYNCAPI_SCHEMA: Final = (
 
 
 def openapi_issues(document: JsonObject) -> list[str]:
-    """Empty when the document is valid. At most MAX_ISSUES."""
-    # Not at the start of every process, of which it would take a tenth.
+    """Faults of an OpenAPI document, at most MAX_ISSUES; empty when it is valid."""
+    # Imported here, for it would take a tenth of every process's start.
     from openapi_spec_validator import OpenAPIV31SpecValidator
 
     if not str(document.get("openapi", "")).startswith("3.1."):
@@ -37,7 +37,7 @@ def openapi_issues(document: JsonObject) -> list[str]:
 
 
 def asyncapi_issues(document: JsonObject) -> list[str]:
-    """Empty when the document is valid. At most MAX_ISSUES."""
+    """Faults of an AsyncAPI document, at most MAX_ISSUES; empty when it is valid."""
     if document.get("asyncapi") != "3.0.0":
         return ["asyncapi: must be 3.0.0"]
     return _structural(_asyncapi_validator(), document)
@@ -63,7 +63,7 @@ def _told(errors: Iterable[Exception]) -> list[str]:
 
 
 def _sentence(error: Exception) -> str:
-    """The place and what is wrong there; when no branch of a choice fits, by the one that fits best."""
+    """Place and fault in one sentence; when no branch of a choice fits, of the one that fits best."""
     if not isinstance(error, ValidationError):
         return str(error)[:_LONGEST_ISSUE]
     closest = (best_match(error.context) or error) if error.context else error
@@ -73,7 +73,7 @@ def _sentence(error: Exception) -> str:
 
 
 def _dangling(document: JsonObject, part: JsonValue, place: str) -> Iterator[str]:
-    """References within the document that lead nowhere; there are no others in ours."""
+    """References within the document that do not resolve; ours has no others."""
     if isinstance(part, list):
         for index, each in enumerate(part):
             yield from _dangling(document, each, f"{place}.{index}")

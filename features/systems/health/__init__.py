@@ -1,5 +1,5 @@
-"""Checking that systems answer.
+"""Health checks of systems.
 
-check.py   one system: what is found, and what becomes of it in the registry
+check.py   check of one system, and storage of its result
 every.py   all of them, as a job that a request may wait for
 """

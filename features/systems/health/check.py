@@ -1,4 +1,4 @@
-"""One check: fetch the system's URL, judge what comes, store it.
+"""Health check of one system: fetch its URL, classify the answer, store the status.
 
 An answer of 2xx or 3xx is `online`, any other answer and a broken one `error` (stored as `degraded`), none
 `offline`. Without a URL the status is `unknown`, and nothing is stored.
@@ -35,9 +35,9 @@ async def check(
     *,
     storing: asyncio.Lock | None = None,
 ) -> HealthCheckResult:
-    """Holds no connection to the database while it fetches. `storing` lets one check after the other write.
-
-    Raises SystemNotFound when the system was deleted meanwhile.
+    """Result of a check, stored unless there is no URL. Holds no database connection while it fetches;
+    `storing` lets checks write one after the other. Raises SystemNotFound when the system was deleted
+    meanwhile.
     """
     if target.url is None:
         return HealthCheckResult(
@@ -66,8 +66,8 @@ async def examine(fetcher: Fetcher, system_id: str, url: str) -> HealthCheckResu
 
 
 async def _store(db: Database, author: Author, target: CheckTarget, result: HealthCheckResult) -> None:
-    """Unless a later check has been stored, or the system has another URL by now. An entry tells it only when
-    the status is another one.
+    """Store a result, unless a later one is stored, or the system has another URL by now. An audit entry is
+    written only if the status changes.
     """
     milliseconds = None if result.response_time is None else round(result.response_time)
     finding = Finding(STORED_AS[result.status], result.last_checked, milliseconds)

@@ -1,4 +1,4 @@
-"""Checking every system: a job, for whose end a request waits as long as requests may take."""
+"""Health check of every system: a job, for whose end a request waits as long as requests may take."""
 
 import asyncio
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from features.systems.errors import CheckAllFailed, CheckAllStopped
 from features.systems.schemas import CHECK_ALL_KIND, CheckedSystems, HealthCheckResult
 
 ANSWER_WITHIN_S: Final = 20.0
-"""After this the request is answered with the job, which goes on."""
+"""Seconds after which the request is answered with the job, which goes on."""
 
 
 @dataclass(frozen=True, slots=True)
 class AllChecked:
-    """`results` in the order of the systems' ids; None when they are not there (yet)."""
+    """Job that checks all systems. `results` in the order of the systems' ids; None if there are none."""
 
     job: JobView
     results: list[HealthCheckResult] | None
@@ -25,9 +25,7 @@ class AllChecked:
 async def check_every(
     db: Database, jobs: Jobs, actor: ActorName, *, within_s: float | None = None
 ) -> AllChecked:
-    """Joins the job that is under way, if there is one. Raises CheckAllStopped or CheckAllFailed when it ends
-    without success.
-    """
+    """Check all systems, or join the running job. Raises CheckAllStopped or CheckAllFailed."""
     try:
         job_id = (await jobs.enqueue(db, CHECK_ALL_KIND, {}, actor)).id
     except JobConflict as running:
@@ -47,7 +45,7 @@ async def check_every(
 
 
 async def _ended(jobs: Jobs, job_id: str) -> JobView:
-    """Not ended only when this process stops."""
+    """The job when it has ended; not ended only if this process stops."""
     job = await jobs.run(job_id)
     if job.ended:
         return job

@@ -1,4 +1,4 @@
-"""JSON objects that clients send and PostgreSQL keeps (`jsonb`), read back equal to what was sent."""
+"""JSON objects that clients send and PostgreSQL stores (`jsonb`), read back equal to what was sent."""
 
 import math
 from typing import Annotated, Final
@@ -10,7 +10,7 @@ from core.http.text import fault_of
 
 MAX_DEPTH: Final = 32
 MAX_DIGITS: Final = 400
-"""Of a whole number; the largest `double`, which JavaScript may write without an exponent, has 309."""
+"""Upper bound of a whole number's digits; the largest `double`, as JavaScript may write it, has 309."""
 
 _LARGEST: Final = 10**MAX_DIGITS
 
@@ -42,4 +42,4 @@ def _checked(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 JsonObject = Annotated[dict[str, JsonValue], AfterValidator(_checked)]
-"""Its texts and numbers are what PostgreSQL can hold, its depth is bounded."""
+"""JSON object whose texts and numbers PostgreSQL can store, and whose depth is bounded."""

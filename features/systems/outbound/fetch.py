@@ -1,9 +1,9 @@
 """One GET with its redirects: every hop is checked anew, and all of it has one limit of time and of bytes.
 
-FetchError         why there is no answer; its text can be shown to whoever gave the URL
-├── Unreachable    no connection, or one that may not be made; which of them is not told
+FetchError         there is no answer; its text can be shown to the user
+├── Unreachable    no connection, or a forbidden one; which of them is not told
 ├── TimedOut       no complete answer within the limit of time
-└── Broken         there is something, but it does not answer as it should
+└── Broken         the server does not answer as it should
 """
 
 import asyncio
@@ -36,7 +36,7 @@ _HEADERS: Final = (
 
 
 class FetchError(Exception):
-    """The message is a sentence without anything internal."""
+    """There is no answer; the message is a sentence without anything internal."""
 
 
 class Unreachable(FetchError):
@@ -55,7 +55,7 @@ class Broken(FetchError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The last answer, after the redirects. `seconds` is the time of the whole way."""
+    """Last answer, after the redirects. `seconds` is the time of all hops."""
 
     status: int
     seconds: float
@@ -63,8 +63,8 @@ class Answer:
 
 @lru_cache(maxsize=1)
 def _trusted() -> ssl.SSLContext:
-    """Made once, because reading the certificates takes a while; SSL_CERT_FILE and SSL_CERT_DIR may name
-    others.
+    """TLS context, made once because reading the certificates takes a while; SSL_CERT_FILE and SSL_CERT_DIR
+    may name others.
     """
     return httpx.create_ssl_context()
 
@@ -86,7 +86,7 @@ class Fetcher:
         self._connector = connector
 
     async def get(self, address: str) -> Answer:
-        """Raises FetchError. At most 64 KB are read; a longer answer counts as complete."""
+        """Fetch the URL. Raises FetchError. At most 64 KB are read; a longer answer counts as complete."""
         started = time.perf_counter()
         try:
             async with asyncio.timeout(self._timeout_s):

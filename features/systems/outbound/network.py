@@ -19,7 +19,7 @@ from httpcore import AsyncNetworkBackend, AsyncNetworkStream
 from features.systems.outbound.targets import Address, Permission, parse_address
 
 MAX_ADDRESSES: Final = 4
-"""Of a name with more, the others are not tried."""
+"""Upper bound of a name's addresses that are tried."""
 
 SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 Resolve = Callable[[str, int], Awaitable[list[str]]]
@@ -28,14 +28,15 @@ log = structlog.get_logger("handover.outbound")
 
 
 class NotReachable(Exception):
-    """No connection: the name does not resolve, nothing listens there, or it may not be connected to.
+    """There is no connection: the name does not resolve, nothing listens there, or it may not be connected
+    to.
 
-    One error for all of them, so that whoever asked cannot tell them apart.
+    One error for all of them, so that a user cannot tell them apart.
     """
 
 
 class ReadLimit(Exception):
-    """More bytes came than will be read."""
+    """More bytes came than may be read."""
 
 
 @dataclass(slots=True)
@@ -46,7 +47,7 @@ class Budget:
 
 
 async def resolve(host: str, port: int) -> list[str]:
-    """The addresses of a name, as texts, in the order in which they should be tried. Raises OSError."""
+    """Addresses of a name, as texts, in the order in which they should be tried. Raises OSError."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
 

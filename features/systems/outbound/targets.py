@@ -52,7 +52,7 @@ def is_public(address: Address) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An entry of a list of what is allowed: a network or a host name, with one port or (None) with all."""
+    """Entry of the allow list: a network or a host name, with one port or (None) with all."""
 
     network: Network | None
     host: str | None
@@ -60,8 +60,9 @@ class Target:
 
     @classmethod
     def parse(cls, entry: str) -> Self:
-        """`10.0.0.0/8`, `192.0.2.7`, `::1`, `intranet.example`; all but a range of addresses also with a
-        port: `192.0.2.7:8080`, `[::1]:8080`, `intranet.example:8080`. Raises ValueError.
+        """Target of an entry: `10.0.0.0/8`, `192.0.2.7`, `::1`, `intranet.example`; all but a range of
+        addresses also with a port: `192.0.2.7:8080`, `[::1]:8080`, `intranet.example:8080`. Raises
+        ValueError.
         """
         try:
             return cls(ip_network(entry, strict=False), None, None)
@@ -92,13 +93,13 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """Public addresses, and those that are listed. A listed host is allowed wherever its name leads."""
+    """Permission for public and listed addresses. A listed host is allowed wherever its name leads."""
 
     listed: tuple[Target, ...] = ()
 
     @classmethod
     def parse(cls, entries: Iterable[str]) -> Self:
-        """Raises ValueError about the first entry that is none."""
+        """Permission of a list. Raises ValueError about the first invalid entry."""
         return cls(tuple(Target.parse(entry) for entry in entries))
 
     def covers(self, host: str, port: int, address: Address) -> bool:
@@ -107,5 +108,5 @@ class Permission:
 
 
 def parse_address(text: str) -> Address:
-    """As a resolver gives it, without the zone of a link-local address. Raises ValueError."""
+    """Address as a resolver gives it, without the zone of a link-local address. Raises ValueError."""
     return ip_address(text.partition("%")[0])

@@ -8,7 +8,7 @@ SCHEMES: Final = frozenset({"http", "https"})
 
 
 def parse_url(text: str) -> httpx.URL:
-    """Raises ValueError with what is wrong. The same parser decides what is fetched, so both agree."""
+    """Parsed URL. Raises ValueError with its fault. The same parser is used for fetching, so both agree."""
     try:
         url = httpx.URL(text)
         port = url.port

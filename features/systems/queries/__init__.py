@@ -1,1 +1,1 @@
-"""Systems through the typed client: `registry` what it holds, `checks` what checks of it read and write."""
+"""Queries of systems by the typed client: `registry` of the systems, `checks` of their health checks."""

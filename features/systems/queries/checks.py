@@ -1,4 +1,4 @@
-"""What a check of systems reads and writes. Functions take `db` first and open no transaction."""
+"""Queries of health checks. Functions take `db` first and open no transaction."""
 
 from typing import cast
 
@@ -11,15 +11,15 @@ from features.systems.schemas import CheckTarget, Finding
 
 
 class CheckedSystem(BaseSystem):
-    """What a check needs of a system."""
+    """Columns of a system that a check needs."""
 
     id: str
     url: str | None = None
 
 
 async def store_finding(db: Database, target: CheckTarget, finding: Finding, *, same_status: bool) -> bool:
-    """Unless a later check has been stored, or the system has another URL by now; with `same_status` also
-    unless it has another status.
+    """Store a result and return True, unless a later one is stored or the system has another URL by now; with
+    `same_status` also unless it has another status.
     """
     earlier: list[SystemWhereInput] = [{"last_checked": None}, {"last_checked": {"lte": finding.checked_at}}]
     where: SystemWhereInput = {"id": target.id, "url": target.url, "OR": earlier}
@@ -31,7 +31,7 @@ async def store_finding(db: Database, target: CheckTarget, finding: Finding, *, 
 
 
 async def get_target(db: Database, system_id: str) -> CheckTarget:
-    """Raises SystemNotFound."""
+    """Target of a check. Raises SystemNotFound."""
     row = await CheckedSystem.prisma(db).find_unique(where={"id": system_id})
     if row is None:
         raise SystemNotFound(system_id)
@@ -39,7 +39,7 @@ async def get_target(db: Database, system_id: str) -> CheckTarget:
 
 
 async def targets_after(db: Database, system_id: str, *, limit: int) -> list[CheckTarget]:
-    """The next systems in the order of their ids."""
+    """Next targets in the order of the systems' ids."""
     rows = await CheckedSystem.prisma(db).find_many(
         where={"id": {"gt": system_id}}, order={"id": "asc"}, take=limit
     )

@@ -1,4 +1,4 @@
-"""Systems through the typed client. Functions take `db` first and open no transaction."""
+"""Queries of systems by the typed client. Functions take `db` first and open no transaction."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final, cast
@@ -45,7 +45,7 @@ class NamedSystem(BaseSystem):
 
 
 def where_of(wanted: SystemFilter) -> SystemWhereInput:
-    """`tag` and `search` are not looked at."""
+    """Condition of the filter, without `tag` and `search`."""
     given = wanted.model_dump(include={"status", "type", "category", "owner"}, exclude_none=True)
     if wanted.status == "unknown":
         del given["status"]
@@ -64,7 +64,7 @@ async def find_systems(
     offset: int,
     take: int,
 ) -> list[System]:
-    """By time of creation, ties by id. `tag` and `search` are not looked at."""
+    """Systems by time of creation, ties by id. `tag` and `search` are ignored."""
     where = where_of(wanted)
     if after is not None:
         where["AND"] = beyond(after, newest_first=direction == "desc")
@@ -73,7 +73,7 @@ async def find_systems(
 
 
 async def systems_by_id(db: Database, ids: Sequence[str]) -> list[System]:
-    """Those of the ids that are stored, in their order; no query for no ids."""
+    """Systems of those ids that are stored, in their order; no query for no ids."""
     if not ids:
         return []
     rows = {row.id: row for row in await db.system.find_many(where={"id": {"in": list(ids)}})}
@@ -81,7 +81,7 @@ async def systems_by_id(db: Database, ids: Sequence[str]) -> list[System]:
 
 
 async def count_systems(db: Database, wanted: SystemFilter | None = None) -> int:
-    """`tag` and `search` are not looked at."""
+    """Number of systems. `tag` and `search` are ignored."""
     return await db.system.count(where={} if wanted is None else where_of(wanted))
 
 
@@ -90,7 +90,7 @@ async def find_system(db: Database, system_id: str) -> SystemRow | None:
 
 
 async def create_system(db: Database, system_id: str, values: CreateSystem) -> Row:
-    """Raises SystemNameTaken."""
+    """Insert a system. Raises SystemNameTaken."""
     data = {**_columns(values.model_dump(exclude_none=True)), "id": system_id, "created_at": now()}
     try:
         return row_of(await db.system.create(data=cast(SystemCreateInput, data)))
@@ -99,8 +99,8 @@ async def create_system(db: Database, system_id: str, values: CreateSystem) -> R
 
 
 async def update_system(db: Database, system_id: str, values: UpdateSystem, seen: Precondition) -> Row:
-    """Changes the fields that `values` was given. Raises SystemNameTaken, SystemNotFound; SystemChanged when
-    it is not as its writer has seen it.
+    """Update the fields that `values` was given. Raises SystemNameTaken, SystemNotFound; SystemChanged if it
+    is not as its writer has seen it.
     """
     data = cast(SystemUpdateInput, {**_columns(values.model_dump(exclude_unset=True)), "updated_at": now()})
     try:
@@ -110,9 +110,7 @@ async def update_system(db: Database, system_id: str, values: UpdateSystem, seen
 
 
 async def delete_system(db: Database, system_id: str, seen: Precondition) -> Row:
-    """The system as it was; ideas and files of it lose their link, and stay. Raises SystemNotFound and
-    SystemChanged.
-    """
+    """Delete a system and return it; its ideas and files stay. Raises SystemNotFound, SystemChanged."""
     return await _change(db, system_id, seen, lambda where: db.system.delete(where=where))
 
 
@@ -131,7 +129,7 @@ async def names_of(db: Database, ids: Collection[str]) -> dict[str, str]:
 
 
 async def names_taken(db: Database, wanted_by: Mapping[str, str]) -> dict[str, str]:
-    """Of names, each with the id of the system that wants it: those that another one has, with its id."""
+    """Names that another system has, with its id. `wanted_by`: each name with the id that wants it."""
     rows = await NamedSystem.prisma(db).find_many(where={"name": {"in": list(wanted_by)}})
     return {row.name: row.id for row in rows if row.id != wanted_by[row.name]}
 
@@ -165,6 +163,6 @@ def row_of(row: SystemRow) -> Row:
 
 
 def system_of(row: SystemRow) -> System:
-    """Not validated again: the database's own constraints hold for what it returns."""
+    """System of a row, not validated again: the database's constraints hold for what it returns."""
     fields = {name: getattr(row, name) for name in System.model_fields}
     return System.model_construct(**{**fields, "description": row.description or ""})

@@ -1,4 +1,4 @@
-"""`/api/v1/systems` over HTTP: the published contract, and what was added to it."""
+"""Routes under `/api/v1/systems`: the published contract, and what was added to it."""
 
 # Each module adds its routes to the one router when it is imported.
 from features.systems.router import checks as checks

@@ -1,4 +1,4 @@
-"""Health checks: of one system while the request waits, of all of them as a job."""
+"""Routes of health checks: of one system while the request waits, of all of them as a job."""
 
 from fastapi import Response
 

@@ -1,4 +1,4 @@
-"""The one router of systems, their paths, and the id in them."""
+"""Router of systems, its paths, and the id in them."""
 
 from typing import Annotated, Final
 
@@ -16,7 +16,7 @@ router = Router(tags=["Systems"])
 
 
 async def system_id(id: Annotated[str, Path(description="System identifier (UUID)")]) -> str:  # noqa: A002
-    """What no system's id can be (longer, or not text that can be stored) is not looked for."""
+    """System id of the path. Raises SystemNotFound for one that no system can have (too long, unstorable)."""
     if len(id) > ID_LENGTH or fault_of(id) is not None:
         raise SystemNotFound(id)
     return id

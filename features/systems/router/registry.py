@@ -1,4 +1,4 @@
-"""Reading and writing systems, with filters, orders and paging added to the published contract."""
+"""Routes of reads and writes, with filters, orders and paging added to the published contract."""
 
 from typing import Annotated, Final
 from urllib.parse import quote

@@ -1,4 +1,4 @@
-"""Systems in whole batches, as they are: with their ids, times and versions."""
+"""Bulk takeover of systems, and its reversal: rows with their ids, times and versions."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -56,7 +56,7 @@ RETURNING id
 
 
 async def load_systems(tx: Database, stored: Sequence[StoredSystem]) -> frozenset[str]:
-    """The ids of those that were not there before, nor another one of their name. Leaves no entries."""
+    """Insert systems without audit entries; returns the ids of those whose id and name were not taken."""
     await unaudited(tx, "systems")
     rows = [{**each.system.model_dump(mode="json"), "row_version": each.row_version} for each in stored]
     return frozenset(row["id"] for row in await tx.query_raw(_LOAD, orjson.dumps(rows).decode()))

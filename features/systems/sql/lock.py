@@ -1,8 +1,8 @@
-"""Systems that have to stay: a lock, as a reference to them takes it."""
+"""Row lock of systems, the one that a foreign key takes."""
 
 from core.database.client import Database
 
 
 async def hold_system(tx: Database, system_id: str) -> bool:
-    """Whether it exists; if so it will until the transaction ends."""
+    """True if the system exists; it is locked against deletion until the transaction ends."""
     return bool(await tx.query_raw("SELECT id FROM systems WHERE id = $1 FOR KEY SHARE", system_id))

@@ -1,5 +1,5 @@
 """Systems by text or tag, and in orders by an expression: full-text match and indexes on expressions, which
-Prisma cannot say. Finds ids; the rows are read by typed calls.
+Prisma cannot express. Finds ids; typed calls read the rows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ async def find_matching(
     offset: int,
     take: int,
 ) -> list[Place]:
-    """In the query's order. `where` holds the conditions that a typed call can say."""
+    """Places of matching systems in the query's order. `where`: conditions that a typed call can express."""
     arguments = Arguments()
     rows, by = _matching(query, where, arguments), query.order_by
     order = KeyOrder(_KEYS[by], query.direction, ids_turned=by == "created_at")
@@ -50,7 +50,7 @@ async def count_matching(db: Database, wanted: SystemFilter, where: Mapping[str,
 
 
 async def search_systems(db: Database, text: str, *, limit: int | None = None) -> list[str]:
-    """The ids of the best matches first; words in the name count more."""
+    """Ids of matching systems, the best match first; words in the name count more."""
     return [row["id"] for row in await db.query_raw(_SEARCH, text, limit)]
 
 
