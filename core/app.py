@@ -14,19 +14,20 @@ from core.cache import Cache
 from core.changes import ChangeFollower
 from core.database.client import Database
 from core.feature import Feature, kinds_of, renewing
-from core.http import docs, errors, openapi, system
-from core.http.access import Access
-from core.http.admin_port import AdminPort
-from core.http.admission import Admission
-from core.http.body import BodyLimit
-from core.http.client import ClientResolver
-from core.http.compression import Compression
-from core.http.cors import Cors
-from core.http.forgery import ForgeryProtection
-from core.http.idempotency import Idempotency
-from core.http.rate_limit import RateLimiter
-from core.http.request import RequestMiddleware
-from core.http.response_cache import ResponseCache
+from core.http.about import docs, openapi, system
+from core.http.about.admin_port import AdminPort
+from core.http.answers import errors
+from core.http.answers.compression import Compression
+from core.http.answers.response_cache import ResponseCache
+from core.http.request.access import Access
+from core.http.request.admission import Admission
+from core.http.request.body import BodyLimit
+from core.http.request.client import ClientResolver
+from core.http.request.cors import Cors
+from core.http.request.forgery import ForgeryProtection
+from core.http.request.idempotency import Idempotency
+from core.http.request.middleware import RequestMiddleware
+from core.http.request.rate_limit import RateLimiter
 from core.jobs import Jobs
 from core.observability import logging
 from core.platform import Platform

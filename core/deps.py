@@ -11,10 +11,10 @@ from core.database.client import Database
 from core.database.transaction import retried
 from core.errors import FieldError, Invalid
 from core.feature import Feature
-from core.http.access import Principal
-from core.http.conditional import Precondition, entity_tags
-from core.http.context import context_of, header_of, list_of
-from core.http.openapi import HeaderRead
+from core.http.about.openapi import HeaderRead
+from core.http.answers.conditional import Precondition, entity_tags
+from core.http.request.access import Principal
+from core.http.request.context import context_of, header_of, list_of
 from core.jobs import Jobs as JobsService
 from core.platform import Platform
 from core.settings import Settings

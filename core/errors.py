@@ -17,7 +17,7 @@
     └── Unavailable           something we need is down               503
 
 A slice subclasses a kind and gives it a dotted, permanent `code` (`items.not_found`). Messages are
-written for the caller: no SQL, no paths, no stack. `core.http.errors` turns them into answers.
+written for the caller: no SQL, no paths, no stack. `core.http.answers.errors` turns them into answers.
 """
 
 from collections.abc import Mapping, Sequence

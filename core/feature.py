@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from core.cache import Cache
     from core.database.client import Author, Database
     from core.database.writes import Rule, Tell, Write
-    from core.http.access import Principal
+    from core.http.request.access import Principal
     from core.http.routing import Router
     from core.jobs import JobKind, Jobs, JobView
     from core.platform import Platform

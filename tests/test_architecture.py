@@ -130,7 +130,11 @@ BAD: Sequence[tuple[Rule, Mapping[str, str], str]] = [
         {"features/items/service.py": "from prisma.models import Item\n"},
         "features/items/service.py imports prisma",
     ),
-    (placement.prisma_stays_in_queries, {"core/http/errors.py": "import prisma\n"}, "core/http/errors.py"),
+    (
+        placement.prisma_stays_in_queries,
+        {"core/http/answers/errors.py": "import prisma\n"},
+        "core/http/answers/errors.py",
+    ),
     (
         placement.the_web_stays_outside,
         {"features/items/service.py": "from fastapi import Request\n"},

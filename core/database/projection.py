@@ -1,6 +1,6 @@
 """Projected reads: a typed `find_many` whose rows PostgreSQL writes as one text, so that neither the engine
-nor Python builds an object of any row. The text's form is the caller's (`core.http.projection`). A second
-typed call, for a total, becomes a part of the same statement.
+nor Python builds an object of any row. The text's form is the caller's (`core.http.answers.projection`). A
+second typed call, for a total, becomes a part of the same statement.
 """
 
 from collections.abc import Awaitable, Callable

@@ -19,8 +19,8 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from core.errors import FieldError, Invalid
-from core.http.errors import VALIDATION_FAILED
-from core.http.input import WHOLE_NUMBER
+from core.http.answers.errors import VALIDATION_FAILED
+from core.http.request.input import WHOLE_NUMBER
 
 Handler: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
 _JSON: Final = "application/json"

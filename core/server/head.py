@@ -7,8 +7,8 @@ from typing import Final
 from starlette.exceptions import HTTPException
 
 from core.errors import FieldError, Invalid
-from core.http.context import Header
-from core.http.errors import VALIDATION_FAILED
+from core.http.answers.errors import VALIDATION_FAILED
+from core.http.request.context import Header
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 

@@ -5,7 +5,7 @@
 | no request yet, or a part of a head (request line and headers) | HEAD_S, MAX_HEAD_BYTES | 408; 414 or 431 |
 | idle after an answer, also after stray line ends | the server's `timeout_keep_alive` | closed |
 | the rest of a body whose request was answered without it | the same, in all | closed |
-| a body that a route reads | `core.http.body`: a pause, a whole | 408 |
+| a body that a route reads | `core.http.request.body`: a pause, a whole | 408 |
 | a request is being answered | none: its client has nothing to do | |
 | an answer that its client does not take | UNREAD_S without a byte acknowledged | cut off |
 | answered for the last time, while its client may still be sending | LINGER_S | closed |
@@ -29,7 +29,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from core.errors import HandoverError
-from core.http.errors import error_response
+from core.http.answers.errors import error_response
 from core.server.delivery import Delivery, is_event_stream
 from core.server.head import MAX_HEAD_BYTES, check_host, check_size, head_too_large, url_too_long
 
@@ -249,7 +249,7 @@ class HttpProtocol(HttpToolsProtocol):
             flow=self.flow,
             logger=self.logger,
             access_logger=self.access_logger,
-            access_log=False,  # `core.http.access_log` has it
+            access_log=False,  # `core.http.answers.access_log` has it
             default_headers=self.server_state.default_headers,
             message_event=asyncio.Event(),
             expect_100_continue=self.expect_100_continue,

@@ -6,7 +6,7 @@ from fastapi import BackgroundTasks, Query, Response
 
 from core.deps import Actor, AppSettings, Db, Jobs
 from core.errors import Invalid, Unavailable
-from core.http.envelope import Envelope, ListEnvelope, error_responses
+from core.http.answers.envelope import Envelope, ListEnvelope, error_responses
 from core.http.routing import Router
 from core.jobs import JobConflict
 from features.audit import service

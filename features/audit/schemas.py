@@ -8,11 +8,11 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
 
-from core.http.fields import LEFT_OUT_IF_NONE
-from core.http.input import Input
-from core.http.pagination import Cursor
-from core.http.text import Text
-from core.http.timestamps import Timestamp
+from core.http.answers.pagination import Cursor
+from core.http.request.fields import LEFT_OUT_IF_NONE
+from core.http.request.input import Input
+from core.http.request.text import Text
+from core.http.request.timestamps import Timestamp
 
 RETENTION_KIND: Final = "audit.retention"
 RETENTION_ENTITY: Final = "audit"

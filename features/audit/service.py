@@ -3,8 +3,8 @@
 from typing import Final
 
 from core.database.client import Author, Database
-from core.http.envelope import ListEnvelope, listed
-from core.http.pagination import check_start, decode_place, encode_place, moment_of
+from core.http.answers.envelope import ListEnvelope, listed
+from core.http.answers.pagination import check_start, decode_place, encode_place, moment_of
 from core.jobs import Jobs, JobView
 from core.settings import Settings
 from features.audit import queries

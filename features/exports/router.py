@@ -6,9 +6,9 @@ from fastapi import BackgroundTasks, Path, Response
 from fastapi.responses import FileResponse
 
 from core.deps import Actor, AppSettings, Db, Jobs
-from core.http.envelope import Envelope, error_responses
+from core.http.answers.envelope import Envelope, error_responses
+from core.http.request.text import Text
 from core.http.routing import Router
-from core.http.text import Text
 from features.exports import service
 from features.exports.errors import ExportNotFound, ExportNotReady
 from features.exports.schemas import FILENAME

@@ -9,11 +9,19 @@ from core.database.client import Database
 from core.database.transaction import unit_of_work
 from core.deps import ActorName
 from core.errors import Unavailable
-from core.http.access import Principal
-from core.http.conditional import Precondition
-from core.http.envelope import ListEnvelope, listed
-from core.http.pagination import Key, Scope, check_start, decode_place, encode_place, moment_of, number_of
-from core.http.rows import Row
+from core.http.answers.conditional import Precondition
+from core.http.answers.envelope import ListEnvelope, listed
+from core.http.answers.pagination import (
+    Key,
+    Scope,
+    check_start,
+    decode_place,
+    encode_place,
+    moment_of,
+    number_of,
+)
+from core.http.answers.rows import Row
+from core.http.request.access import Principal
 from core.settings import Settings
 from features.files.changes.listeners import Work, check_links, tell
 from features.files.errors import ContentMissing, FileNotFound

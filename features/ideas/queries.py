@@ -17,12 +17,12 @@ from prisma.types import (
 )
 
 from core.database.client import Database
-from core.http.conditional import Precondition, Seen, WriteRow, as_seen
-from core.http.long_lists import LONG, LongList
-from core.http.pagination import Position, beyond
-from core.http.projection import Projected, projected, projected_in_order, projected_rows, total_of
-from core.http.rows import Row, row_of
-from core.http.timestamps import now
+from core.http.answers.conditional import Precondition, Seen, WriteRow, as_seen
+from core.http.answers.long_lists import LONG, LongList
+from core.http.answers.pagination import Position, beyond
+from core.http.answers.projection import Projected, projected, projected_in_order, projected_rows, total_of
+from core.http.answers.rows import Row, row_of
+from core.http.request.timestamps import now
 from features.ideas.errors import IdeaChanged, IdeaNotFound, ReferencedSystemNotFound
 from features.ideas.schemas import (
     CreateIdea,

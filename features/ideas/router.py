@@ -8,12 +8,12 @@ from fastapi import Depends, Path, Query, Request, Response, status
 from core.cache import Entry
 from core.deps import Cache, Db, Editor, Writer
 from core.errors import Conflict, Invalid, PreconditionFailed, TooLarge, Unavailable, UnsupportedMediaType
-from core.http.conditional import cached_response
-from core.http.envelope import Done, Envelope, ListEnvelope, error_responses
-from core.http.long_lists import LongList, spooled_list
+from core.http.answers.conditional import cached_response
+from core.http.answers.envelope import Done, Envelope, ListEnvelope, error_responses
+from core.http.answers.long_lists import LongList, spooled_list
+from core.http.answers.rows import done, text_entry
+from core.http.request.text import fault_of
 from core.http.routing import Router
-from core.http.rows import done, text_entry
-from core.http.text import fault_of
 from features.ideas import queries, service
 from features.ideas.cache import IDEA, KANBAN, KANBAN_KEY, LIST
 from features.ideas.errors import IdeaNotFound

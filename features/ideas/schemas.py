@@ -5,13 +5,13 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from core.http.fields import LEFT_OUT_IF_NONE
-from core.http.input import Input
-from core.http.numbers import Measure
-from core.http.pagination import Offset, Scope, TextCursor
-from core.http.text import EmptyIfNone, NotBlank, Text, Trimmed
-from core.http.timestamps import Timestamp
-from core.http.update import Update
+from core.http.answers.pagination import Offset, Scope, TextCursor
+from core.http.request.fields import LEFT_OUT_IF_NONE
+from core.http.request.input import Input
+from core.http.request.numbers import Measure
+from core.http.request.text import EmptyIfNone, NotBlank, Text, Trimmed
+from core.http.request.timestamps import Timestamp
+from core.http.request.update import Update
 
 ID_LENGTH: Final = 128
 TITLE_LENGTH: Final = 200

@@ -9,10 +9,10 @@ from core.database.client import Database
 from core.database.transaction import retried, unit_of_work
 from core.deps import Writing
 from core.errors import FieldError, Invalid
-from core.http.long_lists import Listing, Spool
-from core.http.pagination import Key, decode_place, encode_place, moment_of, number_of
-from core.http.projection import Projected
-from core.http.rows import Row
+from core.http.answers.long_lists import Listing, Spool
+from core.http.answers.pagination import Key, decode_place, encode_place, moment_of, number_of
+from core.http.answers.projection import Projected
+from core.http.answers.rows import Row
 from features.ideas import queries
 from features.ideas.schemas import PERSON_LENGTH, CreateIdea, IdeaQuery, OrderBy, Status, UpdateIdea
 from features.ideas.sql import match

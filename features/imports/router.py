@@ -7,12 +7,12 @@ from fastapi.responses import StreamingResponse
 
 from core.deps import Actor, AppSettings, Db, Jobs
 from core.errors import Invalid, Unavailable
-from core.http.body import allow_body
-from core.http.envelope import Envelope, ListEnvelope, error_responses
-from core.http.multipart import FORM_OVERHEAD_BYTES, NotAForm
-from core.http.pagination import Cursor, Limit, Offset
+from core.http.answers.envelope import Envelope, ListEnvelope, error_responses
+from core.http.answers.pagination import Cursor, Limit, Offset
+from core.http.request.body import allow_body
+from core.http.request.multipart import FORM_OVERHEAD_BYTES, NotAForm
+from core.http.request.text import Text
 from core.http.routing import Router
-from core.http.text import Text
 from core.jobs import JobConflict
 from features.imports import service
 from features.imports.errors import ImportNotFound, ImportNotUndoable, UploadInvalid, UploadTooLarge

@@ -6,9 +6,9 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
 
-from core.http.fields import is_none
-from core.http.input import DIGITS_ALONE, Input
-from core.http.timestamps import Timestamp
+from core.http.request.fields import is_none
+from core.http.request.input import DIGITS_ALONE, Input
+from core.http.request.timestamps import Timestamp
 from core.jobs import JobState
 from features.items.api import OnConflict
 

@@ -11,10 +11,10 @@ from pydantic import ValidationError
 
 from core.database.client import Author, Database
 from core.database.transaction import unit_of_work
-from core.http.envelope import ListEnvelope, listed
-from core.http.errors import VALIDATION_FAILED
-from core.http.multipart import FORM_OVERHEAD_BYTES
-from core.http.validation import field_errors
+from core.http.answers.envelope import ListEnvelope, listed
+from core.http.answers.errors import VALIDATION_FAILED
+from core.http.request.multipart import FORM_OVERHEAD_BYTES
+from core.http.request.validation import field_errors
 from core.jobs import JobNotFound, Jobs, JobState, JobView
 from core.settings import Settings
 from features.imports import queries

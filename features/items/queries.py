@@ -15,11 +15,11 @@ from prisma.types import (
 )
 
 from core.database.client import Database
-from core.http.conditional import Precondition, Seen, WriteRow, as_seen
-from core.http.pagination import Position, beyond
-from core.http.projection import Projected, projected, total_of
-from core.http.rows import row_of
-from core.http.timestamps import now
+from core.http.answers.conditional import Precondition, Seen, WriteRow, as_seen
+from core.http.answers.pagination import Position, beyond
+from core.http.answers.projection import Projected, projected, total_of
+from core.http.answers.rows import row_of
+from core.http.request.timestamps import now
 from features.items.errors import ItemChanged, ItemNotFound
 from features.items.schemas import CreateItem, Item, ItemFilter, UpdateItem
 

@@ -8,11 +8,11 @@ from fastapi import Depends, Path, Query, Request, Response, status
 from core.cache import Entry
 from core.deps import Cache, Db, Editor, Writer
 from core.errors import Conflict, Invalid, PreconditionFailed, TooLarge, Unavailable, UnsupportedMediaType
-from core.http.conditional import cached_response
-from core.http.envelope import Done, Envelope, ListEnvelope, error_responses
+from core.http.answers.conditional import cached_response
+from core.http.answers.envelope import Done, Envelope, ListEnvelope, error_responses
+from core.http.answers.rows import done
+from core.http.request.text import fault_of
 from core.http.routing import Router
-from core.http.rows import done
-from core.http.text import fault_of
 from features.items import service
 from features.items.cache import ITEM, LIST
 from features.items.errors import ItemNotFound

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from core.http.input import Input
-from core.http.pagination import Cursor, Limit, Offset
-from core.http.text import NotBlank, Text, Trimmed
-from core.http.timestamps import Timestamp
-from core.http.update import Update
+from core.http.answers.pagination import Cursor, Limit, Offset
+from core.http.request.input import Input
+from core.http.request.text import NotBlank, Text, Trimmed
+from core.http.request.timestamps import Timestamp
+from core.http.request.update import Update
 
 ID_LENGTH: Final = 512
 TITLE_LENGTH: Final = 200

@@ -6,10 +6,10 @@ from uuid import uuid4
 
 from core.database.client import Database
 from core.deps import Writing
-from core.http.long_lists import Listing
-from core.http.pagination import decode_position, encode_place
-from core.http.projection import Projected
-from core.http.rows import Row, row_of
+from core.http.answers.long_lists import Listing
+from core.http.answers.pagination import decode_position, encode_place
+from core.http.answers.projection import Projected
+from core.http.answers.rows import Row, row_of
 from features.items import queries
 from features.items.errors import ItemNotFound
 from features.items.schemas import CreateItem, Item, ItemQuery, UpdateItem

@@ -10,11 +10,11 @@ from fastapi import Depends, Header, Path, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from core.deps import Jobs
-from core.http.access import is_still_let_in
-from core.http.envelope import Envelope, ListEnvelope, error_responses, listed
-from core.http.pagination import Cursor, Limit, Offset
+from core.http.answers.envelope import Envelope, ListEnvelope, error_responses, listed
+from core.http.answers.pagination import Cursor, Limit, Offset
+from core.http.request.access import is_still_let_in
+from core.http.request.text import Text
 from core.http.routing import Router
-from core.http.text import Text
 from core.jobs import JobEnded, JobNotFound, JobState, JobView, TooManyStreams
 from features.jobs.schemas import ClockedJobs, Job, show
 from features.jobs.service import list_page

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from core.http.pagination import Scope, check_start, decode_place, encode_place, moment_of
+from core.http.answers.pagination import Scope, check_start, decode_place, encode_place, moment_of
 from core.jobs import Jobs, JobState, JobView
 
 

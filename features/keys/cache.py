@@ -1,7 +1,7 @@
 """Invalidation of the keys that processes keep in memory."""
 
 from core.database.writes import Write
-from core.http.access import KEY_TAG
+from core.http.request.access import KEY_TAG
 
 
 def renewed(write: Write) -> tuple[str, ...]:

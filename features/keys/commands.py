@@ -42,8 +42,8 @@ def create(
 
     from core.command import command_context
     from core.console import say_columns
-    from core.http.timestamps import now, to_iso
-    from core.http.validation import field_errors
+    from core.http.request.timestamps import now, to_iso
+    from core.http.request.validation import field_errors
     from features.keys.schemas import CreateKey
     from features.keys.service import create_key
 
@@ -70,7 +70,7 @@ def show() -> None:
     """List all keys, newest first, without the keys themselves."""
     from core.command import command_context
     from core.console import moment, say_columns
-    from core.http.timestamps import now
+    from core.http.request.timestamps import now
     from features.keys.queries import find_keys
     from features.keys.schemas import ApiKey
 

@@ -1,7 +1,7 @@
 """Manifest of the slice."""
 
 from core.feature import Feature
-from core.http.access import KEY_TAG
+from core.http.request.access import KEY_TAG
 from features.keys.cache import renewed
 from features.keys.router import router
 from features.keys.service import authenticate, tell_when_there_is_none

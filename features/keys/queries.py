@@ -6,8 +6,8 @@ from typing import cast
 from prisma.models import ApiKey as ApiKeyRow
 
 from core.database.client import Database
-from core.http.access import AccessScope
-from core.http.pagination import Position, beyond
+from core.http.answers.pagination import Position, beyond
+from core.http.request.access import AccessScope
 from features.keys.schemas import ApiKey, StoredKey
 
 

@@ -6,9 +6,9 @@ from fastapi import Depends, Path, Query, Response, status
 
 from core.deps import Actor, AppSettings, Db
 from core.errors import Invalid, TooLarge, Unavailable, UnsupportedMediaType
-from core.http.envelope import Done, ListEnvelope, error_responses
+from core.http.answers.envelope import Done, ListEnvelope, error_responses
+from core.http.request.text import Text
 from core.http.routing import Router
-from core.http.text import Text
 from features.keys import service
 from features.keys.errors import KeyNotFound, KeysOff
 from features.keys.schemas import ApiKey, CreatedKey, CreateKey, KeyQuery

@@ -9,12 +9,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from core.http.access import AccessScope
-from core.http.fields import LEFT_OUT_IF_NONE, without_default
-from core.http.input import Input
-from core.http.pagination import Cursor, Limit, Offset
-from core.http.text import NotBlank
-from core.http.timestamps import Timestamp
+from core.http.answers.pagination import Cursor, Limit, Offset
+from core.http.request.access import AccessScope
+from core.http.request.fields import LEFT_OUT_IF_NONE, without_default
+from core.http.request.input import Input
+from core.http.request.text import NotBlank
+from core.http.request.timestamps import Timestamp
 
 NAME_LENGTH: Final = 40
 KEY: Final = re.compile(r"hv_([0-9a-f]{12})_([0-9a-f]{64})", re.ASCII)

@@ -11,10 +11,10 @@ import structlog
 from core.database.client import Author, Database
 from core.database.transaction import retried
 from core.errors import FieldError, Invalid, Unavailable
-from core.http.access import Principal
-from core.http.envelope import ListEnvelope, listed
-from core.http.pagination import Position, check_start, decode_position, position_cursor
-from core.http.timestamps import now
+from core.http.answers.envelope import ListEnvelope, listed
+from core.http.answers.pagination import Position, check_start, decode_position, position_cursor
+from core.http.request.access import Principal
+from core.http.request.timestamps import now
 from core.platform import Platform
 from features.keys import queries
 from features.keys.errors import KeyNotFound

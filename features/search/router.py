@@ -6,10 +6,10 @@ from fastapi import BackgroundTasks, Path, Query, Request, Response
 
 from core.cache import Entry, cache_key
 from core.deps import Actor, Cache, Db, Holder, Jobs
-from core.http.conditional import cached_response, json_entry
-from core.http.envelope import Envelope, ListEnvelope, error_responses
+from core.http.answers.conditional import cached_response, json_entry
+from core.http.answers.envelope import Envelope, ListEnvelope, error_responses
+from core.http.request.text import Text
 from core.http.routing import Router
-from core.http.text import Text
 from core.jobs import JobConflict
 from features.files.api import audience_of
 from features.jobs.api import Job, show

@@ -8,11 +8,11 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from core.http.fields import always_there
-from core.http.input import Input
-from core.http.pagination import CappedLimit
-from core.http.text import NotBlank
-from core.http.timestamps import Timestamp
+from core.http.answers.pagination import CappedLimit
+from core.http.request.fields import always_there
+from core.http.request.input import Input
+from core.http.request.text import NotBlank
+from core.http.request.timestamps import Timestamp
 
 DocumentType = Literal["endpoint", "guide", "adr", "template", "diagram"]
 Source = Literal["openapi", "asyncapi", "markdown", "upload"]

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 from core.database.client import Database
 from core.database.transaction import unit_of_work
-from core.http.envelope import ListEnvelope, listed
+from core.http.answers.envelope import ListEnvelope, listed
 from core.settings import Settings
 from features.files import api as files
 from features.files.api import Audience

@@ -7,7 +7,7 @@ from fastapi import Depends, Request, Response
 
 from core.cache import Entry
 from core.deps import Cache, platform_of
-from core.http.conditional import cached_response, fixed_response, json_entry
+from core.http.answers.conditional import cached_response, fixed_response, json_entry
 from core.http.routing import Router
 from features.specs import service
 from features.specs.cache import STATUS

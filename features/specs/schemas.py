@@ -5,8 +5,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from core.http.fields import always_there
-from core.http.timestamps import Timestamp
+from core.http.request.fields import always_there
+from core.http.request.timestamps import Timestamp
 
 
 class SpecStatus(BaseModel):

@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from core.cache import Entry, Policy, cache_key
 from core.deps import Cache, Db, Features, Holder
 from core.errors import Invalid, Unavailable
-from core.http.conditional import cached_response, json_entry
-from core.http.envelope import error_responses
+from core.http.answers.conditional import cached_response, json_entry
+from core.http.answers.envelope import error_responses
 from core.http.routing import Router
 from features.files import api as files
 from features.files.api import FilesStats

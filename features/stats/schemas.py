@@ -6,10 +6,10 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from core.http.input import Input
-from core.http.pagination import CappedLimit
-from core.http.text import NotBlank
-from core.http.timestamps import Timestamp
+from core.http.answers.pagination import CappedLimit
+from core.http.request.input import Input
+from core.http.request.text import NotBlank
+from core.http.request.timestamps import Timestamp
 from features.files.api import FileMetadata
 from features.ideas.api import Idea
 from features.systems.api import System

@@ -19,7 +19,7 @@ import pytest
 from core.database.client import Database
 from core.database.errors import DatabaseUnavailable, LockTimeout, StatementTimeout
 from core.database.transaction import unit_of_work
-from core.http.projection import projected
+from core.http.answers.projection import projected
 from core.server.embedded.server import Account
 from features.items.schemas import Item
 from tests.database.engines import connected

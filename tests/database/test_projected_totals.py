@@ -12,7 +12,7 @@ from prisma.errors import PrismaError
 from core.database.client import Database
 from core.database.errors import NotSupported
 from core.database.transaction import unit_of_work
-from core.http.projection import Projected, projected, total_of
+from core.http.answers.projection import Projected, projected, total_of
 from features.items.schemas import Item
 from features.items.tests.factories import seed
 from tests.database.test_projection import ORDER, Undated, plainly

@@ -18,12 +18,12 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from core.database.client import Database
-from core.http.fields import LEFT_OUT_IF_NONE
-from core.http.numbers import LARGEST, Measure
-from core.http.pagination import decode_cursor
-from core.http.projection import Projected, projected
-from core.http.text import EmptyIfNone
-from core.http.timestamps import Timestamp
+from core.http.answers.pagination import decode_cursor
+from core.http.answers.projection import Projected, projected
+from core.http.request.fields import LEFT_OUT_IF_NONE
+from core.http.request.numbers import LARGEST, Measure
+from core.http.request.text import EmptyIfNone
+from core.http.request.timestamps import Timestamp
 from features.items.schemas import Item
 from features.items.tests.factories import seed
 from tests.fixtures.database import Connection

@@ -7,7 +7,7 @@ from prisma.errors import InputError
 
 from core.database.client import Database
 from core.database.transaction import unit_of_work
-from core.http.projection import Projected, projected
+from core.http.answers.projection import Projected, projected
 from features.items.schemas import Item
 from features.items.tests.factories import seed
 from tests.fixtures.database import Connection

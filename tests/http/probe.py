@@ -16,11 +16,11 @@ from core.database.errors import PoolExhausted
 from core.deps import Actor
 from core.errors import Conflict, FieldError, Invalid, NotFound, Unavailable
 from core.feature import Feature
-from core.http.body import allow_body
-from core.http.pagination import Limit
+from core.http.answers.pagination import Limit
+from core.http.request.body import allow_body
+from core.http.request.text import Text, Trimmed
+from core.http.request.timestamps import Timestamp
 from core.http.routing import Router
-from core.http.text import Text, Trimmed
-from core.http.timestamps import Timestamp
 from core.settings import Settings
 
 SECRET = "SELECT * FROM secrets WHERE password = 'hunter2'"

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from core.http.access import FAILURES, LIFETIME_S
+from core.http.request.access import FAILURES, LIFETIME_S
 from features.keys.tests.factories import bearer, make_key
 from tests.fixtures.trail import audit_of
 from tests.fixtures.waiting import wait_for

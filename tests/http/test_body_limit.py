@@ -44,7 +44,7 @@ async def test_route_raises_its_limit_from_a_setting(probe: httpx.AsyncClient) -
 async def test_a_client_that_pauses_is_not_waited_for(
     probe: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    monkeypatch.setattr("core.http.body.LONGEST_PAUSE_S", 0.05)
+    monkeypatch.setattr("core.http.request.body.LONGEST_PAUSE_S", 0.05)
 
     async def body() -> Any:
         yield b"--b\r\n"
@@ -60,7 +60,7 @@ async def test_an_ordinary_body_has_a_time_in_all(
     probe: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However busily it is sent; one that a route streams may go on."""
-    monkeypatch.setattr("core.http.body.LONGEST_BODY_S", 0.1)
+    monkeypatch.setattr("core.http.request.body.LONGEST_BODY_S", 0.1)
 
     async def body() -> Any:
         for _ in range(100):

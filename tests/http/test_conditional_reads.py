@@ -9,10 +9,10 @@ from fastapi import FastAPI, Request, Response
 from core.cache import Entry, Policy
 from core.deps import Cache
 from core.errors import NotFound
-from core.http import errors
-from core.http.client import ClientResolver
-from core.http.conditional import cached_response
-from core.http.request import RequestMiddleware
+from core.http.answers import errors
+from core.http.answers.conditional import cached_response
+from core.http.request.client import ClientResolver
+from core.http.request.middleware import RequestMiddleware
 from core.http.routing import Router
 
 POLICY = Policy("probe.conditional", ttl_s=60, tags=("probe-conditional",))

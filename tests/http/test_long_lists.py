@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from core.database.client import Database
-from core.http import long_lists
-from core.http.projection import Projected
+from core.http.answers import long_lists
+from core.http.answers.projection import Projected
 from features.ideas.tests.factories import new_idea
 from features.ideas.tests.factories import seed as seed_ideas
 from features.items import service as items

@@ -11,9 +11,10 @@ from pydantic import BaseModel
 
 from core.deps import IfMatch
 from core.errors import PreconditionFailed
-from core.http import errors, openapi
-from core.http.conditional import Precondition, row_entry, row_etag
-from core.http.envelope import Envelope
+from core.http.about import openapi
+from core.http.answers import errors
+from core.http.answers.conditional import Precondition, row_entry, row_etag
+from core.http.answers.envelope import Envelope
 from core.settings import Settings
 
 

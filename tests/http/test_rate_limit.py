@@ -8,7 +8,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from core.http.rate_limit import RateLimiter, Verdict
+from core.http.request.rate_limit import RateLimiter, Verdict
 from tests.fixtures.waiting import wait_for
 from tests.http.probe import probe_client
 

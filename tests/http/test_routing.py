@@ -9,7 +9,7 @@ from fastapi import BackgroundTasks, Body, Cookie, Depends, FastAPI, Form, Heade
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from core.http import errors
+from core.http.answers import errors
 from core.http.routing import Router
 
 DONE: list[str] = []

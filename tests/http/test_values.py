@@ -15,12 +15,12 @@ from core.errors import (
     RateLimited,
     Unavailable,
 )
-from core.http.conditional import body_etag, matches
-from core.http.envelope import Envelope, listed
-from core.http.pagination import decode_cursor, decode_place, encode_cursor
-from core.http.text import Text, Trimmed
-from core.http.timestamps import Timestamp, now, to_iso
-from core.http.validation import shown
+from core.http.answers.conditional import body_etag, matches
+from core.http.answers.envelope import Envelope, listed
+from core.http.answers.pagination import decode_cursor, decode_place, encode_cursor
+from core.http.request.text import Text, Trimmed
+from core.http.request.timestamps import Timestamp, now, to_iso
+from core.http.request.validation import shown
 
 LONE = "\ud800"
 

@@ -18,7 +18,7 @@ import asyncpg
 import httpx
 import pytest
 
-from core.http.pagination import Position, position_cursor
+from core.http.answers.pagination import Position, position_cursor
 from tests.fixtures.application import RunningApp
 from tests.fixtures.database import Connection
 from tests.fixtures.services import TestServices

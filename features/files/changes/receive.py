@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from core.errors import HandoverError, Unavailable
-from core.http.multipart import FormReader, MalformedForm, Part, add_field
+from core.http.request.multipart import FormReader, MalformedForm, Part, add_field
 from features.files.errors import FileRefused, FileTooLarge, UploadInvalid, UploadTooSlow
 from features.files.schemas import Received
 from features.files.storage.formats import FORMATS

@@ -7,8 +7,8 @@ from prisma.models import File as FileRow
 from prisma.types import FileUpdateInput, FileWhereInput, FileWhereUniqueInput
 
 from core.database.client import Database
-from core.http.conditional import Precondition
-from core.http.timestamps import now
+from core.http.answers.conditional import Precondition
+from core.http.request.timestamps import now
 from features.files.errors import FileChanged, FileNotFound, IdeaUnknown
 from features.files.schemas import Audience, FileMetadata, Received, StoredFile, UpdateFile, UploadFields
 

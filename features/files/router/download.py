@@ -17,9 +17,9 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from core.errors import RangeNotSatisfiable
-from core.http.conditional import http_date, is_unchanged
-from core.http.context import context_of, header_of
-from core.http.errors import error_response
+from core.http.answers.conditional import http_date, is_unchanged
+from core.http.answers.errors import error_response
+from core.http.request.context import context_of, header_of
 
 # A transformed answer (gzip) would have another length, other ranges and another tag.
 _CACHING: Final = "private, no-cache, no-transform"

@@ -9,9 +9,9 @@ from core.cache import Cache as CacheService
 from core.cache import Entry, cache_key
 from core.deps import Actor, AppSettings, Cache, Db
 from core.errors import Invalid, Unavailable
-from core.http.conditional import cached_response, json_entry
-from core.http.envelope import Envelope, ListEnvelope, error_responses
-from core.http.text import Text
+from core.http.answers.conditional import cached_response, json_entry
+from core.http.answers.envelope import Envelope, ListEnvelope, error_responses
+from core.http.request.text import Text
 from features.files import service
 from features.files.cache import FILE, LIST, STATISTICS
 from features.files.errors import FileNotFound

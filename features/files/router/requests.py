@@ -6,8 +6,8 @@ from fastapi import Depends, Path
 
 from core.deps import Actor, AppSettings, Db, Features, Jobs
 from core.errors import Invalid, TooLarge, UnsupportedMediaType
+from core.http.request.text import fault_of
 from core.http.routing import Router
-from core.http.text import fault_of
 from features.files.changes.listeners import Work
 from features.files.errors import FileNotFound
 from features.files.schemas import ID_LENGTH

@@ -8,9 +8,9 @@ from fastapi.responses import StreamingResponse
 
 from core.deps import Actor, AppSettings, Db
 from core.errors import RangeNotSatisfiable, Unavailable
-from core.http.body import allow_body
-from core.http.envelope import Done, error_responses
-from core.http.multipart import FORM_OVERHEAD_BYTES
+from core.http.answers.envelope import Done, error_responses
+from core.http.request.body import allow_body
+from core.http.request.multipart import FORM_OVERHEAD_BYTES
 from features.files import service
 from features.files.changes.upload import Outcome, upload
 from features.files.errors import FileNotFound

@@ -10,7 +10,7 @@ from typing import Final
 
 import orjson
 
-from core.http.text import fault_of
+from core.http.request.text import fault_of
 from features.imports.errors import SourceUnavailable
 from features.imports.lowdb.identifiers import SeenIds
 from features.imports.lowdb.previous import Previous

@@ -10,8 +10,8 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final, NoReturn
 
-from core.http.text import fault_of
-from core.http.timestamps import from_iso, to_iso
+from core.http.request.text import fault_of
+from core.http.request.timestamps import from_iso, to_iso
 
 _LARGEST_INTEGER: Final = 2**31 - 1
 _DEEPEST: Final = 64

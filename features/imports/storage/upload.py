@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from core.http.multipart import FormReader, MalformedForm, Part, add_field
+from core.http.request.multipart import FormReader, MalformedForm, Part, add_field
 from features.imports.errors import UploadInvalid, UploadTooLarge
 from features.imports.storage.folders import SOURCE, private, storing
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import HandoverError
-from core.http.multipart import NotAForm
+from core.http.request.multipart import NotAForm
 from features.imports.errors import StorageUnavailable, UploadInvalid, UploadTooLarge
 from features.imports.storage.folders import Folders
 from features.imports.storage.upload import Upload, receive

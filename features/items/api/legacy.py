@@ -16,9 +16,9 @@ from pydantic_core import ErrorDetails
 from typing_extensions import TypedDict
 
 from core.errors import FieldError
-from core.http.text import fault_of
-from core.http.timestamps import from_iso, to_iso
-from core.http.validation import MAX_DETAILS, field_errors
+from core.http.request.text import fault_of
+from core.http.request.timestamps import from_iso, to_iso
+from core.http.request.validation import MAX_DETAILS, field_errors
 from features.items.errors import InvalidLegacyItem
 from features.items.schemas import (
     ID_LENGTH,

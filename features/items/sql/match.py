@@ -7,7 +7,7 @@ from typing import Final
 from core.database.client import Database
 from core.database.conditions import Arguments
 from core.database.places import KeyOrder, Place, page_statement, places_of
-from core.http.pagination import Position
+from core.http.answers.pagination import Position
 from features.items.schemas import ItemFilter
 
 # Longer texts are searched as far as this, in characters: the index holds no more words of one row.

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.database.client import Database
-from core.http.pagination import Position, decode_position, position_cursor
+from core.http.answers.pagination import Position, decode_position, position_cursor
 from features.items import service
 from features.items.queries import SCOPE
 from features.items.schemas import Category, ItemFilter, ItemQuery, Priority, Status

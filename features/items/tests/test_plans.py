@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from core.database.client import Database
-from core.http.pagination import Position
+from core.http.answers.pagination import Position
 from features.items import queries
 from features.items.schemas import ItemFilter
 from features.items.sql.match import match_statement

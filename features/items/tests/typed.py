@@ -6,8 +6,8 @@ from prisma.models import Item as ItemRow
 from prisma.types import ItemWhereInput
 
 from core.database.client import Database
-from core.http.envelope import listed
-from core.http.pagination import Position, position_cursor
+from core.http.answers.envelope import listed
+from core.http.answers.pagination import Position, position_cursor
 from features.items.queries import SCOPE
 from features.items.schemas import Category, Item, ItemFilter, Priority, Status
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from core.database.client import Database
-from core.http.access import AccessScope
-from core.http.timestamps import now
+from core.http.request.access import AccessScope
+from core.http.request.timestamps import now
 from features.keys.schemas import CreatedKey, CreateKey
 from features.keys.service import create_key
 

@@ -8,7 +8,7 @@ import pytest
 
 from core.database.client import Database
 from core.feature import ActivityKind, Feature
-from core.http.access import Principal
+from core.http.request.access import Principal
 from core.settings import Settings
 from features.stats.tests.factories import (
     FILES,

@@ -17,10 +17,10 @@ from prisma.types import (
 )
 
 from core.database.client import Database
-from core.http.conditional import Precondition, Seen, WriteRow, as_seen
-from core.http.pagination import Position, beyond
-from core.http.rows import Row
-from core.http.timestamps import now
+from core.http.answers.conditional import Precondition, Seen, WriteRow, as_seen
+from core.http.answers.pagination import Position, beyond
+from core.http.answers.rows import Row
+from core.http.request.timestamps import now
 from features.systems.errors import SystemChanged, SystemNameTaken, SystemNotFound
 from features.systems.schemas import (
     CreateSystem,

@@ -4,7 +4,7 @@ from fastapi import Response
 
 from core.deps import Actor, AppSettings, Db, Jobs
 from core.errors import Unavailable
-from core.http.envelope import Done, error_responses
+from core.http.answers.envelope import Done, error_responses
 from features.jobs.api import Job, show
 from features.systems.errors import CheckAllFailed, CheckAllStopped, SystemNotFound
 from features.systems.health.check import check, fetcher_of

@@ -4,8 +4,8 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Path
 
+from core.http.request.text import fault_of
 from core.http.routing import Router
-from core.http.text import fault_of
 from features.systems.errors import SystemNotFound
 from features.systems.schemas import ID_LENGTH
 

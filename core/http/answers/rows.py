@@ -9,9 +9,9 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from core.cache import Entry
-from core.http.conditional import body_etag, row_entry, row_etag
-from core.http.envelope import envelope_json, list_ends
-from core.http.projection import Projected
+from core.http.answers.conditional import body_etag, row_entry, row_etag
+from core.http.answers.envelope import envelope_json, list_ends
+from core.http.answers.projection import Projected
 
 LONG: Final = 1_048_576
 """Upper bound of the bytes hashed on the event loop: about a millisecond."""

@@ -17,9 +17,9 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from core.errors import Invalid
-from core.http.errors import VALIDATION_FAILED
-from core.http.input import Input
-from core.http.validation import field_errors
+from core.http.answers.errors import VALIDATION_FAILED
+from core.http.request.input import Input
+from core.http.request.validation import field_errors
 
 _TOO_LONG: Final = frozenset({"string_too_long", "too_long"})
 

@@ -20,11 +20,11 @@ import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.errors import Forbidden, HandoverError, RateLimited, Unauthorized, Unavailable
-from core.http.client import limit_key
-from core.http.context import PROBES, context_of, header_of
-from core.http.errors import error_response
-from core.http.rate_limit import RateLimiter
-from core.http.timestamps import now
+from core.http.answers.errors import error_response
+from core.http.request.client import limit_key
+from core.http.request.context import PROBES, context_of, header_of
+from core.http.request.rate_limit import RateLimiter
+from core.http.request.timestamps import now
 
 if TYPE_CHECKING:
     from core.database.client import Database

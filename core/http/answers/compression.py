@@ -13,7 +13,7 @@ from typing import Final
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.http.context import list_of
+from core.http.request.context import list_of
 
 _LEVEL: Final = 6
 """Compression level: costs a third of level 9 and saves nearly as much."""

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, Response
 
 from core.errors import NotFound
-from core.http.conditional import fixed_response
+from core.http.answers.conditional import fixed_response
 from core.http.routing import Router
 
 # The package keeps a current Swagger UI as plain files; its Python code is not used.

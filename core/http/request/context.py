@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final, cast
 from starlette.types import Scope
 
 if TYPE_CHECKING:
-    from core.http.access import Access, Principal
-    from core.http.conditional import Resolved
+    from core.http.answers.conditional import Resolved
+    from core.http.request.access import Access, Principal
     from core.platform import Platform
 
 Header = tuple[bytes, bytes]

@@ -8,7 +8,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import HandoverError
-from core.http.fields import LEFT_OUT_IF_NONE, always_there
+from core.http.request.fields import LEFT_OUT_IF_NONE, always_there
 
 T = TypeVar("T")
 
@@ -91,7 +91,7 @@ def error_responses(*errors: type[HandoverError]) -> dict[int | str, dict[str, A
     """OpenAPI responses of a route's errors: `responses=error_responses(NotFound)`.
 
     The errors that any route can answer (400 where input is checked, 429, 500, 503) are added by
-    `core.http.openapi`.
+    `core.http.about.openapi`.
     """
     content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{ErrorBody.__name__}"}}}
     return {

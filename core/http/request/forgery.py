@@ -14,8 +14,8 @@ from typing import Final
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.errors import Forbidden, HandoverError, Misdirected
-from core.http.context import PROBES, header_of
-from core.http.errors import error_response
+from core.http.answers.errors import error_response
+from core.http.request.context import PROBES, header_of
 from core.settings import Settings
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -16,8 +16,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import UnsupportedMediaType
-from core.http.context import context_of, header_of
-from core.http.errors import error_response
+from core.http.answers.errors import error_response
+from core.http.request.context import context_of, header_of
 
 _NOT_ENCODED: Final = frozenset({b"", b"identity"})
 LONGEST_PAUSE_S = 20.0

@@ -19,11 +19,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.cache import Address, Cache, Entry, Outcome
 from core.errors import HandoverError
-from core.http.compression import Compression, gzip, takes_gzip, weak
-from core.http.conditional import CONDITIONS, REVALIDATE, Resolved, is_unchanged
-from core.http.context import Header, context_of
-from core.http.errors import error_response
-from core.http.long_lists import LongList
+from core.http.answers.compression import Compression, gzip, takes_gzip, weak
+from core.http.answers.conditional import CONDITIONS, REVALIDATE, Resolved, is_unchanged
+from core.http.answers.errors import error_response
+from core.http.answers.long_lists import LongList
+from core.http.request.context import Header, context_of
 from core.platform import Platform
 
 MAX_URLS: Final = 4096

@@ -9,8 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from core.http.fields import LEFT_OUT_IF_NONE, always_there
-from core.http.health import (
+from core.http.about.health import (
     Health,
     Live,
     Ready,
@@ -18,8 +17,9 @@ from core.http.health import (
     database_health,
     readiness,
 )
+from core.http.request.fields import LEFT_OUT_IF_NONE, always_there
+from core.http.request.timestamps import now
 from core.http.routing import Router
-from core.http.timestamps import now
 from core.observability import metrics
 from core.platform import Platform
 

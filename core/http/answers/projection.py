@@ -18,11 +18,11 @@ from pydantic.fields import FieldInfo
 from core.database import json as sql
 from core.database.client import Database
 from core.database.projection import Projection, project
-from core.http.fields import is_none
-from core.http.numbers import LARGEST, Measure
-from core.http.pagination import Position, Scope, encode_cursor, position_cursor
-from core.http.text import EmptyIfNone
-from core.http.timestamps import Timestamp
+from core.http.answers.pagination import Position, Scope, encode_cursor, position_cursor
+from core.http.request.fields import is_none
+from core.http.request.numbers import LARGEST, Measure
+from core.http.request.text import EmptyIfNone
+from core.http.request.timestamps import Timestamp
 
 NEWEST_FIRST: Final = ("created_at", "id")
 """Columns of the order that most lists have: cursors are positions in it."""

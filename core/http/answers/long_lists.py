@@ -21,12 +21,12 @@ from core.cache import Cache, Entry, Policy, cache_key
 from core.database.client import Database
 from core.database.transaction import unit_of_work
 from core.errors import Unavailable
-from core.http.conditional import REVALIDATE, cached_response, is_unchanged
-from core.http.context import context_of
-from core.http.envelope import list_ends
-from core.http.pagination import check_start
-from core.http.projection import Projected
-from core.http.rows import list_body, text_entry
+from core.http.answers.conditional import REVALIDATE, cached_response, is_unchanged
+from core.http.answers.envelope import list_ends
+from core.http.answers.pagination import check_start
+from core.http.answers.projection import Projected
+from core.http.answers.rows import list_body, text_entry
+from core.http.request.context import context_of
 
 LONG: Final = 5_000
 """Upper bound of a list that is held in memory, and cached, in rows."""

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from core.http.context import Header
+from core.http.request.context import Header
 
 _COMMON: Final[tuple[Header, ...]] = (
     (b"x-content-type-options", b"nosniff"),

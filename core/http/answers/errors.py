@@ -18,8 +18,8 @@ from starlette.types import Scope
 
 from core.database.errors import as_error
 from core.errors import ABSENT, STATUS_BY_KIND, Crash, FieldError, HandoverError
-from core.http.context import RequestContext, header_of
-from core.http.validation import field_errors, safe_text, shown
+from core.http.request.context import RequestContext, header_of
+from core.http.request.validation import field_errors, safe_text, shown
 
 log = structlog.get_logger("handover.http")
 

@@ -17,11 +17,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from core.database.meter import Meter, current_meter
-from core.http import access_log, metrics
-from core.http.client import ClientResolver
-from core.http.context import Header, RequestContext, bind, header_of
-from core.http.errors import error_response
-from core.http.security import headers_for
+from core.http.about import metrics
+from core.http.answers import access_log
+from core.http.answers.errors import error_response
+from core.http.answers.security import headers_for
+from core.http.request.client import ClientResolver
+from core.http.request.context import Header, RequestContext, bind, header_of
 
 log = structlog.get_logger("handover.http")
 

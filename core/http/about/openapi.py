@@ -9,9 +9,9 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from core.feature import Feature
-from core.http.access import is_open, needed_scope
-from core.http.envelope import ErrorBody, ErrorDetail
-from core.http.idempotency import HEADER, LONGEST_KEY, REPLAYED
+from core.http.answers.envelope import ErrorBody, ErrorDetail
+from core.http.request.access import is_open, needed_scope
+from core.http.request.idempotency import HEADER, LONGEST_KEY, REPLAYED
 from core.http.routing import parameters
 
 _REF: Final = "#/components/schemas/{model}"

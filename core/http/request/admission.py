@@ -5,9 +5,9 @@ from typing import Final
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.errors import RateLimited, Unavailable
-from core.http.context import PROBES, Header, context_of
-from core.http.errors import error_response
-from core.http.rate_limit import RateLimiter
+from core.http.answers.errors import error_response
+from core.http.request.context import PROBES, Header, context_of
+from core.http.request.rate_limit import RateLimiter
 
 _DRAINING_RETRY_S: Final = 2
 

@@ -10,8 +10,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.errors import Forbidden
-from core.http.context import context_of, header_of
-from core.http.errors import error_response
+from core.http.answers.errors import error_response
+from core.http.request.context import context_of, header_of
 
 _METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE"
 _REQUEST_HEADERS: Final = (

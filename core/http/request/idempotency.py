@@ -15,9 +15,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.database.transaction import committing_with
 from core.errors import FieldError, HandoverError, Invalid
-from core.http.context import context_of, header_of
-from core.http.errors import error_response
-from core.http.multipart import FORM_OVERHEAD_BYTES, FormDigest, NotAForm
+from core.http.answers.errors import error_response
+from core.http.request.context import context_of, header_of
+from core.http.request.multipart import FORM_OVERHEAD_BYTES, FormDigest, NotAForm
 from core.idempotency import Answer, Claim, KeyHeld
 
 HEADER: Final = "Idempotency-Key"

@@ -17,8 +17,8 @@ from starlette.types import Scope
 
 from core.cache import Entry
 from core.errors import HandoverError, PreconditionFailed
-from core.http.context import context_of, header_of, list_of
-from core.http.envelope import envelope_json
+from core.http.answers.envelope import envelope_json
+from core.http.request.context import context_of, header_of, list_of
 
 if TYPE_CHECKING:
     from core.cache import Cache, Policy
@@ -184,8 +184,8 @@ async def cached_response(
     """Response from the cache or from `load`, as 200 or 304; `X-Cache` says which it was. Raises
     PreconditionFailed.
 
-    With a `by_url` policy later requests for the same URL are answered by `core.http.response_cache`, which
-    calls `load` again: it must hold on to nothing of this request.
+    With a `by_url` policy later requests for the same URL are answered by `core.http.answers.response_cache`,
+    which calls `load` again: it must hold on to nothing of this request.
     """
     entry, outcome = await cache.get_or_load(policy, key, load)
     context_of(request.scope).resolved = Resolved(policy, key, load, media_type)

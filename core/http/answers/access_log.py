@@ -10,9 +10,9 @@ from typing import Final
 
 import structlog
 
-from core.http import metrics
-from core.http.context import PROBES
-from core.http.metrics import AnsweredRequest
+from core.http.about import metrics
+from core.http.about.metrics import AnsweredRequest
+from core.http.request.context import PROBES
 from core.observability import logging
 from core.observability.deferred import Deferred
 

@@ -9,8 +9,8 @@ from typing import Final
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.errors import NotFound
-from core.http.context import PROBES, context_of
-from core.http.errors import error_response
+from core.http.answers.errors import error_response
+from core.http.request.context import PROBES, context_of
 
 METRICS: Final = "/metrics"
 

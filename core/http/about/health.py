@@ -8,9 +8,9 @@ from typing import Final, Literal
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.http.envelope import ErrorBody
-from core.http.fields import LEFT_OUT_IF_NONE, always_there
-from core.http.timestamps import Timestamp
+from core.http.answers.envelope import ErrorBody
+from core.http.request.fields import LEFT_OUT_IF_NONE, always_there
+from core.http.request.timestamps import Timestamp
 from core.jobs.statements import WRITABLE
 from core.platform import Platform
 

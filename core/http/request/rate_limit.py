@@ -24,7 +24,7 @@ from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
 
-from core.http.client import limit_key
+from core.http.request.client import limit_key
 
 log = structlog.get_logger("handover.http")
 
