@@ -5,6 +5,8 @@ from dataclasses import replace
 from typing import Final, get_args
 from uuid import uuid4
 
+import orjson
+
 from core.database.client import Database
 from core.database.transaction import retried, unit_of_work
 from core.deps import Writing
@@ -69,7 +71,7 @@ async def update_idea(writer: Writing, idea_id: str, values: UpdateIdea) -> Row:
     """
     if values.held_back:
         found = await queries.find_idea(writer.db, idea_id)
-        values.settle(None if found is None else found.model_dump())
+        values.settle(None if found is None else orjson.loads(queries.shown(found).data))
 
     async def update(tx: Database) -> Row:
         if values.system_id is not None:
