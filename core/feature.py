@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ActivityKind:
-    """How the audit entries of one entity are told where recent activity is shown: System "Orders API" was
+    """Texts of one entity's audit entries where recent activity is shown: System "Orders API" was
     updated. `name` is the field of an entry that says what the row is called, `verbs` has the word of each
     action that is told. An answer that tells them hangs on the cache tags `tags`.
 

@@ -17,7 +17,7 @@ class Breaker:
         return self._asks_again_at is None
 
     def admits(self) -> bool:
-        """Whether this caller may ask. After the rest only the first one may, until it has reported."""
+        """True if this caller may ask. After the rest only the first one may, until it has reported."""
         if self._asks_again_at is None:
             return True
         now = self._clock()

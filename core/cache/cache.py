@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 VERSIONS_FILE: Final = "cache.versions"
 COUNTING_S: Final = 0.25
-"""How much later the figures know of entries that were peeked at: counting each at once would cost more than
+"""Delay in seconds of the figures of entries that were peeked at: counting each at once would cost more than
 finding it.
 """
 
@@ -46,7 +46,7 @@ class Follower(Protocol):
 
     @property
     def settled(self) -> bool:
-        """Whether this process reads the database as of the host's present life."""
+        """True if this process reads the database as of the host's present life."""
 
     async def catch_up(self) -> None:
         """Look now. Raises nothing: where that was not possible, the last look is as old as it was."""

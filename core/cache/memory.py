@@ -11,7 +11,7 @@ from core.cache import metrics
 from core.cache.policy import LARGEST_SHARE, Entry
 
 OVERHEAD_BYTES: Final = 900
-"""What an entry costs beside its text: the objects around it, measured roughly."""
+"""Bytes of an entry beside its text: the objects around it, measured roughly."""
 
 
 @dataclass(frozen=True, slots=True)

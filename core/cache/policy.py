@@ -1,4 +1,4 @@
-"""What a slice declares and hands over: policies, keys and finished entries."""
+"""Policies, keys and entries: the part of the cache that slices declare and hand over."""
 
 import json
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ KeyInput = str | int | float | bool | None
 
 
 class Outcome(StrEnum):
-    """How a read was answered; the value is what `X-Cache` says."""
+    """Outcome of a read; the value is that of `X-Cache`."""
 
     HIT = "HIT"
     MISS = "MISS"
@@ -52,7 +52,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How one kind of answer is cached; declared once in a slice's `cache.py`.
+    """Cache policy of one kind of answer; declared once in a slice's `cache.py`.
 
     `name` is dotted and unique (`items.list`); `ttl_s` is in seconds, None takes `CACHE_TTL_S`; `version` is
     raised when the bytes change their shape. `tags` name what the answer depends on, and `{key}` in a tag

@@ -27,7 +27,7 @@ from core.cache.versions import WORD_BYTES
 NAMESPACE: Final = "handover:entry"
 FORMAT: Final = b"\x03"
 REST_S: Final = 1.0
-"""How long Redis is left alone after a failure."""
+"""Seconds for which Redis is not asked after a failure."""
 COMMANDS_AT_ONCE: Final = 32
 """Commands under way in one process; more wait for their turn within their time limit."""
 MAX_CONNECTIONS: Final = 1000

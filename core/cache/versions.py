@@ -77,11 +77,11 @@ class TagVersions:
 
     @property
     def origin(self) -> str:
-        """What this process is called in the log of changes: the host, by a random name, and its number."""
+        """Name of this process in the log of changes: the host, by a random name, and its number."""
         return f"{self._map[HOST].hex()}/{os.getpid()}"
 
     def sees_to(self, origin: str | None) -> bool:
-        """Whether a process of this host that still runs has written it: that renews versions here itself.
+        """True if a process of this host that still runs has written it: it renews the versions itself.
 
         Of one that was killed a statement may be carried out later, when what it waited for is free.
         """
@@ -115,7 +115,7 @@ class TagVersions:
         self._moments[WANTED_AT] = moment
 
     def lead(self) -> bool:
-        """Whether this process is the one of the host that looks; it stays so until it ends."""
+        """True if this process is the one of the host that looks; it stays so until it ends."""
         self._follow()
         return try_lock(self._descriptor, exclusive=True)
 

@@ -22,9 +22,9 @@ IDLE_AFTER_S: Final = 1.0
 TIMEOUT_S: Final = 2.0
 """A look that takes longer is taken for a lost connection."""
 RETRY_S: Final = 0.25
-"""How long nobody tries again after a look that failed."""
+"""Seconds without another try after a look that failed."""
 PATIENCE_S: Final = 0.025
-"""How long a process waits for a look of the one that leads."""
+"""Seconds that a process waits for a look of the one that leads."""
 POLL_S: Final = 0.001
 
 # The first look of a life. Lines with ids up to `floor` are of transactions of an earlier life.
@@ -57,9 +57,9 @@ class ChangeFollower:
         self._tell = tell
         self._interval_s = self.bound_s / LOOKS_WITHIN_BOUND
         self._life = b""
-        """That as of which this process reads the database."""
+        """Life of the host as of which this process reads the database."""
         self._snapshot: str | None = None
-        """Of the last look; None before the first one of a life."""
+        """Snapshot of the last look; None before the first one of a life."""
         self._seen: dict[str, str] = {}
         self._turn = asyncio.Lock()
         self._rung = asyncio.Event()

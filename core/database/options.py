@@ -21,7 +21,7 @@ class EngineOptions:
     projected_reads: bool = True
     """False: PostgreSQL gives rows, and their JSON is made here, by the model."""
     origin: str | None = None
-    """What the log of changes calls this process."""
+    """Name of this process in the log of changes."""
     client: str | None = None
     """Module of a generated JavaScript client other than the project's own."""
 

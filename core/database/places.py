@@ -45,7 +45,9 @@ class KeyOrder:
 def page_statement(
     rows: str, order: KeyOrder, arguments: Arguments, *, after: Sequence[Any] | None, offset: int, take: int
 ) -> str:
-    """Of the columns `key` and `id`. `rows`: FROM and WHERE, whose values are in `arguments`."""
+    """Statement that finds a page of places, the columns `key` and `id`. `rows`: FROM and WHERE, whose values
+    are in `arguments`.
+    """
     if after is not None:
         rows += f" AND {order.beyond(after, arguments)}"
     statement = f"SELECT {order.shown or order.key} AS key, id {rows} ORDER BY {order.columns}"
@@ -59,7 +61,7 @@ def page_statement(
 
 
 def places_of(rows: Sequence[Mapping[str, Any]], *, moments: bool) -> list[Place]:
-    """Of the rows of a `page_statement`. `moments`: its keys are some."""
+    """Places in the rows of a `page_statement`. `moments`: its keys are some."""
     read: Callable[[Any], Any] = datetime.fromisoformat if moments else lambda key: key
     return [(None if row["key"] is None else read(row["key"]), row["id"]) for row in rows]
 

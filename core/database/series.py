@@ -11,7 +11,7 @@ from core.database.conditions import Arguments, condition
 async def created_by_day(
     db: Database, table: str, since: datetime, where: Mapping[str, Any] | None = None
 ) -> dict[str, int]:
-    """How many of the table's rows were made on each day (UTC, `2025-10-23`) from `since` on, without
+    """Numbers of the table's rows made on each day (UTC, `2025-10-23`) from `since` on, without
     days that had none. `where` holds conditions of a typed call.
     """
     arguments = Arguments()

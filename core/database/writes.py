@@ -1,4 +1,4 @@
-"""What is written: which rows of which model. Told to whoever keeps something that is made of them: by typed
+"""Writes: which rows of which model. Told to whoever keeps something that is made of them: by typed
 calls of this process at once, of all others by the log of changes.
 """
 

@@ -227,7 +227,7 @@ async def _with_rates(db: Database, jobs: list[JobView]) -> list[JobView]:
 
 
 async def events_of(db: Database, after: Mapping[str, int]) -> dict[str, list[JobEventView]]:
-    """Of each of these jobs the events after that number, oldest first; at most EVENTS_PER_READ of all."""
+    """Events of each of these jobs after its number, oldest first; at most EVENTS_PER_READ in all."""
     rows = await db.jobevent.find_many(
         where={"OR": [{"job_id": job_id, "sequence": {"gt": number}} for job_id, number in after.items()]},
         order=[{"job_id": "asc"}, {"sequence": "asc"}],

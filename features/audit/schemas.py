@@ -122,7 +122,7 @@ class Place:
 
 
 class TraceKind(NamedTuple):
-    """What is asked for of recent entries: `label` is the field that says what a row is called."""
+    """Query of recent entries: `label` is the field that says what a row is called."""
 
     label: str
     entity: str

@@ -36,7 +36,7 @@ async def list_entries(db: Database, query: AuditQuery) -> ListEnvelope[AuditRec
 
 
 async def begin_retention(db: Database, jobs: Jobs, settings: Settings, actor: Author) -> JobView:
-    """How long entries are kept is decided by who runs the server, not by who asks. Raises JobConflict."""
+    """Begin the job of retention; its period is a setting, not a choice of who asks. Raises JobConflict."""
     return await jobs.enqueue(
         db, RETENTION_KIND, {"days": settings.of(AuditSettings).audit_retention_days}, actor
     )

@@ -256,7 +256,7 @@ class IndexedFile:
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """What `on_change` of other slices is told of a file: as it is now, or was until it was deleted."""
+    """Change of a file, for `on_change` of other slices: as it is now, or was until it was deleted."""
 
     action: ChangeAction
     file: IndexedFile

@@ -48,7 +48,7 @@ def audience_of(holder: Principal | None) -> Audience:
 
 
 async def visible(db: Database, ids: Collection[str], holder: Principal | None) -> Collection[str]:
-    """Those of the files that the caller may see; who may see all sees deleted ones too, without a query."""
+    """Ids of files that the caller may see; who may see all sees deleted ones too, without a query."""
     audience = audience_of(holder)
     return ids if audience.name is None or not ids else await lists.visible(db, ids, audience)
 

@@ -1,4 +1,4 @@
-"""What can be set of files: where their bytes are kept, and the size of the largest."""
+"""Settings of files: where their bytes are kept, and the size of the largest."""
 
 from pydantic import ByteSize, Field, field_validator
 

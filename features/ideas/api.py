@@ -61,5 +61,5 @@ async def search(db: Database, text: str, *, limit: int) -> list[Idea]:
 
 
 async def created_by_day(db: Database, since: datetime) -> dict[str, int]:
-    """How many ideas came on each day (UTC, `2025-10-23`) from `since` on; days without one are left out."""
+    """Numbers of ideas by day (UTC, `2025-10-23`) from `since` on; days without one are left out."""
     return await series.created_by_day(db, "ideas", since)

@@ -43,7 +43,7 @@ WITH_SYSTEM: Final[IdeaInclude] = {"system": True}
 
 
 class IdeaTitle(BaseIdea):
-    """What is read of an idea that is only named: its other columns can be large."""
+    """Columns of an idea that is only named: others can be large."""
 
     id: str
     title: str
@@ -64,7 +64,7 @@ async def list_ideas(
 
 
 async def ideas_by_id(db: Database, ids: Sequence[str]) -> Projected:
-    """Those of the ids that are stored, in the order of the ids."""
+    """Ideas of these ids that are stored, in the order of the ids."""
     where: IdeaWhereInput = {"id": {"in": list(ids)}}
     return await projected_in_order(
         db, Idea, ids, lambda: db.idea.find_many(where=where, include=WITH_SYSTEM)
@@ -106,13 +106,13 @@ async def statistics(db: Database) -> IdeasStats:
 
 
 async def titles_of(db: Database, ids: Collection[str]) -> dict[str, str]:
-    """Of those ideas that exist, by id; no query for no ids."""
+    """Titles of the ideas that exist, by id; no query for no ids."""
     rows = await IdeaTitle.prisma(db).find_many(where={"id": {"in": list(ids)}}) if ids else []
     return {row.id: row.title for row in rows}
 
 
 async def exists(db: Database, idea_id: str) -> bool:
-    """With a client in a transaction, as of that transaction; the foreign key decides in the end."""
+    """True if it exists, in a transaction as of that; the foreign key decides in the end."""
     return await db.idea.count(where={"id": idea_id}) > 0
 
 
@@ -193,7 +193,7 @@ def shown(row: IdeaRow) -> Row:
 
 
 async def _shown(db: Database, row: IdeaRow) -> Row:
-    """What was written; a write that includes another row is more than one statement."""
+    """Row as it was written; a write that includes another row is more than one statement."""
     names = await systems.names_of(db, [row.system_id] if row.system_id else [])
     links = [SystemLink(id=system_id, name=name) for system_id, name in names.items()]
     return shown(row.model_copy(update={"system": links[0] if links else None}))

@@ -47,7 +47,7 @@ LIST: Final = Listing(_page, queries.count_ideas)
 
 
 async def spool_board(db: Database, spool: Spool) -> int:
-    """What stands between the braces of the model `Kanban`; returns how many ideas there are."""
+    """Write the members of the model `Kanban`; returns the number of ideas."""
     for number, status in enumerate(get_args(Status)):
         await spool.add(b'%b"%b":[' % (b"," * bool(number), status.encode()))
         await LIST.fill(db, IdeaQuery(status=status), spool)

@@ -86,7 +86,7 @@ async def search(db: Database, text: str, *, limit: int) -> list[System]:
 
 
 async def created_by_day(db: Database, since: datetime) -> dict[str, int]:
-    """How many systems were registered on each day (UTC, `2025-10-23`) from `since` on; days without one are
+    """Numbers of systems registered on each day (UTC, `2025-10-23`) from `since` on; days without one are
     left out.
     """
     return await series.created_by_day(db, "systems", since)

@@ -40,7 +40,7 @@ _BLOCK: Final = 262_144
 
 
 class ListQuery(Protocol):
-    """What is asked of a list. A page begins behind a cursor or an offset."""
+    """Query of a list. A page begins behind a cursor or an offset."""
 
     @property
     def cursor(self) -> str | None: ...
@@ -80,7 +80,7 @@ class Spool:
             self._between = b","
 
     async def add(self, text: bytes) -> None:
-        """What stands between lists of rows."""
+        """Bytes between lists of rows."""
         self._digest.update(text)
         self.size += len(text)
         self._between = b""

@@ -144,7 +144,7 @@ def _select(model: type[BaseModel], columns: tuple[str, ...] = ()) -> dict[str, 
 
 @cache
 def _names(model: type[BaseModel], columns: tuple[str, ...]) -> tuple[str, ...]:
-    """What the columns are called in the JSON."""
+    """Names of the columns in the JSON."""
     shown = model.model_fields
     if missing := [column for column in columns if column not in shown]:
         raise TypeError(f"{model.__name__} does not show {', '.join(missing)}, which a cursor needs")

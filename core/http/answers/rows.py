@@ -52,6 +52,6 @@ async def text_entry(body: bytes) -> Entry:
 
 
 def done(message: str, row: Row, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """What became of a request, and the row that it was about: an answer of the model `Done`."""
+    """Response of the model `Done`: the outcome of a change, and the row that it was about."""
     body = envelope_json(row.data, message)
     return Response(body, status, {"ETag": row.etag, **(headers or {})}, "application/json")

@@ -1,1 +1,1 @@
-"""What a request passes through, and the types of what it brings."""
+"""Layers that a request passes, and types of its parameters and bodies."""

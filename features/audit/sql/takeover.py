@@ -62,7 +62,7 @@ class TakenOverEntries:
         return [row["legacy_id"] for row in await db.query_raw(_EXISTING, list(ids))]
 
     async def compare(self, db: Database, digested: Iterable[tuple[str, Row]]) -> list[Difference]:
-        """Those of the entries that are missing or different in the trail."""
+        """Entries that are missing or different in the trail."""
         rows = b",".join([line_of_json(row) for _, row in digested]).decode()
         return [Difference(**row) for row in await db.query_raw(_COMPARE, f"[{rows}]")]
 

@@ -105,7 +105,7 @@ class Target:
 
 
 def default_mode() -> int:
-    """What a new file of this process may be used for by whom."""
+    """Permission bits of a new file of this process."""
     return 0o666 & ~GIVEN_UMASK
 
 

@@ -1,4 +1,4 @@
-"""What every change does besides changing: in its transaction other slices take part in it."""
+"""Listeners of changes: other slices take part in the transaction of each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -136,7 +136,7 @@ async def contents_of(db: Database, ids: Sequence[str]) -> dict[str, StoredConte
 
 
 async def known_keys(db: Database, object_keys: Sequence[str]) -> frozenset[str]:
-    """Those that a file has."""
+    """Object keys that files have."""
     rows = await ObjectKey.prisma(db).find_many(where={"object_key": {"in": list(object_keys)}})
     return frozenset(row.object_key for row in rows)
 

@@ -12,7 +12,7 @@ from core.database.transaction import unaudited
 from features.ideas.schemas import Idea
 
 STORED_TITLE_LENGTH: Final = 255
-"""What the old service allowed, and the table holds."""
+"""Upper bound of the old service, and of the table."""
 
 
 @dataclass(frozen=True, slots=True)

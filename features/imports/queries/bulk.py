@@ -137,7 +137,7 @@ class BulkTable:
         return [row["id"] for row in await db.query_raw(self._existing, list(ids), other_than_job)]
 
     async def compare(self, db: Database, digested: Iterable[tuple[str, Row]]) -> list[Difference]:
-        """Those of the rows, each with its digest, that are missing or different in the table."""
+        """Differences of the table from rows, each given with its digest: missing and changed ones."""
         source = [
             {"id": row["id"], "digest": digest, **{name: row[name] for name in self._counters}}
             for digest, row in digested

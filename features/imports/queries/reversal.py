@@ -99,7 +99,7 @@ class ReversibleTable:
     async def conflicts(
         self, tx: Database, images: Sequence[Image], known: Sequence[Reference]
     ) -> list[Conflict]:
-        """Those of the overwritten rows that cannot become what they were: what they belonged
+        """Overwritten rows that cannot become what they were: what they belonged
         to is gone, or what only they had is another's.
         """
         found = [

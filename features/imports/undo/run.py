@@ -78,7 +78,9 @@ async def _hold(context: JobContext, tx: Database, job_id: str, known: Sequence[
 
 
 async def _changed(tx: Database, table: Table, moved: Sequence[Moved]) -> list[Conflict]:
-    """What was changed since. A row that somebody deleted is undone already, whatever has its id now."""
+    """Conflict for rows that were changed since. A row that somebody deleted is undone already, whatever has
+    its id now.
+    """
     foreign = [(each.import_job_id, each.id) for each in moved if each.what == "foreign"]
     by_imports = [(job_id, row_id) for job_id, row_id in foreign if job_id is not None]
     overwritten = await memory.overwritten(tx, table.entity, by_imports) if by_imports else frozenset()
@@ -135,7 +137,9 @@ async def _written(db: Database, job_id: str, table: Table) -> AsyncIterator[lis
 async def _with_dependents(
     tx: Database, conflicts: Conflicts, table: Table, inserted: Sequence[str], known: Sequence[Reference]
 ) -> Conflicts:
-    """What refers to rows that are to go, and does not go with them: its owner would lose it, or the link."""
+    """Rows that refer to those that are to go, and do not go with them: their owner would lose them, or the
+    link.
+    """
     if not inserted:
         return conflicts
     entities = {each.rows.name: each.entity for each in TABLES}
