@@ -159,6 +159,7 @@ async def test_a_key_revoked_elsewhere_is_forgotten_in_time(
     key = await make_key(db, "read")
     async with running_app(auth="keys") as client:
         assert (await client.get("/api/items", headers=bearer(key))).status_code == 200
+        await connection.execute("SELECT set_config('handover.origin', '', false)")
         await connection.execute("UPDATE api_keys SET revoked_at = now()")
 
         async def refused() -> bool:
