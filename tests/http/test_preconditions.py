@@ -25,6 +25,7 @@ class Row(BaseModel):
 def app_with_a_row() -> FastAPI:
     app = FastAPI()
     app.state.settings = Settings.model_construct()
+    app.state.features = ()
     errors.install(app)
     openapi.install(app)
 
