@@ -193,7 +193,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         stack.push_async_callback(cache.close)
         await db.connect()
         tell = renewing(cache, features)
-        db.tell_writes_to(tell)
+        db.tell_writes_to(tell, cache.doubt)
         changes = ChangeFollower(db, cache, tell, settings)
         stack.push_async_callback(changes.close)
         await changes.start()

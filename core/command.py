@@ -91,7 +91,7 @@ async def command_context(features: Features) -> AsyncIterator[CommandContext]:
         cache = Cache.from_settings(running)
         await cache.start()
         stack.push_async_callback(cache.close)
-        db.tell_writes_to(renewing(cache, known))
+        db.tell_writes_to(renewing(cache, known), cache.doubt)
         jobs = Jobs(db, cache, running, kinds_of(known))
         stack.push_async_callback(jobs.stop)
         # Modules and models live as long as the process: no collection shall look at them again.

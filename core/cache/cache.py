@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from core.settings import Settings
 
 VERSIONS_FILE: Final = "cache.versions"
+COMMIT_S: Final = 5.0
+"""Upper bound of a commit, in seconds."""
 COUNTING_S: Final = 0.25
 """Delay in seconds of the figures of entries that were peeked at: counting each at once would cost more than
 finding it.
@@ -63,12 +65,14 @@ class Cache:
         *,
         default_ttl_s: float,
         keeps_entries: bool = True,
+        longest_statement_s: float = 30,
     ) -> None:
         self._memory = memory
         self._redis = redis
         self._versions_path = versions_path
         self._loader = Loader(memory, redis, default_ttl_s, lambda address: self.versions.read(address.slots))
         self._keeps_entries = keeps_entries
+        self._longest_statement_s = longest_statement_s
         self._opened: TagVersions | None = None
         self._follower: Follower | None = None
         self._bound_s = math.inf
@@ -88,6 +92,7 @@ class Cache:
             versions_folder(settings) / VERSIONS_FILE,
             default_ttl_s=settings.cache_ttl_s,
             keeps_entries=max_bytes > 0,
+            longest_statement_s=settings.db_statement_timeout_s,
         )
 
     @property
@@ -211,6 +216,7 @@ class Cache:
         versions = self.versions
         versions.wanted_at = now = time.monotonic()
         if versions.looked_at < now - self._bound_s:
+            versions.ring()
             return os.urandom(WORD_BYTES)
         return versions.read([slot_of(tag_digest(tag)) for tag in tags])
 
@@ -223,6 +229,10 @@ class Cache:
         self.versions.renew([tag_digest(tag) for tag in dict.fromkeys(tags)])
         for tag in dict.fromkeys(tags):
             metrics.count_invalidation(tag_family(tag))
+
+    def doubt(self) -> None:
+        """Call when the outcome of a write of this process is unknown: PostgreSQL may still carry it out."""
+        self.versions.doubt(self._longest_statement_s + COMMIT_S)
 
     @asynccontextmanager
     async def invalidating(self, *tags: str) -> AsyncIterator[None]:

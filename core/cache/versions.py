@@ -17,6 +17,7 @@ The file must be on a local file system: memory maps of a network file system do
 import mmap
 import os
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
@@ -27,10 +28,10 @@ from core.locks import try_lock
 
 WORD_BYTES: Final = 8
 SLOTS: Final = 16_384
-HEAD_WORDS: Final = 5
+HEAD_WORDS: Final = 6
 FILE_BYTES: Final = WORD_BYTES * (HEAD_WORDS + SLOTS)
 EPOCH, LIFE, HOST = (slice(at * WORD_BYTES, (at + 1) * WORD_BYTES) for at in range(3))
-LOOKED_AT, WANTED_AT = 3, 4
+LOOKED_AT, WANTED_AT, DOUBTED_UNTIL = 3, 4, 5
 """Moments of the monotonic clock, which all processes of a host share."""
 
 
@@ -86,7 +87,7 @@ class TagVersions:
         Of one that was killed a statement may be carried out later, when what it waited for is free.
         """
         host, _, pid = (origin or "").partition("/")
-        if host != self._map[HOST].hex():
+        if host != self._map[HOST].hex() or self.looked_at < self._moments[DOUBTED_UNTIL]:
             return False
         try:
             os.kill(int(pid), 0)
@@ -95,6 +96,13 @@ class TagVersions:
         except PermissionError:
             pass
         return True
+
+    def doubt(self, seconds: float) -> None:
+        """The outcome of a write of this host is unknown: PostgreSQL may carry it out within these seconds,
+        and it is then read in the log of changes as if another host had made it.
+        """
+        until = time.monotonic() + seconds
+        self._moments[DOUBTED_UNTIL] = max(self._moments[DOUBTED_UNTIL], until)
 
     @property
     def looked_at(self) -> float:
@@ -153,6 +161,9 @@ class TagVersions:
             raise
         # Aligned words of native doubles are written at once; `struct` would write some forms byte by byte.
         self._moments = memoryview(words)[: WORD_BYTES * HEAD_WORDS].cast("d")
+        if max(self._moments[LOOKED_AT], self._moments[WANTED_AT]) > time.monotonic():
+            # The file is of before the machine started, or of another one.
+            self._moments[LOOKED_AT] = self._moments[WANTED_AT] = self._moments[DOUBTED_UNTIL] = 0
         if not any(words[HOST]):
             words[HOST] = os.urandom(WORD_BYTES)
         words[EPOCH] = os.urandom(WORD_BYTES)

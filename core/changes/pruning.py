@@ -5,15 +5,26 @@ from typing import Final
 
 from core.jobs import JobContext, JobKind, JsonObject
 
-_DELETE: Final = "DELETE FROM changes WHERE at < clock_timestamp() - make_interval(secs => $1::float8)"
+_DELETE: Final = """
+DELETE FROM changes WHERE id IN (SELECT id FROM changes ORDER BY id LIMIT $2::int)
+    AND at < clock_timestamp() - make_interval(secs => $1::float8)
+"""
 KEPT: Final = timedelta(hours=1)
 """Far longer than anybody takes to read them. A line may be younger than it looks, for it appears with the
-commit of its transaction: that lines were deleted is logged as well, and who reads that begins a new life.
+commit of its transaction: that lines were deleted is logged as well, and who may not have read them begins a
+new life.
 """
+BATCH: Final = 10_000
+"""Upper bound of the lines deleted in one statement."""
 
 
 async def run(context: JobContext) -> JsonObject:
-    return {"deleted": await context.db.execute_raw(_DELETE, KEPT.total_seconds())}
+    deleted = 0
+    while batch := await context.db.execute_raw(_DELETE, KEPT.total_seconds(), BATCH):
+        deleted += batch
+        await context.progress(done=deleted)
+        await context.raise_if_stopping()
+    return {"deleted": deleted}
 
 
 PRUNE: Final = JobKind("changes.prune", run, exclusive=True, every=KEPT)

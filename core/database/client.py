@@ -1,6 +1,6 @@
 """Typed Prisma client of the project, on the supervised engine."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from copy import copy
 from pathlib import Path
@@ -18,7 +18,7 @@ from core.database.engine import Engine
 from core.database.options import EngineOptions, EngineStatus
 from core.database.projection import current_projection
 from core.database.selection import missing_relation
-from core.database.writes import NOTHING_WRITTEN, WRITING, Tell, Write, may_have_written, write_of
+from core.database.writes import NOTHING_WRITTEN, WRITING, Tell, Write, write_of
 
 if TYPE_CHECKING:
     from core.settings import Settings
@@ -93,18 +93,19 @@ class EngineClient(AsyncBasePrisma):
         async with self._telling(writes):
             await self.engine.execute("batch", None, {"calls": calls}, tagged=tagged, context=self._context())
 
-    def tell_writes_to(self, tell: Tell) -> None:
+    def tell_writes_to(self, tell: Tell, doubt: Callable[[], None] | None = None) -> None:
         """Set the callback that gets the writes of typed calls, after they are committed and before their
-        callers go on; also when the commit's outcome is unknown. Raw statements are not reported.
+        callers go on; also when the outcome is unknown, after `doubt`. Raw statements are not reported, nor
+        are rows of other models that a call writes along with its own.
         """
-        self.engine.writes.tell = tell
+        self.engine.writes.tell, self.engine.writes.doubt = tell, doubt
 
     @asynccontextmanager
     async def _telling(self, writes: Sequence[Write]) -> AsyncIterator[None]:
         try:
             yield
         except BaseException as error:
-            if writes and may_have_written(error):
+            if writes and self.engine.writes.failed(error):
                 await self.engine.writes.done(writes, self._tx_id)
             raise
         if writes:

@@ -155,6 +155,9 @@ class Engine(AsyncAbstractEngine):
     async def commit_transaction(self, tx_id: TransactionId) -> None:
         try:
             await self._end(tx_id, "commit")
+        except BaseException as error:
+            self.writes.failed(error)
+            raise
         finally:
             await self.writes.committed(tx_id)
 

@@ -61,9 +61,18 @@ class Writes:
     """Writes of one engine: calls `tell` with each when it has been committed, or may have been."""
 
     tell: Tell | None = None
+    doubt: Callable[[], None] | None = None
+    """Called when the outcome is unknown, before `tell`: PostgreSQL may carry the write out later."""
 
     def __init__(self) -> None:
         self._uncommitted: dict[str, list[Write]] = {}
+
+    def failed(self, error: BaseException) -> bool:
+        """True if the write may have been done, or may be yet."""
+        unknown = may_have_written(error)
+        if unknown and self.doubt is not None:
+            self.doubt()
+        return unknown
 
     async def done(self, writes: Sequence[Write], transaction: str | None) -> None:
         if transaction is not None:

@@ -26,6 +26,7 @@ export class Follower {
    * @param {{ sql: string, parameters: string[], anew: boolean }} request
    */
   ask(request) {
+    if (request.anew) this.#leave(); // what still waits for the lost one ends
     const answer = this.#last.then(() => this.#ask(request));
     this.#last = answer.catch(() => {});
     return answer;
@@ -43,9 +44,13 @@ export class Follower {
     return Object.values(rows[0])[0];
   }
 
-  async #connect() {
+  #leave() {
     this.#client?.release(true);
     this.#client = undefined;
+  }
+
+  async #connect() {
+    this.#leave();
     const client = await this.#pool.connect();
     client.on("error", () => {});
     this.#client = client;

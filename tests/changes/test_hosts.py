@@ -13,6 +13,7 @@ from core.app import FEATURES
 from core.feature import Feature
 from tests.cache.support import RedisServer
 from tests.changes.conftest import StartHost, cached, shows_in_time
+from tests.faults.processes import engine_of
 from tests.fixtures.database import WAITING_LOCKS, Connection, execute_unaudited
 from tests.fixtures.servers import StartServer
 from tests.fixtures.waiting import wait_for
@@ -175,6 +176,26 @@ async def test_all_that_renews_is_logged(connection: Connection) -> None:
     for model, events in logged.items():
         wanted = {"delete", "truncate"} | (set() if model in only_gone else {"insert", "update"})
         assert events == wanted, model
+
+
+async def test_what_a_killed_engine_leaves_to_the_database_is_shown(
+    live_server: StartServer, connection: Connection
+) -> None:
+    """The writer was told that nobody knows; the statement was waiting for a row, and is carried out."""
+    server = await live_server()
+    async with server.client() as client:
+        path = await made(client, "/api/items", ITEM)
+        async with connection.transaction():
+            await connection.execute("SELECT FROM items FOR UPDATE")
+            writing = asyncio.create_task(client.put(path, json={"title": "changed"}))
+            await wait_for(lambda: connection.fetchval(f"SELECT count(*) FROM {WAITING_LOCKS}"))
+            engine = engine_of(server.pid)
+            assert engine is not None
+            engine.send_signal(signal.SIGKILL)
+            assert (await writing).status_code == 503
+            assert "old" in (await cached(client, path)).text
+        await wait_for(lambda: connection.fetchval("SELECT count(*) FROM items WHERE title = 'changed'"))
+        await shows_in_time(client, path, says("changed"), time.monotonic())
 
 
 async def test_what_a_killed_server_leaves_to_the_database_is_shown_by_its_neighbour(

@@ -1,6 +1,8 @@
 """When the connection is lost, or the log is not what it was, all that is cached is left behind."""
 
 import asyncio
+import os
+import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator
@@ -8,10 +10,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
-import pytest
+import httpx
 
-from core.changes import pruning
-from core.jobs import clock
+from core.cache.cache import VERSIONS_FILE
+from core.cache.versions import TagVersions
 from core.settings import Settings
 from tests.cache.support import figure
 from tests.changes.conftest import StartHost, cached, no_looks, shows_in_time
@@ -92,24 +94,38 @@ async def test_a_life_leaves_the_connections_of_the_one_before(
             await wait_for(left)
 
 
-async def test_whoever_has_not_read_what_is_pruned_begins_anew(
-    host: StartHost, connection: Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nobody reads for hours, and so nobody looks; the other host prunes the log meanwhile."""
-    monkeypatch.setattr(clock, "LOOK_S", 0.1)
-    async with host("a", cache_ttl_s=3600) as client:
+async def test_a_connection_that_never_answers_is_replaced(host: StartHost, connection: Connection) -> None:
+    """As one that a firewall has forgotten: no error comes, and what was asked is never answered."""
+    async with host("a") as client:
         path = await made(client, "/api/items", ITEM)
         await cached(client, path)
-        await no_looks(connection)
+        [(pid,)] = await connection.fetch(FOLLOWERS)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            await connection.execute("UPDATE items SET title = 'changed'")
+            await wait_for(lambda: cached_and_changed(client, path), timeout=30)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+
+async def cached_and_changed(client: httpx.AsyncClient, path: str) -> bool:
+    answer = await client.get(path)
+    return answer.headers["x-cache"] == "HIT" and "changed" in answer.text
+
+
+async def test_moments_of_another_machine_mean_nothing(
+    host: StartHost, connection: Connection, tmp_path: Path
+) -> None:
+    """The data folder was copied, or the machine has started since: its clock counts from then."""
+    async with host("a") as client:
+        path = await made(client, "/api/items", ITEM)
+    left = TagVersions(tmp_path / "a" / "run" / VERSIONS_FILE)
+    left.looked_at = left.wanted_at = time.monotonic() + 864_000
+    left.close()
+    async with host("a") as client:
+        await cached(client, path)
         await connection.execute("UPDATE items SET title = 'changed'")
-        await connection.execute("UPDATE changes SET at = now() - 2 * $1::interval", pruning.KEPT)
-        await connection.execute("UPDATE job_clocks SET next_at = now() WHERE kind = 'changes.prune'")
-
-        async def pruned() -> bool:
-            return not await connection.fetch("SELECT 1 FROM changes WHERE model = 'Item'")
-
-        await wait_for(pruned)
-        assert "changed" in (await client.get(path)).text
+        await shows_in_time(client, path, says("changed"), time.monotonic())
 
 
 async def test_without_reads_nobody_asks_the_database_and_the_next_read_is_a_hit(

@@ -77,5 +77,21 @@ SELECT "handover_log_changes"('api_keys', 'ApiKey');
 SELECT "handover_log_changes"('search_documents', 'SearchDocument');
 -- Entries come with changes of other rows, which are logged themselves.
 SELECT "handover_log_changes"('audit_entries', 'AuditEntry', '{DELETE}');
--- Whoever has not read what is deleted reads that something is missing.
-SELECT "handover_log_changes"('changes', 'Change', '{DELETE}');
+
+-- Deletions from the log are logged by the newest transaction whose lines are gone: who has not seen it has missed some.
+CREATE FUNCTION "handover_log_pruning"() RETURNS TRIGGER LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        INSERT INTO "changes" ("model", "operation") VALUES (TG_ARGV[0], 'delete');
+    ELSE
+        INSERT INTO "changes" ("model", "operation", "row_id")
+        SELECT TG_ARGV[0], 'delete', "old_rows"."xid"::TEXT FROM "old_rows" ORDER BY "old_rows"."xid" DESC LIMIT 1;
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER "logged_delete" AFTER DELETE ON "changes" REFERENCING OLD TABLE AS "old_rows"
+    FOR EACH STATEMENT EXECUTE FUNCTION "handover_log_pruning"('Change');
+CREATE TRIGGER "logged_truncate" AFTER TRUNCATE ON "changes" FOR EACH STATEMENT EXECUTE FUNCTION "handover_log_pruning"('Change');
+ALTER TABLE "changes" ENABLE ALWAYS TRIGGER "logged_delete";
+ALTER TABLE "changes" ENABLE ALWAYS TRIGGER "logged_truncate";

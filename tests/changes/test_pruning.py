@@ -1,0 +1,67 @@
+"""Lines of the log are pruned: who has read them does not notice, who may not have leaves all behind."""
+
+import time
+
+import pytest
+
+from core.changes import pruning
+from core.jobs import clock
+from tests.changes.conftest import StartHost, cached, no_looks, shows_in_time
+from tests.changes.test_hosts import ITEM, made, says
+from tests.changes.test_lives import unlogged
+from tests.fixtures.database import Connection
+from tests.fixtures.waiting import wait_for
+
+
+async def test_whoever_has_not_read_what_is_pruned_begins_anew(
+    host: StartHost, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody reads for hours, and so nobody looks; the other host prunes the log meanwhile."""
+    monkeypatch.setattr(clock, "LOOK_S", 0.1)
+    async with host("a", cache_ttl_s=3600) as client:
+        path = await made(client, "/api/items", ITEM)
+        await cached(client, path)
+        await no_looks(connection)
+        await connection.execute("UPDATE items SET title = 'changed'")
+        await connection.execute("UPDATE changes SET at = now() - 2 * $1::interval", pruning.KEPT)
+        await connection.execute("UPDATE job_clocks SET next_at = now() WHERE kind = 'changes.prune'")
+
+        async def pruned() -> bool:
+            return not await connection.fetch("SELECT 1 FROM changes WHERE model = 'Item'")
+
+        await wait_for(pruned)
+        assert "changed" in (await client.get(path)).text
+
+
+async def test_what_has_been_read_is_pruned_without_a_trace(
+    host: StartHost, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock, "LOOK_S", 0.1)
+    async with host("a", cache_ttl_s=3600) as client:
+        path, other = [await made(client, "/api/items", ITEM) for _ in range(2)]
+        await connection.execute("UPDATE items SET title = 'changed'")
+        await shows_in_time(client, path, says("changed"), time.monotonic())
+        etag = (await cached(client, path)).headers["etag"]
+        async with unlogged(connection):
+            await connection.execute("UPDATE items SET title = 'unseen'")
+        await connection.execute("UPDATE changes SET at = now() - 2 * $1::interval", pruning.KEPT)
+        await connection.execute("UPDATE job_clocks SET next_at = now() WHERE kind = 'changes.prune'")
+
+        async def pruned() -> bool:
+            return not await connection.fetch("SELECT 1 FROM changes WHERE model = 'Item'")
+
+        await wait_for(pruned)
+        await connection.execute("UPDATE items SET title = 'later' WHERE '/api/items/' || id = $1", other)
+        await shows_in_time(client, other, says("later"), time.monotonic())
+        kept = await client.get(path)
+        assert (kept.headers["x-cache"], kept.headers["etag"]) == ("HIT", etag)
+
+
+async def test_a_deletion_from_the_log_names_the_newest_transaction(connection: Connection) -> None:
+    """By its number, not by how that is written: 10 comes after 9."""
+    await connection.execute(
+        "INSERT INTO changes (xid, model, operation) SELECT n::text::xid8, 'Item', 'update' "
+        "FROM generate_series(8, 12) AS n"
+    )
+    await connection.execute("DELETE FROM changes WHERE xid < '13'")
+    assert await connection.fetchval("SELECT row_id FROM changes ORDER BY id DESC LIMIT 1") == "12"
