@@ -205,7 +205,9 @@ def _serve_here(config: uvicorn.Config, listeners: list[socket.socket]) -> bool:
 
 
 class Supervisor(Multiprocess):
-    """uvicorn's supervisor, but a stop closes the ports first: new connections are refused at once."""
+    """Uvicorn's supervisor, but a stop closes its own listeners first: once the workers have closed theirs, new
+    connections are refused instead of waiting for one that never comes.
+    """
 
     def terminate_all(self) -> None:
         for listener in self.sockets:

@@ -63,7 +63,7 @@ async def reindex(context: JobContext) -> JsonObject:
         # A folder that is not mounted at the moment is no reason to forget what was in it.
         log.warning("search.docs_dir_missing", folder=str(folder))
     await _uploads(context, tally)
-    # Another program may have changed files: their documents follow without a word to the cache.
+    # Before the answer, not only once the log of changes is read: batches are written by raw statements.
     await context.cache.invalidate(*INDEX_TAGS)
     return {
         "documents": tally.seen,
