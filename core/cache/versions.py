@@ -89,13 +89,7 @@ class TagVersions:
         host, _, pid = (origin or "").partition("/")
         if host != self._map[HOST].hex() or self.looked_at < self._moments[DOUBTED_UNTIL]:
             return False
-        try:
-            os.kill(int(pid), 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            pass
-        return True
+        return _runs(int(pid))
 
     def doubt(self, seconds: float) -> None:
         """The outcome of a write of this host is unknown: PostgreSQL may carry it out within these seconds,
@@ -175,6 +169,18 @@ class TagVersions:
 
     def _linked(self) -> bool:
         return os.fstat(self._descriptor).st_nlink > 0
+
+
+def _runs(pid: int) -> bool:
+    """False also if it was stopped, or killed and not yet waited for: neither renews anything."""
+    try:
+        os.kill(pid, 0)
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's, or no Linux
+        return True
+    return state not in "TtZX"
 
 
 def _reserve(descriptor: int) -> None:

@@ -205,8 +205,8 @@ def _serve_here(config: uvicorn.Config, listeners: list[socket.socket]) -> bool:
 
 
 class Supervisor(Multiprocess):
-    """Uvicorn's supervisor, but a stop closes its own listeners first: once the workers have closed theirs, new
-    connections are refused instead of waiting for one that never comes.
+    """Uvicorn's supervisor, but a stop closes its own listeners first: once the workers have closed theirs,
+    new connections are refused instead of waiting for one that never comes.
     """
 
     def terminate_all(self) -> None:

@@ -96,7 +96,7 @@ async def get_file(db: Database, actor: ActorName, file_id: str) -> StoredFile:
 
 
 def row_of(stored: StoredFile) -> Row:
-    return Row(stored.version, stored.file.model_dump_json(by_alias=True).encode())
+    return Row(stored.version, stored.file.model_dump_json(by_alias=True).encode(), rows.etag_of(stored))
 
 
 async def read_content(

@@ -17,7 +17,6 @@ from starlette.types import Scope
 
 from core.cache import Entry
 from core.errors import HandoverError, PreconditionFailed
-from core.http.answers.envelope import envelope_json
 from core.http.request.context import context_of, header_of, list_of
 
 if TYPE_CHECKING:
@@ -30,10 +29,6 @@ CONDITIONS: Final = frozenset({b"if-match", b"if-none-match", b"if-unmodified-si
 _PROXY_SUFFIX: Final = re.compile(r'--?(?:gzip|br|zstd|deflate)"$')
 """Suffix that a compressing proxy adds to a tag, before the closing quote."""
 
-_VERSION: Final = re.compile(r'"([1-9][0-9]{0,9})-')
-_LAST_VERSION: Final = 2**31 - 1
-"""Upper bound of a version: the column is a 32 bit number."""
-
 
 def body_etag(body: bytes) -> str:
     """Weak ETag of equal bytes, for responses that no single version number describes."""
@@ -45,11 +40,6 @@ def row_etag(version: int, data: bytes) -> str:
     The version alone would repeat when a row is deleted and imported again. PostgreSQL can compute it too.
     """
     return f'"{version}-{sha256(data).hexdigest()[:16]}"'
-
-
-def row_entry(version: int, data: bytes) -> Entry:
-    """Cache entry of a response that shows one row, from the row's JSON."""
-    return Entry(envelope_json(data), row_etag(version, data))
 
 
 def json_entry(answer: BaseModel) -> Entry:
@@ -72,12 +62,6 @@ class Precondition:
 
     def takes(self, etag: str) -> bool:
         return self.tags is None or "*" in self.tags or etag.removeprefix("W/") in self.tags
-
-    @property
-    def versions(self) -> list[int]:
-        """Versions in the tags, for rows whose response shows more than their changes, such as downloads."""
-        found = (_VERSION.match(tag) for tag in self.tags or ())
-        return [version for each in found if each and (version := int(each[1])) <= _LAST_VERSION]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from core.cache import Entry
-from core.http.answers.conditional import body_etag, row_entry, row_etag
+from core.http.answers.conditional import body_etag, row_etag
 from core.http.answers.envelope import envelope_json, list_ends
 from core.http.answers.projection import Projected
 
@@ -19,17 +19,20 @@ LONG: Final = 1_048_576
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Row in finished JSON: `data` is as the API shows it, in UTF-8; `version` counts the row's changes."""
+    """Row in finished JSON: `data` is as the API shows it, in UTF-8; `version` counts the row's changes.
+    `tag` is the ETag where it is another than that of the two.
+    """
 
     version: int
     data: bytes
+    tag: str | None = None
 
     @property
     def etag(self) -> str:
-        return row_etag(self.version, self.data)
+        return self.tag or row_etag(self.version, self.data)
 
     def entry(self) -> Entry:
-        return row_entry(self.version, self.data)
+        return Entry(envelope_json(self.data), self.etag)
 
 
 def row_of(model: type[BaseModel], row: object, version: int) -> Row:

@@ -1,17 +1,19 @@
 """Queries of single files. Functions take `db` first and open no transaction."""
 
+import re
 from typing import Final, cast
 
 from prisma.errors import ForeignKeyViolationError
 from prisma.models import File as FileRow
-from prisma.types import FileUpdateInput, FileWhereInput, FileWhereUniqueInput
+from prisma.types import FileUpdateInput, FileWhereInput
 
 from core.database.client import Database
-from core.http.answers.conditional import Precondition
+from core.http.answers.conditional import Precondition, Seen, WriteRow, as_seen, row_etag
 from core.http.request.timestamps import now
 from features.files.errors import FileChanged, FileNotFound, IdeaUnknown
 from features.files.schemas import Audience, FileMetadata, Received, StoredFile, UpdateFile, UploadFields
 
+_COUNT: Final = re.compile(r'\.[0-9]+"$')
 COLUMNS: Final = {"mimetype": "mime_type", "size": "size_bytes"}
 """Columns of the fields that have another name."""
 
@@ -57,38 +59,58 @@ async def update_file(
     db: Database, file_id: str, values: UpdateFile, audience: Audience, seen: Precondition
 ) -> StoredFile:
     """Update the fields that `values` was given. Raises FileNotFound, also for a file that the audience may
-    not see; FileChanged if its version is not one that its writer has seen; IdeaUnknown.
+    not see; FileChanged unless it is as the precondition says; IdeaUnknown.
     """
     changes = {**values.model_dump(exclude_unset=True), "updated_at": now()}
     if "description" in changes:
         changes["description"] = changes["description"] or None
     try:
-        row = await db.file.update(
-            where=_as_seen(file_id, audience, seen), data=cast(FileUpdateInput, changes)
+        row = await _change(
+            db,
+            file_id,
+            audience,
+            seen,
+            lambda where: db.file.update(where=where, data=cast(FileUpdateInput, changes)),
         )
     except ForeignKeyViolationError:
         raise IdeaUnknown from None
-    return stored(row or await _refused(db, file_id, audience))
+    return stored(row)
 
 
 async def delete_file(db: Database, file_id: str, audience: Audience, seen: Precondition) -> StoredFile:
     """Delete a file and return it. Raises as `update_file` does."""
-    row = await db.file.delete(where=_as_seen(file_id, audience, seen))
-    return stored(row or await _refused(db, file_id, audience))
+    return stored(await _change(db, file_id, audience, seen, lambda where: db.file.delete(where=where)))
 
 
-def _as_seen(file_id: str, audience: Audience, seen: Precondition) -> FileWhereUniqueInput:
-    """Condition by id and version: the ETag changes with the count of downloads too, the version does not."""
-    where = {"id": file_id, **seen_by(audience)}
-    if not seen.takes_any:
-        where["row_version"] = {"in": seen.versions}
-    return cast(FileWhereUniqueInput, where)
+async def _change(
+    db: Database, file_id: str, audience: Audience, seen: Precondition, write: WriteRow[FileRow]
+) -> FileRow:
+    visible = seen_by(audience)
+
+    async def find() -> Seen | None:
+        row = await db.file.find_first(where={"id": file_id, **visible})
+        if row is None:
+            return None
+        etag = _without_count(etag_of(stored(row)))
+        return Seen(etag, {"row_version": row.row_version, "import_job_id": row.import_job_id})
+
+    if seen.tags is not None:
+        seen = Precondition(tuple(map(_without_count, seen.tags)))
+    return await as_seen(
+        seen, file_id, find, lambda where: write({**where, **visible}), FileNotFound, FileChanged
+    )
 
 
-async def _refused(db: Database, file_id: str, audience: Audience) -> FileRow:
-    if not await db.file.count(where={"id": file_id, **seen_by(audience)}):
-        raise FileNotFound(file_id)
-    raise FileChanged(file_id)
+def etag_of(file: StoredFile) -> str:
+    """ETag by version, digest and count of downloads. The count is no change of the file, so it stands apart:
+    `If-Match` on a change compares what comes before it.
+    """
+    shown = file.file.model_dump_json(by_alias=True, exclude={"download_count"}).encode()
+    return f'{row_etag(file.version, shown)[:-1]}.{file.file.download_count}"'
+
+
+def _without_count(etag: str) -> str:
+    return _COUNT.sub('"', etag)
 
 
 async def count_download(db: Database, file_id: str) -> None:

@@ -138,9 +138,10 @@ async def test_of_many_writers_who_have_seen_the_same_one_is_heard(
 
 
 @pytest.mark.parametrize(
-    "tag", ['"0-x"', '"01-x"', '"2147483648-x"', '"99999999999999999999-x"', '"1"', "1-x"]
+    "tag",
+    ['"0-x"', '"1-x"', '"1-', '"1-0123456789abcdef.0"', '"99999999999999999999-x"', '"1"', "1-x", '".0"'],
 )
-async def test_a_tag_of_no_version_is_not_the_files(client: httpx.AsyncClient, store: Path, tag: str) -> None:
+async def test_another_tag_is_not_the_files(client: httpx.AsyncClient, store: Path, tag: str) -> None:
     file = await upload(client)
     url = f"{FILES}/{file['id']}"
     for answer in (
@@ -149,7 +150,20 @@ async def test_a_tag_of_no_version_is_not_the_files(client: httpx.AsyncClient, s
     ):
         assert answer.status_code == 412
         assert answer.json()["message"] == f"File with id {file['id']} was changed meanwhile: read it again"
-    assert (await client.put(url, json={}, headers={"if-match": f'{tag}, "1-x"'})).status_code == 200
+    seen = (await client.get(url)).headers["etag"]
+    assert (await client.put(url, json={}, headers={"if-match": f"{tag}, {seen}"})).status_code == 200
+
+
+async def test_a_download_changes_the_tag_and_not_what_a_writer_has_seen(
+    client: httpx.AsyncClient, store: Path
+) -> None:
+    url = f"{FILES}/{(await upload(client))['id']}"
+    seen = (await client.get(url)).headers["etag"]
+    await client.get(f"{url}/download")
+    again = await client.get(url, headers={"if-none-match": seen})
+    assert (again.status_code, again.json()["data"]["downloadCount"]) == (200, 1)
+    assert (await client.put(url, json={"description": "x"}, headers={"if-match": seen})).status_code == 200
+    assert (await client.put(url, json={"description": "y"}, headers={"if-match": seen})).status_code == 412
 
 
 @pytest.mark.parametrize(("path", "link"), [("systems", "systemId"), ("ideas", "ideaId")])
