@@ -6,7 +6,7 @@ and not with a syntax error from a dependency. Keep this file readable by any Py
 
 import sys
 
-if sys.version_info < (3, 11):  # noqa: UP036
+if sys.version_info < (3, 11):  # noqa: UP036 - an older Python reads this line
     sys.exit(
         "Handover needs Python 3.11 or newer, but this is Python {}.{}; install a newer one and run "
         "`make run PYTHON=/path/to/python3`.".format(*sys.version_info[:2])

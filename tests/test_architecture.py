@@ -222,12 +222,13 @@ def planted(folder: Path, files: Mapping[str, str]) -> Tree:
 
 
 def repeated(features: Sequence[Feature]) -> list[str]:
-    """Names, job kinds, cache tags and entities that more than one declaration claims."""
+    """Names, job kinds, cache tags, entities and models that more than one declaration claims."""
     names = [f"feature {feature.name}" for feature in features]
     kinds = [f"job kind {kind.kind}" for kind in kinds_of(features)]
     tags = [f"cache tag {tag}" for feature in features for tag in feature.cache_tags]
     told = [f"activities of {kind.entity}" for feature in features for kind in feature.activities]
-    claims = names + kinds + tags + told
+    renewed = [f"writes of {model}" for feature in features for model in feature.renews]
+    claims = names + kinds + tags + told + renewed
     return sorted({claim for claim in claims if claims.count(claim) > 1})
 
 

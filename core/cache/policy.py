@@ -32,33 +32,30 @@ class Entry:
 
     body: bytes
     etag: str
-    status: int = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where an entry lives. Digests have a fixed length, so no key or tag, however hostile, reaches Redis as
-    text. `slots` are the places of the tags' versions.
+    """Place of an entry. Digests have a fixed length, so no key, however hostile, reaches Redis as text.
+    `slots` are the places of the tags' versions.
     """
 
     digest: bytes
-    tags: tuple[bytes, ...]
     slots: tuple[slice, ...] = field(repr=False, compare=False)
 
     def variant(self, kind: str) -> "Address":
-        """Where another form of the same answer lives, such as its compressed bytes."""
-        return Address(_digest(self.digest + kind.encode(), b"variant"), self.tags, self.slots)
+        """Address of another form of the same answer, such as its compressed bytes."""
+        return Address(_digest(self.digest + kind.encode(), b"variant"), self.slots)
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """Cache policy of one kind of answer; declared once in a slice's `cache.py`.
 
-    `name` is dotted and unique (`items.list`); `ttl_s` is in seconds, None takes `CACHE_TTL_S`; `version` is
-    raised when the bytes change their shape. `tags` name what the answer depends on, and `{key}` in a tag
-    stands for the key of the read: `("items", "item:{key}")` is left behind by `invalidate("item:42")` for
-    one key and by `invalidate("items")` for all. An answer that depends on rows of another slice carries that
-    slice's tag too.
+    `name` is dotted and unique (`items.list`); `ttl_s` is in seconds, None takes `CACHE_TTL_S`. `tags` name
+    what the answer depends on, and `{key}` in a tag stands for the key of the read: `("items", "item:{key}")`
+    is left behind by `invalidate("item:42")` for one key and by `invalidate("items")` for all. An answer that
+    depends on rows of another slice carries that slice's tag too.
 
     `by_url` promises that the answer, and its key, follow from path and query of a GET alone: not from who
     asks, not from other headers, not from the date. `stale_s`: for so many seconds after its time to live an
@@ -68,7 +65,6 @@ class Policy:
     name: str
     ttl_s: float | None = None
     tags: tuple[str, ...] = ()
-    version: int = 1
     by_url: bool = False
     stale_s: float = 0
     _prefix: bytes = field(init=False, repr=False, compare=False)
@@ -80,12 +76,11 @@ class Policy:
             raise ValueError(f"cache policy {self.name}: ttl_s must be more than 0 seconds")
         if self.stale_s < 0:
             raise ValueError(f"cache policy {self.name}: stale_s must be 0 seconds or more")
-        object.__setattr__(self, "_prefix", json.dumps([self.name, self.version]).encode() + b"\0")
+        object.__setattr__(self, "_prefix", json.dumps(self.name).encode() + b"\0")
 
     def address(self, key: str) -> Address:
-        tags = tuple([tag_digest(tag.replace(KEY_PLACEHOLDER, key)) for tag in self.tags])
-        slots = tuple([slot_of(tag) for tag in tags])
-        return Address(_digest(self._prefix + _encode(key), b"entry"), tags, slots)
+        slots = tuple([slot_of(tag_digest(tag.replace(KEY_PLACEHOLDER, key))) for tag in self.tags])
+        return Address(_digest(self._prefix + _encode(key), b"entry"), slots)
 
 
 @lru_cache(maxsize=4096)

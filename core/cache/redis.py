@@ -25,7 +25,7 @@ from core.cache.policy import LARGEST_SHARE, Address, Entry
 from core.cache.versions import WORD_BYTES
 
 NAMESPACE: Final = "handover:entry"
-FORMAT: Final = b"\x03"
+FORMAT: Final = b"\x04"
 REST_S: Final = 1.0
 """Seconds for which Redis is not asked after a failure."""
 COMMANDS_AT_ONCE: Final = 32
@@ -33,7 +33,7 @@ COMMANDS_AT_ONCE: Final = 32
 MAX_CONNECTIONS: Final = 1000
 """A safety net: the cache holds itself to far fewer."""
 
-_HEAD: Final = struct.Struct(">HHHd")
+_HEAD: Final = struct.Struct(">HHd")
 _T = TypeVar("_T")
 _Stored = tuple[bytes, Entry, float]
 _log = structlog.get_logger(__name__)
@@ -43,7 +43,7 @@ class UnreachableError(Exception):
     """Redis did not answer (in time), or refused. Never leaves `core.cache`."""
 
 
-class Serializer(BaseSerializer):  # type: ignore[misc]
+class Serializer(BaseSerializer):  # type: ignore[misc]  # aiocache has no types
     """Entries as bytes: what they depend on, the entry, and when it expires (`time.monotonic`)."""
 
     DEFAULT_ENCODING = None
@@ -53,21 +53,21 @@ class Serializer(BaseSerializer):  # type: ignore[misc]
             return value
         depends_on, entry, expires_at = value
         etag = entry.etag.encode()
-        head = _HEAD.pack(len(depends_on), entry.status, len(etag), expires_at)
+        head = _HEAD.pack(len(depends_on), len(etag), expires_at)
         return b"".join((FORMAT, head, depends_on, etag, entry.body))
 
     def loads(self, value: bytes | None) -> _Stored | None:
         """None for what is none of ours."""
         if value is None or value[:1] != FORMAT or len(value) < 1 + _HEAD.size:
             return None
-        length, status, etag_length, expires_at = _HEAD.unpack_from(value, 1)
+        length, etag_length, expires_at = _HEAD.unpack_from(value, 1)
         etag_at = 1 + _HEAD.size + length
         body_at = etag_at + etag_length
         depends_on, etag = value[1 + _HEAD.size : etag_at], value[etag_at:body_at]
-        return depends_on, Entry(value[body_at:], etag.decode("utf-8", "replace"), status), expires_at
+        return depends_on, Entry(value[body_at:], etag.decode("utf-8", "replace")), expires_at
 
 
-class Figures(BasePlugin):  # type: ignore[misc]
+class Figures(BasePlugin):  # type: ignore[misc]  # aiocache has no types
     """Times of the commands that were answered."""
 
     async def post_get(self, *_: object, took: float, **__: object) -> None:

@@ -61,10 +61,6 @@ class TagVersions:
         """Leave behind every entry that carries one of these tags, in all processes of the host."""
         self._overwrite([slot_of(tag) for tag in tags])
 
-    def renew_epoch(self) -> None:
-        """Leave behind everything."""
-        self._overwrite([EPOCH])
-
     def begin_life(self) -> None:
         """Leave behind everything, and the connections to the database through which it was read.
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import structlog
 
 from core.cache import Cache
-from core.changes import metrics
+from core.changes import metrics, statements
 from core.database.client import Database
 from core.database.errors import DatabaseReadOnly
 from core.database.writes import Tell, Write
@@ -26,24 +26,6 @@ RETRY_S: Final = 0.25
 PATIENCE_S: Final = 0.025
 """Seconds that a process waits for a look of the one that leads."""
 POLL_S: Final = 0.001
-
-# The first look of a life. Lines with ids up to `floor` are of transactions of an earlier life.
-_BEGIN: Final = """
-SELECT json_build_object('snapshot', pg_current_snapshot()::text, 'log', to_regclass('changes')::oid::text,
-    'is_standby', pg_is_in_recovery(), 'floor', (SELECT coalesce(max(id), 0)::text FROM changes
-        WHERE xid >= pg_snapshot_xmax(pg_current_snapshot()))) AS seen
-"""
-# $1 the snapshot of the last look, $2 the floor. What $1 could not see, by the index of xid. That lines were
-# deleted only matters where the newest of them is not of a transaction that $1 saw, as it then saw them all.
-_LOOK: Final = """
-WITH lines AS (
-    SELECT * FROM changes WHERE xid >= pg_snapshot_xmax($1::pg_snapshot) UNION ALL
-    SELECT * FROM changes WHERE xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::pg_snapshot))))
-SELECT json_build_object('snapshot', pg_current_snapshot()::text, 'log', to_regclass('changes')::oid::text,
-    'lines', (SELECT coalesce(json_agg(json_build_array(origin, model, operation, row_id, fields)), '[]')
-        FROM lines WHERE id + 0 > $2::bigint AND CASE model WHEN 'Change'
-            THEN coalesce(row_id::xid8 >= pg_snapshot_xmin($1::pg_snapshot), true) ELSE true END)) AS seen
-"""
 
 _log = structlog.get_logger("handover.changes")
 
@@ -149,7 +131,7 @@ class ChangeFollower:
         self._versions.looked_at = began
 
     async def _begin(self) -> None:
-        seen = await self._ask(_BEGIN, anew=True)
+        seen = await self._ask(statements.BEGIN, anew=True)
         if seen["is_standby"]:
             raise DatabaseReadOnly("the database is a standby")
         self._seen = seen
@@ -157,7 +139,7 @@ class ChangeFollower:
         self._snapshot = seen["snapshot"]
 
     async def _look(self, snapshot: str) -> None:
-        seen = await self._ask(_LOOK, snapshot, self._seen["floor"])
+        seen = await self._ask(statements.LOOK, snapshot, self._seen["floor"])
         lines = seen["lines"]
         if seen["log"] != self._seen["log"] or any(model == LOG_MODEL for _, model, *_ in lines):
             await self._begin()  # there may have been lines that are gone

@@ -3,12 +3,9 @@
 from datetime import timedelta
 from typing import Final
 
+from core.changes import statements
 from core.jobs import JobContext, JobKind, JsonObject
 
-_DELETE: Final = """
-DELETE FROM changes WHERE id IN (SELECT id FROM changes ORDER BY id LIMIT $2::int)
-    AND at < clock_timestamp() - make_interval(secs => $1::float8)
-"""
 KEPT: Final = timedelta(hours=1)
 """Far longer than anybody takes to read them. A line may be younger than it looks, for it appears with the
 commit of its transaction: that lines were deleted is logged as well, and who may not have read them begins a
@@ -20,7 +17,7 @@ BATCH: Final = 10_000
 
 async def run(context: JobContext) -> JsonObject:
     deleted = 0
-    while batch := await context.db.execute_raw(_DELETE, KEPT.total_seconds(), BATCH):
+    while batch := await context.db.execute_raw(statements.DELETE, KEPT.total_seconds(), BATCH):
         deleted += batch
         await context.progress(done=deleted)
         await context.raise_if_stopping()

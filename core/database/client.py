@@ -85,7 +85,7 @@ class EngineClient(AsyncBasePrisma):
     def bound_to(self, transaction: str) -> Self:
         """Client inside an open transaction."""
         client = self._copy()
-        client._tx_id = transaction  # type: ignore[assignment]
+        client._tx_id = transaction  # type: ignore[assignment]  # upstream has None there
         return client
 
     async def execute_batch(self, calls: list[JsonObject], writes: Sequence[Write], *, tagged: bool) -> None:

@@ -206,7 +206,8 @@ async def test_what_a_killed_server_leaves_to_the_database_is_shown_by_its_neigh
     """Its statement waits for a row, is carried out when nobody is left to tell anybody, on the same host:
     nobody waits for the killed process, and the stopped one does nothing.
     """
-    killed, neighbour = await live_server(), await live_server()
+    # The first one looks for the host: while that one stands still nothing is answered from the cache.
+    neighbour, killed = await live_server(), await live_server()
     async with killed.client() as writer, neighbour.client() as reader:
         path = await made(writer, "/api/items", ITEM)
         async with connection.transaction():

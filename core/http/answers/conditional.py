@@ -174,9 +174,9 @@ async def cached_response(
     entry, outcome = await cache.get_or_load(policy, key, load)
     context_of(request.scope).resolved = Resolved(policy, key, load, media_type)
     headers = {"ETag": entry.etag, "Cache-Control": REVALIDATE, "X-Cache": outcome.value}
-    if entry.status == 200 and is_unchanged(request.scope, entry.etag):
+    if is_unchanged(request.scope, entry.etag):
         return _not_modified(request, entry.body, headers)
-    return Response(entry.body, entry.status, headers, media_type)
+    return Response(entry.body, 200, headers, media_type)
 
 
 def fixed_response(
