@@ -232,7 +232,8 @@ class Cache:
 
     def doubt(self) -> None:
         """Call when the outcome of a write of this process is unknown: PostgreSQL may still carry it out."""
-        self.versions.doubt(self._longest_statement_s + COMMIT_S)
+        until = time.monotonic() + self._longest_statement_s + COMMIT_S
+        self.versions.doubted_until = max(self.versions.doubted_until, until)
 
     @asynccontextmanager
     async def invalidating(self, *tags: str) -> AsyncIterator[None]:

@@ -83,16 +83,20 @@ class TagVersions:
         Of one that was killed a statement may be carried out later, when what it waited for is free.
         """
         host, _, pid = (origin or "").partition("/")
-        if host != self._map[HOST].hex() or self.looked_at < self._moments[DOUBTED_UNTIL]:
+        if host != self._map[HOST].hex() or self.looked_at < self.doubted_until:
             return False
         return _runs(int(pid))
 
-    def doubt(self, seconds: float) -> None:
-        """The outcome of a write of this host is unknown: PostgreSQL may carry it out within these seconds,
-        and it is then read in the log of changes as if another host had made it.
+    @property
+    def doubted_until(self) -> float:
+        """Till then PostgreSQL may carry out a write of this host whose outcome is unknown: what the log of
+        changes has of this host is read as if another one had made it.
         """
-        until = time.monotonic() + seconds
-        self._moments[DOUBTED_UNTIL] = max(self._moments[DOUBTED_UNTIL], until)
+        return self._moments[DOUBTED_UNTIL]
+
+    @doubted_until.setter
+    def doubted_until(self, moment: float) -> None:
+        self._moments[DOUBTED_UNTIL] = moment
 
     @property
     def looked_at(self) -> float:
