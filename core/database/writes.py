@@ -9,7 +9,7 @@ from typing import Any, Final
 from prisma import PrismaMethod
 from prisma.errors import PrismaError
 
-from core.database.errors import DatabaseProblem
+from core.database.errors import DatabaseUnavailable, EngineUnavailable
 
 WRITING: Final[frozenset[PrismaMethod]] = frozenset(
     {"create", "update", "delete", "upsert", "create_many", "update_many", "delete_many"}
@@ -53,8 +53,8 @@ def _ids(method: PrismaMethod, arguments: Mapping[str, Any]) -> tuple[str, ...] 
 
 
 def may_have_written(error: BaseException) -> bool:
-    """True unless PostgreSQL or Prisma has refused the call: of any other error the outcome is unknown."""
-    return isinstance(error, DatabaseProblem) or not isinstance(error, PrismaError)
+    """True if no answer came from PostgreSQL or Prisma: a refusal, a timeout's too, has changed nothing."""
+    return isinstance(error, DatabaseUnavailable | EngineUnavailable) or not isinstance(error, PrismaError)
 
 
 class Writes:

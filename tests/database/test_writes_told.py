@@ -10,7 +10,7 @@ import pytest
 from prisma.errors import UniqueViolationError
 
 from core.database.client import Database
-from core.database.errors import EngineUnavailable
+from core.database.errors import EngineUnavailable, LockTimeout
 from core.database.transaction import unit_of_work
 from core.database.writes import Write
 from tests.database.engines import connected
@@ -34,11 +34,15 @@ class Told(list[Write]):
     def __init__(self, connection: Connection) -> None:
         super().__init__()
         self.counts: list[int] = []
+        self.doubts = 0
         self._connection = connection
 
     async def tell(self, writes: Sequence[Write]) -> None:
         self.extend(writes)
         self.counts.append(await self._connection.fetchval("SELECT count(*) FROM items"))
+
+    def doubt(self) -> None:
+        self.doubts += 1
 
 
 @pytest.fixture
@@ -50,7 +54,7 @@ async def client(services: TestServices, db: Database) -> AsyncIterator[Database
 @pytest.fixture
 def told(client: Database, connection: Connection) -> Told:
     told = Told(connection)
-    client.tell_writes_to(told.tell)
+    client.tell_writes_to(told.tell, told.doubt)
     return told
 
 
@@ -149,6 +153,18 @@ async def test_what_was_rolled_back_or_refused_is_not_told(client: Database, tol
     assert told == []
 
 
+async def test_a_write_that_waited_too_long_is_neither_told_nor_in_doubt(
+    client: Database, told: Told, connection: Connection
+) -> None:
+    await client.item.create(data=row("one"))
+    del told[:]
+    async with connection.transaction():
+        await connection.execute("SELECT FROM items FOR UPDATE")
+        with pytest.raises(LockTimeout):
+            await client.item.update(where={"id": "one"}, data={"title": "c"})
+    assert (told, told.doubts) == ([], 0)
+
+
 @pytest.mark.parametrize("way", ["killed", "cancelled"])
 async def test_a_write_of_which_nobody_knows_is_told(
     client: Database, told: Told, connection: Connection, db: Database, way: str
@@ -169,3 +185,4 @@ async def test_a_write_of_which_nobody_knows_is_told(
         with pytest.raises((EngineUnavailable, asyncio.CancelledError)):
             await writing
     assert told == [Write("Item", "update", ("one",), frozenset({"title"}))]
+    assert told.doubts == 1
