@@ -103,6 +103,9 @@ _IF_MATCH: Final = HeaderRead(
     "Only if this is still the `ETag` of what is changed; absent: the last write wins",
     {"type": "string"},
 )
+_IF_NONE_MATCH: Final = HeaderRead(
+    "if-none-match", "Only if none of these is the `ETag` of what is changed; `*` is any", {"type": "string"}
+)
 
 
 async def _writing(request: Request) -> Writing:
@@ -128,8 +131,13 @@ async def _actor(request: Request) -> ActorName:
 
 
 async def _precondition(request: Request) -> Precondition:
-    header = list_of(request.scope, b"if-match")
-    return _NONE if header is None else Precondition(entity_tags(header.decode("latin-1")))
+    """Precondition of a write (RFC 9110, 13.1.1 and 13.1.2)."""
+    tags, others = (list_of(request.scope, name) for name in (b"if-match", b"if-none-match"))
+    return _NONE if tags is others is None else Precondition(_tags(tags), _tags(others))
+
+
+def _tags(header: bytes | None) -> tuple[str, ...] | None:
+    return None if header is None else entity_tags(header.decode("latin-1"))
 
 
 async def _holder(request: Request) -> Principal | None:
@@ -153,8 +161,8 @@ Features = Annotated[tuple[Feature, ...], Depends(_features)]
 Actor = Annotated[ActorName, Depends(_actor), _USER]
 Holder = Annotated[Principal | None, Depends(_holder)]
 """Holder of the request's key; None with AUTH=off."""
-IfMatch = Annotated[Precondition, Depends(_precondition), _IF_MATCH]
+IfMatch = Annotated[Precondition, Depends(_precondition), _IF_MATCH, _IF_NONE_MATCH]
 Writer = Annotated[Writing, Depends(_writing), _USER]
 """Write context without a precondition."""
-Editor = Annotated[Writing, Depends(_editing), _USER, _IF_MATCH]
-"""Write context with the precondition of `If-Match`."""
+Editor = Annotated[Writing, Depends(_editing), _USER, _IF_MATCH, _IF_NONE_MATCH]
+"""Write context with the precondition of `If-Match` and `If-None-Match`."""

@@ -3,12 +3,14 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.fixtures.database import Connection
+from tests.fixtures.database import WAITING_LOCKS, Connection
+from tests.fixtures.waiting import wait_for
 
 WRITERS = 50
 
@@ -130,6 +132,42 @@ async def test_a_deletion_asks_too(client: httpx.AsyncClient, collection: str) -
     assert counted[200] == 1
     assert set(counted) <= {200, 404, 503}
     assert (await client.put(path, json={}, headers={"if-match": "*"})).status_code == 404
+
+
+@every_kind
+async def test_a_write_may_name_the_states_that_it_does_not_want(
+    client: httpx.AsyncClient, collection: str
+) -> None:
+    path = await create(client, collection)
+    etag = (await client.get(path)).headers["etag"]
+    for header in ("*", etag, f'"1-0", W/{etag}'):
+        for method, body in (("PUT", ROWS[collection][1](1)), ("DELETE", None)):
+            refused = await client.request(method, path, json=body, headers={"if-none-match": header})
+            assert refused.status_code == 412, (method, header)
+    assert (await client.get(path)).headers["etag"] == etag
+    assert (await client.put(path, json={}, headers={"if-none-match": '"1-0"'})).status_code == 200
+    assert (await client.put(f"{path}0", json={}, headers={"if-none-match": "*"})).status_code == 404
+    both = {"if-match": "*", "if-none-match": etag}
+    assert (await client.delete(path, headers=both)).status_code == 200
+
+
+@every_kind
+async def test_the_moment_of_the_last_update_never_goes_back(
+    client: httpx.AsyncClient, connection: Connection, collection: str
+) -> None:
+    path = await create(client, collection)
+    table, _ = TABLES[collection]
+    async with connection.transaction():
+        await connection.execute(f"SELECT FROM {table} FOR UPDATE")
+        waiting = asyncio.create_task(client.put(path, json=ROWS[collection][1](1)))
+        await wait_for(lambda: connection.fetchval(f"SELECT count(*) FROM {WAITING_LOCKS}"))
+        meanwhile = await connection.fetchval("SELECT date_trunc('milliseconds', clock_timestamp())")
+        await connection.execute(f"UPDATE {table} SET updated_at = $1", meanwhile)
+    answered = (await waiting).json()["data"]
+    assert datetime.fromisoformat(answered["updatedAt"]) == meanwhile
+    await connection.execute(f"UPDATE {table} SET updated_at = now() + interval '1 year'")
+    answered = (await client.put(path, json=ROWS[collection][1](2))).json()["data"]
+    assert datetime.fromisoformat(answered["updatedAt"]) < datetime.now(UTC) + timedelta(days=1)
 
 
 async def test_a_download_is_no_change_of_the_file(client: httpx.AsyncClient) -> None:

@@ -73,7 +73,8 @@ def test_a_weak_tag_of_ours_is_the_same_state() -> None:
 def test_described_in_openapi() -> None:
     operation = app_with_a_row().openapi()["paths"]["/row"]["put"]
     assert [(each["name"], each["in"], each["required"]) for each in operation["parameters"]] == [
-        ("if-match", "header", False)
+        ("if-match", "header", False),
+        ("if-none-match", "header", False),
     ]
     assert operation["responses"]["412"] == {"$ref": "#/components/responses/PreconditionFailed"}
 

@@ -50,18 +50,21 @@ def json_entry(answer: BaseModel) -> Entry:
 
 @dataclass(frozen=True, slots=True)
 class Precondition:
-    """Precondition of a request by `If-Match`. `tags` is None without the header; `"*"` stands for itself.
-    Weak marks are removed, for compression marks our tags as weak and their meaning stays the same.
+    """Precondition of a write: `tags` by `If-Match`, `others` by `If-None-Match`; each is None without its
+    header, and `"*"` stands for itself. Weak marks are removed, for compression marks our tags as weak and
+    their meaning stays the same.
     """
 
     tags: tuple[str, ...] | None = None
+    others: tuple[str, ...] | None = None
 
     @property
     def takes_any(self) -> bool:
-        return self.tags is None or "*" in self.tags
+        return self.others is None and (self.tags is None or "*" in self.tags)
 
     def takes(self, etag: str) -> bool:
-        return self.tags is None or "*" in self.tags or etag.removeprefix("W/") in self.tags
+        names = {"*", etag.removeprefix("W/")}
+        return (self.tags is None or not names.isdisjoint(self.tags)) and names.isdisjoint(self.others or ())
 
 
 @dataclass(frozen=True, slots=True)

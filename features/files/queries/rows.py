@@ -94,8 +94,7 @@ async def _change(
         etag = _without_count(etag_of(stored(row)))
         return Seen(etag, {"row_version": row.row_version, "import_job_id": row.import_job_id})
 
-    if seen.tags is not None:
-        seen = Precondition(tuple(map(_without_count, seen.tags)))
+    seen = Precondition(*(each and tuple(map(_without_count, each)) for each in (seen.tags, seen.others)))
     return await as_seen(
         seen, file_id, find, lambda where: write({**where, **visible}), FileNotFound, FileChanged
     )
