@@ -17,6 +17,7 @@ from prisma.types import (
 )
 
 from core.database.client import Database
+from core.database.errors import DatabaseProblem
 from core.http.answers.conditional import Precondition, Seen, WriteRow, as_seen
 from core.http.answers.long_lists import LONG, LongList
 from core.http.answers.pagination import Position, beyond
@@ -193,7 +194,12 @@ def shown(row: IdeaRow) -> Row:
 
 
 async def _shown(db: Database, row: IdeaRow) -> Row:
-    """Row as it was written; a write that includes another row is more than one statement."""
-    names = await systems.names_of(db, [row.system_id] if row.system_id else [])
+    """Row as it was written; a write that includes another row is more than one statement. It may have been
+    committed, so an answer without the system's name is better than none.
+    """
+    try:
+        names = await systems.names_of(db, [row.system_id] if row.system_id else [])
+    except DatabaseProblem:
+        names = {}
     links = [SystemLink(id=system_id, name=name) for system_id, name in names.items()]
     return shown(row.model_copy(update={"system": links[0] if links else None}))

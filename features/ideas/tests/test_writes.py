@@ -188,6 +188,21 @@ async def test_a_writer_that_waits_too_long_is_told_to_try_again(
     assert (await client.request(method, url, json=body)).status_code == 200
 
 
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+async def test_a_change_is_answered_though_the_name_of_its_system_cannot_be_read(
+    client: httpx.AsyncClient, connection: Connection, method: str
+) -> None:
+    idea = await create(client, systemId=await add_system(connection, "Orders"))
+    body = {"title": "Changed"} if method == "PUT" else None
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE systems IN ACCESS EXCLUSIVE MODE")
+        response = await client.request(method, f"{IDEAS}/{idea['id']}", json=body)
+    assert response.status_code == 200
+    left = await connection.fetchval("SELECT title FROM ideas")
+    assert left == (body and "Changed")
+    assert response.json()["data"]["systemId"] == idea["systemId"]
+
+
 async def test_a_system_that_is_deleted_meanwhile_is_not_linked(
     client: httpx.AsyncClient, connection: Connection
 ) -> None:
