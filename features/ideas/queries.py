@@ -13,7 +13,6 @@ from prisma.types import (
     IdeaOrderByInput,
     IdeaTotalScalarFieldKeys,
     IdeaWhereInput,
-    IdeaWhereUniqueInput,
 )
 
 from core.database.client import Database
@@ -130,8 +129,7 @@ async def get_idea(db: Database, idea_id: str) -> Row:
 
 async def create_idea(db: Database, idea_id: str, values: CreateIdea) -> Row:
     """Raises ReferencedSystemNotFound."""
-    moment = now()
-    data: Any = {"id": idea_id, **values.model_dump(), "created_at": moment}
+    data: Any = {"id": idea_id, **values.model_dump(), "created_at": (moment := now())}
     if values.status == "completed":
         data["completed_at"] = moment
     try:
@@ -141,23 +139,13 @@ async def create_idea(db: Database, idea_id: str, values: CreateIdea) -> Row:
 
 
 async def update_idea(db: Database, idea_id: str, values: UpdateIdea, seen: Precondition) -> Row:
-    """Changes the fields that `values` was given; a move into `completed` sets the moment of completion, one
-    out of it clears it.
+    """Changes the fields that `values` was given; the moment of completion follows the status (a trigger).
 
     Raises IdeaNotFound; IdeaChanged when it is not as its writer has seen it; ReferencedSystemNotFound.
     """
     data: Any = {**values.model_dump(exclude_unset=True), "updated_at": now()}
-    completes = data.get("status") == "completed"
-    if "status" in data:
-        data["completed_at"] = data["updated_at"] if completes else None
-
-    async def update(where: IdeaWhereUniqueInput) -> IdeaRow | None:
-        if completes:
-            return await _complete(db, where, data)
-        return await db.idea.update(where=where, data=data)
-
     try:
-        return await _change(db, idea_id, seen, update)
+        return await _change(db, idea_id, seen, lambda where: db.idea.update(where=where, data=data))
     except ForeignKeyViolationError:
         raise ReferencedSystemNotFound(values.system_id or "") from None
 
@@ -165,18 +153,6 @@ async def update_idea(db: Database, idea_id: str, values: UpdateIdea, seen: Prec
 async def delete_idea(db: Database, idea_id: str, seen: Precondition) -> Row:
     """The idea as it was. Raises as `update_idea` does."""
     return await _change(db, idea_id, seen, lambda where: db.idea.delete(where=where))
-
-
-async def _complete(db: Database, where: Any, data: Any) -> IdeaRow | None:
-    """One that is completed already keeps the moment of its completion."""
-    kept: Any = {name: value for name, value in data.items() if name != "completed_at"}
-    while True:
-        row = await db.idea.update(where=where | {"status": {"not": "completed"}}, data=data) or (
-            await db.idea.update(where=where | {"status": "completed"}, data=kept)
-        )
-        # Somebody may have moved it between the two.
-        if row is not None or not await db.idea.count(where=where):
-            return row
 
 
 async def _change(db: Database, idea_id: str, seen: Precondition, write: WriteRow[IdeaRow]) -> Row:

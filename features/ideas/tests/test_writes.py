@@ -1,7 +1,7 @@
 """Writes: audited in their own transaction, one after the other, held to the database's constraints."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import httpx
@@ -186,6 +186,18 @@ async def test_a_writer_that_waits_too_long_is_told_to_try_again(
     assert int(response.headers["retry-after"]) >= 1
     assert (await client.get(url)).json()["data"] == idea
     assert (await client.request(method, url, json=body)).status_code == 200
+
+
+async def test_the_moment_of_completion_follows_a_move_by_another_program(
+    client: httpx.AsyncClient, connection: Connection
+) -> None:
+    idea = await create(client)
+    move = "UPDATE ideas SET status = $1 RETURNING completed_at"
+    completed = await connection.fetchval(move, "completed")
+    assert abs(completed - datetime.now(UTC)) < timedelta(minutes=1)
+    assert await connection.fetchval(move, "completed") == completed
+    assert await connection.fetchval(move, "review") is None
+    assert "completedAt" not in (await client.get(f"{IDEAS}/{idea['id']}")).json()["data"]
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
