@@ -18,10 +18,12 @@ from core.jobs.errors import (
     TooManyStreams,
 )
 from core.jobs.kinds import JobKind
+from core.jobs.pause import Delays
 from core.jobs.service import Jobs
 from core.jobs.views import JobEventView, JobPage, JobState, JobView, JsonObject, Requester
 
 __all__ = [
+    "Delays",
     "Describe",
     "JobCancelled",
     "JobConflict",

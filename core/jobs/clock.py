@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Final
 
 import structlog
 
@@ -23,9 +22,6 @@ from core.jobs.kinds import JobKind
 from core.jobs.pause import pause
 from core.jobs.views import JobView, JsonObject, Requester
 from core.settings import Settings
-
-LOOK_S: Final = 10.0
-"""Seconds between two looks at the clock."""
 
 Enqueue = Callable[[Database, str, JsonObject, Author], Awaitable[JobView]]
 
@@ -42,8 +38,11 @@ class NextRun:
 class Clock:
     """Clock of one process."""
 
-    def __init__(self, db: Database, settings: Settings, kinds: Iterable[JobKind], enqueue: Enqueue) -> None:
+    def __init__(
+        self, db: Database, settings: Settings, kinds: Iterable[JobKind], enqueue: Enqueue, look_s: float
+    ) -> None:
         self._db = db
+        self._look_s = look_s
         self._enqueue = enqueue
         self._kinds = {
             kind.kind: (kind.every, arguments)
@@ -58,7 +57,7 @@ class Clock:
         await self._try(self._set)
         while not stopping.is_set():
             await self._try(self.begin_due)
-            await pause(stopping, LOOK_S * random.uniform(0.75, 1.25))
+            await pause(stopping, self._look_s * random.uniform(0.75, 1.25))
 
     async def begin_due(self) -> None:
         """Enqueue due jobs: a process, this or another, picks them up within seconds."""

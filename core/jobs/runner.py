@@ -1,9 +1,7 @@
-"""The runner of one claimed job: it renews the lease, tells the handler to stop, and writes how it ended."""
+"""The runner of one claimed job: it keeps the lease, tells the handler to stop, and writes how it ended."""
 
 import asyncio
 import logging
-import os
-import socket
 import time
 from dataclasses import dataclass
 
@@ -16,13 +14,12 @@ from core.jobs import metrics, queries
 from core.jobs.context import Describe, JobContext, Signals
 from core.jobs.errors import JobCancelled, JobFailed, JobInterrupted, LeaseLost
 from core.jobs.kinds import JobKind
-from core.jobs.pause import pause
+from core.jobs.lease import Lease
+from core.jobs.pause import Delays, pause
 from core.jobs.views import Counts, JobState, JobView, JsonObject
 from core.settings import Settings
 
 MAX_ATTEMPTS = 5
-RETRY_DELAY_S = 1.0
-SETTLE_RETRY_S = 0.5
 INTERNAL_ERROR = "The job stopped because of an internal error; the log has the details under its id"
 ENDED_EVENTS = {"succeeded": "job.succeeded", "failed": "job.failed", "cancelled": "job.cancelled"}
 
@@ -38,16 +35,6 @@ class Outcome:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """Lease of one claim. `owner` is of this claim alone; `asked_at` is time.monotonic() before it was sent:
-    it lasts at least `job_lease_s` from then.
-    """
-
-    owner: str
-    asked_at: float
-
-
 class Runner:
     """Runner of one job in one process, from its claim to its end. `run` raises only CancelledError."""
 
@@ -61,6 +48,7 @@ class Runner:
         settings: Settings,
         stopping: asyncio.Event,
         lease: Lease,
+        delays: Delays,
         openapi: Describe | None = None,
     ) -> None:
         self.job = job
@@ -70,8 +58,8 @@ class Runner:
         self._cache = cache
         self._settings = settings
         self._openapi = openapi
-        self._owner = lease.owner
-        self._renewed_at = lease.asked_at
+        self._lease = lease
+        self._retry_s = delays.retry
         self._context: JobContext | None = None
         self._work: asyncio.Future[JsonObject] | None = None
         self._aborted = False
@@ -161,55 +149,47 @@ class Runner:
 
     async def _retry(self) -> Outcome | None:
         """Wait for the dependency, then begin another attempt from the job's newest state (None)."""
-        await pause(self.signals.stopping, RETRY_DELAY_S * 2 ** min(self.job.attempts - 1, 4))
+        await pause(self.signals.stopping, self._retry_s * 2 ** min(self.job.attempts - 1, 4))
         # Until an answer comes nobody knows the token: a lost one may have brought a new one.
         async with self._token:
             while not self.signals.lease_lost:
                 if self.signals.stopping.is_set():
                     return Outcome("queued")
-                sent_at, lease_s = time.monotonic(), self._settings.job_lease_s
+                sent_at = time.monotonic()
                 try:
-                    job = await queries.retry(self._db, self.job.id, self._owner, lease_s=lease_s)
+                    job = await queries.retry(
+                        self._db, self.job.id, self._lease.owner, lease_s=self._lease.seconds
+                    )
                 except Unavailable as unavailable:
                     log.warning("job.retry_failed", error=str(unavailable))
-                    await pause(self.signals.stopping, RETRY_DELAY_S)
+                    await pause(self.signals.stopping, self._retry_s)
                     continue
                 if job is None:
                     break
-                self.job, self._renewed_at = job, sent_at
+                self.job, self._lease.renewed_at = job, sent_at
                 cancelled = self.signals.cancel_requested or job.cancel_requested
                 self.signals = Signals(self.signals.stopping, cancel_requested=cancelled)
                 return None
         return Outcome(None)
 
     async def _heartbeat(self) -> None:
-        """Renew the lease until cancelled. When it ran out or is lost, the handler is stopped at once: from
+        """Keep the lease until cancelled. When it ran out or is lost, the handler is stopped at once: from
         then on another process may run the job.
         """
-        lease_s, interval_s = self._settings.job_lease_s, self._settings.job_heartbeat_s
-        while not self.signals.lease_lost:
-            await asyncio.sleep(interval_s)
-            sent_at = time.monotonic()
-            try:
-                async with asyncio.timeout(max(self._renewed_at + lease_s - sent_at, 0)):
-                    await self._renew(sent_at)
-            except LeaseLost:
-                break
-            except Exception as error:  # noqa: BLE001 - whatever it is, the lease decides
-                log.warning("job.heartbeat_failed", error=repr(error))
-            if time.monotonic() - self._renewed_at >= lease_s:
-                break
+        await self._lease.keep(self._renew)
         self.signals.lease_lost = True
         if self._work is not None:
             self._work.cancel()
 
-    async def _renew(self, sent_at: float) -> None:
+    async def _renew(self) -> None:
         async with self._token:
-            lease_s = self._settings.job_lease_s
-            job = await queries.renew(self._db, self.job.id, self.job.fencing_token, lease_s=lease_s)
-            if job is None:
+            sent_at = time.monotonic()
+            job = await queries.renew(
+                self._db, self.job.id, self.job.fencing_token, lease_s=self._lease.seconds
+            )
+            if job is None or self.signals.lease_lost:
                 raise LeaseLost
-            self._renewed_at = sent_at
+            self._lease.renewed_at = sent_at
             self.signals.cancel_requested |= job.cancel_requested
             if self._context is not None:
                 await self._context.flush()
@@ -228,7 +208,7 @@ class Runner:
                 log.warning("job.settle_failed", state=outcome.state, error=str(unavailable))
                 if self.signals.lease_lost:
                     return False
-                await asyncio.sleep(SETTLE_RETRY_S)
+                await asyncio.sleep(self._retry_s)
                 continue
             except Exception:
                 log.exception("job.settle_failed", state=outcome.state)
@@ -288,13 +268,3 @@ def _level(job: JobView) -> int:
 def _storable(text: str) -> str:
     """Text that the database can store: messages may repeat input with NUL or lone surrogates."""
     return text.replace("\0", "?").encode("utf-8", "replace").decode()
-
-
-def is_dead(owner: str) -> bool:
-    """True if the owner's process on this host is dead. One that lives elsewhere is stopped by its token."""
-    host, pid, _ = owner.rsplit(":", 2)
-    try:
-        os.kill(int(pid), 0)
-    except OSError as error:
-        return isinstance(error, ProcessLookupError) and host == socket.gethostname()
-    return False

@@ -2,10 +2,7 @@
 
 import asyncio
 import contextvars
-import os
 import random
-import socket
-import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -21,22 +18,21 @@ from core.jobs.clock import Clock
 from core.jobs.context import Describe
 from core.jobs.errors import JobConflict, JobEnded, JobNotFound, job_id_of
 from core.jobs.kinds import JobKind
-from core.jobs.pause import pause
+from core.jobs.lease import Lease, is_dead
+from core.jobs.pause import Delays, pause
 from core.jobs.place import place_of
 from core.jobs.pruning import pruning
-from core.jobs.runner import Lease, Runner, is_dead
+from core.jobs.runner import Runner
 from core.jobs.streams import Admitted, Streams
 from core.jobs.views import JobEventView, JobPage, JobState, JobView, JsonObject, Place
 from core.settings import Settings
 
-PICKUP_DELAY_S = 5.0
-"""Seconds for which a queued job is reserved to the process that enqueued it; then any may run it."""
-
-POLL_S = 2.0
 ENQUEUE_TRIES = 5
 STREAMS_BEGIN_AT_ONCE = 4
 MAX_RECOVERED_AT_ONCE = 4
 ABORT_WAIT_S = 2.0
+
+_DELAYS = Delays()
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +55,7 @@ class Jobs:
         *,
         stopping: asyncio.Event | None = None,
         openapi: Describe | None = None,
+        delays: Delays = _DELAYS,
     ) -> None:
         self._db = db
         self._cache = cache
@@ -70,11 +67,11 @@ class Jobs:
                 raise ValueError(f"Job kind {kind.kind} is declared twice")
             self._kinds[kind.kind] = kind
         self._place = place_of(settings.data_dir)
-        self._process = f"{socket.gethostname()}:{os.getpid()}"
+        self._delays = delays
         self._openapi = openapi
         self._stopping = stopping or asyncio.Event()
-        self._streams = Streams(db, self._stopping)
-        self.clock = Clock(db, settings, self._kinds.values(), self.enqueue)
+        self._streams = Streams(db, self._stopping, delays.retry)
+        self.clock = Clock(db, settings, self._kinds.values(), self.enqueue, delays.clock)
         self._beginning = asyncio.Semaphore(STREAMS_BEGIN_AT_ONCE)
         self._running: dict[asyncio.Task[None], Runner] = {}
         self._background: list[asyncio.Task[None]] = []
@@ -96,7 +93,7 @@ class Jobs:
                 exclusive_key=exclusive_key,
                 actor=actor.name,
                 request_id=actor.request_id,
-                pickup_delay_s=PICKUP_DELAY_S,
+                pickup_delay_s=self._delays.pickup,
                 place=self._place if declared.local else None,
             )
             if job is not None:
@@ -214,13 +211,13 @@ class Jobs:
         """The task of this job or, without an id, of that which has lacked a runner for longest; None if
         there is none. Its context is its own: no request's deadline, log fields or query count.
         """
-        lease = Lease(f"{self._process}:{uuid4().hex[:12]}", time.monotonic())
+        lease = Lease(self._settings)
         claim = queries.claim_next if job_id is None else partial(queries.claim, job_id=job_id)
         job = await claim(
             self._db,
             kinds=list(self._kinds),
             owner=lease.owner,
-            lease_s=self._settings.job_lease_s,
+            lease_s=lease.seconds,
             place=self._place,
         )
         if job is None:
@@ -234,6 +231,7 @@ class Jobs:
             settings=self._settings,
             stopping=self._stopping,
             lease=lease,
+            delays=self._delays,
             openapi=self._openapi,
         )
         task = asyncio.create_task(runner.run(), name=f"job {job.id}", context=contextvars.Context())
@@ -254,7 +252,7 @@ class Jobs:
                 log.warning("jobs.recovery_unavailable", error=str(unavailable))
             except Exception:
                 log.exception("jobs.recovery_failed")
-            await pause(self._stopping, POLL_S * random.uniform(0.75, 1.25))
+            await pause(self._stopping, self._delays.poll * random.uniform(0.75, 1.25))
 
     async def _pick_up(self) -> None:
         while len(self._running) < MAX_RECOVERED_AT_ONCE and not self._stopping.is_set():

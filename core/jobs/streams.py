@@ -21,7 +21,6 @@ from core.jobs.views import JobEventView
 MOST_STREAMS: Final = 500
 """Upper bound of the clients' streams in one process."""
 POLL_S: Final = 0.3
-RETRY_S: Final = 1.0
 CHECK_S: Final = 1.0
 """The interval in which a stream asks whether it may go on."""
 
@@ -45,8 +44,9 @@ class Streams:
     whose client is slow keeps what it was given, 500 events at most, and is passed by meanwhile.
     """
 
-    def __init__(self, db: Database, stopping: asyncio.Event) -> None:
+    def __init__(self, db: Database, stopping: asyncio.Event, retry_s: float) -> None:
         self._db = db
+        self._retry_s = retry_s
         self._stopping = stopping
         self._places = MOST_STREAMS
         self._streams: set[_Stream] = set()
@@ -100,10 +100,10 @@ class Streams:
                 rest_s = 0.0 if await self._feed() else POLL_S
             except Unavailable as unavailable:
                 log.warning("jobs.follow_unavailable", error=str(unavailable))
-                rest_s = RETRY_S
+                rest_s = self._retry_s
             except Exception:
                 log.exception("jobs.follow_failed")
-                rest_s = RETRY_S
+                rest_s = self._retry_s
             if not self._joined.is_set():
                 await pause(self._joined, rest_s)
         for stream in self._streams:

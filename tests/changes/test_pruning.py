@@ -2,41 +2,42 @@
 
 import time
 
-import pytest
-
+from core.cache import Cache
 from core.changes import pruning
-from core.jobs import clock
+from core.database.client import Database
+from core.jobs import Jobs, Requester
+from core.settings import Settings
 from tests.changes.conftest import StartHost, cached, no_looks, shows_in_time
 from tests.changes.test_hosts import ITEM, made, says
 from tests.changes.test_lives import unlogged
 from tests.fixtures.database import Connection
-from tests.fixtures.waiting import wait_for
+
+
+async def prune(connection: Connection, db: Database, settings: Settings) -> None:
+    """As by another host, a long time later."""
+    await connection.execute("UPDATE changes SET at = now() - 2 * $1::interval", pruning.KEPT)
+    jobs = Jobs(db, Cache.from_settings(settings), settings, [pruning.PRUNE])
+    await jobs.run((await jobs.enqueue(db, pruning.PRUNE.kind, {}, Requester("clock"))).id)
+    await jobs.stop()
+    assert not await connection.fetch("SELECT 1 FROM changes WHERE model = 'Item'")
 
 
 async def test_whoever_has_not_read_what_is_pruned_begins_anew(
-    host: StartHost, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    host: StartHost, connection: Connection, db: Database, settings: Settings
 ) -> None:
     """Nobody reads for hours, and so nobody looks; the other host prunes the log meanwhile."""
-    monkeypatch.setattr(clock, "LOOK_S", 0.1)
     async with host("a", cache_ttl_s=3600) as client:
         path = await made(client, "/api/items", ITEM)
         await cached(client, path)
         await no_looks(connection)
         await connection.execute("UPDATE items SET title = 'changed'")
-        await connection.execute("UPDATE changes SET at = now() - 2 * $1::interval", pruning.KEPT)
-        await connection.execute("UPDATE job_clocks SET next_at = now() WHERE kind = 'changes.prune'")
-
-        async def pruned() -> bool:
-            return not await connection.fetch("SELECT 1 FROM changes WHERE model = 'Item'")
-
-        await wait_for(pruned)
+        await prune(connection, db, settings)
         assert "changed" in (await client.get(path)).text
 
 
 async def test_what_has_been_read_is_pruned_without_a_trace(
-    host: StartHost, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    host: StartHost, connection: Connection, db: Database, settings: Settings
 ) -> None:
-    monkeypatch.setattr(clock, "LOOK_S", 0.1)
     async with host("a", cache_ttl_s=3600) as client:
         path, other = [await made(client, "/api/items", ITEM) for _ in range(2)]
         await connection.execute("UPDATE items SET title = 'changed'")
@@ -44,13 +45,7 @@ async def test_what_has_been_read_is_pruned_without_a_trace(
         etag = (await cached(client, path)).headers["etag"]
         async with unlogged(connection):
             await connection.execute("UPDATE items SET title = 'unseen'")
-        await connection.execute("UPDATE changes SET at = now() - 2 * $1::interval", pruning.KEPT)
-        await connection.execute("UPDATE job_clocks SET next_at = now() WHERE kind = 'changes.prune'")
-
-        async def pruned() -> bool:
-            return not await connection.fetch("SELECT 1 FROM changes WHERE model = 'Item'")
-
-        await wait_for(pruned)
+        await prune(connection, db, settings)
         await connection.execute("UPDATE items SET title = 'later' WHERE '/api/items/' || id = $1", other)
         await shows_in_time(client, other, says("later"), time.monotonic())
         kept = await client.get(path)

@@ -2,16 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from typing import Final
 
 import pytest
 
 from core.cache import Cache
 from core.database.client import Database
-from core.jobs import JobKind, Jobs
+from core.jobs import Delays, JobKind, Jobs
 from core.settings import Settings
 from tests.jobs.handlers import COUNT, CREATE_ROWS, EXCLUSIVE
 
 MakeJobs = Callable[..., Jobs]
+
+QUICK: Final = Delays(pickup=0.0, poll=0.05, clock=0.05, retry=0.01)
 
 
 @pytest.fixture
@@ -31,10 +34,11 @@ async def make_jobs(db: Database, job_settings: Settings) -> AsyncIterator[MakeJ
         lease_s: float = 30.0,
         heartbeat_s: float = 0.1,
         stopping: asyncio.Event | None = None,
+        delays: Delays = QUICK,
     ) -> Jobs:
         settings = job_settings.model_copy(update={"job_lease_s": lease_s, "job_heartbeat_s": heartbeat_s})
         cache = Cache.from_settings(settings)
-        jobs = Jobs(db, cache, settings, kinds or (COUNT, EXCLUSIVE), stopping=stopping)
+        jobs = Jobs(db, cache, settings, kinds or (COUNT, EXCLUSIVE), stopping=stopping, delays=delays)
         made.append(jobs)
         return jobs
 
@@ -46,10 +50,3 @@ async def make_jobs(db: Database, job_settings: Settings) -> AsyncIterator[MakeJ
 @pytest.fixture
 def jobs(make_jobs: MakeJobs) -> Jobs:
     return make_jobs()
-
-
-@pytest.fixture
-def quick_recovery(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Polls often, and takes over queued jobs at once."""
-    monkeypatch.setattr("core.jobs.service.POLL_S", 0.05)
-    monkeypatch.setattr("core.jobs.service.PICKUP_DELAY_S", 0.0)

@@ -113,9 +113,7 @@ async def test_a_kind_that_becomes_more_frequent_does_not_wait_for_its_old_time(
     assert run.at - datetime.now(UTC) <= timedelta(minutes=1)
 
 
-async def test_a_process_that_starts_follows_the_clock(
-    make_jobs: MakeJobs, connection: Connection, quick_recovery: None
-) -> None:
+async def test_a_process_that_starts_follows_the_clock(make_jobs: MakeJobs, connection: Connection) -> None:
     jobs = make_jobs(TICK)
     await set_clocks(jobs)
     await make_due(connection)

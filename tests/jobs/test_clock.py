@@ -28,7 +28,6 @@ async def lease_of(db: Database, job_id: str) -> float:
 async def test_the_clock_of_a_machine_has_no_say(
     make_jobs: MakeJobs,
     db: Database,
-    quick_recovery: None,
     monkeypatch: pytest.MonkeyPatch,
     jump_s: float,
 ) -> None:
@@ -69,7 +68,7 @@ async def jump_of_the_database(db: Database, seconds: float) -> None:
 
 @pytest.mark.parametrize("jump_s", [-DAY_S, DAY_S], ids=["back", "forward"])
 async def test_a_jump_of_the_database_takes_a_dead_process_job_over(
-    make_jobs: MakeJobs, db: Database, quick_recovery: None, jump_s: float
+    make_jobs: MakeJobs, db: Database, jump_s: float
 ) -> None:
     """Set back a day, it must not wait for a lease that ends tomorrow."""
     dead = make_jobs()
@@ -83,7 +82,7 @@ async def test_a_jump_of_the_database_takes_a_dead_process_job_over(
 
 
 async def test_a_jump_forward_while_a_job_runs_writes_nothing_twice(
-    make_jobs: MakeJobs, db: Database, quick_recovery: None
+    make_jobs: MakeJobs, db: Database
 ) -> None:
     gate, other_gate = Gate(count), Gate(count)
     other_gate.opened.set()

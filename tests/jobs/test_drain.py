@@ -8,9 +8,7 @@ from tests.jobs.conftest import MakeJobs
 from tests.jobs.handlers import Caller, Gate, count, written
 
 
-async def test_stop_hands_the_job_back_for_others(
-    make_jobs: MakeJobs, db: Database, quick_recovery: None
-) -> None:
+async def test_stop_hands_the_job_back_for_others(make_jobs: MakeJobs, db: Database) -> None:
     leaving = make_jobs()
     job = await leaving.enqueue(db, "test.exclusive", {"total": 200}, Caller())
     run = asyncio.create_task(leaving.run(job.id))

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -13,7 +14,7 @@ from core.database.client import Database
 from core.jobs import Jobs
 from core.settings import Settings
 from tests.fixtures.waiting import wait_for
-from tests.jobs.conftest import MakeJobs
+from tests.jobs.conftest import QUICK, MakeJobs
 from tests.jobs.handlers import COUNT, Caller, written
 
 ROWS = 150
@@ -51,11 +52,10 @@ async def test_the_job_goes_on_when_the_engine_is_back(
     db: Database,
     own_db: Database,
     job_settings: Settings,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("core.jobs.runner.RETRY_DELAY_S", 0.05)
     watching = make_jobs()
-    jobs = Jobs(own_db, Cache.from_settings(job_settings), job_settings, [COUNT])
+    delays = replace(QUICK, retry=0.05)
+    jobs = Jobs(own_db, Cache.from_settings(job_settings), job_settings, [COUNT], delays=delays)
     job = await jobs.enqueue(own_db, "test.count", {"total": ROWS, "pace": 0.005}, Caller())
     run = asyncio.create_task(jobs.run(job.id))
 

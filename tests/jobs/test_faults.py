@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,7 @@ from core.errors import Unavailable
 from core.jobs import JobContext, JobKind, Jobs, JsonObject, queries
 from core.jobs.runner import INTERNAL_ERROR
 from tests.fixtures.waiting import wait_for
-from tests.jobs.conftest import MakeJobs
+from tests.jobs.conftest import QUICK, MakeJobs
 from tests.jobs.handlers import COUNT, Caller, Gate, written
 
 Breaks = Callable[..., None]
@@ -35,9 +36,6 @@ def breaks(monkeypatch: pytest.MonkeyPatch) -> Breaks:
 
         monkeypatch.setattr(queries, name, broken)
 
-    monkeypatch.setattr("core.jobs.runner.RETRY_DELAY_S", 0.01)
-    monkeypatch.setattr("core.jobs.runner.SETTLE_RETRY_S", 0.01)
-    monkeypatch.setattr("core.jobs.streams.RETRY_S", 0.01)
     return install
 
 
@@ -67,14 +65,11 @@ async def test_the_heartbeat_outlasts_a_retry_whose_answer_is_lost(
     make_jobs: MakeJobs,
     db: Database,
     breaks: Breaks,
-    quick_recovery: None,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Until it is asked again nobody knows the token; afterwards the job keeps its lease."""
     breaks("checkpoint", times=1)
     breaks("retry", times=1, done=True)
-    monkeypatch.setattr("core.jobs.runner.RETRY_DELAY_S", 0.2)
-    jobs, other = make_jobs(lease_s=3, heartbeat_s=0.05), make_jobs(lease_s=3, heartbeat_s=0.05)
+    jobs, other = (make_jobs(lease_s=3, heartbeat_s=0.05, delays=replace(QUICK, retry=0.2)) for _ in range(2))
     enqueued = await jobs.enqueue(db, "test.count", {"total": 3, "pace": 1.5}, Caller())
     running = asyncio.create_task(jobs.run(enqueued.id))
 
@@ -96,17 +91,14 @@ async def test_a_lost_answer_to_a_checkpoint_does_not_repeat_rows(
     assert (job.state, await written(db, job.id)) == ("succeeded", [0, 1, 2])
 
 
-async def test_stopping_while_waiting_for_the_database_hands_back(
-    make_jobs: MakeJobs, db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("core.jobs.runner.RETRY_DELAY_S", 60.0)
+async def test_stopping_while_waiting_for_the_database_hands_back(make_jobs: MakeJobs, db: Database) -> None:
     gate = Gate()
 
     async def down(context: JobContext) -> JsonObject:
         gate.reached.set()
         raise Unavailable("The database is away")
 
-    jobs = make_jobs(JobKind("test.down", down))
+    jobs = make_jobs(JobKind("test.down", down), delays=replace(QUICK, retry=60.0))
     job = await jobs.enqueue(db, "test.down", {}, Caller())
     run = asyncio.create_task(jobs.run(job.id))
     await gate.reached.wait()
@@ -126,7 +118,6 @@ async def test_recovery_outlasts_the_database_and_the_unexpected(
     make_jobs: MakeJobs,
     db: Database,
     breaks: Breaks,
-    quick_recovery: None,
     monkeypatch: pytest.MonkeyPatch,
     logs: list[dict[str, object]],
 ) -> None:

@@ -88,7 +88,7 @@ async def test_a_runner_that_cannot_renew_in_time_stops_by_itself(
     assert gate.stopped_by == ["CancelledError"]
 
 
-async def test_the_heartbeat_keeps_the_lease(make_jobs: MakeJobs, db: Database, quick_recovery: None) -> None:
+async def test_the_heartbeat_keeps_the_lease(make_jobs: MakeJobs, db: Database) -> None:
     gate = Gate()
     owner, other = make_jobs(gate.kind, lease_s=1.5, heartbeat_s=0.1), make_jobs(gate.kind, lease_s=1.5)
     job = await owner.enqueue(db, "test.gate", {}, Caller())
@@ -152,7 +152,6 @@ async def test_a_retry_is_not_taken_for_a_lost_lease(
     make_jobs: MakeJobs, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The heartbeat's statement, under way with the old token, must not meet the row with the new one."""
-    monkeypatch.setattr("core.jobs.runner.RETRY_DELAY_S", 0.0)
     renewing, retried, renewed = asyncio.Event(), asyncio.Event(), asyncio.Semaphore(0)
     renew, retry = queries.renew, queries.retry
 

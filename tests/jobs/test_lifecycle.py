@@ -111,10 +111,7 @@ async def test_a_failed_job_says_why_and_nothing_internal(
     await jobs.enqueue(db, "test.fail", {"how": how}, Caller())
 
 
-async def test_a_dependency_that_is_down_is_waited_for(
-    make_jobs: MakeJobs, db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("core.jobs.runner.RETRY_DELAY_S", 0.01)
+async def test_a_dependency_that_is_down_is_waited_for(make_jobs: MakeJobs, db: Database) -> None:
     tokens: list[int] = []
 
     async def flaky(context: JobContext) -> JsonObject:
@@ -129,10 +126,7 @@ async def test_a_dependency_that_is_down_is_waited_for(
     assert tokens == [1, 2, 3], "each attempt fences the one before"
 
 
-async def test_a_dependency_that_stays_down_fails_the_job(
-    make_jobs: MakeJobs, db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("core.jobs.runner.RETRY_DELAY_S", 0.001)
+async def test_a_dependency_that_stays_down_fails_the_job(make_jobs: MakeJobs, db: Database) -> None:
 
     async def down(context: JobContext) -> JsonObject:
         raise Unavailable("The mirror is down")

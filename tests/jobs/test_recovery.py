@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from core.database.client import Database
-from core.jobs import Jobs, queries
+from core.jobs import Delays, Jobs, queries
 from core.jobs.place import place_of
-from core.jobs.service import PICKUP_DELAY_S
 from core.settings import Settings
 from tests.fixtures.transactions import transaction
 from tests.fixtures.waiting import wait_for
@@ -19,9 +18,7 @@ from tests.jobs.conftest import MakeJobs
 from tests.jobs.handlers import COUNT, Caller, Gate, expire_lease, written
 
 
-async def test_an_abandoned_job_is_taken_over_at_its_checkpoint(
-    make_jobs: MakeJobs, db: Database, quick_recovery: None
-) -> None:
+async def test_an_abandoned_job_is_taken_over_at_its_checkpoint(make_jobs: MakeJobs, db: Database) -> None:
     dead = make_jobs()
     job = await dead.enqueue(db, "test.count", {"total": 5}, Caller())
     claimed = await queries.claim(db, job.id, [COUNT.kind], owner="dead", lease_s=30.0)
@@ -44,12 +41,12 @@ async def test_an_abandoned_job_is_taken_over_at_its_checkpoint(
 
 
 async def test_a_queued_job_is_left_to_its_own_process_for_a_while(make_jobs: MakeJobs, db: Database) -> None:
-    jobs = make_jobs()
+    jobs = make_jobs(delays=Delays())
     job = await jobs.enqueue(db, "test.count", {"total": 1}, Caller())
     assert await queries.claim_next(db, [COUNT.kind], owner="other", lease_s=30.0) is None
     await db.execute_raw(
         "UPDATE jobs SET lease_expires_at = lease_expires_at - make_interval(secs => $1::float8)",
-        PICKUP_DELAY_S,
+        Delays().pickup,
     )
     claimed = await queries.claim_next(db, [COUNT.kind], owner="other", lease_s=30.0)
     assert claimed is not None
@@ -64,7 +61,7 @@ async def test_a_job_of_a_dead_process_of_this_host_is_an_orphan_at_once(
     make_jobs: MakeJobs, db: Database, host: str, dead: bool, orphaned: bool
 ) -> None:
     """Of other hosts nothing but the lease tells."""
-    jobs = make_jobs()
+    jobs = make_jobs(delays=Delays())
     job = await jobs.enqueue(db, "test.count", {"total": 1}, Caller())
     assert not await jobs.is_orphaned(job.id), "its process may be about to begin"
     process = await asyncio.create_subprocess_exec("true")
@@ -78,7 +75,7 @@ async def test_a_job_of_a_dead_process_of_this_host_is_an_orphan_at_once(
     assert not await jobs.is_orphaned(job.id)
 
 
-async def test_recovery_shares_the_jobs_out(make_jobs: MakeJobs, db: Database, quick_recovery: None) -> None:
+async def test_recovery_shares_the_jobs_out(make_jobs: MakeJobs, db: Database) -> None:
     workers = [make_jobs() for _ in range(3)]
     ids = [(await workers[0].enqueue(db, "test.count", {"total": 2}, Caller())).id for _ in range(6)]
     for worker in workers:
@@ -92,9 +89,7 @@ async def test_recovery_shares_the_jobs_out(make_jobs: MakeJobs, db: Database, q
     assert {job.attempts for job in (await workers[0].list()).jobs} == {1}
 
 
-async def test_a_worker_leaves_kinds_that_it_does_not_know(
-    make_jobs: MakeJobs, db: Database, quick_recovery: None
-) -> None:
+async def test_a_worker_leaves_kinds_that_it_does_not_know(make_jobs: MakeJobs, db: Database) -> None:
     gate = Gate()
     newer = make_jobs(gate.kind)
     job = await newer.enqueue(db, "test.gate", {}, Caller())
