@@ -31,7 +31,7 @@ from core.http.request.rate_limit import RateLimiter
 from core.jobs import Jobs
 from core.observability import logging
 from core.platform import Platform
-from core.server.lifecycle import drain_on_signal, end_with_parent, settled
+from core.server.lifecycle import drain_on_signal, end_with_parent, gc_frozen
 from core.settings import Settings, load_settings
 from features.audit.feature import feature as audit
 from features.demo.feature import feature as demo
@@ -209,6 +209,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         stack.callback(draining.set)
         log.info("app.started", features=[feature.name for feature in features])
         await stack.enter_async_context(_begun(features, platform))
-        stack.enter_context(settled())
+        stack.enter_context(gc_frozen())
         yield
         log.info("app.stopping")

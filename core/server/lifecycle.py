@@ -1,4 +1,18 @@
-"""End of a server process: stop signals are noticed at once, and no process outlives its parent."""
+"""Shutdown of a server process, from the stop signal to its exit. In order:
+
+1. SIGTERM arrives; a supervisor of several workers closes its own listeners and passes it on. The process is
+   `leaving`: `/health/ready` answers 503 and kept-alive connections end with their next answer, but it serves
+   for another SHUTDOWN_DELAY_S. SIGINT (Ctrl-C) and a second signal skip this.
+2. It is `draining` (`drain_on_signal`): event streams end, jobs stop at their next batch, nothing new begins.
+   uvicorn closes the listeners and waits SHUTDOWN_GRACE_S at most for the requests that are under way.
+3. The lifespan of the app ends (`core.app`): jobs that have not stopped within SHUTDOWN_GRACE_S less two
+   seconds are cut off, and all are handed back; then the rate limiter, the follower of the log of changes,
+   the cache and the engine are closed, in this order.
+4. `core.server.serve` stops the embedded Redis and PostgreSQL, if it started them.
+
+Ctrl-C a second time makes uvicorn skip what is left of 2 and 3. After `kill -9` the kernel ends the engine
+and the embedded services, and workers end themselves (`end_with_parent`).
+"""
 
 import asyncio
 import gc
@@ -16,7 +30,7 @@ from core.platform import Platform
 
 log = structlog.get_logger("handover.lifecycle")
 
-_STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 _COLLECT_AFTER: Final = (10_000, 20, 20)
 
 
@@ -52,7 +66,7 @@ def drain_on_signal(platform: Platform) -> Iterator[None]:
         loop.call_soon_threadsafe(platform.draining.set)
         previous[number](number, None)
 
-    for number in _STOP_SIGNALS:
+    for number in STOP_SIGNALS:
         handler = signal.getsignal(number)
         # Without a handler of the server there is nobody to stop it, and the default must keep working.
         if callable(handler):
@@ -67,7 +81,7 @@ def drain_on_signal(platform: Platform) -> Iterator[None]:
 
 
 @contextmanager
-def settled() -> Iterator[None]:
+def gc_frozen() -> Iterator[None]:
     """Block in which requests are answered, with garbage collection kept from holding them up.
 
     The objects made at the start (modules, routes, models: hundreds of thousands) live as long as the

@@ -27,11 +27,11 @@ from uvicorn.supervisors import Multiprocess
 from core.observability import logging, multiprocess
 from core.server.embedded.process import die_with_parent
 from core.server.embedded.services import ensure_writable, local_services
+from core.server.lifecycle import STOP_SIGNALS
 from core.settings import Settings
 
 APP = "core.app:create_app"
 HTTP = "core.server.protocol:HttpProtocol"
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 KEEP_ALIVE_S = 15
 BACKLOG = 2048
 ANNOUNCE_TIMEOUT_S = 60.0
