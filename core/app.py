@@ -29,7 +29,7 @@ from core.http.request.idempotency import Idempotency
 from core.http.request.middleware import RequestMiddleware
 from core.http.request.rate_limit import RateLimiter
 from core.jobs import Jobs
-from core.observability import logging
+from core.observability import logging, tracing
 from core.platform import Platform
 from core.server.lifecycle import drain_on_signal, end_with_parent, gc_frozen
 from core.settings import Settings, load_settings
@@ -94,7 +94,13 @@ def create_app(settings: Settings | None = None, features: Sequence[Feature] = F
         redoc_url=None,
         redirect_slashes=False,
         # Requests are counted and logged by our own layers.
-        telemetry={"tracing": False, "metrics": False, "logs": False},
+        telemetry={
+            "tracing": tracing.is_configured(),
+            "auto_configure": True,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+        },
         lifespan=_lifespan,
     )
     app.state.settings = settings

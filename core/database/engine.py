@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 import orjson
 import structlog
+from opentelemetry import propagate
 from prisma._types import TransactionId
 from prisma.engine import AsyncAbstractEngine
 from prisma.errors import PrismaError
@@ -104,6 +105,7 @@ class Engine(AsyncAbstractEngine):
         model, operation = request["model"], request["op"]
         started = time.perf_counter()
         try:
+            propagate.inject(request)
             if "tx" in request:
                 return await self._send(request, kind)
             with self._admission.single_call():

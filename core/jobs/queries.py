@@ -47,6 +47,7 @@ def _view(row: Job) -> JobView:
         error=row.error,
         actor=row.actor,
         request_id=row.request_id,
+        traceparent=row.traceparent,
         cancel_requested=row.cancel_requested,
         attempts=row.attempts,
         fencing_token=row.fencing_token,
@@ -78,11 +79,22 @@ async def insert(
     request_id: str | None,
     pickup_delay_s: float,
     place: str | None,
+    traceparent: str | None = None,
 ) -> JobView | None:
     """Insert a job; None if one with that exclusive key has not ended. The transaction stays usable."""
     stored = _json(arguments)
     return await _change(
-        db, statements.ENQUEUE, job_id, kind, stored, exclusive_key, actor, request_id, pickup_delay_s, place
+        db,
+        statements.ENQUEUE,
+        job_id,
+        kind,
+        stored,
+        exclusive_key,
+        actor,
+        request_id,
+        pickup_delay_s,
+        place,
+        traceparent,
     )
 
 

@@ -17,6 +17,7 @@ from core.jobs.kinds import JobKind
 from core.jobs.lease import Lease
 from core.jobs.pause import Delays, pause
 from core.jobs.views import Counts, JobState, JobView, JsonObject
+from core.observability.tracing import linked_span
 from core.settings import Settings
 
 MAX_ATTEMPTS = 5
@@ -79,7 +80,10 @@ class Runner:
         )
         heartbeat = asyncio.create_task(self._heartbeat())
         try:
-            with metrics.RUNNING.labels(self.job.kind).track_inprogress():
+            with (
+                metrics.RUNNING.labels(self.job.kind).track_inprogress(),
+                linked_span(f"job {self.job.kind}", self.job.traceparent, **{"handover.job.id": self.job.id}),
+            ):
                 await self._settle(await self._outcome())
         finally:
             heartbeat.cancel()

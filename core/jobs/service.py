@@ -25,6 +25,7 @@ from core.jobs.pruning import pruning
 from core.jobs.runner import Runner
 from core.jobs.streams import Admitted, Streams
 from core.jobs.views import JobEventView, JobPage, JobState, JobView, JsonObject, Place
+from core.observability.tracing import trace_context
 from core.settings import Settings
 
 ENQUEUE_TRIES = 5
@@ -95,6 +96,7 @@ class Jobs:
                 request_id=actor.request_id,
                 pickup_delay_s=self._delays.pickup,
                 place=self._place if declared.local else None,
+                traceparent=trace_context(),
             )
             if job is not None:
                 return job

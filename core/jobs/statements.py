@@ -30,12 +30,13 @@ SELECT * FROM changed"""
 
 
 # $1 id, $2 kind, $3 arguments, $4 exclusive key, $5 actor, $6 request id, $7 seconds until others may take
-# it, $8 place
+# it, $8 place, $9 trace context
 ENQUEUE = _with_event(
     """
     INSERT INTO jobs (
-        id, kind, arguments, exclusive_key, actor, request_id, place, last_event, lease_expires_at)
-    VALUES ($1::uuid, $2, $3::jsonb, $4, $5, $6, $8::uuid, 1,
+        id, kind, arguments, exclusive_key, actor, request_id, place, traceparent, last_event,
+        lease_expires_at)
+    VALUES ($1::uuid, $2, $3::jsonb, $4, $5, $6, $8::uuid, $9, 1,
         clock_timestamp() + make_interval(secs => $7::float8))
     ON CONFLICT (exclusive_key) DO NOTHING""",
     "'state'",

@@ -73,6 +73,7 @@ class JobView:
     started_at: datetime | None
     finished_at: datetime | None
     lease_owner: str | None = None
+    traceparent: str | None = None
     rate: float | None = None
     seconds_left: float | None = None
 

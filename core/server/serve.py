@@ -168,6 +168,7 @@ def _deploy(settings: Settings) -> None:
 def _export(settings: Settings) -> None:
     """Write the URLs of the embedded services to the environment, from which workers read their settings."""
     os.environ["DATA_DIR"] = str(settings.data_dir)
+    os.environ.setdefault("OTEL_SERVICE_NAME", "handover")
     for name in ("database_url", "redis_url"):
         os.environ[name.upper()] = str(getattr(settings, name))
 

@@ -20,12 +20,12 @@ export const REPLY_NOTHING = 2;
  * parent dies, this one closes.
  * @param {number} fd
  * @param {(id: number, kind: number, payload: string) => Promise<[kind: number, text: string]>} answer must not throw
- * @param {(id: number) => void} leave
+ * @param {(id: number) => void} leave @param {() => Promise<void>} end the last thing to be done
  */
-export function serve(fd, answer, leave) {
+export function serve(fd, answer, leave, end) {
   const socket = new net.Socket({ fd, readable: true, writable: true });
-  socket.on("close", () => process.exit(0));
-  socket.on("error", () => process.exit(0));
+  socket.on("close", () => end().finally(() => process.exit(0)));
+  socket.on("error", () => {});
   const reply = writer(socket);
   socket.on(
     "data",

@@ -17,6 +17,10 @@ const MERGED = new Set(["findUnique", "findUniqueOrThrow", "batch"]);
 
 process.on("SIGINT", () => {});
 
+const { env } = process;
+const isTraced = Boolean(env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT || env.OTEL_EXPORTER_OTLP_ENDPOINT) && env.OTEL_TRACES_EXPORTER !== "none";
+const tracing = isTraced && env.OTEL_SDK_DISABLED !== "true" ? await import("./tracing.mjs") : undefined;
+
 /** @type {{ client: any, pool: Pool, follower: Follower, sql: any, limits: { timeout: number, maxWait: number } } | undefined} */
 let engine;
 /** Open interactive transactions by id. @type {Map<string, Transaction>} */
@@ -263,6 +267,13 @@ async function finish(id, how) {
   return null;
 }
 
+/** How many rows a call gave or changed; undefined where that is not told. @returns {number | undefined} */
+function rowsOf({ op, projection }, result) {
+  if (projection) return Number.parseInt(result, 10);
+  if (RAW.has(op)) return op === "executeRaw" ? result : undefined;
+  return Array.isArray(result) ? result.length : GIVES_ROWS.has(op) ? Number(result !== null) : result?.count;
+}
+
 /** @param {number} id @param {number} kind @param {string} payload @returns {Promise<[kind: number, text: string]>} */
 async function answer(id, kind, payload) {
   try {
@@ -270,7 +281,8 @@ async function answer(id, kind, payload) {
     if (kind === TAGGED) for (const each of request.args.calls ?? [request]) each.args = decode(each.args, RAW.has(each.op), engine.sql);
     const { author, projection, op, tx } = request;
     const isMerged = Boolean(tx) || (MERGED.has(op) && !(op === "batch" && author));
-    const result = await inTheNameOf(id, isMerged, { author, projection }, () => execute(request));
+    const run = () => inTheNameOf(id, isMerged, { author, projection }, () => execute(request));
+    const result = await (tracing ? tracing.traced(request, run, (result) => rowsOf(request, result)) : run());
     if (projection) return [REPLY_RESULT, result];
     if (request.op === "queryRaw") return [REPLY_RESULT, result[0].text];
     if (request.op !== "queryText") return [REPLY_RESULT, JSON.stringify(result ?? null)];
@@ -283,4 +295,4 @@ async function answer(id, kind, payload) {
   }
 }
 
-serve(Number(process.env.HANDOVER_ENGINE_SOCKET), answer, leave);
+serve(Number(env.HANDOVER_ENGINE_SOCKET), answer, leave, async () => tracing?.flush());
