@@ -1,12 +1,13 @@
 """Service of systems: pages, and what a write changes."""
 
+from collections.abc import Sequence
 from typing import Final
 from uuid import uuid4
 
 from core.database.client import Database
 from core.database.places import Place
 from core.deps import Writing
-from core.http.answers.long_lists import Listing
+from core.http.answers.long_lists import PAGE, Listing, LongList, Spool
 from core.http.answers.pagination import Position, decode_place, encode_place, moment_of
 from core.http.answers.projection import Projected
 from core.http.answers.rows import Row
@@ -34,6 +35,10 @@ async def _page(db: Database, query: SystemQuery, cursor: str | None, offset: in
         places = await match.find_matching(db, query, where, after=after, offset=offset, take=size + 1)
         systems = await registry.systems_by_id(db, [system_id for _, system_id in places[:size]])
     next_cursor = encode_place(query.scope, *places[size - 1]) if len(places) > size else None
+    return _shown(systems, next_cursor)
+
+
+def _shown(systems: Sequence[System], next_cursor: str | None = None) -> Projected:
     texts = [system.model_dump_json(by_alias=True).encode() for system in systems]
     return Projected(len(systems), b",".join(texts), next_cursor)
 
@@ -51,8 +56,21 @@ ARRAY: Final = Listing(_page, _count, HELD, bare=True)
 
 
 async def search_systems(db: Database, text: str, *, limit: int | None = None) -> list[System]:
-    """Matching systems, the best match first; words in the name count more."""
-    return await registry.systems_by_id(db, await match.search_systems(db, text, limit=limit))
+    """Matching systems, the best match first; words in the name count more. Raises LongList without a limit
+    for more than are held in memory.
+    """
+    ids = await match.search_systems(db, text, limit=limit or HELD + 1)
+    if limit is None and len(ids) > HELD:
+        raise LongList
+    return await registry.systems_by_id(db, ids)
+
+
+async def spool_search(db: Database, text: str, spool: Spool) -> int:
+    """Write every matching system, as `search_systems` has them; returns their number."""
+    ids = await match.search_systems(db, text)
+    for start in range(0, len(ids), PAGE):
+        await spool.write(_shown(await registry.systems_by_id(db, ids[start : start + PAGE])))
+    return spool.count
 
 
 async def get_system(db: Database, system_id: str) -> Row:

@@ -116,6 +116,7 @@ async def test_it_holds_every_row_once_and_in_order(
         ("/api/v1/ideas/kanban", "ideas", seed_ideas),
         ("/api/v1/systems/status/online", "systems", seed_systems),
         ("/api/v1/systems/type/api", "systems", seed_systems),
+        ("/api/v1/systems/search?q=seeded", "systems", seed_systems),
     ],
 )
 async def test_one_of_another_shape_is_as_a_short_one_and_longer(
@@ -135,6 +136,7 @@ async def test_one_of_another_shape_is_as_a_short_one_and_longer(
     assert len({row["id"] for rows in lists for row in rows}) == ROWS
     monkeypatch.setattr("features.ideas.queries.LONG", ROWS)
     monkeypatch.setattr(systems, "ARRAY", replace(systems.ARRAY, held=ROWS))
+    monkeypatch.setattr(systems, "HELD", ROWS)
     whole = await client.get(url)
     assert (whole.headers["x-cache"], whole.content) == ("MISS", long.content)
 

@@ -10,6 +10,7 @@ from core.deps import Cache, Db, Editor, Writer
 from core.errors import Invalid, PreconditionFailed, TooLarge, Unavailable, UnsupportedMediaType
 from core.http.answers.conditional import cached_response, json_entry
 from core.http.answers.envelope import Done, Envelope, ListEnvelope, error_responses
+from core.http.answers.long_lists import LongList, spooled_list
 from core.http.answers.rows import done
 from features.systems import service
 from features.systems.cache import LIST, SEARCH, SELECTION, STATISTICS, STATISTICS_KEY, SYSTEM
@@ -103,7 +104,12 @@ async def search_systems(
     async def load() -> Entry:
         return json_entry(SystemArray(await service.search_systems(db, q, limit=limit)))
 
-    return await cached_response(request, cache, SEARCH, cache_key(q=q, limit=limit), load)
+    try:
+        return await cached_response(request, cache, SEARCH, cache_key(q=q, limit=limit), load)
+    except LongList:
+        return await spooled_list(
+            request, db, lambda tx, spool: service.spool_search(tx, q, spool), (b"[", b"]")
+        )
 
 
 @router.get(
