@@ -3,7 +3,7 @@ nor Python builds an object of any row. The text's form is the caller's (`core.h
 second typed call, for a total, becomes a part of the same statement.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
@@ -53,17 +53,29 @@ class Projection:
             )
         if self.take is not None and arguments.get("take") != self.take:
             raise NotSupported(f"A projected page takes as many rows as it is told to: {self.take}.")
-        if self.take is not None and not (arguments.get("where") or arguments.get("skip")):
+        if self.take is not None and _has_one_plan(arguments):
             self.sql = self.sql.replace("$page", _bounded(self.take))
         arguments |= {"select": self.select, "relationLoadStrategy": "join"}
         return {"sql": self.sql, "total": self.total}
 
 
+def _has_one_plan(arguments: Mapping[str, Any]) -> bool:
+    """True for a page of a whole list, or of the rows with one value in a column: an index on that and the
+    order gives it whatever the value. With more conditions each call is to be planned: some of their values
+    are rare, others common, and each has its own best plan.
+    """
+    where = arguments.get("where") or {}
+    return (
+        not arguments.get("skip")
+        and len(where) <= 1
+        and not any(isinstance(value, dict | list) for value in where.values())
+    )
+
+
 def _bounded(take: int) -> str:
-    """A page of a whole list with a bound in its text, `take` rounded up to two binary digits for sizes that
-    are alike to share it: PostgreSQL then makes one plan for all calls. Of a limit that is a parameter it
-    knows nothing, reckons with a tenth of the table, finds that plan too dear, and plans each call anew. With
-    conditions it shall do so: some of their values are rare, others common, and each has its own best plan.
+    """A page with a bound in its text, `take` rounded up to two binary digits for sizes that are alike to
+    share it: PostgreSQL then makes one plan for all calls. Of a limit that is a parameter it knows nothing,
+    reckons with a tenth of the table, finds that plan too dear, and plans each call anew.
     """
     step = max(take.bit_length() - 2, 0)
     return f"SELECT * FROM ($page) AS every LIMIT {-(-take >> step) << step}"
