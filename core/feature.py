@@ -50,6 +50,8 @@ class Feature:
     `admin`: with AUTH=keys all its routes need a key of that scope. `authenticate` returns the holder of an
     API key, None for an invalid one; one feature has it. `on_start` runs beside the first requests of each
     process; its errors are logged and stop nothing.
+
+    `enumerations` has the name in the OpenAPI document of each `Literal` of its fields and parameters.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Feature:
         default_factory=dict
     )
     activities: tuple[ActivityKind, ...] = ()
+    enumerations: Mapping[str, object] = field(default_factory=dict)
     needs_objects: "Callable[[Database, Sequence[str]], Awaitable[frozenset[str]]] | None" = None
     admin: bool = False
     authenticate: "Callable[[Database, str], Awaitable[Principal | None]] | None" = None

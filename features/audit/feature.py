@@ -4,6 +4,7 @@ from core.feature import Feature
 from features.audit.cache import AUDIT_TAGS, renewed
 from features.audit.jobs import RETENTION
 from features.audit.router import router
+from features.audit.schemas import Action
 
 feature = Feature(
     name="audit",
@@ -13,4 +14,5 @@ feature = Feature(
     cache_tags=AUDIT_TAGS,
     renews={"AuditEntry": renewed},
     admin=True,
+    enumerations={"AuditAction": Action},
 )

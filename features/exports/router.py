@@ -11,7 +11,7 @@ from core.http.request.text import Text
 from core.http.routing import Router
 from features.exports import service
 from features.exports.errors import ExportNotFound, ExportNotReady
-from features.exports.schemas import FILENAME
+from features.exports.schemas import FILENAME, LowDbFile
 from features.jobs.api import Job, show
 
 router = Router(prefix="/api/v1/exports", tags=["Exports"])
@@ -41,11 +41,12 @@ async def create_export(
     response_class=FileResponse,
     responses={
         **error_responses(ExportNotFound, ExportNotReady),
-        200: {"description": "The LowDB file", "content": {"application/json": {}}},
+        200: {"description": "The LowDB file", "model": LowDbFile},
     },
 )
 async def download_export(
     job_id: Annotated[Text, Path(description="The id of the export's job")], jobs: Jobs, settings: AppSettings
 ) -> FileResponse:
+    """The old service can read it; 409 until the job has succeeded."""
     path = await service.finished_file(jobs, settings, job_id)
     return FileResponse(path, media_type="application/json", filename=FILENAME)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue, RootModel
 from pydantic.alias_generators import to_camel
 
 KIND: Final = "export.lowdb"
@@ -18,6 +18,12 @@ class Arguments(BaseModel):
 
     filename: str = FILENAME
     path: str | None = None
+
+
+class LowDbFile(RootModel[dict[str, JsonValue] | list[JsonValue]]):
+    """An object with the list of items, or the list alone: in the layout of the newest imported file."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [{"id": "1", "title": "Dark mode"}]}})
 
 
 class Told(BaseModel):

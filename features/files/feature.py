@@ -6,6 +6,7 @@ from features.files.changes.listeners import ENTITY
 from features.files.jobs import reconcile
 from features.files.queries.lists import known_keys
 from features.files.router import router
+from features.files.schemas import Direction, OrderBy
 from features.files.service import visible
 
 feature = Feature(
@@ -18,4 +19,5 @@ feature = Feature(
     follows=("Idea", "System"),
     activities=(ActivityKind(ENTITY, "originalName", FILE_TAGS, {"created": "uploaded"}, visible=visible),),
     needs_objects=known_keys,
+    enumerations={"FileOrder": OrderBy, "FileOrderDirection": Direction},
 )

@@ -4,6 +4,7 @@ from core.feature import ActivityKind, Feature
 from features.ideas.api import ENTITY, titles_of
 from features.ideas.cache import CACHE_TAGS, IDEA_TAGS, renewed
 from features.ideas.router import router
+from features.ideas.schemas import Category, Direction, OrderBy, Priority, Status
 
 feature = Feature(
     name="ideas",
@@ -13,4 +14,11 @@ feature = Feature(
     renews={"Idea": renewed},
     follows=("System",),
     activities=(ActivityKind(ENTITY, "title", IDEA_TAGS, names_of=titles_of),),
+    enumerations={
+        "IdeaStatus": Status,
+        "IdeaCategory": Category,
+        "Priority": Priority,
+        "IdeaOrder": OrderBy,
+        "OrderDirection": Direction,
+    },
 )

@@ -59,6 +59,7 @@ async def list_ideas(
     responses=CHECKED | error_responses(Conflict),
 )
 async def create_idea(writer: Writer, values: CreateIdea) -> Response:
+    """Without a `status` it is `new`. A `systemId` that no system has is refused."""
     idea_id, created = await service.create_idea(writer, values)
     place = {"Location": f"{PREFIX}/{quote(idea_id, safe='')}"}
     return done("Idea created successfully", created, status.HTTP_201_CREATED, place)
@@ -83,6 +84,8 @@ async def get_kanban(request: Request, db: Db, cache: Cache) -> Response:
 
 @router.get(ONE, summary="Get idea by ID", response_model=Envelope[Idea], responses=FOUND)
 async def get_idea(request: Request, db: Db, cache: Cache, idea_id: IdeaId) -> Response:
+    """With the id and the name of its system."""
+
     async def load() -> Entry:
         return (await queries.get_idea(db, idea_id)).entry()
 

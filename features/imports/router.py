@@ -16,12 +16,10 @@ from core.http.routing import Router
 from core.jobs import JobConflict
 from features.imports import service
 from features.imports.errors import ImportNotFound, ImportNotUndoable, UploadInvalid, UploadTooLarge
-from features.imports.schemas import Import
+from features.imports.schemas import NDJSON, Import, RejectLines
 from features.imports.settings import ImportSettings
 from features.imports.undo.accept import accept_undo
 from features.jobs.api import Job, show
-
-NDJSON: Final = "application/x-ndjson"
 
 _FORM: Final = {
     "required": True,
@@ -51,12 +49,17 @@ _FORM: Final = {
                         "description": "Import nothing if more records than this cannot be taken over",
                     },
                 },
-            }
+            },
+            "example": {"file": '{"items": []}', "source": "lowdb", "on_conflict": "skip"},
         }
     },
 }
 
 router = Router(prefix="/api/v1/imports", tags=["Imports"])
+
+
+class LinesResponse(StreamingResponse):
+    media_type = NDJSON
 
 
 @router.get("", summary="List imports, newest first", responses=error_responses(Invalid))
@@ -98,22 +101,19 @@ async def create_import(
 @router.get(
     "/{job_id}/rejects",
     summary="Download what could not be imported",
-    response_class=StreamingResponse,
+    response_class=LinesResponse,
     responses={
         **error_responses(ImportNotFound),
-        200: {
-            "description": "One JSON object for each reject, in the order of the source",
-            "content": {NDJSON: {}},
-        },
+        200: {"description": "One JSON object for each reject", "model": RejectLines},
     },
 )
 async def download_rejects(
     job_id: Annotated[Text, Path(description="The id of the import's job")], db: Db, jobs: Jobs
-) -> StreamingResponse:
+) -> LinesResponse:
     """NDJSON: `position`, `path`, `reason`, `errors` by field, and the `record` as the source has it."""
     lines = await service.rejects_of(db, jobs, job_id)
     disposition = 'attachment; filename="rejects.ndjson"'
-    return StreamingResponse(lines, media_type=NDJSON, headers={"Content-Disposition": disposition})
+    return LinesResponse(lines, headers={"Content-Disposition": disposition})
 
 
 @router.post(

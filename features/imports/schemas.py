@@ -1,9 +1,9 @@
 """Options, arguments, checkpoints and results of imports."""
 
 from collections.abc import Sequence
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
 
 from core.http.request.fields import is_none
@@ -13,6 +13,7 @@ from core.jobs import JobState
 from features.items.api import OnConflict
 
 KIND: Final = "import.lowdb"
+NDJSON: Final = "application/x-ndjson"
 UNDO_KIND: Final = "import.undo"
 EXCLUSIVE: Final = "import"
 """Exclusion group of all imports and undos: one of them runs at a time, for each may need rows of another."""
@@ -38,6 +39,7 @@ KINDS: Final = (KIND, "import.questdb", "import.postgres")
 """Kinds of all jobs that may reject records."""
 
 Source = Literal["lowdb"]
+ImportSource = Literal["lowdb", "questdb", "postgres"]
 Phase = Literal["preflight", "load", "verify", "report"]
 
 
@@ -208,6 +210,39 @@ class Reject(BaseModel):
     record: str
 
 
+class RejectLine(BaseModel):
+    """Line of the download of rejects. `record` is as the source has it; `position` counts from 0."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "position": 3,
+                "path": "items[3]",
+                "reason": "title: must not be empty",
+                "errors": [{"field": "title", "message": "must not be empty"}],
+                "record": {"id": "7", "title": " "},
+            }
+        }
+    )
+
+    position: int
+    path: str
+    reason: str
+    errors: list[RejectedField]
+    record: JsonValue
+
+
+def _in_lines(schema: dict[str, Any]) -> None:
+    line = schema.pop("items")
+    schema |= {"type": "string", "format": "binary", "contentMediaType": NDJSON, "contentSchema": line}
+
+
+class RejectLines(RootModel[list[RejectLine]]):
+    """Rejects in the order of the source, one JSON object a line."""
+
+    model_config = ConfigDict(json_schema_extra=_in_lines)
+
+
 Entry = tuple[str | None, str | None, str | None, str | None]
 """Record in a manifest chunk: its id; its digest; its text and the text before it, each only if the old
 server would write it differently. Without a digest it could not be taken over, and has an id only if no other
@@ -263,7 +298,7 @@ class Import(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, serialize_by_alias=True)
 
     id: str
-    source: Literal["lowdb", "questdb", "postgres"]
+    source: ImportSource
     filename: str
     state: JobState
     dry_run: bool

@@ -64,6 +64,7 @@ async def list_items(
     responses=error_responses(*REFUSED_BODY, Conflict, Unavailable),
 )
 async def create_item(writer: Writer, values: CreateItem) -> Response:
+    """Its status is `new`, and `updatedAt` is null until the first update."""
     item_id, created = await service.create_item(writer, values)
     place = {"Location": f"{PREFIX}/{quote(item_id, safe='')}"}
     return done("Item created successfully", created, status.HTTP_201_CREATED, place)
@@ -76,6 +77,8 @@ async def create_item(writer: Writer, values: CreateItem) -> Response:
     responses=error_responses(ItemNotFound, Unavailable),
 )
 async def get_item(request: Request, db: Db, cache: Cache, item_id: ItemId) -> Response:
+    """The `ETag` is what `If-Match` of an update or a deletion takes."""
+
     async def load() -> Entry:
         return (await service.get_item(db, item_id)).entry()
 

@@ -3,6 +3,7 @@
 from core.changes.pruning import PRUNE as PRUNE_CHANGES
 from core.feature import Feature
 from core.idempotency.pruning import PRUNE
+from core.jobs import JobState
 from features.jobs.router import router
 
 feature = Feature(
@@ -11,4 +12,5 @@ feature = Feature(
     router=router,
     jobs=(PRUNE, PRUNE_CHANGES),
     admin=True,
+    enumerations={"JobState": JobState},
 )

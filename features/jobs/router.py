@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, Header, Path, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
@@ -30,6 +30,8 @@ LastEventId = Annotated[
     ),
 ]
 
+_EVENT: Final = {"schema": {"$ref": f"#/components/schemas/{Job.__name__}"}}
+
 router = Router(prefix="/api/v1/jobs", tags=["Jobs"])
 
 
@@ -42,6 +44,7 @@ async def list_jobs(
     offset: Annotated[Offset, Query()] = 0,
     cursor: Annotated[Cursor | None, Query()] = None,
 ) -> ListEnvelope[Job]:
+    """Of all kinds and states; an entry is as `GET /api/v1/jobs/{job_id}` shows it."""
     page = await list_page(
         jobs, ("jobs",), kind=kind or (), state=state, limit=limit, offset=offset, cursor=cursor
     )
@@ -51,6 +54,7 @@ async def list_jobs(
 
 @router.get("/clock", summary="List the jobs that the clock begins, the soonest first")
 async def list_clocked_jobs(jobs: Jobs) -> ListEnvelope[ClockedJobs]:
+    """Each begins at `nextAt`, once in the whole cluster."""
     runs = await jobs.clock.next_runs()
     return listed(
         [
@@ -62,6 +66,7 @@ async def list_clocked_jobs(jobs: Jobs) -> ListEnvelope[ClockedJobs]:
 
 @router.get("/{job_id}", summary="Show a job", responses=error_responses(JobNotFound))
 async def show_job(job_id: JobId, jobs: Jobs) -> Envelope[Job]:
+    """While it runs the figures move on; `result` and `finishedAt` come with its end."""
     job = await jobs.get(job_id)
     return Envelope(data=show(job, jobs.public_arguments(job)))
 
@@ -98,6 +103,7 @@ async def _followed(
     response_class=EventSourceResponse,
     responses={
         **error_responses(JobNotFound, TooManyStreams),
+        200: {"description": "Events whose data is the job", "content": {"text/event-stream": _EVENT}},
         204: {"description": "The job has ended, nothing is missing"},
     },
 )

@@ -1,7 +1,7 @@
 """Manifest of the slice."""
 
 from core.feature import Feature
-from core.http.request.access import KEY_TAG
+from core.http.request.access import KEY_TAG, AccessScope
 from features.keys.cache import renewed
 from features.keys.router import router
 from features.keys.service import authenticate, tell_when_there_is_none
@@ -15,4 +15,5 @@ feature = Feature(
     admin=True,
     authenticate=authenticate,
     on_start=tell_when_there_is_none,
+    enumerations={"AccessScope": AccessScope},
 )

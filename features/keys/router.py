@@ -1,6 +1,6 @@
 """Routes under `/api/v1/keys`: for administrators, with `AUTH=keys` only."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Depends, Path, Query, Response, status
 
@@ -20,7 +20,9 @@ async def _keys_on(settings: AppSettings) -> None:
         raise KeysOff
 
 
-router = Router(prefix="/api/v1/keys", tags=["Keys"], dependencies=[Depends(_keys_on)])
+PREFIX: Final = "/api/v1/keys"
+
+router = Router(prefix=PREFIX, tags=["Keys"], dependencies=[Depends(_keys_on)])
 
 
 @router.get(
@@ -40,7 +42,7 @@ async def list_keys(db: Db, query: Annotated[KeyQuery, Query()]) -> ListEnvelope
 )
 async def create_key(db: Db, actor: Actor, values: CreateKey, response: Response) -> Done[CreatedKey]:
     created = await service.create_key(db, actor, values)
-    response.headers["Cache-Control"] = "no-store"
+    response.headers.update({"Cache-Control": "no-store", "Location": f"{PREFIX}/{created.id}"})
     return Done[CreatedKey](message="API key created successfully", data=created)
 
 

@@ -4,6 +4,7 @@ from core.feature import Feature
 from features.search.cache import CACHE_TAGS, renewed
 from features.search.jobs import INDEX_FILE, REINDEX, follow_file, index_when_stale
 from features.search.router import router
+from features.search.schemas import DocumentType, Source
 
 feature = Feature(
     name="search",
@@ -14,4 +15,5 @@ feature = Feature(
     renews={"SearchDocument": renewed},
     on_change={"File": follow_file},
     on_start=index_when_stale,
+    enumerations={"DocumentType": DocumentType, "DocumentSource": Source},
 )

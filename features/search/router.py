@@ -52,6 +52,7 @@ async def search(
 async def suggest(
     request: Request, db: Db, cache: Cache, holder: Holder, query: Annotated[SuggestQuery, Query()]
 ) -> Response:
+    """Titles and words that begin with what was typed, the most frequent first."""
     audience = audience_of(holder)
 
     async def load() -> Entry:
@@ -70,6 +71,7 @@ async def suggest(
 async def get_document(
     request: Request, db: Db, cache: Cache, holder: Holder, document_id: DocumentId
 ) -> Response:
+    """The text that a result was found in."""
     audience = audience_of(holder)
 
     async def load() -> Entry:

@@ -8,6 +8,9 @@ from pydantic.alias_generators import to_camel
 from core.http.request.fields import always_there
 from core.http.request.timestamps import Timestamp
 
+SpecType = Literal["openapi", "asyncapi"]
+SpecState = Literal["valid", "invalid"]
+
 
 class SpecStatus(BaseModel):
     """One document: `issues` says what is wrong with it and where."""
@@ -15,8 +18,8 @@ class SpecStatus(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
     name: str
-    type: Literal["openapi", "asyncapi"]
-    status: Literal["valid", "invalid"]
+    type: SpecType
+    status: SpecState
     last_validated_at: Timestamp
     issues: list[str]
 

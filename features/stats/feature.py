@@ -2,9 +2,11 @@
 
 from core.feature import Feature
 from features.stats.router import router
+from features.stats.schemas import Overall, Timeframe
 
 feature = Feature(
     name="stats",
     description="Figures about systems, ideas and files, and what happened lately",
     router=router,
+    enumerations={"OverallHealth": Overall, "Timeframe": Timeframe},
 )

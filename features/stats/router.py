@@ -67,6 +67,7 @@ def _key(span: Span, audience: files.Audience) -> str:
 async def get_dashboard(
     request: Request, db: Db, cache: Cache, holder: Holder, timeframe: AskedTimeframe = "30d"
 ) -> Response:
+    """Totals, and what was created in the timeframe."""
     span, audience = service.span_of(timeframe), files.audience_of(holder)
     key = _key(span, audience)
     return await _cached(request, cache, DASHBOARD, key, lambda: service.dashboard(db, span, audience))
@@ -74,16 +75,19 @@ async def get_dashboard(
 
 @router.get("/systems", summary="Get systems statistics", response_model=SystemsStats, responses=UNCHECKED)
 async def get_systems_stats(request: Request, db: Db, cache: Cache) -> Response:
+    """Numbers of systems, by status and by type."""
     return await _cached(request, cache, SYSTEMS, ALL, lambda: systems.statistics(db))
 
 
 @router.get("/ideas", summary="Get ideas statistics", response_model=IdeasStats, responses=UNCHECKED)
 async def get_ideas_stats(request: Request, db: Db, cache: Cache) -> Response:
+    """Numbers of ideas, by status, priority and category."""
     return await _cached(request, cache, IDEAS, ALL, lambda: ideas.statistics(db))
 
 
 @router.get("/files", summary="Get files statistics", response_model=FilesStats, responses=UNCHECKED)
 async def get_files_stats(request: Request, db: Db, cache: Cache, holder: Holder) -> Response:
+    """Number and bytes of files, and their types."""
     audience = files.audience_of(holder)
     key = cache_key(audience=audience.name)
     return await _cached(request, cache, FILES, key, lambda: files.statistics(db, audience))
@@ -91,6 +95,7 @@ async def get_files_stats(request: Request, db: Db, cache: Cache, holder: Holder
 
 @router.get("/health", summary="Get health summary", response_model=HealthSummary, responses=UNCHECKED)
 async def get_health_summary(request: Request, db: Db, cache: Cache) -> Response:
+    """How many systems are online, and what that means for the whole."""
     return await _cached(request, cache, HEALTH, ALL, lambda: service.health(db))
 
 
@@ -98,6 +103,7 @@ async def get_health_summary(request: Request, db: Db, cache: Cache) -> Response
 async def get_analytics(
     request: Request, db: Db, cache: Cache, holder: Holder, timeframe: AskedTimeframe = "30d"
 ) -> Response:
+    """What was created on each day of the timeframe."""
     span, audience = service.span_of(timeframe), files.audience_of(holder)
     key = _key(span, audience)
     return await _cached(request, cache, ANALYTICS, key, lambda: service.analytics(db, span, audience))

@@ -110,7 +110,7 @@ class Activity(_Figures):
     """
 
     id: str
-    type: str = Field(json_schema_extra={"x-values": "activities"})
+    type: str = Field(json_schema_extra={"x-values": "ActivityType"})
     entity: str = Field(examples=["system"])
     entity_id: str
     description: str = Field(examples=['System "Orders API" was updated: status, url'])

@@ -13,7 +13,6 @@ from core.http.about import openapi
 from core.http.answers import errors, rows
 from core.http.answers.conditional import Precondition, row_etag
 from core.http.answers.envelope import Envelope
-from core.settings import Settings
 
 
 class Row(BaseModel):
@@ -22,8 +21,7 @@ class Row(BaseModel):
 
 def app_with_a_row() -> FastAPI:
     app = FastAPI()
-    app.state.settings = Settings.model_construct()
-    app.state.features = ()
+    app.state.features, app.state.admin_paths = (), ()
     errors.install(app)
     openapi.install(app)
 

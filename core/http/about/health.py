@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
@@ -68,6 +68,16 @@ class Ready(BaseModel):
     status: Literal["ready", "not ready"]
     draining: bool
     checks: dict[Literal["database", "cache", "engine"], Check]
+
+
+ENUMERATIONS: Final = {
+    "DependencyStatus": Check.model_fields["status"].annotation,
+    "DatabaseStatus": DatabaseHealth.model_fields["status"].annotation,
+    "HealthStatus": Health.model_fields["status"].annotation,
+    "Readiness": Ready.model_fields["status"].annotation,
+    "Dependency": get_args(Ready.model_fields["checks"].annotation)[0],
+}
+"""Names in the OpenAPI document of the words that fields may have."""
 
 
 async def _timed(name: str, question: Awaitable[object]) -> Check:

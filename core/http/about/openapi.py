@@ -1,15 +1,22 @@
-"""OpenAPI document: FastAPI's, with the errors that we really answer instead of the framework's 422."""
+"""OpenAPI document: FastAPI's, with the errors that we really answer instead of the framework's 422, with the
+headers of answers, and with names for enumerations. It is the same whatever AUTH is: a client that is
+generated from it works with and without keys.
+"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from http import HTTPStatus
+from typing import Any, Final, get_args, get_type_hints
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
+from starlette.responses import Response
 
+from core.errors import STATUS_BY_KIND
 from core.feature import Feature
-from core.http.answers.envelope import ErrorBody, ErrorDetail
+from core.http.about import health
+from core.http.answers.envelope import ErrorBody, ErrorDetail, Problem
 from core.http.request.access import is_open, needed_scope
 from core.http.request.idempotency import HEADER, LONGEST_KEY, REPLAYED
 from core.http.routing import parameters
@@ -19,24 +26,40 @@ _ERRORS: Final = {
     "400": ("Invalid", "The input is not valid"),
     "401": ("Unauthorized", "No valid API key"),
     "403": ("Forbidden", "The API key's scope does not suffice"),
+    "404": ("NotFound", "There is no such thing"),
     "409": ("Conflict", "It collides with what is stored, or with another request of this Idempotency-Key"),
     "412": ("PreconditionFailed", "It was changed since it was read; see If-Match"),
     "413": ("TooLarge", "The request body is too large"),
     "415": ("UnsupportedMediaType", "The request body is of another media type"),
+    "416": ("RangeNotSatisfiable", "The range begins behind the end"),
+    "421": ("Misdirected", "The server is not called so; see ALLOWED_HOSTS"),
     "429": ("RateLimited", "Too many requests; see Retry-After"),
     "500": ("Crash", "An unexpected fault of the server"),
     "503": ("Unavailable", "Something the service depends on is down; see Retry-After"),
 }
 _FRAMEWORK_SCHEMAS: Final = ("HTTPValidationError", "ValidationError")
 _KEY_SCHEME: Final = "apiKey"
-_SCHEMES: Final = {
-    _KEY_SCHEME: {
-        "type": "http",
-        "scheme": "bearer",
-        "description": "An API key, with AUTH=keys; with AUTH=off everything is open. The scopes: read; "
-        "write, which includes read; admin, which includes both",
-    }
+_SCHEME: Final = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "An API key, with AUTH=keys; with AUTH=off everything is open. The scopes: read; "
+    "write, which includes read; admin, which includes both",
 }
+_HEADERS: Final = {
+    "ETag": {
+        "description": "State of what is answered, for If-Match and If-None-Match",
+        "schema": {"type": "string", "examples": ['"2-9f86d081884c7d65"']},
+    },
+    "Location": {
+        "description": "Path of what was made, or of the job that was begun",
+        "schema": {"type": "string", "format": "uri-reference"},
+    },
+    "Retry-After": {
+        "description": "Seconds after which to try again",
+        "schema": {"type": "integer", "minimum": 1},
+    },
+}
+_HEADER_REFS: Final = {name: {"$ref": f"#/components/headers/{name}"} for name in _HEADERS}
 _IDEMPOTENCY_KEY: Final = {
     "name": HEADER,
     "in": "header",
@@ -45,6 +68,14 @@ _IDEMPOTENCY_KEY: Final = {
     f"carried out again: its answer is repeated, with `{REPLAYED}: true`",
     "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY, "pattern": "^[!-~]+$"},
 }
+_IF_NONE_MATCH: Final = {
+    "name": "if-none-match",
+    "in": "header",
+    "required": False,
+    "description": "The `ETag` of what the client has: unless that has changed, the answer is 304",
+    "schema": {"type": "string"},
+}
+_CODE_BY_STATUS: Final = {status: code for code, status in STATUS_BY_KIND.items()}
 _PROBES_PREFIXES: Final = ("/health", "/metrics")
 
 
@@ -79,80 +110,139 @@ def _document(app: FastAPI) -> dict[str, Any]:
         version=app.version,
         summary=app.summary,
         description=app.description,
+        contact={"name": "Handover contributors"},
+        license_info={"name": "MIT", "identifier": "MIT"},
+        servers=[{"url": "/", "description": "The server that answers this document"}],
         tags=app.openapi_tags,
         routes=app.routes,
     )
-    components = document.setdefault("components", {})
-    schemas = components.setdefault("schemas", {})
+    for route in app.routes:
+        if isinstance(route, APIRoute) and route.include_in_schema:
+            for method in route.methods or ():
+                operation = document["paths"][route.path_format][method.lower()]
+                _complete(operation, route, method, app.state.admin_paths)
+    schemas = document.get("components", {}).get("schemas", {})
     for name in _FRAMEWORK_SCHEMAS:
         schemas.pop(name, None)
-    for model in (ErrorBody, ErrorDetail):
+    for model in (ErrorBody, ErrorDetail, Problem):
         schema = model.model_json_schema(mode="serialization", ref_template=_REF)
         schema.pop("$defs", None)
         schemas.setdefault(model.__name__, schema)
-    components["responses"] = {name: _response(text) for name, text in _ERRORS.values()}
-    components["securitySchemes"] = _SCHEMES
-    for route in app.routes:
-        if isinstance(route, APIRoute) and route.include_in_schema:
-            notes = [note for each in parameters(route.endpoint) for note in each.notes]
-            headers = {note.name: note for note in notes if isinstance(note, HeaderRead)}
-            for method in route.methods or ():
-                operation = document["paths"][route.path_format][method.lower()]
-                for each in headers.values():
-                    operation.setdefault("parameters", []).append(each.parameter())
-    guarded = app.state.settings.auth == "keys"
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            if method == "post":
-                operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
-            if guarded and not is_open(path):
-                scope = needed_scope(method.upper(), path, app.state.admin_paths)
-                operation["security"] = [{_KEY_SCHEME: [scope]}]
-            _correct(operation, probe=path.startswith(_PROBES_PREFIXES))
-    _tell_activities(schemas, app.state.features)
-    return document
+    words = _words(app.state.features)
+    names = {values: name for name, values in words.items()}
+    schemas |= {name: {"type": "string", "enum": list(values)} for name, values in words.items()}
+    operations = [each for path in document["paths"].values() for each in path.values()]
+    return {
+        **document,
+        "paths": _named(document["paths"], names),
+        "components": {
+            "schemas": {
+                name: schema if name in words else _named(schema, names) for name, schema in schemas.items()
+            },
+            "headers": _HEADERS,
+            "responses": {
+                name: _error(status, text)
+                for status, (name, text) in _ERRORS.items()
+                if any(status in operation["responses"] for operation in operations)
+            },
+            "securitySchemes": {_KEY_SCHEME: _SCHEME},
+        },
+        "security": [{_KEY_SCHEME: []}],
+    }
 
 
-def _tell_activities(schemas: dict[str, Any], features: Sequence[Feature]) -> None:
-    """A field marked `x-values: activities` has one of those that the features declare."""
-    kinds = [kind for feature in features for kind in feature.activities]
-    for schema in schemas.values():
-        for field in schema.get("properties", {}).values():
-            if field.pop("x-values", None) == "activities":
-                field["enum"] = [f"{kind.entity}_{verb}" for kind in kinds for verb in kind.verbs.values()]
-
-
-def _correct(operation: dict[str, Any], *, probe: bool) -> None:
-    responses = operation["responses"]
-    for response in responses.values():
-        for media in response.get("content", {}).values():
-            # The framework describes a stream's events in the words of OpenAPI 3.2, which 3.1 does not know.
-            if media.pop("itemSchema", None) is not None:
-                media["schema"] = {"type": "string"}
-    checked = responses.pop("422", None) is not None
-    wanted = ["500", *(("401", "403") if "security" in operation else ())]
-    if _IDEMPOTENCY_KEY in operation.get("parameters", ()):
-        wanted += ["400", "409"]
-    if checked:
-        wanted.append("400")
-    names = {parameter["name"] for parameter in operation.get("parameters", ())}
-    if "x-user-id" in names:
-        wanted.append("400")
-    if "if-match" in names:
-        wanted.append("412")
-    if "requestBody" in operation:
-        wanted += ["413", "415"]
+def _complete(operation: dict[str, Any], route: APIRoute, method: str, admin_paths: tuple[str, ...]) -> None:
+    """Complete an operation: the headers that it takes and sends, and the errors of every such operation."""
+    path, responses = route.path_format, operation["responses"]
+    responses.pop("422", None)
+    probe = path.startswith(_PROBES_PREFIXES)
+    notes = [note for each in parameters(route.endpoint) for note in each.notes]
+    taken = {note.name: note.parameter() for note in notes if isinstance(note, HeaderRead)}
+    wanted = {"400", "500"} | (responses.keys() & _ERRORS.keys())
     if not probe:
-        wanted += ["429", "503"]
+        wanted |= {"421", "429", "503"}
+    if method == "POST":
+        taken[HEADER] = _IDEMPOTENCY_KEY
+        wanted.add("409")
+    if "if-match" in taken:
+        wanted.add("412")
+    if "requestBody" in operation:
+        wanted |= {"413", "415"}
+    # Handlers that answer finished bytes send their tag; the framework's responses have none.
+    tagged = not probe and get_type_hints(route.endpoint).get("return") is Response
+    if tagged and method == "GET":
+        taken["if-none-match"] = _IF_NONE_MATCH
+        responses.setdefault("304", {"description": "The client has it already"})
+    for status, response in responses.items():
+        content = response.get("content", {}).values()
+        whole = any("$ref" in media.get("schema", ()) for media in content)
+        sent = {
+            "ETag": tagged and status < "400" and (method == "GET" or (whole and status < "202")),
+            "Location": method == "POST" and whole and status in ("201", "202"),
+        }
+        if any(sent.values()):
+            response["headers"] = {name: _HEADER_REFS[name] for name in sent if sent[name]}
+        for media in content:
+            # The framework describes a stream's events in the words of OpenAPI 3.2, which 3.1 does not know.
+            media.pop("itemSchema", None)
+    if is_open(path):
+        operation["security"] = []
+    else:
+        wanted |= {"401", "403"}
     for status in wanted:
-        responses.setdefault(status, {"$ref": f"#/components/responses/{_ERRORS[status][0]}"})
+        if "content" not in responses.get(status, ()):
+            responses[status] = {"$ref": f"#/components/responses/{_ERRORS[status][0]}"}
+    if "403" in responses:
+        responses["403"]["description"] = (
+            f"A key with the scope {needed_scope(method, path, admin_paths)} is needed"
+        )
     operation["responses"] = {status: responses[status] for status in sorted(responses)}
+    if taken:
+        operation.setdefault("parameters", []).extend(taken.values())
 
 
-def _response(text: str) -> dict[str, Any]:
-    body = {"schema": {"$ref": _REF.format(model="ErrorBody")}}
-    problem = {"schema": {"type": "object", "description": "The same facts as RFC 9457"}}
+def _words(features: Sequence[Feature]) -> dict[str, tuple[str, ...]]:
+    """Words of each enumeration, by its name."""
+    activities = [kind for feature in features for kind in feature.activities]
+    return {
+        **{name: get_args(kind) for name, kind in health.ENUMERATIONS.items()},
+        **{name: get_args(kind) for feature in features for name, kind in feature.enumerations.items()},
+        "ActivityType": tuple(f"{kind.entity}_{verb}" for kind in activities for verb in kind.verbs.values()),
+    }
+
+
+def _named(node: Any, names: Mapping[tuple[str, ...], str]) -> Any:
+    """Part of the document with references in place of lists of the words that have a name."""
+    if isinstance(node, list):
+        return [_named(each, names) for each in node]
+    if not isinstance(node, dict):
+        return node
+    name = node.get("x-values") or ("enum" in node and names.get(tuple(node["enum"])))
+    if not name:
+        return {key: _named(value, names) for key, value in node.items()}
+    kept = {key: node[key] for key in ("description", "default") if key in node}
+    return {"$ref": _REF.format(model=name), **kept}
+
+
+def _error(status: str, text: str) -> dict[str, Any]:
+    """Response of an error in both forms, with an example of each."""
+    said = {"success": False, "message": text, "error": text, "errors": [text]}
+    problem = {
+        "type": f"urn:handover:problem:{_CODE_BY_STATUS[int(status)]}",
+        "title": HTTPStatus(int(status)).phrase,
+        "status": int(status),
+        "detail": text,
+        "instance": "/api/items",
+        "errors": [text],
+    }
     return {
         "description": text,
-        "content": {"application/json": body, "application/problem+json": problem},
+        "headers": {"Retry-After": _HEADER_REFS["Retry-After"]} if "Retry-After" in text else {},
+        "content": {
+            "application/json": {"schema": {"$ref": _REF.format(model="ErrorBody")}, "example": said},
+            "application/problem+json": {
+                "schema": {"$ref": _REF.format(model="Problem")},
+                "example": problem,
+            },
+        },
     }

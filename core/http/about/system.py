@@ -62,6 +62,7 @@ def service_version() -> str:
 
 @router.get("/", summary="Service information", response_model=Info)
 async def service_info(request: Request) -> Info:
+    """Name, version, and where everything is."""
     documents: Mapping[str, str] = request.app.state.documents
     endpoints = Endpoints(api=request.app.state.collections, **documents)
     return Info(service=SERVICE, version=request.app.version, endpoints=endpoints)
@@ -74,6 +75,7 @@ async def service_info(request: Request) -> Info:
     responses={503: {"model": UnhealthyBody, "description": _DATABASE_DOWN}},
 )
 async def health(request: Request) -> Response:
+    """Of the service and its database; 503 when the database cannot be reached."""
     database = await database_health(_platform(request))
     healthy = database.status == "healthy"
     answer = Health(
@@ -93,6 +95,7 @@ async def health(request: Request) -> Response:
 
 @router.get("/health/live", summary="The process answers", response_model=Live)
 async def health_live() -> Response:
+    """Asks nothing else: a process that does not answer this is to be started anew."""
     return _answer(Live())
 
 
@@ -103,6 +106,7 @@ async def health_live() -> Response:
     responses={503: {"model": Ready, "description": "Not ready, or about to stop"}},
 )
 async def health_ready(request: Request) -> Response:
+    """Each of its checks with its latency; 503 until database and engine answer, and before it stops."""
     answer = await readiness(_platform(request))
     return _answer(answer, 200 if answer.status == "ready" else 503)
 
@@ -115,6 +119,7 @@ async def health_ready(request: Request) -> Response:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 async def prometheus_metrics() -> Response:
+    """In the text format of Prometheus, for this process or all of this server."""
     text = await run_in_threadpool(metrics.scrape)
     return Response(text, headers={**_NOT_STORED, "Content-Type": metrics.CONTENT_TYPE})
 

@@ -87,13 +87,25 @@ class ErrorBody(BaseModel):
     details: list[ErrorDetail] | None = Field(default=None, **LEFT_OUT_IF_NONE)
 
 
+class Problem(BaseModel):
+    """The facts of an error as RFC 9457 has them; `errors` and `details` are as in `ErrorBody`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(description="A URN that ends with the error's permanent code")
+    title: str
+    status: int
+    detail: str = Field(description="The `message` of `ErrorBody`")
+    instance: str = Field(description="Path of the request")
+    errors: list[str]
+    details: list[ErrorDetail] | None = Field(default=None, **LEFT_OUT_IF_NONE)
+    request_id: str | None = Field(default=None, alias="requestId", **LEFT_OUT_IF_NONE)
+
+
 def error_responses(*errors: type[HandoverError]) -> dict[int | str, dict[str, Any]]:
     """OpenAPI responses of a route's errors: `responses=error_responses(NotFound)`.
 
-    The errors that any route can answer (400 where input is checked, 429, 500, 503) are added by
-    `core.http.about.openapi`.
+    `core.http.about.openapi` adds their schemas, and the errors that any route can answer (400, 429, 500,
+    503).
     """
-    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{ErrorBody.__name__}"}}}
-    return {
-        error.status: {"description": HTTPStatus(error.status).phrase, "content": content} for error in errors
-    }
+    return {error.status: {"description": HTTPStatus(error.status).phrase} for error in errors}

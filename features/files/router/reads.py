@@ -62,13 +62,14 @@ async def list_files(
 @router.get(
     PREFIX + "/idea/{ideaId}",
     summary="Get files by idea",
-    description="All files of the idea, newest first; an empty list for an idea that does not exist.",
     response_model=list[FileMetadata],
     responses=_DECLARED,
 )
 async def list_files_of_idea(
     request: Request, db: Db, cache: Cache, actor: Actor, idea_id: Annotated[LinkedTo, Path(alias="ideaId")]
 ) -> Response:
+    """All files of the idea, newest first; an empty list for an idea that does not exist."""
+
     async def find() -> list[FileMetadata]:
         audience = service.audience_of(actor.principal)
         return await lists.find_files(db, lists.where_of(FileFilter(idea_id=idea_id), audience))
@@ -127,6 +128,7 @@ async def search_files(
     responses=error_responses(Unavailable),
 )
 async def get_file_statistics(request: Request, db: Db, cache: Cache, actor: Actor) -> Response:
+    """Number and bytes of the files that the asker may see, and their types."""
     audience = service.audience_of(actor.principal)
 
     async def load() -> Entry:
@@ -137,6 +139,7 @@ async def get_file_statistics(request: Request, db: Db, cache: Cache, actor: Act
 
 @router.get(PREFIX + "/upload-info", summary="Get upload configuration")
 async def get_upload_info(settings: AppSettings) -> UploadInfo:
+    """What an upload may hold: bytes of a file, extensions, files of a request."""
     return UploadInfo(
         max_file_size=int(settings.of(FileSettings).files_max_bytes),
         allowed_extensions=list(FORMATS),
@@ -158,6 +161,8 @@ async def get_upload_info(settings: AppSettings) -> UploadInfo:
     responses=error_responses(FileNotFound, Unavailable),
 )
 async def get_file(request: Request, db: Db, cache: Cache, actor: Actor, file_id: FileId) -> Response:
+    """Without its bytes, which `download` has."""
+
     async def load() -> Entry:
         return service.row_of(await service.get_file(db, actor, file_id)).entry()
 

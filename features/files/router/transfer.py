@@ -27,7 +27,7 @@ from features.files.schemas import (
 from features.files.settings import FileSettings
 
 
-def _form(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+def _form(name: str, schema: dict[str, Any], example: object) -> dict[str, Any]:
     """Request body for OpenAPI; the routes read the stream themselves."""
     properties = {
         name: schema,
@@ -36,14 +36,14 @@ def _form(name: str, schema: dict[str, Any]) -> dict[str, Any]:
         "description": {"type": "string", "maxLength": DESCRIPTION_LENGTH},
         "is_public": {"type": "boolean", "default": False},
     }
-    content = {"schema": {"type": "object", "required": [name], "properties": properties}}
+    content = {
+        "schema": {"type": "object", "required": [name], "properties": properties},
+        "example": {name: example, "description": "First draft", "is_public": True},
+    }
     return {"requestBody": {"required": True, "content": {"multipart/form-data": content}}}
 
 
 _BINARY: Final = {"type": "string", "format": "binary"}
-_ANY_TYPE: Final[dict[str, Any]] = {
-    media_type: {"schema": _BINARY} for media_type in ("application/octet-stream", "*/*")
-}
 _STREAM: Final = {"application/octet-stream": {"schema": _BINARY}, "*/*": {"schema": _BINARY}}
 _REFUSED: Final = error_responses(*REFUSED_BODY, Unavailable)
 
@@ -54,7 +54,7 @@ _REFUSED: Final = error_responses(*REFUSED_BODY, Unavailable)
     description="The content must be what the extension says.",
     status_code=status.HTTP_201_CREATED,
     responses=_REFUSED,
-    openapi_extra=_form("file", _BINARY),
+    openapi_extra=_form("file", _BINARY, "Some notes"),
 )
 async def upload_file(
     request: Request, response: Response, work: Change, background_tasks: BackgroundTasks
@@ -72,7 +72,7 @@ async def upload_file(
     status_code=status.HTTP_201_CREATED,
     response_model=list[FileMetadata],
     responses={**_REFUSED, 207: {"model": MultiStatus, "description": "Some were stored, some were not"}},
-    openapi_extra=_form("files", {"type": "array", "items": _BINARY, "maxItems": MAX_FILES}),
+    openapi_extra=_form("files", {"type": "array", "items": _BINARY, "maxItems": MAX_FILES}, ["Some notes"]),
 )
 async def upload_files(request: Request, work: Change, background_tasks: BackgroundTasks) -> Response:
     outcome = await _receive(request, work, background_tasks, "files", MAX_FILES)

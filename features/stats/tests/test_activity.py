@@ -109,7 +109,7 @@ async def test_a_slice_says_how_its_entries_are_told_and_to_whom(
             ("note_written", 'Note "Hello" was written'),
             ("note_written", 'Note "Note a" was written'),
         ]
-        published = own.openapi()["components"]["schemas"]["Activity"]["properties"]["type"]["enum"]
+        published = own.openapi()["components"]["schemas"]["ActivityType"]["enum"]
         assert published[-1] == "note_written"
         await note("c", "created")
         assert len(await activities(other)) == 2

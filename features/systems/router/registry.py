@@ -54,6 +54,7 @@ async def list_systems(
     responses=error_responses(*REFUSED_BODY, SystemNameTaken, Unavailable),
 )
 async def create_system(writer: Writer, values: CreateSystem) -> Response:
+    """Names are unique: one that is taken is answered with 409."""
     system_id, created = await service.create_system(writer, values)
     place = {"Location": f"{PREFIX}/{quote(system_id, safe='')}"}
     return done("System created successfully", created, status.HTTP_201_CREATED, place)
@@ -119,6 +120,8 @@ async def search_systems(
     responses=error_responses(Unavailable),
 )
 async def get_system_statistics(request: Request, db: Db, cache: Cache) -> Response:
+    """Numbers of systems, by status and by type."""
+
     async def load() -> Entry:
         return json_entry(await registry.statistics(db))
 
@@ -132,6 +135,8 @@ async def get_system_statistics(request: Request, db: Db, cache: Cache) -> Respo
     responses=error_responses(SystemNotFound, Unavailable),
 )
 async def get_system(request: Request, db: Db, cache: Cache, system_id: SystemId) -> Response:
+    """Fields without a value are left out."""
+
     async def load() -> Entry:
         return (await service.get_system(db, system_id)).entry()
 

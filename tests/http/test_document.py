@@ -1,0 +1,110 @@
+"""What the OpenAPI document promises to the makers of typed clients."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from core.app import create_app
+from core.settings import Settings
+from features.items.tests.factories import new_item
+
+ITEMS: Final = "/api/items"
+DOCUMENT: Final[dict[str, Any]] = create_app(Settings.model_construct(log_format="json")).openapi()
+OPERATIONS: Final = [
+    (method.upper(), path, operation)
+    for path, methods in DOCUMENT["paths"].items()
+    for method, operation in methods.items()
+]
+READS: Final = [
+    pytest.param(path, operation, id=path)
+    for method, path, operation in OPERATIONS
+    if method == "GET" and "{" not in path and path != "/api/v1/keys"
+]
+
+
+def nodes(node: object, place: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    if isinstance(node, dict):
+        yield place, node
+        for key, value in node.items():
+            yield from nodes(value, f"{place}/{key}")
+    elif isinstance(node, list):
+        for number, each in enumerate(node):
+            yield from nodes(each, f"{place}/{number}")
+
+
+def declared(operation: dict[str, Any], status: int) -> set[str]:
+    return {name.lower() for name in operation["responses"][str(status)].get("headers", ())}
+
+
+def test_it_is_the_same_with_and_without_keys() -> None:
+    with_keys = create_app(Settings.model_construct(log_format="json", auth="keys")).openapi()
+    assert with_keys == DOCUMENT
+    assert DOCUMENT["security"] == [{"apiKey": []}]
+    assert DOCUMENT["paths"]["/health"]["get"]["security"] == []
+    for method, path, operation in OPERATIONS:
+        if "security" not in operation:
+            assert {"401", "403"} <= operation["responses"].keys(), (method, path)
+
+
+def test_every_enumeration_has_a_name() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    unnamed = [
+        place
+        for place, node in nodes(DOCUMENT)
+        if len(node.get("enum", ())) > 1 and node is not schemas.get(place.rpartition("/")[2])
+    ]
+    assert not unnamed, f"features/*/feature.py: give `enumerations` names for {unnamed}"
+    words = [tuple(schema["enum"]) for schema in schemas.values() if "enum" in schema]
+    assert len(words) == len(set(words))
+
+
+def test_every_body_has_a_schema_and_those_of_requests_an_example() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    for method, path, operation in OPERATIONS:
+        for media in operation.get("requestBody", {}).get("content", {}).values():
+            model = schemas.get(media["schema"].get("$ref", "").rpartition("/")[2], {})
+            assert "example" in {**media, **model}, (method, path)
+        for status, response in operation["responses"].items():
+            for media_type, media in response.get("content", {}).items():
+                assert media.get("schema"), (method, path, status, media_type)
+    for name, response in DOCUMENT["components"]["responses"].items():
+        for media_type, media in response["content"].items():
+            assert media["example"], (name, media_type)
+            assert schemas[media["schema"]["$ref"].rpartition("/")[2]]["required"], (name, media_type)
+
+
+@pytest.mark.parametrize(("path", "operation"), READS)
+async def test_reads_send_the_tag_that_they_declare(
+    client: httpx.AsyncClient, path: str, operation: dict[str, Any]
+) -> None:
+    parameters = {"q": "word"} if "q" in str(operation.get("parameters")) else {}
+    response = await client.get(path, params=parameters)
+    assert response.status_code == 200
+    assert ("etag" in response.headers) == ("etag" in declared(operation, 200))
+    if "etag" in response.headers:
+        again = await client.get(path, params=parameters, headers={"if-none-match": response.headers["etag"]})
+        assert again.status_code == 304
+        assert "etag" in declared(operation, 304)
+
+
+async def test_writes_send_the_headers_that_they_declare(client: httpx.AsyncClient) -> None:
+    collection, one = DOCUMENT["paths"][ITEMS], DOCUMENT["paths"][f"{ITEMS}/{{id}}"]
+    made = await client.post(ITEMS, json=new_item())
+    url = made.headers["location"]
+    answers = (
+        (made, collection["post"], {"etag", "location"}),
+        (await client.put(url, json={"status": "review"}), one["put"], {"etag"}),
+        (await client.delete(url), one["delete"], {"etag"}),
+        (await client.post("/api/v1/exports"), DOCUMENT["paths"]["/api/v1/exports"]["post"], {"location"}),
+    )
+    for answer, operation, wanted in answers:
+        assert declared(operation, answer.status_code) == wanted
+        assert wanted <= set(answer.headers)
+
+
+def test_errors_that_ask_to_wait_say_how_long() -> None:
+    responses = DOCUMENT["components"]["responses"]
+    waiting = {name for name, response in responses.items() if "Retry-After" in response.get("headers", ())}
+    assert waiting == {"RateLimited", "Unavailable"}
