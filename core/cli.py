@@ -3,8 +3,10 @@
 import asyncio
 import atexit
 import gc
+import json
 import sys
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -26,6 +28,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
+    rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 database = typer.Typer(help="Deploy, compare and extend the database's schema.", no_args_is_help=True)
@@ -34,8 +37,19 @@ for commands in sorted(SLICES.glob("*/commands*")):
     app.add_typer(import_module(f"features.{commands.parent.name}.commands").app)
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"handover {version('handover')}")
+        raise typer.Exit
+
+
 @app.callback()
-def prepare(ctx: typer.Context) -> None:
+def prepare(
+    ctx: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
     """Runs before every command, whose `ctx.obj` gives all features."""
     from core.command import ensure_generated
 
@@ -47,6 +61,14 @@ def _features() -> "Sequence[Feature]":
     from core.app import FEATURES
 
     return FEATURES
+
+
+@app.command()
+def openapi() -> None:
+    """Print the OpenAPI document as JSON, for generators of clients. Needs no server and no database."""
+    from core.app import create_app
+
+    typer.echo(json.dumps(create_app(load_settings()).openapi(), indent=2, ensure_ascii=False))
 
 
 @app.command()
@@ -90,17 +112,19 @@ def _announce(url: str, settings: Settings) -> None:
 
 
 async def _redis_place(url: str) -> str:
-    """Address of Redis, with a warning if it is unreachable: without it the service is slower, so that has to
-    be seen here.
+    """Address of Redis, with a warning if it is unreachable or refuses: without it the service is slower, so
+    that has to be seen here.
     """
-    from redis.asyncio import Redis
-    from redis.exceptions import RedisError
+    from redis.exceptions import AuthenticationError, RedisError, ResponseError
+
+    from core.cache.redis import connect
 
     try:
-        async with Redis.from_url(url, socket_timeout=1) as redis:
+        async with connect(url, 1) as redis:
             await redis.ping()
     except (OSError, RedisError) as error:
-        return f"{place_of(url)} (unreachable now, so reads are slower: {type(error).__name__})"
+        fault = "refuses us" if isinstance(error, ResponseError | AuthenticationError) else "unreachable"
+        return f"{place_of(url)} ({fault} now, so reads are slower: {type(error).__name__})"
     return place_of(url)
 
 
@@ -145,6 +169,8 @@ def status() -> None:
     for label in ("applied", "missing", "edited", "failed", "unknown"):
         for name in getattr(found, label):
             typer.echo(f"{label:8} {name}")
+    if found.missing:
+        typer.echo("`handover db deploy` applies the missing ones.")
     if not found.up_to_date:
         raise typer.Exit(1)
     typer.echo("The database is up to date.")

@@ -4,11 +4,11 @@ import asyncio
 import gc
 import getpass
 import importlib.util
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from logging import getLogger
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -28,8 +28,6 @@ Features = Callable[[], "Sequence[Feature]"]
 """Returns features when called, since they import the modules that they need."""
 
 ENGINE_FOLDER = Path(__file__).resolve().parents[1] / "prisma" / "engine"
-QUIET = "error"
-"""Log level on a terminal, where commands draw themselves; into a file they log as a server does."""
 
 
 class NotGenerated(Exception):
@@ -72,7 +70,10 @@ async def command_context(features: Features) -> AsyncIterator[CommandContext]:
     settings = load_settings()
     _raise_if_elsewhere(settings)
     ensure_writable(settings.data_dir)
-    logging.configure(settings.model_copy(update={"log_level": QUIET}) if sys.stderr.isatty() else settings)
+    quiet = {"log_level": "warning"} if settings.log_level == "info" else {}
+    logging.configure(settings.model_copy(update=quiet))
+    # A command says itself how its job ended.
+    getLogger("core.jobs.runner").setLevel("ERROR")
     async with AsyncExitStack() as stack:
         running = stack.enter_context(local_services(settings))
         assert running.migration_url is not None

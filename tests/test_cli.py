@@ -83,7 +83,7 @@ async def test_help_names_everything(
 async def test_an_import_is_shown_and_can_be_repeated(handover: Handover, tmp_path: Path) -> None:
     path = library(tmp_path, 5)
     first = await handover("import", "lowdb", path)
-    assert first.code == 0, first.err
+    assert (first.code, first.err) == (0, "")
     assert "Import of library.json succeeded" in first.out
     assert re.search(r"^imported +5$", first.out, re.MULTILINE)
     assert re.search(r"^verified +5$", first.out, re.MULTILINE)
@@ -129,6 +129,7 @@ async def test_a_failed_import_says_why_and_fails(handover: Handover, tmp_path: 
     path = library(tmp_path, 2, {"id": "bad"})
     too_many = await handover("import", "lowdb", path, "--max-rejects", "0")
     assert too_many.code == 1
+    assert (too_many.out + too_many.err).count("More than 0 records cannot be imported") == 1
     assert "Import of library.json failed" in too_many.out
     assert (await handover("import", "lowdb", path)).code == 0
     conflict = await handover("import", "lowdb", path, "--on-conflict", "fail")
@@ -206,6 +207,7 @@ async def test_the_schema_is_deployed_and_compared(handover: Handover, services:
         before = await handover("db", "status", environment=own)
         assert before.code == 1
         assert "missing" in before.out
+        assert before.out.splitlines()[-1] == "`handover db deploy` applies the missing ones."
         deployed = await handover("db", "deploy", environment=own)
         assert deployed.code == 0, deployed.err
         assert deployed.out.startswith("applied ")

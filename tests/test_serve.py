@@ -172,6 +172,20 @@ async def test_it_names_the_services_that_it_uses(
     assert "sesame" not in said.partition("Handover serves")[2]
 
 
+async def test_a_redis_that_refuses_is_named_with_what_it_means(live_server: StartServer) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.readline():
+            writer.write(b"-WRONGPASS invalid username-password pair or user is disabled.\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1") as redis:
+        place = f"127.0.0.1:{redis.sockets[0].getsockname()[1]}/0"
+        server = await live_server({"REDIS_URL": f"redis://:sesame@{place}", "LOG_FORMAT": "text"})
+        await wait_for(lambda: "Ctrl-C stops it" in server.output())
+    said = server.output().partition("Handover serves")[2]
+    assert f"Uses    Redis at {place} (refuses us now, so reads are slower: AuthenticationError)\n" in said
+
+
 async def refusal(handover: Handover, environment: dict[str, str | None]) -> str:
     """The sentence with which a server that cannot start ends."""
     outcome = await handover("serve", environment={"PORT": str(free_port()), **environment})

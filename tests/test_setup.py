@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -68,6 +69,29 @@ def test_only_what_changed_is_done_again(checkout: Path, changed: str) -> None:
     assert make(checkout, "--question", STAMPS[-1]).returncode == 0
     os.utime(checkout / changed, (time.time() + 10, time.time() + 10))
     assert make(checkout, "--question", STAMPS[-1]).returncode == 1
+
+
+def test_a_check_runs_all_its_tools_and_sums_up_what_failed() -> None:
+    outcome = make(ROOT, "check", "CHECKS=python:-c:1/0 python:--version python:-c:2/0")
+    assert outcome.returncode != 0
+    assert outcome.stdout.startswith("Python 3.")
+    summed = outcome.stderr.partition("make check: failed are\n")[2].splitlines()
+    assert summed[:2] == ["  python -c 1/0", "  python -c 2/0"]
+
+
+@pytest.mark.slow
+def test_a_server_of_packages_that_does_not_answer_is_told_within_15_seconds(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (checkout / ".venv").symlink_to(ROOT / ".venv")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("npm_config_registry", f"http://127.0.0.1:{silent.getsockname()[1]}/")
+        monkeypatch.setenv("npm_config_cache", str(tmp_path / "cache"))
+        begun = time.monotonic()
+        outcome = make(checkout, "--old-file=.venv/.installed", "prisma/engine/node_modules/.installed")
+        assert time.monotonic() - begun < 15
+    assert outcome.returncode != 0
+    assert outcome.stderr.startswith("npm cannot reach its server (http://127.0.0.1:")
 
 
 def test_help_lists_the_targets() -> None:

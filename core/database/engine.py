@@ -42,6 +42,7 @@ class Engine(AsyncAbstractEngine):
         self._transactions: dict[str, asyncio.TimerHandle] = {}
         """Open transactions, each with the timer that ends it when nobody else has."""
         self.writes = Writes()
+        self._warm = False
 
     @property
     def status(self) -> EngineStatus:
@@ -120,10 +121,12 @@ class Engine(AsyncAbstractEngine):
             if meter is not None:
                 meter.queries += 1
                 meter.seconds += seconds
-            if seconds * 1000 >= self.options.slow_query_ms:
+            # The first one also loads the engine's code.
+            if self._warm and seconds * 1000 >= self.options.slow_query_ms:
                 log.warning(
                     "database.slow_query", model=model, operation=operation, ms=round(seconds * 1000, 1)
                 )
+            self._warm = True
 
     async def start_transaction(self, *, content: str) -> TransactionId:
         limits = orjson.loads(content)

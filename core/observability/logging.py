@@ -11,6 +11,7 @@ import sys
 from collections.abc import MutableMapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 import orjson
 import structlog
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from core.settings import Settings
 
 EventDict = MutableMapping[str, Any]
+
+LINE: Final = 100
+"""Columns of a terminal in which a request is one line."""
+_IN_THE_BANNER: Final = frozenset({"engine.started", "app.started"})
 
 _PRE_CHAIN: Final[list[Processor]] = [
     structlog.contextvars.merge_contextvars,
@@ -84,11 +89,32 @@ def _json(logger: WrappedLogger, name: str, event: EventDict) -> str:
         return json.dumps(event, default=repr)
 
 
-def _console() -> structlog.dev.ConsoleRenderer:
+def _console() -> Processor:
+    """Renderer for a person at a terminal: a request is one line, nothing has a whole result, and what the
+    banner of `handover serve` says is not said again.
+    """
     # Plain tracebacks: the pretty ones print local variables, and with them values that are not ours to show.
-    return structlog.dev.ConsoleRenderer(
-        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    console = structlog.dev.ConsoleRenderer(
+        pad_event_to=0,
+        pad_level=False,
+        colors=sys.stderr.isatty(),
+        exception_formatter=structlog.dev.plain_traceback,
     )
+
+    def render(logger: WrappedLogger, name: str, event: EventDict) -> str:
+        if event["event"] in _IN_THE_BANNER:
+            raise structlog.DropEvent
+        time = event.pop("timestamp")[11:19]
+        if event["event"] == "http.request":
+            ends = "{status} {ms:.0f} ms {queries}q {request_id}".format(**event)
+            start = f"{time} {event['method']} "
+            path = quote(event["path"], safe="/:@,;=+$!*'()", errors="replace")
+            room = LINE - len(start) - len(ends) - 1
+            return f"{start}{path if len(path) <= room else path[: room - 1] + '…'} {ends}"
+        told = {key: value for key, value in event.items() if not isinstance(value, dict | list | None)}
+        return str(console(logger, name, {"timestamp": time, **told}))
+
+    return render
 
 
 # The console renderer prints tracebacks itself; JSON needs them as text first.
@@ -156,5 +182,5 @@ def configure(settings: "Settings") -> None:
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = name != "uvicorn.access"
     # These repeat at info level what our own events say better.
-    for name in ("httpx", "httpcore", "asyncio"):
+    for name in ("httpx", "httpcore", "asyncio", "uvicorn.error"):
         logging.getLogger(name).setLevel(max(level, logging.WARNING))

@@ -29,5 +29,4 @@ async def _demo(features: "Features", *, force: bool) -> None:
 
     async with command_context(features) as here:
         added = await fill(here.db, here.cache, here.jobs, here.settings, features(), force=force)
-        counts = f"{added.systems} systems, {added.ideas} ideas, {added.items} items and {added.files} files"
-        typer.echo(f"The database is {here.database}.\nAdded {counts}.")
+        typer.echo(f"The database is {here.database}.\nAdded {added}.")

@@ -43,6 +43,9 @@ class Added:
     items: int
     files: int
 
+    def __str__(self) -> str:
+        return f"{self.systems} systems, {self.ideas} ideas, {self.items} items and {self.files} files"
+
 
 async def fill(
     db: Database, cache: Cache, jobs: Jobs, settings: Settings, features: Sequence[Feature], *, force: bool
@@ -51,7 +54,7 @@ async def fill(
     end = now()
     of_systems, of_ideas, of_items = history.systems(end), history.ideas(end), history.items(end)
     if not force and await _others(db, of_systems, of_ideas, of_items):
-        raise RegistryInUse
+        raise RegistryInUse(Added(len(of_systems), len(of_ideas), len(of_items), len(table("files"))))
     tags = (*systems.SYSTEM_TAGS, *ideas.BULK_TAGS, *items.ITEM_TAGS)
 
     async def load(tx: Database) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:

@@ -213,18 +213,6 @@ class Reject(BaseModel):
 class RejectLine(BaseModel):
     """Line of the download of rejects. `record` is as the source has it; `position` counts from 0."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "position": 3,
-                "path": "items[3]",
-                "reason": "title: must not be empty",
-                "errors": [{"field": "title", "message": "must not be empty"}],
-                "record": {"id": "7", "title": " "},
-            }
-        }
-    )
-
     position: int
     path: str
     reason: str

@@ -68,10 +68,9 @@ def cancel(ctx: typer.Context, job_id: Annotated[str, typer.Argument(metavar="ID
 def _show_jobs(jobs: "Sequence[JobView]", total: int, next_runs: "Sequence[NextRun]") -> None:
     from core.console import moment, say, say_columns
 
-    rows = [
-        (job.id, job.kind, job.state, job.phase or "", _rows(job), moment(job.created_at)) for job in jobs
-    ]
-    say_columns([("id", "kind", "state", "phase", "rows", "created"), *rows])
+    # Whole ids, and a line of them fits a terminal of 100 columns.
+    rows = [(job.id, job.kind, job.state, _done(job), moment(job.created_at)[:16]) for job in jobs]
+    say_columns([("id", "kind", "state", "rows", "created (UTC)"), *rows])
     say(f"{len(jobs)} of {total} jobs")
     if next_runs:
         say("")
@@ -98,6 +97,10 @@ def _show_job(job: "JobView", arguments: "JsonObject") -> None:
         **{f"result {name}": str(value) for name, value in (job.result or {}).items()},
     }
     say_columns([(name, value) for name, value in facts.items() if value])
+
+
+def _done(job: "JobView") -> str:
+    return f"{job.done:,}" + (f" {100 * job.done // job.total}%" if job.total and not job.ended else "")
 
 
 def _rows(job: "JobView") -> str:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -70,6 +71,16 @@ def test_text_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert "probe.happened" in line
     assert "rows=3" in line
     assert not line.startswith("{")
+
+
+def test_people_see_no_results_and_nothing_of_the_banner(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(settings_for_probe(log_format="text"))
+    log = structlog.get_logger()
+    log.info("app.started", features=["items"])
+    log.info("job.succeeded", job_kind="probe", result={"rows": 3}, error=None)
+    logging.getLogger("uvicorn.error").info("Started server process")
+    (line,) = lines(capsys)
+    assert re.fullmatch(r"\d\d:\d\d:\d\d \[info\] job.succeeded job_kind=probe", line)
 
 
 def test_not_a_terminal_means_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -81,7 +81,10 @@ async def test_the_demo_refuses_a_registry_with_other_data_unless_forced(
     before = await counts(connection)
     refused = await handover("demo")
     assert refused.code == 1
-    assert refused.err.splitlines()[-1].startswith("handover: The registry holds other data already")
+    assert refused.err.splitlines() == [
+        "handover: The registry holds other data already; `handover demo --force` adds to it what is missing "
+        "of 12 systems, 80 ideas, 40 items and 6 files"
+    ]
     assert "Traceback" not in refused.err
     assert await counts(connection) == before
     forced = await handover("demo", "--force")
