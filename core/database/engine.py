@@ -104,7 +104,7 @@ class Engine(AsyncAbstractEngine):
 
     async def _measured(self, request: dict[str, Any], kind: int) -> tuple[int, bytes]:
         model, operation = request["model"], request["op"]
-        started = time.perf_counter()
+        started, warm = time.perf_counter(), self._warm
         try:
             propagate.inject(request)
             if "tx" in request:
@@ -121,8 +121,8 @@ class Engine(AsyncAbstractEngine):
             if meter is not None:
                 meter.queries += 1
                 meter.seconds += seconds
-            # The first one also loads the engine's code.
-            if self._warm and seconds * 1000 >= self.options.slow_query_ms:
+            # The first ones also load the engine's code.
+            if warm and seconds * 1000 >= self.options.slow_query_ms:
                 log.warning(
                     "database.slow_query", model=model, operation=operation, ms=round(seconds * 1000, 1)
                 )

@@ -13,7 +13,7 @@ import structlog
 from core.cache import Cache
 from core.database.client import Author, Database
 from core.errors import Unavailable
-from core.jobs import metrics, queries
+from core.jobs import metrics, queries, statements
 from core.jobs.clock import Clock
 from core.jobs.context import Describe
 from core.jobs.errors import JobConflict, JobEnded, JobNotFound, job_id_of
@@ -104,6 +104,12 @@ class Jobs:
             if holder is not None:
                 raise JobConflict(kind, holder)
         raise Unavailable(f"Jobs of kind {kind} begin and end too fast; try again")
+
+    async def measure_queue(self) -> None:
+        """Bring the metrics of queued jobs up to date."""
+        [queue] = await self._db.query_raw(statements.QUEUED)
+        metrics.QUEUED.set(queue["jobs"])
+        metrics.OLDEST_QUEUED.set(queue["seconds"])
 
     async def raise_if_taken(self, kind: str) -> None:
         """Raises JobConflict if `enqueue` would: a check before much work is done for the job."""

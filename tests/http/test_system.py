@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import httpx
 
 from core.errors import Unavailable
+from core.http.about.system import service_version
+from core.jobs import Jobs
 from tests.fixtures.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from tests.fixtures.application import RunningApp
+    from tests.fixtures.database import Connection
     from tests.fixtures.servers import StartServer
 
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -125,6 +128,30 @@ class TestMetrics:
         assert response.headers["content-type"].startswith("text/plain; version=")
         assert 'tradingsystem_http_requests_total{method="GET",route="/",status="200"}' in response.text
         assert "process_resident_memory_bytes" in response.text
+
+    async def test_the_version_and_what_waits_are_told(
+        self, client: httpx.AsyncClient, connection: "Connection"
+    ) -> None:
+        assert "handover_jobs_oldest_queued_seconds 0.0\n" in (await client.get("/metrics")).text
+        await connection.execute(
+            "INSERT INTO jobs (id, kind, arguments, created_at, actor) "
+            "SELECT gen_random_uuid(), 'of.another', '{}', now() - make_interval(mins => age), 'a' "
+            "FROM generate_series(1, 3) AS age"
+        )
+        text = (await client.get("/metrics")).text
+        assert f'handover_build_info{{version="{service_version()}"}} 1.0\n' in text
+        assert "handover_jobs_queued 3.0\n" in text
+        [age] = re.findall(r"^handover_jobs_oldest_queued_seconds (\S+)$", text, re.MULTILINE)
+        assert 180 <= float(age) < 240
+
+    async def test_metrics_are_told_without_a_database(
+        self, client: httpx.AsyncClient, monkeypatch: "pytest.MonkeyPatch"
+    ) -> None:
+        async def broken(*_: object) -> None:
+            raise Unavailable("The database cannot be reached")
+
+        monkeypatch.setattr(Jobs, "measure_queue", broken)
+        assert (await client.get("/metrics")).status_code == 200
 
     async def test_several_workers_are_added_up(self, live_server: "StartServer") -> None:
         server = await live_server({"WORKERS": "2"})

@@ -80,7 +80,8 @@ ENUMERATIONS: Final = {
 """Names in the OpenAPI document of the words that fields may have."""
 
 
-async def _timed(name: str, question: Awaitable[object]) -> Check:
+async def timed(name: str, question: Awaitable[object]) -> Check:
+    """Check whose question has TIMEOUT_S for its answer."""
     started = time.perf_counter()
     try:
         async with asyncio.timeout(TIMEOUT_S):
@@ -93,13 +94,13 @@ async def _timed(name: str, question: Awaitable[object]) -> Check:
 
 async def check_database(platform: Platform) -> Check:
     """Check of the database by a query that needs all of it: engine, pool, a PostgreSQL that writes."""
-    return await _timed("database", platform.db.query_raw(WRITABLE))
+    return await timed("database", platform.db.query_raw(WRITABLE))
 
 
 async def check_cache(platform: Platform) -> Check:
     if platform.cache.redis is None:
         return Check(status="off")
-    return await _timed("cache", platform.cache.ping())
+    return await timed("cache", platform.cache.ping())
 
 
 async def database_health(platform: Platform) -> DatabaseHealth:
@@ -114,7 +115,7 @@ async def database_health(platform: Platform) -> DatabaseHealth:
 
 async def readiness(platform: Platform) -> Ready:
     database, cache, engine = await asyncio.gather(
-        check_database(platform), check_cache(platform), _timed("engine", platform.db.engine.ping())
+        check_database(platform), check_cache(platform), timed("engine", platform.db.engine.ping())
     )
     draining = platform.stopping
     ready = database.status == "up" and engine.status == "up" and not draining

@@ -226,23 +226,24 @@ def _named(node: Any, names: Mapping[tuple[str, ...], str]) -> Any:
 
 def _error(status: str, text: str) -> dict[str, Any]:
     """Response of an error in both forms, with an example of each."""
-    said = {"success": False, "message": text, "error": text, "errors": [text]}
-    problem = {
-        "type": f"urn:handover:problem:{_CODE_BY_STATUS[int(status)]}",
-        "title": HTTPStatus(int(status)).phrase,
-        "status": int(status),
-        "detail": text,
-        "instance": "/api/items",
-        "errors": [text],
-    }
     return {
         "description": text,
         "headers": {"Retry-After": _HEADER_REFS["Retry-After"]} if "Retry-After" in text else {},
         "content": {
-            "application/json": {"schema": {"$ref": _REF.format(model="ErrorBody")}, "example": said},
+            "application/json": {
+                "schema": {"$ref": _REF.format(model="ErrorBody")},
+                "example": {"success": False, "message": text, "error": text, "errors": [text]},
+            },
             "application/problem+json": {
                 "schema": {"$ref": _REF.format(model="Problem")},
-                "example": problem,
+                "example": {
+                    "type": f"urn:handover:problem:{_CODE_BY_STATUS[int(status)]}",
+                    "title": HTTPStatus(int(status)).phrase,
+                    "status": int(status),
+                    "detail": text,
+                    "instance": "/api/items",
+                    "errors": [text],
+                },
             },
         },
     }

@@ -16,6 +16,7 @@ from core.http.about.health import (
     UnhealthyBody,
     database_health,
     readiness,
+    timed,
 )
 from core.http.request.fields import LEFT_OUT_IF_NONE, always_there
 from core.http.request.timestamps import now
@@ -58,6 +59,11 @@ def service_version() -> str:
         return version(SERVICE)
     except PackageNotFoundError:
         return "0.0.0"
+
+
+metrics.Gauge("handover_build_info", "Version that runs", ["version"], multiprocess_mode="max").labels(
+    service_version()
+).set(1)
 
 
 @router.get("/", summary="Service information", response_model=Info)
@@ -118,8 +124,9 @@ async def health_ready(request: Request) -> Response:
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-async def prometheus_metrics() -> Response:
+async def prometheus_metrics(request: Request) -> Response:
     """In the text format of Prometheus, for this process or all of this server."""
+    await timed("queue", _platform(request).jobs.measure_queue())
     text = await run_in_threadpool(metrics.scrape)
     return Response(text, headers={**_NOT_STORED, "Content-Type": metrics.CONTENT_TYPE})
 
