@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Final
 
 import structlog
@@ -19,14 +20,14 @@ from core.http.about.admin_port import AdminPort
 from core.http.answers import errors
 from core.http.answers.compression import Compression
 from core.http.answers.response_cache import ResponseCache
+from core.http.request import draining
 from core.http.request.access import Access
-from core.http.request.admission import Admission
 from core.http.request.body import BodyLimit
 from core.http.request.client import ClientResolver
 from core.http.request.cors import Cors
 from core.http.request.forgery import ForgeryProtection
 from core.http.request.idempotency import Idempotency
-from core.http.request.middleware import RequestMiddleware
+from core.http.request.middleware import Check, RequestMiddleware
 from core.http.request.rate_limit import RateLimiter
 from core.jobs import Jobs
 from core.observability import logging, tracing
@@ -122,25 +123,30 @@ def create_app(settings: Settings | None = None, features: Sequence[Feature] = F
 
 
 def _install_layers(app: FastAPI, settings: Settings) -> None:
-    """Install the layers from the inside out: the last is the first that a request meets. Refusals come
-    before `ResponseCache`, which answers cached requests; layers for requests that reach a route come after
-    it.
+    """Checks come before `ResponseCache`, which answers cached requests; layers for requests that reach a
+    route come after it.
     """
-    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
-    app.add_middleware(Idempotency)
-    app.add_middleware(Compression, minimum_size=settings.gzip_min_bytes)
-    app.add_middleware(ResponseCache, minimum_size=settings.gzip_min_bytes)
+    checks: list[Check] = []
+    if settings.cors_origins:
+        checks.append(Cors(settings.cors_origins).check)
+    if settings.admin_port is not None:
+        checks.append(AdminPort(settings.admin_port).check)
+    if settings.auth == "off" or settings.allowed_hosts:
+        checks.append(ForgeryProtection(settings).check)
+    checks.append(draining.check)
+    if app.state.limiter is not None:
+        checks.append(app.state.limiter.check)
     if settings.auth == "keys":
         [authenticate] = [each.authenticate for each in app.state.features if each.authenticate]
-        app.add_middleware(Access, authenticate=authenticate, admin_paths=app.state.admin_paths)
-    app.add_middleware(Admission, limiter=app.state.limiter)
-    if settings.auth == "off" or settings.allowed_hosts:
-        app.add_middleware(ForgeryProtection, settings=settings)
-    if settings.admin_port is not None:
-        app.add_middleware(AdminPort, port=settings.admin_port)
-    if settings.cors_origins:
-        app.add_middleware(Cors, origins=settings.cors_origins)
-    app.add_middleware(RequestMiddleware, clients=ClientResolver(settings.trusted_proxies))
+        checks.append(Access(authenticate=authenticate, admin_paths=app.state.admin_paths).check)
+    layers = (
+        Idempotency,
+        partial(BodyLimit, limit=settings.max_body_bytes),
+        partial(Compression, minimum_size=settings.gzip_min_bytes),
+        partial(ResponseCache, minimum_size=settings.gzip_min_bytes),
+    )
+    clients = ClientResolver(settings.trusted_proxies)
+    app.add_middleware(RequestMiddleware, clients=clients, checks=checks, layers=layers)
 
 
 def _tags(features: Sequence[Feature]) -> list[dict[str, object]]:
@@ -205,14 +211,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await changes.start()
         if app.state.limiter is not None:
             stack.push_async_callback(app.state.limiter.close)
-        draining = asyncio.Event()
-        jobs = Jobs(db, cache, settings, kinds_of(features), stopping=draining, openapi=app.openapi)
+        drained = asyncio.Event()
+        jobs = Jobs(db, cache, settings, kinds_of(features), stopping=drained, openapi=app.openapi)
         await jobs.start()
         stack.push_async_callback(jobs.stop)
-        platform = Platform(settings, db, cache, jobs, app.openapi, draining)
+        platform = Platform(settings, db, cache, jobs, app.openapi, drained)
         app.state.platform = platform
         stack.enter_context(drain_on_signal(platform))
-        stack.callback(draining.set)
+        stack.callback(drained.set)
         log.info("app.started", features=[feature.name for feature in features])
         await stack.enter_async_context(_begun(features, platform))
         stack.enter_context(gc_frozen())

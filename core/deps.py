@@ -14,7 +14,7 @@ from core.feature import Feature
 from core.http.about.openapi import HeaderRead
 from core.http.answers.conditional import Precondition, entity_tags
 from core.http.request.access import Principal
-from core.http.request.context import context_of, header_of, list_of
+from core.http.request.context import RequestContext, context_of
 from core.jobs import Jobs as JobsService
 from core.platform import Platform
 from core.settings import Settings
@@ -109,16 +109,24 @@ _IF_NONE_MATCH: Final = HeaderRead(
 
 
 async def _writing(request: Request) -> Writing:
-    return Writing(platform_of(request).db, await _actor(request))
+    return Writing(platform_of(request).db, _actor_of(context_of(request.scope)))
 
 
 async def _editing(request: Request) -> Writing:
-    return Writing(platform_of(request).db, await _actor(request), await _precondition(request))
+    context = context_of(request.scope)
+    return Writing(platform_of(request).db, _actor_of(context), _precondition_of(context))
 
 
 async def _actor(request: Request) -> ActorName:
-    label = _readable(header_of(request.scope, b"x-user-id") or b"").strip()
-    context = context_of(request.scope)
+    return _actor_of(context_of(request.scope))
+
+
+async def _precondition(request: Request) -> Precondition:
+    return _precondition_of(context_of(request.scope))
+
+
+def _actor_of(context: RequestContext) -> ActorName:
+    label = _readable(context.headers.get(b"x-user-id", b"")).strip()
     principal = context.principal
     longest = _MAX_NAME if principal is None else _MAX_NAME - len(f"{principal.name} ()")
     if len(label) > longest or not label.isprintable():
@@ -130,9 +138,9 @@ async def _actor(request: Request) -> ActorName:
     return ActorName(name, context.request_id, context.client, principal)
 
 
-async def _precondition(request: Request) -> Precondition:
+def _precondition_of(context: RequestContext) -> Precondition:
     """Precondition of a write (RFC 9110, 13.1.1 and 13.1.2)."""
-    tags, others = (list_of(request.scope, name) for name in (b"if-match", b"if-none-match"))
+    tags, others = (context.headers.get(name) for name in (b"if-match", b"if-none-match"))
     return _NONE if tags is others is None else Precondition(_tags(tags), _tags(others))
 
 

@@ -13,6 +13,8 @@ from core.http.about import openapi
 from core.http.answers import errors, rows
 from core.http.answers.conditional import Precondition, row_etag
 from core.http.answers.envelope import Envelope
+from core.http.request.client import ClientResolver
+from core.http.request.middleware import RequestMiddleware
 
 
 class Row(BaseModel):
@@ -24,6 +26,7 @@ def app_with_a_row() -> FastAPI:
     app.state.features, app.state.admin_paths = (), ()
     errors.install(app)
     openapi.install(app)
+    app.add_middleware(RequestMiddleware, clients=ClientResolver([]))
 
     @app.put("/row")
     async def change(if_match: IfMatch) -> dict[str, list[str] | None]:

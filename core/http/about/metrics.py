@@ -4,8 +4,6 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from starlette.types import Scope
-
 from core.observability.metrics import Counter, Histogram, observe_many
 
 _LABELS: Final = ("method", "route", "status")
@@ -20,14 +18,10 @@ _DURATION: Final = Histogram(
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 UNMATCHED: Final = "unmatched"
+"""Route of all requests that no route answered."""
+
 # labels() costs more than counting; the combinations are few, since none of the three is free text.
 _children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-
-
-def route_of(scope: Scope) -> str:
-    """Template of the route (`/api/items/{id}`), one word for all requests that no route answered."""
-    route = scope.get("route")
-    return getattr(route, "path_format", None) or getattr(route, "path", None) or UNMATCHED
 
 
 class AnsweredRequest(NamedTuple):

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Scope
 
 from core.cache import Entry
 from core.errors import HandoverError, PreconditionFailed
-from core.http.request.context import context_of, header_of, list_of
+from core.http.request.context import RequestContext, context_of
 
 if TYPE_CHECKING:
     from core.cache import Cache, Policy
@@ -121,20 +120,21 @@ def matches(header: bytes | str, etag: str) -> bool:
     return tags == ("*",) or etag.removeprefix("W/") in tags
 
 
-def is_unchanged(scope: Scope, etag: str, modified: datetime | None = None) -> bool:
+def is_unchanged(context: RequestContext, etag: str, modified: datetime | None = None) -> bool:
     """True if a read is answered with 304, its conditions taken in the order of RFC 9110 (13.2.2). Raises
     PreconditionFailed. `modified`: the `Last-Modified`; without one, conditions on dates do not count.
     """
-    if (wanted := list_of(scope, b"if-match")) is not None:
+    headers = context.headers
+    if (wanted := headers.get(b"if-match")) is not None:
         if not matches(wanted, etag):
             raise PreconditionFailed("If-Match names another state than the present one: read it without")
     elif modified is not None:
-        until = http_date(header_of(scope, b"if-unmodified-since"))
+        until = http_date(headers.get(b"if-unmodified-since"))
         if until is not None and modified.replace(microsecond=0) > until:
             raise PreconditionFailed("It was modified after If-Unmodified-Since: read it without")
-    if (known := list_of(scope, b"if-none-match")) is not None:
+    if (known := headers.get(b"if-none-match")) is not None:
         return matches(known, etag)
-    since = http_date(header_of(scope, b"if-modified-since"))
+    since = None if modified is None else http_date(headers.get(b"if-modified-since"))
     return modified is not None and since is not None and modified.replace(microsecond=0) <= since
 
 
@@ -175,9 +175,10 @@ async def cached_response(
     which calls `load` again: it must hold on to nothing of this request.
     """
     entry, outcome = await cache.get_or_load(policy, key, load)
-    context_of(request.scope).resolved = Resolved(policy, key, load, media_type)
+    context = context_of(request.scope)
+    context.resolved = Resolved(policy, key, load, media_type)
     headers = {"ETag": entry.etag, "Cache-Control": REVALIDATE, "X-Cache": outcome.value}
-    if is_unchanged(request.scope, entry.etag):
+    if is_unchanged(context, entry.etag):
         return _not_modified(request, entry.body, headers)
     return Response(entry.body, 200, headers, media_type)
 
@@ -187,7 +188,7 @@ def fixed_response(
 ) -> Response:
     """Response of bytes that never change while the app runs, as 200 or 304. Raises PreconditionFailed."""
     validated = {"ETag": body_etag(body), "Cache-Control": REVALIDATE}
-    if is_unchanged(request.scope, validated["ETag"]):
+    if is_unchanged(context_of(request.scope), validated["ETag"]):
         return _not_modified(request, body, validated)
     return Response(body, 200, {**validated, **(headers or {})}, media_type)
 

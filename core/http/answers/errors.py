@@ -10,6 +10,7 @@ import orjson
 import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -18,7 +19,7 @@ from starlette.types import Scope
 
 from core.database.errors import as_error
 from core.errors import ABSENT, STATUS_BY_KIND, Crash, FieldError, HandoverError
-from core.http.request.context import RequestContext, header_of
+from core.http.request.context import RequestContext
 from core.http.request.validation import field_errors, safe_text, shown
 
 log = structlog.get_logger("handover.http")
@@ -29,7 +30,7 @@ _CODE_BY_STATUS: Final = {status: kind for kind, status in STATUS_BY_KIND.items(
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _JSON: Final = "application/json"
 _FORM: Final = "multipart/form-data"
-_PROBLEM: Final = b"application/problem+json"
+_PROBLEM: Final = "application/problem+json"
 _UNREADABLE_BODY: Final = "There was an error parsing the body"
 """Framework's message for a body that it cannot read, without a place in it."""
 _SAID_BETTER: Final = {
@@ -61,8 +62,8 @@ async def answer(request: Request, error: Exception) -> Response:
 def error_response(scope: Scope, error: Exception) -> Response:
     """Response to any exception. An unexpected one is logged, with its traceback, as a crash."""
     fault = _fault_of(scope, error)
-    if wants_problem(header_of(scope, b"accept")):
-        body, media_type = _problem(scope, fault), _PROBLEM.decode()
+    if wants_problem(Headers(scope=scope).get("accept", "")):
+        body, media_type = _problem(scope, fault), _PROBLEM
     else:
         body, media_type = _body(fault), _JSON
     response = Response(orjson.dumps(body), fault.status, fault.headers, media_type)
@@ -71,19 +72,17 @@ def error_response(scope: Scope, error: Exception) -> Response:
     return response
 
 
-def wants_problem(accept: bytes | None) -> bool:
+def wants_problem(accept: str) -> bool:
     """True if RFC 9457 is accepted, and plain JSON not preferred to it."""
-    if accept is None or _PROBLEM not in accept.lower():
-        return False
     quality: dict[str, float] = {}
-    for entry in accept.decode("latin-1").lower().split(","):
+    for entry in accept.lower().split(","):
         media_type, _, parameters = entry.partition(";")
         _, _, value = parameters.replace(" ", "").partition("q=")
         try:
             quality[media_type.strip()] = float(value) if value else 1.0
         except ValueError:
             quality[media_type.strip()] = 0.0
-    problem = quality.get(_PROBLEM.decode(), 0.0)
+    problem = quality.get(_PROBLEM, 0.0)
     return problem > 0 and problem >= quality.get(_JSON, 0.0)
 
 
@@ -192,10 +191,10 @@ def _refused_input(scope: Scope, error: RequestValidationError) -> Fault:
 
 def _wrong_media_type(scope: Scope) -> str | None:
     """Media type that the route reads, if the body is of another one; None if it is not."""
-    content_type = header_of(scope, b"content-type")
-    media_type = (content_type or b"").partition(b";")[0].strip().lower().decode("latin-1")
-    empty = header_of(scope, b"content-length") in (None, b"0") and not header_of(scope, b"transfer-encoding")
-    if content_type is None and empty:
+    headers = Headers(scope=scope)
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    empty = headers.get("content-length", "0") == "0"
+    if empty and {"content-type", "transfer-encoding"}.isdisjoint(headers):
         return None
     read = getattr(scope.get("route"), "media_type", _JSON)
     if read == _JSON:

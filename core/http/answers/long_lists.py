@@ -160,7 +160,8 @@ async def spooled_list(
 
     Raises Unavailable when there is no room for it, and PreconditionFailed.
     """
-    platform = context_of(request.scope).platform
+    context = context_of(request.scope)
+    platform = context.platform
     assert platform is not None  # the app has started
     folder = platform.settings.data_dir
 
@@ -177,7 +178,7 @@ async def spooled_list(
         spool, total = await unit_of_work(db, spooled, isolation="RepeatableRead", timeout=WITHIN)
         etag = spool.etag(total)
         headers = {"ETag": etag, "Cache-Control": REVALIDATE, "X-Cache": "BYPASS"}
-        if is_unchanged(request.scope, etag):
+        if is_unchanged(context, etag):
             return Response(status_code=304, headers={**headers, "Vary": "Accept-Encoding"})
         unsent.pop_all()
     return _SpooledResponse(spool, ends or list_ends(spool.count, total), headers)

@@ -19,11 +19,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.cache import Address, Cache, Entry, Outcome
 from core.errors import HandoverError
-from core.http.answers.compression import Compression, gzip, takes_gzip, weak
+from core.http.answers.compression import gzip, takes_gzip, weak
 from core.http.answers.conditional import CONDITIONS, REVALIDATE, Resolved, is_unchanged
-from core.http.answers.errors import error_response
 from core.http.answers.long_lists import LongList
-from core.http.request.context import Header, context_of
+from core.http.request.context import Header, RequestContext
 from core.platform import Platform
 
 MAX_URLS: Final = 4096
@@ -60,7 +59,8 @@ class ResponseCache:
         self._known: OrderedDict[tuple[bytes, bytes], _Known] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        platform = context_of(scope).platform if scope["type"] == "http" else None
+        context: RequestContext = scope["state"]["context"]
+        platform = context.platform
         if platform is None or scope["method"] != "GET":
             await self.app(scope, receive, send)
             return
@@ -76,28 +76,21 @@ class ResponseCache:
         self._known.move_to_end(url)
         scope["route"] = known.route  # for the metrics and the log
         try:
-            status, headers, body = await self._answer(platform.cache, known, scope)
+            status, headers, body = await self._answer(platform.cache, known, context)
         except LongList:
             self._known.pop(url, None)
             await self.app(scope, receive, send)
             return
-        except HandoverError as error:
+        except HandoverError:
             self._known.pop(url, None)
-            refusal = Compression(error_response(scope, error), minimum_size=self.minimum_size)
-            await refusal(scope, receive, send)
-            return
+            raise
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _answer(self, cache: Cache, known: _Known, scope: Scope) -> tuple[int, list[Header], bytes]:
-        conditional = False
-        accept_encoding: bytes | None = None
-        for name, value in scope["headers"]:
-            if name == b"accept-encoding":
-                accept_encoding = value if accept_encoding is None else b"%b,%b" % (accept_encoding, value)
-            elif name in CONDITIONS:
-                conditional = True
-        compressed = takes_gzip(accept_encoding)
+    async def _answer(
+        self, cache: Cache, known: _Known, context: RequestContext
+    ) -> tuple[int, list[Header], bytes]:
+        compressed = takes_gzip(context.headers.get(b"accept-encoding"))
         entry = cache.peek(known.gzip if compressed and not known.short else known.plain)
         outcome = Outcome.HIT
         if entry is None or (compressed and known.short and len(entry.body) >= self.minimum_size):
@@ -107,7 +100,7 @@ class ResponseCache:
         headers = [(b"etag", entry.etag.encode("latin-1")), _REVALIDATE, _X_CACHE[outcome]]
         if zipped or len(body) >= self.minimum_size:
             headers.append(_VARY)
-        if conditional and is_unchanged(scope, entry.etag):
+        if not CONDITIONS.isdisjoint(context.headers) and is_unchanged(context, entry.etag):
             return 304, headers, b""
         if zipped:
             headers[0] = (b"etag", weak(entry.etag).encode("latin-1"))
@@ -117,7 +110,7 @@ class ResponseCache:
 
     def _remember(self, url: tuple[bytes, bytes], scope: Scope) -> None:
         """Remember a URL that the route has answered with success."""
-        context = context_of(scope)
+        context: RequestContext = scope["state"]["context"]
         resolved, route = context.resolved, scope.get("route")
         if resolved is None or not resolved.policy.by_url or route is None:
             return

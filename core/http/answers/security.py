@@ -22,7 +22,3 @@ DOCS_HEADERS: Final[tuple[Header, ...]] = (
         b"base-uri 'none'",
     ),
 )
-
-
-def headers_for(path: str) -> tuple[Header, ...]:
-    return DOCS_HEADERS if path == "/docs" or path.startswith("/docs/") else API_HEADERS

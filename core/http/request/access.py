@@ -9,20 +9,19 @@ What is remembered is the SHA-256 of the key, never the key, in this process alo
 """
 
 import asyncio
-import hashlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Literal
 
 import structlog
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
-from core.errors import Forbidden, HandoverError, RateLimited, Unauthorized, Unavailable
-from core.http.answers.errors import error_response
+from core.errors import Forbidden, RateLimited, Unauthorized, Unavailable
 from core.http.request.client import limit_key
-from core.http.request.context import PROBES, context_of, header_of
+from core.http.request.context import PROBES, RequestContext, context_of
 from core.http.request.rate_limit import RateLimiter
 from core.http.request.timestamps import now
 
@@ -42,8 +41,7 @@ FAILURES_WINDOW_S: Final = 60.0
 _OPEN: Final = (PROBES - {"/metrics"}) | {"/docs", "/openapi.json"}
 _OPEN_BELOW: Final = "/docs/"
 _RANK: Final[dict[AccessScope, int]] = {"read": 1, "write": 2, "admin": 3}
-_SCHEME: Final = b"bearer "
-_MOST_BARRED: Final = 10_000
+_SCHEME: Final = b"bearer"
 _REALM: Final = b'Bearer realm="handover"'
 
 log = structlog.get_logger("handover.access")
@@ -81,8 +79,8 @@ class TooManyFailures(RateLimited):
 
 async def is_still_let_in(scope: Scope) -> bool:
     """True while the key of this request is valid; to be asked by endless responses."""
-    access = context_of(scope).access
-    return access is None or await access.still_knows(scope)
+    context = context_of(scope)
+    return context.access is None or await context.access.still_knows(context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,113 +91,74 @@ class _Known:
     until: float
     versions: bytes
 
-    def holds(self, versions: bytes) -> bool:
-        return self.versions == versions and time.monotonic() < self.until
-
 
 class Access:
-    """Layer of access control. `admin_paths` as of `needed_scope`."""
+    """Check of keys. `admin_paths` as of `needed_scope`."""
 
-    def __init__(self, app: ASGIApp, *, authenticate: Authenticate, admin_paths: tuple[str, ...]) -> None:
-        self.app = app
+    def __init__(self, *, authenticate: Authenticate, admin_paths: tuple[str, ...]) -> None:
         self._authenticate = authenticate
         self._admin_paths = admin_paths
         # Only keys that were valid once get in here, so it is bounded by their number.
         self._known: dict[bytes, _Known] = {}
         self._failures = RateLimiter(FAILURES, FAILURES_WINDOW_S)
-        self._barred: dict[str, float] = {}
         self._again = asyncio.Lock()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or is_open(scope["path"]) or context_of(scope).admitted:
-            await self.app(scope, receive, send)
+    async def check(self, scope: Scope, context: RequestContext) -> None:
+        """Raises KeyRequired, ScopeTooSmall, TooManyFailures, and Unavailable before the app has started."""
+        if context.admitted or is_open(scope["path"]):
             return
-        context = context_of(scope)
-        try:
-            principal = await self._principal(scope)
-            needed = needed_scope(scope["method"], scope["path"], self._admin_paths)
-            if not principal.may(needed):
-                _challenge(scope, b'error="insufficient_scope", scope="%b"' % needed.encode())
-                raise ScopeTooSmall(f"This needs a key with the scope {needed}")
-        except HandoverError as error:
-            await error_response(scope, error)(scope, receive, send)
-            return
-        context.principal, context.access = principal, self
-        await self.app(scope, receive, send)
-
-    async def _principal(self, scope: Scope) -> Principal:
-        given = header_of(scope, b"authorization")
-        if given is None:
-            _challenge(scope)
+        if b"authorization" not in context.headers:
+            _challenge(context)
             raise KeyRequired("An API key is required")
-        token = _token(given)
-        platform = context_of(scope).platform
-        if platform is None:
-            raise Unavailable("The service is being started")
-        digest = hashlib.sha256(token).digest()
-        known = self._known.get(digest)
-        versions = platform.cache.versions_of(KEY_TAG)
-        if known is not None and known.holds(versions):
-            return known.principal
-        principal = await self._looked_up(platform.db, token, digest, versions)
+        principal = await self._holder(context)
         if principal is None:
-            client = limit_key(context_of(scope).client)
-            self._raise_if_barred(client)
-            _challenge(scope, b'error="invalid_token"')
-            await self._count_failure(client)
+            self._count_failure(limit_key(context.client))
+            _challenge(context, b', error="invalid_token"')
             raise KeyRequired("A valid API key is required")
-        return principal
+        needed = needed_scope(scope["method"], scope["path"], self._admin_paths)
+        if not principal.may(needed):
+            _challenge(context, b', error="insufficient_scope", scope="%b"' % needed.encode())
+            raise ScopeTooSmall(f"This needs a key with the scope {needed}")
+        context.principal, context.access = principal, self
 
-    async def still_knows(self, scope: Scope) -> bool:
-        """True while the key is valid. One request at a time: the first of many with the same key asks for
-        all. A database that is down proves nothing.
+    async def still_knows(self, context: RequestContext) -> bool:
+        """True while the key of this request is valid. One request at a time: the first of many with the same
+        key asks for all. A database that is down proves nothing.
         """
-        platform = context_of(scope).platform
-        if platform is None:
-            return False
-        token = _token(header_of(scope, b"authorization") or b"")
-        digest = hashlib.sha256(token).digest()
         async with self._again:
-            known, versions = self._known.get(digest), platform.cache.versions_of(KEY_TAG)
-            if known is not None and known.holds(versions):
-                return True
             try:
-                return await self._looked_up(platform.db, token, digest, versions) is not None
+                return await self._holder(context) is not None
             except Unavailable:
                 return True
 
-    async def _looked_up(
-        self, db: "Database", token: bytes, digest: bytes, versions: bytes
-    ) -> Principal | None:
-        principal = await self._authenticate(db, token.decode("latin-1"))
+    async def _holder(self, context: RequestContext) -> Principal | None:
+        """Holder of the request's key, if it is valid: remembered, or looked up."""
+        if (platform := context.platform) is None:
+            raise Unavailable("The service is being started")
+        scheme, _, token = context.headers[b"authorization"].partition(b" ")
+        token = token.strip() if scheme.lower() == _SCHEME else b""
+        digest, versions = sha256(token).digest(), platform.cache.versions_of(KEY_TAG)
+        known = self._known.get(digest)
+        if known is not None and known.versions == versions and time.monotonic() < known.until:
+            return known.principal
+        principal = await self._authenticate(platform.db, token.decode("latin-1"))
         if principal is None:
             self._known.pop(digest, None)
         else:
             self._known[digest] = _Known(principal, time.monotonic() + _lifetime_s(principal), versions)
         return principal
 
-    async def _count_failure(self, client: str) -> None:
-        verdict = await self._failures.take(client, None)
-        if verdict.remaining:
-            return
-        if len(self._barred) >= _MOST_BARRED:
-            self._barred.clear()
-        self._barred[client] = time.monotonic() + FAILURES_WINDOW_S / FAILURES
-        log.warning("access.client_barred", client=client)
-
-    def _raise_if_barred(self, client: str) -> None:
+    def _count_failure(self, client: str) -> None:
         """Raises TooManyFailures, only for a key that was looked up and is wrong: whoever holds a valid one
         is not locked out by somebody else behind the same address.
         """
-        until = self._barred.get(client)
-        if until is None:
-            return
-        left = until - time.monotonic()
-        if left > 0:
+        verdict = self._failures.take_local(client)
+        if not verdict.allowed:
             raise TooManyFailures(
-                "Too many requests with wrong keys, please try again later", retry_after=left
+                "Too many requests with wrong keys, please try again later", retry_after=verdict.retry_s
             )
-        del self._barred[client]
+        if not verdict.remaining:
+            log.warning("access.client_barred", client=client)
 
 
 def is_open(path: str) -> bool:
@@ -216,16 +175,11 @@ def needed_scope(method: str, path: str, admin_paths: tuple[str, ...]) -> Access
     return "read" if method in {"GET", "HEAD"} else "write"
 
 
-def _token(header: bytes) -> bytes:
-    return header[len(_SCHEME) :].strip() if header[: len(_SCHEME)].lower() == _SCHEME else b""
-
-
 def _lifetime_s(principal: Principal) -> float:
     if principal.expires_at is None:
         return LIFETIME_S
     return min(LIFETIME_S, (principal.expires_at - now()).total_seconds())
 
 
-def _challenge(scope: Scope, about: bytes = b"") -> None:
-    value = _REALM + (b", " + about if about else b"")
-    context_of(scope).headers.append((b"www-authenticate", value))
+def _challenge(context: RequestContext, about: bytes = b"") -> None:
+    context.response_headers.append((b"www-authenticate", _REALM + about))

@@ -16,8 +16,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import UnsupportedMediaType
-from core.http.answers.errors import error_response
-from core.http.request.context import context_of, header_of
+from core.http.request.context import RequestContext, context_of
 
 _NOT_ENCODED: Final = frozenset({b"", b"identity"})
 LONGEST_PAUSE_S = 20.0
@@ -33,83 +32,49 @@ def allow_body(request: Request, limit: int) -> None:
     context_of(request.scope).body_limit = limit
 
 
-def _is_encoded(scope: Scope) -> bool:
-    return any(
-        name == b"content-encoding" and not set(value.lower().replace(b" ", b"").split(b",")) <= _NOT_ENCODED
-        for name, value in scope["headers"]
-    )
-
-
-def _message(limit: int) -> str:
-    return f"Request body is larger than {limit} bytes"
-
-
 class BodyLimit:
+    """Layer of the limits."""
+
     def __init__(self, app: ASGIApp, *, limit: int) -> None:
         self.app = app
         self.limit = limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        length = header_of(scope, b"content-length")
-        if length is None and header_of(scope, b"transfer-encoding") is None:
-            await self.app(scope, receive, send)
-            return
-        if _is_encoded(scope):
-            refused = EncodedBody("Content-Encoding must be identity: send the body as it is")
-            response = error_response(scope, refused)
-            response.headers["Accept-Encoding"] = "identity"  # RFC 9110, 15.5.16
-            await response(scope, receive, send)
-            return
-        limited = _Limited(scope, receive, send, self.limit, int(length) if length else None)
-        await self.app(scope, limited.receive, limited.send)
+        context: RequestContext = scope["state"]["context"]
+        if b"content-length" in context.headers or b"transfer-encoding" in context.headers:
+            codings = context.headers.get(b"content-encoding", b"").lower().replace(b" ", b"").split(b",")
+            if not _NOT_ENCODED.issuperset(codings):
+                context.response_headers.append((b"accept-encoding", b"identity"))  # RFC 9110, 15.5.16
+                raise EncodedBody("Content-Encoding must be identity: send the body as it is")
+            receive = _limited(receive, context, self.limit)
+        await self.app(scope, receive, send)
 
 
-class _Limited:
-    """One request with a body. It raises HTTPException: the framework lets no other exception pass."""
+def _limited(server_receive: Receive, context: RequestContext, default: int) -> Receive:
+    """`receive` within the limits. Raises HTTPException: the framework lets no other exception pass."""
+    declared = int(context.headers.get(b"content-length") or 0)
+    received, complete, begun_at = 0, False, time.monotonic()
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, limit: int, declared: int | None) -> None:
-        self.scope = scope
-        self.server_receive = receive
-        self.server_send = send
-        self.context = context_of(scope)
-        self.default = limit
-        self.declared = declared
-        self.received = 0
-        self.complete = False
-        self.begun_at = time.monotonic()
-
-    @property
-    def limit(self) -> int:
-        allowed = self.context.body_limit
-        return self.default if allowed is None else allowed
-
-    async def receive(self) -> Message:
-        if self.declared is not None and self.declared > self.limit:
-            raise HTTPException(413, _message(self.limit))
-        message = await self._next()
-        if message["type"] == "http.request":
-            self.received += len(message.get("body", b""))
-        self.complete = not message.get("more_body", False)
-        if self.received > self.limit:
-            raise HTTPException(413, _message(self.limit))
-        return message
-
-    async def _next(self) -> Message:
-        if self.complete:  # what comes now tells that the client has gone, however long that takes
-            return await self.server_receive()
+    async def receive() -> Message:
+        nonlocal received, complete
+        limit = default if context.body_limit is None else context.body_limit
+        too_large = HTTPException(413, f"Request body is larger than {limit} bytes")
+        if declared > limit:
+            raise too_large
+        if complete:  # what comes now tells that the client has gone, however long that takes
+            return await server_receive()
         patience = LONGEST_PAUSE_S
-        if self.context.body_limit is None:
-            patience = min(patience, self.begun_at + LONGEST_BODY_S - time.monotonic())
+        if context.body_limit is None:
+            patience = min(patience, begun_at + LONGEST_BODY_S - time.monotonic())
         try:
             async with asyncio.timeout(patience):
-                return await self.server_receive()
+                message = await server_receive()
         except TimeoutError:
             raise HTTPException(408, "The request body took too long to arrive") from None
+        received += len(message.get("body", b""))
+        complete = not message.get("more_body", False)
+        if received > limit:
+            raise too_large
+        return message
 
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and message["status"] in (408, 413):
-            self.context.headers.append((b"connection", b"close"))
-        await self.server_send(message)
+    return receive

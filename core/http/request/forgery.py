@@ -6,16 +6,15 @@ send neither. A page that has made its own name lead to this address is recognis
 then that name.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
-from core.errors import Forbidden, HandoverError, Misdirected
-from core.http.answers.errors import error_response
-from core.http.request.context import PROBES, header_of
+from core.errors import Forbidden, Misdirected
+from core.http.request.context import PROBES, RequestContext
 from core.settings import Settings
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -31,34 +30,27 @@ class CrossSite(Forbidden):
 
 
 class ForgeryProtection:
-    """Layer that refuses a foreign `Host` (421), and a page of another site that would change something
+    """Check that refuses a foreign `Host` (421), and a page of another site that would change something
     (403). Probes are answered whatever the `Host`: load balancers ask by address.
     """
 
-    def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
-        self.app = app
+    def __init__(self, settings: Settings) -> None:
         self._without_keys = settings.auth == "off"
         self._checks_host = bool(settings.allowed_hosts) or (self._without_keys and not settings.allow_open)
         self._origins = frozenset(origin.rstrip("/").lower() for origin in settings.cors_origins)
         allowed = frozenset(host.lower() for host in settings.allowed_hosts)
         self._serves = lru_cache(1024)(lambda host: _serves(host, allowed))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (error := self._fault(scope)) is not None:
-            await error_response(scope, error)(scope, receive, send)
-            return
-        await self.app(scope, receive, send)
-
-    def _fault(self, scope: Scope) -> HandoverError | None:
-        host = header_of(scope, b"host")
+    async def check(self, scope: Scope, context: RequestContext) -> None:
+        """Raises HostRefused and CrossSite."""
+        host = context.headers.get(b"host")
         if self._checks_host and host and scope["path"] not in PROBES and not self._serves(host):
-            return HostRefused("This server is not called so; ALLOWED_HOSTS lists its names")
-        if self._without_keys and scope["method"] not in _SAFE and self._is_cross_site(scope, host):
-            return CrossSite("A page of another site asks for this change; CORS_ORIGINS lists those that may")
-        return None
+            raise HostRefused("This server is not called so; ALLOWED_HOSTS lists its names")
+        if self._without_keys and context.method not in _SAFE and self._is_cross_site(context.headers, host):
+            raise CrossSite("A page of another site asks for this change; CORS_ORIGINS lists those that may")
 
-    def _is_cross_site(self, scope: Scope, host: bytes | None) -> bool:
-        site, origin = header_of(scope, b"sec-fetch-site"), header_of(scope, b"origin")
+    def _is_cross_site(self, headers: Mapping[bytes, bytes], host: bytes | None) -> bool:
+        site, origin = headers.get(b"sec-fetch-site"), headers.get(b"origin")
         if site in _OWN_SITE or (site is None and origin is None):
             return False
         if origin is not None and ("*" in self._origins or origin.decode("latin-1").lower() in self._origins):

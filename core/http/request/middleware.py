@@ -9,27 +9,36 @@ import random
 import re
 import time
 import uuid
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import structlog
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from core.database.meter import Meter, current_meter
-from core.http.about import metrics
+from core.http.about.metrics import UNMATCHED, AnsweredRequest
 from core.http.answers import access_log
 from core.http.answers.errors import error_response
-from core.http.answers.security import headers_for
+from core.http.answers.security import API_HEADERS, DOCS_HEADERS
 from core.http.request.client import ClientResolver
-from core.http.request.context import Header, RequestContext, bind, header_of
+from core.http.request.context import RequestContext, headers_of
 
 log = structlog.get_logger("handover.http")
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _CLIENT_GONE: Final = 499
+_UNREAD_BODY: Final = (408, 413)
+"""Statuses of requests whose body is not read to its end: the connection is closed."""
 _ID_OF_PROCESS: Final = str(uuid.uuid4())[:24]
 _count: Final = itertools.count(random.getrandbits(48))
+
+Check = Callable[[Scope, RequestContext], Awaitable[Response | None]]
+"""Check of a request before anything else looks at it. Raises HandoverError to refuse it, returns a response
+to answer it.
+"""
 
 
 class _HeadAnswered(OSError):
@@ -37,35 +46,54 @@ class _HeadAnswered(OSError):
 
 
 class RequestMiddleware:
-    def __init__(self, app: ASGIApp, *, clients: ClientResolver) -> None:
-        self.app = app
-        self.clients = clients
+    """`checks` are made in their order; `layers` wrap the app for requests that pass, from the inside out."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        clients: ClientResolver,
+        checks: Sequence[Check] = (),
+        layers: Sequence[Callable[[ASGIApp], ASGIApp]] = (),
+    ) -> None:
+        self._lifespan = self.app = app
+        self._clients = clients
+        self._checks = checks
+        for layer in layers:
+            self.app = layer(self.app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await self._lifespan(scope, receive, send)
             return
-        app = scope.get("app")
+        app, headers = scope.get("app"), headers_of(scope["headers"])
         context = RequestContext(
-            _request_id(scope),
-            method=scope["method"],
-            client=self.clients.resolve(scope),
-            platform=None if app is None else getattr(app.state, "platform", None),
+            _request_id(headers.get(b"x-request-id")),
+            scope["method"],
+            headers,
+            self._clients.resolve(scope),
+            None if app is None else getattr(app.state, "platform", None),
         )
-        scope = _normalized(scope)
-        bind(scope, context)
+        # A copy: the server's own scope stays as it is.
+        scope = {**scope, "path": _path(scope), "state": {**scope.get("state", {}), "context": context}}
+        if context.method == "HEAD":
+            scope["method"] = "GET"
         variables = bind_contextvars(request_id=context.request_id)
         meter = Meter()
         outer_meter = current_meter.set(meter)
         response = _Response(scope, context, meter, send)
         try:
-            await self.app(scope, receive, response.send)
+            answer = None
+            for check in self._checks:
+                if (answer := await check(scope, context)) is not None:
+                    break
+            await (answer or self.app)(scope, receive, response.send)
         except _HeadAnswered:
             pass
         except ClientDisconnect:
             context.status = context.status or _CLIENT_GONE
         except Exception as error:  # noqa: BLE001 - the last place that can answer it
-            await response.crashed(error, receive)
+            await response.failed(error, receive)
         finally:
             response.end()
             current_meter.reset(outer_meter)
@@ -88,6 +116,8 @@ class _Response:
         more = False
         if message["type"] == "http.response.start":
             self.context.status = message["status"]
+            if message["status"] in _UNREAD_BODY:
+                self.context.response_headers.append((b"connection", b"close"))
             message = {**message, "headers": [*message.get("headers", ()), *self._headers()]}
             more = True
         elif message["type"] == "http.response.body":
@@ -106,8 +136,8 @@ class _Response:
         if more:
             raise _HeadAnswered
 
-    def _headers(self) -> list[Header]:
-        context, meter = self.context, self.meter
+    def _headers(self) -> list[tuple[bytes, bytes]]:
+        context, meter, path = self.context, self.meter, self.scope["path"]
         elapsed = (time.perf_counter() - context.started_at) * 1000
         timing = b'db;dur=%.2f;desc="%d queries", app;dur=%.2f' % (
             meter.seconds * 1000,
@@ -117,11 +147,11 @@ class _Response:
         return [
             (b"x-request-id", context.request_id.encode()),
             (b"server-timing", timing),
-            *headers_for(self.scope["path"]),
-            *context.headers,
+            *(DOCS_HEADERS if path == "/docs" or path.startswith("/docs/") else API_HEADERS),
+            *context.response_headers,
         ]
 
-    async def crashed(self, error: Exception, receive: Receive) -> None:
+    async def failed(self, error: Exception, receive: Receive) -> None:
         if self.context.status == 0:
             await error_response(self.scope, error)(self.scope, receive, self.send)
             return
@@ -134,13 +164,13 @@ class _Response:
         if self.ended:
             return
         self.ended = True
-        context, scope = self.context, self.scope
+        context = self.context
         access_log.record(
-            metrics.AnsweredRequest(
+            AnsweredRequest(
                 time.time(),
                 context.method,
-                metrics.route_of(scope),
-                scope["path"],
+                getattr(self.scope.get("route"), "path_format", UNMATCHED),
+                self.scope["path"],
                 context.status or _CLIENT_GONE,
                 time.perf_counter() - context.started_at,
                 self.meter.queries,
@@ -150,31 +180,20 @@ class _Response:
         )
 
 
-def _request_id(scope: Scope) -> str:
-    given = header_of(scope, b"x-request-id")
+def _request_id(given: bytes | None) -> str:
+    """The client's id of the request, else a new one: a UUID (version 4) at a tenth of the usual cost, random
+    for each process, then counted. An id names a request and guards nothing.
+    """
     if given is not None and _REQUEST_ID.fullmatch(given):
         return given.decode()
-    return _new_id()
-
-
-def _new_id() -> str:
-    """New request id: a UUID (version 4) at a tenth of the usual cost, random for each process, then counted.
-    An id names a request and guards nothing.
-    """
     return f"{_ID_OF_PROCESS}{next(_count) & 0xFFFFFFFFFFFF:012x}"
 
 
-def _normalized(scope: Scope) -> Scope:
-    """Scope in which HEAD is answered by the GET route, and a trailing slash means nothing, as for the old
-    servers. If changed it is a copy: the server's own scope stays as it is. An escaped slash (`%2F`) at the
+def _path(scope: Scope) -> str:
+    """Path in which a trailing slash means nothing, as for the old servers. An escaped slash (`%2F`) at the
     end belongs to the id before it.
     """
     path: str = scope["path"]
-    ends = (
-        len(path) > 1 and path.endswith("/") and scope.get("raw_path", b"/").partition(b"?")[0].endswith(b"/")
-    )
-    if scope["method"] == "HEAD":
-        scope = {**scope, "method": "GET"}
-    if ends:
-        scope = {**scope, "path": path.rstrip("/") or "/"}
-    return scope
+    if path.endswith("/") and scope.get("raw_path", b"/").endswith(b"/"):
+        return path.rstrip("/") or "/"
+    return path

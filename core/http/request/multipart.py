@@ -10,17 +10,20 @@ Starlette's own form parser spools each file to the temp folder first and would 
 """
 
 import codecs
-import hashlib
 import re
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator
-from typing import Final
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_to_bytes
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from core.errors import FieldError, Invalid, UnsupportedMediaType
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
 
 FORM_OVERHEAD_BYTES: Final = 64 * 1024
 """The most that boundaries, headers and small fields add to the size of the files."""
@@ -158,46 +161,45 @@ class _FormParser:
         self.complete = True
 
 
-class FormDigest:
-    """A hash of a form's parts: the same under whatever boundary they are sent, and however that is cut.
-
-    `size` counts the bytes of the parts and their headers. What cannot be taken apart is hashed as it is.
-    Raises NotAForm.
+class BodyDigest:
+    """A hash of a body and its media type; of a form its parts are hashed, so it is the same under whatever
+    boundary they are sent, and however that is cut. `size` counts the bytes that are hashed.
     """
 
     def __init__(self, content_type: bytes) -> None:
         self.size = 0
-        self._form = _FormParser(content_type)
-        self._whole = hashlib.sha256()
-        self._part = hashlib.sha256()
-        self._malformed = False
+        self._form: _FormParser | None = None
+        self._whole = self._part = sha256()
+        try:
+            self._form = _FormParser(content_type)
+        except NotAForm:
+            self._whole.update(content_type.partition(b";")[0].strip(b" \t").lower() + b"\0")
 
     def update(self, data: bytes) -> None:
-        if not self._malformed:
-            try:
-                self._form.feed(data)
-            except MalformedForm:
-                self._malformed = True
-            self._hash_parts()
-        if self._malformed:
-            self._whole.update(data)
-            self.size += len(data)
+        if self._form is None:
+            return self._add(self._whole, data)
+        try:
+            self._form.feed(data)
+        except MalformedForm:
+            self._add(self._whole, data)
+        while self._form.events:
+            event = self._form.events.popleft()
+            if event is None:
+                self._whole.update(self._part.digest())
+            elif isinstance(event, bytes):
+                self._add(self._part, event)
+            else:
+                self._part = sha256()
+                self._add(self._part, b"".join(b"%b:%b\r\n" % header for header in event.items()))
+                self._part.update(b"\r\n")
+        return None
 
     def hexdigest(self) -> str:
         return self._whole.hexdigest()
 
-    def _hash_parts(self) -> None:
-        for event in self._form.events:
-            if event is None:
-                self._whole.update(self._part.digest())
-            elif isinstance(event, bytes):
-                self._part.update(event)
-                self.size += len(event)
-            else:
-                head = b"".join(b"%b:%b\r\n" % header for header in event.items())
-                self._part = hashlib.sha256(head + b"\r\n")
-                self.size += len(head)
-        self._form.events.clear()
+    def _add(self, to: "Hash", data: bytes) -> None:
+        to.update(data)
+        self.size += len(data)
 
 
 class FormReader:

@@ -19,7 +19,7 @@ from starlette.responses import Response, StreamingResponse
 from core.errors import RangeNotSatisfiable
 from core.http.answers.conditional import http_date, is_unchanged
 from core.http.answers.errors import error_response
-from core.http.request.context import context_of, header_of
+from core.http.request.context import context_of
 
 # A transformed answer (gzip) would have another length, other ranges and another tag.
 _CACHING: Final = "private, no-cache, no-transform"
@@ -63,7 +63,7 @@ def attachment(filename: str) -> str:
 
 def requested_span(request: Request, stored: Representation) -> Span | Response:
     """Range of bytes to send, or a complete response: 304, 416, or HEAD's. Raises PreconditionFailed."""
-    if is_unchanged(request.scope, stored.etag, stored.modified):
+    if is_unchanged(context_of(request.scope), stored.etag, stored.modified):
         return Response(status_code=304, headers=_headers(stored, None))
     try:
         span = _span(request, stored)
@@ -108,7 +108,7 @@ def _headers(stored: Representation, span: Span | None) -> Mapping[str, str]:
 def _span(request: Request, stored: Representation) -> Span:
     """Requested range. Several, another unit or a malformed one: the whole, as RFC 9110 (14.2) allows."""
     whole = Span(0, stored.size, partial=False)
-    header = header_of(request.scope, b"range")
+    header = context_of(request.scope).headers.get(b"range")
     found = _RANGE.fullmatch(header.decode("latin-1")) if header is not None else None
     if found is None or not _still_same(request, stored):
         return whole
@@ -128,7 +128,7 @@ def _span(request: Request, stored: Representation) -> Span:
 
 def _still_same(request: Request, stored: Representation) -> bool:
     """True if `If-Range` is absent or names this representation, compared strongly (RFC 9110, 13.1.5)."""
-    header = header_of(request.scope, b"if-range")
+    header = context_of(request.scope).headers.get(b"if-range")
     if header is None:
         return True
     validator = header.decode("latin-1").strip()
