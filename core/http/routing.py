@@ -4,10 +4,9 @@ its solver of dependencies.
 
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from inspect import isclass, iscoroutinefunction
-from typing import Any, Final, NamedTuple, Self, TypeAlias, cast, get_args, get_origin, get_type_hints
+from typing import Any, Final, NamedTuple, TypeAlias, cast, get_args, get_origin, get_type_hints
 
 from fastapi import APIRouter, BackgroundTasks, UploadFile, params
 from fastapi.routing import APIRoute
@@ -61,52 +60,34 @@ def parameters(function: Callable[..., Any], *, deep: bool = True) -> Iterator[P
                     yield from parameters(note.dependency)
 
 
-@dataclass(slots=True)
-class _Call:
-    """Coroutine, and its arguments of a valid request: the request itself, strings of the path, the body, and
-    the results of other such calls. The framework's solver would take an eighth of a write's time.
+Steps: TypeAlias = dict[Callable[..., Any], dict[str, Any]]
+"""Coroutines in the order of their calls, each with the sources of its arguments: `Request`, the name of a
+parameter of the path, the model of the body, or a coroutine before it.
+"""
+
+
+def _plan(function: Callable[..., Any], steps: Steps, models: list[type[BaseModel]] | None = None) -> bool:
+    """Add a function behind its dependencies; False if it has any other parameter. `models` gets that of its
+    body; None for a dependency, which may have none.
     """
-
-    function: Callable[..., Coroutine[Any, Any, Any]]
-    request: tuple[str, ...] = ()
-    path: tuple[str, ...] = ()
-    body: tuple[str, ...] = ()
-    model: type[BaseModel] | None = None
-    inner: tuple[tuple[str, "_Call"], ...] = ()
-
-    @classmethod
-    def of(cls, function: Callable[..., Any]) -> Self | None:
-        """Call of the function; None if it has any other parameter."""
-        if not iscoroutinefunction(function):
-            return None
-        call = cls(function)
-        for each in parameters(function, deep=False):
-            note = each.notes[0] if len(each.notes) == 1 or each.has(params.Depends) else None
-            if each.kind is Request:
-                call.request += (each.name,)
-            elif type(note) is params.Path and each.kind is str and not note.metadata and not note.alias:
-                call.path += (each.name,)
-            elif type(note) is params.Depends and note.dependency is not None and note.use_cache:
-                inner = cls.of(note.dependency)
-                if inner is None or inner.body:
-                    return None
-                call.inner += ((each.name, inner),)
-            elif not each.notes and isclass(each.kind) and issubclass(each.kind, BaseModel) and not call.body:
-                call.body, call.model = (each.name,), each.kind
-            else:
-                return None
-        return call
-
-    async def run(self, request: Request, body: object, results: dict[Any, Any]) -> Any:
-        """Result of the function. `results` are those of the calls so far: each is made once."""
-        arguments: dict[str, Any] = {name: request.path_params[name] for name in self.path}
-        arguments.update(dict.fromkeys(self.request, request))
-        arguments.update(dict.fromkeys(self.body, body))
-        for name, call in self.inner:
-            if call.function not in results:
-                results[call.function] = await call.run(request, body, results)
-            arguments[name] = results[call.function]
-        return await self.function(**arguments)
+    arguments: dict[str, Any] = {}
+    for each in parameters(function, deep=False):
+        note = each.notes[0] if len(each.notes) == 1 or each.has(params.Depends) else None
+        if each.kind is Request:
+            arguments[each.name] = Request
+        elif type(note) is params.Path and each.kind is str and not note.metadata and not note.alias:
+            arguments[each.name] = each.name
+        elif type(note) is params.Depends and note.dependency is not None and note.use_cache:
+            if not _plan(note.dependency, steps):
+                return False
+            arguments[each.name] = note.dependency
+        elif models == [] and not each.notes and isclass(each.kind) and issubclass(each.kind, BaseModel):
+            arguments[each.name] = each.kind
+            models.append(each.kind)
+        else:
+            return False
+    steps.setdefault(function, arguments)
+    return iscoroutinefunction(function)
 
 
 class Route(APIRoute):
@@ -124,28 +105,34 @@ class Route(APIRoute):
         return checked if known else answer
 
     def _answer(self) -> Handler:
-        """Handler of the route: the framework's for whatever `_Call` has no place for, and for each request
-        with a fault.
+        """Handler of the route: the framework's for whatever `_plan` has no place for, and for each request
+        with a fault. The framework's solver would take an eighth of a write's time.
         """
         general = super().get_route_handler()
-        call, answer = _Call.of(self.endpoint), get_type_hints(self.endpoint).get("return")
+        steps: Steps = {}
+        models: list[type[BaseModel]] = []
+        answer = get_type_hints(self.endpoint).get("return")
         is_response = isclass(answer) and issubclass(answer, Response)
-        if call is None or not is_response or self.dependencies or self.max_body_size is not None:
+        if self.dependencies or self.max_body_size is not None or not is_response:
             return general
-        model, run = call.model, call.run
+        if not _plan(self.endpoint, steps, models):
+            return general
 
         async def direct(request: Request) -> Response:
-            body = None
-            if model is not None:
+            found: dict[Any, Any] = {Request: request, **request.path_params}
+            for model in models:
                 await request.body()
                 media_type, _, _ = request.headers.get("content-type", "").partition(";")
                 if media_type.strip().lower() != _JSON:
                     return await general(request)
                 try:
-                    body = model.model_validate(await request.json())
+                    found[model] = model.model_validate(await request.json())
                 except (ValueError, RecursionError):
                     return await general(request)
-            return cast(Response, await run(request, body, {}))
+            for function, arguments in steps.items():
+                given = map(found.__getitem__, arguments.values())
+                found[function] = await function(**dict(zip(arguments, given, strict=True)))
+            return cast(Response, found[self.endpoint])
 
         return direct
 
