@@ -1,5 +1,6 @@
 """Error responses: the one place that turns an exception into one, in our shape or that of RFC 9457."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -19,7 +20,7 @@ from starlette.types import Scope
 
 from core.database.errors import as_error
 from core.errors import ABSENT, STATUS_BY_KIND, Crash, FieldError, HandoverError
-from core.http.request.context import RequestContext
+from core.http.request.preferences import weights
 from core.http.request.validation import field_errors, safe_text, shown
 
 log = structlog.get_logger("handover.http")
@@ -62,10 +63,14 @@ async def answer(request: Request, error: Exception) -> Response:
 def error_response(scope: Scope, error: Exception) -> Response:
     """Response to any exception. An unexpected one is logged, with its traceback, as a crash."""
     fault = _fault_of(scope, error)
+    lines = [f"{detail.field}: {detail.message}" for detail in fault.details] or [fault.message]
+    body: dict[str, Any] = {"success": False, "message": fault.message, "error": fault.message}
+    media_type = _JSON
     if wants_problem(Headers(scope=scope).get("accept", "")):
         body, media_type = _problem(scope, fault), _PROBLEM
-    else:
-        body, media_type = _body(fault), _JSON
+    body["errors"] = lines
+    if fault.details:
+        body["details"] = [_shown(detail) for detail in fault.details]
     response = Response(orjson.dumps(body), fault.status, fault.headers, media_type)
     response.headers.add_vary_header("Accept")
     response.headers["Cache-Control"] = "no-store"
@@ -74,28 +79,9 @@ def error_response(scope: Scope, error: Exception) -> Response:
 
 def wants_problem(accept: str) -> bool:
     """True if RFC 9457 is accepted, and plain JSON not preferred to it."""
-    quality: dict[str, float] = {}
-    for entry in accept.lower().split(","):
-        media_type, _, parameters = entry.partition(";")
-        _, _, value = parameters.replace(" ", "").partition("q=")
-        try:
-            quality[media_type.strip()] = float(value) if value else 1.0
-        except ValueError:
-            quality[media_type.strip()] = 0.0
-    problem = quality.get(_PROBLEM, 0.0)
-    return problem > 0 and problem >= quality.get(_JSON, 0.0)
-
-
-def _body(fault: Fault) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "success": False,
-        "message": fault.message,
-        "error": fault.message,
-        "errors": _lines(fault),
-    }
-    if fault.details:
-        body["details"] = _details(fault)
-    return body
+    given = weights(accept.encode())
+    problem = given.get(_PROBLEM.encode(), 0.0)
+    return problem > 0 and problem >= given.get(_JSON.encode(), 0.0)
 
 
 def _problem(scope: Scope, fault: Fault) -> dict[str, Any]:
@@ -105,50 +91,36 @@ def _problem(scope: Scope, fault: Fault) -> dict[str, Any]:
         "status": fault.status,
         "detail": fault.message,
         "instance": quote(safe_text(scope["path"])),
-        "errors": _lines(fault),
     }
-    if fault.details:
-        body["details"] = _details(fault)
-    context = scope.get("state", {}).get("context")
-    if isinstance(context, RequestContext):  # not so where the server itself refuses what is no request
-        body["requestId"] = context.request_id
+    if "context" in scope.get("state", ()):  # not so where the server itself refuses what is no request
+        body["requestId"] = scope["state"]["context"].request_id
     return body
 
 
-def _lines(fault: Fault) -> list[str]:
-    return [f"{detail.field}: {detail.message}" for detail in fault.details] or [fault.message]
-
-
-def _details(fault: Fault) -> list[dict[str, Any]]:
-    found = []
-    for detail in fault.details:
-        entry: dict[str, Any] = {"field": detail.field, "message": detail.message}
-        if (value := shown(detail.value)) is not ABSENT:
-            entry["value"] = value
-        found.append(entry)
-    return found
+def _shown(detail: FieldError) -> dict[str, Any]:
+    value = shown(detail.value)
+    entry = {"field": detail.field, "message": detail.message}
+    return entry if value is ABSENT else {**entry, "value": value}
 
 
 def _fault_of(scope: Scope, error: Exception) -> Fault:
-    known = error if isinstance(error, HandoverError) else None
     if isinstance(error, RequestValidationError):
         return _refused_input(scope, error)
     if isinstance(error, HTTPException):
         return _framework_error(scope, error)
     if isinstance(error, ClientDisconnect):
         return Fault(400, "invalid", "The request ended before its body was complete")
-    if known is None:
-        known = as_error(error)
-    if known is None or isinstance(known, Crash):
+    known = error if isinstance(error, HandoverError) else as_error(error) or Crash(INTERNAL)
+    if isinstance(known, Crash):
         log.error("http.crashed", error=type(error).__name__, exc_info=error)
-        return Fault(500, known.code if known else Crash.code, known.message if known else INTERNAL)
+        return Fault(500, known.code, known.message)
     if known.status >= 500:
         log.warning(
             "http.unavailable", code=known.code, error=type(error).__name__, reason=safe_text(str(error))
         )
     headers = None
     if known.retry_after is not None:
-        headers = {"Retry-After": str(max(1, int(-(-known.retry_after // 1))))}
+        headers = {"Retry-After": str(max(1, math.ceil(known.retry_after)))}
     return Fault(known.status, known.code, safe_text(known.message), known.details, headers)
 
 

@@ -90,7 +90,7 @@ class ResponseCache:
     async def _answer(
         self, cache: Cache, known: _Known, context: RequestContext
     ) -> tuple[int, list[Header], bytes]:
-        compressed = takes_gzip(context.headers.get(b"accept-encoding"))
+        compressed = takes_gzip(context.headers.get(b"accept-encoding", b""))
         entry = cache.peek(known.gzip if compressed and not known.short else known.plain)
         outcome = Outcome.HIT
         if entry is None or (compressed and known.short and len(entry.body) >= self.minimum_size):
