@@ -18,7 +18,7 @@ from core.cache.flight import SingleFlight
 from core.cache.home import versions_folder
 from core.cache.loader import Load, Loader, Read
 from core.cache.memory import MemoryTier
-from core.cache.policy import Address, Entry, Outcome, Policy, tag_digest, tag_family
+from core.cache.policy import Address, Entry, Outcome, Policy, tag_digest
 from core.cache.redis import RedisTier, UnreachableError
 from core.cache.versions import WORD_BYTES, TagVersions, slot_of
 from core.errors import HandoverError, Unavailable
@@ -227,8 +227,7 @@ class Cache:
         old entries; other hosts read of the write in the database's log.
         """
         self.versions.renew([tag_digest(tag) for tag in dict.fromkeys(tags)])
-        for tag in dict.fromkeys(tags):
-            metrics.count_invalidation(tag_family(tag))
+        metrics.count_invalidations(dict.fromkeys(tags))
 
     def doubt(self) -> None:
         """Call when the outcome of a write of this process is unknown: PostgreSQL may still carry it out."""

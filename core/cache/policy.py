@@ -88,11 +88,6 @@ def tag_digest(tag: str) -> bytes:
     return _digest(_encode(tag), b"tag")
 
 
-def tag_family(tag: str) -> str:
-    """The part before the first colon: `item:42` counts as `item`, which keeps metric labels few."""
-    return tag.partition(":")[0]
-
-
 def cache_key(**inputs: KeyInput | Sequence[KeyInput]) -> str:
     """One text for one set of inputs, whatever their order; 1, "1", true and null stay different."""
     return json.dumps(inputs, sort_keys=True, separators=(",", ":"), default=list)

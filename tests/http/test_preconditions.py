@@ -11,7 +11,7 @@ from core.deps import IfMatch
 from core.errors import PreconditionFailed
 from core.http.about import openapi
 from core.http.answers import errors, rows
-from core.http.answers.conditional import Precondition, row_etag
+from core.http.answers.conditional import Precondition
 from core.http.answers.envelope import Envelope
 from core.http.request.client import ClientResolver
 from core.http.request.middleware import RequestMiddleware
@@ -83,7 +83,7 @@ def test_described_in_openapi() -> None:
 def test_a_rows_tag_is_of_its_version_and_its_bytes() -> None:
     data = '{"name":"José"}'.encode()
     wanted = f'"4-{hashlib.sha256(data).hexdigest()[:16]}"'
-    assert row_etag(4, data) == wanted
+    assert rows.row_etag(4, data) == wanted
     entry = rows.Row(4, data).entry()
     assert (entry.etag, entry.body) == (
         wanted,

@@ -20,9 +20,6 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 UNMATCHED: Final = "unmatched"
 """Route of all requests that no route answered."""
 
-# labels() costs more than counting; the combinations are few, since none of the three is free text.
-_children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-
 
 class AnsweredRequest(NamedTuple):
     """Answered request. `at` is the time of its end, in seconds since 1970; `route` is the template, `path`
@@ -46,17 +43,9 @@ def observe(requests: Iterable[AnsweredRequest]) -> None:
     for each in requests:
         alike.setdefault((each.method, each.route, each.status), []).append(each.seconds)
     for (method, route, status), seconds in alike.items():
-        counter, histogram = _children_of(method if method in _METHODS else "OTHER", route, status)
+        labels = (method if method in _METHODS else "OTHER", route, str(status))
         counts = [0] * (len(_BOUNDS) + 1)
         for value in seconds:
             counts[bisect_left(_BOUNDS, value)] += 1
-        counter.inc(len(seconds))
-        observe_many(histogram, counts, sum(seconds))
-
-
-def _children_of(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
-    found = _children.get((method, route, status))
-    if found is None:
-        labels = (method, route, str(status))
-        found = _children[method, route, status] = (_REQUESTS.labels(*labels), _DURATION.labels(*labels))
-    return found
+        _REQUESTS.labels(*labels).inc(len(seconds))
+        observe_many(_DURATION.labels(*labels), counts, sum(seconds))

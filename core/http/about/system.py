@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
+from core.deps import platform_of
 from core.http.about.health import (
     Health,
     Live,
@@ -22,7 +23,6 @@ from core.http.request.fields import LEFT_OUT_IF_NONE, always_there
 from core.http.request.timestamps import now
 from core.http.routing import Router
 from core.observability import metrics
-from core.platform import Platform
 
 SERVICE: Final = "handover"
 _NOT_STORED: Final = {"Cache-Control": "no-store"}
@@ -82,7 +82,7 @@ async def service_info(request: Request) -> Info:
 )
 async def health(request: Request) -> Response:
     """Of the service and its database; 503 when the database cannot be reached."""
-    database = await database_health(_platform(request))
+    database = await database_health(platform_of(request))
     healthy = database.status == "healthy"
     answer = Health(
         status="healthy" if healthy else "degraded",
@@ -113,7 +113,7 @@ async def health_live() -> Response:
 )
 async def health_ready(request: Request) -> Response:
     """Each of its checks with its latency; 503 until database and engine answer, and before it stops."""
-    answer = await readiness(_platform(request))
+    answer = await readiness(platform_of(request))
     return _answer(answer, 200 if answer.status == "ready" else 503)
 
 
@@ -129,11 +129,6 @@ async def prometheus_metrics(request: Request) -> Response:
     await timed("queue", _platform(request).jobs.measure_queue())
     text = await run_in_threadpool(metrics.scrape)
     return Response(text, headers={**_NOT_STORED, "Content-Type": metrics.CONTENT_TYPE})
-
-
-def _platform(request: Request) -> Platform:
-    platform: Platform = request.app.state.platform
-    return platform
 
 
 def _answer(model: BaseModel, status: int = 200) -> Response:

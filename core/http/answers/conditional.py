@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from hashlib import blake2b, sha256
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel
@@ -32,13 +32,6 @@ _PROXY_SUFFIX: Final = re.compile(r'--?(?:gzip|br|zstd|deflate)"$')
 def body_etag(body: bytes) -> str:
     """Weak ETag of equal bytes, for responses that no single version number describes."""
     return f'W/"{blake2b(body, digest_size=12).hexdigest()}"'
-
-
-def row_etag(version: int, data: bytes) -> str:
-    """Strong ETag of one row: its version and a digest of its JSON (`data`, as the API shows it, in UTF-8).
-    The version alone would repeat when a row is deleted and imported again. PostgreSQL can compute it too.
-    """
-    return f'"{version}-{sha256(data).hexdigest()[:16]}"'
 
 
 def json_entry(answer: BaseModel) -> Entry:
@@ -156,45 +149,37 @@ class Resolved:
     policy: "Policy"
     key: str
     load: Callable[[], Awaitable[Entry]]
-    media_type: str
 
 
 async def cached_response(
-    request: Request,
-    cache: "Cache",
-    policy: "Policy",
-    key: str,
-    load: Callable[[], Awaitable[Entry]],
-    *,
-    media_type: str = "application/json",
+    request: Request, cache: "Cache", policy: "Policy", key: str, load: Callable[[], Awaitable[Entry]]
 ) -> Response:
-    """Response from the cache or from `load`, as 200 or 304; `X-Cache` says which it was. Raises
+    """Response of JSON from the cache or from `load`, as 200 or 304; `X-Cache` says which it was. Raises
     PreconditionFailed.
 
     With a `by_url` policy later requests for the same URL are answered by `core.http.answers.response_cache`,
     which calls `load` again: it must hold on to nothing of this request.
     """
     entry, outcome = await cache.get_or_load(policy, key, load)
-    context = context_of(request.scope)
-    context.resolved = Resolved(policy, key, load, media_type)
+    context_of(request.scope).resolved = Resolved(policy, key, load)
     headers = {"ETag": entry.etag, "Cache-Control": REVALIDATE, "X-Cache": outcome.value}
-    if is_unchanged(context, entry.etag):
-        return _not_modified(request, entry.body, headers)
-    return Response(entry.body, 200, headers, media_type)
+    return _response(request, entry.body, "application/json", headers, {})
 
 
 def fixed_response(
     request: Request, body: bytes, media_type: str, headers: Mapping[str, str] | None = None
 ) -> Response:
     """Response of bytes that never change while the app runs, as 200 or 304. Raises PreconditionFailed."""
-    validated = {"ETag": body_etag(body), "Cache-Control": REVALIDATE}
-    if is_unchanged(context_of(request.scope), validated["ETag"]):
-        return _not_modified(request, body, validated)
-    return Response(body, 200, {**validated, **(headers or {})}, media_type)
+    validators = {"ETag": body_etag(body), "Cache-Control": REVALIDATE}
+    return _response(request, body, media_type, validators, headers or {})
 
 
-def _not_modified(request: Request, body: bytes, headers: dict[str, str]) -> Response:
-    """Response 304, with the `Vary` that compression gives the 200 (RFC 9110, 15.4.5)."""
+def _response(
+    request: Request, body: bytes, media_type: str, headers: dict[str, str], described: Mapping[str, str]
+) -> Response:
+    """Response 200, or 304, with the `Vary` that compression gives the 200 (RFC 9110, 15.4.5)."""
+    if not is_unchanged(context_of(request.scope), headers["ETag"]):
+        return Response(body, 200, {**headers, **described}, media_type)
     if len(body) >= request.app.state.settings.gzip_min_bytes:
         headers["Vary"] = "Accept-Encoding"
     return Response(status_code=304, headers=headers)

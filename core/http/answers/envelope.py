@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final, Generic, Literal, TypeVar
 
-import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.errors import HandoverError
@@ -48,12 +47,6 @@ class ListEnvelope(BaseModel, Generic[T]):
     total: int | None = Field(default=None, **LEFT_OUT_IF_NONE)
     next_cursor: str | None = Field(default=None, alias="nextCursor", **LEFT_OUT_IF_NONE)
     data: list[T]
-
-
-def envelope_json(data: bytes, message: str | None = None) -> bytes:
-    """JSON of an `Envelope` or `Done` around finished JSON."""
-    said = b"" if message is None else b'"message":%b,' % orjson.dumps(message)
-    return b'{"success":true,%b"data":%b}' % (said, data)
 
 
 def list_ends(count: int, total: int | None, next_cursor: str | None = None) -> tuple[bytes, bytes]:

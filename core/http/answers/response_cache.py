@@ -13,7 +13,6 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import Final
 
-from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -31,6 +30,7 @@ MAX_URL_BYTES: Final = 1024
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _REVALIDATE: Final[Header] = (b"cache-control", REVALIDATE.encode())
 _VARY: Final[Header] = (b"vary", b"Accept-Encoding")
+_JSON: Final[Header] = (b"content-type", b"application/json")
 _GZIP: Final[Header] = (b"content-encoding", b"gzip")
 _X_CACHE: Final[dict[Outcome, Header]] = {
     outcome: (b"x-cache", outcome.value.encode()) for outcome in Outcome
@@ -45,7 +45,6 @@ class _Known:
 
     resolved: Resolved
     route: BaseRoute
-    content_type: Header
     plain: Address
     gzip: Address
     short: bool = False
@@ -105,7 +104,7 @@ class ResponseCache:
         if zipped:
             headers[0] = (b"etag", weak(entry.etag).encode("latin-1"))
             headers.append(_GZIP)
-        headers += ((b"content-length", b"%d" % len(body)), known.content_type)
+        headers += ((b"content-length", b"%d" % len(body)), _JSON)
         return 200, headers, body
 
     def _remember(self, url: tuple[bytes, bytes], scope: Scope) -> None:
@@ -117,10 +116,7 @@ class ResponseCache:
         if context.status not in (200, 304) or not url[0] or len(url[0]) + len(url[1]) > MAX_URL_BYTES:
             return
         address = resolved.policy.address(resolved.key)
-        content_type = Response(media_type=resolved.media_type).headers["content-type"].encode()
-        self._known[url] = _Known(
-            resolved, route, (b"content-type", content_type), address, address.variant("gzip")
-        )
+        self._known[url] = _Known(resolved, route, address, address.variant("gzip"))
         if len(self._known) > MAX_URLS:
             self._known.popitem(last=False)
 

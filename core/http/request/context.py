@@ -3,7 +3,7 @@ and write. It is `request.state.context`.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, cast
 
@@ -24,9 +24,10 @@ PROBES: Final = frozenset({"/health", "/health/live", "/health/ready", "/metrics
 class RequestContext:
     """Facts about one request beyond the request itself, by who sets them:
 
-    - the outermost middleware: `method` as it was sent (the routes see GET for HEAD); `headers` as of
-      `headers_of`; `client`, the address it came from; `platform`, None before the app has started and in
-      apps without one; `started_at` on the monotonic clock, in seconds; `status`, 0 before the response;
+    - the outermost middleware: `method` as it was sent (the routes see GET for HEAD); `headers` by lower case
+      names, several of one name as one list; `client`, the address it came from; `platform`, None before the
+      app has started and in apps without one; `started_at` on the monotonic clock, in seconds; `status`, 0
+      before the response;
     - any layer: `response_headers` that the response gets, whoever makes it, instead of wrapping `send` once
       more;
     - access control: `principal`, the holder of its key, None with AUTH=off; `access`, which looks again;
@@ -51,11 +52,3 @@ class RequestContext:
 
 def context_of(scope: Scope) -> RequestContext:
     return cast(RequestContext, scope["state"]["context"])
-
-
-def headers_of(headers: Iterable[Header]) -> dict[bytes, bytes]:
-    """Values by lower case names. Several of one name are the one list that they mean (RFC 9110, 5.3)."""
-    found: dict[bytes, bytes] = {}
-    for name, value in headers:
-        found[name] = b"%b,%b" % (found[name], value) if name in found else value
-    return found

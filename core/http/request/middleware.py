@@ -9,7 +9,7 @@ import random
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
 import structlog
@@ -24,7 +24,7 @@ from core.http.answers import access_log
 from core.http.answers.errors import error_response
 from core.http.answers.security import API_HEADERS, DOCS_HEADERS
 from core.http.request.client import ClientResolver
-from core.http.request.context import RequestContext, headers_of
+from core.http.request.context import Header, RequestContext
 
 log = structlog.get_logger("handover.http")
 
@@ -66,7 +66,7 @@ class RequestMiddleware:
         if scope["type"] != "http":
             await self._lifespan(scope, receive, send)
             return
-        app, headers = scope.get("app"), headers_of(scope["headers"])
+        app, headers = scope.get("app"), _joined(scope["headers"])
         context = RequestContext(
             _request_id(headers.get(b"x-request-id")),
             scope["method"],
@@ -95,7 +95,8 @@ class RequestMiddleware:
         except Exception as error:  # noqa: BLE001 - the last place that can answer it
             await response.failed(error, receive)
         finally:
-            response.end()
+            if not response.ended:
+                response.end()
             current_meter.reset(outer_meter)
             reset_contextvars(**variables)
 
@@ -126,7 +127,7 @@ class _Response:
                 await self._end_head(more)
                 return
         await self.server_send(message)
-        if not more:
+        if not (more or self.ended):
             self.end()
 
     async def _end_head(self, more: bool) -> None:
@@ -136,7 +137,7 @@ class _Response:
         if more:
             raise _HeadAnswered
 
-    def _headers(self) -> list[tuple[bytes, bytes]]:
+    def _headers(self) -> list[Header]:
         context, meter, path = self.context, self.meter, self.scope["path"]
         elapsed = (time.perf_counter() - context.started_at) * 1000
         timing = b'db;dur=%.2f;desc="%d queries", app;dur=%.2f' % (
@@ -160,9 +161,7 @@ class _Response:
         log.error("http.crashed", error=type(error).__name__, after="response started", exc_info=error)
 
     def end(self) -> None:
-        """Count and log the request, once."""
-        if self.ended:
-            return
+        """Count and log the request. To be called once."""
         self.ended = True
         context = self.context
         access_log.record(
@@ -178,6 +177,14 @@ class _Response:
                 context.request_id,
             )
         )
+
+
+def _joined(headers: Iterable[Header]) -> dict[bytes, bytes]:
+    """Values by lower case names. Several of one name are the one list that they mean (RFC 9110, 5.3)."""
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        found[name] = b"%b,%b" % (found[name], value) if name in found else value
+    return found
 
 
 def _request_id(given: bytes | None) -> str:

@@ -8,7 +8,8 @@ from prisma.models import File as FileRow
 from prisma.types import FileUpdateInput, FileWhereInput
 
 from core.database.client import Database
-from core.http.answers.conditional import Precondition, Seen, WriteRow, as_seen, row_etag
+from core.http.answers.conditional import Precondition, Seen, WriteRow, as_seen
+from core.http.answers.rows import row_etag
 from core.http.request.timestamps import now
 from features.files.errors import FileChanged, FileNotFound, IdeaUnknown
 from features.files.schemas import Audience, FileMetadata, Received, StoredFile, UpdateFile, UploadFields
