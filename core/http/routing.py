@@ -170,15 +170,12 @@ def _types_in(annotation: object) -> Iterator[object]:
 
 
 class Router(APIRouter):
-    """Router of a slice. Named here so that code below the features need not import the framework."""
+    """Router of a slice. The id of an operation is its function's name: generated clients call it, so it
+    changes only on purpose.
+    """
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(route_class=Route, generate_unique_id_function=_operation_id, **options)
-
-
-def _operation_id(route: APIRoute) -> str:
-    """Operation id: the function's name. Generated clients call it, so it changes only on purpose."""
-    return route.name
+        super().__init__(route_class=Route, generate_unique_id_function=lambda route: route.name, **options)
 
 
 def _check_query(given: QueryParams, known: Mapping[str, bool]) -> None:

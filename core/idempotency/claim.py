@@ -1,7 +1,10 @@
 """The claim of a request on its key."""
 
 import asyncio
+import base64
+import json
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 from uuid import uuid4
 
@@ -10,12 +13,15 @@ import structlog
 from core.database.client import Database
 from core.errors import Conflict, Unavailable
 from core.idempotency import queries
-from core.idempotency.queries import Answer, Held
 
 KEPT_S: Final = 24 * 3600.0
 LEASE_S: Final = 30.0
 RENEWED_EVERY_S: Final = 10.0
 _TRIES: Final = 5
+_LOST: Final = (
+    "The request with this Idempotency-Key was carried out, but its answer was lost: look at what it has changed "
+    "before you repeat it with another key"
+)
 
 log = structlog.get_logger("handover.idempotency")
 
@@ -38,6 +44,19 @@ class KeyTaken(Conflict):
     code = "idempotency.key_taken"
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer that the client got, and the hash and size in bytes of the body that it answered. Header
+    values are text as HTTP has it (Latin-1).
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    request_hash: str
+    request_bytes: int
+
+
 class Claim:
     """Claim on a key, from `take` until the response is stored or the request has failed."""
 
@@ -48,39 +67,36 @@ class Claim:
         self._renewing: asyncio.Task[None] | None = None
         self._over = False
 
-    async def take(self) -> Held | None:
-        """Claim the key: None on success, else what an earlier request has stored. Raises KeyHeld while that
+    async def take(self) -> Answer | None:
+        """Claim the key: None on success, else the answer to an earlier request. Raises KeyHeld while that
         one runs, and AnswerLost.
         """
         for _ in range(_TRIES):
-            if await queries.claim(self._db, self._id, self._attempt, lease_s=LEASE_S, keep_s=KEPT_S):
+            if await self._db.query_raw(queries.CLAIM, self._id, self._attempt, LEASE_S, KEPT_S):
                 self._renewing = asyncio.create_task(self._renew(), name="idempotency lease")
                 return None
-            held = await queries.read(self._db, self._id)
-            if held is None:
-                continue
-            if held.running:
-                raise KeyHeld("A request with this Idempotency-Key is being carried out", retry_after=1)
-            if held.answer is None:
-                raise AnswerLost(
-                    "The request with this Idempotency-Key was carried out, but its answer was lost: look at "
-                    "what it has changed before you repeat it with another key"
-                )
-            return held
+            for row in await self._db.query_raw(queries.READ, self._id):
+                if row["running"]:
+                    raise KeyHeld("A request with this Idempotency-Key is being carried out", retry_after=1)
+                if row["status"] is None:
+                    raise AnswerLost(_LOST)
+                headers = tuple((name, value) for name, value in json.loads(row["headers"]))
+                body = base64.b64decode(row["answer"])
+                return Answer(row["status"], headers, body, row["body_hash"], int(row["body_bytes"]))
         raise Unavailable("Too many requests use this Idempotency-Key at once; try again in a moment")
 
     async def mark(self, tx: Database) -> None:
         """The commit hook of the request's transactions; not of work that goes on after the answer."""
-        if not self._over and not await queries.mark(tx, self._id, self._attempt):
+        if not self._over and await tx.execute_raw(queries.MARK, self._id, self._attempt) != 1:
             raise KeyTaken("Another request with this Idempotency-Key has taken over; nothing was changed")
 
-    async def store(self, answer: Answer, *, body_hash: str, body_bytes: int) -> None:
+    async def store(self, answer: Answer) -> None:
         """Store the response. If that fails the client still gets it: only a repetition would not."""
         self.end()
+        request = (answer.request_hash, answer.request_bytes)
+        headers, body = json.dumps(answer.headers), base64.b64encode(answer.body).decode()
         try:
-            await queries.store(
-                self._db, self._id, self._attempt, answer, body_hash=body_hash, body_bytes=body_bytes
-            )
+            await self._change(queries.STORE, *request, answer.status, headers, body)
         except Exception:
             log.exception("idempotency.answer_not_kept")
 
@@ -89,7 +105,7 @@ class Claim:
         self.end()
         # Without a database the lease runs out by itself.
         with suppress(Unavailable):
-            await queries.give_up(self._db, self._id, self._attempt, keep_mark=not changed_nothing)
+            await self._change(queries.GIVE_UP, not changed_nothing)
 
     def end(self) -> None:
         """Stop renewing the lease."""
@@ -101,4 +117,7 @@ class Claim:
         while True:
             await asyncio.sleep(RENEWED_EVERY_S)
             with suppress(Unavailable):
-                await queries.renew(self._db, self._id, self._attempt, lease_s=LEASE_S)
+                await self._change(queries.RENEW, LEASE_S)
+
+    async def _change(self, statement: str, *arguments: object) -> None:
+        await self._db.execute_raw(statement, self._id, self._attempt, *arguments)

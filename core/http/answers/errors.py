@@ -129,8 +129,6 @@ def _framework_error(scope: Scope, error: HTTPException) -> Fault:
     headers = dict(error.headers or {})
     if status == 405:
         headers["Allow"] = ", ".join(_allowed(scope))
-    if status in (429, 503):
-        headers.setdefault("Retry-After", "1")
     if error.detail == _UNREADABLE_BODY:
         reason = "is not UTF-8, is nested too deeply, or has a number of too many digits"
         return Fault(400, "invalid", "Malformed JSON", [FieldError("body", reason)])

@@ -45,17 +45,16 @@ class Idempotency:
             wrong = FieldError(HEADER, f"must have 1 to {LONGEST_KEY} visible ASCII characters")
             raise Invalid("Validation failed", details=[wrong])
         claim, body = Claim(context.platform.db, _identity(scope, context, key)), _Body(context, receive)
-        held = await claim.take()
-        if held is not None and held.answer is not None:
-            context.body_limit = held.body_bytes + FORM_OVERHEAD_BYTES
-            if not await body.is_whole() or body.hash.hexdigest() != held.body_hash:
+        if (answer := await claim.take()) is not None:
+            context.body_limit = answer.request_bytes + FORM_OVERHEAD_BYTES
+            if not await body.is_whole() or body.hash.hexdigest() != answer.request_hash:
                 raise KeyHeld(f"This {HEADER} was used for another request")
-            await _response(held.answer)(scope, receive, send)
+            response = Response(answer.body, answer.status, {**dict(answer.headers), REPLAYED: "true"})
+            await response(scope, receive, send)
             return
-        answering = _Answering(claim, body, send)
         try:
             with committing_with(claim.mark):
-                await self.app(scope, body.receive, answering.send)
+                await self.app(scope, body.receive, _stored(claim, body, send))
         except Exception:
             await claim.give_up(changed_nothing=False)
             raise
@@ -73,14 +72,6 @@ def _identity(scope: Scope, context: RequestContext, key: bytes) -> str:
         key,
     )
     return hashlib.sha256(b"".join(b"%d:%b" % (len(part), part) for part in parts)).hexdigest()
-
-
-def _response(answer: Answer) -> Response:
-    response = Response(answer.body, answer.status)
-    for name, value in answer.headers:
-        response.headers[name] = value
-    response.headers[REPLAYED] = "true"
-    return response
 
 
 class _Body:
@@ -116,47 +107,37 @@ class _Body:
                     await self.receive()
 
 
-class _Answering:
-    """Response being sent: stored before it is sent; without one to store the key is released."""
+def _stored(claim: Claim, body: _Body, server_send: Send) -> Send:
+    """`send` of a response that is stored before it is sent; without one to store the key is released."""
+    start: Message | None = None
+    content: list[bytes] = []
 
-    def __init__(self, claim: Claim, body: _Body, send: Send) -> None:
-        self._claim = claim
-        self._body = body
-        self._server_send = send
-        self._start: Message | None = None
-        self._content: list[bytes] = []
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and message["status"] >= 400:
-            await self._claim.give_up(changed_nothing=message["status"] < 500)
-        elif message["type"] == "http.response.start":
-            self._start = message
-            return
-        elif message["type"] == "http.response.body" and self._start is not None:
-            self._content.append(message.get("body", b""))
+    async def send(message: Message) -> None:
+        nonlocal start
+        if message["type"] == "http.response.start":
+            if message["status"] < 400:
+                start = message
+                return
+            await claim.give_up(changed_nothing=message["status"] < 500)
+        elif message["type"] == "http.response.body" and start is not None:
+            content.append(message.get("body", b""))
             if message.get("more_body"):
                 return
-            message = await self._kept(self._start)
-        await self._server_send(message)
+            begun, start = start, None
+            message = {"type": "http.response.body", "body": b"".join(content)}
+            await body.read_rest()
+            await _store(claim, begun, message["body"], body.hash)
+            await server_send(begun)
+        await server_send(message)
 
-    async def _kept(self, start: Message) -> Message:
-        """Store the whole response, then begin to send it; returns the message that is left to send. One with
-        `no-store` is not stored here either, so a repetition is refused.
-        """
-        body = b"".join(self._content)
-        self._start, self._content = None, []
-        await self._body.read_rest()
-        headers = dict(start.get("headers", ()))
-        if b"no-store" in headers.get(b"cache-control", b""):
-            await self._claim.give_up(changed_nothing=False)
-        else:
-            kept = tuple(
-                (name.decode("latin-1"), headers[name].decode("latin-1"))
-                for name in _KEPT_HEADERS
-                if name in headers
-            )
-            digest = self._body.hash
-            answer = Answer(start["status"], kept, body)
-            await self._claim.store(answer, body_hash=digest.hexdigest(), body_bytes=digest.size)
-        await self._server_send(start)
-        return {"type": "http.response.body", "body": body}
+    return send
+
+
+async def _store(claim: Claim, start: Message, body: bytes, request: BodyDigest) -> None:
+    """Store a response. One with `no-store` is not stored here either, so a repetition is refused."""
+    headers: dict[bytes, bytes] = dict(start.get("headers", ()))
+    if b"no-store" in headers.get(b"cache-control", b""):
+        await claim.give_up(changed_nothing=False)
+        return
+    kept = ((name.decode(), headers[name].decode("latin-1")) for name in _KEPT_HEADERS if name in headers)
+    await claim.store(Answer(start["status"], tuple(kept), body, request.hexdigest(), request.size))
