@@ -19,8 +19,8 @@ LEASE_S: Final = 30.0
 RENEWED_EVERY_S: Final = 10.0
 _TRIES: Final = 5
 _LOST: Final = (
-    "The request with this Idempotency-Key was carried out, but its answer was lost: look at what it has changed "
-    "before you repeat it with another key"
+    "The request with this Idempotency-Key was carried out, but its answer was lost: look at what it has "
+    "changed before you repeat it with another key"
 )
 
 log = structlog.get_logger("handover.idempotency")

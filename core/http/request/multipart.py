@@ -106,16 +106,15 @@ class _FormParser:
         self.events: deque[_Headers | bytes | None] = deque()
         self.begun = self.complete = False
         self._headers: _Headers = {}
-        self._name = self._value = b""
+        self._name, self._value = bytearray(), bytearray()
         self._first = re.compile(rb"\r\n--%b(?=\r\n|--)" % re.escape(boundary))
         self._preamble = b"\r\n"
-        self._kept = len(boundary) + len(b"\r\n----")
         try:
             self._parser = MultipartParser(
                 boundary,
                 {
-                    "on_header_field": self._on_name,
-                    "on_header_value": self._on_value,
+                    "on_header_field": lambda data, start, end: self._name.extend(data[start:end]),
+                    "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
                     "on_header_end": self._on_header_end,
                     "on_headers_finished": self._on_headers_finished,
                     "on_part_data": lambda data, start, end: self.events.append(data[start:end]),
@@ -133,7 +132,7 @@ class _FormParser:
             chunk = self._preamble + chunk
             first = self._first.search(chunk)
             if first is None:
-                self._preamble = chunk[-self._kept :]
+                self._preamble = chunk[-len(self._first.pattern) :]
                 return
             self.begun = True
             chunk = chunk[first.start() + len(b"\r\n") :]
@@ -143,15 +142,10 @@ class _FormParser:
         except FormParserError as error:
             raise MalformedForm("The form is malformed") from error
 
-    def _on_name(self, data: bytes, start: int, end: int) -> None:
-        self._name += data[start:end]
-
-    def _on_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
     def _on_header_end(self) -> None:
-        self._headers[self._name.lower()] = self._value
-        self._name = self._value = b""
+        self._headers[bytes(self._name.lower())] = bytes(self._value)
+        self._name.clear()
+        self._value.clear()
 
     def _on_headers_finished(self) -> None:
         self.events.append(self._headers)
@@ -169,7 +163,7 @@ class BodyDigest:
     def __init__(self, content_type: bytes) -> None:
         self.size = 0
         self._form: _FormParser | None = None
-        self._whole = self._part = sha256()
+        self._whole, self._part = sha256(), sha256()
         try:
             self._form = _FormParser(content_type)
         except NotAForm:
