@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 # A copy may be kept, but is asked about before each use: a write that was answered is seen by the next read.
 REVALIDATE: Final = "no-cache"
-CONDITIONS: Final = frozenset({b"if-match", b"if-none-match", b"if-unmodified-since", b"if-modified-since"})
 
 _PROXY_SUFFIX: Final = re.compile(r'--?(?:gzip|br|zstd|deflate)"$')
 """Suffix that a compressing proxy adds to a tag, before the closing quote."""
