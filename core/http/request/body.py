@@ -50,6 +50,10 @@ class BodyLimit:
         await self.app(scope, receive, send)
 
 
+def _too_large(limit: int) -> HTTPException:
+    return HTTPException(413, f"Request body is larger than {limit} bytes")
+
+
 def _limited(server_receive: Receive, context: RequestContext, default: int) -> Receive:
     """`receive` within the limits. Raises HTTPException: the framework lets no other exception pass."""
     declared = int(context.headers.get(b"content-length") or 0)
@@ -58,9 +62,8 @@ def _limited(server_receive: Receive, context: RequestContext, default: int) -> 
     async def receive() -> Message:
         nonlocal received, complete
         limit = default if context.body_limit is None else context.body_limit
-        too_large = HTTPException(413, f"Request body is larger than {limit} bytes")
         if declared > limit:
-            raise too_large
+            raise _too_large(limit)
         if complete:  # what comes now tells that the client has gone, however long that takes
             return await server_receive()
         patience = LONGEST_PAUSE_S
@@ -74,7 +77,7 @@ def _limited(server_receive: Receive, context: RequestContext, default: int) -> 
         received += len(message.get("body", b""))
         complete = not message.get("more_body", False)
         if received > limit:
-            raise too_large
+            raise _too_large(limit)
         return message
 
     return receive
