@@ -140,12 +140,8 @@ def _actor_of(context: RequestContext) -> ActorName:
 
 def _precondition_of(context: RequestContext) -> Precondition:
     """Precondition of a write (RFC 9110, 13.1.1 and 13.1.2)."""
-    tags, others = (context.headers.get(name) for name in (b"if-match", b"if-none-match"))
-    return _NONE if tags is others is None else Precondition(_tags(tags), _tags(others))
-
-
-def _tags(header: bytes | None) -> tuple[str, ...] | None:
-    return None if header is None else entity_tags(header.decode("latin-1"))
+    named, others = context.headers.get(b"if-match"), context.headers.get(b"if-none-match")
+    return Precondition(entity_tags(named), entity_tags(others))
 
 
 async def _holder(request: Request) -> Principal | None:

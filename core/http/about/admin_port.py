@@ -4,14 +4,10 @@
 load balancers ask there.
 """
 
-from typing import Final
-
 from starlette.types import Scope
 
 from core.errors import NotFound
 from core.http.request.context import PROBES, RequestContext
-
-METRICS: Final = "/metrics"
 
 
 class AdminPort:
@@ -24,5 +20,5 @@ class AdminPort:
         """Raises NotFound for a path of the other port."""
         server, path = scope.get("server"), scope["path"]
         context.admitted = server is not None and server[1] == self._port
-        if path not in PROBES if context.admitted else path == METRICS:
+        if path not in PROBES if context.admitted else path == "/metrics":
             raise NotFound("Route not found")

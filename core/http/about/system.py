@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
@@ -83,20 +83,16 @@ async def service_info(request: Request) -> Info:
 async def health(request: Request) -> Response:
     """Of the service and its database; 503 when the database cannot be reached."""
     database = await database_health(platform_of(request))
-    healthy = database.status == "healthy"
-    answer = Health(
-        status="healthy" if healthy else "degraded",
-        service=SERVICE,
-        version=request.app.version,
-        timestamp=now(),
-        database=database,
-    )
-    if healthy:
-        return _answer(answer)
-    broken = UnhealthyBody(
-        **dict(answer), message=_DATABASE_DOWN, error=_DATABASE_DOWN, errors=[_DATABASE_DOWN]
-    )
-    return _answer(broken, 503)
+    facts: dict[str, Any] = {
+        "service": SERVICE,
+        "version": request.app.version,
+        "timestamp": now(),
+        "database": database,
+    }
+    if database.status == "healthy":
+        return _answer(Health(status="healthy", **facts))
+    told = {"message": _DATABASE_DOWN, "error": _DATABASE_DOWN, "errors": [_DATABASE_DOWN]}
+    return _answer(UnhealthyBody(status="degraded", **facts, **told), 503)
 
 
 @router.get("/health/live", summary="The process answers", response_model=Live)

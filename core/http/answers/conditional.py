@@ -41,9 +41,8 @@ def json_entry(answer: BaseModel) -> Entry:
 
 @dataclass(frozen=True, slots=True)
 class Precondition:
-    """Precondition of a write: `tags` by `If-Match`, `others` by `If-None-Match`; each is None without its
-    header, and `"*"` stands for itself. Weak marks are removed, for compression marks our tags as weak and
-    their meaning stays the same.
+    """Condition of a request on entity tags (RFC 9110, 13.1): `tags` by `If-Match`, `others` by `If-None-Match`,
+    as of `entity_tags`; `"*"` stands for itself.
     """
 
     tags: tuple[str, ...] | None = None
@@ -56,6 +55,18 @@ class Precondition:
     def takes(self, etag: str) -> bool:
         names = {"*", etag.removeprefix("W/")}
         return (self.tags is None or not names.isdisjoint(self.tags)) and names.isdisjoint(self.others or ())
+
+
+def entity_tags(header: bytes | None) -> tuple[str, ...] | None:
+    """Tags of an `If-Match` or `If-None-Match` without the marks of compression, `W/` and the suffix of a proxy,
+    for our tags are marked so and mean the same; None without the header.
+
+    Our tags hold no commas, so splitting a foreign one in two cannot make it equal to ours.
+    """
+    if header is None:
+        return None
+    tags = [entry.strip().removeprefix("W/") for entry in header.decode("latin-1").split(",")]
+    return tuple(_PROXY_SUFFIX.sub('"', tag) for tag in tags if tag)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,36 +107,20 @@ async def as_seen(
     raise not_found(row_id) if precondition.takes_any or await find() is None else changed(row_id)
 
 
-def entity_tags(header: str) -> tuple[str, ...]:
-    """Tags of an `If-Match` or `If-None-Match` (RFC 9110, 13.1), without the marks of compression: `W/`, and
-    the suffix of a proxy.
-
-    Our tags hold no commas, so splitting a foreign one in two cannot make it equal to ours.
-    """
-    tags = [entry.strip().removeprefix("W/") for entry in header.split(",") if entry.strip()]
-    return tuple(_PROXY_SUFFIX.sub('"', tag) for tag in tags)
-
-
-def matches(header: bytes | str, etag: str) -> bool:
-    """True if an `If-None-Match` (or `If-Match`) names this tag, compared weakly: a list, or `*`."""
-    tags = entity_tags(header.decode("latin-1") if isinstance(header, bytes) else header)
-    return tags == ("*",) or etag.removeprefix("W/") in tags
-
-
 def is_unchanged(context: RequestContext, etag: str, modified: datetime | None = None) -> bool:
     """True if a read is answered with 304, its conditions taken in the order of RFC 9110 (13.2.2). Raises
     PreconditionFailed. `modified`: the `Last-Modified`; without one, conditions on dates do not count.
     """
     headers = context.headers
-    if (wanted := headers.get(b"if-match")) is not None:
-        if not matches(wanted, etag):
+    if (tags := entity_tags(headers.get(b"if-match"))) is not None:
+        if not Precondition(tags).takes(etag):
             raise PreconditionFailed("If-Match names another state than the present one: read it without")
     elif modified is not None:
         until = http_date(headers.get(b"if-unmodified-since"))
         if until is not None and modified.replace(microsecond=0) > until:
             raise PreconditionFailed("It was modified after If-Unmodified-Since: read it without")
-    if (known := headers.get(b"if-none-match")) is not None:
-        return matches(known, etag)
+    if (others := entity_tags(headers.get(b"if-none-match"))) is not None:
+        return not Precondition(others=others).takes(etag)
     since = None if modified is None else http_date(headers.get(b"if-modified-since"))
     return modified is not None and since is not None and modified.replace(microsecond=0) <= since
 

@@ -104,8 +104,6 @@ class RequestMiddleware:
 class _Response:
     """Response as it is sent. `end` is called after its last byte, or when no more will come."""
 
-    __slots__ = ("context", "ended", "meter", "scope", "server_send")
-
     def __init__(self, scope: Scope, context: RequestContext, meter: Meter, send: Send) -> None:
         self.scope = scope
         self.context = context
@@ -124,18 +122,15 @@ class _Response:
         elif message["type"] == "http.response.body":
             more = message.get("more_body", False)
             if self.context.method == "HEAD":
-                await self._end_head(more)
+                if not self.ended:
+                    self.end()
+                    await self.server_send({"type": "http.response.body", "body": b"", "more_body": False})
+                if more:
+                    raise _HeadAnswered
                 return
         await self.server_send(message)
         if not (more or self.ended):
             self.end()
-
-    async def _end_head(self, more: bool) -> None:
-        if not self.ended:
-            self.end()
-            await self.server_send({"type": "http.response.body", "body": b"", "more_body": False})
-        if more:
-            raise _HeadAnswered
 
     def _headers(self) -> list[Header]:
         context, meter, path = self.context, self.meter, self.scope["path"]
