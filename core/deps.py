@@ -21,7 +21,6 @@ from core.settings import Settings
 
 ANONYMOUS: Final = "anonymous"
 _MAX_NAME: Final = 128
-_NONE: Final = Precondition()
 Result = TypeVar("Result")
 
 
@@ -54,11 +53,11 @@ class ActorName:
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """Context of a write. `precondition` is the client's only in an `Editor`."""
+    """Context of a write, and the client's `precondition`, which a `Writer` has no use for."""
 
     db: Database
     actor: ActorName
-    precondition: Precondition = _NONE
+    precondition: Precondition
 
     async def write(self, work: Callable[[Database], Awaitable[Result]]) -> Result:
         """Result of `work(tx)`, one typed call, in the actor's name: PostgreSQL writes the audit entry. It
@@ -109,10 +108,6 @@ _IF_NONE_MATCH: Final = HeaderRead(
 
 
 async def _writing(request: Request) -> Writing:
-    return Writing(platform_of(request).db, _actor_of(context_of(request.scope)))
-
-
-async def _editing(request: Request) -> Writing:
     context = context_of(request.scope)
     return Writing(platform_of(request).db, _actor_of(context), _precondition_of(context))
 
@@ -167,6 +162,6 @@ Holder = Annotated[Principal | None, Depends(_holder)]
 """Holder of the request's key; None with AUTH=off."""
 IfMatch = Annotated[Precondition, Depends(_precondition), _IF_MATCH, _IF_NONE_MATCH]
 Writer = Annotated[Writing, Depends(_writing), _USER]
-"""Write context without a precondition."""
-Editor = Annotated[Writing, Depends(_editing), _USER, _IF_MATCH, _IF_NONE_MATCH]
-"""Write context with the precondition of `If-Match` and `If-None-Match`."""
+"""Write context of what is made anew."""
+Editor = Annotated[Writing, Depends(_writing), _USER, _IF_MATCH, _IF_NONE_MATCH]
+"""Write context of what is changed, with its precondition by `If-Match` and `If-None-Match`."""

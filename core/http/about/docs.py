@@ -55,10 +55,6 @@ _PAGE: Final = """\
 router: Final = Router(include_in_schema=False)
 
 
-class AssetNotFound(NotFound):
-    code = "docs.asset_not_found"
-
-
 @router.get("/openapi.json")
 async def openapi_document(request: Request) -> Response:
     """OpenAPI document, built and serialised once per app."""
@@ -78,7 +74,7 @@ async def docs_asset(request: Request, name: str) -> Response:
     if name == "start.js":
         return fixed_response(request, _START, "text/javascript")
     if name not in _FILES:
-        raise AssetNotFound("Route not found")
+        raise NotFound("Route not found")
     return fixed_response(request, await run_in_threadpool(_read, name), _FILES[name])
 
 

@@ -1,7 +1,7 @@
 """Routes of the service itself: `/`, `/health...`, `/metrics`."""
 
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import Any, Final, Literal
 
 from fastapi import Request
@@ -54,11 +54,8 @@ class Info(BaseModel):
 
 
 def service_version() -> str:
-    """Version as installed; "0.0.0" for a source folder that was not installed."""
-    try:
-        return version(SERVICE)
-    except PackageNotFoundError:
-        return "0.0.0"
+    """Version as installed."""
+    return version(SERVICE)
 
 
 metrics.Gauge("handover_build_info", "Version that runs", ["version"], multiprocess_mode="max").labels(

@@ -41,8 +41,8 @@ def json_entry(answer: BaseModel) -> Entry:
 
 @dataclass(frozen=True, slots=True)
 class Precondition:
-    """Condition of a request on entity tags (RFC 9110, 13.1): `tags` by `If-Match`, `others` by `If-None-Match`,
-    as of `entity_tags`; `"*"` stands for itself.
+    """Condition of a request on entity tags (RFC 9110, 13.1): `tags` by `If-Match`, `others` by
+    `If-None-Match`, as of `entity_tags`; `"*"` stands for itself.
     """
 
     tags: tuple[str, ...] | None = None
@@ -58,8 +58,8 @@ class Precondition:
 
 
 def entity_tags(header: bytes | None) -> tuple[str, ...] | None:
-    """Tags of an `If-Match` or `If-None-Match` without the marks of compression, `W/` and the suffix of a proxy,
-    for our tags are marked so and mean the same; None without the header.
+    """Tags of an `If-Match` or `If-None-Match` without the marks of compression, `W/` and the suffix of a
+    proxy, for our tags are marked so and mean the same; None without the header.
 
     Our tags hold no commas, so splitting a foreign one in two cannot make it equal to ours.
     """

@@ -6,6 +6,7 @@ are stored uncompressed, and inside the body's limit.
 
 import asyncio
 import hashlib
+import math
 import re
 from contextlib import suppress
 from typing import Final
@@ -91,20 +92,13 @@ class _Body:
         self._whole = not message.get("more_body", False)
         return message
 
-    async def is_whole(self) -> bool:
-        """True when the body was read to its end, within its limits."""
+    async def is_whole(self, most: float = math.inf) -> bool:
+        """True when the body is read to its end, within its limits and with at most so many bytes more."""
+        most += self._received
         with suppress(HTTPException):
-            while not self._whole:
+            while not self._whole and self._received < most:
                 await self.receive()
         return self._whole
-
-    async def read_rest(self) -> None:
-        """Read the rest that the route did not read; at most 1 MiB and 5 seconds."""
-        unread = self._received + _UNREAD_BYTES
-        with suppress(TimeoutError, HTTPException):
-            async with asyncio.timeout(_UNREAD_S):
-                while not self._whole and self._received < unread:
-                    await self.receive()
 
 
 def _stored(claim: Claim, body: _Body, server_send: Send) -> Send:
@@ -125,7 +119,10 @@ def _stored(claim: Claim, body: _Body, server_send: Send) -> Send:
                 return
             begun, start = start, None
             message = {"type": "http.response.body", "body": b"".join(content)}
-            await body.read_rest()
+            # What the route did not read.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_UNREAD_S):
+                    await body.is_whole(_UNREAD_BYTES)
             await _store(claim, begun, message["body"], body.hash)
             await server_send(begun)
         await server_send(message)

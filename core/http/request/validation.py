@@ -30,10 +30,6 @@ def _value_error(context: Context, value: object) -> str:
     return str(context.get("error", "is not valid"))
 
 
-def _bound(name: str, words: str) -> Callable[[Context, object], str]:
-    return lambda context, value: f"must be {words} {context[name]}"
-
-
 _DATE_KIND: Final = re.compile("(date|time|datetime|timezone|time_delta)_.*")
 _WHOLE: Final = "must be a whole number"
 _MESSAGES: Final[dict[str, str | Callable[[Context, object], str]]] = {
@@ -62,10 +58,10 @@ _MESSAGES: Final[dict[str, str | Callable[[Context, object], str]]] = {
     "uuid_parsing": "must be a UUID",
     "literal_error": lambda context, value: f"must be one of {context['expected']}",
     "enum": lambda context, value: f"must be one of {context['expected']}",
-    "greater_than_equal": _bound("ge", "at least"),
-    "greater_than": _bound("gt", "more than"),
-    "less_than_equal": _bound("le", "at most"),
-    "less_than": _bound("lt", "less than"),
+    "greater_than_equal": lambda context, value: f"must be at least {context['ge']}",
+    "greater_than": lambda context, value: f"must be more than {context['gt']}",
+    "less_than_equal": lambda context, value: f"must be at most {context['le']}",
+    "less_than": lambda context, value: f"must be less than {context['lt']}",
     "extra_forbidden": "is not a known field; correct or remove it",
     "value_error": _value_error,
     "assertion_error": _value_error,
