@@ -112,15 +112,15 @@ def is_unchanged(context: RequestContext, etag: str, modified: datetime | None =
     PreconditionFailed. `modified`: the `Last-Modified`; without one, conditions on dates do not count.
     """
     headers = context.headers
-    if (tags := entity_tags(headers.get(b"if-match"))) is not None:
-        if not Precondition(tags).takes(etag):
+    if (named := headers.get(b"if-match")) is not None:
+        if not Precondition(entity_tags(named)).takes(etag):
             raise PreconditionFailed("If-Match names another state than the present one: read it without")
     elif modified is not None:
         until = http_date(headers.get(b"if-unmodified-since"))
         if until is not None and modified.replace(microsecond=0) > until:
             raise PreconditionFailed("It was modified after If-Unmodified-Since: read it without")
-    if (others := entity_tags(headers.get(b"if-none-match"))) is not None:
-        return not Precondition(others=others).takes(etag)
+    if (known := headers.get(b"if-none-match")) is not None:
+        return not Precondition(others=entity_tags(known)).takes(etag)
     since = None if modified is None else http_date(headers.get(b"if-modified-since"))
     return modified is not None and since is not None and modified.replace(microsecond=0) <= since
 

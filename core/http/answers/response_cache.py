@@ -39,14 +39,15 @@ _X_CACHE: Final[dict[Outcome, Header]] = {
 
 @dataclass(slots=True)
 class _Known:
-    """Known URL. `plain` and `gzip` are the cache addresses of the responses without and with gzip, which are
-    equal when the body is short.
+    """Known URL. `plain` and `gzip` are the cache addresses of the response's two forms. `short`: when last
+    loaded it was not worth compressing, so that there is one form.
     """
 
     resolved: Resolved
     route: BaseRoute
     plain: Address
     gzip: Address
+    short: bool = False
 
 
 class ResponseCache:
@@ -89,9 +90,10 @@ class ResponseCache:
         self, cache: Cache, known: _Known, context: RequestContext
     ) -> tuple[int, list[Header], bytes]:
         compressed = takes_gzip(context.headers.get(b"accept-encoding", b""))
-        entry, outcome = cache.peek(known.gzip if compressed else known.plain), Outcome.HIT
-        if entry is None:
-            entry, outcome = await self._load(cache, known, compressed=compressed)
+        entry = cache.peek(known.gzip if compressed and not known.short else known.plain)
+        outcome = Outcome.HIT
+        if entry is None or (compressed and known.short and len(entry.body) >= self.minimum_size):
+            entry, outcome = await self._load(cache, known, entry, compressed=compressed)
         body = entry.body
         zipped = compressed and body.startswith(_GZIP_MAGIC)
         headers = [(b"etag", entry.etag.encode("latin-1")), _REVALIDATE, _X_CACHE[outcome]]
@@ -118,14 +120,18 @@ class ResponseCache:
         if len(self._known) > MAX_URLS:
             self._known.popitem(last=False)
 
-    async def _load(self, cache: Cache, known: _Known, *, compressed: bool) -> tuple[Entry, Outcome]:
+    async def _load(
+        self, cache: Cache, known: _Known, plain: Entry | None, *, compressed: bool
+    ) -> tuple[Entry, Outcome]:
         """Entry of a known URL. Its compressed form is made of the plain one, and valid as long."""
         resolved, outcome = known.resolved, Outcome.HIT
-        plain = cache.peek(known.plain) if compressed else None
+        if plain is None and compressed:
+            plain = cache.peek(known.plain)
         if plain is None:
             plain, outcome = await cache.get_or_load(resolved.policy, resolved.key, resolved.load)
-        if not compressed:
+        known.short = len(plain.body) < self.minimum_size
+        if known.short or not compressed:
             return plain, outcome
-        entry = plain if len(plain.body) < self.minimum_size else replace(plain, body=await gzip(plain.body))
+        entry = replace(plain, body=await gzip(plain.body))
         cache.keep(known.gzip, entry, of=known.plain, as_of=plain)
         return entry, outcome
