@@ -247,3 +247,12 @@ class TestUploads:
         )
         assert response.status_code == 409
         assert read < 1024 * 1024
+
+    async def test_a_form_beyond_the_limit_of_other_bodies_is_the_same_too(
+        self, running_app: "RunningApp"
+    ) -> None:
+        headers, content = keyed(), b"words " * 40_000
+        async with running_app(max_body_bytes=1024) as client:
+            first, again = [await self.send(client, headers, content) for _ in range(2)]
+        assert (first.status_code, again.status_code) == (201, 201)
+        assert again.headers["idempotency-replayed"] == "true"
