@@ -171,7 +171,8 @@ class BodyDigest:
 
     def update(self, data: bytes) -> None:
         if self._form is None:
-            return self._add(self._whole, data)
+            self._add(self._whole, data)
+            return
         try:
             self._form.feed(data)
         except MalformedForm:
@@ -186,7 +187,6 @@ class BodyDigest:
                 self._part = sha256()
                 self._add(self._part, b"".join(b"%b:%b\r\n" % header for header in event.items()))
                 self._part.update(b"\r\n")
-        return None
 
     def hexdigest(self) -> str:
         return self._whole.hexdigest()
