@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 import uvicorn
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -89,6 +90,24 @@ async def test_a_request_is_followed_to_its_statements_and_its_job(
     job = collector.named("job search.reindex")
     assert [link.span_id for link in job.links] == [asked.span_id]
     assert job.trace_id != asked.trace_id
+
+
+async def test_the_trace_of_a_request_is_its_id_in_the_trail(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/api/items", json=new_item(), headers=TRACED)
+    assert answer.headers["x-request-id"] == TRACE
+    [entry] = (await client.get(f"/api/v1/audit?request_id={TRACE}")).json()["data"]
+    assert entry["entityId"] == answer.json()["data"]["id"]
+    named = await client.get("/api/items", headers={**TRACED, "x-request-id": "mine"})
+    assert named.headers["x-request-id"] == "mine"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["", "00", f"00-{'0' * 32}-{PARENT}-01", f"00-{TRACE}-{'0' * 16}-01", f"00-{TRACE.upper()}-{PARENT}-01"],
+)
+async def test_what_is_no_trace_is_no_id(client: httpx.AsyncClient, wrong: str) -> None:
+    answer = await client.get("/api/items", headers={"traceparent": wrong})
+    assert TRACE not in answer.headers["x-request-id"].lower()
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from core.http.about.health import (
     readiness,
     timed,
 )
+from core.http.request.context import context_of
 from core.http.request.fields import LEFT_OUT_IF_NONE, always_there
 from core.http.request.timestamps import now
 from core.http.routing import Router
@@ -119,7 +120,8 @@ async def health_ready(request: Request) -> Response:
 )
 async def prometheus_metrics(request: Request) -> Response:
     """In the text format of Prometheus, for this process or all of this server."""
-    await timed("queue", _platform(request).jobs.measure_queue())
+    if (platform := context_of(request.scope).platform) is not None:
+        await timed("queue", platform.jobs.measure_queue())
     text = await run_in_threadpool(metrics.scrape)
     return Response(text, headers={**_NOT_STORED, "Content-Type": metrics.CONTENT_TYPE})
 

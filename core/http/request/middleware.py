@@ -9,7 +9,7 @@ import random
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -29,6 +29,7 @@ from core.http.request.context import Header, RequestContext
 log = structlog.get_logger("handover.http")
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+_TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}.*")
 _CLIENT_GONE: Final = 499
 _UNREAD_BODY: Final = (408, 413)
 """Statuses of requests whose body is not read to its end: the connection is closed."""
@@ -68,7 +69,7 @@ class RequestMiddleware:
             return
         app, headers = scope.get("app"), _joined(scope["headers"])
         context = RequestContext(
-            _request_id(headers.get(b"x-request-id")),
+            _request_id(headers),
             scope["method"],
             headers,
             self._clients.resolve(scope),
@@ -182,12 +183,17 @@ def _joined(headers: Iterable[Header]) -> dict[bytes, bytes]:
     return found
 
 
-def _request_id(given: bytes | None) -> str:
-    """The client's id of the request, else a new one: a UUID (version 4) at a tenth of the usual cost, random
-    for each process, then counted. An id names a request and guards nothing.
+def _request_id(headers: Mapping[bytes, bytes]) -> str:
+    """The client's id of the request, or that of its trace (W3C Trace Context), by which logs and the audit
+    trail then find it; else a new one: a UUID (version 4) at a tenth of the usual cost, random for each
+    process, then counted. An id names a request and guards nothing.
     """
+    given = headers.get(b"x-request-id")
     if given is not None and _REQUEST_ID.fullmatch(given):
         return given.decode()
+    parent = headers.get(b"traceparent")
+    if parent is not None and (trace := _TRACEPARENT.fullmatch(parent)):
+        return trace[1].decode()
     return f"{_ID_OF_PROCESS}{next(_count) & 0xFFFFFFFFFFFF:012x}"
 
 
