@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
@@ -126,9 +126,11 @@ def _cancelled_by_signal(jobs: Jobs, job_id: str) -> Iterator[None]:
 
 
 def show_ended(
-    job: JobView, what: str, figures: Sequence[str], database: str, *, conflicts: str = ""
+    job: JobView, what: str, figures: Sequence[str], database: str, *, told: Mapping[str, str] | None = None
 ) -> None:
-    """The end of a job: one line, then the figures that its result has, then what stood against it."""
+    """The end of a job: one line, then the figures that its result has, then the rows that it names. `told`:
+    lists of rows in the result, each with the figure that counts them.
+    """
     result: JsonObject = job.result or {}
     out.print(f"[{COLOURS.get(job.state, 'white')}]{escape(f'{what} {job.state}')}[/]", soft_wrap=True)
     if job.error:
@@ -137,11 +139,12 @@ def show_ended(
     rows = [(words(name), f"{value:,}" if isinstance(value, int) else str(value)) for name, value in known]
     say_columns([*rows, ("job", job.id), ("database", database)])
     show_each(result.get("firstDecided"), "id", "reason")
-    against = list_of(result.get(conflicts))
-    for each in against:
-        if isinstance(each, dict):
-            say(f"  {each.get('entity')} {each.get('id')} {each.get('what')}")
-    show_more(against, result.get("conflicts"), "conflicts")
+    for name, figure in (told or {}).items():
+        rows_told = list_of(result.get(name))
+        for each in rows_told:
+            if isinstance(each, dict):
+                say(f"  {each.get('entity')} {each.get('id')} {each.get('what')}")
+        show_more(rows_told, result.get(figure), figure)
 
 
 def show_each(told: JsonValue, name: str, reason: str) -> None:

@@ -3,7 +3,7 @@ take over the entries of an old log. `TAKEOVER` adds each once; its user invalid
 commit.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -12,7 +12,18 @@ from pydantic import JsonValue
 from core.database.client import Author, Database
 from features.audit import queries
 from features.audit.cache import AUDIT_TAGS
-from features.audit.schemas import RETENTION_ENTITY, Action, AuditEntry, Trace, TraceKind
+from features.audit.schemas import (
+    MAX_PAGE,
+    RETENTION_ENTITY,
+    Action,
+    AuditEntry,
+    AuditQuery,
+    AuditRecord,
+    Place,
+    Trace,
+    TraceKind,
+)
+from features.audit.sql.export import entries_of
 from features.audit.sql.recent import find_recent
 from features.audit.sql.takeover import TAKEOVER, TakenOverEntries
 
@@ -22,6 +33,7 @@ __all__ = [
     "TAKEOVER",
     "Action",
     "AuditEntry",
+    "AuditRecord",
     "Author",
     "JsonValue",
     "TakenOverEntries",
@@ -29,6 +41,8 @@ __all__ = [
     "TraceKind",
     "deleted_since",
     "differences",
+    "entries_of",
+    "every_record",
     "recent",
     "record",
 ]
@@ -65,3 +79,11 @@ def differences(before: Facts, after: Facts) -> dict[str, JsonValue]:
         for field in (*before, *(field for field in after if field not in before))
         if field not in before or field not in after or before[field] != after[field]
     }
+
+
+async def every_record(db: Database) -> AsyncIterator[list[AuditRecord]]:
+    """Batches of all entries, newest first."""
+    place: Place | None = None
+    while found := await queries.find_entries(db, AuditQuery(), after=place, offset=0, take=MAX_PAGE):
+        place = Place(found[-1].at, int(found[-1].id))
+        yield found

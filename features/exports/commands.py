@@ -4,13 +4,26 @@ import asyncio
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 if TYPE_CHECKING:
     from core.command import Features
     from core.jobs import JobView
+    from features.exports.schemas import Form
+
+_RECORDS = (
+    *("records", "unchanged", "changed", "added", "unusable", "replaced", "removed"),
+    *("bytes", "sha256"),
+)
+_FILE = ("records", "bytes", "sha256")
+_ROWS = ("rows", "unchanged", "translated", "added", "unusable", "removed", "inexpressible")
+
+_List = Literal["items", "ideas", "systems", "files", "audit"]
+OneFile = Annotated[
+    Path, typer.Argument(help="The file to write, replaced whole if it is there; - is standard output.")
+]
 
 app = typer.Typer()
 exports = typer.Typer(help="Give the data back in its old form.", no_args_is_help=True)
@@ -20,33 +33,70 @@ app.add_typer(exports, name="export")
 @exports.command("lowdb")
 def export_lowdb(
     ctx: typer.Context,
-    file: Annotated[
-        Path, typer.Argument(help="The file to write, replaced whole if it is there; - is standard output.")
-    ],
+    file: OneFile,
 ) -> None:
     """Write the items as the LowDB file that they came from, with what has changed since.
 
     What has not changed comes out to the byte. The server may run on: the file is that of one moment.
     """
-    job = asyncio.run(_export(ctx.obj, None if str(file) == "-" else file))
+    _end(asyncio.run(_export(ctx.obj, "lowdb", None, None if str(file) == "-" else file, _RECORDS)))
+
+
+@exports.command("registry")
+def export_registry(
+    ctx: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="The folder to write, which is empty or does not exist.")],
+) -> None:
+    """Write systems, ideas, files and the audit log as CSV of the schema that they came from.
+
+    The bytes of files are in its folder files. The server may run on: the folder is that of one moment.
+    """
+    from core.console import say_columns
+
+    job = asyncio.run(_export(ctx.obj, "registry", None, folder, ("store", *_ROWS, "bytes")))
+    tables = (job.result or {}).get("tables")
+    if isinstance(tables, dict):
+        figures = [(table, *(f"{counts[name]:,}" for name in _ROWS)) for table, counts in tables.items()]  # type: ignore[index, call-overload]
+        say_columns([("table", *_ROWS), *figures])
+    _end(job)
+
+
+@exports.command("csv")
+def export_csv(
+    ctx: typer.Context,
+    name: Annotated[
+        _List,
+        typer.Argument(metavar="LIST", help="items, ideas, systems, files or audit.", show_choices=False),
+    ],
+    file: OneFile,
+) -> None:
+    """Write a list as CSV: a header line, then the fields of the API's answers.
+
+    A text that a spreadsheet would run as a formula gets an apostrophe before it.
+    """
+    _end(asyncio.run(_export(ctx.obj, "csv", name, None if str(file) == "-" else file, _FILE)))
+
+
+def _end(job: "JobView") -> None:
     if job.state != "succeeded":
         raise typer.Exit(1)
 
 
-async def _export(features: "Features", file: Path | None) -> "JobView":
+async def _export(
+    features: "Features", form: "Form", name: str | None, file: Path | None, figures: tuple[str, ...]
+) -> "JobView":
     from core import console
     from core.command import command_context
+    from features.exports.schemas import Wanted
     from features.exports.service import accept, finished_file
+
+    wanted = Wanted.model_validate({"form": form, "list": name})
 
     if file is None:
         console.out.stderr = True  # what goes to standard output is the file and nothing else
     async with command_context(features) as here:
-        accepted = await accept(here.db, here.jobs, here.settings, here.actor, file)
+        accepted = await accept(here.db, here.jobs, here.settings, here.actor, wanted, file)
         job = await console.run_shown(here.jobs, accepted.id)
-        figures = (
-            *("records", "unchanged", "changed", "added", "unusable", "replaced", "removed"),
-            *("bytes", "sha256"),
-        )
         console.show_ended(job, f"Export of {job.arguments['filename']}", figures, here.database)
         if file is None and job.state == "succeeded":
             await asyncio.to_thread(_copy_out, await finished_file(here.jobs, here.settings, job.id))

@@ -1,9 +1,13 @@
 """Manifest of the slice."""
 
 from core.feature import Feature
-from features.exports.jobs import LOWDB
+from features.exports.jobs import CSV, LOWDB, REGISTRY
 from features.exports.router import router
 
 feature = Feature(
-    name="exports", description="And goes back in its old form", router=router, jobs=(LOWDB,), admin=True
+    name="exports",
+    description="And goes back in its old form",
+    router=router,
+    jobs=(LOWDB, REGISTRY, CSV),
+    admin=True,
 )

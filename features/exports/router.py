@@ -1,8 +1,8 @@
 """Routes under `/api/v1/exports`: begin an export, download its file."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
-from fastapi import BackgroundTasks, Path, Response
+from fastapi import BackgroundTasks, Path, Query, Response
 from fastapi.responses import FileResponse
 
 from core.deps import Actor, AppSettings, Db, Jobs
@@ -11,13 +11,16 @@ from core.http.request.text import Text
 from core.http.routing import Router
 from features.exports import service
 from features.exports.errors import ExportNotFound, ExportNotReady
-from features.exports.schemas import FILENAME, LowDbFile
+from features.exports.schemas import LowDbFile, Wanted
 from features.jobs.api import Job, show
+
+_BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
+_TEXT: Final = {"schema": {"type": "string"}}
 
 router = Router(prefix="/api/v1/exports", tags=["Exports"])
 
 
-@router.post("", status_code=202, summary="Export the items as a LowDB file")
+@router.post("", status_code=202, summary="Export the data in its old form")
 async def create_export(
     response: Response,
     background_tasks: BackgroundTasks,
@@ -25,11 +28,12 @@ async def create_export(
     jobs: Jobs,
     settings: AppSettings,
     actor: Actor,
+    wanted: Annotated[Wanted, Query()],
 ) -> Envelope[Job]:
     """The file is written in the background; follow the job that `Location` names, then download. It is kept
     until the next export begins.
     """
-    job = await service.accept(db, jobs, settings, actor, None)
+    job = await service.accept(db, jobs, settings, actor, wanted, None)
     background_tasks.add_task(jobs.run_after_answer, job.id)
     response.headers["Location"] = f"/api/v1/jobs/{job.id}"
     return Envelope(message="Export accepted", data=show(job, jobs.public_arguments(job)))
@@ -41,7 +45,11 @@ async def create_export(
     response_class=FileResponse,
     responses={
         **error_responses(ExportNotFound, ExportNotReady),
-        200: {"description": "The LowDB file", "model": LowDbFile},
+        200: {
+            "description": "The LowDB file, the ZIP file of the registry, or a list as CSV",
+            "model": LowDbFile,
+            "content": {"application/zip": _BINARY, "text/csv": _TEXT},
+        },
     },
 )
 async def download_export(
@@ -49,4 +57,4 @@ async def download_export(
 ) -> FileResponse:
     """The old service can read it; 409 until the job has succeeded."""
     path = await service.finished_file(jobs, settings, job_id)
-    return FileResponse(path, media_type="application/json", filename=FILENAME)
+    return FileResponse(path, filename=path.name)

@@ -9,20 +9,24 @@ from core.database.client import Author, Database
 from core.jobs import JobNotFound, Jobs, JobView
 from core.settings import Settings
 from features.exports.errors import ExportNotFound, ExportNotReady
-from features.exports.schemas import FILENAME, KIND, Arguments
+from features.exports.schemas import KINDS, Arguments, Wanted
 
 
-async def accept(db: Database, jobs: Jobs, settings: Settings, actor: Author, path: Path | None) -> JobView:
-    """Enqueue an export to a file of the caller's, or to one of ours: such a file is kept until the next
-    export begins.
+async def accept(
+    db: Database, jobs: Jobs, settings: Settings, actor: Author, wanted: Wanted, path: Path | None
+) -> JobView:
+    """Enqueue an export to a file or folder of the caller's, or to a file of ours, which is kept until the
+    next export begins.
     """
     if path is None:
-        arguments = Arguments()
+        arguments = Arguments(filename=wanted.filename, list=wanted.list)
         await _sweep(jobs, settings)
     else:
         absolute = await asyncio.to_thread(path.absolute)
-        arguments = Arguments(filename=absolute.name, path=str(absolute))
-    return await jobs.enqueue(db, KIND, arguments.model_dump(by_alias=True, exclude_none=True), actor)
+        arguments = Arguments(filename=absolute.name, path=str(absolute), list=wanted.list)
+    return await jobs.enqueue(
+        db, KINDS[wanted.form], arguments.model_dump(by_alias=True, exclude_none=True), actor
+    )
 
 
 async def finished_file(jobs: Jobs, settings: Settings, job_id: str) -> Path:
@@ -31,29 +35,32 @@ async def finished_file(jobs: Jobs, settings: Settings, job_id: str) -> Path:
         job = await jobs.get(job_id)
     except JobNotFound:
         raise ExportNotFound(f"Export with id {job_id} not found") from None
-    if job.kind != KIND or "path" in job.arguments:
+    if job.kind not in KINDS.values() or "path" in job.arguments:
         raise ExportNotFound(f"Export with id {job_id} not found")
     if job.state != "succeeded":
         raise ExportNotReady(f"Export {job_id} has no file: it is {job.state}")
-    path = file_of(settings, job.id)
+    path = file_of(settings, job)
     if not await asyncio.to_thread(path.is_file):
         raise ExportNotFound(f"The file of export {job_id} is not kept here any more")
     return path
 
 
-def file_of(settings: Settings, job_id: str, *, make: bool = False) -> Path:
+def file_of(settings: Settings, job: JobView, *, make: bool = False) -> Path:
     """Path of an export's file. Blocks when its folder is to be made."""
-    folder = _root(settings) / str(uuid.UUID(job_id))
+    folder = _root(settings) / str(uuid.UUID(job.id))
     if make:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder / FILENAME
+    return folder / str(job.arguments["filename"])
 
 
 async def _sweep(jobs: Jobs, settings: Settings) -> None:
     """Remove the files of exports that have ended. The folders are read before the live jobs are."""
     names = await asyncio.to_thread(_folders, _root(settings))
     live = {
-        job.id for state in ("queued", "running") for job in (await jobs.list(kind=KIND, state=state)).jobs
+        job.id
+        for kind in KINDS.values()
+        for state in ("queued", "running")
+        for job in (await jobs.list(kind=kind, state=state)).jobs
     }
     for name in names:
         if name not in live:

@@ -9,6 +9,7 @@ its count of downloads never falls. `on_change` is not told of imports.
 import codecs
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
+from typing import Final
 
 from core.database import series
 from core.database.client import Database
@@ -16,7 +17,7 @@ from core.settings import Settings
 from features.files import service
 from features.files.cache import FILE_TAGS
 from features.files.changes.listeners import ENTITY, Work
-from features.files.changes.takeover import LARGEST_FILE, discard, holds, identify, key_for, store
+from features.files.changes.takeover import LARGEST_FILE, content_of, discard, holds, identify, key_for, store
 from features.files.changes.upload import Outcome, upload
 from features.files.errors import ContentMissing
 from features.files.queries import lists, rows
@@ -58,9 +59,11 @@ __all__ = [
     "StoredContent",
     "Work",
     "audience_of",
+    "content_of",
     "contents_of",
     "created_by_day",
     "discard",
+    "every_file",
     "find_text",
     "holds",
     "identify",
@@ -76,6 +79,8 @@ __all__ = [
     "upload",
 ]
 
+_BATCH: Final = 500
+
 
 async def contents_of(db: Database, ids: Sequence[str]) -> dict[str, StoredContent]:
     """Contents, by id, of those files that are stored."""
@@ -90,6 +95,14 @@ async def statistics(db: Database, audience: Audience) -> FilesStats:
 async def search(db: Database, text: str, audience: Audience, *, limit: int) -> list[FileMetadata]:
     """Files that match and that the audience may see, the best match first."""
     return await service.search_files(db, text, audience, limit)
+
+
+async def every_file(db: Database) -> AsyncIterator[list[FileMetadata]]:
+    """Batches of all files, whoever may see them, in the order of their ids."""
+    last: str | None = None
+    while found := await lists.files_after(db, last, _BATCH):
+        last = found[-1].file.id
+        yield [stored.file for stored in found]
 
 
 async def created_by_day(db: Database, since: datetime, audience: Audience) -> dict[str, int]:

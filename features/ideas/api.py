@@ -20,10 +20,12 @@ from features.ideas.schemas import (
     PERSON_LENGTH,
     Category,
     Idea,
+    IdeaQuery,
     IdeasStats,
     Priority,
     Status,
 )
+from features.ideas.service import LIST
 from features.ideas.sql.bulk import STORED_TITLE_LENGTH, TAKEOVER, StoredIdea, load
 from features.ideas.sql.match import find_best
 
@@ -33,11 +35,13 @@ __all__ = [
     "ENTITY",
     "IDEA_TAGS",
     "ID_LENGTH",
+    "LIST",
     "PERSON_LENGTH",
     "STORED_TITLE_LENGTH",
     "TAKEOVER",
     "Category",
     "Idea",
+    "IdeaQuery",
     "IdeasStats",
     "Priority",
     "Status",

@@ -1,16 +1,112 @@
-"""Imports as exports see them: the layout of the newest imported file, and the old server's JSON format."""
+"""Imports as exports see them: what the newest import of each source found, and the words and formats of the
+old services.
+"""
 
+from collections.abc import AsyncIterator, Sequence
+from typing import Final, NamedTuple
+
+from core.database.client import Database
+from core.database.import_table import Row
 from features.imports.lowdb.identifiers import SeenIds
 from features.imports.lowdb.layout import Layout, newest_layout
 from features.imports.lowdb.text import lead_of, margin_of, written
-from features.imports.schemas import Entry
+from features.imports.queries import memory
+from features.imports.queries.rejects import rejects_after
+from features.imports.registry.columns import columns_of
+from features.imports.registry.schemas import (
+    AUDIT,
+    FILES,
+    IDEAS,
+    KINDS,
+    SYSTEMS,
+    TABLES,
+    Arguments,
+    Store,
+    Table,
+)
+from features.imports.registry.tables import TARGETS
+from features.imports.registry.translate import translate
+from features.imports.schemas import Entry, Reject
 
 __all__ = [
+    "AUDIT",
+    "FILES",
+    "IDEAS",
+    "SYSTEMS",
+    "TABLES",
     "Entry",
     "Layout",
+    "Origin",
+    "Reject",
     "SeenIds",
+    "Store",
+    "Table",
+    "every_id",
+    "existing",
+    "imported_ids",
     "lead_of",
     "margin_of",
     "newest_layout",
+    "origins",
+    "rejects_of",
+    "rows",
+    "translate",
     "written",
 ]
+
+OLDER_VERSION: Final = "is an older version of "
+"""Beginning of the reason why a superseded version is among the rejects."""
+
+
+class Origin(NamedTuple):
+    """Where a table of the registry came from last; without a job it never came."""
+
+    store: Store
+    columns: list[str]
+    job_id: str | None
+
+
+async def origins(tx: Database) -> dict[Table, Origin]:
+    """Origin of each table: its newest finished import from the store that the registry came from last."""
+    found: dict[Table, Origin] = {}
+    store: Store | None = None
+    for job_id in await memory.finished_runs(tx, *KINDS.values()):
+        job = await tx.job.find_unique(where={"id": job_id})
+        if job is None:
+            continue
+        arguments = Arguments.model_validate(job.arguments)
+        store = store or arguments.store
+        for table, columns in arguments.columns.items():
+            if arguments.store == store:
+                found.setdefault(table, Origin(store, columns, job_id))
+    here = store or "postgres"
+    return {table: found.get(table) or Origin(here, columns_of(here, table), None) for table in TABLES}
+
+
+async def imported_ids(db: Database, job_id: str, table: Table) -> AsyncIterator[list[str]]:
+    """Batches of the ids that the import accepted, in the source's order."""
+    async for page in memory.pages(db, job_id, TARGETS[table].entity):
+        yield [entry[0] for entry in page.entries if entry[0] is not None]
+
+
+async def rejects_of(db: Database, job_id: str, table: Table) -> AsyncIterator[list[Reject]]:
+    """Batches of the table's rows that the import did not take, superseded versions too."""
+    position = -1
+    while batch := await rejects_after(db, job_id, position):
+        yield [each for each in batch if each.path.startswith(f"{table}[")]
+        position = batch[-1].position
+
+
+async def rows(db: Database, table: Table, ids: Sequence[str]) -> dict[str, Row]:
+    """Rows among these that are stored, by id."""
+    return await TARGETS[table].takeover.rows(db, ids)
+
+
+async def existing(db: Database, table: Table, ids: Sequence[str]) -> frozenset[str]:
+    return frozenset(await TARGETS[table].takeover.existing(db, ids, None))
+
+
+async def every_id(db: Database, table: Table) -> AsyncIterator[list[str]]:
+    """Batches of all stored ids, in their order."""
+    async for ids in TARGETS[table].takeover.every_id(db):
+        yield ids

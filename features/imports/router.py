@@ -19,6 +19,7 @@ from features.imports.errors import ImportNotFound, ImportNotUndoable, UploadInv
 from features.imports.schemas import NDJSON, Import, RejectLines
 from features.imports.settings import ImportSettings
 from features.imports.undo.accept import accept_undo
+from features.imports.undo.schemas import UndoChoices
 from features.jobs.api import Job, show
 
 _FORM: Final = {
@@ -124,6 +125,7 @@ async def download_rejects(
 )
 async def undo_import(
     job_id: Annotated[Text, Path(description="The id of the import's job")],
+    choices: Annotated[UndoChoices, Query()],
     response: Response,
     background_tasks: BackgroundTasks,
     db: Db,
@@ -131,9 +133,10 @@ async def undo_import(
     actor: Actor,
 ) -> Envelope[Job]:
     """Delete what it inserted and restore what it overwrote, all of it or nothing: when a row has changed
-    since, the job fails and its `result` names the conflicts.
+    since, the job fails and its `result` names the conflicts. With `keepChanged` such rows stay, and those
+    that they need, and its `result` names them.
     """
-    job = await accept_undo(db, jobs, actor, job_id)
+    job = await accept_undo(db, jobs, actor, job_id, choices)
     background_tasks.add_task(jobs.run_after_answer, job.id)
     response.headers["Location"] = f"/api/v1/jobs/{job.id}"
     return Envelope(message="Undo accepted", data=show(job, jobs.public_arguments(job)))

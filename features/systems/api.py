@@ -24,11 +24,12 @@ from features.systems.schemas import (
     StatusCounts,
     StoredSystem,
     System,
+    SystemQuery,
     SystemsStats,
     SystemType,
     TypeCounts,
 )
-from features.systems.service import ENTITY
+from features.systems.service import ENTITY, LIST
 from features.systems.sql.bulk import TAKEOVER, load_systems
 from features.systems.sql.lock import hold_system
 
@@ -36,6 +37,7 @@ __all__ = [
     "DESCRIPTION_LENGTH",
     "ENTITY",
     "ID_LENGTH",
+    "LIST",
     "LIST_TAGS",
     "STORED_NAME_LENGTH",
     "SYSTEM_TAGS",
@@ -46,6 +48,7 @@ __all__ = [
     "StatusCounts",
     "StoredSystem",
     "System",
+    "SystemQuery",
     "SystemType",
     "SystemsStats",
     "TypeCounts",

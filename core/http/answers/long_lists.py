@@ -4,7 +4,7 @@ holds no connection of the database.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -123,15 +123,19 @@ class Listing(Generic[Query]):
         total = rows.count if is_all else rows.total
         return list_body(rows, await self.count(db, query) if total is None else total)
 
+    async def pages(self, db: Database, query: Query) -> AsyncIterator[Projected]:
+        """Every row that is asked for."""
+        rows = await self.page(db, query, query.cursor, query.offset or 0, PAGE)
+        yield rows
+        while rows.next_cursor is not None:
+            rows = await self.page(db, query, rows.next_cursor, 0, PAGE)
+            yield rows
+
     async def fill(self, db: Database, query: Query, spool: Spool) -> int:
         """With every row that is asked for; returns how many match in all."""
-        cursor, offset = query.cursor, query.offset or 0
-        while True:
-            rows = await self.page(db, query, cursor, offset, PAGE)
+        async for rows in self.pages(db, query):
             await spool.write(rows)
-            cursor, offset = rows.next_cursor, 0
-            if cursor is None:
-                return await self.count(db, query) if query.cursor or query.offset else spool.count
+        return await self.count(db, query) if query.cursor or query.offset else spool.count
 
     async def answer(
         self, request: Request, db: Database, cache: Cache, policy: Policy, query: Query, size: int | None

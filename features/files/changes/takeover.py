@@ -7,7 +7,7 @@ attachment.
 
 import asyncio
 import hashlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import BinaryIO, Final
 from uuid import UUID, uuid5
 
@@ -60,9 +60,14 @@ async def store(settings: Settings, key: str, file: BinaryIO) -> str:
     return checksum.hexdigest()
 
 
+async def content_of(settings: Settings, content: StoredContent) -> AsyncIterator[bytes] | None:
+    """Bytes of a file in pieces; None if the store does not have that many under its key."""
+    return await Objects(settings).read(content.object_key, content.size, 0, content.size)
+
+
 async def holds(settings: Settings, content: StoredContent) -> bool:
     """True if the store has these bytes; all of them are read."""
-    blocks = await Objects(settings).read(content.object_key, content.size, 0, content.size)
+    blocks = await content_of(settings, content)
     if blocks is None:
         return False
     checksum = hashlib.sha256()

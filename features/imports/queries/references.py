@@ -48,6 +48,17 @@ async def references(db: Database) -> list[Reference]:
     return [Reference(**row) for row in await db.query_raw(_REFERENCES)]
 
 
+async def holders(tx: Database, reference: Reference, job_id: str, ids: Sequence[str]) -> list[Conflict]:
+    """Those of the job's rows with these ids that any row refers to by the reference."""
+    statement = (
+        "SELECT target.id, min('has what belongs to it: ' || "
+        f"coalesce(to_jsonb(source) ->> 'id', source.ctid::text)) AS what "
+        f"FROM {reference.source} AS source JOIN {reference.target} AS target ON {reference.condition} "
+        "WHERE target.id = ANY($2::text[]) AND target.import_job_id = $1::uuid GROUP BY target.id ORDER BY 1"
+    )
+    return [Conflict(**row) for row in await tx.query_raw(statement, job_id, list(ids))]
+
+
 async def dependents(
     tx: Database, reference: Reference, job_id: str, ids: Sequence[str], *, reversible: bool
 ) -> list[Conflict]:

@@ -9,12 +9,12 @@ from typing import Final
 from features.imports.errors import SchemaUnknown
 from features.imports.registry.schemas import AUDIT, FILES, IDEAS, SYSTEMS, Source, Store, Table
 
-_Columns = Mapping[Table, frozenset[str]]
+_Columns = Mapping[Table, list[str]]
 
 
 def _named(systems: str, ideas: str, files: str, log: str) -> _Columns:
     columns = {SYSTEMS: systems, IDEAS: ideas, FILES: files, AUDIT: log}
-    return {table: frozenset(names.split()) for table, names in columns.items()}  # type: ignore[misc]
+    return {table: names.split() for table, names in columns.items()}  # type: ignore[misc]
 
 
 _LOG: Final = "id entity_type entity_id action user_id changes ip_address user_agent ts created_at"
@@ -34,6 +34,7 @@ _LATER: Final = _named(
     "is_public download_count checksum created_at updated_at designated_timestamp",
     _LOG,
 )
+_ONLY_POSTGRES: Final[Mapping[Table, str]] = {SYSTEMS: "icon color host port created_by", FILES: "checksum"}
 _REQUIRED_FIRST: Final = _named(
     "id name status",
     "id title status category priority",
@@ -48,6 +49,15 @@ _REQUIRED_LATER: Final = _named(
 )
 
 
+def columns_of(store: Store, table: Table) -> list[str]:
+    """Columns of the table in a registry of that store, in their order."""
+    known = (_FIRST if store == "questdb-1" else _LATER)[table]
+    more = _ONLY_POSTGRES.get(table, "").split() if store == "questdb-2" else []
+    if table == AUDIT:
+        more = ["ts" if store == "postgres" else "created_at"]
+    return [name for name in known if name not in more]
+
+
 def recognized(source: Source, columns: Mapping[Table, Sequence[str]]) -> Store:
     """Schema of tables with these columns. Raises SchemaUnknown when they are of several schemas, or one
     lacks a required column.
@@ -58,7 +68,7 @@ def recognized(source: Source, columns: Mapping[Table, Sequence[str]]) -> Store:
         if table != AUDIT:
             (first if _is_first(table, names) else later).append(table)
         required = _REQUIRED_FIRST if _is_first(table, names) else _REQUIRED_LATER
-        if missing := sorted(required[table].difference(names)):
+        if missing := sorted(set(required[table]).difference(names)):
             raise SchemaUnknown(f"{table} lacks {_listed(missing)}; export the whole table")
         if source == "questdb" or table == AUDIT:
             designated(table, names)

@@ -174,6 +174,8 @@ def _entry(old: Old) -> dict[str, Value]:
     if at is None:
         old.fault(column, "is required, as an ISO 8601 timestamp")
     actor = old.text("user_id", most=_ACTOR_LENGTH)
+    if actor is None:
+        old.keep("user_id")
     return {
         "id": old.text("id", most=_ENTITY_ID_LENGTH, required=True),
         "entity": old.text("entity_type", most=_ENTITY_LENGTH, required=True),

@@ -139,9 +139,9 @@ async def imported(client: httpx.AsyncClient, content: bytes, **fields: str) -> 
     return await ended(client, answer.json()["data"]["id"])
 
 
-async def undone(client: httpx.AsyncClient, job_id: str) -> Job:
+async def undone(client: httpx.AsyncClient, job_id: str, **choices: str) -> Job:
     """The undo of an import after its end."""
-    answer = await client.post(f"{IMPORTS}/{job_id}/undo")
+    answer = await client.post(f"{IMPORTS}/{job_id}/undo", params=choices)
     assert answer.status_code == 202, answer.text
     return await ended(client, answer.json()["data"]["id"])
 

@@ -5,12 +5,12 @@ from core.jobs import JobNotFound, Jobs, JobView
 from features.imports.errors import ImportNotFound, ImportNotUndoable
 from features.imports.queries import memory
 from features.imports.schemas import UNDO_KIND
-from features.imports.undo.schemas import UndoArguments
+from features.imports.undo.schemas import UndoArguments, UndoChoices
 
 _IMPORTS = "import."
 
 
-async def accept_undo(db: Database, jobs: Jobs, actor: Author, job_id: str) -> JobView:
+async def accept_undo(db: Database, jobs: Jobs, actor: Author, job_id: str, choices: UndoChoices) -> JobView:
     """Enqueue it. Raises ImportNotFound, ImportNotUndoable, or JobConflict beside an import."""
     try:
         job = await jobs.get(job_id)
@@ -22,5 +22,7 @@ async def accept_undo(db: Database, jobs: Jobs, actor: Author, job_id: str) -> J
         raise ImportNotUndoable(f"Import {job_id} has not ended yet; cancel it first")
     if not await memory.exists(db, job.id):
         raise ImportNotUndoable(f"Import {job_id} brought nothing, or is taken back already")
-    arguments = UndoArguments(import_job_id=job.id).model_dump(by_alias=True)
-    return await jobs.enqueue(db, UNDO_KIND, arguments, actor)
+    arguments = UndoArguments(import_job_id=job.id, **choices.model_dump())
+    return await jobs.enqueue(
+        db, UNDO_KIND, arguments.model_dump(by_alias=True, exclude_defaults=True), actor
+    )

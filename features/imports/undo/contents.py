@@ -21,7 +21,12 @@ async def needed(db: Database, keys: Sequence[str]) -> frozenset[str]:
 
 
 async def settle(context: JobContext, job_id: str, file_ids: Sequence[str]) -> None:
-    """Discard the objects that the import stored, and index the files as they are now."""
+    """Discard the objects that the import stored, but those of files that stay, and index the files as they
+    are now.
+    """
+    stored = await files.contents_of(context.db, file_ids)
+    used = {content.object_key for content in stored.values()}
     for file_id in file_ids:
-        await files.discard(context.settings, files.key_for(job_id, file_id))
+        if (key := files.key_for(job_id, file_id)) not in used:
+            await files.discard(context.settings, key)
     await search.index_files(context.db, context.cache, context.settings, file_ids)

@@ -5,6 +5,7 @@ it, waits or is told to come back. Interrupted, it begins anew. Changes outside 
 commit, from the import's manifest chunks; these are deleted last, so that an interruption loses nothing.
 """
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Final
@@ -16,7 +17,7 @@ from core.database.transaction import unit_of_work
 from core.jobs import JobContext, JobFailed, JobKind, JsonObject
 from features.audit import api as audit
 from features.imports.queries import memory
-from features.imports.queries.references import Conflict, Reference, dependents, references
+from features.imports.queries.references import Conflict, Reference, dependents, holders, references
 from features.imports.queries.reversal import Moved
 from features.imports.schemas import EXCLUSIVE, UNDO_KIND
 from features.imports.undo.baseline import forget_in_later_runs
@@ -25,25 +26,42 @@ from features.imports.undo.tables import TABLES, Table
 
 TIMEOUT: Final = timedelta(hours=2)
 _AUDITED: Final = "import"
+Kept = dict[str, dict[str, Conflict]]
+"""Rows that stay, by entity and id."""
 
 log = structlog.get_logger(__name__)
 
 
 async def run(context: JobContext) -> JsonObject:
-    """Undo the import. Raises JobFailed with the conflicts when anything has changed since the import."""
-    job_id = UndoArguments.model_validate(context.job.arguments).import_job_id
+    """Undo the import. Raises JobFailed with the conflicts when anything has changed since the import, unless
+    that is to be kept. A dry run does all of it and rolls back.
+    """
+    arguments = UndoArguments.model_validate(context.job.arguments)
     known = context.job.checkpoint
-    undone = await _undo(context, job_id) if known is None else Undone.model_validate(known)
+    try:
+        undone = await _undo(context, arguments) if known is None else Undone.model_validate(known)
+    except _OnlyADryRun as told:
+        return told.undone.model_dump(by_alias=True)
     await context.progress(phase="settle", done=undone.deleted + undone.restored)
-    await _settle(context, job_id)
+    await _settle(context, arguments.import_job_id)
     return undone.model_dump(by_alias=True)
 
 
-async def _undo(context: JobContext, job_id: str) -> Undone:
+class _OnlyADryRun(Exception):
+    def __init__(self, undone: Undone) -> None:
+        self.undone = undone
+
+
+async def _undo(context: JobContext, arguments: UndoArguments) -> Undone:
+    job_id = arguments.import_job_id
+
     async def work(tx: Database) -> Undone:
         known = await references(tx)
-        _raise_if_any(await _hold(context, tx, job_id, known))
-        undone = await _take_back(context, tx, job_id, known)
+        kept: Kept | None = defaultdict(dict) if arguments.keep_changed else None
+        _raise_if_any(await _hold(context, tx, job_id, known, kept))
+        undone = await _take_back(context, tx, job_id, known, kept)
+        if arguments.dry_run:
+            raise _OnlyADryRun(undone)
         await forget_in_later_runs(tx, job_id)
         await memory.forget_run(tx, job_id)
         await audit.record(tx, _entry(context, undone))
@@ -56,8 +74,10 @@ async def _undo(context: JobContext, job_id: str) -> Undone:
     return undone
 
 
-async def _hold(context: JobContext, tx: Database, job_id: str, known: Sequence[Reference]) -> Conflicts:
-    """Lock every row of the import, and find what stands against taking it back."""
+async def _hold(
+    context: JobContext, tx: Database, job_id: str, known: Sequence[Reference], kept: Kept | None
+) -> Conflicts:
+    """Lock every row of the import, and find what stands against taking it back, or has to be `kept`."""
     conflicts, done = Conflicts(import_job_id=job_id), 0
     await context.progress(phase="check", done=0)
     for table in TABLES:
@@ -68,9 +88,12 @@ async def _hold(context: JobContext, tx: Database, job_id: str, known: Sequence[
             as_left = sorted(set(ids).difference(each.id for each in moved))
             images = await memory.images_of(tx, job_id, table.entity, as_left)
             conflicting = await table.rows.conflicts(tx, images, known)
-            conflicts = conflicts.with_more(table.entity, [*changed, *conflicting], rows=len(ids))
-            inserted = sorted(set(as_left).difference(each.id for each in images))
-            conflicts = await _with_dependents(tx, conflicts, table, inserted, known)
+            if kept is not None:
+                kept[table.entity].update({each.id: each for each in (*changed, *conflicting)})
+            else:
+                conflicts = conflicts.with_more(table.entity, [*changed, *conflicting], rows=len(ids))
+                inserted = sorted(set(as_left).difference(each.id for each in images))
+                conflicts = await _with_dependents(tx, conflicts, table, inserted, known)
             done += len(ids)
             await context.progress(done=done)
             await context.raise_if_stopping()
@@ -93,24 +116,45 @@ async def _changed(tx: Database, table: Table, moved: Sequence[Moved]) -> list[C
     ]
 
 
-async def _take_back(context: JobContext, tx: Database, job_id: str, known: Sequence[Reference]) -> Undone:
+async def _take_back(
+    context: JobContext, tx: Database, job_id: str, known: Sequence[Reference], kept: Kept | None
+) -> Undone:
     undone, done = Undone(import_job_id=job_id), 0
     await context.progress(phase="undo", done=0)
     for table in reversed(TABLES):
-        async for ids in _written(tx, job_id, table):
+        async for written in _written(tx, job_id, table):
+            changed = {} if kept is None else kept[table.entity]
+            stay = {row_id: changed[row_id] for row_id in written if row_id in changed}
+            ids = [row_id for row_id in written if row_id not in stay]
             images = await memory.images_of(tx, job_id, table.entity, ids)
             inserted = sorted(set(ids).difference(each.id for each in images))
             # Rows of the import have their former links again, and those may lead here too.
-            none = Conflicts(import_job_id=job_id)
-            _raise_if_any(await _with_dependents(tx, none, table, inserted, known))
+            if kept is None:
+                none = Conflicts(import_job_id=job_id)
+                _raise_if_any(await _with_dependents(tx, none, table, inserted, known))
+            else:
+                stay |= await _needed(tx, job_id, table, inserted, known)
+                ids = [row_id for row_id in ids if row_id not in stay]
+                undone.keep(table.entity, [stay[row_id] for row_id in sorted(stay)])
             taken = await table.rows.take_back(tx, job_id, ids, images)
             undone.deleted += taken.deleted
             undone.restored += taken.restored
             undone.gone += len(ids) - taken.deleted - taken.restored
-            done += len(ids)
+            done += len(written)
             await context.progress(done=done)
             await context.raise_if_stopping()
     return undone
+
+
+async def _needed(
+    tx: Database, job_id: str, table: Table, inserted: Sequence[str], known: Sequence[Reference]
+) -> dict[str, Conflict]:
+    """Rows to which others refer that stay: those that go, go before the rows that they refer to."""
+    found: dict[str, Conflict] = {}
+    for reference in known:
+        if inserted and reference.target == table.rows.name:
+            found |= {each.id: each for each in await holders(tx, reference, job_id, inserted)}
+    return found
 
 
 async def _settle(context: JobContext, job_id: str) -> None:
@@ -158,17 +202,23 @@ def _raise_if_any(conflicts: Conflicts) -> None:
 
 
 def _entry(context: JobContext, undone: Undone) -> audit.AuditEntry:
+    counts = undone.model_dump(include={"deleted", "restored", "kept"})
     return audit.AuditEntry(
         entity=_AUDITED,
         entity_id=undone.import_job_id,
         action="deleted",
         actor=context.job.actor,
         request_id=context.job.request_id,
-        changes={"job": context.job.id, "deleted": undone.deleted, "restored": undone.restored},
+        changes={"job": context.job.id, **counts},
     )
 
 
 UNDO: Final = JobKind(
-    UNDO_KIND, run, exclusive=EXCLUSIVE, local=True, public_arguments=("importJobId",), kept=True
+    UNDO_KIND,
+    run,
+    exclusive=EXCLUSIVE,
+    local=True,
+    public_arguments=("importJobId", "keepChanged", "dryRun"),
+    kept=True,
 )
 """Kind of the undo job, exclusive with imports. `local`: the bytes of files may be in the data folder."""

@@ -6,19 +6,42 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from core.http.request.fields import is_none
+from core.http.request.input import Input
 from features.imports.queries.references import Conflict
 
 NAMED_CONFLICTS: Final = 100
+
+
+class UndoChoices(Input):
+    """Options of an undo."""
+
+    keep_changed: bool = Field(
+        default=False, description="Leave what has changed since, and what it needs, and take back the rest"
+    )
+    dry_run: bool = Field(default=False, description="Only tell what would happen")
 
 
 class UndoArguments(BaseModel):
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
 
     import_job_id: str
+    keep_changed: bool = False
+    dry_run: bool = False
+
+
+class Changed(BaseModel):
+    """Row that has changed since the import, or that would change without the import, and `what` it did."""
+
+    entity: str
+    id: str
+    what: str
 
 
 class Undone(BaseModel):
-    """Result of an undo. `gone`: rows of the import that somebody had deleted before."""
+    """Result of an undo. `gone`: rows of the import that somebody had deleted before. `kept`: rows that stay
+    because of what was changed since; the first of them are named.
+    """
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
@@ -26,14 +49,13 @@ class Undone(BaseModel):
     deleted: int = 0
     restored: int = 0
     gone: int = 0
+    kept: int | None = Field(default=None, exclude_if=is_none)
+    first_kept: list[Changed] | None = Field(default=None, exclude_if=is_none)
 
-
-class Changed(BaseModel):
-    """Conflict: a row that has changed since the import, or that would change without the import."""
-
-    entity: str
-    id: str
-    what: str
+    def keep(self, entity: str, found: Sequence[Conflict]) -> None:
+        named = [Changed(entity=entity, id=each.id, what=each.what) for each in found]
+        self.kept = (self.kept or 0) + len(found)
+        self.first_kept = [*(self.first_kept or []), *named][:NAMED_CONFLICTS]
 
 
 class Conflicts(BaseModel):

@@ -17,14 +17,18 @@ from features.items import queries
 from features.items.api.legacy import LegacyItem, canonical_digest, content_digest
 from features.items.cache import ITEM_TAGS
 from features.items.errors import InvalidLegacyItem, ItemExists
-from features.items.schemas import LoadCounts, OnConflict
+from features.items.schemas import Item, ItemQuery, LoadCounts, OnConflict
+from features.items.service import LIST
 from features.items.sql import bulk, takeover
 
 __all__ = [
     "ITEM_TAGS",
+    "LIST",
     "TAKEOVER",
     "InvalidLegacyItem",
+    "Item",
     "ItemExists",
+    "ItemQuery",
     "LegacyItem",
     "LoadCounts",
     "OnConflict",

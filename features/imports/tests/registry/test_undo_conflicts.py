@@ -74,20 +74,50 @@ async def add_file_to_idea(client: httpx.AsyncClient, takeover: Takeover, folder
     return f"file {added} belongs to i, which the import brought"
 
 
-@pytest.mark.parametrize(
-    "meddle",
-    [
-        change_system,
-        change_idea,
-        change_file,
-        unlink_file,
-        overwrite_idea,
-        add_idea,
-        add_imported_idea,
-        add_file_to_system,
-        add_file_to_idea,
-    ],
-)
+MEDDLES: list[Meddle] = [
+    change_system,
+    change_idea,
+    change_file,
+    unlink_file,
+    overwrite_idea,
+    add_idea,
+    add_imported_idea,
+    add_file_to_system,
+    add_file_to_idea,
+]
+
+
+@pytest.mark.parametrize("meddle", MEDDLES)
+async def test_what_was_changed_can_stay_with_what_it_needs(
+    meddle: Meddle,
+    takeover: Takeover,
+    client: httpx.AsyncClient,
+    sql: "asyncpg.Connection",
+    uploads: Path,
+    tmp_path: Path,
+) -> None:
+    """Links and bytes, too: nothing that was changed since is lost. The dry run tells the same."""
+    job = await takeover(whole(tmp_path / "old"), files=uploads)
+    brought = await everything(sql)
+    await meddle(client, takeover, tmp_path / "other")
+    before = await everything(sql)
+    tried = await undone(client, job["id"], keep_changed="true", dry_run="true")
+    assert await everything(sql) == before
+    undo = await undone(client, job["id"], keep_changed="true")
+    assert undo["state"] == "succeeded", undo["error"]
+    assert undo["result"] == tried["result"]
+    after = await everything(sql)
+    changed = {name for name, row in before.items() if brought.get(name) != row}
+    kept = {f"{each['entity']}s {each['id']}" for each in undo["result"]["firstKept"]}
+    assert undo["result"]["kept"] == len(kept) > 0
+    assert changed | kept == set(after)
+    assert after == {name: before[name] for name in after}, "what stays is as it was"
+    assert undo["result"]["deleted"] == 3 - len(kept)
+    for file in (await client.get("/api/v1/files")).json()["data"]:
+        assert (await client.get(f"/api/v1/files/{file['id']}/download")).status_code == 200
+
+
+@pytest.mark.parametrize("meddle", MEDDLES)
 async def test_one_conflict_stops_all_of_it(
     meddle: Meddle,
     takeover: Takeover,

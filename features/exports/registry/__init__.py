@@ -1,0 +1,1 @@
+"""The documentation registry as a folder of CSV files, in the schema that it came from."""

@@ -1,0 +1,200 @@
+"""Content of the registry's folder: each table's rows in the order of the newest import, new ones behind."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, BinaryIO, Final, NamedTuple
+from uuid import UUID, uuid5
+
+from core.database.client import Database
+from core.jobs import JobContext
+from features.audit import api as audit
+from features.exports.registry import csv
+from features.exports.registry.folder import Folder
+from features.exports.registry.translation import Old, old_row
+from features.exports.schemas import NAMED, RegistryResult, TableResult, Told
+from features.files import api as files
+from features.imports import api as imports
+from features.imports.api import AUDIT, FILES, IDEAS, SYSTEMS, Origin, Table
+
+_ROWS_AT_ONCE: Final = 500
+_ENTITIES: Final = ("system", "idea", "file")
+_ENTRIES: Final = UUID("6a0d2f0e-7f0c-4f5e-9a53-3f1f0c8f6f11")
+"""Namespace of the ids that entries get in the old log."""
+_ROW: Final = re.compile(r"\[(\d+)\]\Z")
+_PLACES: Final[dict[Table, str]] = {SYSTEMS: "systems", IDEAS: "ideas", FILES: "files"}
+_STATE: Final = """
+SELECT id, import_job_id IS NULL AS added, row_version = import_version AS unchanged FROM {table}
+WHERE id = ANY($1::text[])
+"""
+
+
+class _Stored(NamedTuple):
+    row: dict[str, Any]
+    added: bool
+    unchanged: bool
+
+
+async def write_registry(context: JobContext, tx: Database, folder: Folder, result: RegistryResult) -> None:
+    """Write the tables into the folder from the one snapshot that `tx` sees, and count in `result`."""
+    for table, origin in (await imports.origins(tx)).items():
+        result.store = origin.store
+        await _Table(context, tx, folder, result, table, origin).write()
+
+
+class _Table:
+    """Writer of one table. Rows that the import did not take stand where they were: superseded versions as
+    long as their row is here, others unless their id is here.
+    """
+
+    def __init__(
+        self,
+        context: JobContext,
+        tx: Database,
+        folder: Folder,
+        result: RegistryResult,
+        table: Table,
+        origin: Origin,
+    ) -> None:
+        self._context, self._tx, self._folder, self._all = context, tx, folder, result
+        self._table, self._origin = table, origin
+        self._result = result.tables[table] = TableResult()
+        self._position = 0
+
+    async def write(self) -> None:
+        file = await asyncio.to_thread(self._folder.table, self._table)
+        try:
+            await self._write(file, [csv.header(self._origin.columns)])
+            rejects = self._rejects()
+            reject = await anext(rejects, None)
+            async for rows in self._entries() if self._table == AUDIT else self._rows():
+                lines: list[bytes] = []
+                contents = await self._contents(rows)
+                for stored in rows:
+                    while reject is not None and reject[0] <= self._position:
+                        lines.append(reject[1])
+                        reject = await anext(rejects, None)
+                        self._position += 1
+                    self._position += 1
+                    if stored is None:
+                        self._result.removed += 1
+                    else:
+                        lines.append(await self._line(stored, contents))
+                await self._write(file, lines)
+                await self._context.progress(done=self._all.rows)
+                await self._context.raise_if_stopping()
+            while reject is not None:
+                await self._write(file, [reject[1]])
+                reject = await anext(rejects, None)
+        finally:
+            await asyncio.to_thread(file.close)
+
+    async def _rows(self) -> AsyncIterator[list[_Stored | None]]:
+        """Batches of stored rows: of the newest import in its order, None for one that was deleted since,
+        then all others.
+        """
+        seen = imports.SeenIds()
+        if self._origin.job_id is not None:
+            async for ids in imports.imported_ids(self._tx, self._origin.job_id, self._table):
+                for row_id in ids:
+                    seen.add(row_id, 0)
+                yield await self._stored(ids)
+        async for ids in imports.every_id(self._tx, self._table):
+            new = [row_id for row_id in ids if row_id not in seen]
+            for start in range(0, len(new), _ROWS_AT_ONCE):
+                yield await self._stored(new[start : start + _ROWS_AT_ONCE])
+
+    async def _stored(self, ids: Sequence[str]) -> list[_Stored | None]:
+        rows = await imports.rows(self._tx, self._table, ids)
+        states = await self._tx.query_raw(_STATE.format(table=_PLACES[self._table]), list(ids))
+        by_id = {state["id"]: state for state in states}
+        return [
+            _Stored(
+                {**rows[row_id], "legacy": json.loads(str(rows[row_id]["legacy"] or "{}"))},
+                by_id[row_id]["added"],
+                by_id[row_id]["unchanged"] or False,
+            )
+            if row_id in rows
+            else None
+            for row_id in ids
+        ]
+
+    async def _entries(self) -> AsyncIterator[list[_Stored | None]]:
+        async for page in audit.entries_of(self._tx, _ENTITIES):
+            yield [
+                _Stored(
+                    {**entry, "id": entry["legacy_id"] or str(uuid5(_ENTRIES, str(entry["number"])))},
+                    entry["legacy_id"] is None,
+                    entry["legacy_id"] is not None,
+                )
+                for entry in page
+            ]
+
+    async def _rejects(self) -> AsyncIterator[tuple[int, bytes]]:
+        """Place and line of each row that the import did not take."""
+        if self._origin.job_id is None:
+            return
+        async for page in imports.rejects_of(self._tx, self._origin.job_id, self._table):
+            records = [json.loads(each.record) for each in page]
+            ids = [str(record["id"]) for record in records if isinstance(record, dict) and record.get("id")]
+            here = await imports.existing(self._tx, self._table, ids)
+            for each, record in zip(page, records, strict=True):
+                [place] = _ROW.findall(each.path)
+                if not isinstance(record, dict):
+                    line = f"{str(record).rstrip()}\r\n".encode(errors="backslashreplace")
+                elif (str(record.get("id")) in here) == each.reason.startswith(imports.OLDER_VERSION):
+                    line = csv.line((name, record.get(name)) for name in self._origin.columns)
+                else:
+                    self._position += 1
+                    continue
+                self._count(unusable=1)
+                yield int(place), line
+
+    async def _contents(self, rows: Sequence[_Stored | None]) -> dict[str, files.StoredContent]:
+        if self._table != FILES:
+            return {}
+        return await files.contents_of(self._tx, [str(each.row["id"]) for each in rows if each is not None])
+
+    async def _line(self, stored: _Stored, contents: dict[str, files.StoredContent]) -> bytes:
+        columns = self._origin.columns
+        old = old_row(self._table, self._origin.store, columns, stored.row, unchanged=stored.unchanged)
+        row_id = str(stored.row["id"])
+        if self._table == FILES:
+            await self._copy(row_id, stored.row, old, contents.get(row_id))
+        if old.lost:
+            self._result.inexpressible += 1
+            if len(self._all.first_decided) < NAMED:
+                reason = "; ".join(f"{name}: {why}" for name, why in old.lost.items())
+                self._all.first_decided.append(Told(id=f"{self._table} {row_id}", reason=reason))
+        self._count(
+            unchanged=stored.unchanged,
+            added=stored.added,
+            translated=not stored.unchanged and not stored.added,
+        )
+        return csv.line((name, old.values[name]) for name in columns)
+
+    async def _copy(
+        self, file_id: str, row: dict[str, Any], old: Old, content: files.StoredContent | None
+    ) -> None:
+        """Copy the bytes; a file that has no path yet, or whose path other bytes have, gets one."""
+        column = "storage_path" if "storage_path" in old.values else "file_path"
+        wanted = str(old.values.get(column) or f"{file_id}/{row['filename']}")
+        blocks = None if content is None else await files.content_of(self._context.settings, content)
+        place = None
+        if content is not None and blocks is not None:
+            place = await self._folder.content(wanted, file_id, blocks, content.checksum)
+        if place is None:
+            old.lost["bytes"] = "are missing or damaged in the store of files"
+        if place is not None and (not old.values.get(column) or not wanted.endswith(place)):
+            old.values[column] = place
+
+    def _count(self, **more: int) -> None:
+        self._all.rows += 1
+        self._result.rows += 1
+        for name, number in more.items():
+            for result in (self._all, self._result):
+                setattr(result, name, getattr(result, name) + int(number))
+
+    async def _write(self, file: BinaryIO, lines: Sequence[bytes]) -> None:
+        await asyncio.to_thread(self._folder.write, file, b"".join(lines))
