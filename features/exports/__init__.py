@@ -1,9 +1,8 @@
-"""Exports: the idea bank as a LowDB file, as the old server would have written it.
+"""Exports: the idea bank as a LowDB file, the registry as CSV of its old schema, any list as CSV.
 
-Records that were imported and have not changed since come out to the byte, with everything around them. An
-export is the job `export.lowdb`: one snapshot of the database, streamed to a file that appears only when it
-is complete.
+What was imported and has not changed since comes out as it came. An export is a job (`export.lowdb`,
+`export.registry`, `export.csv`): one snapshot of the database, streamed to a file or folder that appears only
+when it is complete.
 
-Owns the folder `DATA_DIR/exports`; reads through `features.imports.api` and `features.items.api`. Events:
-`export.written`.
+Owns the folder `DATA_DIR/exports`; reads through the `api` of the slices. Events: `export.written`.
 """

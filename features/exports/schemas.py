@@ -32,8 +32,8 @@ class Wanted(Input):
 
     form: Form = Field(
         default="lowdb",
-        description="`lowdb`: the items as a LowDB file; `registry`: a ZIP file with CSV of the old schema and "
-        "the files; `csv`: a list",
+        description="`lowdb`: the items as a LowDB file; `registry`: a ZIP file with CSV of the old schema "
+        "and the files; `csv`: a list",
     )
     list: ListName | None = Field(default=None, description="The list, with `form=csv`")
 

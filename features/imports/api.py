@@ -41,6 +41,7 @@ __all__ = [
     "SeenIds",
     "Store",
     "Table",
+    "columns_of",
     "every_id",
     "existing",
     "imported_ids",

@@ -8,7 +8,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-from core.database.import_table import Row
 from features.imports import api as imports
 from features.imports.api import AUDIT, FILES, IDEAS, SYSTEMS, Store, Table
 
@@ -50,7 +49,7 @@ _FIRST: Final[Words] = {
 }
 _LATER: Final[Words] = {
     (SYSTEMS, "status"): {"degraded": "error", "planned": "unknown"},
-    (IDEAS, "status"): {**_IDEA_STATUS, "triage": "todo", "rejected": "done"},
+    (IDEAS, "status"): {**_IDEA_STATUS, "triage": "todo", "rejected": "backlog"},
     (IDEAS, "priority"): {"critical": "urgent"},
     (IDEAS, "category"): {
         "docs": "content",
@@ -83,45 +82,31 @@ def old_row(
     plain = {name: _plain(table, store, name, row, words) for name in columns}
     if unchanged:
         return Old({**plain, **kept}, {})
-    # What a null link was before the row that it named went is kept; what somebody has emptied is null.
     values = {**plain, **kept}
-    for name in _differing(table, values, row):
-        if name in kept and not (name in _LINKS and row[_here(table, name)] is None):
-            values[name] = plain[name]
-    lost = {
-        name: f"{_text(row[_here(table, name)])} cannot be said there; written as {_text(values[name])}"
-        for name in _differing(table, values, row)
-        if not (name in _LINKS and name in original and values[name] == original[name])
-    }
-    for here in set(_HELD[table]).difference(_here(table, name) for name in columns):
-        if row.get(here) not in (None, [], {}, False, 0):
-            lost[here] = "the old schema has no such column"
+    source = {_here(table, name): name for name in columns}
+    # A link that is null keeps what it was, as an import does that finds nothing there.
+    links = {name for name in _LINKS if name in original and row.get(name) is None}
+    for here in _differing(table, values, row) - links:
+        if here in source:
+            values[source[here]] = plain[source[here]]
+    lost = {}
+    for here in sorted(_differing(table, values, row) - links):
+        name = source.get(here)
+        written = "there is no column for it" if name is None else f"written as {_text(values[name])}"
+        lost[name or here] = f"{_text(row[here])} cannot be said in the old schema; {written}"
     return Old(values, lost)
 
 
-_HELD: Final[Mapping[Table, tuple[str, ...]]] = {
-    SYSTEMS: (
-        *("port", "type", "url", "owner", "version", "metadata", "icon", "color", "host", "last_checked"),
-        "response_time_ms",
-    ),
-    IDEAS: ("system_id", "estimated_hours", "actual_hours", "due_date"),
-    FILES: ("description", "system_id", "is_public", "download_count", "updated_at"),
-    AUDIT: (),
-}
-"""Columns here that not every old schema has."""
-
-
-def _differing(table: Table, values: Mapping[str, object], row: Row | Mapping[str, object]) -> list[str]:
-    """The source's columns of which the importer would make something else than the row says."""
+def _differing(table: Table, values: Mapping[str, object], row: Mapping[str, object]) -> set[str]:
+    """Columns here of which the importer would make something else than the row says."""
     candidate = imports.translate(table, 0, values)
-    if table == SYSTEMS:
-        while candidate.renamed < 2 and candidate.row["name"] != row["name"]:
-            candidate.rename()
-    return [
-        name
-        for name in values
-        if (here := _here(table, name)) in candidate.row and candidate.row[here] != row[here]
-    ]
+    while table == SYSTEMS and candidate.renamed < 2 and candidate.row["name"] != row["name"]:
+        candidate.rename()
+    return {
+        here
+        for here, value in candidate.row.items()
+        if value != row[here] and (here != "updated_at" or here in values)
+    }
 
 
 def _here(table: Table, name: str) -> str:

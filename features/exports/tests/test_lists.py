@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from features.exports.tests.factories import EXPORTS, ended
+from features.exports.tests.factories import EXPORTS, ended, record, stringify
 from tests.fixtures.commands import Handover
 
 LISTS = {
@@ -96,7 +96,16 @@ async def test_what_is_no_list_is_refused(client: httpx.AsyncClient, wanted: dic
     assert "list" in answer.text
 
 
-async def test_commands_write_files_folders_and_standard_output(handover: Handover, tmp_path: Path) -> None:
-    database = handover.services.fresh_database  # type: ignore[attr-defined]
-    assert database
-    await asyncio.sleep(0)
+async def test_a_list_goes_to_a_file_or_to_standard_output(handover: Handover, tmp_path: Path) -> None:
+    source = tmp_path / "library.json"
+    source.write_bytes(stringify({"items": [record(1), record(2)]}))
+    assert (await handover("import", "lowdb", str(source))).code == 0
+    outcome = await handover("export", "csv", "items", "items.csv")
+    assert outcome.code == 0, outcome.err
+    assert "records   2" in outcome.out
+    content = await asyncio.to_thread((tmp_path / "items.csv").read_bytes)
+    assert {row["id"] for row in rows_in(content)} == {"id-1", "id-2"}
+    piped = await handover("export", "csv", "items", "-")
+    assert piped.out.encode() == content
+    refused = await handover("export", "csv", "nothing", "-")
+    assert (refused.code, refused.out) == (2, "")

@@ -28,6 +28,7 @@ from features.imports.tests.registry.factories import (
     idea,
     system,
 )
+from tests.fixtures.commands import Handover
 
 __all__ = ["takeover", "uploads"]
 
@@ -220,3 +221,18 @@ def test_a_folder_that_is_not_empty_is_refused(tmp_path: Path) -> None:
     folder.close()
     assert [path.name for path in (tmp_path / "empty").iterdir()] == ["documentation_ideas.csv"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "full"]
+
+
+async def test_the_command_writes_a_folder_once(handover: Handover, tmp_path: Path, uploads: Path) -> None:
+    folder = export(tmp_path / "old", **later())
+    assert (await handover("import", "questdb", str(folder), "--files", str(uploads))).code == 0
+    outcome = await handover("export", "registry", "back")
+    assert outcome.code == 0, outcome.err
+    assert "documentation_ideas" in outcome.out
+    back = tmp_path / "back"
+    for path in await asyncio.to_thread(lambda: sorted(folder.glob("*.csv"))):
+        assert (back / path.name).read_bytes() == path.read_bytes(), path.name
+    again = await handover("export", "registry", "back")
+    assert again.code == 1
+    assert "back is not empty; name a folder that is empty or does not exist" in again.out + again.err
+    assert [path.name for path in await asyncio.to_thread(lambda: list(tmp_path.glob(".back*")))] == []

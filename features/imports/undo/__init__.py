@@ -1,4 +1,5 @@
-"""Undo of an import: deletes what it inserted, restores what it overwrote.
+"""Undo of an import: deletes what it inserted, restores what it overwrote; all of it, or all but what has
+changed since, with the rows that it needs.
 
 Any table that imports write takes part by three things: its rows name the import that wrote them last
 (`queries.reversal`), its import keeps a page of the ids that each batch wrote and an image of each row
