@@ -41,7 +41,10 @@ class Folder:
         self.bytes = 0
 
     def table(self, table: str) -> BinaryIO:
-        return (self._partial / f"{table}.csv").open("wb", buffering=1 << 20)
+        try:
+            return (self._partial / f"{table}.csv").open("wb", buffering=1 << 20)
+        except OSError as error:
+            raise self._problem(error) from error
 
     def write(self, file: BinaryIO, data: bytes) -> None:
         try:
