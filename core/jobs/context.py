@@ -81,6 +81,10 @@ class JobContext:
         if new_phase or time.monotonic() - self._written_at >= PROGRESS_INTERVAL_S:
             await self._write("phase" if new_phase else "progress")
 
+    async def find(self, job_id: str) -> JobView | None:
+        """Job by id, another one too."""
+        return await queries.get(self.db, job_id)
+
     async def checkpoint(
         self, tx: Database, data: JsonObject, *, done: int | None = None, rejected: int | None = None
     ) -> None:

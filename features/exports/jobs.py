@@ -15,7 +15,7 @@ from core.database.client import Database
 from core.database.transaction import unit_of_work
 from core.jobs import JobContext, JobKind, JsonObject
 from features.exports import service
-from features.exports.lists import list_lines
+from features.exports.lists.content import list_lines
 from features.exports.lowdb.content import Content
 from features.exports.lowdb.target import Target, default_mode
 from features.exports.registry.content import write_registry

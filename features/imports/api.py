@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from core.database.client import Database
 from core.database.import_table import Row
+from core.jobs import JobContext
 from features.imports.lowdb.identifiers import SeenIds
 from features.imports.lowdb.layout import Layout, newest_layout
 from features.imports.lowdb.text import lead_of, margin_of, written
@@ -67,12 +68,12 @@ class Origin(NamedTuple):
     job_id: str | None
 
 
-async def origins(tx: Database) -> dict[Table, Origin]:
+async def origins(context: JobContext, tx: Database) -> dict[Table, Origin]:
     """Origin of each table: its newest finished import from the store that the registry came from last."""
     found: dict[Table, Origin] = {}
     store: Store | None = None
     for job_id in await memory.finished_runs(tx, *KINDS.values()):
-        job = await tx.job.find_unique(where={"id": job_id})
+        job = await context.find(job_id)
         if job is None:
             continue
         arguments = Arguments.model_validate(job.arguments)

@@ -38,7 +38,7 @@ class _Stored(NamedTuple):
 
 async def write_registry(context: JobContext, tx: Database, folder: Folder, result: RegistryResult) -> None:
     """Write the tables into the folder from the one snapshot that `tx` sees, and count in `result`."""
-    for table, origin in (await imports.origins(tx)).items():
+    for table, origin in (await imports.origins(context, tx)).items():
         result.store = origin.store
         await _Table(context, tx, folder, result, table, origin).write()
 

@@ -160,9 +160,9 @@ class Old:
 
     def members(self, column: str) -> dict[str, object] | None:
         found = self._json(column)
+        if isinstance(found, dict) and _is_reordered(found):
+            self.keep(column)
         if found is None or isinstance(found, dict):
-            if isinstance(self._values.get(column), str) and _is_reordered(found):
-                self.keep(column)
             return found
         self.adapt(column)
         return None
@@ -264,11 +264,10 @@ def _spellings(value: object) -> tuple[str, ...]:
 
 
 def _is_reordered(value: object) -> bool:
-    """True if JSONB, which sorts an object's keys by length, then by bytes, has them in another order."""
-    if isinstance(value, dict):
-        keys = [(len(key), key) for key in map(str.encode, value)]
-        return keys != sorted(keys) or any(map(_is_reordered, value.values()))
-    return isinstance(value, list) and any(map(_is_reordered, value))
+    """True if JSONB, which sorts keys by length, then by bytes, has them in another order."""
+    keys = [(len(key), key) for key in map(str.encode, value)] if isinstance(value, dict) else []
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return keys != sorted(keys) or any(map(_is_reordered, parts))
 
 
 def _finer_than_microseconds(value: object) -> bool:
