@@ -52,12 +52,15 @@ def export_registry(
     The bytes of files are in its folder files. The server may run on: the folder is that of one moment.
     """
     from core.console import say_columns
+    from features.exports.schemas import RegistryResult
+    from features.imports.api import TABLES
 
     job = asyncio.run(_export(ctx.obj, "registry", None, folder, ("store", *_ROWS, "bytes")))
-    tables = (job.result or {}).get("tables")
-    if isinstance(tables, dict):
-        figures = [(table, *(f"{counts[name]:,}" for name in _ROWS)) for table, counts in tables.items()]  # type: ignore[index, call-overload]
-        say_columns([("table", *_ROWS), *figures])
+    if job.state == "succeeded":
+        tables = RegistryResult.model_validate(job.result).tables
+        figures = [[f"{getattr(tables[table], name):,}" for name in _ROWS] for table in TABLES]
+        rows = zip(TABLES, figures, strict=True)
+        say_columns([("table", *_ROWS), *((table, *counts) for table, counts in rows)])
     _end(job)
 
 
@@ -91,7 +94,6 @@ async def _export(
     from features.exports.service import accept, finished_file
 
     wanted = Wanted.model_validate({"form": form, "list": name})
-
     if file is None:
         console.out.stderr = True  # what goes to standard output is the file and nothing else
     async with command_context(features) as here:

@@ -31,10 +31,11 @@ async def trail(client: httpx.AsyncClient, **wanted: str) -> list[dict[str, Any]
 async def test_an_entry_says_what_it_said(
     takeover: Takeover, client: httpx.AsyncClient, tmp_path: Path
 ) -> None:
+    changes = '{"title":{"old":"a","new":"b"},"n":18446744073709551616}'
     row = entry(
         id="e1",
         entity_id="i",
-        changes='{"title":{"old":"a","new":"b"},"n":18446744073709551616}',
+        changes=changes,
         ts="2024-05-01T12:00:00.123456Z",
         trace="t-1",
     )
@@ -53,7 +54,7 @@ async def test_an_entry_says_what_it_said(
         "takenOver": {
             "id": "e1",
             "fields": {"user_agent": "Firefox", "trace": "t-1"},
-            "original": {"ts": "2024-05-01T12:00:00.123456Z", "action": "update"},
+            "original": {"ts": "2024-05-01T12:00:00.123456Z", "action": "update", "changes": changes},
         },
         "changes": {"title": {"old": "a", "new": "b"}, "n": 18446744073709551616},
     }
