@@ -3,6 +3,7 @@
 from core.feature import Feature
 from features.exports.jobs import CSV, LOWDB, REGISTRY
 from features.exports.router import router
+from features.exports.schemas import Form, ListName
 
 feature = Feature(
     name="exports",
@@ -10,4 +11,5 @@ feature = Feature(
     router=router,
     jobs=(LOWDB, REGISTRY, CSV),
     admin=True,
+    enumerations={"ExportForm": Form, "ExportList": ListName},
 )
