@@ -1,6 +1,5 @@
 """Declarations of tables that imports fill in whole batches, and what became of a batch."""
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -26,20 +25,29 @@ another one of that id.
 
 @dataclass(frozen=True, slots=True)
 class ImportTable:
-    """A table with `id`, `import_job_id`, `import_version`, `updated_at`, a column `version` that counts a
-    row's changes, and the given columns, `id` first.
+    """A table with `import_job_id` and the given columns, whose first one is the row's key. `entity` names
+    its rows in the import journal and the audit trail; writes to it invalidate the cache's `tags`.
 
+    `version`: the column that counts a row's changes, beside `import_version` and `updated_at`; None: rows
+    are only ever added, in the source's order. `parents`: the tables of the rows that a column refers to.
     `merged`: what an overwritten row gets in a column, as SQL with `excluded`; otherwise what the source
     says. `incidental`: columns that two sides never say alike, so that rows agree without them (the time of a
     change, what a check measured). `unique`: columns of which no two rows may say the same.
     """
 
     name: str
+    entity: str
+    tags: tuple[str, ...]
     columns: Mapping[str, Kind]
-    version: str = "row_version"
+    version: str | None = "row_version"
+    parents: Mapping[str, str] = field(default_factory=dict)
     merged: Mapping[str, str] = field(default_factory=dict)
     incidental: Collection[str] = ()
     unique: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return next(iter(self.columns))
 
     @property
     def counters(self) -> tuple[str, ...]:
@@ -48,10 +56,13 @@ class ImportTable:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The result of a batch. `kept` rows were stored already and were not compared."""
+    """The result of a batch. `written`: ids of its inserted and updated rows, None when that is all of it;
+    `kept` rows were stored already and were not compared.
+    """
 
-    inserted: list[str] = field(default_factory=list)
+    inserted: int = 0
     updated: list[str] = field(default_factory=list)
+    written: list[str] | None = field(default_factory=list)
     unchanged: int = 0
     kept: int = 0
 
@@ -69,8 +80,3 @@ class Difference:
     import_job_id: str | None
     version: int | None
     import_version: int | None
-
-
-def line_of_json(row: Row) -> bytes:
-    """The row as a batch has it in its array: one line, UTF-8."""
-    return json.dumps(row, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()

@@ -25,7 +25,7 @@ from features.audit.schemas import (
 )
 from features.audit.sql.export import entries_of
 from features.audit.sql.recent import find_recent
-from features.audit.sql.takeover import TAKEOVER, TakenOverEntries
+from features.audit.sql.takeover import TAKEOVER
 
 __all__ = [
     "AUDIT_TAGS",
@@ -36,7 +36,6 @@ __all__ = [
     "AuditRecord",
     "Author",
     "JsonValue",
-    "TakenOverEntries",
     "Trace",
     "TraceKind",
     "deleted_since",

@@ -23,6 +23,7 @@ from features.demo.registry.history import Story
 from features.demo.registry.tables import FILES, id_of, table
 from features.files import api as files
 from features.ideas import api as ideas
+from features.imports import api as imports
 from features.items import api as items
 from features.systems import api as systems
 
@@ -76,7 +77,7 @@ async def _others(
     """True if there are rows that are not the demo's; files belong to it if its ideas are stored."""
     own_systems = await systems.names_of(db, _ids(of_systems))
     own_ideas = await ideas.titles_of(db, _ids(of_ideas))
-    own_items = await items.existing_ids(db, _ids(of_items))
+    own_items = await imports.ITEMS.existing(db, _ids(of_items))
     return (
         (await systems.statistics(db)).total > len(own_systems)
         or (await ideas.statistics(db)).total > len(own_ideas)
@@ -110,11 +111,11 @@ async def _load_ideas(tx: Database, stories: Sequence[Story]) -> frozenset[str]:
 
 
 async def _load_items(tx: Database, stories: Sequence[Story]) -> frozenset[str]:
-    added = frozenset(_ids(stories)) - frozenset(await items.existing_ids(tx, _ids(stories)))
+    added = frozenset(_ids(stories)) - frozenset(await imports.ITEMS.existing(tx, _ids(stories)))
     rows = [
-        orjson.Fragment(items.LegacyItem.parse(story.today).row()) for story in stories if story.id in added
+        orjson.Fragment(imports.LegacyItem.parse(story.today).row()) for story in stories if story.id in added
     ]
-    await items.load_rows(tx, orjson.dumps(rows).decode(), _SOURCE, "skip")
+    await imports.ITEMS.load(tx, orjson.dumps(rows).decode(), _SOURCE, overwrite=False)
     await _tell(tx, _ITEM, stories, added)
     return added
 

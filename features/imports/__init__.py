@@ -6,6 +6,10 @@ whole source and validates every record before anything is written, load writes 
 together with the checkpoint, verify compares the table with the source row by row, report stores the result.
 Records that cannot be taken over are kept with their reasons.
 
-Owns the tables `import_*` and the folder `DATA_DIR/imports`; rows are written through the `api` of the slice
-that owns them. Events: `import.preflight_done`, `import.loaded`, `import.verified`.
+Sources (`lowdb`, `registry`) give records to a validator for each kind; from there on all is one `pipeline`,
+over the tables that slices declare in their `api` as an `ImportTable`, and the journal of what each import
+did. Another table of an old store is one declaration in its source's list of targets.
+
+Owns the tables `import_*` and the folder `DATA_DIR/imports`. Events: `import.preflight_done`,
+`import.loaded`, `import.verified`.
 """

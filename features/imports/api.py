@@ -1,5 +1,5 @@
-"""Imports as exports see them: what the newest import of each source found, and the words and formats of the
-old services.
+"""Imports as others see them: what the newest import of each source found, records of the old services, and
+their words and formats. `ITEMS` is the table of items as imports know it.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -8,41 +8,44 @@ from typing import Final, NamedTuple
 from core.database.client import Database
 from core.database.import_table import Row
 from core.jobs import JobContext
-from features.imports.lowdb.identifiers import SeenIds
+from features.imports.lowdb.item import LegacyItem
 from features.imports.lowdb.layout import Layout, newest_layout
+from features.imports.lowdb.source import ITEMS
 from features.imports.lowdb.text import lead_of, margin_of, written
-from features.imports.queries import memory
+from features.imports.pipeline.identifiers import SeenIds
+from features.imports.queries import journal
+from features.imports.queries.digests import digest_of
 from features.imports.queries.rejects import rejects_after
 from features.imports.registry.columns import columns_of
-from features.imports.registry.schemas import (
+from features.imports.registry.tables import (
     AUDIT,
     FILES,
     IDEAS,
     KINDS,
     SYSTEMS,
     TABLES,
-    Arguments,
-    Store,
-    Table,
+    TARGETS,
+    translate,
 )
-from features.imports.registry.tables import TARGETS
-from features.imports.registry.translate import translate
-from features.imports.schemas import Entry, Reject
+from features.imports.schemas import Entry, RegistryArguments, Reject, Store, Table
 
 __all__ = [
     "AUDIT",
     "FILES",
     "IDEAS",
+    "ITEMS",
     "SYSTEMS",
     "TABLES",
     "Entry",
     "Layout",
+    "LegacyItem",
     "Origin",
     "Reject",
     "SeenIds",
     "Store",
     "Table",
     "columns_of",
+    "digest_of",
     "every_id",
     "existing",
     "imported_ids",
@@ -50,6 +53,7 @@ __all__ = [
     "margin_of",
     "newest_layout",
     "origins",
+    "records",
     "rejects_of",
     "rows",
     "translate",
@@ -72,11 +76,11 @@ async def origins(context: JobContext, tx: Database) -> dict[Table, Origin]:
     """Origin of each table: its newest finished import from the store that the registry came from last."""
     found: dict[Table, Origin] = {}
     store: Store | None = None
-    for job_id in await memory.finished_runs(tx, *KINDS.values()):
+    for job_id in await journal.finished_runs(tx, *KINDS):
         job = await context.find(job_id)
         if job is None:
             continue
-        arguments = Arguments.model_validate(job.arguments)
+        arguments = RegistryArguments.model_validate(job.arguments)
         store = store or arguments.store
         for table, columns in arguments.columns.items():
             if arguments.store == store:
@@ -87,7 +91,7 @@ async def origins(context: JobContext, tx: Database) -> dict[Table, Origin]:
 
 async def imported_ids(db: Database, job_id: str, table: Table) -> AsyncIterator[list[str]]:
     """Batches of the ids that the import accepted, in the source's order."""
-    async for page in memory.pages(db, job_id, TARGETS[table].entity):
+    async for page in journal.pages(db, job_id, TARGETS[table].rows.declared.entity):
         yield [entry[0] for entry in page.entries if entry[0] is not None]
 
 
@@ -101,14 +105,19 @@ async def rejects_of(db: Database, job_id: str, table: Table) -> AsyncIterator[l
 
 async def rows(db: Database, table: Table, ids: Sequence[str]) -> dict[str, Row]:
     """Rows among these that are stored, by id."""
-    return await TARGETS[table].takeover.rows(db, ids)
+    return await TARGETS[table].rows.rows(db, ids)
 
 
 async def existing(db: Database, table: Table, ids: Sequence[str]) -> frozenset[str]:
-    return frozenset(await TARGETS[table].takeover.existing(db, ids, None))
+    return frozenset(await TARGETS[table].rows.existing(db, ids, None))
 
 
 async def every_id(db: Database, table: Table) -> AsyncIterator[list[str]]:
     """Batches of all stored ids, in their order."""
-    async for ids in TARGETS[table].takeover.every_id(db):
+    async for ids in TARGETS[table].rows.every_id(db):
         yield ids
+
+
+async def records(db: Database, ids: Sequence[str]) -> dict[str, LegacyItem]:
+    """Items in the form of the old service, by id; those that do not exist are left out."""
+    return {item.id: item for item in map(LegacyItem.of, await ITEMS.parts(db, ids))}

@@ -57,14 +57,8 @@ class TooManyRejects(Invalid):
     code = "imports.too_many_rejects"
 
 
-class ItemsExist(Conflict):
-    """`on_conflict=fail` and at least one id is already in the table."""
-
-    code = "imports.items_exist"
-
-
 class RowsExist(Conflict):
-    """`on_conflict=fail` and at least one row of the registry is already there."""
+    """`on_conflict=fail` and at least one row is already there."""
 
     code = "imports.rows_exist"
 

@@ -2,12 +2,11 @@
 
 from core.feature import Feature
 from features.imports.jobs import LOWDB
-from features.imports.registry.run import REGISTRY
+from features.imports.registry.jobs import REGISTRY
 from features.imports.router import router
-from features.imports.schemas import ImportSource
+from features.imports.schemas import ImportSource, OnConflict
 from features.imports.undo import contents
 from features.imports.undo.run import UNDO
-from features.items.api import OnConflict
 
 feature = Feature(
     name="imports",

@@ -1,6 +1,8 @@
-"""Options, arguments, checkpoints and results of imports."""
+"""Options, arguments, checkpoints and results of imports, whatever their source."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel, ValidationInfo, field_validator
@@ -10,7 +12,6 @@ from core.http.request.fields import is_none
 from core.http.request.input import DIGITS_ALONE, Input
 from core.http.request.timestamps import Timestamp
 from core.jobs import JobState
-from features.items.api import OnConflict
 
 KIND: Final = "import.lowdb"
 NDJSON: Final = "application/x-ndjson"
@@ -33,14 +34,28 @@ def remembered(entity: str) -> str:
 
 
 SAMPLES: Final = 20
-"""Upper bound of the conflicts and vanished records that are named."""
+"""Upper bound of the rejects, conflicts and vanished records that are named."""
 
-KINDS: Final = (KIND, "import.questdb", "import.postgres")
-"""Kinds of all jobs that may reject records."""
+SOURCES: Final[dict[str, str]] = {"lowdb": KIND, "questdb": "import.questdb", "postgres": "import.postgres"}
+"""Kinds of all jobs that may reject records, by the source's name."""
 
-Source = Literal["lowdb"]
 ImportSource = Literal["lowdb", "questdb", "postgres"]
+Store = Literal["questdb-1", "questdb-2", "postgres"]
+"""Schemas of the old registry, oldest first."""
+Table = Literal[
+    "documentation_systems", "documentation_ideas", "documentation_files", "documentation_audit_log"
+]
+OnConflict = Literal["skip", "overwrite", "fail"]
 Phase = Literal["preflight", "load", "verify", "report"]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What people call a source, its records, and the rows that they become."""
+
+    source: str
+    records: str
+    rows: str
 
 
 class Choices(Input):
@@ -72,7 +87,7 @@ class Choices(Input):
 
 
 class Options(Choices):
-    source: Source
+    source: Literal["lowdb"]
 
 
 class OptionsForm(Options):
@@ -81,17 +96,44 @@ class OptionsForm(Options):
     model_config = ConfigDict(extra="forbid")
 
 
-class Arguments(Options):
-    """Arguments of the job. `path` is the caller's own file; None means the upload in the job's folder.
+class RegistryOptions(Choices):
+    """Options for an old registry. `files`: folder of the files' bytes. Superseded rows are no rejects."""
+
+    source: Literal["questdb", "postgres"]
+    files: Path | None = None
+
+
+class Arguments(Choices):
+    """Arguments of the job. `filename` names the source for people, without any password."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+
+    source: str
+    filename: str
+
+
+class LowDbArguments(Arguments):
+    """`path` is the caller's own file; None means the upload in the job's folder.
 
     `sha256` is that of the upload; a file of the caller's is hashed when it is first read.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
-
-    filename: str
     path: str | None = None
     sha256: str | None = None
+
+
+class RegistryArguments(Arguments):
+    """`captured` is the SHA-256 of each table's capture; the tables that the source lacks are `absent`.
+    `columns` are those of each table, `unknown` the ones among them that its schema does not have: they stay
+    in `legacy`.
+    """
+
+    files: Path | None = None
+    store: Store
+    columns: dict[Table, list[str]]
+    unknown: dict[str, list[str]] = Field(default_factory=dict)
+    captured: dict[Table, str]
+    absent: list[Table] = Field(default_factory=list)
 
 
 class Told(BaseModel):
@@ -132,65 +174,6 @@ class Changes(BaseModel):
     def with_vanished(self, ids: Sequence[str]) -> "Changes":
         first = [*self.first_vanished, *ids][:SAMPLES]
         return self.model_copy(update={"vanished": self.vanished + len(ids), "first_vanished": first})
-
-
-class Findings(BaseModel):
-    """Findings of preflight. `existing`: number of ids that are stored already, counted for dry runs only."""
-
-    model_config = ConfigDict(frozen=True)
-
-    sha256: str
-    bytes: int
-    records: int
-    rejected: int
-    list_name: str
-    ignored: list[str]
-    seconds: float
-    spool_sha256: str = ""
-    rejects_sha256: str = ""
-    existing: int = 0
-    changes: Changes | None = None
-
-    @property
-    def accepted(self) -> int:
-        return self.records - self.rejected
-
-
-class Checkpoint(BaseModel):
-    """Point from which a load resumes: offsets into the spools, and counts of the rows before them.
-
-    `position` counts the records before the offset, usable or not, `pieces` those of the text around them,
-    `remembered` those that only earlier sources had.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    findings: Findings
-    rejects_offset: int = 0
-    offset: int = 0
-    position: int = 0
-    pieces: int = 0
-    remembered: int = 0
-    changes: Changes | None = None
-    done: int = 0
-    imported: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    kept: int = 0
-    seconds: float = 0
-
-
-class Checked(BaseModel):
-    """Outcome of verify. `kept`: rows that this import left alone and that differ. `changed_since`: rows that
-    somebody changed after they were loaded.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    verified: int
-    kept: int
-    changed_since: int
-    seconds: float
 
 
 class RejectedField(BaseModel):
@@ -246,38 +229,6 @@ class Sample(BaseModel):
 
     path: str
     reason: str
-
-
-class Result(BaseModel):
-    """Result of the job. A dry run counts what would be imported and what exists, and shows the first
-    rejects.
-
-    `kept` rows were stored before and were left alone; `differing` ones among them say something else than
-    the source. `unchanged` ones were identical. `seconds` and `rowsPerSecond` are by phase.
-    """
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
-
-    dry_run: bool
-    on_conflict: OnConflict
-    filename: str
-    sha256: str
-    bytes: int
-    records: int
-    rejected: int
-    imported: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    kept: int = 0
-    differing: int = 0
-    verified: int = 0
-    changed_since: int = 0
-    existing: int | None = None
-    ignored: list[str] = []
-    since_last: Changes | None = None
-    rejects: list[Sample] | None = None
-    seconds: dict[Phase, float] = {}
-    rows_per_second: dict[Phase, int] = {}
 
 
 class Import(BaseModel):

@@ -19,13 +19,14 @@ from core.jobs import JobNotFound, Jobs, JobState, JobView
 from core.settings import Settings
 from features.imports import queries
 from features.imports.errors import ImportNotFound, SourceUnavailable, UploadInvalid, UploadTooLarge
-from features.imports.queries import memory
-from features.imports.schemas import KIND, KINDS, Arguments, Import, Options, OptionsForm, Reject
+from features.imports.queries import journal
+from features.imports.schemas import KIND, SOURCES, Import, LowDbArguments, Options, OptionsForm, Reject
 from features.imports.settings import ImportSettings
 from features.imports.storage.folders import Folders
 from features.imports.storage.upload import receive
 from features.jobs.api import list_page
 
+IMPORTS: Final = tuple(SOURCES.values())
 _UNFINISHED: Final[tuple[JobState, ...]] = ("queued", "running")
 
 log = structlog.get_logger(__name__)
@@ -53,7 +54,7 @@ async def accept_upload(
     async with folders.incoming() as folder:
         upload = await receive(headers.get("content-type", ""), body, folder, limit=limit)
         options = _options(upload.fields)
-        arguments = Arguments(**options.model_dump(), filename=upload.filename, sha256=upload.sha256)
+        arguments = LowDbArguments(**options.model_dump(), filename=upload.filename, sha256=upload.sha256)
 
         async def work(tx: Database) -> JobView:
             nonlocal folder
@@ -73,7 +74,7 @@ async def accept_file(
     """Enqueue the import of a file that stays where it is and is only read."""
     path = await asyncio.to_thread(_existing_file, path)
     await sweep(jobs, settings)
-    arguments = Arguments(**options.model_dump(), filename=path.name, path=str(path))
+    arguments = LowDbArguments(**options.model_dump(), filename=path.name, path=str(path))
     return await _enqueue(db, jobs, arguments, actor)
 
 
@@ -94,8 +95,8 @@ async def list_imports(
     db: Database, jobs: Jobs, *, limit: int, offset: int, cursor: str | None
 ) -> ListEnvelope[Import]:
     """Page of imports, newest first, dry runs and those that failed too."""
-    page = await list_page(jobs, ("imports",), kind=KINDS, limit=limit, offset=offset, cursor=cursor)
-    kept = await memory.existing(db, [job.id for job in page.jobs])
+    page = await list_page(jobs, ("imports",), kind=IMPORTS, limit=limit, offset=offset, cursor=cursor)
+    kept = await journal.existing(db, [job.id for job in page.jobs])
     shown = [_shown(job, kept) for job in page.jobs]
     return listed(shown, total=page.total, next_cursor=page.next_cursor)
 
@@ -127,7 +128,7 @@ async def rejects_of(db: Database, jobs: Jobs, job_id: str) -> AsyncIterator[byt
         job = await jobs.get(job_id)
     except JobNotFound:
         raise ImportNotFound(f"Import with id {job_id} not found") from None
-    if job.kind not in KINDS:
+    if job.kind not in IMPORTS:
         raise ImportNotFound(f"Import with id {job_id} not found")
     return _lines(db, job.id, await queries.rejects_after(db, job.id, -1))
 
@@ -143,7 +144,7 @@ def _line(reject: Reject) -> bytes:
     return b'%b,"record":%b}\n' % (rest[:-1], reject.record.encode())
 
 
-async def _enqueue(db: Database, jobs: Jobs, arguments: Arguments, actor: Author) -> JobView:
+async def _enqueue(db: Database, jobs: Jobs, arguments: LowDbArguments, actor: Author) -> JobView:
     stored = arguments.model_dump(by_alias=True, exclude_none=True, mode="json")
     return await jobs.enqueue(db, KIND, stored, actor)
 

@@ -1,6 +1,5 @@
 """Requests and responses of items, and the frozen values that pass between the slice's modules."""
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -25,7 +24,6 @@ Category = Literal[
 ]
 Priority = Literal["low", "medium", "high", "critical"]
 Status = Literal["new", "review", "in-progress", "completed", "rejected"]
-OnConflict = Literal["skip", "overwrite", "fail"]
 
 
 Title = Annotated[NotBlank, Field(max_length=TITLE_LENGTH)]
@@ -123,16 +121,3 @@ class ItemQuery(ItemFilter):
     limit: Limit | None = None
     offset: Offset = 0
     cursor: Cursor | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LoadCounts:
-    """Counts of a loaded batch. `kept` rows were stored already and were not compared; `written` are the ids
-    of the inserted and updated ones, None when that is all of the batch.
-    """
-
-    inserted: int
-    updated: int
-    unchanged: int
-    kept: int
-    written: list[str] | None

@@ -7,7 +7,6 @@ from typing import Final
 from core.database.client import Database
 from features.exports.schemas import NAMED, Result, Told
 from features.imports import api as imports
-from features.items import api as items
 
 _SPACE: Final = " \t\n\r"
 _ITEMS_AT_ONCE: Final = 500
@@ -42,7 +41,7 @@ class Content:
         yield self._left_after(None)
         async for page in self._layout.pages(self._tx):
             yield await self._page(page)
-        async for ids in items.every_id(self._tx):
+        async for ids in imports.ITEMS.every_id(self._tx):
             new = [item_id for item_id in ids if item_id not in self._seen]
             for start in range(0, len(new), _ITEMS_AT_ONCE):
                 yield await self._added(new[start : start + _ITEMS_AT_ONCE])
@@ -63,7 +62,7 @@ class Content:
         """
         leftovers = await self._layout.leftovers(self._tx)
         ids = [each.id for each in leftovers if each.id is not None]
-        settled = set(await items.existing_ids(self._tx, ids)) if ids else set()
+        settled = set(await imports.ITEMS.existing(self._tx, ids)) if ids else set()
         if ids:
             async for page in self._layout.pages(self._tx):
                 settled.update(entry[0] for entry in page if entry[0] is not None)
@@ -75,7 +74,7 @@ class Content:
         parts: list[str] = []
         for start in range(0, len(page), _ITEMS_AT_ONCE):
             entries = page[start : start + _ITEMS_AT_ONCE]
-            stored = await items.records(self._tx, [entry[0] for entry in entries if entry[0] is not None])
+            stored = await imports.records(self._tx, [entry[0] for entry in entries if entry[0] is not None])
             changed = await self._changed_and_unusable(entries, stored)
             for entry in entries:
                 text = self._text(entry, stored, changed)
@@ -95,7 +94,7 @@ class Content:
         return lead if "," in lead else f",{lead}"
 
     async def _changed_and_unusable(
-        self, entries: Sequence[imports.Entry], stored: dict[str, items.LegacyItem]
+        self, entries: Sequence[imports.Entry], stored: dict[str, imports.LegacyItem]
     ) -> frozenset[str]:
         """Ids whose records could not be taken over and whose items have changed here, without ids that the
         file has in a usable record elsewhere.
@@ -106,10 +105,10 @@ class Content:
         if self._usable is None:
             self._usable = await self._layout.ids(self._tx)
         wanted = [item_id for item_id in unusable if item_id not in self._usable]
-        return frozenset(await items.changed_here(self._tx, wanted))
+        return frozenset(await imports.ITEMS.changed_here(self._tx, wanted))
 
     def _text(
-        self, entry: imports.Entry, stored: dict[str, items.LegacyItem], changed: frozenset[str]
+        self, entry: imports.Entry, stored: dict[str, imports.LegacyItem], changed: frozenset[str]
     ) -> str | None:
         """Text of a record, None if its item was deleted."""
         item_id, digest, text, _ = entry
@@ -120,14 +119,14 @@ class Content:
         if item is None:
             self._result.removed += 1
             return None
-        if items.canonical_digest(item.row()) == digest:
+        if imports.digest_of(item.row()) == digest:
             self._result.unchanged += 1
             return text or imports.written(item, self._margin)
         self._result.changed += 1
         return imports.written(item, self._margin, text)
 
     def _unusable(
-        self, item_id: str | None, text: str, stored: dict[str, items.LegacyItem], changed: frozenset[str]
+        self, item_id: str | None, text: str, stored: dict[str, imports.LegacyItem], changed: frozenset[str]
     ) -> str:
         if item_id not in stored or self._usable is None or item_id in self._usable:
             self._result.unusable += 1
@@ -155,7 +154,7 @@ class Content:
 
     async def _added(self, ids: Sequence[str]) -> str:
         parts: list[str] = []
-        stored = await items.records(self._tx, ids)
+        stored = await imports.records(self._tx, ids)
         for item_id in ids:
             first = self._result.records == 0
             parts += (

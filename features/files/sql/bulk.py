@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from core.database.import_table import ImportTable, Kind
+from features.files.cache import FILE_TAGS
 
 _TAKEN: Final[Mapping[str, Kind]] = {
     "id": "text",
@@ -26,7 +27,10 @@ _TAKEN: Final[Mapping[str, Kind]] = {
 
 TAKEOVER: Final = ImportTable(
     "files",
+    "file",
+    FILE_TAGS,
     _TAKEN,
+    parents={"idea_id": "ideas", "system_id": "systems"},
     merged={
         "object_key": "CASE WHEN files.checksum = excluded.checksum THEN files.object_key "
         "ELSE excluded.object_key END",

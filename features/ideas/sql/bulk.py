@@ -9,6 +9,7 @@ import orjson
 from core.database.client import Database
 from core.database.import_table import ImportTable, Kind
 from core.database.transaction import unaudited
+from features.ideas.cache import BULK_TAGS
 from features.ideas.schemas import Idea
 
 STORED_TITLE_LENGTH: Final = 255
@@ -43,7 +44,14 @@ _TAKEN: Final[Mapping[str, Kind]] = {
     "legacy": "verbatim",
 }
 
-TAKEOVER: Final = ImportTable("ideas", _TAKEN, incidental=("completed_at", "updated_at", "legacy"))
+TAKEOVER: Final = ImportTable(
+    "ideas",
+    "idea",
+    BULK_TAGS,
+    _TAKEN,
+    parents={"system_id": "systems"},
+    incidental=("completed_at", "updated_at", "legacy"),
+)
 
 _COLUMNS: Final = (
     "id, title, description, status, category, priority, tags, system_id, assigned_to, created_by, "

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from core.command import Features
     from core.feature import Feature
     from core.jobs import JobView
-    from features.imports.lowdb.comparison import Compared
+    from features.imports.pipeline.comparison import Compared
 
 LowDbFile = Annotated[
     Path, typer.Argument(help="The LowDB file: a JSON object with a list of items, or a bare list.")
@@ -142,7 +142,10 @@ def verify_lowdb(file: LowDbFile) -> None:
 async def _verify(file: Path) -> "Compared":
     from core.command import command_context
     from features.imports.commands.shown import show_difference
-    from features.imports.lowdb.comparison import compare_file
+    from features.imports.lowdb.source import LowDbSource
+    from features.imports.pipeline.comparison import compare
+    from features.imports.schemas import LowDbArguments
 
+    source = LowDbSource(LowDbArguments(source="lowdb", filename=file.name, path=str(file)), file.parent)
     async with command_context(list) as here:
-        return await compare_file(here.db, file, lambda each: show_difference(each, "file"))
+        return await compare(here.db, source, lambda each: show_difference(each, "file"))

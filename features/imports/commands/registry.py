@@ -8,6 +8,7 @@ import typer
 
 from core.choices import one_of
 from features.imports.commands.options import (
+    Conflict,
     DryRun,
     MaxRejects,
     OnConflict,
@@ -20,8 +21,8 @@ from features.imports.commands.options import (
 if TYPE_CHECKING:
     from core.command import Features
     from core.jobs import JobView
-    from features.imports.lowdb.comparison import Compared
-    from features.imports.registry.schemas import Options, Table
+    from features.imports.pipeline.comparison import Compared
+    from features.imports.schemas import RegistryOptions, Table
 
 Store = Literal["questdb", "postgres"]
 FilesFolder = Annotated[
@@ -61,21 +62,7 @@ def questdb(
     With --since-last a row that has changed both in the source and here is a conflict: it is named and left
     alone. So are rows that have vanished from the source.
     """
-    from features.imports.registry.schemas import Options
-
-    one_way(on_conflict, since_last=since_last)
-    _run(
-        ctx.obj,
-        source,
-        Options(
-            source="questdb",
-            dry_run=dry_run,
-            on_conflict=on_conflict,
-            max_rejects=max_rejects,
-            files=files,
-            since_last=since_last,
-        ),
-    )
+    _run(ctx.obj, source, "questdb", files, dry_run, on_conflict, max_rejects, since_last)
 
 
 @imports.command("postgres")
@@ -93,21 +80,7 @@ def postgres(
     All tables are read in one snapshot. `?schema=NAME` names another schema. For the rest see
     `handover import questdb --help`.
     """
-    from features.imports.registry.schemas import Options
-
-    one_way(on_conflict, since_last=since_last)
-    _run(
-        ctx.obj,
-        url,
-        Options(
-            source="postgres",
-            dry_run=dry_run,
-            on_conflict=on_conflict,
-            max_rejects=max_rejects,
-            files=files,
-            since_last=since_last,
-        ),
-    )
+    _run(ctx.obj, url, "postgres", files, dry_run, on_conflict, max_rejects, since_last)
 
 
 @verification.command("registry")
@@ -139,24 +112,43 @@ def verify(
 async def _verify(source: str, files: Path | None, store: Store | None) -> "tuple[Compared, list[Table]]":
     from core.command import command_context
     from features.imports.commands.shown import show_difference
-    from features.imports.registry.comparison import compare_registry
+    from features.imports.registry.accept import compare_registry
     from features.imports.registry.live import guessed_source
-    from features.imports.registry.schemas import Options
+    from features.imports.schemas import RegistryOptions
 
-    options = Options(source=store or guessed_source(source), files=files)
+    options = RegistryOptions(source=store or guessed_source(source), files=files)
     async with command_context(list) as here:
         return await compare_registry(
             here.db, here.settings, source, options, lambda each: show_difference(each, "source")
         )
 
 
-def _run(features: "Features", source: str, options: "Options") -> None:
+def _run(
+    features: "Features",
+    source: str,
+    store: Store,
+    files: Path | None,
+    dry_run: bool,
+    on_conflict: Conflict,
+    max_rejects: int | None,
+    since_last: bool,
+) -> None:
     from features.imports.commands.shown import end_with
+    from features.imports.schemas import RegistryOptions
 
+    one_way(on_conflict, since_last=since_last)
+    options = RegistryOptions(
+        source=store,
+        files=files,
+        dry_run=dry_run,
+        on_conflict=on_conflict,
+        max_rejects=max_rejects,
+        since_last=since_last,
+    )
     end_with(asyncio.run(_import(features, source, options)))
 
 
-async def _import(features: "Features", source: str, options: "Options") -> "JobView":
+async def _import(features: "Features", source: str, options: "RegistryOptions") -> "JobView":
     from core import console
     from core.command import command_context
     from features.imports.commands.shown import clear_the_way, show_summary

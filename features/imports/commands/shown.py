@@ -7,7 +7,7 @@ from core.command import CommandContext, Features
 from core.console import COLOURS, list_of, out, run_shown, say, say_columns, show_each, show_more, words
 from core.feature import kinds_of
 from core.jobs import JobConflict, Jobs, JobView, JsonObject
-from features.imports.lowdb.comparison import Compared, Difference
+from features.imports.pipeline.comparison import Compared, Difference
 
 _SHOWN_CHARACTERS = 60
 _ALIKE_CHARACTERS = 20

@@ -1,1 +1,3 @@
-"""LowDB format: reader of the file, validation of its records, and the spool between preflight and load."""
+"""The LowDB file as a source: its reader, the records of the old service and their validator, and the JSON
+that the old server wrote.
+"""

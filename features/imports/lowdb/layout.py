@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from core.database.client import Database
 from features.imports import queries
-from features.imports.lowdb.identifiers import SeenIds
-from features.imports.lowdb.judge import identifier_of
 from features.imports.lowdb.text import EMPTY_HEAD, EMPTY_TAIL
-from features.imports.queries import memory
+from features.imports.lowdb.validator import identifier_of
+from features.imports.pipeline.identifiers import SeenIds
+from features.imports.queries import journal
 from features.imports.schemas import ENTITY, KIND, Entry
 
 
@@ -35,12 +35,12 @@ class Layout:
         if self.job_id is None:
             yield EMPTY_HEAD
             return
-        async for page in memory.pages(db, self.job_id, "head"):
+        async for page in journal.pages(db, self.job_id, "head"):
             yield page.content
 
     async def pages(self, db: Database) -> AsyncIterator[list[Entry]]:
         if self.job_id is not None:
-            async for page in memory.pages(db, self.job_id, ENTITY):
+            async for page in journal.pages(db, self.job_id, ENTITY):
                 yield page.entries
 
     async def ids(self, db: Database) -> SeenIds:
@@ -57,7 +57,7 @@ class Layout:
         if self.job_id is None:
             yield EMPTY_TAIL
             return
-        async for page in memory.pages(db, self.job_id, "tail"):
+        async for page in journal.pages(db, self.job_id, "tail"):
             yield page.content
 
     async def leftovers(self, db: Database) -> list[Leftover]:
@@ -74,18 +74,18 @@ class Layout:
 
 
 async def newest_layout(db: Database) -> Layout:
-    runs = await memory.finished_runs(db, KIND)
+    runs = await journal.finished_runs(db, KIND)
     return Layout(runs[0] if runs else None)
 
 
 async def _leftover(db: Database, job_id: str, position: int) -> Leftover:
-    page = await memory.page_at(db, job_id, ENTITY, position)
+    page = await journal.page_at(db, job_id, ENTITY, position)
     text = page.entries[position - page.number][2] or ""
     entries = page.entries[: position - page.number]
     while (
         after := next((entry[0] for entry in reversed(entries) if entry[0]), None)
     ) is None and page.number:
-        page = await memory.page_at(db, job_id, ENTITY, page.number - 1)
+        page = await journal.page_at(db, job_id, ENTITY, page.number - 1)
         entries = page.entries
     return Leftover(text, identifier_of(_value_of(text)), after)
 

@@ -11,19 +11,9 @@ from typing import Final
 
 import orjson
 
-from features.items.api import LegacyItem
+from features.imports.lowdb.item import FIELDS as KEYS
+from features.imports.lowdb.item import LegacyItem
 
-KEYS: Final = (
-    "id",
-    "title",
-    "description",
-    "category",
-    "priority",
-    "status",
-    "tags",
-    "createdAt",
-    "updatedAt",
-)
 EMPTY_HEAD: Final = '{\n  "items": ['
 EMPTY_TAIL: Final = "]\n}"
 

@@ -1,71 +1,97 @@
-"""Digest of a row, computed alike by Python and PostgreSQL: SHA-256 of every column as `length:text` (length
-in Unicode code points, `-` for null, lists preceded by their number), so that no two different rows share a
-text.
+"""Rows as imports hand them on: one line of JSON each, whose SHA-256 PostgreSQL computes alike from its own
+columns, so that only differing rows are sent.
+
+A line is an array: first the texts of all columns but lists, null for none, then each list of texts. No two
+different rows share a line.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
+
+import orjson
 
 from core.database.import_table import Kind, Row, Value
 
+Columns = Mapping[str, Kind]
 NOT_DIGESTED: Final[frozenset[Kind]] = frozenset({"counter", "key"})
 
 
-def digest_of(row: Row, columns: Mapping[str, Kind]) -> str:
-    """SHA-256 of these columns, but counters and keys, as hexadecimal."""
-    text = "".join(text_of(row[name], kind) for name, kind in columns.items() if kind not in NOT_DIGESTED)
-    return hashlib.sha256(text.encode()).hexdigest()
+def encode(row: Row, columns: Columns) -> bytes:
+    """The row's line."""
+    texts = [text_of(row[name], kind) for name, kind in columns.items() if kind != "texts"]
+    return orjson.dumps([texts, *(row[name] for name, kind in columns.items() if kind == "texts")])
 
 
-def digest_sql(table: str, columns: Mapping[str, Kind]) -> str:
-    """The same of a row of the table, in SQL."""
-    parts = (_digested(f"{table}.{name}", kind) for name, kind in columns.items() if kind not in NOT_DIGESTED)
-    return f"encode(sha256(convert_to({' || '.join(parts)}, 'UTF8')), 'hex')"
+def decode(parts: Sequence[Sequence[Any]], columns: Columns) -> dict[str, Value]:
+    """The row of a parsed line."""
+    texts, lists = iter(parts[0]), iter(parts[1:])
+    return {
+        name: list(next(lists)) if kind == "texts" else _value(next(texts), kind)
+        for name, kind in columns.items()
+    }
 
 
-def value_sql(column: str, kind: Kind) -> str:
-    """SQL of a column's value in the form of `Row`, for JSON."""
-    return _text_sql(column, kind) if kind in ("moment", "verbatim") else column
+def digest_of(line: bytes) -> str:
+    return hashlib.sha256(line).hexdigest()
 
 
-def _measured(text: str) -> str:
-    return f"length({text}) || ':' || {text}"
+def former_digest(row: Row, columns: Columns) -> str:
+    """Digest of the registry's rows in journals of versions before lines: each text behind its length."""
+
+    def measured(name: str, kind: Kind) -> str:
+        value = row[name]
+        if isinstance(value, list):
+            return f"{len(value)}[{''.join(f'{len(each)}:{each}' for each in value)}"
+        return "-" if (text := text_of(value, kind)) is None else f"{len(text)}:{text}"
+
+    texts = (measured(name, kind) for name, kind in columns.items() if kind not in NOT_DIGESTED)
+    return hashlib.sha256("".join(texts).encode()).hexdigest()
 
 
-def _digested(column: str, kind: Kind) -> str:
-    if kind == "texts":
-        each = _measured("entry")
-        return (
-            f"cardinality({column}) || '[' || coalesce((SELECT string_agg({each}, '' ORDER BY place) "
-            f"FROM unnest({column}) WITH ORDINALITY AS entries(entry, place)), '')"
-        )
-    return f"coalesce({_measured(_text_sql(column, kind))}, '-')"
+def line_sql(table: str, columns: Collection[tuple[str, Kind]]) -> str:
+    """Text of the line of these columns, in SQL."""
+    texts = ", ".join(_text_sql(f"{table}.{name}", kind) for name, kind in columns if kind != "texts")
+    lists = "".join(f" || ',' || to_json({table}.{name})::text" for name, kind in columns if kind == "texts")
+    return f"'[' || to_json(ARRAY[{texts}])::text{lists} || ']'"
+
+
+def digest_sql(table: str, columns: Columns, aside: Collection[str] = ()) -> str:
+    """Digest of a stored row without the columns `aside`, counters and keys, in SQL."""
+    digested = [each for each in columns.items() if each[1] not in NOT_DIGESTED and each[0] not in aside]
+    return f"encode(sha256(convert_to({line_sql(table, digested)}, 'UTF8')), 'hex')"
 
 
 def _text_sql(column: str, kind: Kind) -> str:
     if kind == "moment":
         return f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')"""
-    return column if kind == "text" else f"{column}::text"
+    return column if kind in ("text", "key") else f"{column}::text"
 
 
-def text_of(value: Value, kind: Kind) -> str:
+def text_of(value: Value, kind: Kind) -> str | None:
     """Text of one column's value."""
-    if isinstance(value, list):
-        return f"{len(value)}[{''.join([f'{len(each)}:{each}' for each in value])}"
-    if value is None:
-        return "-"
+    if value is None or isinstance(value, str):
+        return value
+    if kind in ("object", "texts"):
+        return jsonb_text(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
+
+
+def _value(text: str | None, kind: Kind) -> Value:
+    if text is None:
+        return None
+    if kind in ("integer", "counter"):
+        return int(text)
+    if kind == "real":
+        return float(text)
     if kind == "object":
-        text = jsonb_text(value)
-    elif isinstance(value, bool):
-        text = "true" if value else "false"
-    elif isinstance(value, float):
-        text = repr(value).removesuffix(".0")
-    else:
-        text = str(value)
-    return f"{len(text)}:{text}"
+        found: Value = json.loads(text)
+        return found
+    return text == "true" if kind == "flag" else text
 
 
 def jsonb_text(value: object) -> str:

@@ -47,7 +47,7 @@ class ReversibleTable:
 
     def __init__(self, declared: ImportTable) -> None:
         self.name = table = declared.name
-        self._unique, version = declared.unique, declared.version
+        self._unique, version = declared.unique, str(declared.version)
         held = f"SELECT * FROM {table} WHERE id = ANY({{}}::text[]) ORDER BY id FOR UPDATE"
         self._before = f"SELECT id, row_to_json(held)::text AS row FROM ({held.format('$1')}) AS held"
         aside = ", ".join((version, "import_job_id", "import_version", "updated_at", *declared.counters))

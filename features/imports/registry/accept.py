@@ -12,11 +12,14 @@ from core.database.transaction import unit_of_work
 from core.jobs import Jobs, JobView
 from core.settings import Settings
 from features.imports.errors import SourceUnavailable
-from features.imports.registry.captured import Capture
+from features.imports.pipeline.comparison import Compared, Difference, compare
+from features.imports.registry.capture import Capture
 from features.imports.registry.columns import recognized, unknown
 from features.imports.registry.exported import capture_csv, tables_in
 from features.imports.registry.live import capture_live, is_url, label_of
-from features.imports.registry.schemas import KINDS, TABLES, Arguments, Options, Table
+from features.imports.registry.source import RegistrySource
+from features.imports.registry.tables import TABLES
+from features.imports.schemas import SOURCES, RegistryArguments, RegistryOptions, Table
 from features.imports.service import sweep
 from features.imports.storage.folders import Folders
 
@@ -32,7 +35,7 @@ async def accept_registry(
     settings: Settings,
     actor: Author,
     source: str,
-    options: Options,
+    options: RegistryOptions,
     tell: Tell = lambda table, rows: None,
 ) -> JobView:
     """Capture `source`, a folder of CSV files or a postgresql:// URL, and enqueue its import. Whatever goes
@@ -41,7 +44,7 @@ async def accept_registry(
     Only a person at a terminal may name a source: the URL is connected to from here, wherever it leads. It is
     not stored. Raises JobConflict while another import has not ended.
     """
-    kind = KINDS[options.source]
+    kind = SOURCES[options.source]
     await jobs.raise_if_taken(kind)
     await sweep(jobs, settings)
     folders = Folders(settings.data_dir)
@@ -60,7 +63,24 @@ async def accept_registry(
     return job
 
 
-async def capture(folder: Path, source: str, options: Options, tell: Tell) -> Arguments:
+async def compare_registry(
+    db: Database,
+    settings: Settings,
+    source: str,
+    options: RegistryOptions,
+    tell: Callable[[Difference], None],
+    tell_captured: Tell = lambda table, rows: None,
+) -> tuple[Compared, list[Table]]:
+    """Comparison of the source with the tables here. Also returns the tables that the source lacks, which are
+    not compared. Raises as `capture` does.
+    """
+    async with Folders(settings.data_dir).incoming() as folder:
+        arguments = await capture(folder, source, options, tell_captured)
+        compared = await compare(db, RegistrySource(arguments, folder, settings), tell)
+        return compared, arguments.absent
+
+
+async def capture(folder: Path, source: str, options: RegistryOptions, tell: Tell) -> RegistryArguments:
     """Capture the source into the folder, with a digest of each table, and recognize its schema."""
     if options.files is not None:
         files = await asyncio.to_thread(_existing_folder, options.files)
@@ -80,7 +100,7 @@ async def capture(folder: Path, source: str, options: Options, tell: Tell) -> Ar
         for each in captures.values():
             each.close()
     columns = {table: captures[table].columns for table in digests}
-    return Arguments(
+    return RegistryArguments(
         **options.model_dump(),
         filename=filename,
         store=recognized(options.source, columns),
@@ -92,7 +112,7 @@ async def capture(folder: Path, source: str, options: Options, tell: Tell) -> Ar
 
 
 async def _capture(
-    source: str, options: Options, begin: Callable[[Table], Capture], tell: Tell
+    source: str, options: RegistryOptions, begin: Callable[[Table], Capture], tell: Tell
 ) -> tuple[str, list[Table]]:
     """Label of the source for people, and the tables that it lacks."""
     if is_url(source):

@@ -8,7 +8,7 @@ opened from the folder before it, and a symbolic link is never followed.
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -62,6 +62,13 @@ class ContentFolder:
             os.close(file)
             raise NoContent("is not a regular file")
         return os.fdopen(file, "rb")
+
+
+def open_content(folder: ContentFolder, values: Mapping[str, object]) -> BinaryIO:
+    """Open the bytes of a file by the path and name in the old row. Raises NoContent."""
+    path = values.get("storage_path") or values.get("file_path")
+    name = values.get("stored_name") or values.get("filename")
+    return folder.open(None if path is None else str(path), None if name is None else str(name))
 
 
 def _open_at(folder: int, name: str, flags: int) -> int:

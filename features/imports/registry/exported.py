@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from features.imports.errors import SourceMalformed, SourceUnavailable
-from features.imports.registry.captured import LARGEST_ROW, Capture
-from features.imports.registry.schemas import TABLES, Table
+from features.imports.registry.capture import LARGEST_ROW, Capture
+from features.imports.registry.tables import TABLES
+from features.imports.schemas import Table
 
 _CELL: Final = re.compile(r'(?:"((?:[^"]|"")*+)"|([^",\r\n]*+))(,|\r?\n?\Z)')
 _TELL_EVERY: Final = 1000

@@ -14,15 +14,16 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import asyncpg
 
 from features.imports.errors import SourceMalformed, SourceUnavailable
-from features.imports.registry.captured import Capture
+from features.imports.registry.capture import Capture
 from features.imports.registry.columns import designated
-from features.imports.registry.schemas import AUDIT, TABLES, Source, Table
+from features.imports.registry.tables import AUDIT, TABLES
+from features.imports.schemas import Table
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -60,7 +61,7 @@ def is_url(source: str) -> bool:
     return source.startswith(("postgresql://", "postgres://"))
 
 
-def guessed_source(source: str) -> Source:
+def guessed_source(source: str) -> Literal["questdb", "postgres"]:
     """Kind of a source, guessed from a folder or URL. Raises SourceUnavailable."""
     try:
         return "postgres" if is_url(source) and urlsplit(source).port != _QUESTDB_PORT else "questdb"
@@ -79,7 +80,7 @@ def label_of(url: str) -> str:
     return f"{host or 'localhost'}{port}{parts.path.rstrip('/')}"[:200]
 
 
-async def capture_live(source: Source, url: str, begin: Begin, tell: Tell) -> list[Table]:
+async def capture_live(source: str, url: str, begin: Begin, tell: Tell) -> list[Table]:
     """Capture the tables that exist and return those that do not. Raises SourceUnavailable."""
     async with _connected(source, url) as connection:
         if source == "postgres":
@@ -185,7 +186,7 @@ def _plain(value: object) -> object:
 
 
 @asynccontextmanager
-async def _connected(source: Source, url: str) -> AsyncIterator[Connection]:
+async def _connected(source: str, url: str) -> AsyncIterator[Connection]:
     label = label_of(url)
     try:
         connection = await asyncpg.connect(

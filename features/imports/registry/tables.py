@@ -1,78 +1,109 @@
-"""Tables that an old registry is imported into: how each is written, verified and taken back."""
+"""Tables of the old registry, each one declaration: its columns, their translation, and the table here that
+its rows go to.
+"""
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
 
-import orjson
-
+from core.database.import_table import ImportTable, Value
 from features.audit import api as audit
 from features.files import api as files
 from features.ideas import api as ideas
-from features.imports.lowdb.spool import NEW, UNCHANGED, Line, joined
-from features.imports.queries.bulk import BulkTable
-from features.imports.queries.reversal import ReversibleTable
-from features.imports.registry.schemas import AUDIT, FILES, IDEAS, SYSTEMS, Table
+from features.imports.pipeline.source import Target
+from features.imports.registry.translate import Candidate, entry_row, file_row, idea_row, system_row
+from features.imports.registry.values import Old
+from features.imports.schemas import SOURCES, Table
 from features.systems import api as systems
 
-Takeover: TypeAlias = BulkTable | audit.TakenOverEntries
+KINDS: Final = (SOURCES["questdb"], SOURCES["postgres"])
+SYSTEMS: Final = "documentation_systems"
+IDEAS: Final = "documentation_ideas"
+FILES: Final = "documentation_files"
+AUDIT: Final = "documentation_audit_log"
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """Table of an import. `entity` names it in manifest chunks, images and audit entries; writes to it
-    invalidate `tags`. Without a `reversal` its rows stay when the import is taken back.
+class LegacyTable:
+    """Table of the old registry. `first` and `later` are its columns in the first schema and in the later
+    ones, with those that it cannot be without. Values of columns here that a source without them cannot know
+    (`unsure`) stay as they are.
     """
 
-    entity: str
-    takeover: Takeover
-    reversal: ReversibleTable | None
-    tags: tuple[str, ...]
+    target: ImportTable
+    translate: Callable[[Old], dict[str, Value]]
+    first: Mapping[str, bool]
+    later: Mapping[str, bool]
+    unsure: frozenset[str] = frozenset()
 
 
-TARGETS: Final[dict[Table, Target]] = {
-    SYSTEMS: Target(
-        systems.ENTITY,
-        BulkTable(systems.TAKEOVER),
-        ReversibleTable(systems.TAKEOVER),
-        (*systems.SYSTEM_TAGS, *systems.LIST_TAGS),
+def _columns(names: str) -> dict[str, bool]:
+    """Columns by name; True for required ones, which have a mark."""
+    return {name.rstrip("!"): name.endswith("!") for name in names.split()}
+
+
+_LOG: Final = _columns(
+    "id! entity_type! entity_id! action! user_id changes ip_address user_agent ts created_at"
+)
+LEGACY: Final[dict[Table, LegacyTable]] = {
+    SYSTEMS: LegacyTable(
+        systems.TAKEOVER,
+        system_row,
+        _columns("id! name! description status! port host url icon color tags created_at updated_at ts"),
+        _columns(
+            "id! name! description type url status! last_checked response_time_ms version owner tags "
+            "metadata icon color host port created_by created_at updated_at designated_timestamp"
+        ),
+        frozenset(
+            {
+                *("port", "type", "owner", "version", "metadata", "icon", "color", "host", "last_checked"),
+                "response_time_ms",
+            }
+        ),
     ),
-    IDEAS: Target(ideas.ENTITY, BulkTable(ideas.TAKEOVER), ReversibleTable(ideas.TAKEOVER), ideas.BULK_TAGS),
-    FILES: Target(files.ENTITY, BulkTable(files.TAKEOVER), ReversibleTable(files.TAKEOVER), files.FILE_TAGS),
-    AUDIT: Target(audit.ENTITY, audit.TAKEOVER, None, audit.AUDIT_TAGS),
-}
-"""Targets in the order in which they are written, and their rows locked."""
-
-_NOT_IN_EVERY_SCHEMA: Final[Mapping[Table, frozenset[str]]] = {
-    SYSTEMS: frozenset(
-        {
-            *("port", "type", "owner", "version", "metadata", "icon", "color", "host", "last_checked"),
-            "response_time_ms",
-        }
+    IDEAS: LegacyTable(
+        ideas.TAKEOVER,
+        idea_row,
+        _columns(
+            "id! title! description status! category! priority! tags created_by assigned_to created_at "
+            "updated_at completed_at ts"
+        ),
+        _columns(
+            "id! title! description status! category! priority! assigned_to created_by system_id tags "
+            "estimated_hours actual_hours due_date created_at updated_at completed_at designated_timestamp"
+        ),
+        frozenset({"system_id", "estimated_hours", "actual_hours", "due_date"}),
     ),
-    IDEAS: frozenset({"system_id", "estimated_hours", "actual_hours", "due_date"}),
-    FILES: frozenset({"description", "system_id", "is_public", "download_count"}),
-    AUDIT: frozenset(),
+    FILES: LegacyTable(
+        files.TAKEOVER,
+        file_row,
+        _columns(
+            "id! idea_id original_name! stored_name! size mime_type storage_path! checksum uploaded_by "
+            "uploaded_at ts"
+        ),
+        _columns(
+            "id! filename! original_name! mime_type size_bytes file_path! description idea_id system_id "
+            "uploaded_by is_public download_count checksum created_at updated_at designated_timestamp"
+        ),
+        frozenset({"description", "system_id", "is_public", "download_count"}),
+    ),
+    AUDIT: LegacyTable(audit.TAKEOVER, entry_row, _LOG, _LOG),
 }
+"""Tables in the order in which they are written, and their rows locked: each refers only to those before."""
+
+TABLES: Final[tuple[Table, ...]] = tuple(LEGACY)
+TARGETS: Final[dict[str, Target]] = {table: Target.of(each.target) for table, each in LEGACY.items()}
+BY_NAME: Final[Mapping[str, Table]] = {each.target.name: table for table, each in LEGACY.items()}
+"""Tables by the name of those that their rows go to."""
 
 
-def takeover_of(table: Table, columns: Collection[str]) -> Takeover:
-    """Takeover of a source with these columns: values that it cannot know stay as they are."""
-    return TARGETS[table].takeover.without(_NOT_IN_EVERY_SCHEMA[table].difference(columns))
+def target_of(table: Table, columns: Collection[str]) -> Target:
+    """Target of a source with these columns."""
+    target = TARGETS[table]
+    return replace(target, rows=target.rows.without(LEGACY[table].unsure.difference(columns)))
 
 
-def asked(takeover: Takeover, lines: Iterable[Line], *, since_last: bool) -> str:
-    """Argument of `Takeover.verdicts` for the lines of a spool. Unless only changes since the last import are
-    wanted, only whole rows agree.
-    """
-    return joined(
-        b'{"id":%b,"digest":"%b","content":"%b","known":%b,"moved":%b}'
-        % (
-            line.id,
-            line.rest,
-            takeover.content_digest(orjson.loads(line.row)).encode() if since_last else b"",
-            b"true" if line.kind != NEW else b"false",
-            b"true" if line.kind != UNCHANGED else b"false",
-        )
-        for line in lines
-    )
+def translate(table: Table, position: int, values: Mapping[str, object]) -> Candidate:
+    """Candidate made of an old row; if it cannot be a row, `old` has the faults."""
+    old = Old(values)
+    return Candidate(position, values, old, LEGACY[table].translate(old))

@@ -3,7 +3,7 @@
 The words and their translations are those of the three schemas that the old services had.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, get_args
 
@@ -11,7 +11,6 @@ from core.database.import_table import Value
 from features.audit import api as audit
 from features.files import api as files
 from features.ideas import api as ideas
-from features.imports.registry.schemas import AUDIT, FILES, IDEAS, SYSTEMS, Table
 from features.imports.registry.values import Old
 from features.systems import api as systems
 
@@ -61,7 +60,7 @@ class Candidate:
 
     @property
     def id(self) -> str:
-        return str(self.row["id"])
+        return str(next(iter(self.row.values())))
 
     def unlink(self, column: str) -> None:
         """Remove a link to a row that does not exist; the id that it named stays in `legacy`."""
@@ -81,13 +80,7 @@ class Candidate:
         return {**self.row, "legacy": self.old.legacy()}
 
 
-def translate(table: Table, position: int, values: Mapping[str, object]) -> Candidate:
-    """Candidate made of an old row; if it cannot be a row, `old` has the faults."""
-    old = Old(values)
-    return Candidate(position, values, old, _ROWS[table](old))
-
-
-def _system(old: Old) -> dict[str, Value]:
+def system_row(old: Old) -> dict[str, Value]:
     return {
         "id": old.text("id", most=systems.ID_LENGTH, required=True),
         "name": old.text("name", most=systems.STORED_NAME_LENGTH, required=True),
@@ -109,7 +102,7 @@ def _system(old: Old) -> dict[str, Value]:
     }
 
 
-def _idea(old: Old) -> dict[str, Value]:
+def idea_row(old: Old) -> dict[str, Value]:
     low, high = _HOURS
     row: dict[str, Value] = {
         "id": old.text("id", most=ideas.ID_LENGTH, required=True),
@@ -138,7 +131,7 @@ def _idea(old: Old) -> dict[str, Value]:
     return row
 
 
-def _file(old: Old) -> dict[str, Value]:
+def file_row(old: Old) -> dict[str, Value]:
     """Row of a file without what only its bytes can tell: type, size, checksum, object key."""
     column = "stored_name" if "stored_name" in old else "filename"
     sent = old.text("original_name", most=files.ORIGINAL_LENGTH)
@@ -167,7 +160,7 @@ def _file(old: Old) -> dict[str, Value]:
     }
 
 
-def _entry(old: Old) -> dict[str, Value]:
+def entry_row(old: Old) -> dict[str, Value]:
     """Entry of the audit log. Its changes stay as they are; `user_agent` has no column here."""
     column = "ts" if "ts" in old else "created_at"
     at = old.moment(column)
@@ -177,7 +170,7 @@ def _entry(old: Old) -> dict[str, Value]:
     if actor is None:
         old.keep("user_id")
     return {
-        "id": old.text("id", most=_ENTITY_ID_LENGTH, required=True),
+        "legacy_id": old.text("id", most=_ENTITY_ID_LENGTH, required=True),
         "entity": old.text("entity_type", most=_ENTITY_LENGTH, required=True),
         "entity_id": old.text("entity_id", most=_ENTITY_ID_LENGTH, required=True),
         "action": old.word("action", (), ACTION, default=None),
@@ -206,11 +199,3 @@ def _url(old: Old) -> str | None:
         old.adapt("url")
         return None
     return url
-
-
-_ROWS: Final[Mapping[Table, Callable[[Old], dict[str, Value]]]] = {
-    SYSTEMS: _system,
-    IDEAS: _idea,
-    FILES: _file,
-    AUDIT: _entry,
-}

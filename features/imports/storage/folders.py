@@ -104,7 +104,11 @@ def storing(work: Callable[[], T]) -> T:
     try:
         return work()
     except OSError as error:
-        raise StorageUnavailable(f"Imports cannot be stored: {os.strerror(error.errno or 0)}") from error
+        raise unstorable(error) from error
+
+
+def unstorable(error: OSError) -> StorageUnavailable:
+    return StorageUnavailable(f"Imports cannot be stored: {os.strerror(error.errno or 0)}")
 
 
 def private(path: str, flags: int) -> int:

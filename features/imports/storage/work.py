@@ -9,7 +9,7 @@ from core.database.client import Database
 from core.database.transaction import unit_of_work
 from core.errors import Unavailable
 from core.jobs import JobContext, JobInterrupted, JsonObject, LeaseLost
-from features.imports.queries import memory
+from features.imports.queries import journal
 from features.imports.storage.folders import Folders
 
 _RESULT: Final = "result"
@@ -40,7 +40,7 @@ async def close(context: JobContext, result: JsonObject) -> None:
     """Finish the run and store its result in the checkpoint: a resumed job only returns it."""
 
     async def work(tx: Database) -> None:
-        await memory.finish_run(tx, context.job.id)
+        await journal.finish_run(tx, context.job.id)
         await context.checkpoint(tx, {_RESULT: result})
 
     await unit_of_work(context.db, work)

@@ -87,6 +87,22 @@ def record(**changes: object) -> Record:
     return {name: value for name, value in whole.items() if value is not ...}
 
 
+def legacy_record(**changes: object) -> Record:
+    """A valid record of the old service."""
+    return {
+        "id": "1",
+        "title": "Otimizar queries SQL",
+        "description": "Melhorar a performance",
+        "category": "banco-dados",
+        "priority": "critical",
+        "status": "review",
+        "tags": ["performance"],
+        "createdAt": "2025-10-23T22:46:19.745Z",
+        "updatedAt": None,
+        **changes,
+    }
+
+
 def many(count: int, seed: int = 1) -> list[Record]:
     """Records as a real file has them, the same for the same seed."""
     chance = random.Random(seed)

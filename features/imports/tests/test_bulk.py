@@ -9,16 +9,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.database.client import Database
-from core.database.import_table import ImportTable, Row, line_of_json
+from core.database.import_table import ImportTable, Row
 from core.database.transaction import unit_of_work
 from features.imports.errors import SomebodyWasQuicker
+from features.imports.lowdb.item import LegacyItem
 from features.imports.queries.bulk import BulkTable
-from features.imports.queries.digests import jsonb_text
+from features.imports.queries.digests import digest_of, jsonb_text
+from features.imports.tests.factories import FIVE
 from tests.fixtures.database import Connection
 
 TABLE: Final = BulkTable(
     ImportTable(
         "systems",
+        "system",
+        ("systems",),
         {
             "id": "text",
             "name": "text",
@@ -65,8 +69,13 @@ def row(**changes: object) -> Row:
     }
 
 
+def pairs(*rows: Row) -> str:
+    lines = [TABLE.line(each) for each in rows]
+    return f"[{b','.join(TABLE.pair(TABLE.digest(line).encode(), line) for line in lines).decode()}]"
+
+
 def batch(*rows: Row) -> str:
-    return f"[{b','.join(map(line_of_json, rows)).decode()}]"
+    return f"[{b','.join(map(TABLE.line, rows)).decode()}]"
 
 
 @given(
@@ -92,9 +101,9 @@ def batch(*rows: Row) -> str:
 async def test_both_digests_agree(db: Database, rows: list[Row]) -> None:
     job_id = str(uuid4())
     written = await TABLE.load(db, batch(*rows), job_id, overwrite=False)
-    assert len(written.inserted) == len(rows)
-    assert await TABLE.compare(db, [(TABLE.digest(each), each) for each in rows]) == []
-    stored = await TABLE.rows(db, written.inserted)
+    assert (written.inserted, written.written) == (len(rows), None)
+    assert await TABLE.compare(db, pairs(*rows)) == []
+    stored = await TABLE.rows(db, [str(each["id"]) for each in rows])
     assert [TABLE.differing(each, stored[str(each["id"])]) for each in rows] == [[]] * len(rows)
     again = await TABLE.load(db, batch(*rows), job_id, overwrite=True)
     assert (again.updated, again.unchanged) == ([], len(rows))
@@ -118,14 +127,14 @@ async def test_every_column_counts(column: str, value: object, db: Database) -> 
     known, changed = row(id="a", name="A"), row(id="a", name="A", **{column: value})
     job_id = str(uuid4())
     await TABLE.load(db, batch(known), job_id, overwrite=False)
-    [difference] = await TABLE.compare(db, [(TABLE.digest(changed), changed)])
+    [difference] = await TABLE.compare(db, pairs(changed))
     assert (difference.id, difference.missing, difference.import_job_id) == ("a", False, job_id)
     assert (difference.version, difference.import_version) == (1, 1)
     written = await TABLE.load(db, batch(changed), job_id, overwrite=True)
     assert written.updated == ["a"]
-    assert await TABLE.compare(db, [(TABLE.digest(changed), changed)]) == []
+    assert await TABLE.compare(db, pairs(changed)) == []
     missing = row(id="b")
-    [difference] = await TABLE.compare(db, [(TABLE.digest(missing), missing)])
+    [difference] = await TABLE.compare(db, pairs(missing))
     assert difference.missing
 
 
@@ -165,9 +174,25 @@ async def test_what_becomes_of_a_row_when_its_source_is_read_again(
     if here == "edited":
         await connection.execute("UPDATE systems SET url = 'edited', row_version = row_version + 1")
     now = row(id="a", name="A", **there)
-    digests = {"digest": TABLE.digest(now), "content": TABLE.content_digest(now)}
-    entry = {"id": "a", **digests, "known": known, "moved": moved}
+    line = TABLE.line(now)
+    digests = {"digest": TABLE.digest(line), "content": TABLE.content_digest(line)}
+    entry = {"id": "a", **digests, "base": "that of the last time" if known else None, "moved": moved}
     assert await TABLE.verdicts(db, json.dumps([entry])) == {"a": verdict}
+
+
+def test_digests_are_those_of_journals_that_exist() -> None:
+    """Changed ones would make every record of the next pass a changed one."""
+    whole = row(
+        id="s", name='Café "1"', tags=["a", "bé"], metadata={"b": 1.5, "aa": [None, True]}, response_time_ms=7
+    )
+    line = TABLE.line({**whole, "legacy": '{"x":1}'})
+    assert TABLE.digest(line) == "7e5c486e9db1c50883cf4e140d192b07fa59807077e3a7b05895774ced72793e"
+    assert TABLE.former_digest(line) == "669e50b0ff118a72fbe2be5db0b5549f65511c7023285d13cf32eab750b758fc"
+    items = [digest_of(LegacyItem.parse(dict(each)).row()) for each in FIVE[:2]]
+    assert items == [
+        "b443d1308bd48b84fd12017b8f655e80d394880aa8f09d256a0112d681bbe315",
+        "be5ba15cd847399ec9b83b52a130e933d2623ee9b88366fd319976a66203f2d0",
+    ]
 
 
 async def test_lists_and_texts_cannot_be_mistaken_for_each_other() -> None:
@@ -175,7 +200,7 @@ async def test_lists_and_texts_cannot_be_mistaken_for_each_other() -> None:
         row(id="a", name="n", tags=tags, url=url)
         for tags, url in ((["a", "b"], None), (["ab"], None), (["a"], "b"), ([], "ab"), (["a:1"], None))
     ]
-    assert len({TABLE.digest(each) for each in rows}) == len(rows)
+    assert len({TABLE.digest(TABLE.line(each)) for each in rows}) == len(rows)
 
 
 async def test_a_name_that_somebody_took_is_told(db: Database, connection: Connection) -> None:

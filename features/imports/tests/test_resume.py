@@ -106,7 +106,7 @@ def interrupt(running_app: RunningApp, held_at: Held, sql: "asyncpg.Connection",
         assert await sql.fetchval("SELECT state FROM jobs") == "queued"
         # Batches that were being written are committed or not: all are places to go on from.
         assert 0 < await sql.fetchval("SELECT count(*) FROM items") < 100
-        assert (folder / "records.spool").exists()
+        assert (folder / "items.spool").exists()
         return Interrupted(job_id, source, folder)
 
     return stop_in_the_middle
@@ -130,7 +130,7 @@ async def test_an_import_goes_on_after_a_shutdown(interrupt: Interrupt, running_
 async def test_a_lost_or_damaged_spool_is_made_again(interrupt: Interrupt, running_app: RunningApp) -> None:
     stopped = await interrupt()
     (stopped.folder / "rejects.spool").unlink()
-    spool = stopped.folder / "records.spool"
+    spool = stopped.folder / "items.spool"
     spool.write_bytes(spool.read_bytes()[:-100])
     job = await resumed(running_app, stopped)
     assert job["result"]["imported"] == job["result"]["verified"] == 100

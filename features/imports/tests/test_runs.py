@@ -1,4 +1,4 @@
-"""Records that are judged many at once are judged as they are one by one."""
+"""Records that are validated many at once are validated as they are one by one."""
 
 import json
 from collections.abc import Sequence
@@ -8,12 +8,13 @@ from typing import Final
 import pytest
 
 from features.imports.errors import SourceMalformed
-from features.imports.lowdb import judge as lowdb_judge
 from features.imports.lowdb import reader
-from features.imports.lowdb.identifiers import SeenIds
-from features.imports.lowdb.judge import Judge
+from features.imports.lowdb import validator as lowdb_validator
 from features.imports.lowdb.reader import LowDbReader
-from features.imports.lowdb.spool import SpoolWriter
+from features.imports.lowdb.validator import ItemValidator
+from features.imports.pipeline.identifiers import SeenIds
+from features.imports.pipeline.spool import SpoolWriter
+from features.imports.pipeline.validator import Rejects, Sink
 from features.imports.tests.factories import FIVE, Record, lowdb, many, write
 
 COUNT: Final = 60
@@ -77,29 +78,31 @@ def laid_out(records: Sequence[Record], margin: str) -> bytes:
     return json.dumps(records, ensure_ascii=False, indent=2).encode() if margin == "  " else lowdb(records)
 
 
-def judged(folder: Path, content: bytes) -> tuple[object, ...]:
-    """Everything that a judge leaves behind, or where and why it stopped."""
+def validated(folder: Path, content: bytes) -> tuple[object, ...]:
+    """Everything that a validator leaves behind, or where and why it stopped."""
     folder.mkdir()
     good, bad = folder / "good", folder / "bad"
-    judge = Judge(write(folder, content), records=SpoolWriter(good, 1), rejects=SpoolWriter(bad, 1))
+    sink = Sink(Rejects(SpoolWriter(bad, 1)), spool := SpoolWriter(good, 1))
     ids: list[str] = []
-    try:
-        while not (found := judge.step()).ended:
-            ids += found.ids
-    except SourceMalformed as error:
-        return error.message, judge.records, judge.rejected, judge.samples
-    else:
-        findings = judge.findings(0, None).model_copy(update={"seconds": 0})
-        return findings, [*ids, *found.ids], judge.samples, good.read_bytes(), bad.read_bytes()
-    finally:
-        judge.close()
+    ended = False
+    with write(folder, content).open("rb") as file:
+        validator = ItemValidator(file, len(content), sink)
+        try:
+            while not ended:
+                found, ended = validator.step()
+                ids += found.ids
+        except SourceMalformed as error:
+            return error.message, validator.records, validator.rejected, sink.rejects.samples
+    spool.finish(), sink.rejects.finish()
+    counts = validator.records, validator.rejected, validator.reader.sha256, validator.reader.ignored
+    return counts, ids, sink.rejects.samples, good.read_bytes(), bad.read_bytes()
 
 
 def both_ways(folder: Path, content: bytes, monkeypatch: pytest.MonkeyPatch) -> tuple[object, ...]:
     monkeypatch.setattr(reader, "RUN_CHARACTERS", 0)
-    one_by_one = judged(folder / "one by one", content)
+    one_by_one = validated(folder / "one by one", content)
     monkeypatch.setattr(reader, "RUN_CHARACTERS", SOME_RECORDS)
-    assert judged(folder / "at once", content) == one_by_one
+    assert validated(folder / "at once", content) == one_by_one
     return one_by_one
 
 
@@ -118,7 +121,7 @@ def stepped_over(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.mark.parametrize("margin", MARGINS)
-def test_most_of_a_file_is_judged_at_once(
+def test_most_of_a_file_is_validated_at_once(
     tmp_path: Path, margin: str, stepped_over: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     records = many(COUNT)
@@ -187,13 +190,15 @@ def test_another_list_of_good_records_behind(
     assert sum(stepped_over) > 0
 
 
-def test_what_cannot_be_judged_at_once_is_tried_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_validated_at_once_is_tried_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tried: list[str] = []
 
     def plain_records(text: str, margin: str) -> None:
         tried.append(text)
 
-    monkeypatch.setattr(lowdb_judge, "plain_records", plain_records)
+    monkeypatch.setattr(lowdb_validator, "plain_records", plain_records)
     both_ways(tmp_path, lowdb(many(COUNT)), monkeypatch)
     assert 1 < len(tried) < COUNT / 4
 

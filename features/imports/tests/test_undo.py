@@ -8,8 +8,8 @@ import pytest
 
 from core.database.client import Database
 from core.database.import_table import Verdict
+from features.imports.queries.bulk import BulkTable
 from features.imports.tests.factories import FIVE, IMPORTS, ended, imported, lowdb, many, record, undone
-from features.items import api as items
 from tests.fixtures.database import WAITING_LOCKS
 from tests.fixtures.servers import StartServer
 from tests.fixtures.waiting import wait_for
@@ -180,17 +180,17 @@ async def test_rows_of_a_table_that_nobody_here_knows_stop_it(
 async def test_a_row_that_appears_while_it_is_overwritten_is_put_aside_too(
     client: httpx.AsyncClient, sql: "asyncpg.Connection", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = items.verdicts
+    real = BulkTable.verdicts
 
-    async def verdicts(tx: Database, entries_json: str) -> dict[str, Verdict]:
-        found = await real(tx, entries_json)
+    async def verdicts(table: BulkTable, tx: Database, entries_json: str) -> dict[str, Verdict]:
+        found = await real(table, tx, entries_json)
         await sql.execute(
             "INSERT INTO items (id, title, description, category, priority) "
             "VALUES ('42', 'Ours', 'd', 'dashboard', 'low') ON CONFLICT DO NOTHING"
         )
         return found
 
-    monkeypatch.setattr(items, "verdicts", verdicts)
+    monkeypatch.setattr(BulkTable, "verdicts", verdicts)
     job = await imported(client, lowdb(list(FIVE)), on_conflict="overwrite")
     assert (job["result"]["imported"], job["result"]["updated"]) == (4, 1)
     undo = await undone(client, job["id"])

@@ -3,7 +3,7 @@
 from core.database.client import Author, Database
 from core.jobs import JobNotFound, Jobs, JobView
 from features.imports.errors import ImportNotFound, ImportNotUndoable
-from features.imports.queries import memory
+from features.imports.queries import journal
 from features.imports.schemas import UNDO_KIND
 from features.imports.undo.schemas import UndoArguments, UndoChoices
 
@@ -20,7 +20,7 @@ async def accept_undo(db: Database, jobs: Jobs, actor: Author, job_id: str, choi
         raise ImportNotFound(f"Import with id {job_id} not found")
     if not job.ended:
         raise ImportNotUndoable(f"Import {job_id} has not ended yet; cancel it first")
-    if not await memory.exists(db, job.id):
+    if not await journal.exists(db, job.id):
         raise ImportNotUndoable(f"Import {job_id} brought nothing, or is taken back already")
     arguments = UndoArguments(import_job_id=job.id, **choices.model_dump())
     return await jobs.enqueue(

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import orjson
 
 from core.database.client import Database
-from features.imports.lowdb.identifiers import SeenIds
-from features.imports.lowdb.previous import recall
-from features.imports.queries import memory
+from features.imports.pipeline.identifiers import SeenIds
+from features.imports.pipeline.previous import recall
+from features.imports.queries import journal
 from features.imports.schemas import UNKNOWN, Entry, remembered
 from features.imports.undo.tables import TABLES
 
@@ -17,7 +17,7 @@ async def forget_in_later_runs(tx: Database, job_id: str) -> None:
     digest of a row that one of them wrote itself since stays.
     """
     for table in TABLES:
-        runs = await memory.runs(tx, *table.kinds)
+        runs = await journal.runs(tx, *table.kinds)
         places = [place for place, run in enumerate(runs) if run.job_id == job_id]
         later = [run.job_id for run in reversed(runs[: places[0]]) if run.finished] if places else []
         if later:
@@ -29,7 +29,7 @@ async def _forget(
     tx: Database, entity: str, job_id: str, later: Sequence[str], earlier: Sequence[str]
 ) -> None:
     taken, rewritten = SeenIds(), SeenIds()
-    async for page in memory.pages(tx, job_id, entity):
+    async for page in journal.pages(tx, job_id, entity):
         for row_id in page.written_ids:
             taken.add(row_id, 0)
     former = await recall(tx, earlier, entity)
@@ -42,10 +42,10 @@ async def _forget(
 
     for run_id in later:
         for part in (entity, remembered(entity)):
-            async for page in memory.pages(tx, run_id, part):
+            async for page in journal.pages(tx, run_id, part):
                 for row_id in page.written_ids if part == entity else ():
                     rewritten.add(row_id, 0)
                 entries = page.entries
                 if (now := [was(entry) for entry in entries]) != entries:
                     content = orjson.dumps(now).decode()
-                    await memory.replace_content(tx, run_id, part, page.number, content)
+                    await journal.replace_content(tx, run_id, part, page.number, content)

@@ -7,7 +7,7 @@ import structlog
 from core.database.client import Database
 from core.jobs import JobContext
 from features.files import api as files
-from features.imports.queries import memory
+from features.imports.queries import journal
 from features.search import api as search
 
 log = structlog.get_logger(__name__)
@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 
 async def needed(db: Database, keys: Sequence[str]) -> frozenset[str]:
     """Keys of those objects that files had before an import overwrote them, as long as the files exist."""
-    replaced = await memory.replaced_objects(db, keys)
+    replaced = await journal.replaced_objects(db, keys)
     stored = await files.contents_of(db, sorted(set(replaced.values())))
     return frozenset(key for key, file_id in replaced.items() if file_id in stored)
 

@@ -16,7 +16,7 @@ from core.database.client import Database
 from core.database.transaction import unit_of_work
 from core.jobs import JobContext, JobFailed, JobKind, JsonObject
 from features.audit import api as audit
-from features.imports.queries import memory
+from features.imports.queries import journal
 from features.imports.queries.references import Conflict, Reference, dependents, holders, references
 from features.imports.queries.reversal import Moved
 from features.imports.schemas import EXCLUSIVE, UNDO_KIND
@@ -63,7 +63,7 @@ async def _undo(context: JobContext, arguments: UndoArguments) -> Undone:
         if arguments.dry_run:
             raise _OnlyADryRun(undone)
         await forget_in_later_runs(tx, job_id)
-        await memory.forget_run(tx, job_id)
+        await journal.forget_run(tx, job_id)
         await audit.record(tx, _entry(context, undone))
         await context.checkpoint(tx, undone.model_dump(by_alias=True), done=undone.deleted + undone.restored)
         return undone
@@ -82,11 +82,11 @@ async def _hold(
     await context.progress(phase="check", done=0)
     for table in TABLES:
         async for ids in _written(tx, job_id, table):
-            left = await memory.left_images_of(tx, job_id, table.entity, ids)
+            left = await journal.left_images_of(tx, job_id, table.entity, ids)
             moved = await table.rows.moved(tx, job_id, ids, left)
             changed = await _changed(tx, table, moved)
             as_left = sorted(set(ids).difference(each.id for each in moved))
-            images = await memory.images_of(tx, job_id, table.entity, as_left)
+            images = await journal.images_of(tx, job_id, table.entity, as_left)
             conflicting = await table.rows.conflicts(tx, images, known)
             if kept is not None:
                 kept[table.entity].update({each.id: each for each in (*changed, *conflicting)})
@@ -106,7 +106,7 @@ async def _changed(tx: Database, table: Table, moved: Sequence[Moved]) -> list[C
     """
     foreign = [(each.import_job_id, each.id) for each in moved if each.what == "foreign"]
     by_imports = [(job_id, row_id) for job_id, row_id in foreign if job_id is not None]
-    overwritten = await memory.overwritten(tx, table.entity, by_imports) if by_imports else frozenset()
+    overwritten = await journal.overwritten(tx, table.entity, by_imports) if by_imports else frozenset()
     return [
         Conflict(each.id, "was changed")
         if each.what == "changed"
@@ -126,7 +126,7 @@ async def _take_back(
             changed = {} if kept is None else kept[table.entity]
             stay = {row_id: changed[row_id] for row_id in written if row_id in changed}
             ids = [row_id for row_id in written if row_id not in stay]
-            images = await memory.images_of(tx, job_id, table.entity, ids)
+            images = await journal.images_of(tx, job_id, table.entity, ids)
             inserted = sorted(set(ids).difference(each.id for each in images))
             # Rows of the import have their former links again, and those may lead here too.
             if kept is None:
@@ -166,14 +166,14 @@ async def _settle(context: JobContext, job_id: str) -> None:
             await table.settle(context, job_id, ids)
 
     async def forget(tx: Database) -> None:
-        await memory.forget_rows(tx, job_id)
+        await journal.forget_rows(tx, job_id)
 
     await unit_of_work(context.db, forget)
 
 
 async def _written(db: Database, job_id: str, table: Table) -> AsyncIterator[list[str]]:
     """Batches of ids of the rows that the import wrote."""
-    async for page in memory.pages(db, job_id, table.entity):
+    async for page in journal.pages(db, job_id, table.entity):
         if ids := page.written_ids:
             yield ids
 

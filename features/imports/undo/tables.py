@@ -6,13 +6,13 @@ from typing import Final
 
 from core.jobs import JobContext
 from features.files import api as files
-from features.imports.phases.rows import ITEMS
+from features.imports.lowdb.source import TARGETS as LOWDB
+from features.imports.pipeline.source import Target
 from features.imports.queries.reversal import ReversibleTable
-from features.imports.registry.schemas import KINDS
-from features.imports.registry.tables import TARGETS
-from features.imports.schemas import ENTITY, KIND
+from features.imports.registry.tables import KINDS
+from features.imports.registry.tables import TARGETS as REGISTRY
+from features.imports.schemas import KIND
 from features.imports.undo import contents
-from features.items import api as items
 
 Settle = Callable[[JobContext, str, Sequence[str]], Awaitable[None]]
 """Callback that updates what is not in the database after an undo, given the import's job and ids of rows
@@ -33,18 +33,18 @@ class Table:
     settle: Settle | None = None
 
 
-TABLES: Final = (
-    *(
-        Table(
-            each.entity,
-            tuple(KINDS.values()),
-            each.reversal,
-            each.tags,
-            contents.settle if each.entity == files.ENTITY else None,
-        )
-        for each in TARGETS.values()
-        if each.reversal is not None
-    ),
-    Table(ENTITY, (KIND,), ITEMS, items.ITEM_TAGS),
+def _table(target: Target, kinds: tuple[str, ...]) -> Table | None:
+    declared = target.rows.declared
+    settle = contents.settle if declared.entity == files.ENTITY else None
+    if target.reversal is None:
+        return None
+    return Table(declared.entity, kinds, target.reversal, declared.tags, settle)
+
+
+TABLES: Final = tuple(
+    table
+    for targets, kinds in ((REGISTRY, KINDS), (LOWDB, (KIND,)))
+    for each in targets.values()
+    if (table := _table(each, kinds)) is not None
 )
 """Tables in the order in which their rows are locked, each after those it refers to. Undone in reverse."""

@@ -1,1 +1,1 @@
-"""SQL of items that Prisma cannot express: full-text match, tags, batches of an import, comparison."""
+"""SQL of items that Prisma cannot express: full-text match and tags; and the table as imports know it."""

@@ -8,6 +8,7 @@ import orjson
 from core.database.client import Database
 from core.database.import_table import ImportTable, Kind
 from core.database.transaction import unaudited
+from features.systems.cache import LIST_TAGS, SYSTEM_TAGS
 from features.systems.schemas import StoredSystem
 
 _TAKEN: Final[Mapping[str, Kind]] = {
@@ -34,6 +35,8 @@ _TAKEN: Final[Mapping[str, Kind]] = {
 
 TAKEOVER: Final = ImportTable(
     "systems",
+    "system",
+    (*SYSTEM_TAGS, *LIST_TAGS),
     _TAKEN,
     incidental=("last_checked", "response_time_ms", "updated_at", "legacy"),
     unique=("name",),

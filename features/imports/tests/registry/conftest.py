@@ -14,7 +14,7 @@ import pytest
 import pytest_asyncio
 
 from features.imports.registry.accept import accept_registry
-from features.imports.registry.schemas import Options as RegistryOptions
+from features.imports.schemas import RegistryOptions
 from tests.fixtures.database import WAITING_LOCKS, Connection
 from tests.fixtures.services import TestServices
 

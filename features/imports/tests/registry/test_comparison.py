@@ -8,9 +8,9 @@ import pytest
 
 from core.database.client import Database
 from core.settings import Settings
-from features.imports.lowdb.comparison import Difference
-from features.imports.registry.comparison import compare_registry
-from features.imports.registry.schemas import Options as RegistryOptions
+from features.imports.pipeline.comparison import Difference
+from features.imports.registry.accept import compare_registry
+from features.imports.schemas import RegistryOptions
 from features.imports.tests.registry.conftest import Relay, Takeover
 from features.imports.tests.registry.factories import entry, export, file, idea, system
 from features.imports.tests.registry.present import everything

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from features.imports.errors import SourceMalformed, SourceUnavailable
-from features.imports.registry.captured import LARGEST_ROW, Capture, Row, read
+from features.imports.registry.capture import LARGEST_ROW, Capture, Row, read
 from features.imports.registry.exported import capture_csv, tables_in
-from features.imports.registry.schemas import IDEAS, SYSTEMS
+from features.imports.registry.tables import IDEAS, SYSTEMS
 from features.imports.tests.registry.factories import TABLES, csv, export, idea
 
 HOSTILE = (

@@ -11,8 +11,8 @@ import pytest
 
 from features.imports.errors import SourceMalformed, SourceUnavailable
 from features.imports.registry import accept, live
-from features.imports.registry.captured import Capture
-from features.imports.registry.schemas import Table
+from features.imports.registry.capture import Capture
+from features.imports.schemas import Table
 from features.imports.tests.registry.conftest import Relay, Takeover
 from features.imports.tests.registry.factories import NOON, TABLES, Old, file, idea, ideas, system
 from tests.fixtures.database import Connection

@@ -8,7 +8,7 @@ from typing import Final, cast
 import pytest
 
 from core.jobs import JobContext, JobInterrupted
-from features.imports.phases.lanes import in_lanes
+from features.imports.pipeline.in_flight import in_flight
 
 LANES: Final = 3
 
@@ -52,7 +52,7 @@ def context(stop_after: int | None = None) -> JobContext:
 
 
 async def collect(context: JobContext, work: Work) -> list[int]:
-    async with in_lanes(context, iter(range(work.count)), work.begin, lanes=LANES) as outcomes:
+    async with in_flight(context, iter(range(work.count)), work.begin, most=LANES) as outcomes:
         return [each async for each in outcomes]
 
 

@@ -10,15 +10,17 @@ from hypothesis import strategies as st
 
 from core.database.client import Database
 from core.database.import_table import Difference
-from features.items import api
-from features.items.api import LegacyItem, canonical_digest
-from features.items.tests.factories import JsonObject, legacy_record
+from features.imports import api
+from features.imports.api import ITEMS
+from features.imports.lowdb.item import InvalidLegacyItem, LegacyItem
+from features.imports.queries.digests import digest_of
+from features.imports.tests.factories import Record as JsonObject
+from features.imports.tests.factories import legacy_record
 from tests.fixtures.database import Connection
 from tests.fixtures.transactions import transaction
 
 JOB = "00000000-0000-4000-8000-000000000001"
 OTHER_JOB = "00000000-0000-4000-8000-000000000002"
-COUNTED = ("inserted", "updated", "unchanged", "kept")
 
 
 def batch(*records: JsonObject) -> str:
@@ -27,15 +29,16 @@ def batch(*records: JsonObject) -> str:
 
 def proofs(*records: JsonObject) -> str:
     items = [LegacyItem.parse(record) for record in records]
-    return json.dumps([(item.id, canonical_digest(item.row())) for item in items])
+    return json.dumps([(item.id, digest_of(item.row())) for item in items])
 
 
 async def load(
-    db: Database, *records: JsonObject, on_conflict: api.OnConflict = "skip", job: str = JOB
+    db: Database, *records: JsonObject, overwrite: bool = False, job: str = JOB
 ) -> tuple[int, ...]:
+    """Numbers of the rows that were inserted, updated, unchanged, kept."""
     async with transaction(db) as tx:
-        counts = await api.load_rows(tx, batch(*records), job, on_conflict)
-    return tuple(getattr(counts, name) for name in COUNTED)
+        written = await ITEMS.load(tx, batch(*records), job, overwrite=overwrite)
+    return written.inserted, len(written.updated), written.unchanged, written.kept
 
 
 @pytest.mark.parametrize(
@@ -79,7 +82,7 @@ async def load(
 def test_a_bad_record_is_refused_with_the_field_and_the_reason(
     field: str, value: object, message: str
 ) -> None:
-    with pytest.raises(api.InvalidLegacyItem) as refused:
+    with pytest.raises(InvalidLegacyItem) as refused:
         LegacyItem.parse(legacy_record(**{field: value}))
     [detail] = refused.value.details
     assert detail.field == field
@@ -92,26 +95,26 @@ def test_a_bad_record_is_refused_with_the_field_and_the_reason(
 def test_a_missing_field_is_named(field: str) -> None:
     record = legacy_record()
     del record[field]
-    with pytest.raises(api.InvalidLegacyItem) as refused:
+    with pytest.raises(InvalidLegacyItem) as refused:
         LegacyItem.parse(record)
     assert [(each.field, each.message) for each in refused.value.details] == [(field, "is required")]
 
 
 @pytest.mark.parametrize("record", [None, [], "text", 1, [legacy_record()]])
 def test_what_is_no_object_is_refused(record: object) -> None:
-    with pytest.raises(api.InvalidLegacyItem) as refused:
+    with pytest.raises(InvalidLegacyItem) as refused:
         LegacyItem.parse(record)
     assert [(each.field, each.message) for each in refused.value.details] == [("record", "must be an object")]
 
 
 def test_all_wrong_fields_are_named_at_once_and_a_deep_one_is_no_crash() -> None:
-    with pytest.raises(api.InvalidLegacyItem) as refused:
+    with pytest.raises(InvalidLegacyItem) as refused:
         LegacyItem.parse(legacy_record(title=1, status="x", tags=["a", 1]))
     assert [each.field for each in refused.value.details] == ["title", "status", "tags.1"]
     deep: object = 1
     for _ in range(900):
         deep = [deep]
-    with pytest.raises(api.InvalidLegacyItem, match="nested deeper"):
+    with pytest.raises(InvalidLegacyItem, match="nested deeper"):
         LegacyItem.parse(legacy_record(unknown=deep))
 
 
@@ -142,7 +145,7 @@ async def test_timestamps_become_milliseconds_and_their_spelling_is_kept(
     assert row["created_at"] == row["updated_at"] == exact
     spelling = {"spelling": {"createdAt": text, "updatedAt": text}}
     assert row["legacy"] == (None if stored is None else json.dumps(spelling, separators=(",", ":")))
-    assert await api.compare(db, proofs(record)) == []
+    assert await ITEMS.compare(db, proofs(record)) == []
 
 
 async def test_what_the_columns_cannot_hold_is_kept_beside_them(db: Database, connection: Connection) -> None:
@@ -158,7 +161,7 @@ async def test_what_the_columns_cannot_hold_is_kept_beside_them(db: Database, co
         "fields": {"owner": {"name": "é🚀", "n": [1, 1.5, 2.5, 10**30, None, True]}, "legacy": 1},
         "absent": ["tags", "updatedAt"],
     }
-    assert await api.compare(db, proofs(record)) == []
+    assert await ITEMS.compare(db, proofs(record)) == []
 
 
 async def test_skip_keeps_what_is_stored(db: Database, connection: Connection) -> None:
@@ -180,7 +183,7 @@ async def test_overwrite_converges_and_leaves_identical_rows_alone(
     records = [legacy_record(id=str(number)) for number in range(5)]
     await load(db, *records)
     before = await connection.fetch("SELECT id, xmin::text, ctid::text FROM items ORDER BY id")
-    assert await load(db, *records, on_conflict="overwrite", job=OTHER_JOB) == (0, 0, 5, 0)
+    assert await load(db, *records, overwrite=True, job=OTHER_JOB) == (0, 0, 5, 0)
     assert await connection.fetch("SELECT id, xmin::text, ctid::text FROM items ORDER BY id") == before
     changes: list[JsonObject] = [
         {"title": "x"},
@@ -190,8 +193,8 @@ async def test_overwrite_converges_and_leaves_identical_rows_alone(
         {"id": "new"},
     ]
     changed = [{**record, **change} for record, change in zip(records, changes, strict=True)]
-    assert await load(db, *changed, on_conflict="overwrite", job=OTHER_JOB) == (1, 4, 0, 0)
-    assert await api.compare(db, proofs(*changed)) == []
+    assert await load(db, *changed, overwrite=True, job=OTHER_JOB) == (1, 4, 0, 0)
+    assert await ITEMS.compare(db, proofs(*changed)) == []
     rows = await connection.fetch(
         "SELECT id, version, import_version, import_job_id::text FROM items ORDER BY id"
     )
@@ -201,20 +204,12 @@ async def test_overwrite_converges_and_leaves_identical_rows_alone(
         ("new", 1, 1, OTHER_JOB),
     ]
     again = [{**changed[3], "unknown": 1.0}]
-    assert await load(db, *again, on_conflict="overwrite") == (0, 1, 0, 0)
-
-
-async def test_fail_names_what_is_stored_and_writes_nothing(db: Database, connection: Connection) -> None:
-    await load(db, legacy_record(id="1"))
-    with pytest.raises(api.ItemExists, match="id 1 already exists"):
-        await load(db, legacy_record(id="0"), legacy_record(id="1"), on_conflict="fail", job=OTHER_JOB)
-    assert await connection.fetchval("SELECT count(*) FROM items") == 1
-    assert await load(db, legacy_record(id="1"), legacy_record(id="2"), on_conflict="fail") == (1, 0, 0, 1)
+    assert await load(db, *again, overwrite=True) == (0, 1, 0, 0)
 
 
 async def test_existing_ids(db: Database) -> None:
     await load(db, legacy_record(id="1"), legacy_record(id="é'\\{}"))
-    assert sorted(await api.existing_ids(db, ["1", "2", "é'\\{}", ""])) == ["1", "é'\\{}"]
+    assert sorted(await ITEMS.existing(db, ["1", "2", "é'\\{}", ""])) == ["1", "é'\\{}"]
 
 
 CHANGES = [
@@ -237,13 +232,13 @@ async def test_any_change_of_a_row_is_a_mismatch(db: Database, connection: Conne
     records = [legacy_record(id=str(number)) for number in range(3)]
     await load(db, *records)
     await connection.execute(f"UPDATE items SET {change}, version = 7 WHERE id = '1'")
-    [found] = await api.compare(db, proofs(*records))
+    [found] = await ITEMS.compare(db, proofs(*records))
     assert found == Difference("1", missing=False, import_job_id=JOB, version=7, import_version=1)
 
 
 async def test_a_missing_row_is_a_mismatch(db: Database) -> None:
     await load(db, legacy_record(id="1"))
-    found = await api.compare(db, proofs(legacy_record(id="1"), legacy_record(id="2")))
+    found = await ITEMS.compare(db, proofs(legacy_record(id="1"), legacy_record(id="2")))
     assert found == [Difference("2", missing=True, import_job_id=None, version=None, import_version=None)]
 
 
@@ -276,10 +271,10 @@ async def test_postgresql_computes_the_same_digest_of_any_record(
     await connection.execute("TRUNCATE items")
     wanted = [legacy_record(**record) for record in found]
     assert await load(db, *wanted) == (len(wanted), 0, 0, 0)
-    assert await api.compare(db, proofs(*wanted)) == []
+    assert await ITEMS.compare(db, proofs(*wanted)) == []
     items = {item.id: item for item in map(LegacyItem.parse, wanted)}
     assert await api.records(db, list(items)) == items, "what comes out is what went in"
-    assert await load(db, *wanted, on_conflict="overwrite") == (0, 0, len(wanted), 0)
+    assert await load(db, *wanted, overwrite=True) == (0, 0, len(wanted), 0)
 
 
 def test_digests_of_texts_that_only_join_alike_differ() -> None:
@@ -293,5 +288,5 @@ def test_digests_of_texts_that_only_join_alike_differ() -> None:
         {"tags": [""]},
         {"tags": ["1:a"]},
     ]
-    found = {canonical_digest(LegacyItem.parse(legacy_record(**variant)).row()) for variant in variants}
+    found = {digest_of(LegacyItem.parse(legacy_record(**variant)).row()) for variant in variants}
     assert len(found) == len(variants)

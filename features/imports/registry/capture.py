@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from features.imports.lowdb.spool import SpoolWriter
-from features.imports.registry.schemas import Table
-from features.imports.storage.folders import storing
+from features.imports.pipeline.spool import SpoolWriter
+from features.imports.schemas import Table
 
 LARGEST_ROW: Final = 8 << 20
 """Upper bound of a row as JSON, in bytes: a longer one would not fit a batch."""
@@ -34,7 +33,7 @@ class Capture:
     def __init__(self, folder: Path, table: Table) -> None:
         self.rows = 0
         self.columns: list[str] = []
-        self._spool = storing(lambda: SpoolWriter(path_of(folder, table), _WRITER))
+        self._spool = SpoolWriter(path_of(folder, table), _WRITER)
 
     def add(self, row: Mapping[str, object]) -> None:
         self.add_json(json.dumps(row, separators=(",", ":"), default=str))
@@ -50,7 +49,7 @@ class Capture:
         self._write(f"[{json.dumps(fault)},{json.dumps(text)}]\n")
 
     def finish(self) -> str:
-        return storing(self._spool.finish)
+        return self._spool.finish()
 
     def close(self) -> None:
         """Discard the file, unless finished."""
@@ -58,14 +57,14 @@ class Capture:
 
     def _write(self, line: str) -> None:
         self.rows += 1
-        storing(lambda: self._spool.write(line.encode()))
+        self._spool.write(line.encode())
 
 
-def path_of(folder: Path, table: Table) -> Path:
+def path_of(folder: Path, table: str) -> Path:
     return folder / f"{table}.captured"
 
 
-def read(folder: Path, table: Table) -> Iterator[Row]:
+def read(folder: Path, table: str) -> Iterator[Row]:
     """Captured rows in the source's order."""
     with path_of(folder, table).open("rb") as lines:
         for position, line in enumerate(lines):

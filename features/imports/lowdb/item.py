@@ -1,6 +1,5 @@
 """Records of the old service: their shape, and the JSON of what the columns cannot hold."""
 
-import hashlib
 import json
 import math
 import re
@@ -8,34 +7,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Final, NamedTuple, NotRequired
+from typing import Annotated, Any, Final, NamedTuple, NotRequired
 
 import orjson
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 from pydantic_core import ErrorDetails
 from typing_extensions import TypedDict
 
-from core.errors import FieldError
+from core.errors import FieldError, Invalid
 from core.http.request.text import fault_of
 from core.http.request.timestamps import from_iso, to_iso
 from core.http.request.validation import MAX_DETAILS, field_errors
-from features.items.errors import InvalidLegacyItem
-from features.items.schemas import (
-    ID_LENGTH,
-    Category,
-    Priority,
-    Status,
-)
+from features.items.api import ID_LENGTH, Category, Priority, Status
 
 _NUL_FREE: Final = r"^[^\x00]*$"
 _NOT_BLANK: Final = r"^[^\x00]*[^\x00\s][^\x00]*$"
 _EXACT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 _MAX_DEPTH: Final = 64
-_FIELDS: Final = (
+FIELDS: Final = (
     *("id", "title", "description", "category", "priority", "status", "tags"),
     *("createdAt", "updatedAt"),
 )
-_KNOWN_FIELDS: Final = frozenset(_FIELDS)
+_KNOWN_FIELDS: Final = frozenset(FIELDS)
 
 _Id = Annotated[str, Field(min_length=1, max_length=ID_LENGTH, pattern=_NUL_FREE)]
 # The old service knew no longest title, description or tag.
@@ -69,6 +62,17 @@ _COLUMNS: Final = TypeAdapter(
     config=ConfigDict(strict=True),
 )
 """Validator of the fields of `_Shape`, for many records at once."""
+
+
+class InvalidLegacyItem(Invalid):
+    """The record of the old service cannot become an item; `details` names the faults."""
+
+    code = "imports.invalid_legacy_record"
+
+    def __init__(self, details: Sequence[FieldError]) -> None:
+        super().__init__(
+            f"{details[0].field}: {details[0].message}" if details else "not an item", details=details
+        )
 
 
 class LegacyItem(NamedTuple):
@@ -125,7 +129,7 @@ class LegacyItem(NamedTuple):
         """Items of the records as `parse` makes them, in a third of the time, if all of them are valid and
         have just the known fields, in their order. None otherwise: call `parse`, one by one.
         """
-        rows = [tuple(each.values()) for each in records if isinstance(each, dict) and tuple(each) == _FIELDS]
+        rows = [tuple(each.values()) for each in records if isinstance(each, dict) and tuple(each) == FIELDS]
         if not rows or len(rows) < len(records):
             return None
         *columns, created, updated = zip(*rows, strict=True)
@@ -143,20 +147,15 @@ class LegacyItem(NamedTuple):
         """Timestamp as the columns hold it, of any spelling that `parse` takes."""
         return _to_milliseconds("timestamp", text)
 
+    @classmethod
+    def of(cls, parts: Sequence[Sequence[Any]]) -> "LegacyItem":
+        """Item of a parsed line."""
+        fields, tags = parts
+        return cls._make([*fields[:6], tags, *fields[6:]])
+
     def row(self) -> bytes:
-        """Row for `load_rows`: JSON array of two, the other fields' and the tags'; one line, UTF-8."""
+        """The line of its row (`queries.digests`)."""
         return orjson.dumps((self[:6] + self[7:], self.tags))
-
-
-def canonical_digest(row: bytes) -> str:
-    """SHA-256 of a `LegacyItem.row`, as hexadecimal."""
-    return hashlib.sha256(row).hexdigest()
-
-
-def content_digest(row: bytes) -> str:
-    """SHA-256 of a `LegacyItem.row` without the time of the last update, which every edit sets."""
-    fields, tags = orjson.loads(row)
-    return canonical_digest(orjson.dumps(([*fields[:7], None, fields[8]], tags)))
 
 
 def _to_milliseconds(field: str, text: object) -> str:

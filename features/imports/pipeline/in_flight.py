@@ -1,4 +1,4 @@
-"""Pipeline of batches: several are in progress at the same time, their outcomes come in order."""
+"""Batches in flight: several are in progress at the same time, their outcomes come in order."""
 
 import asyncio
 from collections import deque
@@ -14,12 +14,12 @@ Outcome = TypeVar("Outcome")
 
 
 @asynccontextmanager
-async def in_lanes(
+async def in_flight(
     context: JobContext,
     batches: Iterator[Batch],
     begin: Callable[[Batch], asyncio.Task[Outcome]],
     *,
-    lanes: int,
+    most: int,
 ) -> AsyncIterator[AsyncIterator[Outcome]]:
     """Outcomes of `begin` of each batch, in order. When the block ends, the remaining tasks are cancelled."""
     under_way: deque[asyncio.Task[Outcome]] = deque()
@@ -32,7 +32,7 @@ async def in_lanes(
                 under_way.append(begin(batch))
             if not under_way:
                 return
-            if batch is None or len(under_way) == lanes:
+            if batch is None or len(under_way) == most:
                 yield await under_way.popleft()
 
     try:

@@ -3,9 +3,9 @@
 import httpx
 
 from core.database.client import Database
-from features.items import api
-from features.items.tests.factories import legacy_record
-from features.items.tests.test_legacy import load, proofs
+from features.imports.api import ITEMS
+from features.imports.tests.factories import legacy_record
+from features.imports.tests.test_legacy_items import load, proofs
 
 
 async def test_what_the_old_service_knew_no_limit_for_comes_as_it_is(
@@ -15,7 +15,7 @@ async def test_what_the_old_service_knew_no_limit_for_comes_as_it_is(
     tags = ["t" * 9000, *(f"tag{number}" for number in range(1500)), ""]
     record = legacy_record(title="x" * 5000, description="d" * 1_100_000, tags=tags)
     assert await load(db, record) == (1, 0, 0, 0)
-    assert await api.compare(db, proofs(record)) == []
+    assert await ITEMS.compare(db, proofs(record)) == []
     path = f"/api/items/{record['id']}"
     shown = (await client.get(path)).json()["data"]
     assert {name: shown[name] for name in ("title", "description", "tags")} == {

@@ -1,43 +1,49 @@
 """Which records are taken over, and what is said of the others."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from features.imports.errors import SourceUnavailable
-from features.imports.lowdb.identifiers import SeenIds
-from features.imports.lowdb.judge import Judge, as_ascii_line
-from features.imports.lowdb.spool import NEW, Line, SpoolWriter, batches
-from features.imports.schemas import Findings, Reject
+from features.imports.lowdb.item import LegacyItem
+from features.imports.lowdb.source import LowDbSource
+from features.imports.lowdb.validator import ItemValidator, as_ascii_line
+from features.imports.pipeline.identifiers import SeenIds
+from features.imports.pipeline.spool import SpoolWriter, batches, chunks
+from features.imports.pipeline.validator import Rejects, Sink
+from features.imports.schemas import LowDbArguments, Reject
 from features.imports.tests.factories import FIVE, Record, lowdb, many, record, write
-from features.items.api import LegacyItem
 
 
-def judge(
+@dataclass(frozen=True, slots=True)
+class Counted:
+    records: int
+    rejected: int
+    spool_sha256: str
+    rejects_sha256: str
+
+
+def validated(
     folder: Path, content: bytes, max_rejects: int | None = None
-) -> tuple[Findings, list[Record], list[Reject]]:
+) -> tuple[Counted, list[Record], list[Reject]]:
     """What the spools hold in the end."""
     records, rejects = folder / "good", folder / "bad"
-    judge = Judge(
-        write(folder, content),
-        records=SpoolWriter(records, 1),
-        rejects=SpoolWriter(rejects, 1),
-        max_rejects=max_rejects,
-    )
-    while not judge.step().ended:
-        continue
-    findings = judge.findings(0, None)
-    judge.close()
-    lines = [Line.read(line) for batch in batches(records, 0, rows=3) for line in batch.lines]
-    rows = [named(line.row) for line in lines if line.kind == NEW]
-    bad = [Reject.model_validate_json(line) for batch in batches(rejects, 0, rows=3) for line in batch.lines]
-    return findings, rows, bad
+    sink = Sink(Rejects(SpoolWriter(rejects, 1), max_rejects), SpoolWriter(records, 1))
+    with write(folder, content).open("rb") as file:
+        validator = ItemValidator(file, len(content), sink)
+        while not validator.step()[1]:
+            continue
+    assert sink.spool is not None
+    counted = Counted(validator.records, validator.rejected, sink.spool.finish(), sink.rejects.finish())
+    rows = [named(line.row) for batch in batches(records, rows=3) for line in batch.accepted]
+    bad = [Reject.model_validate_json(line) for chunk in chunks(rejects, 0, rows=3) for line in chunk.lines]
+    return counted, rows, bad
 
 
 def named(row: bytes) -> Record:
-    fields, tags = json.loads(row)
-    return LegacyItem._make([*fields[:6], tags, *fields[6:]])._asdict()
+    return LegacyItem.of(json.loads(row))._asdict()
 
 
 def rejected(folder: Path, bad: object) -> Reject:
@@ -47,7 +53,7 @@ def rejected(folder: Path, bad: object) -> Reject:
         bad if isinstance(bad, bytes) else json.dumps(bad).encode(),
         json.dumps(record()).encode(),
     )
-    findings, rows, rejects = judge(folder, content)
+    findings, rows, rejects = validated(folder, content)
     assert (findings.records, findings.rejected, len(rows)) == (3, 1, 2)
     [reject] = rejects
     assert reject.position == 1
@@ -56,9 +62,9 @@ def rejected(folder: Path, bad: object) -> Reject:
 
 
 def test_good_records_are_spooled_to_the_character(tmp_path: Path) -> None:
-    findings, rows, rejects = judge(tmp_path, lowdb(list(FIVE)))
+    findings, rows, rejects = validated(tmp_path, lowdb(list(FIVE)))
     assert rejects == []
-    assert findings.accepted == 5
+    assert (findings.records, findings.rejected) == (5, 0)
     names = {"createdAt": "created_at", "updatedAt": "updated_at"}
     for row, source in zip(rows, FIVE, strict=True):
         assert row.pop("legacy") is None
@@ -118,7 +124,7 @@ def test_all_bad_fields_are_named_at_once(tmp_path: Path) -> None:
 
 def test_later_records_with_the_same_id_are_rejected(tmp_path: Path) -> None:
     content = lowdb([record(id="a"), record(id="b"), record(id="a", title="other"), record(id="a")])
-    findings, rows, rejects = judge(tmp_path, content)
+    findings, rows, rejects = validated(tmp_path, content)
     assert [row["id"] for row in rows] == ["a", "b"]
     assert findings.rejected == 2
     assert [(each.path, each.reason) for each in rejects] == [
@@ -128,7 +134,7 @@ def test_later_records_with_the_same_id_are_rejected(tmp_path: Path) -> None:
 
 
 def test_the_id_of_a_rejected_record_is_still_free(tmp_path: Path) -> None:
-    _, rows, rejects = judge(tmp_path, lowdb([record(id="a", title=""), record(id="a")]))
+    _, rows, rejects = validated(tmp_path, lowdb([record(id="a", title=""), record(id="a")]))
     assert len(rows) == len(rejects) == 1
 
 
@@ -162,7 +168,7 @@ def test_a_reject_survives_being_stored(tmp_path: Path) -> None:
 
 
 def test_a_reject_is_one_line(tmp_path: Path) -> None:
-    _, _, [reject] = judge(tmp_path, lowdb([{"title": "a  b\n\tc", "ç": [1, 2.50]}]))
+    _, _, [reject] = validated(tmp_path, lowdb([{"title": "a  b\n\tc", "ç": [1, 2.50]}]))
     assert "\n" not in reject.record
     assert json.loads(reject.record) == {"title": "a  b\n\tc", "ç": [1, 2.5]}
 
@@ -173,13 +179,13 @@ def test_the_ascii_line_means_the_same() -> None:
 
 
 def test_stops_as_soon_as_there_are_too_many_rejects(tmp_path: Path) -> None:
-    findings, _, rejects = judge(tmp_path, lowdb([record(title="")] * 50), max_rejects=3)
+    findings, _, rejects = validated(tmp_path, lowdb([record(title="")] * 50), max_rejects=3)
     assert findings.rejected == len(rejects) == 4
     assert findings.records == 4
 
 
 def test_exactly_as_many_rejects_as_allowed_are_fine(tmp_path: Path) -> None:
-    findings, rows, _ = judge(tmp_path, lowdb([record(title="")] * 3 + [record()]), max_rejects=3)
+    findings, rows, _ = validated(tmp_path, lowdb([record(title="")] * 3 + [record()]), max_rejects=3)
     assert (findings.rejected, len(rows)) == (3, 1)
 
 
@@ -195,18 +201,18 @@ def test_exactly_as_many_rejects_as_allowed_are_fine(tmp_path: Path) -> None:
 def test_other_spellings_of_a_timestamp_are_kept_beside_it(
     tmp_path: Path, spelling: str, stored: str
 ) -> None:
-    _, [row], _ = judge(tmp_path, lowdb([record(createdAt=spelling)]))
+    _, [row], _ = validated(tmp_path, lowdb([record(createdAt=spelling)]))
     assert row["created_at"] == stored
     assert json.loads(str(row["legacy"]))["spelling"] == {"createdAt": spelling}
 
 
 def test_unknown_fields_are_kept(tmp_path: Path) -> None:
-    _, [row], _ = judge(tmp_path, lowdb([record(votes=3, meta={"ç": [None, 1.5]})]))
+    _, [row], _ = validated(tmp_path, lowdb([record(votes=3, meta={"ç": [None, 1.5]})]))
     assert json.loads(str(row["legacy"]))["fields"] == {"votes": 3, "meta": {"ç": [None, 1.5]}}
 
 
 def test_tags_and_update_may_be_absent(tmp_path: Path) -> None:
-    _, [row], rejects = judge(tmp_path, lowdb([record(tags=..., updatedAt=...)]))
+    _, [row], rejects = validated(tmp_path, lowdb([record(tags=..., updatedAt=...)]))
     assert rejects == []
     assert row["tags"] == []
     assert row["updated_at"] is None
@@ -214,14 +220,14 @@ def test_tags_and_update_may_be_absent(tmp_path: Path) -> None:
 
 
 def test_an_unknown_field_is_kept_when_a_known_one_is_absent(tmp_path: Path) -> None:
-    _, [row], _ = judge(tmp_path, lowdb([record(tags=..., votes=3)]))
+    _, [row], _ = validated(tmp_path, lowdb([record(tags=..., votes=3)]))
     assert json.loads(str(row["legacy"])) == {"fields": {"votes": 3}, "absent": ["tags"]}
 
 
 def test_the_same_file_gives_the_same_spools(tmp_path: Path) -> None:
     content = lowdb([*many(300), record(title="", id="x"), "bad"])
-    first, _, _ = judge(tmp_path, content)
-    second, _, _ = judge(tmp_path, content)
+    first, _, _ = validated(tmp_path, content)
+    second, _, _ = validated(tmp_path, content)
     assert first.spool_sha256 == second.spool_sha256
     assert first.rejects_sha256 == second.rejects_sha256
 
@@ -235,31 +241,33 @@ def test_digests_tell_different_records_apart(tmp_path: Path) -> None:
     ]
     digests = set()
     for variant in variants:
-        judge(tmp_path, lowdb([variant]))
-        [batch] = batches(tmp_path / "good", 0, rows=2)
-        digests.add(Line.read(batch.lines[1]).digest)
+        validated(tmp_path, lowdb([variant]))
+        [batch] = batches(tmp_path / "good", rows=2)
+        digests.add(batch.records[0].digest)
     assert len(digests) == len(variants)
 
 
 @pytest.mark.parametrize("name", [".", "absent.json"])
 def test_what_is_not_a_file_is_refused(tmp_path: Path, name: str) -> None:
+    arguments = LowDbArguments(source="lowdb", filename=name, path=str(tmp_path / name))
+    source = LowDbSource(arguments, tmp_path)
     with pytest.raises(SourceUnavailable):
-        Judge(tmp_path / name)
+        source.validator("items", Sink(Rejects(None)), 0)
 
 
 def test_a_spool_is_cut_into_batches_at_any_line(tmp_path: Path) -> None:
-    judge(tmp_path, lowdb(many(10)))
-    whole = [line for batch in batches(tmp_path / "good", 0, rows=100) for line in batch.lines]
-    cut = list(batches(tmp_path / "good", 0, rows=3))
+    validated(tmp_path, lowdb(many(10)))
+    whole = [line for batch in chunks(tmp_path / "good", 0, rows=100) for line in batch.lines]
+    cut = list(chunks(tmp_path / "good", 0, rows=3))
     assert [len(batch.lines) for batch in cut] == [1 + 3, 3, 3, 1 + 1], "head and tail are no rows"
     for number, batch in enumerate(cut):
-        rest = [line for later in batches(tmp_path / "good", batch.end, rows=4) for line in later.lines]
+        rest = [line for later in chunks(tmp_path / "good", batch.end, rows=4) for line in later.lines]
         assert rest == whole[1 + (number + 1) * 3 :] or batch is cut[-1]
 
 
 def test_large_lines_make_small_batches(tmp_path: Path) -> None:
-    judge(tmp_path, lowdb([record(title="t", description="é" * 1_048_576) for _ in range(5)]))
-    assert [len(batch.lines) for batch in batches(tmp_path / "good", 0, rows=100)] == [1 + 2, 2, 1 + 1]
+    validated(tmp_path, lowdb([record(title="t", description="é" * 1_048_576) for _ in range(5)]))
+    assert [len(batch.lines) for batch in chunks(tmp_path / "good", 0, rows=100)] == [1 + 2, 2, 1 + 1]
 
 
 def test_seen_ids_are_exact_while_the_table_grows() -> None:

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from core.database.client import Database
-from features.imports.lowdb.identifiers import SeenIds
-from features.imports.queries import memory
+from features.imports.pipeline.identifiers import SeenIds
+from features.imports.queries import journal
 from features.imports.schemas import kept, remembered
 
 _DIGEST_BYTES: Final = 32
@@ -66,11 +66,11 @@ async def known(db: Database, runs: Sequence[str], entity: str) -> AsyncIterator
     """
     for job_id in runs:
         remembers, left = False, SeenIds()
-        async for page in memory.pages(db, job_id, kept(entity)):
+        async for page in journal.pages(db, job_id, kept(entity)):
             for entry in page.entries:
                 left.add(entry[0] or "", 0)
         for part in (entity, remembered(entity)):
-            async for page in memory.pages(db, job_id, part):
+            async for page in journal.pages(db, job_id, part):
                 remembers = part != entity
                 yield [
                     (entry[0], entry[1])

@@ -1,1 +1,0 @@
-"""Phases of an import, in their order: preflight, load, verify."""

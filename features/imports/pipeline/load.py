@@ -1,0 +1,170 @@
+"""Load phase: writes rows, before images, checkpoint and audit entry in one transaction for each batch, table
+after table.
+
+PostgreSQL spends its time on the indexes, with one core for each connection. So several batches are in flight
+at the same time, and committed in their order: a checkpoint never runs ahead of a row before it.
+"""
+
+import asyncio
+import time
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from core.database.client import Database
+from core.database.transaction import unit_of_work
+from core.jobs import JobContext
+from features.audit import api as audit
+from features.imports.pipeline.checkpoint import Checkpoint, Tally
+from features.imports.pipeline.in_flight import in_flight
+from features.imports.pipeline.source import Source
+from features.imports.pipeline.spool import REJECTS, Batch, Chunk, batches, chunks, joined, spool_of
+from features.imports.pipeline.write import Outcome, write
+from features.imports.queries import insert_rejects, journal
+from features.imports.schemas import remembered
+from features.imports.settings import ImportSettings
+
+BATCH_TIMEOUT: Final = timedelta(seconds=60)
+
+log = structlog.get_logger(__name__)
+
+
+async def load(context: JobContext, source: Source, checkpoint: Checkpoint) -> Checkpoint:
+    """Load the spools beyond the checkpoint: each row exactly once, however often interrupted."""
+    rows, findings = context.settings.of(ImportSettings).import_batch_rows, checkpoint.findings
+    await context.progress(
+        phase="load", done=checkpoint.done, total=findings.accepted, rejected=findings.rejected
+    )
+    await journal.begin_run(context.db, context.job.id, context.job.kind)
+    for chunk in chunks(source.folder / REJECTS, checkpoint.rejects_offset, rows=rows):
+        await context.raise_if_stopping()
+        checkpoint = await _store_rejects(context, chunk, checkpoint)
+    began_at = time.perf_counter() - checkpoint.seconds
+    for table in findings.tables:
+        checkpoint = await _load_table(context, source, table, checkpoint, began_at)
+    changes = [tally.changes.conflicts for tally in checkpoint.tables.values() if tally.changes]
+    log.info(
+        "import.loaded",
+        conflicts=sum(changes),
+        **{table: tally.imported for table, tally in checkpoint.tables.items()},
+    )
+    return checkpoint
+
+
+async def _store_rejects(context: JobContext, chunk: Chunk, checkpoint: Checkpoint) -> Checkpoint:
+    reached = checkpoint.model_copy(update={"rejects_offset": chunk.end})
+
+    async def work(tx: Database) -> None:
+        await insert_rejects(tx, context.job.id, joined(chunk.lines))
+        await context.checkpoint(tx, reached.model_dump())
+
+    await unit_of_work(context.db, work, timeout=BATCH_TIMEOUT)
+    return reached
+
+
+async def _load_table(
+    context: JobContext, source: Source, table: str, checkpoint: Checkpoint, began_at: float
+) -> Checkpoint:
+    tally, target, spool = checkpoint.tally(table), source.targets[table], spool_of(source.folder, table)
+    rows = context.settings.of(ImportSettings).import_batch_rows
+    if source.arguments.since_last and target.reversal is not None:
+        part = remembered(target.rows.declared.entity)
+        await journal.keep_page(context.db, context.job.id, part, 0, "[]")
+    if tally.offset and (objects := source.objects(table)) is not None:
+        # An interruption may have come before what follows a commit.
+        for batch in batches(spool, rows=rows):
+            await objects.written(context, batch, [line.key for line in batch.accepted])
+            await context.raise_if_stopping()
+            if batch.end >= tally.offset:
+                break
+    before = asyncio.get_running_loop().create_future()
+    before.set_result(checkpoint)
+
+    def begin(batch: Batch) -> asyncio.Task[Checkpoint]:
+        nonlocal before
+        before = asyncio.create_task(_load_batch(context, source, table, batch, before, began_at))
+        return before
+
+    remaining = batches(
+        spool,
+        rows=rows,
+        offset=tally.offset,
+        position=tally.position,
+        pieces=tally.pieces,
+        remembered=tally.remembered,
+    )
+    async with in_flight(context, remaining, begin, most=target.at_once) as reached:
+        async for checkpoint in reached:
+            await context.progress(done=checkpoint.done)
+    return checkpoint
+
+
+async def _load_batch(
+    context: JobContext,
+    source: Source,
+    table: str,
+    batch: Batch,
+    before: "asyncio.Future[Checkpoint]",
+    began_at: float,
+) -> Checkpoint:
+    """Write a batch: its rows at once, the checkpoint, and with it the commit, after the batch `before`."""
+    objects = source.objects(table)
+    if objects is not None:
+        batch = await objects.store(context, batch)
+
+    async def work(tx: Database) -> tuple[Outcome, Checkpoint]:
+        outcome = await write(tx, context.job.id, source, table, batch)
+        if objects is not None:
+            await objects.raise_if_missing(context, tx, _written(batch, outcome))
+        if outcome.inserted or outcome.updated:
+            await audit.record(tx, _entry(context, source, table, outcome))
+        reached = await asyncio.shield(before)
+        tables = {**reached.tables, table: _counted(reached.tally(table), batch, outcome)}
+        checkpoint = reached.model_copy(update={"tables": tables, "seconds": time.perf_counter() - began_at})
+        await context.checkpoint(tx, checkpoint.model_dump(), done=checkpoint.done)
+        return outcome, checkpoint
+
+    async with context.cache.invalidating(*source.rows(table).declared.tags):
+        outcome, checkpoint = await unit_of_work(context.db, work, timeout=BATCH_TIMEOUT)
+    if objects is not None:
+        await objects.written(context, batch, _written(batch, outcome))
+    return checkpoint
+
+
+def _written(batch: Batch, outcome: Outcome) -> list[str]:
+    return [line.key for line in batch.accepted] if outcome.written is None else outcome.written
+
+
+def _counted(tally: Tally, batch: Batch, outcome: Outcome) -> Tally:
+    updated = len(outcome.updated)
+    changes = tally.changes and tally.changes.with_counts(
+        new=outcome.inserted, changed=updated, unchanged=outcome.unchanged
+    ).with_conflicts(outcome.conflicts)
+    return Tally(
+        offset=batch.end,
+        position=batch.position + len(batch.records),
+        pieces=batch.pieces + len(batch.frame),
+        remembered=batch.remembered_before + len(batch.remembered),
+        done=tally.done + len(batch.accepted),
+        imported=tally.imported + outcome.inserted,
+        updated=tally.updated + updated,
+        unchanged=tally.unchanged + outcome.unchanged,
+        kept=tally.kept + outcome.kept,
+        changes=changes,
+    )
+
+
+def _entry(context: JobContext, source: Source, table: str, outcome: Outcome) -> audit.AuditEntry:
+    return audit.AuditEntry(
+        entity=source.rows(table).declared.entity,
+        entity_id=context.job.id,
+        action="imported",
+        actor=context.job.actor,
+        request_id=context.job.request_id,
+        changes={
+            "source": source.arguments.source,
+            "inserted": outcome.inserted,
+            "updated": len(outcome.updated),
+        },
+    )

@@ -1,0 +1,154 @@
+"""Preflight phase: reads and validates the whole source before anything is written."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from core.jobs import JobContext
+from features.imports.errors import RowsExist, SourceChanged, TooManyRejects
+from features.imports.pipeline.checkpoint import Findings, TableFindings
+from features.imports.pipeline.since_last import earlier_runs, foreseen, recall_all
+from features.imports.pipeline.source import Source
+from features.imports.pipeline.spool import REJECTS, SpoolWriter, chunks, joined, spool_of
+from features.imports.pipeline.validator import Rejects, Sink
+from features.imports.queries import insert_rejects
+from features.imports.queries.bulk import BulkTable
+from features.imports.schemas import Changes, Sample
+from features.imports.settings import ImportSettings
+
+_IDS_PER_QUESTION: Final = 5000
+_NAMED_IDS: Final = 5
+
+log = structlog.get_logger(__name__)
+
+
+async def examine(context: JobContext, source: Source, *, first: bool) -> tuple[Findings, list[Sample]]:
+    """Validate every record; unless it is a dry run the spools in the folder are complete afterwards.
+
+    Raises SourceMalformed, TooManyRejects, or RowsExist for `on_conflict=fail`. `first` is false when rows of
+    this very job may be stored already.
+    """
+    began_at = time.perf_counter()
+    arguments, db = source.arguments, context.db
+    runs = await earlier_runs(db, source.words.source, source.kinds) if arguments.since_last else []
+    rejects = Rejects(await _spool(context, source, source.folder / REJECTS), arguments.max_rejects)
+    found: dict[str, TableFindings] = {}
+    await context.progress(phase="preflight", done=0, rejected=0)
+    try:
+        for table in source.tables:
+            found[table] = await _examine_table(context, source, table, rejects, runs, found, first)
+            if rejects.too_many:
+                break
+        rejects_sha256 = await asyncio.to_thread(rejects.finish)
+    finally:
+        await asyncio.to_thread(rejects.close)
+        source.close()
+    if rejects.too_many:
+        await _give_up(context, source, rejects)
+    if source.sent not in (None, source.sha256):
+        raise SourceChanged(f"{arguments.filename} is not what was uploaded; send it again")
+    findings = Findings(
+        tables=found,
+        sha256=source.sha256,
+        bytes=source.bytes,
+        ignored=source.ignored,
+        seconds=time.perf_counter() - began_at,
+        rejects_sha256=rejects_sha256,
+    )
+    log.info(
+        "import.preflight_done", records=findings.rows, rejected=findings.rejected, sha256=findings.sha256
+    )
+    return findings, rejects.samples
+
+
+async def _spool(context: JobContext, source: Source, path: Path) -> SpoolWriter | None:
+    if source.arguments.dry_run:
+        return None
+    return await asyncio.to_thread(SpoolWriter, path, context.job.fencing_token)
+
+
+async def _examine_table(
+    context: JobContext,
+    source: Source,
+    table: str,
+    rejects: Rejects,
+    runs: list[str],
+    before: dict[str, TableFindings],
+    first: bool,
+) -> TableFindings:
+    arguments, rows, db = source.arguments, source.rows(table), context.db
+    written_once = source.targets[table].reversal is None
+    recalled = await recall_all(db, runs, rows) if runs else None
+    changes = Changes(previous=runs[0]) if runs else None
+    spool = await _spool(context, source, spool_of(source.folder, table))
+    sink = Sink(
+        rejects,
+        spool,
+        None if recalled is None else recalled.records,
+        collects=arguments.dry_run and bool(runs),
+    )
+    ask = first and (arguments.dry_run or arguments.on_conflict == "fail")
+    done = sum(each.rows for each in before.values())
+    existing, named = 0, list[str]()
+    try:
+        validator = await asyncio.to_thread(source.validator, table, sink, done)
+        async for some in validator.found(db):
+            if ask:
+                stored = await _stored(context, rows, some.ids)
+                existing, named = existing + len(stored), (named + stored)[:_NAMED_IDS]
+            if changes is not None and some.lines:
+                changes = await foreseen(db, rows, some.lines, changes)
+            await context.progress(
+                done=done + validator.validated, total=done + validator.expected, rejected=rejects.faulty
+            )
+            await context.raise_if_stopping()
+            if rejects.too_many:
+                break
+        if arguments.on_conflict == "fail" and existing and not written_once and not rejects.too_many:
+            raise RowsExist(
+                f"{existing} {source.rows_of(table)} exist already, for example {', '.join(named)}; "
+                "nothing was imported"
+            )
+        if recalled is not None and changes is not None and not written_once:
+            async for left in recalled.left(db):
+                # The next import must know these records too.
+                await asyncio.to_thread(validator.remember, [(row_id, digest) for row_id, digest, _ in left])
+                changes = changes.with_vanished([row_id for row_id, _, vanished in left if vanished])
+                await context.raise_if_stopping()
+        return TableFindings(
+            rows=validator.records,
+            superseded=validator.superseded,
+            rejected=validator.rejected,
+            existing=existing,
+            translated=dict(validator.translated),
+            adapted=dict(validator.adapted),
+            changes=changes,
+            spool_sha256="" if spool is None else await asyncio.to_thread(spool.finish),
+        )
+    finally:
+        if spool is not None:
+            await asyncio.to_thread(spool.close)
+
+
+async def _stored(context: JobContext, rows: BulkTable, ids: Sequence[str]) -> list[str]:
+    found: list[str] = []
+    for start in range(0, len(ids), _IDS_PER_QUESTION):
+        found += await rows.existing(context.db, ids[start : start + _IDS_PER_QUESTION])
+    return found
+
+
+async def _give_up(context: JobContext, source: Source, rejects: Rejects) -> None:
+    """Store the rejects, then raise TooManyRejects: they say what has to be mended."""
+    if not source.arguments.dry_run:
+        rows = context.settings.of(ImportSettings).import_batch_rows
+        for chunk in chunks(source.folder / REJECTS, 0, rows=rows):
+            await insert_rejects(context.db, context.job.id, joined(chunk.lines))
+    first = rejects.samples[0]
+    raise TooManyRejects(
+        f"More than {source.arguments.max_rejects} {source.words.records} cannot be imported, "
+        f"so nothing was; the first is {first.path}: {first.reason}"
+    )

@@ -1,0 +1,199 @@
+"""Spool: the findings of preflight in the form that load and verify need, so that the source is parsed only
+once.
+
+The spool of a table has a line for each of its records, or piece of text around them, in the source's order,
+in columns that tabs separate (JSON holds none), empty ones at the end left out:
+
+    new        pair  rest  row  base  digest    a record to be loaded
+    changed    the same, of which earlier imports found another digest: `base`
+    unchanged  the same, if the row may have to be written all the same
+    unusable   pair  rest                       a record that cannot be taken over
+    remembered pair                             a record that earlier sources had
+    head, tail text                              what stands before and after the records
+
+`row` is a line of `queries.digests`; `pair` are id and digest as in an `Entry`, with a comma between them,
+and `rest` its last two fields, each with a comma before it. `digest` is that of the row as it is written, if
+the source's own is another one. `rejects.spool` has a line of JSON for each bad record. A position in a spool
+is a byte offset at the start of a line.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final, NamedTuple
+
+import orjson
+
+from features.imports.queries.bulk import BulkTable
+from features.imports.storage.folders import private, unstorable
+
+REJECTS: Final = "rejects.spool"
+_LARGEST_BATCH_BYTES: Final = 4 << 20
+_DIGEST_CHARACTERS: Final = 64
+
+NEW: Final = b"new"
+CHANGED: Final = b"changed"
+UNCHANGED: Final = b"unchanged"
+UNUSABLE: Final = b"unusable"
+REMEMBERED: Final = b"remembered"
+HEAD: Final = b"head"
+TAIL: Final = b"tail"
+_HASH_BYTES: Final = 1 << 20
+
+
+def spool_of(folder: Path, table: str) -> Path:
+    return folder / f"{table}.spool"
+
+
+class SpoolWriter:
+    """Writer of a spool under a temporary name; `finish` syncs it and gives the file its real name. Raises
+    StorageUnavailable.
+    """
+
+    def __init__(self, path: Path, token: int) -> None:
+        self._path = path
+        self._partial = path.with_name(f"{path.name}.{token}")
+        self._hash = hashlib.sha256()
+        try:
+            self._file: BinaryIO = open(self._partial, "wb", buffering=_HASH_BYTES, opener=private)  # noqa: SIM115
+        except OSError as error:
+            raise unstorable(error) from error
+
+    def write(self, lines: bytes) -> None:
+        self._hash.update(lines)
+        try:
+            self._file.write(lines)
+        except OSError as error:
+            raise unstorable(error) from error
+
+    def finish(self) -> str:
+        """Sync and rename the file; returns the SHA-256 of its content in hex."""
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._partial.rename(self._path)
+        except OSError as error:
+            raise unstorable(error) from error
+        return self._hash.hexdigest()
+
+    def close(self) -> None:
+        """Discard the file, unless finished."""
+        self._file.close()
+        self._partial.unlink(missing_ok=True)
+
+
+class Line(NamedTuple):
+    """Record in a spool; columns that its kind does not have are empty."""
+
+    kind: bytes
+    pair: bytes
+    rest: bytes = b""
+    row: bytes = b""
+    base: bytes = b""
+    own_digest: bytes = b""
+
+    @property
+    def id(self) -> bytes:
+        """Id as JSON."""
+        return self.pair[: -_DIGEST_CHARACTERS - 3]
+
+    @property
+    def key(self) -> str:
+        found: str = orjson.loads(self.id)
+        return found
+
+    @property
+    def digest(self) -> bytes:
+        return self.own_digest or self.pair[-_DIGEST_CHARACTERS - 1 : -1]
+
+    def compared(self, rows: BulkTable) -> bytes:
+        """Entry of `BulkTable.compare`."""
+        if self.own_digest or rows.declared.counters:
+            return rows.pair(self.digest, self.row)
+        return b"[%b]" % self.pair
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Consecutive whole lines, and the offset after them."""
+
+    lines: list[bytes]
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Consecutive records, usable or not, the first of which is number `position` of the source; pieces of
+    the text around them, from number `pieces` on; records that only earlier sources had, after
+    `remembered_before` such; and the offset in the spool after them.
+    """
+
+    frame: list[tuple[str, str]]
+    records: list[Line]
+    accepted: list[Line]
+    remembered: list[Line]
+    position: int
+    pieces: int
+    remembered_before: int
+    end: int
+
+
+def chunks(path: Path, start: int, *, rows: int) -> Iterator[Chunk]:
+    """Chunks of the lines from `start` on, each of at most `rows` rows and about 4 MiB; text around records
+    counts as no row.
+    """
+    with path.open("rb") as file:
+        file.seek(start)
+        end = start
+        while True:
+            lines: list[bytes] = []
+            size = count = 0
+            while count < rows and size < _LARGEST_BATCH_BYTES:
+                line = file.readline()
+                if not line:
+                    break
+                size += len(line)
+                count += not line.startswith((HEAD, TAIL))
+                lines.append(line[:-1])
+            if not lines:
+                return
+            end += size
+            yield Chunk(lines, end)
+
+
+def batches(
+    path: Path, *, rows: int, offset: int = 0, position: int = 0, pieces: int = 0, remembered: int = 0
+) -> Iterator[Batch]:
+    """Batches of a table's spool from the offset on; the other numbers count what stands before it."""
+    for chunk in chunks(path, offset, rows=rows):
+        frame: list[tuple[str, str]] = []
+        records: list[Line] = []
+        earlier: list[Line] = []
+        for each in chunk.lines:
+            kind, *columns = each.split(b"\t")
+            if kind in (HEAD, TAIL):
+                frame.append((kind.decode(), orjson.loads(columns[0])))
+            else:
+                (earlier if kind == REMEMBERED else records).append(Line(kind, *columns))
+        accepted = [line for line in records if line.kind != UNUSABLE]
+        yield Batch(frame, records, accepted, earlier, position, pieces, remembered, chunk.end)
+        position += len(records)
+        pieces += len(frame)
+        remembered += len(earlier)
+
+
+def joined(objects: Iterable[bytes]) -> str:
+    """Text of a JSON array of the objects."""
+    return f"[{b','.join(objects).decode()}]"
+
+
+def sha256_of(path: Path) -> str | None:
+    """Digest of the file in hex, None if it does not exist."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,136 @@
+"""Verify phase: compares every record of the source with its row by digest, every object by its checksum."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import orjson
+import structlog
+
+from core.database.import_table import Difference
+from core.jobs import JobContext, JobFailed
+from features.audit import api as audit
+from features.imports.pipeline.checkpoint import Checked, Checkpoint
+from features.imports.pipeline.in_flight import in_flight
+from features.imports.pipeline.source import Source
+from features.imports.pipeline.spool import NEW, Batch, batches, joined, spool_of
+from features.imports.queries import journal
+from features.imports.schemas import kept
+from features.imports.settings import ImportSettings
+
+_AT_ONCE: Final = 3
+"""Number of batches that PostgreSQL hashes at the same time, each on a connection of its own."""
+_NAMED_IDS: Final = 5
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Counts:
+    """Compared rows, and the differing ones by reason: this import did not write them (they were stored
+    before, the source has not changed, or both sides have); somebody changed or deleted them since; or none,
+    which is an error.
+    """
+
+    done: int = 0
+    left_alone: int = 0
+    changed_since: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+
+async def verify(
+    context: JobContext, source: Source, checkpoint: Checkpoint
+) -> tuple[dict[str, Checked], float]:
+    """Compare all rows, and read all objects that were stored again. Returns the outcome by table and the
+    seconds it took. Raises JobFailed if anything is missing or differs without a reason.
+    """
+    began_at = time.perf_counter()
+    total, done = checkpoint.findings.accepted, 0
+    checked: dict[str, Checked] = {}
+    wrong: list[str] = []
+    await context.progress(phase="verify", done=0, total=total)
+    for table in checkpoint.findings.tables:
+        counts = await _verify_table(context, source, table, done)
+        done, wrong = done + counts.done, wrong + counts.wrong
+        verified = counts.done - counts.left_alone - counts.changed_since
+        checked[table] = Checked(
+            verified=verified, kept=counts.left_alone, changed_since=counts.changed_since
+        )
+    if wrong or done != total:
+        log.error("import.verification_failed", wrong=len(wrong), compared=done, expected=total)
+        raise JobFailed(
+            f"Verification failed: {len(wrong)} of {total} {source.words.rows} differ from the source: "
+            f"{', '.join(wrong[:_NAMED_IDS])}",
+            result={
+                "imported": sum(tally.imported for tally in checkpoint.tables.values()),
+                "updated": sum(tally.updated for tally in checkpoint.tables.values()),
+                "differing": len(wrong),
+            },
+        )
+    log.info("import.verified", verified=sum(each.verified for each in checked.values()))
+    return checked, time.perf_counter() - began_at
+
+
+async def _verify_table(context: JobContext, source: Source, table: str, before: int) -> _Counts:
+    counts, rows, objects = _Counts(), source.rows(table), source.objects(table)
+
+    async def compare(batch: Batch) -> tuple[Batch, list[Difference]]:
+        pairs = joined(line.compared(rows) for line in batch.accepted)
+        return batch, await rows.compare(context.db, pairs)
+
+    remaining = batches(
+        spool_of(source.folder, table), rows=context.settings.of(ImportSettings).import_batch_rows
+    )
+    async with in_flight(
+        context, remaining, lambda batch: asyncio.create_task(compare(batch)), most=_AT_ONCE
+    ) as compared:
+        async for batch, differences in compared:
+            wrong = await _explain(context, source, table, batch, differences, counts) if differences else []
+            if objects is not None:
+                different = {each.id for each in differences}
+                alike = [line.key for line in batch.accepted if line.key not in different]
+                wrong += [f"{each} (other bytes)" for each in await objects.damaged(context, alike)]
+            counts.wrong += [source.named(table, each) for each in wrong]
+            counts.done += len(batch.accepted)
+            await context.progress(done=before + counts.done)
+    return counts
+
+
+async def _explain(
+    context: JobContext,
+    source: Source,
+    table: str,
+    batch: Batch,
+    differences: Sequence[Difference],
+    counts: _Counts,
+) -> list[str]:
+    """Count the differences by their reasons; returns those without. Records of rows that were stored before
+    and left alone are noted as kept, lest the next import take them for known.
+    """
+    arguments, entity = source.arguments, source.rows(table).declared.entity
+    skips = arguments.on_conflict == "skip" or source.targets[table].reversal is None
+    left_alone: list[str] = []
+    wrong: list[str] = []
+    new = {line.key for line in batch.records if line.kind == NEW}
+    missing = [each.id for each in differences if each.missing]
+    deleted = frozenset[str]()
+    if missing:
+        deleted = await audit.deleted_since(context.db, entity, missing, context.job.created_at)
+    for each in differences:
+        if each.missing:
+            alone = arguments.since_last and each.id not in new
+        else:
+            alone = skips and each.import_job_id != context.job.id
+        if alone:
+            left_alone.append(each.id)
+        elif each.id in deleted or (each.version or 0) > (each.import_version or 0):
+            counts.changed_since += 1
+        else:
+            wrong.append(f"{each.id} ({'missing' if each.missing else 'different'})")
+    counts.left_alone += len(left_alone)
+    if left_alone and not arguments.since_last:
+        content = orjson.dumps([[row_id, None] for row_id in left_alone]).decode()
+        await journal.keep_page(context.db, context.job.id, kept(entity), batch.position, content)
+    return wrong

@@ -1,0 +1,132 @@
+"""Writer of a batch: its rows, their before images, and its chunk of the source's manifest."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from core.database.client import Database
+from core.database.import_table import Written
+from features.imports.errors import RowAppeared, RowsExist
+from features.imports.pipeline.since_last import REASONS, verdicts_on
+from features.imports.pipeline.source import Source
+from features.imports.pipeline.spool import Batch, Line, joined
+from features.imports.queries import journal
+from features.imports.schemas import UNKNOWN, Told, remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Result of a batch. `written`: ids of the rows; None: of all records."""
+
+    inserted: int
+    updated: list[str]
+    unchanged: int
+    kept: int
+    written: list[str] | None
+    conflicts: list[Told]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Lines to be written, the number of them whose rows are stored (their before images are kept), and the
+    conflicts by id.
+    """
+
+    lines: list[Line]
+    stored: int
+    conflicts: Mapping[bytes, str]
+
+
+async def write(tx: Database, job_id: str, source: Source, table: str, batch: Batch) -> Outcome:
+    """Write rows, before images and manifest chunk in the caller's transaction: all or none. Raises
+    RowsExist for `on_conflict=fail`.
+    """
+    arguments, rows, target = source.arguments, source.rows(table), source.targets[table]
+    lines, accepted = [line for line in batch.accepted if line.row], batch.accepted
+    overwrite = arguments.overwrites and target.reversal is not None
+    wanted = _Wanted(lines, 0, {})
+    if overwrite and lines:
+        wanted = await _wanted(tx, job_id, source, table, lines)
+    written = Written()
+    if wanted.lines:
+        lines_json = joined(line.row for line in wanted.lines)
+        written = await rows.load(tx, lines_json, job_id, overwrite=overwrite)
+    if len(written.updated) > wanted.stored:
+        raise RowAppeared
+    if arguments.on_conflict == "fail" and written.kept and target.reversal is not None:
+        stored = await rows.existing(tx, [line.key for line in wanted.lines], other_than_job=job_id)
+        if stored:
+            raise RowsExist(
+                f"{len(stored)} {source.rows_of(table)} came in between, for example "
+                f"{', '.join(stored[:5])}; what was loaded before stays"
+            )
+    if overwrite and lines and rows.declared.counters:
+        await rows.raise_counters(tx, joined(line.row for line in lines))
+    ids = written.written
+    if ids is None and len(wanted.lines) < len(accepted):
+        ids = [line.key for line in wanted.lines]
+    if target.reversal is not None:
+        await _keep_pages(tx, job_id, rows.declared.entity, batch, wanted.conflicts, ids)
+    kept = 0 if arguments.since_last else written.kept
+    changed = written.inserted + len(written.updated)
+    return Outcome(
+        written.inserted,
+        written.updated,
+        len(accepted) - changed - kept - len(wanted.conflicts),
+        kept,
+        ids,
+        [Told(id=orjson.loads(row_id), reason=reason) for row_id, reason in wanted.conflicts.items()],
+    )
+
+
+async def _wanted(tx: Database, job_id: str, source: Source, table: str, lines: Sequence[Line]) -> _Wanted:
+    """Sort lines by verdict into lines to write and conflicts; keeps before images of rows to overwrite."""
+    rows, reversal, since_last = (
+        source.rows(table),
+        source.targets[table].reversal,
+        source.arguments.since_last,
+    )
+    verdicts = await verdicts_on(tx, rows, lines, since_last=since_last)
+    wanted: list[Line] = []
+    overwritten: list[str] = []
+    conflicts: dict[bytes, str] = {}
+    for line in lines:
+        row_id = line.key
+        verdict = verdicts[row_id]
+        if since_last and verdict in REASONS:
+            conflicts[line.id] = REASONS[verdict]
+        elif verdict != "same":
+            wanted.append(line)
+            if verdict != "new":
+                overwritten.append(row_id)
+    if overwritten and reversal is not None:
+        images = await reversal.before(tx, overwritten)
+        await journal.keep_images(tx, job_id, rows.declared.entity, images)
+    return _Wanted(wanted, len(overwritten), conflicts)
+
+
+async def _keep_pages(
+    tx: Database,
+    job_id: str,
+    entity: str,
+    batch: Batch,
+    conflicts: Mapping[bytes, str],
+    written: list[str] | None,
+) -> None:
+    """Store the batch's manifest chunks: an `Entry` for each record, without the fields at its end that are
+    null. That of a conflict has the digest from before: it stays one until both sides agree.
+    """
+    for number, (part, text) in enumerate(batch.frame, start=batch.pieces):
+        await journal.keep_page(tx, job_id, part, number, text)
+    if batch.records:
+        entries = joined(
+            b'[%b,"%b"]' % (line.id, line.base or UNKNOWN.encode())
+            if conflicts and line.id in conflicts
+            else b"[%b%b]" % (line.pair, line.rest)
+            for line in batch.records
+        )
+        await journal.keep_page(tx, job_id, entity, batch.position, entries, written)
+    if batch.remembered:
+        content = joined(b"[%b]" % line.pair for line in batch.remembered)
+        await journal.keep_page(tx, job_id, remembered(entity), batch.remembered_before + 1, content)
