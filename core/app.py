@@ -35,6 +35,7 @@ from core.platform import Platform
 from core.server.lifecycle import drain_on_signal, end_with_parent, gc_frozen
 from core.settings import Settings, load_settings
 from features.audit.feature import feature as audit
+from features.changes.feature import feature as changes
 from features.demo.feature import feature as demo
 from features.exports.feature import feature as exports
 from features.files.feature import feature as files
@@ -55,6 +56,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
     files,
     stats,
     audit,
+    changes,
     jobs_view,
     keys,
     imports,
@@ -206,9 +208,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await db.connect()
         tell = renewing(cache, features)
         db.tell_writes_to(tell, cache.doubt)
-        changes = ChangeFollower(db, cache, tell, settings)
-        stack.push_async_callback(changes.close)
-        await changes.start()
+        follower = ChangeFollower(db, cache, tell, settings)
+        stack.push_async_callback(follower.close)
+        await follower.start()
         if app.state.limiter is not None:
             stack.push_async_callback(app.state.limiter.close)
         drained = asyncio.Event()

@@ -7,6 +7,7 @@
     ├── NotFound              no such thing                           404
     ├── MethodNotAllowed      the path exists, the method does not    405
     ├── Conflict              it collides with what is stored         409
+    ├── Gone                  it was there, and is no more            410
     ├── PreconditionFailed    the caller's version is not the newest  412
     ├── TooLarge              more bytes than the limit               413
     ├── UnsupportedMediaType  the body is of another type             415
@@ -33,6 +34,7 @@ STATUS_BY_KIND: Final[Mapping[str, int]] = MappingProxyType(
         "not_found": 404,
         "method_not_allowed": 405,
         "conflict": 409,
+        "gone": 410,
         "precondition_failed": 412,
         "too_large": 413,
         "unsupported_media_type": 415,
@@ -117,6 +119,10 @@ class MethodNotAllowed(HandoverError):
 
 class Conflict(HandoverError):
     kind = code = "conflict"
+
+
+class Gone(HandoverError):
+    kind = code = "gone"
 
 
 class PreconditionFailed(HandoverError):

@@ -1,14 +1,17 @@
 """The parts of one running process of the app: built by the lifespan, read through `core.deps`."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from core.cache import Cache
     from core.database.client import Database
     from core.jobs import Describe, Jobs
     from core.settings import Settings
+
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,15 @@ class Platform:
     openapi: "Describe"
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
+    _parts: dict[Any, Any] = field(default_factory=dict)
 
     @property
     def stopping(self) -> bool:
         return self.leaving.is_set() or self.draining.is_set()
+
+    def part(self, make: "Callable[[Platform], Part]") -> Part:
+        """What a slice has once in a process: made by `make(platform)` when it is first asked for."""
+        if make not in self._parts:
+            self._parts[make] = make(self)
+        part: Part = self._parts[make]
+        return part

@@ -51,14 +51,25 @@ async def test_openapi_is_what_the_app_says_of_itself(client: httpx.AsyncClient)
 async def test_asyncapi_describes_the_stream_of_a_job(client: httpx.AsyncClient) -> None:
     document = await loaded(client, "/spec/asyncapi.yaml")
     openapi = (await client.get("/openapi.json")).json()
-    [channel] = document["channels"].values()
+    channel = document["channels"]["jobEvents"]
     assert openapi["paths"][channel["address"]]["get"]["operationId"] == "follow_job"
-    assert set(channel["messages"]) == set(document["components"]["messages"]) == set(get_args(EventKind))
-    for message in document["components"]["messages"].values():
+    assert set(channel["messages"]) == set(get_args(EventKind))
+    for kind in channel["messages"]:
+        message = document["components"]["messages"][kind]
         assert message["payload"] == {"$ref": "#/components/schemas/Job"}
     job = document["components"]["schemas"]["Job"]
     assert job["properties"].keys() == openapi["components"]["schemas"]["Job"]["properties"].keys()
     assert document["info"]["version"] == openapi["info"]["version"]
+
+
+async def test_asyncapi_describes_the_stream_of_changes(client: httpx.AsyncClient) -> None:
+    document = await loaded(client, "/spec/asyncapi.yaml")
+    openapi = (await client.get("/openapi.json")).json()
+    channel = document["channels"]["changes"]
+    assert openapi["paths"][channel["address"]]["get"]["operationId"] == "follow_changes"
+    assert set(channel["messages"]) == {"change", "dropped"}
+    described = document["components"]["schemas"]["Change"]["properties"]
+    assert described.keys() == openapi["components"]["schemas"]["Change"]["properties"].keys()
 
 
 async def test_files_are_revalidated(client: httpx.AsyncClient) -> None:

@@ -1,0 +1,27 @@
+"""Errors of changes, each with its permanent code."""
+
+from typing import ClassVar
+
+from core.errors import Gone, Unavailable
+
+
+class PositionGone(Gone):
+    """Events after the position may have been deleted."""
+
+    code: ClassVar[str] = "changes.position_gone"
+
+    def __init__(self, position: int) -> None:
+        super().__init__(
+            f"Changes after position {position} are not all kept any more: read anew what you keep, "
+            "and go on without a position"
+        )
+
+
+class TooManyStreams(Unavailable):
+    """This process has as many open streams as it can feed."""
+
+    code: ClassVar[str] = "changes.too_many_streams"
+    default_retry_after: ClassVar[float] = 5.0
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} streams of changes are open already; try again later, or ask for pages")

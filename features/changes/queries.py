@@ -1,0 +1,70 @@
+"""Queries of changes by the typed client. Functions take `db` first and open no transaction."""
+
+from typing import cast
+
+from prisma.models import ChangeEvent
+from prisma.types import ChangeEventWhereInput
+
+from core.database.client import Database
+from features.changes.schemas import Action, Audience, Change, ChangeFilter, Event
+
+ROW = 1
+"""The id of the only row of positions."""
+
+
+async def events_after(
+    db: Database, position: int, wanted: ChangeFilter, audience: Audience, *, take: int
+) -> list[Event]:
+    """The next events after the position that match and that the audience may see."""
+    where: ChangeEventWhereInput = {"position": {"gt": position}}
+    if wanted.entity is not None:
+        where["entity"] = wanted.entity
+    if wanted.entity_id is not None:
+        where["entity_id"] = wanted.entity_id
+    if wanted.action is not None:
+        where["action"] = wanted.action
+    if audience.name is not None:
+        where["OR"] = [{"audience": None}, {"audience": audience.name}]
+    rows = await db.changeevent.find_many(where=where, order={"position": "asc"}, take=take)
+    return [_event(row) for row in rows]
+
+
+async def newest_position(db: Database) -> int:
+    row = await db.changeposition.find_unique(where={"id": ROW})
+    return 0 if row is None else row.newest
+
+
+async def kept_from(db: Database) -> int:
+    """All events after this position are kept, and those after earlier ones are not."""
+    row = await db.changeposition.find_unique(where={"id": ROW})
+    return 0 if row is None else row.kept_from
+
+
+async def keep_from(db: Database, position: int) -> None:
+    await db.changeposition.upsert(
+        where={"id": ROW},
+        data={"create": {"id": ROW, "kept_from": position}, "update": {"kept_from": position}},
+    )
+
+
+async def delete_before(db: Database, position: int, *, limit: int) -> int:
+    """Delete so many of the events before the position; returns how many."""
+    rows = await db.changeevent.find_many(
+        where={"position": {"lt": position}}, order={"position": "asc"}, take=limit
+    )
+    return await db.changeevent.delete_many(where={"id": {"in": [row.id for row in rows]}})
+
+
+def _event(row: ChangeEvent) -> Event:
+    """Not validated again: the triggers write what the audit trail's constraints allow."""
+    assert row.position is not None
+    change = Change.model_construct(
+        position=str(row.position),
+        at=row.at,
+        entity=row.entity,
+        entity_id=row.entity_id,
+        action=cast(Action, row.action),
+        fields=row.fields,
+        user=row.actor,
+    )
+    return Event(row.position, change, row.audience)

@@ -1,0 +1,138 @@
+"""Requests and responses about changes, and their frozen values."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from core.http.request.access import Principal
+from core.http.request.fields import LEFT_OUT_IF_NONE, always_there
+from core.http.request.input import Input
+from core.http.request.text import Text
+from core.http.request.timestamps import Timestamp
+
+STREAM: Final = "/api/v1/changes/events"
+MAX_PAGE: Final = 500
+MAX_POSITION: Final = 2**53 - 1
+"""Upper bound of positions: JavaScript has no larger whole numbers."""
+
+Action = Literal["created", "updated", "deleted", "imported", "checked"]
+Position = Annotated[int, Field(ge=0, le=MAX_POSITION)]
+
+_EXAMPLE: Final[dict[str, Any]] = {
+    "position": "1795882115191871",
+    "at": "2026-11-28T18:48:35.191Z",
+    "entity": "item",
+    "entityId": "1f9b6598-6e08-4825-a686-638a5d6b0e4a",
+    "action": "updated",
+    "fields": ["status"],
+}
+
+
+class Change(BaseModel):
+    """A committed change of one row; of an import, that of one batch, under the job's id."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        json_schema_extra={"example": _EXAMPLE},
+    )
+
+    position: str = Field(description="Its place in the order of all changes; go on after it")
+    at: Timestamp
+    entity: str
+    entity_id: str
+    action: Action
+    fields: list[str] = Field(description="Names of the fields that changed")
+    user: str | None = Field(
+        default=None, description="Who did it, for those who may read the audit trail", **LEFT_OUT_IF_NONE
+    )
+
+
+class Dropped(BaseModel):
+    """Data of the last event of a stream whose client was too slow, or too far behind."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"after": "1795882115191871"}})
+
+    after: str | None = Field(description="The position to go on after; null: none was sent yet")
+
+
+class ChangePage(BaseModel):
+    """Page of changes, the oldest first. `next` is the `after` of the next request; with `hasMore` there is
+    more already.
+    """
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, json_schema_extra=always_there("success")
+    )
+
+    success: Literal[True] = True
+    count: int
+    next: str
+    has_more: bool
+    data: list[Change]
+
+
+class ChangeFilter(Input):
+    """Filter of changes: every condition that is present must hold. `after` is a position that was told."""
+
+    model_config = ConfigDict(frozen=True)
+
+    entity: Annotated[Text, Field(max_length=64)] | None = Field(
+        default=None, description="Kind of row, such as item or system"
+    )
+    entity_id: Annotated[Text, Field(max_length=512)] | None = None
+    action: Action | None = None
+    after: Position | None = Field(default=None, description="Only changes after this position")
+
+
+class ChangeQuery(ChangeFilter):
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Audience of changes: those for everybody and for `name`; None sees all, and who did it."""
+
+    name: str | None = None
+
+    @classmethod
+    def of(cls, holder: Principal | None) -> "Audience":
+        """Audience of a caller. With AUTH=off everybody may read the audit trail."""
+        return cls() if holder is None or holder.may("admin") else cls(holder.name)
+
+
+@dataclass(frozen=True)
+class Event:
+    """Stored change. `audience` is None for everybody, a holder's name, or empty for administrators only."""
+
+    position: int
+    change: Change
+    audience: str | None
+
+    @cached_property
+    def _full(self) -> str:
+        return self.change.model_dump_json(by_alias=True)
+
+    @cached_property
+    def _anonymous(self) -> str:
+        return self.shown(Audience("")).model_dump_json(by_alias=True)
+
+    def seen_by(self, audience: Audience, wanted: ChangeFilter) -> bool:
+        change = self.change
+        return (
+            (audience.name is None or self.audience is None or self.audience == audience.name != "")
+            and wanted.entity in (None, change.entity)
+            and wanted.entity_id in (None, change.entity_id)
+            and wanted.action in (None, change.action)
+        )
+
+    def shown(self, audience: Audience) -> Change:
+        return self.change if audience.name is None else self.change.model_copy(update={"user": None})
+
+    def json_for(self, audience: Audience) -> str:
+        """JSON of the change, made once for all streams."""
+        return self._full if audience.name is None else self._anonymous

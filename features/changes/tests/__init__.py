@@ -1,0 +1,1 @@
+"""Over HTTP: what clients see of changes."""

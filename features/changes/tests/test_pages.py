@@ -1,0 +1,87 @@
+"""Pages of changes: what they tell, filters, and positions to go on after."""
+
+import itertools
+
+import httpx
+import pytest
+
+from features.changes.tests.listening import CHANGES, create_item, pages
+from tests.fixtures.database import Connection
+
+
+async def test_a_change_says_what_was_changed_and_no_values(client: httpx.AsyncClient) -> None:
+    item = await create_item(client)
+    path = f"/api/items/{item['id']}"
+    await client.put(path, json={"status": "review"}, headers={"x-user-id": "ada"})
+    await client.delete(path)
+    created, updated, deleted = await pages(client)
+    assert {change["entityId"] for change in (created, updated, deleted)} == {item["id"]}
+    assert [change["action"] for change in (created, updated, deleted)] == ["created", "updated", "deleted"]
+    assert updated == {
+        "position": updated["position"],
+        "at": updated["at"],
+        "entity": "item",
+        "entityId": item["id"],
+        "action": "updated",
+        "fields": ["status", "updatedAt"],
+        "user": "ada",
+    }
+    assert int(created["position"]) < int(updated["position"]) < int(deleted["position"])
+
+
+async def test_filters_hold_together_and_pages_go_on(client: httpx.AsyncClient) -> None:
+    items = [await create_item(client) for _ in range(3)]
+    for item in items:
+        await client.put(f"/api/items/{item['id']}", json={"status": "review"})
+    everything = await pages(client)
+    assert everything == await pages(client, limit=1)
+    assert [each["entityId"] for each in everything] == [item["id"] for item in items] * 2
+    for query, kept in (
+        ("&entity=item", everything),
+        ("&entity=system", []),
+        ("&action=updated", everything[3:]),
+        (f"&entityId={items[1]['id']}", everything[1::3]),
+        (f"&entity_id={items[1]['id']}&action=created", everything[1:2]),
+    ):
+        assert await pages(client, query) == kept, query
+
+
+async def test_positions_that_are_gone_are_410_and_those_that_are_kept_go_on(
+    client: httpx.AsyncClient, connection: Connection
+) -> None:
+    for _ in range(3):
+        await create_item(client)
+    first, second, third = await pages(client)
+    await connection.execute(f"UPDATE change_positions SET kept_from = {second['position']}")
+    await connection.execute(f"DELETE FROM change_events WHERE position < {second['position']}")
+    for path, headers in (
+        (f"{CHANGES}?after={first['position']}", {}),
+        (f"{CHANGES}/events?after={first['position']}", {}),
+        (f"{CHANGES}/events", {"Last-Event-ID": first["position"]}),
+        (f"{CHANGES}/events?after={second['position']}", {"Last-Event-ID": first["position"]}),
+    ):
+        gone = await client.get(path, headers=headers)
+        assert (gone.status_code, gone.json()["success"]) == (410, False), path
+    assert await pages(client) == [second, third]
+    assert (await client.get(f"{CHANGES}?after={second['position']}")).json()["data"] == [third]
+
+
+@pytest.mark.parametrize("told", ["x", "-1", "9" * 16, "1.5", "\u0661"])
+async def test_what_is_no_position_is_refused(client: httpx.AsyncClient, told: str) -> None:
+    refused = await client.get(f"{CHANGES}/events", headers={b"Last-Event-ID": told.encode()})
+    assert refused.status_code == 400
+    assert refused.json()["details"][0]["field"] == "Last-Event-ID"
+    assert (await client.get(CHANGES, params={"after": told})).status_code == 400
+
+
+async def test_places_say_nothing_of_changes_between(
+    client: httpx.AsyncClient, connection: Connection
+) -> None:
+    """Events that get their positions at once are not numbered one by one."""
+    await connection.execute(
+        "INSERT INTO audit_entries (entity, entity_id, action, actor, changes) "
+        "SELECT 'item', n, 'created', 'ada', '{}' FROM generate_series(1, 100) AS n"
+    )
+    positions = [int(each["position"]) for each in await pages(client)]
+    assert positions == sorted(set(positions))
+    assert len({later - earlier for earlier, later in itertools.pairwise(positions)}) > 10

@@ -1,0 +1,47 @@
+"""With AUTH=keys changes are told to those who may know of them, for as long as they may."""
+
+from core.database.client import Database
+from features.changes.tests.listening import following, pages
+from features.keys.tests.factories import bearer, make_key
+from tests.fixtures.application import RunningApp
+from tests.fixtures.servers import StartServer
+from tests.fixtures.waiting import wait_for
+
+
+async def test_a_private_file_is_told_to_its_uploader_and_administrators(
+    running_app: RunningApp, db: Database
+) -> None:
+    owner, other = bearer(await make_key(db, "write", "owner")), bearer(await make_key(db, "read", "other"))
+    admin = bearer(await make_key(db, "admin", "boss"))
+    async with running_app(auth="keys") as client:
+        form = {"file": ("secret.txt", b"the zebra sleeps", "text/plain")}
+        made = await client.post("/api/v1/files/upload", files=form, headers=owner)
+        path = f"/api/v1/files/{made.json()['data']['id']}"
+
+        async def seen() -> list[list[str]]:
+            return [
+                [each["action"] for each in await pages(client, "&entity=file", who)]
+                for who in (owner, other, admin)
+            ]
+
+        assert await seen() == [["created"], [], ["created"]]
+        for public, others in ((True, ["updated"]), (False, ["updated"])):
+            await client.put(path, json={"is_public": public}, headers=owner)
+            assert (await seen())[1] == others
+        await client.delete(path, headers=owner)
+        whole = ["created", "updated", "updated", "deleted"]
+        assert await seen() == [whole, ["updated"], whole]
+        # Not a field, a place or a number of what is not for them.
+        told = await pages(client, "", other)
+        assert [each["entity"] for each in told] == ["file"]
+        assert "user" not in told[0]
+        assert {each["entity"] for each in await pages(client, "", admin)} == {"key", "file"}
+        assert (await pages(client, "", admin))[0]["user"] == "operator"
+
+
+async def test_a_stream_ends_when_its_key_is_revoked(live_server: StartServer, db: Database) -> None:
+    server = await live_server({"AUTH": "keys"})
+    key, admin = await make_key(db, "read", "reader"), bearer(await make_key(db, "admin", "boss"))
+    async with server.client(headers=admin) as client, following(server, headers=bearer(key)) as told:
+        assert (await client.delete(f"/api/v1/keys/{key.id}")).status_code == 200
+        await wait_for(lambda: told.ended)
