@@ -5,6 +5,11 @@ import itertools
 import httpx
 import pytest
 
+from core.cache import Cache
+from core.database.client import Database
+from core.jobs import Jobs, Requester
+from core.settings import Settings
+from features.changes.jobs import RETENTION
 from features.changes.tests.listening import CHANGES, create_item, pages
 from tests.fixtures.database import Connection
 
@@ -85,3 +90,22 @@ async def test_places_say_nothing_of_changes_between(
     positions = [int(each["position"]) for each in await pages(client)]
     assert positions == sorted(set(positions))
     assert len({later - earlier for earlier, later in itertools.pairwise(positions)}) > 10
+
+
+async def test_what_is_too_old_is_forgotten_and_numbered_before(
+    client: httpx.AsyncClient, connection: Connection, db: Database, settings: Settings
+) -> None:
+    for _ in range(2):
+        await create_item(client)
+    [old, _] = await pages(client)
+    week_us = 7 * 86_400_000_000
+    await connection.execute("UPDATE change_events SET position = position - $1::bigint - 1", week_us)
+    await create_item(client)
+    jobs = Jobs(db, Cache.from_settings(settings), settings, [RETENTION])
+    ended = await jobs.run((await jobs.enqueue(db, RETENTION.kind, {}, Requester("clock"))).id)
+    await jobs.stop()
+    assert ended.result == {"deleted": 2}
+    assert not await connection.fetch("SELECT 1 FROM change_events WHERE position IS NULL")
+    assert len(await pages(client)) == 1
+    gone = await client.get(CHANGES, params={"after": int(old["position"]) - week_us})
+    assert gone.status_code == 410
