@@ -28,6 +28,7 @@ _ERRORS: Final = {
     "403": ("Forbidden", "The API key's scope does not suffice"),
     "404": ("NotFound", "There is no such thing"),
     "409": ("Conflict", "It collides with what is stored, or with another request of this Idempotency-Key"),
+    "410": ("Gone", "It was there, and is no more"),
     "412": ("PreconditionFailed", "It was changed since it was read; see If-Match"),
     "413": ("TooLarge", "The request body is too large"),
     "415": ("UnsupportedMediaType", "The request body is of another media type"),
