@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, BinaryIO, Final, NamedTuple
 from uuid import UUID, uuid5
 
@@ -124,7 +124,7 @@ class _Table:
         async for page in audit.entries_of(self._tx, _ENTITIES):
             yield [
                 _Stored(
-                    {**entry, "id": entry["legacy_id"] or str(uuid5(_ENTRIES, str(entry["number"])))},
+                    {**entry, "id": (row_id := _entry_id(entry)), "legacy_id": row_id},
                     entry["legacy_id"] is None,
                     entry["legacy_id"] is not None,
                 )
@@ -198,3 +198,8 @@ class _Table:
 
     async def _write(self, file: BinaryIO, lines: Sequence[bytes]) -> None:
         await asyncio.to_thread(self._folder.write, file, b"".join(lines))
+
+
+def _entry_id(entry: Mapping[str, Any]) -> str:
+    """Id of an audit entry in the old log; one that was made here gets its own."""
+    return str(entry["legacy_id"] or uuid5(_ENTRIES, str(entry["number"])))

@@ -44,7 +44,9 @@ async def _prepare(context: JobContext, source: Source) -> Checkpoint:
     try:
         checkpoint = Checkpoint.model_validate(context.job.checkpoint)
     except ValidationError:
-        raise SourceChanged(f"{name} was begun by another version of Handover; begin a new import") from None
+        raise SourceChanged(
+            f"The import of {name} was begun by another version of Handover; begin a new import"
+        ) from None
     known = checkpoint.findings
     await context.progress(phase="preflight", done=known.rows, total=known.rows, rejected=known.rejected)
     spooled = await asyncio.to_thread(_spooled, source, known)

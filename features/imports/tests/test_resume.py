@@ -148,6 +148,19 @@ async def test_a_source_that_has_changed_is_not_continued(
     assert stopped.source.exists()
 
 
+async def test_a_checkpoint_of_another_version_is_not_continued(
+    interrupt: Interrupt, running_app: RunningApp, sql: "asyncpg.Connection"
+) -> None:
+    stopped = await interrupt()
+    former = json.dumps({"findings": {"records": 101, "rejected": 1}, "offset": 5})
+    await sql.execute("UPDATE jobs SET checkpoint = $1::jsonb", former)
+    job = await resumed(running_app, stopped)
+    assert job["state"] == "failed"
+    assert job["error"] == (
+        "The import of library.json was begun by another version of Handover; begin a new import"
+    )
+
+
 async def test_a_source_that_is_gone_is_not_needed_any_more(
     interrupt: Interrupt, running_app: RunningApp
 ) -> None:
