@@ -103,7 +103,15 @@ async def test_the_trace_of_a_request_is_its_id_in_the_trail(client: httpx.Async
 
 @pytest.mark.parametrize(
     "wrong",
-    ["", "00", f"00-{'0' * 32}-{PARENT}-01", f"00-{TRACE}-{'0' * 16}-01", f"00-{TRACE.upper()}-{PARENT}-01"],
+    [
+        "",
+        "00",
+        f"00-{'0' * 32}-{PARENT}-01",
+        f"00-{TRACE}-{'0' * 16}-01",
+        f"00-{TRACE.upper()}-{PARENT}-01",
+        f"ff-{TRACE}-{PARENT}-01",
+        f"00-{TRACE}-{PARENT}-01-x",
+    ],
 )
 async def test_what_is_no_trace_is_no_id(client: httpx.AsyncClient, wrong: str) -> None:
     answer = await client.get("/api/items", headers={"traceparent": wrong})

@@ -163,6 +163,7 @@ class EngineProcess:
                         "PATH": os.defpath,
                         "HANDOVER_ENGINE_SOCKET": str(theirs.fileno()),
                         "NODE_COMPILE_CACHE": str(COMPILE_CACHE),
+                        "OTEL_SERVICE_NAME": "handover",
                         **{name: value for name, value in os.environ.items() if name.startswith("OTEL_")},
                     },
                     start_new_session=True,

@@ -7,6 +7,7 @@ other libraries (uvicorn, asyncio) run through the same processors in the handle
 
 import json
 import logging
+import os
 import sys
 from collections.abc import MutableMapping, Sequence
 from datetime import datetime
@@ -26,7 +27,8 @@ EventDict = MutableMapping[str, Any]
 
 LINE: Final = 100
 """Columns of a terminal in which a request is one line."""
-_IN_THE_BANNER: Final = frozenset({"engine.started", "app.started"})
+SHORTEST: Final = 20
+"""Columns that a path has at least, however long the id of its request."""
 
 _PRE_CHAIN: Final[list[Processor]] = [
     structlog.contextvars.merge_contextvars,
@@ -97,19 +99,22 @@ def _console() -> Processor:
     console = structlog.dev.ConsoleRenderer(
         pad_event_to=0,
         pad_level=False,
-        colors=sys.stderr.isatty(),
+        colors=sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb",
         exception_formatter=structlog.dev.plain_traceback,
     )
 
+    in_the_banner = {"engine.started", "app.started"}  # the first of each
+
     def render(logger: WrappedLogger, name: str, event: EventDict) -> str:
-        if event["event"] in _IN_THE_BANNER:
+        if event["event"] in in_the_banner:
+            in_the_banner.discard(event["event"])
             raise structlog.DropEvent
         time = event.pop("timestamp")[11:19]
         if event["event"] == "http.request":
             ends = "{status} {ms:.0f} ms {queries}q {request_id}".format(**event)
             start = f"{time} {event['method']} "
             path = quote(event["path"], safe="/:@,;=+$!*'()", errors="replace")
-            room = LINE - len(start) - len(ends) - 1
+            room = max(LINE - len(start) - len(ends) - 1, SHORTEST)
             return f"{start}{path if len(path) <= room else path[: room - 1] + '…'} {ends}"
         told = {key: value for key, value in event.items() if not isinstance(value, dict | list | None)}
         return str(console(logger, name, {"timestamp": time, **told}))

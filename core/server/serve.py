@@ -166,7 +166,9 @@ def _deploy(settings: Settings) -> None:
 
 
 def _export(settings: Settings) -> None:
-    """Write the URLs of the embedded services to the environment, from which workers read their settings."""
+    """Write to the environment what workers read from it: the URLs of the embedded services, and the default
+    name of their traces.
+    """
     os.environ["DATA_DIR"] = str(settings.data_dir)
     os.environ.setdefault("OTEL_SERVICE_NAME", "handover")
     for name in ("database_url", "redis_url"):

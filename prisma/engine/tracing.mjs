@@ -5,13 +5,15 @@
 import { context, propagation, SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
 import { detectResources, envDetector } from "@opentelemetry/resources";
-import { BatchSpanProcessor, NodeTracerProvider } from "@opentelemetry/sdk-trace-node";
+import { AlwaysOffSampler, BatchSpanProcessor, NodeTracerProvider, ParentBasedSampler } from "@opentelemetry/sdk-trace-node";
 import { PrismaInstrumentation, registerInstrumentations } from "@prisma/instrumentation";
 
 /** In milliseconds: an exporter that nobody answers does not hold the process longer. */
 const FLUSH_WITHIN = 2000;
 
 const provider = new NodeTracerProvider({
+  // What no request and no job asked for is no trace.
+  sampler: new ParentBasedSampler({ root: new AlwaysOffSampler() }),
   resource: detectResources({ detectors: [envDetector] }),
   spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter())],
 });

@@ -144,6 +144,7 @@ async def test_a_write_may_name_the_states_that_it_does_not_want(
         for method, body in (("PUT", ROWS[collection][1](1)), ("DELETE", None)):
             refused = await client.request(method, path, json=body, headers={"if-none-match": header})
             assert refused.status_code == 412, (method, header)
+            assert "If-None-Match" in refused.json()["message"]
     assert (await client.get(path)).headers["etag"] == etag
     assert (await client.put(path, json={}, headers={"if-none-match": '"1-0"'})).status_code == 200
     assert (await client.put(f"{path}0", json={}, headers={"if-none-match": "*"})).status_code == 404

@@ -29,7 +29,10 @@ _ERRORS: Final = {
     "404": ("NotFound", "There is no such thing"),
     "409": ("Conflict", "It collides with what is stored, or with another request of this Idempotency-Key"),
     "410": ("Gone", "It was there, and is no more"),
-    "412": ("PreconditionFailed", "It was changed since it was read; see If-Match"),
+    "412": (
+        "PreconditionFailed",
+        "It is in another state than If-Match, or in one that If-None-Match, names",
+    ),
     "413": ("TooLarge", "The request body is too large"),
     "415": ("UnsupportedMediaType", "The request body is of another media type"),
     "416": ("RangeNotSatisfiable", "The range begins behind the end"),

@@ -93,14 +93,16 @@ async def as_seen(
     changed: Callable[[str], HandoverError],
 ) -> Stored:
     """Write a row if it matches the precondition: the write itself repeats the condition, or a change after
-    the check would be lost. Raises `not_found` or `changed`.
+    the check would be lost. Raises `not_found` or `changed`, or PreconditionFailed for `If-None-Match`.
     """
     still: Mapping[str, object] = {}
     if not precondition.takes_any:
         if (found := await find()) is None:
             raise not_found(row_id)
-        if not precondition.takes(found.etag):
+        if not Precondition(precondition.tags).takes(found.etag):
             raise changed(row_id)
+        if not precondition.takes(found.etag):
+            raise PreconditionFailed("It is in a state that If-None-Match names; nothing was changed")
         still = found.still
     if (written := await write({"id": row_id, **still})) is not None:
         return written

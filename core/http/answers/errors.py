@@ -66,7 +66,7 @@ def error_response(scope: Scope, error: Exception) -> Response:
     lines = [f"{detail.field}: {detail.message}" for detail in fault.details] or [fault.message]
     body: dict[str, Any] = {"success": False, "message": fault.message, "error": fault.message}
     media_type = _JSON
-    if wants_problem(Headers(scope=scope).get("accept", "")):
+    if wants_problem(",".join(Headers(scope=scope).getlist("accept"))):
         body, media_type = _problem(scope, fault), _PROBLEM
     body["errors"] = lines
     if fault.details:

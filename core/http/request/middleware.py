@@ -29,7 +29,9 @@ from core.http.request.context import Header, RequestContext
 log = structlog.get_logger("handover.http")
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
-_TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}.*")
+_TRACEPARENT: Final = re.compile(
+    rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+)
 _CLIENT_GONE: Final = 499
 _UNREAD_BODY: Final = (408, 413)
 """Statuses of requests whose body is not read to its end: the connection is closed."""
