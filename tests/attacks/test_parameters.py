@@ -14,7 +14,7 @@ from tests.attacks.shapes import HEADERS, TEXTS, check
 pytestmark = pytest.mark.slow
 
 DOCUMENT = create_app(Settings.model_construct(log_format="json")).openapi()
-NEVER_ENDS = {"/api/v1/jobs/{job_id}/events"}
+NEVER_ENDS = {"/api/v1/jobs/{job_id}/events", "/api/v1/changes/events"}
 
 OPERATIONS = [
     (method.upper(), path, operation)

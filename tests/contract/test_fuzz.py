@@ -44,6 +44,7 @@ CHECKS: Final = [
 ]
 NOT_TRIED: Final = {
     "/api/v1/jobs/{job_id}/events": "a stream of events ends with its job; it has tests of its own",
+    "/api/v1/changes/events": "a stream of events does not end; it has tests of its own",
 }
 NOT_A_TEXT: Final = {
     "/spec/openapi.yaml": "published as bytes, which the check takes for a YAML document that is one text",
