@@ -14,12 +14,14 @@ from tests.attacks.shapes import HEADERS, TEXTS, check
 pytestmark = pytest.mark.slow
 
 DOCUMENT = create_app(Settings.model_construct(log_format="json")).openapi()
-NEVER_ENDS = {"/api/v1/jobs/{job_id}/events", "/api/v1/changes/events"}
+NEVER_ENDS = "/api/v1/changes/events"
+"""Answers any filter with a stream, which has tests of its own."""
 
 OPERATIONS = [
     (method.upper(), path, operation)
     for path, operations in DOCUMENT["paths"].items()
     for method, operation in operations.items()
+    if path != NEVER_ENDS
 ]
 NAMES = [f"{method} {path}" for method, path, _ in OPERATIONS]
 
@@ -90,8 +92,6 @@ async def test_headers(client: httpx.AsyncClient, header: str) -> None:
             ("POST", "/api/items"),
             ("GET", "/api/v1/files/x/download"),
         ):
-            if path in NEVER_ENDS:
-                continue
             body = BODIES["/api/items"] if method == "POST" else None
             check(await client.request(method, path, headers=[(header.encode(), value)], json=body), text)
 

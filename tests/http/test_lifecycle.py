@@ -52,7 +52,16 @@ async def test_requests_that_run_are_finished(live_server: "StartServer") -> Non
     async with server.client() as client:  # by its answer the server has read what was sent before
         assert (await client.get("/health/live")).status_code == 200
     server.process.send_signal(signal.SIGTERM)
-    await wait_for(lambda: "Shutting down" in server.output(), message=server.output())
+
+    async def closed() -> bool:
+        async with server.client() as client:
+            try:
+                await client.get("/health/live")
+            except httpx.ConnectError:
+                return True
+            return False
+
+    await wait_for(closed)
     writer.write(body[10:])
     await writer.drain()
     answer = await asyncio.wait_for(reader.read(), 20)

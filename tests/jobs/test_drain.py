@@ -3,6 +3,7 @@
 import asyncio
 
 from core.database.client import Database
+from core.jobs import Delays
 from tests.fixtures.waiting import wait_for
 from tests.jobs.conftest import MakeJobs
 from tests.jobs.handlers import Caller, Gate, count, written
@@ -35,7 +36,7 @@ async def test_stop_hands_the_job_back_for_others(make_jobs: MakeJobs, db: Datab
 
 async def test_a_draining_process_hands_back_and_claims_nothing(make_jobs: MakeJobs, db: Database) -> None:
     stopping = asyncio.Event()
-    jobs = make_jobs(stopping=stopping)
+    jobs = make_jobs(stopping=stopping, delays=Delays())  # nobody else takes the job
     await jobs.start()
     job = await jobs.enqueue(db, "test.count", {"total": 10_000}, Caller())
     run = asyncio.create_task(jobs.run(job.id))
