@@ -25,7 +25,8 @@ LAST_EVENT_ID: Final = "Last-Event-ID"
 _EVENTS: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "Events `change`, each with a `Change` as JSON; the last one is `dropped`, with a "
-        "position to go on after, for a client that is too slow"
+        "position to go on after, for a client that is too slow",
+        "content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/Change"}}},
     }
 }
 
