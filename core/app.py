@@ -189,7 +189,7 @@ async def _begin(feature: Feature, platform: Platform) -> None:
     if feature.on_start is not None:
         try:
             await feature.on_start(platform)
-        except Exception:
+        except Exception:  # the service starts without it
             log.exception("app.start_failed", feature=feature.name)
 
 

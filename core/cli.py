@@ -46,7 +46,7 @@ def _version(asked: bool) -> None:
 @app.callback()
 def prepare(
     ctx: typer.Context,
-    version: Annotated[
+    show_version: Annotated[
         bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:

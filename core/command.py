@@ -65,6 +65,7 @@ async def command_context(features: Features) -> AsyncIterator[CommandContext]:
     """
     from core.database import schema
     from core.database.client import Database
+    from core.jobs import runner
     from core.observability import logging
 
     settings = load_settings()
@@ -73,7 +74,7 @@ async def command_context(features: Features) -> AsyncIterator[CommandContext]:
     quiet = {"log_level": "warning"} if settings.log_level == "info" else {}
     logging.configure(settings.model_copy(update=quiet))
     # A command says itself how its job ended.
-    getLogger("core.jobs.runner").setLevel("ERROR")
+    getLogger(runner.__name__).setLevel("ERROR")
     async with AsyncExitStack() as stack:
         running = stack.enter_context(local_services(settings))
         assert running.migration_url is not None

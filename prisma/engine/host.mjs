@@ -18,8 +18,7 @@ const MERGED = new Set(["findUnique", "findUniqueOrThrow", "batch"]);
 process.on("SIGINT", () => {});
 
 const { env } = process;
-const isTraced = Boolean(env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT || env.OTEL_EXPORTER_OTLP_ENDPOINT) && env.OTEL_TRACES_EXPORTER !== "none";
-const tracing = isTraced && env.OTEL_SDK_DISABLED !== "true" ? await import("./tracing.mjs") : undefined;
+const tracing = env.HANDOVER_ENGINE_TRACED ? await import("./tracing.mjs") : undefined;
 
 /** @type {{ client: any, pool: Pool, follower: Follower, sql: any, limits: { timeout: number, maxWait: number } } | undefined} */
 let engine;

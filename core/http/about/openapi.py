@@ -13,10 +13,10 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
-from core.errors import STATUS_BY_KIND
 from core.feature import Feature
 from core.http.about import health
 from core.http.answers.envelope import ErrorBody, ErrorDetail, Problem
+from core.http.answers.errors import CODE_BY_STATUS
 from core.http.request.access import is_open, needed_scope
 from core.http.request.idempotency import HEADER, LONGEST_KEY, REPLAYED
 from core.http.routing import parameters
@@ -79,7 +79,6 @@ _IF_NONE_MATCH: Final = {
     "description": "The `ETag` of what the client has: unless that has changed, the answer is 304",
     "schema": {"type": "string"},
 }
-_CODE_BY_STATUS: Final = {status: code for code, status in STATUS_BY_KIND.items()}
 _PROBES_PREFIXES: Final = ("/health", "/metrics")
 
 
@@ -241,7 +240,7 @@ def _error(status: str, text: str) -> dict[str, Any]:
             "application/problem+json": {
                 "schema": {"$ref": _REF.format(model="Problem")},
                 "example": {
-                    "type": f"urn:handover:problem:{_CODE_BY_STATUS[int(status)]}",
+                    "type": f"urn:handover:problem:{CODE_BY_STATUS[int(status)]}",
                     "title": HTTPStatus(int(status)).phrase,
                     "status": int(status),
                     "detail": text,

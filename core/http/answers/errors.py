@@ -27,7 +27,7 @@ log = structlog.get_logger("handover.http")
 
 VALIDATION_FAILED: Final = "Validation failed"
 INTERNAL: Final = "Internal server error"
-_CODE_BY_STATUS: Final = {status: kind for kind, status in STATUS_BY_KIND.items()}
+CODE_BY_STATUS: Final = {status: kind for kind, status in STATUS_BY_KIND.items()}
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _JSON: Final = "application/json"
 _FORM: Final = "multipart/form-data"
@@ -133,7 +133,7 @@ def _framework_error(scope: Scope, error: HTTPException) -> Fault:
         reason = "is not UTF-8, is nested too deeply, or has a number of too many digits"
         return Fault(400, "invalid", "Malformed JSON", [FieldError("body", reason)])
     message = _SAID_BETTER.get(status) or safe_text(str(error.detail))
-    return Fault(status, _CODE_BY_STATUS.get(status, f"http.{status}"), message, (), headers)
+    return Fault(status, CODE_BY_STATUS.get(status, f"http.{status}"), message, (), headers)
 
 
 def _allowed(scope: Scope) -> list[str]:

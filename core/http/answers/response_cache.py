@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.cache import Address, Cache, Entry, Outcome
-from core.errors import HandoverError
+from core.errors import HandoverError, PreconditionFailed
 from core.http.answers.compression import gzip, takes_gzip, weak
 from core.http.answers.conditional import REVALIDATE, Resolved, is_unchanged
 from core.http.answers.long_lists import LongList
@@ -80,8 +80,9 @@ class ResponseCache:
             self._known.pop(url, None)
             await self.app(scope, receive, send)
             return
-        except HandoverError:
-            self._known.pop(url, None)
+        except HandoverError as error:
+            if not isinstance(error, PreconditionFailed):  # which says nothing about the URL
+                self._known.pop(url, None)
             raise
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})

@@ -56,7 +56,7 @@ class Idempotency:
         try:
             with committing_with(claim.mark):
                 await self.app(scope, body.receive, _stored(claim, body, send))
-        except Exception:
+        except Exception:  # raised again
             await claim.give_up(changed_nothing=False)
             raise
         finally:

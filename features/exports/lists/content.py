@@ -14,6 +14,7 @@ import orjson
 from pydantic import BaseModel
 
 from core.database.client import Database
+from core.http.answers.long_lists import Listing, ListQuery
 from features.audit import api as audit
 from features.exports.schemas import FileResult, ListName
 from features.files import api as files
@@ -51,19 +52,12 @@ def _cell(value: object) -> str:
     return f"'{value}" if value.startswith(_FORMULA) else value
 
 
-async def _items(db: Database) -> Rows:
-    async for page in items.LIST.pages(db, items.ItemQuery()):
-        yield orjson.loads(b"[%b]" % page.json)
+def _of(listing: Listing[Any], query: ListQuery) -> Callable[[Database], Rows]:
+    async def read(db: Database) -> Rows:
+        async for page in listing.pages(db, query):
+            yield orjson.loads(b"[%b]" % page.json)
 
-
-async def _ideas(db: Database) -> Rows:
-    async for page in ideas.LIST.pages(db, ideas.IdeaQuery()):
-        yield orjson.loads(b"[%b]" % page.json)
-
-
-async def _systems(db: Database) -> Rows:
-    async for page in systems.LIST.pages(db, systems.SystemQuery()):
-        yield orjson.loads(b"[%b]" % page.json)
+    return read
 
 
 async def _files(db: Database) -> Rows:
@@ -77,9 +71,9 @@ async def _entries(db: Database) -> Rows:
 
 
 _LISTS: Final[Mapping[ListName, tuple[type[BaseModel], Callable[[Database], Rows]]]] = {
-    "items": (items.Item, _items),
-    "ideas": (ideas.Idea, _ideas),
-    "systems": (systems.System, _systems),
+    "items": (items.Item, _of(items.LIST, items.ItemQuery())),
+    "ideas": (ideas.Idea, _of(ideas.LIST, ideas.IdeaQuery())),
+    "systems": (systems.System, _of(systems.LIST, systems.SystemQuery())),
     "files": (files.FileMetadata, _files),
     "audit": (audit.AuditRecord, _entries),
 }

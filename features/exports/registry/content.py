@@ -16,18 +16,13 @@ from features.exports.registry.translation import Old, old_row
 from features.exports.schemas import NAMED, RegistryResult, TableResult, Told
 from features.files import api as files
 from features.imports import api as imports
-from features.imports.api import AUDIT, FILES, IDEAS, SYSTEMS, Origin, Table
+from features.imports.api import AUDIT, FILES, Origin, Table
 
 _ROWS_AT_ONCE: Final = 500
 _ENTITIES: Final = ("system", "idea", "file")
 _ENTRIES: Final = UUID("6a0d2f0e-7f0c-4f5e-9a53-3f1f0c8f6f11")
 """Namespace of the ids that entries get in the old log."""
 _ROW: Final = re.compile(r"\[(\d+)\]\Z")
-_PLACES: Final[dict[Table, str]] = {SYSTEMS: "systems", IDEAS: "ideas", FILES: "files"}
-_STATE: Final = """
-SELECT id, import_job_id IS NULL AS added, row_version = import_version AS unchanged FROM {table}
-WHERE id = ANY($1::text[])
-"""
 
 
 class _Stored(NamedTuple):
@@ -107,13 +102,11 @@ class _Table:
 
     async def _stored(self, ids: Sequence[str]) -> list[_Stored | None]:
         rows = await imports.rows(self._tx, self._table, ids)
-        states = await self._tx.query_raw(_STATE.format(table=_PLACES[self._table]), list(ids))
-        by_id = {state["id"]: state for state in states}
+        states = await imports.states(self._tx, self._table, ids)
         return [
             _Stored(
                 {**rows[row_id], "legacy": json.loads(str(rows[row_id]["legacy"] or "{}"))},
-                by_id[row_id]["added"],
-                by_id[row_id]["unchanged"] or False,
+                *states[row_id],
             )
             if row_id in rows
             else None

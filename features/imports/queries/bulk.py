@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from prisma.errors import ForeignKeyViolationError, UniqueViolationError
@@ -20,6 +20,13 @@ from features.imports.queries.digests import (
     text_of,
 )
 from features.imports.queries.statements import Statements
+
+
+class RowState(NamedTuple):
+    """`added`: no import brought the row; `unchanged`: it is as the last one left it."""
+
+    added: bool
+    unchanged: bool
 
 
 class BulkTable:
@@ -76,6 +83,11 @@ class BulkTable:
     async def changed_here(self, db: Database, ids: Sequence[str]) -> list[str]:
         """Ids among these that are stored and have changed since the last import."""
         return [row["id"] for row in await db.query_raw(self._sql.changed_here, list(ids))]
+
+    async def states(self, db: Database, ids: Sequence[str]) -> dict[str, RowState]:
+        """States of the rows among these that are stored, by id."""
+        rows = await db.query_raw(self._sql.states, list(ids))
+        return {row["id"]: RowState(row["added"], row["unchanged"]) for row in rows}
 
     async def compare(self, db: Database, pairs: str) -> list[Difference]:
         """Missing and changed rows, for a JSON array of `[id, digest, *counters]` (`pair`)."""
