@@ -24,6 +24,7 @@ from core.http.request import draining
 from core.http.request.access import Access
 from core.http.request.body import BodyLimit
 from core.http.request.client import ClientResolver
+from core.http.request.context import PROBES
 from core.http.request.cors import Cors
 from core.http.request.forgery import ForgeryProtection
 from core.http.request.idempotency import Idempotency
@@ -103,6 +104,7 @@ def create_app(settings: Settings | None = None, features: Sequence[Feature] = F
             "metrics": False,
             "logs": False,
             "operation_spans": False,
+            "exclude": lambda scope: scope["path"] in PROBES,
         },
         lifespan=_lifespan,
     )

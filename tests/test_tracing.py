@@ -70,6 +70,7 @@ async def test_a_request_is_followed_to_its_statements_and_its_job(
         assert (await client.post("/api/items", json=new_item(), headers=TRACED)).status_code == 201
         assert (await client.get("/api/items?limit=5")).json()["count"] == 1
         assert (await client.post("/api/v1/search/reindex", headers=TRACED)).status_code == 202
+        assert (await client.get("/health/ready")).status_code == 200
     await server.stop()
 
     post = collector.named("POST /api/items")
@@ -86,6 +87,7 @@ async def test_a_request_is_followed_to_its_statements_and_its_job(
     read = collector.below(collector.named("GET /api/items"))["findMany Item"]
     assert attributes(read)["db.response.returned_rows"] == 1
 
+    assert not [span.name for span in collector.spans if "/health" in span.name]
     asked = collector.named("POST /api/v1/search/reindex")
     job = collector.named("job search.reindex")
     assert [link.span_id for link in job.links] == [asked.span_id]

@@ -27,8 +27,8 @@ EventDict = MutableMapping[str, Any]
 
 LINE: Final = 100
 """Columns of a terminal in which a request is one line."""
-SHORTEST: Final = 20
-"""Columns that a path has at least, however long the id of its request."""
+LONGEST_ID: Final = 36
+"""Columns of them that the id of its request takes at most; a UUID fits."""
 
 _PRE_CHAIN: Final[list[Processor]] = [
     structlog.contextvars.merge_contextvars,
@@ -91,6 +91,10 @@ def _json(logger: WrappedLogger, name: str, event: EventDict) -> str:
         return json.dumps(event, default=repr)
 
 
+def _cut(text: str, columns: int) -> str:
+    return text if len(text) <= columns else text[: columns - 1] + "…"
+
+
 def _console() -> Processor:
     """Renderer for a person at a terminal: a request is one line, nothing has a whole result, and what the
     banner of `handover serve` says is not said again.
@@ -111,11 +115,12 @@ def _console() -> Processor:
             raise structlog.DropEvent
         time = event.pop("timestamp")[11:19]
         if event["event"] == "http.request":
+            event["request_id"] = _cut(event["request_id"], LONGEST_ID)
             ends = "{status} {ms:.0f} ms {queries}q {request_id}".format(**event)
             start = f"{time} {event['method']} "
             path = quote(event["path"], safe="/:@,;=+$!*'()", errors="replace")
-            room = max(LINE - len(start) - len(ends) - 1, SHORTEST)
-            return f"{start}{path if len(path) <= room else path[: room - 1] + '…'} {ends}"
+            room = LINE - len(start) - len(ends) - 1
+            return f"{start}{_cut(path, room)} {ends}"
         told = {key: value for key, value in event.items() if not isinstance(value, dict | list | None)}
         return str(console(logger, name, {"timestamp": time, **told}))
 

@@ -1,4 +1,4 @@
-"""Limits of a request's head, its request line and headers: size, and `Host`."""
+"""Limits of a request's head, its request line and headers: size, `Host` and transfer codings."""
 
 import re
 from collections.abc import Iterable
@@ -27,6 +27,11 @@ def head_too_large() -> HTTPException:
 def check_size(url: bytes, headers: Iterable[Header]) -> None:
     if len(url) + sum(len(name) + len(value) + 4 for name, value in headers) > MAX_HEAD_BYTES:
         raise head_too_large()
+
+
+def unknown_coding() -> HTTPException:
+    """Refusal of a body in a transfer coding other than `chunked` (RFC 9112, 6.1)."""
+    return HTTPException(501, "Transfer-Encoding must be chunked, without another coding")
 
 
 def check_host(headers: Iterable[Header], version: str) -> None:

@@ -31,7 +31,14 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from core.errors import HandoverError
 from core.http.answers.errors import error_response
 from core.server.delivery import Delivery, is_event_stream
-from core.server.head import MAX_HEAD_BYTES, check_host, check_size, head_too_large, url_too_long
+from core.server.head import (
+    MAX_HEAD_BYTES,
+    check_host,
+    check_size,
+    head_too_large,
+    unknown_coding,
+    url_too_long,
+)
 
 log = structlog.get_logger("handover.http")
 
@@ -188,6 +195,8 @@ class HttpProtocol(HttpToolsProtocol):
         name, value = name.lower(), value.strip(b" \t")
         if name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
+        elif name == b"transfer-encoding" and value.lower() != b"chunked":
+            raise unknown_coding()
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:

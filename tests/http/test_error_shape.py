@@ -230,6 +230,7 @@ class TestProblemDetails:
             "title": "Bad Request",
             "status": 400,
             "detail": "Validation failed",
+            "message": "Validation failed",
             "instance": "/probe/things",
             "errors": ["title: must be a string"],
             "details": [{"field": "title", "message": "must be a string", "value": 1}],

@@ -130,6 +130,14 @@ async def test_a_malformed_chunk_of_a_body_that_nothing_reads(server: Address) -
     assert b'"hello":"there"' in answers
 
 
+@pytest.mark.parametrize("codings", [b"gzip, chunked", b"identity, chunked"])
+async def test_bodies_in_other_transfer_codings_are_refused(server: Address, codings: bytes) -> None:
+    sent = JSON + b"Transfer-Encoding: " + codings + b"\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+    answers = await answered(server, GET + sent)
+    assert statuses(answers) == [200, 501]
+    assert "Transfer-Encoding" in refusal(answers)["message"]
+
+
 LARGE = b"a" * MAX_HEAD_BYTES
 
 

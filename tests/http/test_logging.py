@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from core.observability import deferred
-from core.observability.logging import configure
+from core.observability.logging import LINE, configure
 from tests.http.probe import settings_for_probe
 
 
@@ -81,6 +81,19 @@ def test_people_see_no_results_and_nothing_of_the_banner(capsys: pytest.CaptureF
     logging.getLogger("uvicorn.error").info("Started server process")
     (line,) = lines(capsys)
     assert re.fullmatch(r"\d\d:\d\d:\d\d \[info\] job.succeeded job_kind=probe", line)
+
+
+@pytest.mark.parametrize("path", ["/api/items", "/api/items/" + "é" * 90])
+@pytest.mark.parametrize("request_id", ["r1", "d461a180-f097-4a25-b79a-5f2ae02167d7", "x" * 128])
+def test_a_request_is_one_line_of_a_terminal(
+    capsys: pytest.CaptureFixture[str], path: str, request_id: str
+) -> None:
+    configure(settings_for_probe(log_format="text"))
+    fields = {"method": "DELETE", "path": path, "status": 200, "ms": 12345.6, "queries": 12}
+    structlog.get_logger().info("http.request", **fields, request_id=request_id)
+    (line,) = lines(capsys)
+    assert len(line) <= LINE
+    assert re.fullmatch(r"[\d:]{8} DELETE /api/items\S* 200 12346 ms 12q (r1|d461\S{32}|x+…)", line)
 
 
 def test_not_a_terminal_means_json(capsys: pytest.CaptureFixture[str]) -> None:

@@ -244,6 +244,7 @@ def _error(status: str, text: str) -> dict[str, Any]:
                     "title": HTTPStatus(int(status)).phrase,
                     "status": int(status),
                     "detail": text,
+                    "message": text,
                     "instance": "/api/items",
                     "errors": [text],
                 },

@@ -88,7 +88,8 @@ class Problem(BaseModel):
     type: str = Field(description="A URN that ends with the error's permanent code")
     title: str
     status: int
-    detail: str = Field(description="The `message` of `ErrorBody`")
+    detail: str
+    message: str = Field(description="Equal to `detail`, so that `message` can be read of either shape")
     instance: str = Field(description="Path of the request")
     errors: list[str]
     details: list[ErrorDetail] | None = Field(default=None, **LEFT_OUT_IF_NONE)

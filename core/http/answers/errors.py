@@ -90,6 +90,7 @@ def _problem(scope: Scope, fault: Fault) -> dict[str, Any]:
         "title": HTTPStatus(fault.status).phrase,
         "status": fault.status,
         "detail": fault.message,
+        "message": fault.message,
         "instance": quote(safe_text(scope["path"])),
     }
     if "context" in scope.get("state", ()):  # not so where the server itself refuses what is no request
