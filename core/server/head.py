@@ -29,14 +29,16 @@ def check_size(url: bytes, headers: Iterable[Header]) -> None:
         raise head_too_large()
 
 
-def unknown_coding() -> HTTPException:
-    """Refusal of a body in a transfer coding other than `chunked` (RFC 9112, 6.1)."""
-    return HTTPException(501, "Transfer-Encoding must be chunked, without another coding")
-
-
-def check_host(headers: Iterable[Header], version: str) -> None:
-    """Raises Invalid unless there is exactly one valid `Host`; HTTP/1.0 had none (RFC 9112, 3.2)."""
-    hosts = [value for name, value in headers if name == b"host"]
+def check_fields(headers: Iterable[Header], version: str) -> None:
+    """Raises Invalid unless there is exactly one valid `Host`; HTTP/1.0 had none (RFC 9112, 3.2). Raises
+    HTTPException for a transfer coding other than `chunked` (RFC 9112, 6.1).
+    """
+    hosts = []
+    for name, value in headers:
+        if name == b"host":
+            hosts.append(value)
+        elif name == b"transfer-encoding" and value.lower() != b"chunked":
+            raise HTTPException(501, "Transfer-Encoding must be chunked, without another coding")
     if _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else not hosts and version == "1.0":
         return
     wrong = FieldError("Host", "must be sent once, as name or name:port")

@@ -31,14 +31,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from core.errors import HandoverError
 from core.http.answers.errors import error_response
 from core.server.delivery import Delivery, is_event_stream
-from core.server.head import (
-    MAX_HEAD_BYTES,
-    check_host,
-    check_size,
-    head_too_large,
-    unknown_coding,
-    url_too_long,
-)
+from core.server.head import MAX_HEAD_BYTES, check_fields, check_size, head_too_large, url_too_long
 
 log = structlog.get_logger("handover.http")
 
@@ -195,8 +188,6 @@ class HttpProtocol(HttpToolsProtocol):
         name, value = name.lower(), value.strip(b" \t")
         if name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
-        elif name == b"transfer-encoding" and value.lower() != b"chunked":
-            raise unknown_coding()
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
@@ -213,7 +204,7 @@ class HttpProtocol(HttpToolsProtocol):
         scope["query_string"] = url.query or b""
         if self.head_bytes:
             check_size(self.url, self.headers)
-        check_host(self.headers, version)
+        check_fields(self.headers, version)
         self.in_head = False
         cycle = self._cycle(scope, keep_alive=version != "1.0" and parser.should_keep_alive())
         self._take(cycle, self.app)
