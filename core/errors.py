@@ -1,67 +1,17 @@
 """Errors with a response: the kind decides the HTTP status, the code names the exact case.
 
-    HandoverError
-    ├── Invalid               the input is wrong                      400
-    ├── Unauthorized          nobody is known                         401
-    ├── Forbidden             known, but not allowed                  403
-    ├── NotFound              no such thing                           404
-    ├── MethodNotAllowed      the path exists, the method does not    405
-    ├── Conflict              it collides with what is stored         409
-    ├── Gone                  it was there, and is no more            410
-    ├── PreconditionFailed    the caller's version is not the newest  412
-    ├── TooLarge              more bytes than the limit               413
-    ├── UnsupportedMediaType  the body is of another type             415
-    ├── RangeNotSatisfiable   the range begins behind the end         416
-    ├── Misdirected           for a server of another name            421
-    ├── RateLimited           too many requests                       429
-    ├── Crash                 a fault of ours                         500
-    └── Unavailable           something we need is down               503
-
 A slice subclasses a kind and gives it a dotted, permanent `code` (`items.not_found`). Messages are
 written for the caller: no SQL, no paths, no stack. `core.http.answers.errors` turns them into answers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import ClassVar, Final
 
-STATUS_BY_KIND: Final[Mapping[str, int]] = MappingProxyType(
-    {
-        "invalid": 400,
-        "unauthorized": 401,
-        "forbidden": 403,
-        "not_found": 404,
-        "method_not_allowed": 405,
-        "conflict": 409,
-        "gone": 410,
-        "precondition_failed": 412,
-        "too_large": 413,
-        "unsupported_media_type": 415,
-        "range_not_satisfiable": 416,
-        "misdirected": 421,
-        "rate_limited": 429,
-        "crash": 500,
-        "unavailable": 503,
-    }
-)
+from pydantic_core import PydanticUndefined
 
-
-class Absent:
-    """Type of `ABSENT`: there is no value to show (a missing field), which differs from null."""
-
-    _instance: ClassVar["Absent | None"] = None
-
-    def __new__(cls) -> "Absent":
-        if cls._instance is None:
-            cls._instance = super().__new__(cls)
-        return cls._instance
-
-    def __repr__(self) -> str:
-        return "ABSENT"
-
-
-ABSENT: Final = Absent()
+ABSENT: Final = PydanticUndefined
+"""There is no value to show (a missing field), which differs from null."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +26,13 @@ class FieldError:
 class HandoverError(Exception):
     """Root of every error with a response. `retry_after` is in seconds and becomes `Retry-After`."""
 
-    kind: ClassVar[str] = "crash"
+    status: ClassVar[int] = 500
     code: ClassVar[str] = "crash"
-    status: ClassVar[int] = STATUS_BY_KIND["crash"]
     default_retry_after: ClassVar[float | None] = None
 
-    def __init_subclass__(cls, **kwargs: object) -> None:
-        super().__init_subclass__(**kwargs)
-        cls.status = STATUS_BY_KIND[cls.kind]
+    def __init_subclass__(cls, status: int | None = None, code: str | None = None) -> None:
+        super().__init_subclass__()
+        cls.status, cls.code = status or cls.status, code or cls.code
 
     def __init__(
         self, message: str, *, details: Sequence[FieldError] = (), retry_after: float | None = None
@@ -97,66 +46,69 @@ class HandoverError(Exception):
         return self.message
 
 
-class Invalid(HandoverError):
-    kind = code = "invalid"
+class Invalid(HandoverError, status=400, code="invalid"):
+    """The input is wrong."""
 
 
-class Unauthorized(HandoverError):
-    kind = code = "unauthorized"
+class Unauthorized(HandoverError, status=401, code="unauthorized"):
+    """Nobody is known."""
 
 
-class Forbidden(HandoverError):
-    kind = code = "forbidden"
+class Forbidden(HandoverError, status=403, code="forbidden"):
+    """Known, but not allowed."""
 
 
-class NotFound(HandoverError):
-    kind = code = "not_found"
+class NotFound(HandoverError, status=404, code="not_found"):
+    """There is no such thing."""
 
 
-class MethodNotAllowed(HandoverError):
-    kind = code = "method_not_allowed"
+class MethodNotAllowed(HandoverError, status=405, code="method_not_allowed"):
+    """The path exists, the method does not."""
 
 
-class Conflict(HandoverError):
-    kind = code = "conflict"
+class Conflict(HandoverError, status=409, code="conflict"):
+    """It collides with what is stored."""
 
 
-class Gone(HandoverError):
-    kind = code = "gone"
+class Gone(HandoverError, status=410, code="gone"):
+    """It was there, and is no more."""
 
 
-class PreconditionFailed(HandoverError):
-    kind = code = "precondition_failed"
+class PreconditionFailed(HandoverError, status=412, code="precondition_failed"):
+    """The caller's version is not the newest."""
 
 
-class TooLarge(HandoverError):
-    kind = code = "too_large"
+class TooLarge(HandoverError, status=413, code="too_large"):
+    """More bytes than the limit."""
 
 
-class UnsupportedMediaType(HandoverError):
-    kind = code = "unsupported_media_type"
+class UnsupportedMediaType(HandoverError, status=415, code="unsupported_media_type"):
+    """The body is of another type."""
 
 
-class RangeNotSatisfiable(HandoverError):
-    kind = code = "range_not_satisfiable"
+class RangeNotSatisfiable(HandoverError, status=416, code="range_not_satisfiable"):
+    """The range begins behind the end."""
 
 
-class Misdirected(HandoverError):
+class Misdirected(HandoverError, status=421, code="misdirected"):
     """The request is for a server of another name (RFC 9110, 15.5.20)."""
 
-    kind = "misdirected"
-    code = "misdirected"
 
+class RateLimited(HandoverError, status=429, code="rate_limited"):
+    """Too many requests."""
 
-class RateLimited(HandoverError):
-    kind = code = "rate_limited"
     default_retry_after = 1.0
 
 
-class Crash(HandoverError):
-    kind = code = "crash"
+class Crash(HandoverError, status=500, code="crash"):
+    """A fault of ours."""
 
 
-class Unavailable(HandoverError):
-    kind = code = "unavailable"
+class Unavailable(HandoverError, status=503, code="unavailable"):
+    """Something that we need is down."""
+
     default_retry_after = 1.0
+
+
+KINDS: Final = tuple(HandoverError.__subclasses__())
+"""All of the above; each has a status of its own."""

@@ -19,7 +19,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from core.database.errors import as_error
-from core.errors import ABSENT, STATUS_BY_KIND, Crash, FieldError, HandoverError
+from core.errors import ABSENT, KINDS, Crash, FieldError, HandoverError
 from core.http.request.preferences import weights
 from core.http.request.validation import field_errors, safe_text, shown
 
@@ -27,7 +27,7 @@ log = structlog.get_logger("handover.http")
 
 VALIDATION_FAILED: Final = "Validation failed"
 INTERNAL: Final = "Internal server error"
-CODE_BY_STATUS: Final = {status: kind for kind, status in STATUS_BY_KIND.items()}
+CODE_BY_STATUS: Final = {kind.status: kind.code for kind in KINDS}
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _JSON: Final = "application/json"
 _FORM: Final = "multipart/form-data"
