@@ -9,10 +9,10 @@ from typing import Any, Final
 import structlog
 
 from core.cache import Cache
-from core.changes import metrics, statements
 from core.database.client import Database
 from core.database.errors import DatabaseReadOnly
 from core.database.writes import Tell, Write
+from core.observability.metrics import Counter, Histogram
 from core.settings import Settings
 
 LOG_MODEL: Final = "Change"
@@ -27,6 +27,34 @@ PATIENCE_S: Final = 0.025
 """Seconds that a process waits for a look of the one that leads."""
 POLL_S: Final = 0.001
 
+# Prisma knows neither snapshots nor transaction ids.
+# The first look of a life. Lines with ids up to `floor` are of transactions of an earlier life.
+_BEGIN: Final = """
+SELECT json_build_object('snapshot', pg_current_snapshot()::text, 'log', to_regclass('changes')::oid::text,
+    'is_standby', pg_is_in_recovery(), 'floor', (SELECT coalesce(max(id), 0)::text FROM changes
+        WHERE xid >= pg_snapshot_xmax(pg_current_snapshot()))) AS seen
+"""
+# $1 the snapshot of the last look, $2 the floor. What $1 could not see, by the index of xid. That lines were
+# deleted only matters where the newest of them is not of a transaction that $1 saw, as it then saw them all.
+_LOOK: Final = """
+WITH lines AS (
+    SELECT * FROM changes WHERE xid >= pg_snapshot_xmax($1::pg_snapshot) UNION ALL
+    SELECT * FROM changes WHERE xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::pg_snapshot))))
+SELECT json_build_object('snapshot', pg_current_snapshot()::text, 'log', to_regclass('changes')::oid::text,
+    'lines', (SELECT coalesce(json_agg(json_build_array(origin, model, operation, row_id, fields)), '[]')
+        FROM lines WHERE id + 0 > $2::bigint AND CASE model WHEN 'Change'
+            THEN coalesce(row_id::xid8 >= pg_snapshot_xmin($1::pg_snapshot), true) ELSE true END)) AS seen
+"""
+
+_LOOK_SECONDS: Final = Histogram(
+    "handover_changes_look_seconds",
+    "Time of a look at the log of changes, its effects included.",
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1),
+)
+_LINES: Final = Counter("handover_changes_lines_total", "Changes of others that were read from the log.")
+_LOST: Final = Counter(
+    "handover_changes_lost_total", "Times that changes may have been missed: all entries were left behind."
+)
 _log = structlog.get_logger("handover.changes")
 
 
@@ -119,19 +147,19 @@ class ChangeFollower:
         except Exception as error:  # noqa: BLE001 - whatever it was, the next look begins a life
             self._snapshot = None
             self._rests_until = time.monotonic() + RETRY_S
-            metrics.LOST.inc()
+            _LOST.inc()
             if not self._failing:
                 _log.warning("changes.lost", error=type(error).__name__, reason=str(error))
             self._failing = True
             return
-        metrics.LOOK_SECONDS.observe(time.monotonic() - began)
+        _LOOK_SECONDS.observe(time.monotonic() - began)
         if self._failing:
             _log.info("changes.followed_again")
         self._failing = False
         self._versions.looked_at = began
 
     async def _begin(self) -> None:
-        seen = await self._ask(statements.BEGIN, anew=True)
+        seen = await self._ask(_BEGIN, anew=True)
         if seen["is_standby"]:
             raise DatabaseReadOnly("the database is a standby")
         self._seen = seen
@@ -139,7 +167,7 @@ class ChangeFollower:
         self._snapshot = seen["snapshot"]
 
     async def _look(self, snapshot: str) -> None:
-        seen = await self._ask(statements.LOOK, snapshot, self._seen["floor"])
+        seen = await self._ask(_LOOK, snapshot, self._seen["floor"])
         lines = seen["lines"]
         if seen["log"] != self._seen["log"] or any(model == LOG_MODEL for _, model, *_ in lines):
             await self._begin()  # there may have been lines that are gone
@@ -149,7 +177,7 @@ class ChangeFollower:
             for origin, model, operation, row_id, fields in lines
             if not self._versions.sees_to(origin)
         ]
-        metrics.LINES.inc(len(writes))
+        _LINES.inc(len(writes))
         await self._tell(writes)
         self._snapshot = seen["snapshot"]
 

@@ -3,8 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
-from core.changes import statements
-from core.jobs import JobContext, JobKind, JsonObject
+from core.jobs.pruning import pruning
 
 KEPT: Final = timedelta(hours=1)
 """Far longer than anybody takes to read them. A line may be younger than it looks, for it appears with the
@@ -14,14 +13,14 @@ new life.
 BATCH: Final = 10_000
 """Upper bound of the lines deleted in one statement."""
 
+# $1 seconds, $2 lines: the oldest of them that are old enough.
+_DELETE: Final = """
+DELETE FROM changes WHERE id IN (SELECT id FROM changes ORDER BY id LIMIT $2::int)
+    AND at < clock_timestamp() - make_interval(secs => $1::float8)
+"""
 
-async def run(context: JobContext) -> JsonObject:
-    deleted = 0
-    while batch := await context.db.execute_raw(statements.DELETE, KEPT.total_seconds(), BATCH):
-        deleted += batch
-        await context.progress(done=deleted)
-        await context.raise_if_stopping()
-    return {"deleted": deleted}
-
-
-PRUNE: Final = JobKind("changes.prune", run, exclusive=True, every=KEPT)
+PRUNE: Final = pruning(
+    "changes.prune",
+    KEPT,
+    lambda context: context.db.execute_raw(_DELETE, KEPT.total_seconds(), BATCH),
+)

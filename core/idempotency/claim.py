@@ -1,4 +1,4 @@
-"""The claim of a request on its key."""
+"""The claim of a request on its key, and its statements."""
 
 import asyncio
 import base64
@@ -12,7 +12,6 @@ import structlog
 
 from core.database.client import Database
 from core.errors import Conflict, Unavailable
-from core.idempotency import queries
 
 KEPT_S: Final = 24 * 3600.0
 LEASE_S: Final = 30.0
@@ -22,6 +21,42 @@ _LOST: Final = (
     "The request with this Idempotency-Key was carried out, but its answer was lost: look at what it has "
     "changed before you repeat it with another key"
 )
+
+# Every change names its attempt; times are the database's.
+_NOW: Final = "clock_timestamp()"
+_LATER: Final = f"{_NOW} + make_interval(secs => {{}}::float8)"
+
+# $1 id, $2 attempt, $3 lease in seconds, $4 seconds until the key expires. Waits for a transaction that marks
+# it.
+_CLAIM: Final = f"""
+INSERT INTO idempotency_keys AS held (id, attempt, lease_expires_at, expires_at)
+VALUES ($1, $2::uuid, {_LATER.format("$3")}, {_LATER.format("$4")})
+ON CONFLICT (id) DO UPDATE SET
+    attempt = excluded.attempt, lease_expires_at = excluded.lease_expires_at,
+    expires_at = excluded.expires_at, committed = false,
+    body_hash = NULL, body_bytes = NULL, status = NULL, headers = NULL, answer = NULL
+WHERE held.lease_expires_at < {_NOW}
+    AND (held.expires_at < {_NOW} OR (NOT held.committed AND held.status IS NULL))
+RETURNING attempt::text
+"""
+
+_READ: Final = f"""
+SELECT lease_expires_at >= {_NOW} AND status IS NULL AS running, body_hash, body_bytes::text AS body_bytes,
+    status, headers::text AS headers, encode(answer, 'base64') AS answer
+FROM idempotency_keys WHERE id = $1
+"""
+
+_OURS: Final = "WHERE id = $1 AND attempt = $2::uuid"
+_RENEW: Final = f"UPDATE idempotency_keys SET lease_expires_at = {_LATER.format('$3')} {_OURS}"
+_MARK: Final = f"UPDATE idempotency_keys SET committed = true {_OURS}"
+_GIVE_UP: Final = (
+    f"UPDATE idempotency_keys SET lease_expires_at = {_NOW}, committed = committed AND $3::boolean {_OURS}"
+)
+
+_STORE: Final = f"""
+UPDATE idempotency_keys SET lease_expires_at = {_NOW}, body_hash = $3, body_bytes = $4::bigint,
+    status = $5::int, headers = $6::jsonb, answer = decode($7, 'base64') {_OURS}
+"""
 
 log = structlog.get_logger("handover.idempotency")
 
@@ -72,10 +107,10 @@ class Claim:
         one runs, and AnswerLost.
         """
         for _ in range(_TRIES):
-            if await self._db.query_raw(queries.CLAIM, self._id, self._attempt, LEASE_S, KEPT_S):
+            if await self._db.query_raw(_CLAIM, self._id, self._attempt, LEASE_S, KEPT_S):
                 self._renewing = asyncio.create_task(self._renew(), name="idempotency lease")
                 return None
-            for row in await self._db.query_raw(queries.READ, self._id):
+            for row in await self._db.query_raw(_READ, self._id):
                 if row["running"]:
                     raise KeyHeld("A request with this Idempotency-Key is being carried out", retry_after=1)
                 if row["status"] is None:
@@ -87,7 +122,7 @@ class Claim:
 
     async def mark(self, tx: Database) -> None:
         """The commit hook of the request's transactions; not of work that goes on after the answer."""
-        if not self._over and await tx.execute_raw(queries.MARK, self._id, self._attempt) != 1:
+        if not self._over and await tx.execute_raw(_MARK, self._id, self._attempt) != 1:
             raise KeyTaken("Another request with this Idempotency-Key has taken over; nothing was changed")
 
     async def store(self, answer: Answer) -> None:
@@ -96,7 +131,7 @@ class Claim:
         request = (answer.request_hash, answer.request_bytes)
         headers, body = json.dumps(answer.headers), base64.b64encode(answer.body).decode()
         try:
-            await self._change(queries.STORE, *request, answer.status, headers, body)
+            await self._change(_STORE, *request, answer.status, headers, body)
         except Exception:  # the change was made, and its answer goes out
             log.exception("idempotency.answer_not_kept")
 
@@ -105,7 +140,7 @@ class Claim:
         self.end()
         # Without a database the lease runs out by itself.
         with suppress(Unavailable):
-            await self._change(queries.GIVE_UP, not changed_nothing)
+            await self._change(_GIVE_UP, not changed_nothing)
 
     def end(self) -> None:
         """Stop renewing the lease."""
@@ -117,7 +152,7 @@ class Claim:
         while True:
             await asyncio.sleep(RENEWED_EVERY_S)
             with suppress(Unavailable):
-                await self._change(queries.RENEW, LEASE_S)
+                await self._change(_RENEW, LEASE_S)
 
     async def _change(self, statement: str, *arguments: object) -> None:
         await self._db.execute_raw(statement, self._id, self._attempt, *arguments)

@@ -3,12 +3,12 @@
 from datetime import timedelta
 from typing import Final
 
-from core.idempotency import queries
-from core.jobs import JobContext, JobKind, JsonObject
+from core.jobs.pruning import pruning
 
+_DELETE_EXPIRED: Final = """
+DELETE FROM idempotency_keys WHERE expires_at < clock_timestamp() AND lease_expires_at < clock_timestamp()
+"""
 
-async def run(context: JobContext) -> JsonObject:
-    return {"deleted": await queries.delete_expired(context.db)}
-
-
-PRUNE: Final = JobKind("idempotency.prune", run, exclusive=True, every=timedelta(hours=1))
+PRUNE: Final = pruning(
+    "idempotency.prune", timedelta(hours=1), lambda context: context.db.execute_raw(_DELETE_EXPIRED)
+)

@@ -1,37 +1,42 @@
-"""Job `jobs.prune`: deletes jobs that ended longer ago than JOBS_RETENTION_DAYS."""
+"""Pruning: jobs that the clock begins and that delete what is old, batch by batch."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 from typing import Final
 
 from core.jobs import queries
 from core.jobs.context import JobContext
 from core.jobs.kinds import JobKind
 from core.jobs.views import JsonObject
-from core.settings import Settings
 
-KIND: Final = "jobs.prune"
 BATCH: Final = 1000
 """Upper bound of the jobs deleted in one transaction."""
 
 
-def pruning(kinds: Iterable[JobKind]) -> JobKind:
-    """Kind of the pruning job, which spares the jobs of those kinds that are `kept`."""
+def pruning(kind: str, every: timedelta, delete: Callable[[JobContext], Awaitable[int]]) -> JobKind:
+    """Kind of a job that calls `delete`, which returns how many rows it has deleted, until there are none."""
+
+    async def run(context: JobContext) -> JsonObject:
+        deleted = 0
+        while batch := await delete(context):
+            deleted += batch
+            await context.progress(done=deleted)
+            await context.raise_if_stopping()
+        return {"deleted": deleted}
+
+    return JobKind(kind, run, exclusive=True, every=every)
+
+
+def pruning_of_jobs(kinds: Iterable[JobKind]) -> JobKind:
+    """Kind of the job that deletes jobs that ended longer ago than JOBS_RETENTION_DAYS, if that is not 0. It
+    spares the jobs of those kinds that are `kept`.
+    """
     kept = [kind.kind for kind in kinds if kind.kept]
-    run = partial(_run, kept)
-    return JobKind(KIND, run, exclusive=True, every=timedelta(days=1), scheduled=_scheduled)
 
+    async def delete(context: JobContext) -> int:
+        days = context.settings.jobs_retention_days
+        return days and await queries.delete_ended(context.db, days, kept=kept, limit=BATCH)
 
-def _scheduled(settings: Settings) -> JsonObject | None:
-    return {} if settings.jobs_retention_days else None
-
-
-async def _run(kept: list[str], context: JobContext) -> JsonObject:
-    days, deleted = context.settings.jobs_retention_days, 0
-    # 0 keeps all, also where the job was begun with another setting.
-    while days and (batch := await queries.delete_ended(context.db, days, kept=kept, limit=BATCH)):
-        deleted += batch
-        await context.progress(done=deleted)
-        await context.raise_if_stopping()
-    return {"deleted": deleted}
+    daily = pruning("jobs.prune", timedelta(days=1), delete)
+    return replace(daily, scheduled=lambda settings: {} if settings.jobs_retention_days else None)

@@ -3,11 +3,9 @@ the job is not ours any more, or not in the state that the change needs."""
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Final, cast
 
-from prisma.models import Job, JobEvent
 from prisma.types import JobOrderByInput, JobWhereInput
 
 from core.database.client import Database
@@ -32,40 +30,9 @@ def _json(value: JsonObject | None) -> str | None:
     return None if value is None else json.dumps(value, separators=(",", ":"))
 
 
-def _view(row: Job) -> JobView:
-    return JobView(
-        id=row.id,
-        kind=row.kind,
-        state=cast(JobState, row.state),
-        phase=row.phase,
-        arguments=cast(JsonObject, row.arguments),
-        done=row.done,
-        total=row.total,
-        rejected=row.rejected,
-        checkpoint=cast(JsonObject | None, row.checkpoint),
-        result=cast(JsonObject | None, row.result),
-        error=row.error,
-        actor=row.actor,
-        request_id=row.request_id,
-        traceparent=row.traceparent,
-        cancel_requested=row.cancel_requested,
-        attempts=row.attempts,
-        fencing_token=row.fencing_token,
-        last_event=row.last_event,
-        created_at=row.created_at,
-        started_at=row.started_at,
-        finished_at=row.finished_at,
-        lease_owner=row.lease_owner,
-    )
-
-
-def _event_view(row: JobEvent) -> JobEventView:
-    return JobEventView(row.sequence, cast(EventKind, row.kind), Snapshot.model_validate(row.data), row.at)
-
-
 async def _change(db: Database, statement: str, *values: object) -> JobView | None:
-    row = await retried(db, lambda client: client.query_first(statement, *values, model=Job))
-    return _view(row) if row else None
+    row = await retried(db, lambda client: client.query_first(statement, *values))
+    return JobView.model_validate(row) if row else None
 
 
 async def insert(
@@ -205,7 +172,7 @@ async def cancel(db: Database, job_id: str) -> JobView | None:
 
 async def get(db: Database, job_id: str) -> JobView | None:
     row = await db.job.find_unique(where={"id": job_id})
-    return (await _with_rates(db, [_view(row)]))[0] if row else None
+    return (await _with_rates(db, [JobView.model_validate(row)]))[0] if row else None
 
 
 async def page(
@@ -222,7 +189,7 @@ async def page(
     rows = await db.job.find_many(where=rest, order=order, take=limit, skip=offset)
     complete = offset == 0 and after is None and (limit is None or len(rows) < limit)
     total = len(rows) if complete else await db.job.count(where=where)
-    return JobPage(await _with_rates(db, [_view(row) for row in rows]), total)
+    return JobPage(await _with_rates(db, [JobView.model_validate(row) for row in rows]), total)
 
 
 async def _with_rates(db: Database, jobs: list[JobView]) -> list[JobView]:
@@ -235,7 +202,10 @@ async def _with_rates(db: Database, jobs: list[JobView]) -> list[JobView]:
     )
     newest = {row.job_id: Snapshot.model_validate(row.data) for row in rows}
     pairs = [(job, newest.get(job.id)) for job in jobs]
-    return [replace(job, rate=now.rate, seconds_left=now.seconds_left) if now else job for job, now in pairs]
+    return [
+        job.model_copy(update={"rate": now.rate, "seconds_left": now.seconds_left}) if now else job
+        for job, now in pairs
+    ]
 
 
 async def events_of(db: Database, after: Mapping[str, int]) -> dict[str, list[JobEventView]]:
@@ -247,5 +217,8 @@ async def events_of(db: Database, after: Mapping[str, int]) -> dict[str, list[Jo
     )
     found: dict[str, list[JobEventView]] = {}
     for row in rows:
-        found.setdefault(row.job_id, []).append(_event_view(row))
+        event = JobEventView(
+            row.sequence, cast(EventKind, row.kind), Snapshot.model_validate(row.data), row.at
+        )
+        found.setdefault(row.job_id, []).append(event)
     return found

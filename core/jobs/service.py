@@ -21,7 +21,7 @@ from core.jobs.kinds import JobKind
 from core.jobs.lease import Lease, is_dead
 from core.jobs.pause import Delays, pause
 from core.jobs.place import place_of
-from core.jobs.pruning import pruning
+from core.jobs.pruning import pruning_of_jobs
 from core.jobs.runner import Runner
 from core.jobs.streams import Admitted, Streams
 from core.jobs.views import JobEventView, JobPage, JobState, JobView, JsonObject, Place
@@ -63,7 +63,7 @@ class Jobs:
         self._settings = settings
         self._kinds: dict[str, JobKind] = {}
         declared = list(kinds)
-        for kind in (*declared, pruning(declared)):
+        for kind in (*declared, pruning_of_jobs(declared)):
             if kind.kind in self._kinds:
                 raise ValueError(f"Job kind {kind.kind} is declared twice")
             self._kinds[kind.kind] = kind

@@ -1,6 +1,6 @@
 """Jobs and their events as the rest of the app sees them: frozen values, never database rows."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -36,46 +36,34 @@ class Snapshot(BaseModel):
     rejected: int
     attempts: int
     cancel_requested: bool
-    rate: float | None
-    seconds_left: float | None
+    rate: float | None = None
+    seconds_left: float | None = None
     result: JsonObject | None
     error: str | None
     started_at: datetime | None
     finished_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class JobView:
+class JobView(Snapshot):
     """Job as it was when it was read.
 
     `rate` is rows per second and `seconds_left` the estimate that follows from it; both only while it runs.
     `fencing_token` identifies the claim: a runner holding an older one has lost the job.
     """
 
+    model_config = ConfigDict(from_attributes=True)
+
     id: str
     kind: str
-    state: JobState
-    phase: str | None
     arguments: JsonObject
-    done: int
-    total: int | None
-    rejected: int
     checkpoint: JsonObject | None
-    result: JsonObject | None
-    error: str | None
     actor: str
     request_id: str | None
-    cancel_requested: bool
-    attempts: int
     fencing_token: int
     last_event: int
     created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    lease_owner: str | None = None
-    traceparent: str | None = None
-    rate: float | None = None
-    seconds_left: float | None = None
+    lease_owner: str | None
+    traceparent: str | None
 
     @property
     def asked_by(self) -> Requester:
@@ -87,7 +75,7 @@ class JobView:
 
     def at(self, snapshot: Snapshot) -> "JobView":
         """Job as it was when that event was written."""
-        return replace(self, **dict(snapshot))
+        return self.model_copy(update=dict(snapshot))
 
 
 @dataclass(slots=True)
