@@ -3,24 +3,24 @@
 import asyncio
 import math
 import os
+import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Hashable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from redis.asyncio import Redis
 
 from core.cache import metrics
 from core.cache.flight import SingleFlight
 from core.cache.home import versions_folder
-from core.cache.loader import Load, Loader, Read
-from core.cache.memory import MemoryTier
-from core.cache.policy import Address, Entry, Outcome, Policy, tag_digest
+from core.cache.memory import Kept, MemoryTier
+from core.cache.policy import Address, Entry, Load, Outcome, Policy, Read, tag_digest
 from core.cache.redis import RedisTier, UnreachableError
-from core.cache.versions import WORD_BYTES, TagVersions, slot_of
+from core.cache.versions import WORD_BYTES, Follower, TagVersions, slot_of
 from core.errors import HandoverError, Unavailable
 
 if TYPE_CHECKING:
@@ -35,23 +35,14 @@ finding it.
 """
 
 
+TTL_JITTER: Final = 0.1
+"""Entries stored together expire up to this share earlier or later, so they are not all loaded together
+again.
+"""
+
+
 class CacheUnavailable(Unavailable):
     code = "cache.unavailable"
-
-
-class Follower(Protocol):
-    """Renews the host's tag versions for what others write (`core.changes`)."""
-
-    @property
-    def bound_s(self) -> float:
-        """For so long after the last look began an entry may be used; 0: only if that was after the read."""
-
-    @property
-    def settled(self) -> bool:
-        """True if this process reads the database as of the host's present life."""
-
-    async def catch_up(self) -> None:
-        """Look now. Raises nothing: where that was not possible, the last look is as old as it was."""
 
 
 class Cache:
@@ -70,7 +61,7 @@ class Cache:
         self._memory = memory
         self._redis = redis
         self._versions_path = versions_path
-        self._loader = Loader(memory, redis, default_ttl_s, lambda address: self.versions.read(address.slots))
+        self._default_ttl_s = default_ttl_s
         self._keeps_entries = keeps_entries
         self._longest_statement_s = longest_statement_s
         self._opened: TagVersions | None = None
@@ -115,7 +106,8 @@ class Cache:
         """Raises OSError when the file of tag versions cannot be made. Redis need not be there."""
         self._opened = TagVersions(self._versions_path)
         if self._redis is not None:
-            await self._redis.start()
+            with suppress(UnreachableError):  # reported where it failed; reads bypass Redis until it is there
+                await self._redis.ping()
 
     def follow(self, follower: Follower) -> None:
         """From now on use entries only while `follower` knows of all writes. Without one, all writers are
@@ -127,7 +119,7 @@ class Cache:
         """Ends loads that are under way."""
         await self._flights.close()
         if self._redis is not None:
-            await self._redis.close()
+            await self._redis.client.aclose(close_connection_pool=True)
         self._count_peeked()
         self._memory.clear()
         if self._opened is not None:
@@ -187,26 +179,19 @@ class Cache:
                 metrics.count_hits(policy.name, "memory")
                 self._refresh_if_expired(read, kept.expires_at)
                 return kept.entry, Outcome.HIT
-        outcome = Outcome.MISS if read.keeps else Outcome.BYPASS
-        shares = read.keeps and self._redis is not None
-        if read.finds and self._redis is not None:
-            try:
-                found = await self._redis.find(read.address, read.noted)
-            except UnreachableError:
-                outcome, shares = Outcome.BYPASS, False
-            else:
-                if found is not None:
-                    entry, expires_at = found
-                    metrics.count_hits(policy.name, "redis")
-                    self._loader.remember(read, entry, expires_at)
-                    self._refresh_if_expired(read, expires_at)
-                    return entry, Outcome.HIT
+        found = await self._found_in_redis(read) if read.finds else None
+        if found is not None:
+            metrics.count_hits(policy.name, "redis")
+            self._refresh_if_expired(read, found[1])
+            return found[0], Outcome.HIT
+        reachable = self._redis is None or self._redis.available
+        outcome = Outcome.MISS if read.keeps and reachable else Outcome.BYPASS
         metrics.count_request(policy.name, outcome)
         # Where it is not known what others have written meanwhile, a load is nobody else's.
         identity: Hashable = (digest, read.noted) if read.finds else object()
-        entry, joined = await self._flights.share(identity, lambda: self._loader.load(read, shares=shares))
+        entry, joined = await self._flights.share(identity, lambda: self._load(read))
         if joined:
-            metrics.count_joined(policy.name)
+            metrics.joined.labels(policy.name).inc()
         return entry, outcome
 
     def versions_of(self, *tags: str) -> bytes:
@@ -243,12 +228,9 @@ class Cache:
         """
         try:
             yield
-        except HandoverError as error:
-            if error.status >= 500:
+        except BaseException as error:
+            if not isinstance(error, HandoverError) or error.status >= 500:
                 await self.invalidate(*tags)
-            raise
-        except BaseException:
-            await self.invalidate(*tags)
             raise
         await self.invalidate(*tags)
 
@@ -266,10 +248,41 @@ class Cache:
 
     def _refresh_if_expired(self, read: Read, expires_at: float) -> None:
         if time.monotonic() >= expires_at:
-            metrics.count_stale(read.policy.name)
-            self._flights.begin(
-                (read.address.digest, read.noted, "refresh"), lambda: self._loader.refresh(read)
-            )
+            metrics.stale.labels(read.policy.name).inc()
+            self._flights.begin((read.address.digest, read.noted, "refresh"), lambda: self._refresh(read))
+
+    async def _refresh(self, read: Read) -> Entry:
+        """From another worker, when that was quicker, or from a load of our own."""
+        found = await self._found_in_redis(read)
+        return found[0] if found and found[1] > time.monotonic() else await self._load(read)
+
+    async def _found_in_redis(self, read: Read) -> tuple[Entry, float] | None:
+        """The entry and when it expires, kept in memory from here on."""
+        found = None if self._redis is None else await self._redis.find(read.address, read.noted)
+        if found is not None:
+            self._remember(read, *found)
+        return found
+
+    async def _load(self, read: Read) -> Entry:
+        """Raises what the load raises."""
+        entry = await read.load()
+        base_s = self._default_ttl_s if read.policy.ttl_s is None else read.policy.ttl_s
+        expires_at = time.monotonic() + base_s * random.uniform(1 - TTL_JITTER, 1 + TTL_JITTER)
+        if read.keeps and self._remember(read, entry, expires_at) and self._redis is not None:
+            stale_until = expires_at + read.policy.stale_s
+            await self._redis.store(read.address, read.noted, entry, expires_at, stale_until=stale_until)
+        return entry
+
+    def _remember(self, read: Read, entry: Entry, expires_at: float) -> bool:
+        """Keep in memory what was loaded, or found in Redis, after the read noted what it notes. False where
+        that is in vain: nobody will note the same again.
+        """
+        if self.versions.read(read.address.slots) != read.noted:
+            return False
+        stale_until = expires_at + read.policy.stale_s
+        kept = Kept(entry, read.policy.name, read.noted, expires_at, stale_until)
+        self._memory.keep(read.address.digest, kept)
+        return True
 
     def _count_peeked(self) -> None:
         for policy, number in self._peeked.items():

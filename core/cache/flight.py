@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
-from core.cache.ending import end
 from core.cache.policy import Entry
 
+_AGAIN_S: Final = 0.1
 _log = structlog.get_logger(__name__)
 
 
@@ -53,7 +54,7 @@ class SingleFlight:
 
     async def close(self) -> None:
         """End what is under way and wait until it has ended."""
-        await end([flight.task for flight in self._flights.values()])
+        await _end({flight.task for flight in self._flights.values()})
 
     def _launch(self, identity: Hashable, load: Callable[[], Awaitable[Entry]]) -> _Flight:
         async def run() -> Entry:
@@ -69,3 +70,15 @@ class SingleFlight:
 
         flight.task.add_done_callback(landed)
         return flight
+
+
+async def _end(tasks: set[asyncio.Task[Entry]]) -> None:
+    """Cancel them and wait until they have ended.
+
+    Once is not always enough: `asyncio.wait_for`, which the Redis client uses, loses a cancellation that
+    comes together with its result (Python before 3.12).
+    """
+    while tasks:
+        for task in tasks:
+            task.cancel()
+        _, tasks = await asyncio.wait(tasks, timeout=_AGAIN_S)

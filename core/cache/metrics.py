@@ -13,19 +13,19 @@ Tier = Literal["memory", "redis"]
 _requests: Final = Counter(
     "handover_cache_requests_total", "Reads that went through the cache.", ["policy", "outcome"]
 )
-_joined: Final = Counter(
+joined: Final = Counter(
     "handover_cache_joined_total",
     "Reads that waited for the load of another one (single flight).",
     ["policy"],
 )
 _hits: Final = Counter("handover_cache_hits_total", "Hits by the place that had the entry.", ["tier"])
-_stale: Final = Counter(
+stale: Final = Counter(
     "handover_cache_stale_total",
     "Hits after the time to live, while one load fetched the answer anew.",
     ["policy"],
 )
 _invalidations: Final = Counter("handover_cache_invalidations_total", "Tags that were invalidated.", ["tag"])
-_errors: Final = Counter("handover_cache_errors_total", "Redis commands that failed.", ["operation"])
+errors: Final = Counter("handover_cache_errors_total", "Redis commands that failed.", ["operation"])
 redis_seconds: Final = Histogram(
     "handover_cache_redis_seconds",
     "Time of Redis commands that answered.",
@@ -57,23 +57,7 @@ def count_hits(policy: str, tier: Tier, number: int = 1) -> None:
     _hit_children[tier].inc(number)
 
 
-def count_stale(policy: str) -> None:
-    _stale.labels(policy).inc()
-
-
-def count_joined(policy: str) -> None:
-    _joined.labels(policy).inc()
-
-
 def count_invalidations(tags: Iterable[str]) -> None:
     """Counted by the part before the first colon: `item:42` counts as `item`, which keeps labels few."""
     for tag in tags:
         _invalidations.labels(tag.partition(":")[0]).inc()
-
-
-def count_error(operation: str) -> None:
-    _errors.labels(operation).inc()
-
-
-def observe_redis(operation: str, seconds: float) -> None:
-    redis_seconds.labels(operation).observe(seconds)

@@ -1,7 +1,7 @@
 """Policies, keys and entries: the part of the cache that slices declare and hand over."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
@@ -81,6 +81,23 @@ class Policy:
     def address(self, key: str) -> Address:
         slots = tuple([slot_of(tag_digest(tag.replace(KEY_PLACEHOLDER, key))) for tag in self.tags])
         return Address(_digest(self._prefix + _encode(key), b"entry"), slots)
+
+
+Load = Callable[[], Awaitable[Entry]]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A read under way. `noted` comes first of all: everything it finds or stores is compared with that.
+    `finds`: entries may be used; `keeps`: what it loads may be kept.
+    """
+
+    policy: Policy
+    address: Address
+    load: Load
+    noted: bytes
+    finds: bool
+    keeps: bool
 
 
 @lru_cache(maxsize=4096)

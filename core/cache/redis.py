@@ -8,6 +8,7 @@ import asyncio
 import struct
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final, TypeVar
 
 import structlog
@@ -20,7 +21,6 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from core.cache import metrics
-from core.cache.breaker import Breaker
 from core.cache.policy import LARGEST_SHARE, Address, Entry
 from core.cache.versions import WORD_BYTES
 
@@ -71,10 +71,10 @@ class Figures(BasePlugin):  # type: ignore[misc]  # aiocache has no types
     """Times of the commands that were answered."""
 
     async def post_get(self, *_: object, took: float, **__: object) -> None:
-        metrics.observe_redis("read", took)
+        metrics.redis_seconds.labels("read").observe(took)
 
     async def post_set(self, *_: object, took: float, **__: object) -> None:
-        metrics.observe_redis("write", took)
+        metrics.redis_seconds.labels("write").observe(took)
 
 
 def connect(url: str, timeout_s: float) -> Redis:
@@ -98,6 +98,43 @@ def connect(url: str, timeout_s: float) -> Redis:
     return Redis(connection_pool=pool)
 
 
+class Breaker:
+    """Circuit breaker: after a failure nobody asks for `rest_s` seconds, then one asks for all. `clock` never
+    goes back.
+    """
+
+    def __init__(self, rest_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rest_s = rest_s
+        self._clock = clock
+        self._asks_again_at: float | None = None
+
+    @property
+    def closed(self) -> bool:
+        return self._asks_again_at is None
+
+    def admits(self) -> bool:
+        """True if this caller may ask. After the rest only the first one may, until it has reported."""
+        if self._asks_again_at is None:
+            return True
+        now = self._clock()
+        if now < self._asks_again_at:
+            return False
+        self._asks_again_at = now + self._rest_s
+        return True
+
+    def failed(self) -> bool:
+        """True when this failure opened the circuit."""
+        opened = self._asks_again_at is None
+        self._asks_again_at = self._clock() + self._rest_s
+        return opened
+
+    def succeeded(self) -> bool:
+        """True when this success closed the circuit."""
+        was_open = self._asks_again_at is not None
+        self._asks_again_at = None
+        return was_open
+
+
 class RedisTier:
     """`timeout_s` limits each command, connecting included. Raises ValueError for a URL that is none."""
 
@@ -116,15 +153,6 @@ class RedisTier:
     def available(self) -> bool:
         return self._reads.closed
 
-    async def start(self) -> None:
-        try:
-            await self.ping()
-        except UnreachableError:
-            return  # reported by the failure itself; reads bypass until Redis is there
-
-    async def close(self) -> None:
-        await self.client.aclose(close_connection_pool=True)
-
     async def ping(self) -> None:
         """Raises UnreachableError, also when Redis answers but takes nothing: full, or a replica by now."""
         await self._ask("read", lambda: self._cache.get("ping"), self._reads, insist=True)
@@ -132,9 +160,11 @@ class RedisTier:
 
     async def find(self, address: Address, noted: bytes) -> tuple[Entry, float] | None:
         """The entry, if it was stored under exactly these tag versions, and when it expires
-        (`time.monotonic`). Raises UnreachableError.
+        (`time.monotonic`). None also where Redis cannot be read, which `available` tells.
         """
-        stored = await self._ask("read", lambda: self._cache.get(_key(address, noted)), self._reads)
+        stored: _Stored | None = None
+        with suppress(UnreachableError):  # counted and logged where it failed; the caller can do without
+            stored = await self._ask("read", lambda: self._cache.get(_key(address, noted)), self._reads)
         if stored is None or stored[0] != _depends_on(address, noted):
             return None
         return stored[1], stored[2]
@@ -143,16 +173,14 @@ class RedisTier:
         self, address: Address, noted: bytes, entry: Entry, expires_at: float, *, stale_until: float
     ) -> None:
         """Keep it. When it is too large, or Redis does not take it, nothing is kept."""
-        if len(entry.body) > self._max_entry_bytes:
+        if len(entry.body) > self._max_entry_bytes or not self.available:
             return
         value = (_depends_on(address, noted), entry, expires_at)
         left_s = max(stale_until - time.monotonic(), 0.001)
-        try:
+        with suppress(UnreachableError):
             await self._ask(
                 "write", lambda: self._cache.set(_key(address, noted), value, ttl=left_s), self._writes
             )
-        except UnreachableError:
-            return  # counted and logged where it failed; the caller has its answer already
 
     async def _ask(
         self, operation: str, command: Callable[[], Awaitable[_T]], breaker: Breaker, *, insist: bool = False
@@ -164,7 +192,7 @@ class RedisTier:
             async with asyncio.timeout(self._timeout_s), self._turns:
                 answer = await command()
         except (RedisError, OSError, TimeoutError) as error:
-            metrics.count_error(operation)
+            metrics.errors.labels(operation).inc()
             if breaker.failed():
                 _log.warning(
                     "cache.redis_unavailable",

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from core.cache import Entry, Outcome, Policy
-from core.cache.breaker import Breaker
 from core.cache.memory import OVERHEAD_BYTES, Kept, MemoryTier
 from core.cache.policy import tag_digest
+from core.cache.redis import Breaker
 from core.cache.versions import FILE_BYTES, SLOTS, TagVersions, slot_of
 from tests.cache.support import Source, entry, eventually, figure, opened
 
