@@ -25,7 +25,8 @@ class ServicePaths:
 
     `users_lock` is held shared by whoever uses the service; `supervisor_lock` exclusively by its supervisor
     for its whole life; `start_lock` by a user while it looks for or starts a supervisor. `state` is JSON with
-    the URL; it exists from the moment the service answers until it is being stopped.
+    the URL; it exists from the moment the service answers until it is being stopped. `failure` is the
+    sentence with which the last supervisor gave up.
     """
 
     def __init__(self, service: ServiceName, data_dir: Path) -> None:
@@ -38,6 +39,7 @@ class ServicePaths:
         self.supervisor_log = self.base / "keeper.log"
         self.start_lock = self.base / "start.lock"
         self.state = self.base / "state.json"
+        self.failure = self.base / "failure.txt"
         self.server_log = self.base / "server.log"
         self.data = self.base / "data"
         self.socket_dir = self._socket_dir()

@@ -2,7 +2,6 @@
 
 import json
 import os
-import select
 import subprocess
 import sys
 import time
@@ -64,47 +63,44 @@ class ServiceUse:
         _reap()
 
     def _url(self, deadline: float) -> str:
-        """With the start lock held: either the supervisor is alive and published, or it is ours to start."""
+        """With the start lock held: either the supervisor is alive, or it is ours to start, once."""
+        state, tries = self._paths.state, 0
         while time.monotonic() < deadline:
             with locked_at_once(self._paths.supervisor_lock) as lock:
                 if lock is not None:
-                    return self._start_supervisor(lock, deadline)
+                    if tries:
+                        raise LocalServiceError(self._failure())
+                    tries += 1
+                    state.unlink(missing_ok=True)
+                    self._start_supervisor(lock)
             with suppress(FileNotFoundError):
-                return str(json.loads(self._paths.state.read_text())["url"])
+                return str(json.loads(state.read_text())["url"])
             time.sleep(POLL_S)
         raise self._late()
 
-    def _start_supervisor(self, supervisor_lock: int, deadline: float) -> str:
+    def _start_supervisor(self, supervisor_lock: int) -> None:
         """The supervisor inherits the held lock, so there is no moment in which somebody else could start one
         too.
         """
-        ready_read, ready_write = os.pipe()
-        arguments = [self._paths.service, str(self._paths.data_dir), str(supervisor_lock), str(ready_write)]
-        with os.fdopen(ready_read, "rb") as ready:
-            try:
-                with self._paths.supervisor_log.open("ab") as log:
-                    supervisor = subprocess.Popen(
-                        [sys.executable, "-P", "-m", "core.server.embedded.supervisor", *arguments],
-                        stdin=subprocess.DEVNULL,
-                        stdout=log,
-                        stderr=log,
-                        cwd="/",
-                        pass_fds=(supervisor_lock, ready_write),
-                        start_new_session=True,
-                    )
-            finally:
-                os.close(ready_write)
-            _supervisors.append(supervisor)
-            if not select.select([ready], [], [], max(0.0, deadline - time.monotonic()))[0]:
-                raise self._late()
-            answer = json.loads(ready.readline() or '{"error": null}')
-        if "url" in answer:
-            return str(answer["url"])
-        supervisor.wait()
-        raise LocalServiceError(
-            answer["error"]
-            or f"The embedded {self._paths.service} did not start; see {self._paths.supervisor_log}."
-        )
+        arguments = [self._paths.service, str(self._paths.data_dir), str(supervisor_lock)]
+        with self._paths.supervisor_log.open("ab") as log:
+            supervisor = subprocess.Popen(
+                [sys.executable, "-P", "-m", "core.server.embedded.supervisor", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                pass_fds=(supervisor_lock,),
+                start_new_session=True,
+            )
+        _supervisors.append(supervisor)
+
+    def _failure(self) -> str:
+        """The sentence with which the supervisor has ended."""
+        try:
+            return self._paths.failure.read_text()
+        except FileNotFoundError:
+            return f"The embedded {self._paths.service} did not start; see {self._paths.supervisor_log}."
 
     def _wait_for_lock(self, descriptor: int, deadline: float, *, exclusive: bool) -> None:
         while not try_lock(descriptor, exclusive=exclusive):
