@@ -90,7 +90,7 @@ class EngineClient(AsyncBasePrisma):
 
     async def execute_batch(self, calls: list[JsonObject], writes: Sequence[Write], *, tagged: bool) -> None:
         """Run the calls of a batch: all of them or none. Raises as a single call does."""
-        async with self._telling(writes):
+        async with self.telling(writes):
             await self.engine.execute("batch", None, {"calls": calls}, tagged=tagged, context=self._context())
 
     def tell_writes_to(self, tell: Tell, doubt: Callable[[], None] | None = None) -> None:
@@ -101,7 +101,8 @@ class EngineClient(AsyncBasePrisma):
         self.engine.writes.tell, self.engine.writes.doubt = tell, doubt
 
     @asynccontextmanager
-    async def _telling(self, writes: Sequence[Write]) -> AsyncIterator[None]:
+    async def telling(self, writes: Sequence[Write]) -> AsyncIterator[None]:
+        """Report what the block writes, once committed; also when its outcome is unknown."""
         try:
             yield
         except BaseException as error:
@@ -164,7 +165,7 @@ class EngineClient(AsyncBasePrisma):
             context["projection"] = projection.ask(method, encoded)
         writes = [write_of(method, name, arguments)] if name is not None and method in WRITING else []
         try:
-            async with self._telling(writes):
+            async with self.telling(writes):
                 payload = await self.engine.execute(operation, name, encoded, tagged=tagged, context=context)
                 if payload in NOTHING_WRITTEN:
                     writes.clear()

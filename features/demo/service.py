@@ -104,7 +104,7 @@ async def _load_ideas(tx: Database, stories: Sequence[Story]) -> frozenset[str]:
         idea = ideas.Idea.model_validate(story.today)
         if idea.system_id not in known:
             idea = idea.model_copy(update={"system_id": None})
-        rows.append(ideas.StoredIdea(idea, len(story.versions)))
+        rows.append((idea, len(story.versions)))
     added = await ideas.load(tx, rows)
     await _tell(tx, ideas.ENTITY, stories, added)
     return added

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from core.database import series
+from core.database.bulk import hold_rows
 from core.database.client import Database
 from core.settings import Settings
 from features.files import service
@@ -34,7 +35,6 @@ from features.files.schemas import (
 )
 from features.files.service import audience_of
 from features.files.sql.bulk import TAKEOVER
-from features.files.sql.lock import hold_file
 from features.files.storage.formats import TEXT_TYPES
 from features.files.storage.names import ORIGINAL_LENGTH, safe_name, shown_name
 from features.files.storage.objects import Objects
@@ -126,7 +126,7 @@ async def find_text(db: Database, file_id: str) -> IndexedFile | None:
 
 async def lock_text(tx: Database, file_id: str) -> IndexedFile | None:
     """Text file by id, locked until the transaction ends. Raises LockTimeout."""
-    await hold_file(tx, file_id)
+    await hold_rows(tx, "files", [file_id])
     return await find_text(tx, file_id)
 
 

@@ -5,6 +5,7 @@ who shows whole ideas carries the tags of systems too. Whoever loads ideas inval
 commit. `TAKEOVER` is the table as imports know it.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
@@ -12,8 +13,9 @@ from pydantic import TypeAdapter
 
 from core.database import series
 from core.database.client import Database
+from core.database.transaction import unaudited
 from features.ideas.cache import BULK_TAGS, IDEA_TAGS
-from features.ideas.queries import exists, ideas_by_id, statistics, titles_of
+from features.ideas.queries import exists, ideas_by_id, insert_ideas, statistics, titles_of
 from features.ideas.schemas import (
     DESCRIPTION_LENGTH,
     ID_LENGTH,
@@ -26,7 +28,7 @@ from features.ideas.schemas import (
     Status,
 )
 from features.ideas.service import LIST
-from features.ideas.sql.bulk import STORED_TITLE_LENGTH, TAKEOVER, StoredIdea, load
+from features.ideas.sql.bulk import STORED_TITLE_LENGTH, TAKEOVER
 from features.ideas.sql.match import find_best
 
 __all__ = [
@@ -45,7 +47,6 @@ __all__ = [
     "IdeasStats",
     "Priority",
     "Status",
-    "StoredIdea",
     "created_by_day",
     "exists",
     "load",
@@ -62,6 +63,21 @@ async def search(db: Database, text: str, *, limit: int) -> list[Idea]:
     """With their systems, the best match first; two queries."""
     rows = await ideas_by_id(db, await find_best(db, text, limit=limit))
     return _IDEAS.validate_json(b"[%b]" % rows.json)
+
+
+async def load(tx: Database, stored: Sequence[tuple[Idea, int]]) -> frozenset[str]:
+    """Add ideas with their ids, times and the versions of their rows, without audit entries. One whose id is
+    taken is left out; returns the ids of the others.
+    """
+    await unaudited(tx, "ideas")
+    taken = await titles_of(tx, [idea.id for idea, _ in stored])
+    rows = [
+        {**idea.model_dump(exclude={"system"}), "row_version": version}
+        for idea, version in stored
+        if idea.id not in taken
+    ]
+    await insert_ideas(tx, rows)
+    return frozenset(row["id"] for row in rows)
 
 
 async def created_by_day(db: Database, since: datetime) -> dict[str, int]:

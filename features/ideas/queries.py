@@ -3,14 +3,17 @@
 from collections import Counter
 from collections.abc import Awaitable, Collection, Sequence
 from functools import partial
-from typing import Any, Final, get_args
+from typing import Any, Final, cast, get_args
+from uuid import uuid4
 
 from prisma.bases import BaseIdea
 from prisma.errors import ForeignKeyViolationError
 from prisma.models import Idea as IdeaRow
 from prisma.types import (
+    IdeaCreateWithoutRelationsInput,
     IdeaInclude,
     IdeaOrderByInput,
+    IdeaScalarFieldKeys,
     IdeaTotalScalarFieldKeys,
     IdeaWhereInput,
 )
@@ -22,6 +25,7 @@ from core.http.answers.long_lists import LONG, LongList
 from core.http.answers.pagination import Position, beyond
 from core.http.answers.projection import Projected, projected, projected_in_order, projected_rows, total_of
 from core.http.answers.rows import Row, row_of
+from core.http.bulk import BulkTable
 from core.http.request.timestamps import now
 from features.ideas.errors import IdeaChanged, IdeaNotFound, ReferencedSystemNotFound
 from features.ideas.schemas import (
@@ -37,9 +41,11 @@ from features.ideas.schemas import (
 from features.systems import api as systems
 
 NEWEST_FIRST: Final[list[IdeaOrderByInput]] = [{"created_at": "desc"}, {"id": "asc"}]
-OLDEST_FIRST: Final[list[IdeaOrderByInput]] = [{"created_at": "asc"}, {"id": "desc"}]
 KINDS: Final[list[IdeaTotalScalarFieldKeys]] = ["status", "priority", "category"]
 WITH_SYSTEM: Final[IdeaInclude] = {"system": True}
+TABLE: Final = BulkTable(
+    "ideas", "Idea", Idea, lambda db: db.idea, IdeaNotFound, IdeaChanged, include={"system": True}
+)
 
 
 class IdeaTitle(BaseIdea):
@@ -57,7 +63,7 @@ async def list_ideas(
     newest = query.direction == "desc"
     if after is not None:
         where["AND"] = beyond(Position(*after), newest_first=newest)
-    order = NEWEST_FIRST if newest else OLDEST_FIRST
+    order: Any = NEWEST_FIRST if newest else [{"created_at": "asc"}, {"id": "desc"}]
     find = partial(db.idea.find_many, where=where, order=order, skip=offset or None, include=WITH_SYSTEM)
     total = None if query.links else partial(_totals, db, query)
     return await projected(db, Idea, lambda take: find(take=take), total=total, size=size, scope=query.scope)
@@ -120,30 +126,39 @@ async def find_idea(db: Database, idea_id: str) -> IdeaRow | None:
     return await db.idea.find_unique(where={"id": idea_id}, include=WITH_SYSTEM)
 
 
-async def get_idea(db: Database, idea_id: str) -> Row:
-    """Raises IdeaNotFound."""
-    if (row := await find_idea(db, idea_id)) is None:
-        raise IdeaNotFound(idea_id)
-    return shown(row)
+async def insert_ideas(tx: Database, rows: list[dict[str, Any]]) -> None:
+    await tx.idea.create_many(data=cast(list[IdeaCreateWithoutRelationsInput], rows))
 
 
-async def create_idea(db: Database, idea_id: str, values: CreateIdea) -> Row:
-    """Raises ReferencedSystemNotFound."""
-    data: Any = {"id": idea_id, **values.model_dump(), "created_at": (moment := now())}
-    if values.status == "completed":
-        data["completed_at"] = moment
+async def systems_of(db: Database, ids: Sequence[str]) -> list[str]:
+    """Ids of the systems that these ideas belong to."""
+    by: list[IdeaScalarFieldKeys] = ["system_id"]
+    found = await db.idea.group_by(by, where={"id": {"in": list(ids)}}) if ids else []
+    return [each["system_id"] for each in found if each["system_id"]]
+
+
+def new_row(values: CreateIdea) -> dict[str, Any]:
+    row = {"id": str(uuid4()), **values.model_dump(), "created_at": now()}
+    return {**row, "completed_at": row["created_at"] if values.status == "completed" else None}
+
+
+def changes(values: UpdateIdea) -> dict[str, Any]:
+    """The moment of completion follows the status (a trigger)."""
+    return {**values.model_dump(exclude_unset=True), "updated_at": now()}
+
+
+async def create_idea(db: Database, values: CreateIdea) -> tuple[str, Row]:
+    """Its id, and the idea. Raises ReferencedSystemNotFound."""
+    data: Any = new_row(values)
     try:
-        return await _shown(db, await db.idea.create(data=data))
+        return data["id"], await _shown(db, await db.idea.create(data=data))
     except ForeignKeyViolationError:
         raise ReferencedSystemNotFound(values.system_id or "") from None
 
 
 async def update_idea(db: Database, idea_id: str, values: UpdateIdea, seen: Precondition) -> Row:
-    """Changes the fields that `values` was given; the moment of completion follows the status (a trigger).
-
-    Raises IdeaNotFound; IdeaChanged when it is not as its writer has seen it; ReferencedSystemNotFound.
-    """
-    data: Any = {**values.model_dump(exclude_unset=True), "updated_at": now()}
+    """Raises IdeaNotFound; IdeaChanged when it is not as its writer has seen it; ReferencedSystemNotFound."""
+    data: Any = changes(values)
     try:
         return await _change(db, idea_id, seen, lambda where: db.idea.update(where=where, data=data))
     except ForeignKeyViolationError:

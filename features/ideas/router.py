@@ -12,12 +12,13 @@ from core.http.answers.conditional import cached_response
 from core.http.answers.envelope import Done, Envelope, ListEnvelope, error_responses
 from core.http.answers.long_lists import LongList, spooled_list
 from core.http.answers.rows import done, text_entry
+from core.http.bulk import ABOUT, BulkResponse, Outcome
 from core.http.request.text import fault_of
 from core.http.routing import Router
 from features.ideas import queries, service
 from features.ideas.cache import IDEA, KANBAN, KANBAN_KEY, LIST
 from features.ideas.errors import IdeaNotFound
-from features.ideas.schemas import ID_LENGTH, CreateIdea, Idea, IdeaQuery, Kanban, UpdateIdea
+from features.ideas.schemas import ID_LENGTH, CreateIdea, Idea, IdeaOperations, IdeaQuery, Kanban, UpdateIdea
 
 PREFIX: Final = "/api/v1/ideas"
 ONE: Final = PREFIX + "/{id}"
@@ -82,12 +83,23 @@ async def get_kanban(request: Request, db: Db, cache: Cache) -> Response:
         return await spooled_list(request, db, service.spool_board, (b"{", b"}"))
 
 
+@router.post(
+    PREFIX + "/bulk",
+    summary="Write many ideas",
+    description=ABOUT,
+    response_model=ListEnvelope[Outcome[Idea]],
+    responses=CHANGED | error_responses(Conflict),
+)
+async def write_ideas(writer: Writer, wanted: IdeaOperations) -> BulkResponse:
+    return BulkResponse(await service.write_ideas(writer, wanted))
+
+
 @router.get(ONE, summary="Get idea by ID", response_model=Envelope[Idea], responses=FOUND)
 async def get_idea(request: Request, db: Db, cache: Cache, idea_id: IdeaId) -> Response:
     """With the id and the name of its system."""
 
     async def load() -> Entry:
-        return (await queries.get_idea(db, idea_id)).entry()
+        return (await service.get_idea(db, idea_id)).entry()
 
     return await cached_response(request, cache, IDEA, idea_id, load)
 

@@ -6,6 +6,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from core.http.answers.pagination import Offset, Scope, TextCursor
+from core.http.bulk import Operations, operations_example
 from core.http.request.fields import LEFT_OUT_IF_NONE
 from core.http.request.input import Input
 from core.http.request.numbers import Measure
@@ -151,6 +152,13 @@ class UpdateIdea(Update):
     estimated_hours: EstimatedHours | None = None
     actual_hours: ActualHours | None = None
     due_date: Timestamp | None = None
+
+
+class IdeaOperations(Operations[CreateIdea, UpdateIdea]):
+    model_config = operations_example(
+        {name: _EXAMPLE[name] for name in ("title", "description", "category", "priority")},
+        {"status": "review", "assignedTo": None},
+    )
 
 
 class IdeaFilter(Input):

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final, get_args
-from uuid import uuid4
+from typing import Final, TypeVar, get_args
 
 import orjson
 
@@ -15,10 +14,22 @@ from core.http.answers.long_lists import Listing, Spool
 from core.http.answers.pagination import Key, decode_place, encode_place, moment_of, number_of
 from core.http.answers.projection import Projected
 from core.http.answers.rows import Row
+from core.http.bulk import DeleteOperation, Done
 from features.ideas import queries
-from features.ideas.schemas import PERSON_LENGTH, CreateIdea, IdeaQuery, OrderBy, Status, UpdateIdea
+from features.ideas.errors import IdeaNotFound, ReferencedSystemNotFound
+from features.ideas.schemas import (
+    PERSON_LENGTH,
+    CreateIdea,
+    IdeaOperations,
+    IdeaQuery,
+    OrderBy,
+    Status,
+    UpdateIdea,
+)
 from features.ideas.sql import match
 from features.systems import api as systems
+
+Linked = TypeVar("Linked", CreateIdea, UpdateIdea)
 
 _READERS: Final[dict[OrderBy, Callable[[str], Key]]] = {
     "created_at": moment_of,
@@ -46,6 +57,12 @@ async def _page(db: Database, query: IdeaQuery, cursor: str | None, offset: int,
 LIST: Final = Listing(_page, queries.count_ideas)
 
 
+async def get_idea(db: Database, idea_id: str) -> Row:
+    if (row := await queries.find_idea(db, idea_id)) is None:
+        raise IdeaNotFound(idea_id)
+    return queries.shown(row)
+
+
 async def spool_board(db: Database, spool: Spool) -> int:
     """Write the members of the model `Kanban`; returns the number of ideas."""
     for number, status in enumerate(get_args(Status)):
@@ -57,9 +74,8 @@ async def spool_board(db: Database, spool: Spool) -> int:
 
 async def create_idea(writer: Writing, values: CreateIdea) -> tuple[str, Row]:
     """Create an idea; returns its id, and the idea. `created_by` is the actor, signed with the given name."""
-    idea_id = str(uuid4())
-    values = values.model_copy(update={"created_by": _creator(writer, values.created_by)})
-    return idea_id, await writer.write(lambda tx: queries.create_idea(tx, idea_id, values))
+    signed = _signed(writer, values)
+    return await writer.write(lambda tx: queries.create_idea(tx, signed))
 
 
 async def update_idea(writer: Writing, idea_id: str, values: UpdateIdea) -> Row:
@@ -83,7 +99,33 @@ async def update_idea(writer: Writing, idea_id: str, values: UpdateIdea) -> Row:
     return await run(writer.db.acting_as(writer.actor), update)
 
 
-def _creator(writer: Writing, named: str | None) -> str:
+async def write_ideas(writer: Writing, wanted: IdeaOperations) -> list[Done]:
+    """All of the operations or none. Raises as the first of those that fail would by itself."""
+    writes = (each.data for each in wanted.operations if not isinstance(each, DeleteOperation))
+    named = {values.system_id for values in writes if values.system_id is not None}
+
+    async def write(tx: Database) -> list[Done]:
+        # Locked first, those that ideas belong to as well, as by a deletion of the system.
+        held = await systems.hold(tx, named.union(await queries.systems_of(tx, wanted.rows)))
+
+        def linked(values: Linked) -> Linked:
+            if values.system_id is None or values.system_id in held:
+                return values
+            raise ReferencedSystemNotFound(values.system_id)
+
+        return await queries.TABLE.write(
+            tx,
+            wanted,
+            lambda values: queries.new_row(linked(_signed(writer, values))),
+            lambda values: queries.changes(linked(values)),
+        )
+
+    return await unit_of_work(writer.db.acting_as(writer.actor), write)
+
+
+def _signed(writer: Writing, values: CreateIdea) -> CreateIdea:
+    """Raises Invalid for a name that cannot be signed with the actor's."""
+    named = values.created_by
     signed = writer.actor.signed(named)
     if writer.actor.principal is not None and not signed.isprintable():
         wrong = FieldError("createdBy", "must have printable characters only", named)
@@ -92,4 +134,4 @@ def _creator(writer: Writing, named: str | None) -> str:
         longest = PERSON_LENGTH - len(signed) + len(named or "")
         wrong = FieldError("createdBy", f"must have at most {longest} characters with this key", named)
         raise Invalid("Validation failed", details=[wrong])
-    return signed
+    return values.model_copy(update={"created_by": signed})

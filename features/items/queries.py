@@ -1,7 +1,8 @@
 """Queries of items by the typed client. Functions take `db` first and open no transaction."""
 
 from collections.abc import Awaitable, Sequence
-from typing import Final, cast
+from typing import Any, Final, cast
+from uuid import uuid4
 
 from prisma.models import Item as ItemRow
 from prisma.types import (
@@ -19,11 +20,15 @@ from core.http.answers.conditional import Precondition, Seen, WriteRow, as_seen
 from core.http.answers.pagination import Position, beyond
 from core.http.answers.projection import Projected, projected, total_of
 from core.http.answers.rows import row_of
+from core.http.bulk import BulkTable
 from core.http.request.timestamps import now
 from features.items.errors import ItemChanged, ItemNotFound
 from features.items.schemas import CreateItem, Item, ItemFilter, UpdateItem
 
 SCOPE: Final = ("items",)
+TABLE: Final = BulkTable(
+    "items", "Item", Item, lambda db: db.item, ItemNotFound, ItemChanged, version="version"
+)
 NEWEST_FIRST: Final[list[ItemOrderByInput]] = [{"created_at": "desc"}, {"id": "asc"}]
 
 
@@ -70,14 +75,21 @@ async def find_item(db: Database, item_id: str) -> ItemRow | None:
     return await db.item.find_unique(where={"id": item_id})
 
 
-async def create_item(db: Database, item_id: str, values: CreateItem) -> ItemRow:
-    data = {"id": item_id, **values.model_dump(), "created_at": now()}
-    return await db.item.create(data=cast(ItemCreateInput, data))
+def new_row(values: CreateItem) -> dict[str, Any]:
+    return {"id": str(uuid4()), **values.model_dump(), "created_at": now()}
+
+
+def changes(values: UpdateItem) -> dict[str, Any]:
+    return {**values.model_dump(exclude_unset=True), "updated_at": now()}
+
+
+async def create_item(db: Database, values: CreateItem) -> ItemRow:
+    return await db.item.create(data=cast(ItemCreateInput, new_row(values)))
 
 
 async def update_item(db: Database, item_id: str, values: UpdateItem, seen: Precondition) -> ItemRow:
     """Update an item. Raises ItemNotFound; ItemChanged if it is not as its writer has seen it."""
-    data = cast(ItemUpdateInput, {**values.model_dump(exclude_unset=True), "updated_at": now()})
+    data = cast(ItemUpdateInput, changes(values))
     return await _change(db, item_id, seen, lambda where: db.item.update(where=where, data=data))
 
 

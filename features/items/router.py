@@ -11,14 +11,16 @@ from core.errors import Conflict, Invalid, PreconditionFailed, TooLarge, Unavail
 from core.http.answers.conditional import cached_response
 from core.http.answers.envelope import Done, Envelope, ListEnvelope, error_responses
 from core.http.answers.rows import done
+from core.http.bulk import ABOUT, BulkResponse, Outcome
 from core.http.request.text import fault_of
 from core.http.routing import Router
 from features.items import service
 from features.items.cache import ITEM, LIST
 from features.items.errors import ItemNotFound
-from features.items.schemas import ID_LENGTH, CreateItem, Item, ItemQuery, UpdateItem
+from features.items.schemas import ID_LENGTH, CreateItem, Item, ItemOperations, ItemQuery, UpdateItem
 
 PREFIX: Final = "/api/items"
+BULK: Final = "/api/v1/items/bulk"
 ONE: Final = PREFIX + "/{id:text}"
 REFUSED_BODY: Final = (Invalid, TooLarge, UnsupportedMediaType)
 
@@ -107,3 +109,14 @@ async def delete_item(writer: Editor, item_id: ItemId) -> Response:
     """The answer holds the item as it was."""
     deleted = await service.delete_item(writer, item_id)
     return done("Item deleted successfully", deleted)
+
+
+@router.post(
+    BULK,
+    summary="Write many items",
+    description=ABOUT,
+    response_model=ListEnvelope[Outcome[Item]],
+    responses=error_responses(*REFUSED_BODY, ItemNotFound, PreconditionFailed, Conflict, Unavailable),
+)
+async def write_items(writer: Writer, wanted: ItemOperations) -> BulkResponse:
+    return BulkResponse(await service.write_items(writer, wanted))

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from core.http.answers.pagination import Cursor, Limit, Offset
+from core.http.bulk import Operations, operations_example
 from core.http.request.input import Input
 from core.http.request.text import NotBlank, Text, Trimmed
 from core.http.request.timestamps import Timestamp
@@ -60,16 +61,13 @@ class Item(BaseModel):
     updated_at: Timestamp | None = Field(description="Null until the first update")
 
 
+_NEW: Final = {key: _EXAMPLE[key] for key in ("title", "description", "category", "priority", "tags")}
+
+
 class CreateItem(Input):
     """Whatever else the body holds is ignored; a new item's status is always `new`."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                key: _EXAMPLE[key] for key in ("title", "description", "category", "priority", "tags")
-            }
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"example": _NEW})
 
     title: Title
     description: Description
@@ -92,6 +90,10 @@ class UpdateItem(Update):
     priority: Priority = "medium"
     status: Status = "new"
     tags: Tags = Field(default_factory=list)
+
+
+class ItemOperations(Operations[CreateItem, UpdateItem]):
+    model_config = operations_example(_NEW, {"status": "review"})
 
 
 class ItemFilter(Input):

@@ -2,17 +2,18 @@
 
 from dataclasses import replace
 from typing import Final
-from uuid import uuid4
 
 from core.database.client import Database
+from core.database.transaction import unit_of_work
 from core.deps import Writing
 from core.http.answers.long_lists import Listing
 from core.http.answers.pagination import decode_position, encode_place
 from core.http.answers.projection import Projected
 from core.http.answers.rows import Row, row_of
+from core.http.bulk import Done
 from features.items import queries
 from features.items.errors import ItemNotFound
-from features.items.schemas import CreateItem, Item, ItemQuery, UpdateItem
+from features.items.schemas import CreateItem, Item, ItemOperations, ItemQuery, UpdateItem
 from features.items.sql import match
 
 
@@ -44,9 +45,8 @@ async def get_item(db: Database, item_id: str) -> Row:
 
 async def create_item(writer: Writing, values: CreateItem) -> tuple[str, Row]:
     """Create an item; returns its id, and the item."""
-    item_id = str(uuid4())
-    row = await writer.write(lambda tx: queries.create_item(tx, item_id, values))
-    return item_id, row_of(Item, row, row.version)
+    row = await writer.write(lambda tx: queries.create_item(tx, values))
+    return row.id, row_of(Item, row, row.version)
 
 
 async def update_item(writer: Writing, item_id: str, values: UpdateItem) -> Row:
@@ -66,3 +66,11 @@ async def delete_item(writer: Writing, item_id: str) -> Row:
     """Delete an item and return it. Raises as `update_item` does."""
     row = await writer.write(lambda tx: queries.delete_item(tx, item_id, writer.precondition))
     return row_of(Item, row, row.version)
+
+
+async def write_items(writer: Writing, wanted: ItemOperations) -> list[Done]:
+    """All of the operations or none. Raises as the first of those that fail would by itself."""
+    return await unit_of_work(
+        writer.db.acting_as(writer.actor),
+        lambda tx: queries.TABLE.write(tx, wanted, queries.new_row, queries.changes),
+    )

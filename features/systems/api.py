@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from core.database import series
+from core.database.bulk import hold_rows
 from core.database.client import Database
 from features.systems import service
 from features.systems.cache import LIST_TAGS, SYSTEM_TAGS
@@ -31,7 +32,6 @@ from features.systems.schemas import (
 )
 from features.systems.service import ENTITY, LIST
 from features.systems.sql.bulk import TAKEOVER, load_systems
-from features.systems.sql.lock import hold_system
 
 __all__ = [
     "DESCRIPTION_LENGTH",
@@ -55,6 +55,7 @@ __all__ = [
     "created_by_day",
     "exists",
     "fault_of_url",
+    "hold",
     "load",
     "names_of",
     "names_taken",
@@ -65,7 +66,12 @@ __all__ = [
 
 async def exists(db: Database, system_id: str) -> bool:
     """True if the system exists. In a transaction it is locked against deletion until that ends."""
-    return await hold_system(db, system_id)
+    return bool(await hold(db, [system_id]))
+
+
+async def hold(tx: Database, ids: Collection[str]) -> frozenset[str]:
+    """Those of the ids that are systems; they are locked against deletion until the transaction ends."""
+    return await hold_rows(tx, "systems", ids, "KEY SHARE")
 
 
 async def names_of(db: Database, ids: Collection[str]) -> dict[str, str]:

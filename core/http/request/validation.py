@@ -62,6 +62,8 @@ _MESSAGES: Final[dict[str, str | Callable[[Context, object], str]]] = {
     "greater_than": lambda context, value: f"must be more than {context['gt']}",
     "less_than_equal": lambda context, value: f"must be at most {context['le']}",
     "less_than": lambda context, value: f"must be less than {context['lt']}",
+    "union_tag_not_found": "is required",
+    "union_tag_invalid": lambda context, value: f"must be one of {context['expected_tags']}",
     "extra_forbidden": "is not a known field; correct or remove it",
     "value_error": _value_error,
     "assertion_error": _value_error,
@@ -73,11 +75,11 @@ def safe_text(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
-def field_errors(errors: Iterable[Mapping[str, Any]]) -> list[FieldError]:
-    """Errors of fields, each once, at most MAX_DETAILS: many wrong entries must not make a long response."""
+def field_errors(errors: Iterable[Mapping[str, Any]], most: int = MAX_DETAILS) -> list[FieldError]:
+    """Errors of fields, each once, at most `most`: many wrong entries must not make a long response."""
     found: dict[tuple[str, str], FieldError] = {}
     for error in errors:
-        if len(found) == MAX_DETAILS:
+        if len(found) == most:
             break
         kind = error["type"]
         value = ABSENT if kind in ("missing", "json_invalid") else error.get("input", ABSENT)

@@ -256,7 +256,7 @@ async def test_an_id_that_exists_is_a_conflict(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     idea = await create(client)
-    monkeypatch.setattr("features.ideas.service.uuid4", lambda: idea["id"])
+    monkeypatch.setattr("features.ideas.queries.uuid4", lambda: idea["id"])
     response = await client.post(IDEAS, json=new_idea())
     assert response.status_code == 409
     assert (await client.get(IDEAS)).json()["data"] == [idea]

@@ -205,7 +205,7 @@ async def test_an_id_that_exists_is_a_conflict(
     app: FastAPI, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     item = await create(client)
-    monkeypatch.setattr("features.items.service.uuid4", lambda: item["id"])
+    monkeypatch.setattr("features.items.queries.uuid4", lambda: item["id"])
     response = await client.post("/api/items", json=new_item())
     assert response.status_code == 409
     assert response.json()["success"] is False
