@@ -97,9 +97,6 @@ class Operations(Input, Generic[New, Changes]):
                 raise
             raise Invalid(VALIDATION_FAILED, details=_faults(error)) from None
         seen: dict[str, int] = {}
-        for number, each in enumerate(body.operations):
-            if isinstance(each, _OfRow):
-                seen.setdefault(each.id, number)
         repeated = [
             FieldError(
                 f"operations.{number}.id",
@@ -107,7 +104,7 @@ class Operations(Input, Generic[New, Changes]):
                 each.id,
             )
             for number, each in enumerate(body.operations)
-            if isinstance(each, _OfRow) and seen[each.id] != number
+            if isinstance(each, _OfRow) and seen.setdefault(each.id, number) != number
         ]
         if repeated:
             raise Invalid(VALIDATION_FAILED, details=repeated)

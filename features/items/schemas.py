@@ -108,7 +108,9 @@ class ItemFilter(Input):
         default=None, description="A tag that the item has, to the character"
     )
     q: Annotated[Trimmed, Field(max_length=SEARCH_LENGTH)] | None = Field(
-        default=None, description="Words that title and description contain; a word may be cut short"
+        default=None,
+        description="Words that title and description contain, with or without accents; a word may be cut "
+        "short",
     )
 
     @property

@@ -11,7 +11,8 @@ from core.http.answers.pagination import Position
 from features.items.schemas import ItemFilter
 
 # Longer texts are searched as far as this, in characters: the index holds no more words of one row.
-_WORDS: Final = "to_tsvector('simple'::regconfig, left(title || ' ' || description, 100000))"
+_WORDS: Final = "to_tsvector('simple'::regconfig, handover_fold(left(title || ' ' || description, 100000)))"
+_QUERY: Final = "to_tsquery('simple'::regconfig, handover_fold({}))"
 _NEWEST: Final = KeyOrder("created_at", "desc", ids_turned=True)
 
 
@@ -45,7 +46,7 @@ def _matching(wanted: ItemFilter, arguments: Arguments) -> str:
     if wanted.tag is not None:
         found.append(f"handover_tags(tags) @> ARRAY[{arguments.add(wanted.tag)}::text]")
     if wanted.q:
-        found.append(f"{_WORDS} @@ to_tsquery('simple'::regconfig, {arguments.add(_prefixes(wanted.q))})")
+        found.append(f"{_WORDS} @@ {_QUERY.format(arguments.add(_prefixes(wanted.q)))}")
     return f"FROM items WHERE {' AND '.join(found)}"
 
 

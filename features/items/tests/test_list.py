@@ -1,6 +1,8 @@
 """The additive paging and filters of the list."""
 
 import re
+from typing import Literal
+from unicodedata import combining, normalize
 
 import httpx
 import pytest
@@ -9,6 +11,7 @@ from features.items.tests.factories import create, seed
 from tests.fixtures.database import Connection
 from tests.fixtures.pages import Pages, cursor_of, ids
 
+Form = Literal["NFC", "NFD"]
 CATEGORIES = ["documentacao", "coleta-dados", "banco-dados", "analise-dados", "gestao-riscos"]
 
 pages = Pages("/api/items")
@@ -113,7 +116,7 @@ async def test_a_tag_is_matched_whole_and_to_the_character(client: httpx.AsyncCl
         ("implementação", ["2"]),
         ("IMPLEMENTAÇÃO", ["2"]),
         ("implementa", ["2"]),
-        ("implementacao", []),
+        ("implementacao", ["2"]),
         ("água", ["2"]),
         ("100", ["3"]),
         ("100%", ["3"]),
@@ -160,6 +163,21 @@ async def test_q_finds_items_in_which_every_word_begins_one(
     body = await page(client, q=q, limit=100)
     assert ids(body) == found
     assert body["total"] == len(found)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+async def test_q_finds_with_and_without_accents_in_either_form(client: httpx.AsyncClient, form: Form) -> None:
+    """Whatever form the text has, and whatever the query."""
+    words = ["Ação", "Ångström", "naïve", "crème brûlée", "Việt", "d'été", "ÉTÉ", "plain"]
+    made = {word: (await create(client, title=normalize(form, word)))["id"] for word in words}
+    plain = {"ÉTÉ": "ete", "d'été": "d'ete", "Ångström": "angstrom", "Việt": "viet"}
+    for word, item_id in made.items():
+        bare = plain.get(word) or "".join(c for c in normalize("NFD", word) if not combining(c))
+        for typed in (word, word.lower(), word.upper(), bare, bare.upper(), word[:3]):
+            for q in (normalize("NFC", typed), normalize("NFD", typed)):
+                assert item_id in ids(await page(client, q=q)), (word, q)
+    assert ids(await page(client, q="acao")) == [made["Ação"]]
+    assert ids(await page(client, q="acoes")) == []
 
 
 async def test_q_is_combined_with_the_other_filters_and_pages(

@@ -52,7 +52,11 @@ async def test_every_page_is_found_through_its_index(db: Database, connection: C
 
 @pytest.mark.parametrize(
     ("wanted", "index"),
-    [(ItemFilter(tag="tag7"), "items_tags_idx"), (ItemFilter(q="word999"), "items_text_idx")],
+    [
+        (ItemFilter(tag="tag7"), "items_tags_idx"),
+        (ItemFilter(q="word999"), "items_text_idx"),
+        (ItemFilter(q="wörd999"), "items_text_idx"),
+    ],
 )
 async def test_matches_are_found_through_their_index(
     connection: Connection, wanted: ItemFilter, index: str
