@@ -2,10 +2,10 @@
 They find places (the sort key and the id); the rows of a page come by a typed call.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
 from core.database.conditions import Arguments, argument, beyond, condition
 
@@ -13,6 +13,14 @@ _SHORT: Final = (101, 1001)
 """Sizes of pages, one row more each, that get a plan of their own."""
 
 Place = tuple[Any, str]
+
+
+class WithId(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+Row = TypeVar("Row", bound=WithId)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +74,48 @@ def places_of(rows: Sequence[Mapping[str, Any]], *, moments: bool) -> list[Place
     return [(None if row["key"] is None else read(row["key"]), row["id"]) for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class Ranked(Generic[Row]):
+    """Rows that match a text, the best first, each with its score (between 0 and 1); `total` match in all."""
+
+    rows: list[tuple[Row, float]]
+    total: int
+
+    @classmethod
+    async def of(
+        cls, best: Sequence[Mapping[str, Any]], read: Callable[[list[str]], Awaitable[Sequence[Row]]]
+    ) -> Self:
+        """Of the rows of a `best_statement`; `read` gives those of the ids that are still stored."""
+        rows = {row.id: row for row in await read([each["id"] for each in best])}
+        found = [(rows[each["id"]], each["score"]) for each in best if each["id"] in rows]
+        return cls(found, best[0]["total"] if best else 0)
+
+
 def best_statement(
-    table: str, words: str, text: str, where: Mapping[str, Any], *, limit: int, ranked: int
+    table: str,
+    words: str,
+    text: str,
+    where: Mapping[str, Any],
+    *,
+    limit: int,
+    ranked: int,
+    query: str = "handover_query({})",
+    weighed: str | None = None,
 ) -> tuple[str, Arguments]:
-    """The ids of the rows whose `words` match the text best, and the arguments. Of more matches than `ranked`
-    the newest are ranked.
+    """Ids and scores of the rows whose `words` match the text's `query` best, how many match in all
+    (`total`), and the arguments. Of more matches than `ranked` the newest are ranked, by words as `weighed`.
     """
     arguments = Arguments()
-    query = f"handover_query({arguments.add(text)})"
+    query = query.format(arguments.add(text))
     return (
         f"""
         WITH matching AS MATERIALIZED (
             SELECT id, created_at FROM {table} WHERE {words} @@ {query} AND {condition(where, arguments)}),
         newest AS (SELECT id FROM matching ORDER BY created_at DESC, id LIMIT {ranked})
-        SELECT id FROM {table} JOIN newest USING (id)
-        ORDER BY ts_rank({words}, {query}) DESC, created_at DESC, id LIMIT {arguments.add(limit)}::int
+        SELECT id, ts_rank({weighed or words}, {query}, 32) AS score,
+            (SELECT count(*)::int FROM matching) AS total
+        FROM {table} JOIN newest USING (id)
+        ORDER BY score DESC, created_at DESC, id LIMIT {arguments.add(limit)}::int
         """,
         arguments,
     )

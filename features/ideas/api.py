@@ -7,12 +7,14 @@ commit. `TAKEOVER` is the table as imports know it.
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from pydantic import TypeAdapter
 
 from core.database import series
 from core.database.client import Database
+from core.database.places import Ranked
 from core.database.transaction import unaudited
 from features.ideas.cache import BULK_TAGS, IDEA_TAGS
 from features.ideas.queries import exists, ideas_by_id, insert_ideas, statistics, titles_of
@@ -47,6 +49,7 @@ __all__ = [
     "IdeasStats",
     "Priority",
     "Status",
+    "by_id",
     "created_by_day",
     "exists",
     "load",
@@ -59,10 +62,14 @@ ENTITY: Final = "idea"
 _IDEAS: Final = TypeAdapter(list[Idea])
 
 
-async def search(db: Database, text: str, *, limit: int) -> list[Idea]:
-    """With their systems, the best match first; two queries."""
-    rows = await ideas_by_id(db, await find_best(db, text, limit=limit))
-    return _IDEAS.validate_json(b"[%b]" % rows.json)
+async def by_id(db: Database, ids: Sequence[str]) -> list[Idea]:
+    """Ideas of these ids that are stored, with their systems."""
+    return _IDEAS.validate_json(b"[%b]" % (await ideas_by_id(db, ids)).json)
+
+
+async def search(db: Database, text: str, *, limit: int) -> Ranked[Idea]:
+    """With their systems; two queries."""
+    return await Ranked.of(await find_best(db, text, limit=limit), partial(by_id, db))
 
 
 async def load(tx: Database, stored: Sequence[tuple[Idea, int]]) -> frozenset[str]:

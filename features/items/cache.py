@@ -11,7 +11,8 @@ from core.database.writes import Write
 
 ITEM_TAGS: Final = ("items",)
 ITEM: Final = Policy("items.item", tags=("items", "item:{key}"), by_url=True)
-LIST: Final = Policy("items.list", tags=("items", "items.list"), by_url=True)
+LIST_TAGS: Final = ("items", "items.list")
+LIST: Final = Policy("items.list", tags=LIST_TAGS, by_url=True)
 
 CACHE_TAGS: Final = ("items", "items.list", "item")
 

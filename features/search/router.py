@@ -14,7 +14,7 @@ from core.jobs import JobConflict
 from features.files.api import audience_of
 from features.jobs.api import Job, show
 from features.search import service
-from features.search.cache import DOCUMENT, RESULTS, SUGGESTIONS
+from features.search.cache import DOCUMENT, RESULTS, ROWS, SUGGESTIONS
 from features.search.errors import DocumentNotFound
 from features.search.schemas import (
     REINDEX_KIND,
@@ -23,6 +23,7 @@ from features.search.schemas import (
     SearchResult,
     SuggestQuery,
     SuggestResponse,
+    row_kind,
 )
 
 DocumentId = Annotated[Text, Path(max_length=4096, description="The `id` of a result")]
@@ -33,7 +34,8 @@ router = Router(prefix="/api/v1", tags=["Search"])
 @router.get(
     "/search",
     summary="Search documentation",
-    description="Operations of the API, markdown documents and uploaded text files, best first.",
+    description="Operations of the API, markdown documents and uploaded text files, best first; ideas and "
+    "items with `type` idea or item. Of items any word may be unfinished, and endings matter.",
     response_model=ListEnvelope[SearchResult],
 )
 async def search(
@@ -45,7 +47,7 @@ async def search(
         return json_entry(await service.search(db, query, audience))
 
     key = cache_key(audience=audience.name, **query.model_dump())
-    return await cached_response(request, cache, RESULTS, key, load)
+    return await cached_response(request, cache, ROWS.get(query.rows, RESULTS), key, load)
 
 
 @router.get("/suggest", summary="Autocomplete suggestions", response_model=SuggestResponse)
@@ -79,7 +81,8 @@ async def get_document(
         return json_entry(Envelope[IndexedDocument](data=document))
 
     key = cache_key(audience=audience.name, id=document_id)
-    return await cached_response(request, cache, DOCUMENT, key, load)
+    policy = ROWS.get(row_kind(document_id.partition(":")[0]), DOCUMENT)
+    return await cached_response(request, cache, policy, key, load)
 
 
 @router.post(

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -14,8 +14,10 @@ from core.http.request.input import Input
 from core.http.request.text import NotBlank
 from core.http.request.timestamps import Timestamp
 
-DocumentType = Literal["endpoint", "guide", "adr", "template", "diagram"]
-Source = Literal["openapi", "asyncapi", "markdown", "upload"]
+RowKind = Literal["idea", "item"]
+"""Rows of other slices, which are found only where they are asked for: old clients know none of them."""
+DocumentType = Literal["endpoint", "guide", "adr", "template", "diagram", "idea", "item"]
+Source = Literal["openapi", "asyncapi", "markdown", "upload", "idea", "item"]
 
 REINDEX_KIND: Final = "search.reindex"
 TITLE_LENGTH: Final = 300
@@ -28,11 +30,23 @@ _ABOUT_Q: Final = (
 )
 
 
+_ABOUT_ROWS: Final = "Without a type all but ideas and items; these are found where they are asked for"
+
+
+def row_kind(word: str | None) -> RowKind | None:
+    return next((kind for kind in get_args(RowKind) if kind == word), None)
+
+
 class SearchQuery(Input):
     q: NotBlank = Field(description=_ABOUT_Q, examples=["instalação"])
-    type: DocumentType | None = None
+    type: DocumentType | None = Field(default=None, description=_ABOUT_ROWS)
     source: Source | None = None
     limit: CappedLimit = 10
+
+    @property
+    def rows(self) -> RowKind | None:
+        """Rows that are asked for; None: documents."""
+        return row_kind(self.type) or row_kind(self.source)
 
 
 class SuggestQuery(Input):

@@ -15,12 +15,14 @@ from features.search.errors import DocumentNotFound
 from features.search.schemas import (
     IndexedDocument,
     Match,
+    Matches,
     SearchQuery,
     SearchResult,
     SuggestQuery,
     SuggestResponse,
+    row_kind,
 )
-from features.search.sources import uploads
+from features.search.sources import rows, uploads
 from features.search.text.completion import completions
 from features.search.text.snippet import snippet
 from features.search.text.words import candidates, fold
@@ -33,12 +35,20 @@ Answer = TypeVar("Answer")
 
 async def search(db: Database, query: SearchQuery, audience: Audience) -> ListEnvelope[SearchResult]:
     """Results of a search, with two queries: the documents, and which of their words are to be marked."""
-    found = await sql.find(db, query, audience)
+    found = await _find(db, query, audience)
     bodies = [match.document.body for match in found.best]
     words = await _aside(bodies, lambda: candidates(query.q, bodies))
     marked = await sql.matching_words(db, query.q, words) if words else frozenset[str]()
     results = await _aside(bodies, lambda: [_result(match, marked) for match in found.best])
     return listed(results, total=found.total)
+
+
+async def _find(db: Database, query: SearchQuery, audience: Audience) -> Matches:
+    if query.rows is None:
+        return await sql.find(db, query, audience)
+    if {query.type, query.source} - {query.rows, None}:
+        return Matches([], 0)
+    return await rows.find(db, query.rows, query.q, query.limit)
 
 
 async def suggest(db: Database, query: SuggestQuery, audience: Audience) -> SuggestResponse:
@@ -54,7 +64,11 @@ async def suggest(db: Database, query: SuggestQuery, audience: Audience) -> Sugg
 
 async def get_document(db: Database, document_id: str, audience: Audience) -> IndexedDocument:
     """Document by id. Raises DocumentNotFound, also if the audience may not find it."""
-    document = await queries.find_document(db, document_id, audience)
+    kind, _, row_id = document_id.partition(":")
+    if (of_rows := row_kind(kind)) is not None:
+        document = await rows.get(db, of_rows, row_id)
+    else:
+        document = await queries.find_document(db, document_id, audience)
     if document is None:
         raise DocumentNotFound(document_id)
     return document

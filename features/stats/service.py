@@ -104,9 +104,10 @@ async def analytics(db: Database, span: Span, audience: files.Audience) -> Analy
 
 async def search(db: Database, query: StatsSearchQuery, audience: files.Audience) -> StatsSearchResponse:
     """Search results. One query for each list that is asked for, two for ideas."""
+    found = (await ideas.search(db, query.q, limit=query.limit)).rows if query.ideas else []
     return StatsSearchResponse.model_construct(
         systems=await systems.search(db, query.q, limit=query.limit) if query.systems else [],
-        ideas=await ideas.search(db, query.q, limit=query.limit) if query.ideas else [],
+        ideas=[idea for idea, _ in found],
         files=await files.search(db, query.q, audience, limit=query.limit) if query.files else [],
     )
 

@@ -37,10 +37,10 @@ async def find_matching(
     return places, rows[0]["total"] if rows else await _count(db, query)
 
 
-async def find_best(db: Database, text: str, *, limit: int) -> list[str]:
-    """The best match first; words in the title count more."""
+async def find_best(db: Database, text: str, *, limit: int) -> list[dict[str, Any]]:
+    """As of `best_statement`; words in the title count more."""
     statement, arguments = best_statement("ideas", _WORDS, text, {}, limit=limit, ranked=_RANKED_AT_MOST)
-    return [row["id"] for row in await db.query_raw(statement, *arguments)]
+    return await db.query_raw(statement, *arguments)
 
 
 def matching_statement(

@@ -2,17 +2,23 @@
 positions in the list; typed calls read the rows.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from core.database.client import Database
 from core.database.conditions import Arguments
-from core.database.places import KeyOrder, Place, page_statement, places_of
+from core.database.places import KeyOrder, Place, best_statement, page_statement, places_of
 from core.http.answers.pagination import Position
 from features.items.schemas import ItemFilter
 
 # Longer texts are searched as far as this, in characters: the index holds no more words of one row.
 _WORDS: Final = "to_tsvector('simple'::regconfig, handover_fold(left(title || ' ' || description, 100000)))"
 _QUERY: Final = "to_tsquery('simple'::regconfig, handover_fold({}))"
+# Words in the title count more.
+_WEIGHED: Final = (
+    "setweight(to_tsvector('simple'::regconfig, handover_fold(left(title, 10000))), 'A') || " + _WORDS
+)
+_RANKED_AT_MOST: Final = 300
+"""Upper bound of the matches that are ranked: the newest."""
 _NEWEST: Final = KeyOrder("created_at", "desc", ids_turned=True)
 
 
@@ -22,6 +28,19 @@ async def find_matching(
     """Newest first, ties by id."""
     statement, arguments = match_statement(wanted, after=after, offset=offset, take=take)
     return places_of(await db.query_raw(statement, *arguments), moments=True)
+
+
+async def find_best(db: Database, text: str, *, limit: int) -> list[dict[str, Any]]:
+    """As of `best_statement`. As for `q`, any word may be cut short."""
+    statement, arguments = best_items(text, limit=limit)
+    return await db.query_raw(statement, *arguments)
+
+
+def best_items(text: str, *, limit: int) -> tuple[str, Arguments]:
+    words = _prefixes(text[:1000])
+    return best_statement(
+        "items", _WORDS, words, {}, limit=limit, ranked=_RANKED_AT_MOST, query=_QUERY, weighed=_WEIGHED
+    )
 
 
 async def count_matching(db: Database, wanted: ItemFilter) -> int:

@@ -9,7 +9,7 @@ from core.database.client import Database
 from core.http.answers.pagination import Position
 from features.items import queries
 from features.items.schemas import ItemFilter
-from features.items.sql.match import match_statement
+from features.items.sql.match import best_items, match_statement
 from features.items.tests.factories import seed
 from tests.fixtures.database import Connection
 from tests.fixtures.plans import assert_found_by_index, statement_of
@@ -66,6 +66,12 @@ async def test_matches_are_found_through_their_index(
         sql, arguments = match_statement(wanted, after=after, offset=0, take=51)
         values = [MIDDLE.created_at if "+00:00" in str(value) else value for value in arguments]
         assert set(await assert_found_by_index(connection, sql, values)) == {index}
+
+
+async def test_a_search_uses_its_index(connection: Connection) -> None:
+    await seed(connection, ROWS)
+    statement, arguments = best_items("word999", limit=10)
+    assert "items_text_idx" in await assert_found_by_index(connection, statement, arguments)
 
 
 async def test_the_check_itself_sees_a_missing_index(db: Database, connection: Connection) -> None:
