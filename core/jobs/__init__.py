@@ -15,7 +15,6 @@ from core.jobs.errors import (
     JobNotFound,
     JobStopped,
     LeaseLost,
-    TooManyStreams,
 )
 from core.jobs.kinds import JobKind
 from core.jobs.pause import Delays
@@ -43,5 +42,4 @@ __all__ = [
     "LeaseLost",
     "NextRun",
     "Requester",
-    "TooManyStreams",
 ]

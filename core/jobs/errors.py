@@ -1,7 +1,6 @@
 """Errors of jobs.
 
 JobNotFound, JobConflict, JobEnded    answers to a caller (404, 409, 409)
-TooManyStreams                        an answer to a caller (503)
 JobFailed                             a handler gives up, with a sentence for people
 JobStopped                            a handler must stop; never caught by handlers
   JobCancelled                          somebody asked for it
@@ -12,7 +11,7 @@ JobStopped                            a handler must stop; never caught by handl
 from typing import ClassVar
 from uuid import UUID
 
-from core.errors import Conflict, NotFound, Unavailable
+from core.errors import Conflict, NotFound
 from core.jobs.views import JobState, JsonObject
 
 
@@ -40,16 +39,6 @@ class JobEnded(Conflict):
 
     def __init__(self, job_id: str, state: JobState) -> None:
         super().__init__(f"Job {job_id} has already {state} and cannot be cancelled")
-
-
-class TooManyStreams(Unavailable):
-    """This process has as many open event streams as it can feed."""
-
-    code: ClassVar[str] = "jobs.too_many_streams"
-    default_retry_after: ClassVar[float] = 5.0
-
-    def __init__(self, most: int) -> None:
-        super().__init__(f"{most} event streams are open already; try again later, or read the job itself")
 
 
 class JobFailed(Exception):

@@ -208,17 +208,16 @@ async def _with_rates(db: Database, jobs: list[JobView]) -> list[JobView]:
     ]
 
 
-async def events_of(db: Database, after: Mapping[str, int]) -> dict[str, list[JobEventView]]:
-    """Events of each of these jobs after its number, oldest first; at most EVENTS_PER_READ in all."""
+async def events_of(db: Database, after: Mapping[str, int]) -> list[JobEventView]:
+    """Events of each of these jobs after its number, its oldest first; at most EVENTS_PER_READ in all."""
     rows = await db.jobevent.find_many(
         where={"OR": [{"job_id": job_id, "sequence": {"gt": number}} for job_id, number in after.items()]},
         order=[{"job_id": "asc"}, {"sequence": "asc"}],
         take=EVENTS_PER_READ,
     )
-    found: dict[str, list[JobEventView]] = {}
-    for row in rows:
-        event = JobEventView(
-            row.sequence, cast(EventKind, row.kind), Snapshot.model_validate(row.data), row.at
+    return [
+        JobEventView(
+            row.job_id, row.sequence, cast(EventKind, row.kind), Snapshot.model_validate(row.data), row.at
         )
-        found.setdefault(row.job_id, []).append(event)
-    return found
+        for row in rows
+    ]

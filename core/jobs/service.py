@@ -3,8 +3,7 @@
 import asyncio
 import contextvars
 import random
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from functools import partial
 from uuid import uuid4
 
@@ -23,13 +22,12 @@ from core.jobs.pause import Delays, pause
 from core.jobs.place import place_of
 from core.jobs.pruning import pruning_of_jobs
 from core.jobs.runner import Runner
-from core.jobs.streams import Admitted, Streams
 from core.jobs.views import JobEventView, JobPage, JobState, JobView, JsonObject, Place
 from core.observability.tracing import trace_context
 from core.settings import Settings
 
 ENQUEUE_TRIES = 5
-STREAMS_BEGIN_AT_ONCE = 4
+FOLLOW_S = 0.3
 MAX_RECOVERED_AT_ONCE = 4
 ABORT_WAIT_S = 2.0
 
@@ -71,9 +69,7 @@ class Jobs:
         self._delays = delays
         self._openapi = openapi
         self._stopping = stopping or asyncio.Event()
-        self._streams = Streams(db, self._stopping, delays.retry)
         self.clock = Clock(db, settings, self._kinds.values(), self.enqueue, delays.clock)
-        self._beginning = asyncio.Semaphore(STREAMS_BEGIN_AT_ONCE)
         self._running: dict[asyncio.Task[None], Runner] = {}
         self._background: list[asyncio.Task[None]] = []
         self._draining: asyncio.Task[None] | None = None
@@ -150,7 +146,6 @@ class Jobs:
         """Return when no job runs here any more, within `shutdown_grace_s` of the beginning of the stop."""
         self._stopping.set()
         await (self._draining or self._drain())
-        await self._streams.stop()
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
@@ -188,26 +183,31 @@ class Jobs:
 
     async def events_after(self, job_id: str, sequence: int) -> Sequence[JobEventView]:
         """The next events, oldest first; at most 500, so ask again until none come."""
-        job_id = job_id_of(job_id)
-        return (await queries.events_of(self._db, {job_id: sequence})).get(job_id, [])
+        return await self.events_of({job_id_of(job_id): sequence})
 
-    @asynccontextmanager
-    async def streaming(self, job_id: str) -> AsyncIterator[JobView]:
-        """Job that a client begins to follow, with a place for its stream. Raises JobNotFound and
-        TooManyStreams. Many that begin at once leave connections to others.
-        """
-        with self._streams.place():
-            async with self._beginning:
-                job = await self.get(job_id)
-            yield job
+    async def events_of(self, after: Mapping[str, int]) -> Sequence[JobEventView]:
+        """The next events of several jobs, each after its number, its oldest first; at most 500 in all."""
+        return await queries.events_of(self._db, after)
 
-    def follow(
-        self, job_id: str, after: int = 0, admitted: Admitted | None = None
-    ) -> AsyncIterator[JobEventView]:
-        """Events after that number, as they come: ends after the final one, when we stop, or within a second
-        of `admitted` returning False.
+    async def follow(self, job_id: str, after: int = 0) -> AsyncIterator[JobEventView]:
+        """Events after that number, as they come: ends after the final one, and when we stop. For one that
+        follows; where many do, one reader feeds them (`features.jobs`).
         """
-        return self._streams.follow(job_id_of(job_id), after, admitted)
+        while not self._stopping.is_set():
+            rest_s = FOLLOW_S
+            events: Sequence[JobEventView] = ()
+            try:
+                events = await self.events_after(job_id, after)
+            except Unavailable as unavailable:
+                log.warning("jobs.follow_unavailable", error=str(unavailable))
+                rest_s = self._delays.retry
+            for event in events:
+                yield event
+                after = event.sequence
+                if event.final:
+                    return
+            if not events:
+                await pause(self._stopping, rest_s)
 
     def public_arguments(self, job: JobView) -> JsonObject:
         """Arguments that may be shown; none of a kind that this process does not know."""

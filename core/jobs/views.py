@@ -94,12 +94,17 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class JobEventView:
-    """Numbered event; `sequence` starts at 1 and has no gaps."""
+    """Numbered event of a job; `sequence` starts at 1 and has no gaps."""
 
+    job_id: str
     sequence: int
     kind: EventKind
     snapshot: Snapshot
     at: datetime
+
+    @property
+    def position(self) -> int:
+        return self.sequence
 
     @property
     def final(self) -> bool:

@@ -12,15 +12,15 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from core.deps import Db, Holder, platform_of
 from core.errors import FieldError, Invalid
 from core.http.answers.envelope import error_responses
+from core.http.answers.event_streams import sent
 from core.http.request.access import is_still_let_in
 from core.http.routing import Router
 from features.changes import service
 from features.changes.errors import PositionGone, TooManyStreams
-from features.changes.schemas import MAX_POSITION, Audience, ChangeFilter, ChangePage, ChangeQuery, Dropped
-from features.changes.service import Streams
+from features.changes.schemas import MAX_POSITION, Audience, ChangeFilter, ChangePage, ChangeQuery
+from features.changes.service import ChangeStreams
 
 PREFIX: Final = "/api/v1/changes"
-RECONNECT_MS: Final = 1000
 LAST_EVENT_ID: Final = "Last-Event-ID"
 _EVENTS: Final[dict[int | str, dict[str, Any]]] = {
     200: {
@@ -33,8 +33,8 @@ _EVENTS: Final[dict[int | str, dict[str, Any]]] = {
 router = Router(prefix=PREFIX, tags=["Changes"])
 
 
-async def _streams(request: Request) -> Streams:
-    return platform_of(request).part(Streams)
+async def _streams(request: Request) -> ChangeStreams:
+    return platform_of(request).part(ChangeStreams)
 
 
 @router.get("", summary="List changes", responses=error_responses(PositionGone))
@@ -48,7 +48,7 @@ async def list_changes(db: Db, holder: Holder, query: Annotated[ChangeQuery, Que
 
 @dataclass(frozen=True, slots=True)
 class _Following:
-    streams: Streams
+    streams: ChangeStreams
     after: int | None
     audience: Audience
 
@@ -56,7 +56,7 @@ class _Following:
 async def _following(
     db: Db,
     holder: Holder,
-    streams: Annotated[Streams, Depends(_streams)],
+    streams: Annotated[ChangeStreams, Depends(_streams)],
     wanted: Annotated[ChangeFilter, Query()],
     last_event_id: Annotated[
         str,
@@ -90,14 +90,7 @@ async def follow_changes(
     """Server-sent events from now on, or after a position; their ids are the positions. A client that
     reconnects with `Last-Event-ID` gets everything that it missed, for as long as that is kept.
     """
-    last, audience = following.after, following.audience
-    admitted = partial(is_still_let_in, request.scope)
-    async for event in following.streams.follow(last, wanted, audience, admitted):
-        if event is None:
-            hint = Dropped(after=None if last is None else str(last))
-            yield ServerSentEvent(raw_data=hint.model_dump_json(), event="dropped", retry=RECONNECT_MS)
-            return
-        last = event.position
-        yield ServerSentEvent(
-            raw_data=event.json_for(audience), id=str(last), event="change", retry=RECONNECT_MS
-        )
+    audience, admitted = following.audience, partial(is_still_let_in, request.scope)
+    events = following.streams.follow(following.after, wanted, audience, admitted)
+    async for event in sent(events, following.after, lambda each: ("change", each.json_for(audience))):
+        yield event

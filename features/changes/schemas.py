@@ -52,14 +52,6 @@ class Change(BaseModel):
     )
 
 
-class Dropped(BaseModel):
-    """Data of the last event of a stream whose client was too slow, or too far behind."""
-
-    model_config = ConfigDict(json_schema_extra={"example": {"after": "1795882115191871"}})
-
-    after: str | None = Field(description="The position to go on after; null: none was sent yet")
-
-
 class ChangePage(BaseModel):
     """Page of changes, the oldest first. `next` is the `after` of the next request; with `hasMore` there is
     more already.

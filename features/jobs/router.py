@@ -9,17 +9,17 @@ from typing import Annotated, Final
 from fastapi import Depends, Header, Path, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from core.deps import Jobs
+from core.deps import Jobs, platform_of
 from core.http.answers.envelope import Envelope, ListEnvelope, error_responses, listed
+from core.http.answers.event_streams import sent
 from core.http.answers.pagination import Cursor, Limit, Offset
 from core.http.request.access import is_still_let_in
 from core.http.request.text import Text
 from core.http.routing import Router
-from core.jobs import JobEnded, JobNotFound, JobState, JobView, TooManyStreams
+from core.jobs import JobEnded, JobEventView, JobNotFound, JobState, JobView
+from features.jobs.errors import TooManyStreams
 from features.jobs.schemas import ClockedJobs, Job, show
-from features.jobs.service import list_page
-
-RECONNECT_MS = 1000
+from features.jobs.service import JobStreams, list_page
 
 JobId = Annotated[Text, Path(description="The id that the 202 answer's Location named")]
 LastEventId = Annotated[
@@ -75,6 +75,7 @@ async def show_job(job_id: JobId, jobs: Jobs) -> Envelope[Job]:
 class _Followed:
     """Followed job. `after` is the number of the last event that the client has; `done`: it has them all."""
 
+    streams: JobStreams
     job: JobView
     after: int
 
@@ -83,15 +84,24 @@ class _Followed:
         return self.job.ended and self.after >= self.job.last_event
 
 
+async def _streams(request: Request) -> JobStreams:
+    return platform_of(request).part(JobStreams)
+
+
 async def _followed(
-    job_id: JobId, jobs: Jobs, response: Response, last_event_id: LastEventId = ""
+    job_id: JobId,
+    streams: Annotated[JobStreams, Depends(_streams)],
+    response: Response,
+    last_event_id: LastEventId = "",
 ) -> AsyncIterator[_Followed]:
     """Followed job of the request. After the final event 204 stops clients from reconnecting, which a browser
     never does after an error.
     """
-    async with jobs.streaming(job_id) as job:
+    async with streams.following(job_id) as job:
         after = int(last_event_id) if re.fullmatch("[0-9]{1,10}", last_event_id) else 0
-        followed = _Followed(job, 0 if after > (2**31 - 1 if job.ended else job.last_event) else after)
+        followed = _Followed(
+            streams, job, 0 if after > (2**31 - 1 if job.ended else job.last_event) else after
+        )
         if followed.done:
             response.status_code = 204
         yield followed
@@ -103,7 +113,11 @@ async def _followed(
     response_class=EventSourceResponse,
     responses={
         **error_responses(JobNotFound, TooManyStreams),
-        200: {"description": "Events whose data is the job", "content": {"text/event-stream": _EVENT}},
+        200: {
+            "description": "Events whose data is the job; `dropped` ends the stream of a client that is too "
+            "slow, with a number to go on after",
+            "content": {"text/event-stream": _EVENT},
+        },
         204: {"description": "The job has ended, nothing is missing"},
     },
 )
@@ -117,11 +131,13 @@ async def follow_job(
     if followed.done:
         return
     job, arguments = followed.job, jobs.public_arguments(followed.job)
-    async for event in jobs.follow(job.id, followed.after, partial(is_still_let_in, request.scope)):
-        body = show(job.at(event.snapshot), arguments)
-        yield ServerSentEvent(
-            raw_data=body.model_dump_json(), id=str(event.sequence), event=event.kind, retry=RECONNECT_MS
-        )
+    events = followed.streams.follow(job, followed.after, partial(is_still_let_in, request.scope))
+
+    def shown(event: JobEventView) -> tuple[str, str]:
+        return event.kind, show(job.at(event.snapshot), arguments).model_dump_json()
+
+    async for event in sent(events, followed.after, shown):
+        yield event
 
 
 @router.post(

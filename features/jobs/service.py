@@ -1,11 +1,23 @@
-"""Pages of jobs."""
+"""Pages of jobs, and the streams of their events that a process has open."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import Final
 from uuid import UUID
 
 from core.http.answers.pagination import Scope, check_start, decode_place, encode_place, moment_of
-from core.jobs import Jobs, JobState, JobView
+from core.jobs import JobEventView, Jobs, JobState, JobView
+from core.platform import Platform
+from features.changes.api import Admitted, Stream, Streams
+from features.jobs.errors import TooManyStreams
+
+MOST_STREAMS: Final = 500
+"""Upper bound of the clients' streams in one process."""
+POLL_S: Final = 0.3
+_BEGIN_AT_ONCE: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +54,49 @@ async def list_page(
 
 def _id_of(text: str) -> str:
     return str(UUID(text))
+
+
+class JobStreams(Streams[JobEventView]):
+    """Streams of jobs' events of one process."""
+
+    def __init__(self, platform: Platform) -> None:
+        super().__init__(platform.draining, most=MOST_STREAMS, too_many=TooManyStreams, poll_s=POLL_S)
+        self._jobs = platform.jobs
+        self._beginning = asyncio.Semaphore(_BEGIN_AT_ONCE)
+
+    @asynccontextmanager
+    async def following(self, job_id: str) -> AsyncIterator[JobView]:
+        """Job that a client begins to follow, with a place for its stream. Raises JobNotFound and
+        TooManyStreams. Many that begin at once leave connections to others.
+        """
+        with self.place():
+            async with self._beginning:
+                job = await self._jobs.get(job_id)
+            yield job
+
+    async def follow(
+        self, job: JobView, after: int, admitted: Admitted
+    ) -> AsyncIterator[JobEventView | None]:
+        """Events after that number; ends after the final one, and as `events` does."""
+        stream = Stream[JobEventView](
+            wants=lambda event: event.job_id == job.id,
+            stored=partial(self._jobs.events_after, job.id),
+            admitted=admitted,
+            topic=job.id,
+            newest=job.last_event,
+        )
+        async for event in self.events(stream, after):
+            yield event
+            if event is not None and event.final:
+                return
+
+    async def read(
+        self, position: dict[str, int] | None, streams: Collection[Stream[JobEventView]]
+    ) -> tuple[dict[str, int], Sequence[JobEventView]]:
+        """The position is the newest number of each job that is followed."""
+        known, newest = position or {}, dict[str, int]()
+        for stream in streams:
+            first = min(stream.newest, newest.get(stream.topic, stream.newest))
+            newest[stream.topic] = known.get(stream.topic, first)
+        events = await self._jobs.events_of(newest)
+        return newest | {event.job_id: event.sequence for event in events}, events

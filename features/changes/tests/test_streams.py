@@ -12,6 +12,7 @@ from core.platform import Platform
 from core.settings import Settings
 from features.changes import service
 from features.changes.schemas import Audience, ChangeFilter, Event
+from features.changes.streams import reader
 from features.changes.tests.listening import (
     ROUNDS,
     WRITERS,
@@ -86,14 +87,14 @@ async def test_a_slow_client_is_dropped_and_told_where_to_go_on(
     db: Database, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
-    monkeypatch.setattr(service, "MOST_PENDING", 5)
+    monkeypatch.setattr(reader, "MOST_PENDING", 5)
 
     async def admitted() -> bool:
         return True
 
     platform = Platform(Settings(), db, None, None, dict)  # type: ignore[arg-type]
-    streams = platform.part(service.Streams)
-    assert platform.part(service.Streams) is streams
+    streams = platform.part(service.ChangeStreams)
+    assert platform.part(service.ChangeStreams) is streams
     slow = streams.follow(None, ChangeFilter(), Audience(), admitted)
     fast = streams.follow(None, ChangeFilter(), Audience(), admitted)
     heard: list[Event | None] = []

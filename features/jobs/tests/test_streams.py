@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from core.jobs.streams import MOST_STREAMS
+from features.jobs.service import MOST_STREAMS
 from features.jobs.tests.conftest import Work
 from tests.fixtures.servers import LiveServer, StartServer
 from tests.fixtures.waiting import wait_for

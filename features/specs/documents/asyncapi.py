@@ -4,6 +4,7 @@ from typing import Final, get_args
 
 from pydantic import JsonValue
 
+from core.http.answers.event_streams import Dropped
 from core.jobs import JsonObject
 from core.jobs.views import EventKind
 from features.changes import api as changes
@@ -12,6 +13,7 @@ from features.jobs.api import STREAM, Job
 VERSION: Final = "3.0.0"
 CHANNEL: Final = "jobEvents"
 CHANGES: Final = "changes"
+_DROPPED: Final = "dropped"
 _SCHEMA: Final = "#/components/schemas/{model}"
 _KINDS: Final[dict[EventKind, str]] = {
     "state": "The job was queued, began, was handed back or ended",
@@ -22,11 +24,13 @@ _KINDS: Final[dict[EventKind, str]] = {
 _DESCRIPTION: Final = """\
 Changes are told as they are committed, in the order of their positions, which are the ids of the events: a
 client that reconnects with `Last-Event-ID` gets everything that it missed, for as long as that is kept (410
-after that). A client that is too slow gets `dropped` as its last event.
+after that).
 
 Background work tells how far it is by server-sent events: numbered from 1 without gaps, each with the whole
 job as it was then. A client that reconnects with `Last-Event-ID` gets everything that it missed; the stream
 ends with the job.
+
+A client that is too slow gets `dropped` as its last event, with the id to go on after.
 """
 _CHANGE_MESSAGES: Final[JsonObject] = {
     "change": {
@@ -45,14 +49,14 @@ _CHANGE_MESSAGES: Final[JsonObject] = {
         },
         "payload": {"$ref": _SCHEMA.format(model="Change")},
     },
-    "dropped": {
-        "name": "dropped",
+    _DROPPED: {
+        "name": _DROPPED,
         "title": "The client is too slow",
         "summary": "The stream ends here; go on after the position",
         "contentType": "application/json",
         "headers": {
             "type": "object",
-            "properties": {"event": {"type": "string", "const": "dropped"}},
+            "properties": {"event": {"type": "string", "const": _DROPPED}},
             "required": ["event"],
         },
         "payload": {"$ref": _SCHEMA.format(model="Dropped")},
@@ -94,7 +98,7 @@ def describe(openapi: JsonObject) -> JsonObject:
                 "title": "Events of one job",
                 "description": "A stream of `text/event-stream` for one job.",
                 "parameters": {"job_id": {"description": "The id that the 202 answer's Location named"}},
-                "messages": {kind: {"$ref": f"#/components/messages/{kind}"} for kind in kinds},
+                "messages": {kind: {"$ref": f"#/components/messages/{kind}"} for kind in (*kinds, _DROPPED)},
             },
         },
         "operations": {
@@ -112,7 +116,9 @@ def describe(openapi: JsonObject) -> JsonObject:
                 "summary": "The service sends each event of the job to whoever follows it",
                 "channel": {"$ref": f"#/channels/{CHANNEL}"},
                 "bindings": {"http": {"method": "GET", "bindingVersion": "0.3.0"}},
-                "messages": [{"$ref": f"#/channels/{CHANNEL}/messages/{kind}"} for kind in kinds],
+                "messages": [
+                    {"$ref": f"#/channels/{CHANNEL}/messages/{kind}"} for kind in (*kinds, _DROPPED)
+                ],
             },
         },
         "components": {
@@ -137,8 +143,5 @@ def _schemas() -> JsonValue:
     job: JsonObject = Job.model_json_schema(mode="serialization", ref_template=_SCHEMA)
     nested = job.pop("$defs", {})
     assert isinstance(nested, dict)
-    told = {
-        each.__name__: each.model_json_schema(mode="serialization")
-        for each in (changes.Change, changes.Dropped)
-    }
+    told = {each.__name__: each.model_json_schema(mode="serialization") for each in (changes.Change, Dropped)}
     return {"Job": job, **nested, **told}
