@@ -1,18 +1,22 @@
 """Bulk writes of items and ideas: many operations are what the single ones would be, all of them or none."""
 
 import asyncio
-from collections.abc import MutableMapping
+from collections.abc import AsyncIterator, MutableMapping
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import httpx
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as bounds
 from hypothesis import strategies as some
 
 from features.ideas.tests.factories import add_system
-from tests.fixtures.database import Connection
+from tests.fixtures.database import WAITING_LOCKS, Connection
+from tests.fixtures.services import TestServices
 from tests.fixtures.trail import audit_of
+from tests.fixtures.waiting import wait_for
 from tests.http.bulk import BOTH, IDEAS, Json, Resource
 
 Logs = list[MutableMapping[str, Any]]
@@ -163,7 +167,11 @@ async def test_a_thousand_are_written_by_a_few_statements_and_one_more_is_refuse
 
 @BOTH
 async def test_two_that_take_the_same_rows_in_opposite_order_wait_in_line(
-    client: httpx.AsyncClient, connection: Connection, rows: Resource, logs: Logs
+    client: httpx.AsyncClient,
+    connection: Connection,
+    services: TestServices,
+    rows: Resource,
+    logs: Logs,
 ) -> None:
     ids = await rows.make(client, 60)
 
@@ -172,7 +180,9 @@ async def test_two_that_take_the_same_rows_in_opposite_order_wait_in_line(
         title = {"title": f"By {number}"}
         return await rows.done(client, *({"op": "update", "id": row, "data": title} for row in wanted))
 
-    answers = await asyncio.gather(*(write(number) for number in range(8)))
+    async with held(services, connection, rows.table, sorted(ids)[30]):
+        writing = [asyncio.create_task(write(number)) for number in range(8)]
+    answers = await asyncio.gather(*writing)
     assert not [entry for entry in logs if entry["event"] == "database.retried"]
     assert await connection.fetchval(f"SELECT count(*) FROM {rows.table} WHERE {rows.version} = 9") == 60
     titles = {row["title"] for row in await connection.fetch(f"SELECT title FROM {rows.table}")}
@@ -241,23 +251,38 @@ async def test_with_a_key_it_is_done_once(
     assert (await rows.post(client, *missing, **key)).status_code == 200
 
 
+@asynccontextmanager
+async def held(services: TestServices, connection: Connection, table: str, row: str) -> AsyncIterator[None]:
+    """Somebody holds the row, until two others wait, one perhaps for the other."""
+    holder: Connection = await asyncpg.connect(services.database_url)
+    try:
+        async with holder.transaction():
+            await holder.execute(f"SELECT FROM {table} WHERE id = $1 FOR UPDATE", row)
+            yield
+            waiting = (
+                f"SELECT count(*) >= 2 FROM {WAITING_LOCKS} WHERE locktype IN ('tuple', 'transactionid')"
+            )
+            await wait_for(lambda: connection.fetchval(waiting))
+    finally:
+        await holder.close()
+
+
 async def test_ideas_are_held_behind_their_systems(
-    client: httpx.AsyncClient, connection: Connection, logs: Logs
+    client: httpx.AsyncClient, connection: Connection, services: TestServices, logs: Logs
 ) -> None:
-    """So that a deletion of the system, which changes its ideas, waits for the whole."""
-    for turn in range(10):
-        system = await add_system(connection, f"System {turn}")
-        ids = await IDEAS.make(client, 40, systemId=system)
-        changes = ({"op": "update", "id": row, "data": {"title": "New"}} for row in sorted(ids))
-        written, deleted = await asyncio.gather(
-            IDEAS.post(client, *changes), client.delete(f"/api/v1/systems/{system}")
-        )
-        assert (written.status_code, deleted.status_code) == (200, 200), written.text
+    """So that a deletion of the system, which changes its ideas in another order, waits for the whole."""
+    system = await add_system(connection, "System")
+    ids = sorted(await IDEAS.make(client, 40, systemId=system))
+    moment = "timestamptz '2025-01-01' + array_position($1::text[], id) * interval '1 second'"
+    await connection.execute(f"UPDATE ideas SET created_at = {moment}", ids)
+    update = [{"op": "update", "id": row, "data": {"title": "New"}} for row in ids]
+    async with held(services, connection, "ideas", ids[20]):
+        writing = asyncio.create_task(IDEAS.post(client, *update))
+        deleting = asyncio.create_task(client.delete(f"/api/v1/systems/{system}"))
+    assert ((await writing).status_code, (await deleting).status_code) == (200, 200)
     assert not [entry for entry in logs if entry["event"] == "database.retried"]
-    assert (
-        await connection.fetchval("SELECT count(*) FROM ideas WHERE system_id IS NULL AND title = 'New'")
-        == 400
-    )
+    free = "SELECT count(*) FROM ideas WHERE system_id IS NULL AND title = 'New'"
+    assert await connection.fetchval(free) == 40
 
 
 async def test_a_creation_in_a_bulk_names_its_author(client: httpx.AsyncClient) -> None:
