@@ -6,7 +6,7 @@ order of their operations. A row takes one operation of a request: so their orde
 a kind are one statement, for which the table's triggers count versions and write audit entries.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated, Any, Final, Generic, Literal, NamedTuple, Self, TypeVar
@@ -38,6 +38,8 @@ from core.http.request.validation import MAX_DETAILS, field_errors
 
 MOST: Final = 1000
 """Upper bound of the operations of one request."""
+_MOST_FAULTS: Final = 15_000
+"""Number of faults after which no further operations are looked at."""
 
 ABOUT: Final = (
     f"Up to {MOST:,} creations, updates and deletions in one transaction: all of them are done, each with "
@@ -80,7 +82,7 @@ class Operations(Input, Generic[New, Changes]):
         Annotated[
             CreateOperation[New] | UpdateOperation[Changes] | DeleteOperation, Field(discriminator="op")
         ]
-    ] = Field(min_length=1, max_length=MOST)
+    ] = Field(min_length=1, max_length=MOST, fail_fast=True)
 
     @property
     def rows(self) -> list[str]:
@@ -90,12 +92,24 @@ class Operations(Input, Generic[New, Changes]):
     @model_validator(mode="wrap")
     @classmethod
     def _naming_each(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        try:
-            body = handler(data)
-        except ValidationError as error:
-            if not isinstance(data, dict):
-                raise
-            raise Invalid(VALIDATION_FAILED, details=_faults(error)) from None
+        given = data.get("operations") if isinstance(data, dict) else None
+        if not isinstance(given, list) or not given:
+            return handler(data)
+        if len(given) > MOST:
+            raise _invalid([FieldError("operations", f"must have at most {MOST} entries")])
+        faults, start = list[Mapping[str, Any]](), 0
+        while start < len(given) and len(faults) < _MOST_FAULTS:
+            try:
+                body = handler({"operations": given[start:]})
+                break
+            except ValidationError as error:
+                # Those of one operation, the first that is wrong.
+                found = error.errors(include_url=False)
+                wrong = start + int(found[0]["loc"][1])
+                faults += [{**fault, "loc": ("operations", wrong, *_place(fault))} for fault in found]
+                start = wrong + 1
+        if faults:
+            raise _invalid(field_errors(_shortened(faults), most=MOST))
         seen: dict[str, int] = {}
         repeated = [
             FieldError(
@@ -107,7 +121,7 @@ class Operations(Input, Generic[New, Changes]):
             if isinstance(each, _OfRow) and seen.setdefault(each.id, number) != number
         ]
         if repeated:
-            raise Invalid(VALIDATION_FAILED, details=repeated)
+            raise _invalid(repeated)
         return body
 
 
@@ -122,20 +136,20 @@ def operations_example(new: dict[str, Any], changes: dict[str, Any]) -> ConfigDi
     return ConfigDict(json_schema_extra={"example": {"operations": operations}})
 
 
-def _faults(error: ValidationError) -> list[FieldError]:
-    """Faults of the fields; of more than MAX_DETAILS the first one of each operation."""
-    faults: list[dict[str, Any]] = [
-        {**fault, "loc": _place(fault)} for fault in error.errors(include_url=False)
-    ]
-    if len(faults) > MAX_DETAILS:
-        faults = list({fault["loc"][:2]: fault for fault in reversed(faults)}.values())[::-1]
-    return field_errors(faults, most=MOST)
+def _place(fault: Mapping[str, Any]) -> Sequence[str | int]:
+    """Path in the operation, without the name of its kind, which pydantic has in it."""
+    return ("op",) if fault["type"].startswith("union_tag") else fault["loc"][3:]
 
 
-def _place(fault: Any) -> tuple[str | int, ...]:
-    """Path of a fault without the name of the kind of operation, which pydantic has in it."""
-    outer, inner = fault["loc"][:2], fault["loc"][3:]
-    return (*outer, "op") if fault["type"].startswith("union_tag") else (*outer, *inner)
+def _shortened(faults: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """The faults or, of more than MAX_DETAILS, the first one of each operation."""
+    if len(faults) <= MAX_DETAILS:
+        return faults
+    return list({fault["loc"][1]: fault for fault in reversed(faults)}.values())[::-1]
+
+
+def _invalid(details: Sequence[FieldError]) -> Invalid:
+    return Invalid(VALIDATION_FAILED, details=details)
 
 
 class Outcome(BaseModel, Generic[Shown]):

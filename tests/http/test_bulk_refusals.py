@@ -1,6 +1,7 @@
 """What a bulk write refuses: the whole, naming each operation that fails."""
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Final
 
@@ -128,3 +129,16 @@ async def test_what_is_wrong_is_named_by_operation_and_field(
     twice = await rows.post(client, *({"op": op, "id": "a", "data": {}} for op in ("delete", "update")))
     assert twice.json()["errors"] == ["operations.1.id: is that of operations.0 too; name each row once"]
     assert await rows.stored(connection) == before
+
+
+@BOTH
+async def test_hundreds_of_thousands_of_faults_keep_nobody_waiting(
+    client: httpx.AsyncClient, rows: Resource
+) -> None:
+    garbage = {"op": "create", "data": {**rows.new, "tags": [1] * 1000}}
+    began = time.process_time()
+    body = json.dumps({"operations": [garbage] * 300}, separators=(",", ":"))
+    refused = await client.post(rows.bulk, content=body, headers={"content-type": "application/json"})
+    assert time.process_time() - began < 3
+    assert refused.status_code == 400
+    assert refused.json()["details"][0]["field"] == "operations.0.data.tags.0"
