@@ -16,17 +16,15 @@ from core.changes import ChangeFollower
 from core.database.client import Database
 from core.feature import Feature, kinds_of, renewing
 from core.http.about import docs, openapi, system
-from core.http.about.admin_port import AdminPort
 from core.http.answers import errors
 from core.http.answers.compression import Compression
 from core.http.answers.response_cache import ResponseCache
-from core.http.request import draining
 from core.http.request.access import Access
 from core.http.request.body import BodyLimit
+from core.http.request.checks import AdminPort, ForgeryProtection, check_draining
 from core.http.request.client import ClientResolver
 from core.http.request.context import PROBES
 from core.http.request.cors import Cors
-from core.http.request.forgery import ForgeryProtection
 from core.http.request.idempotency import Idempotency
 from core.http.request.middleware import Check, RequestMiddleware
 from core.http.request.rate_limit import RateLimiter
@@ -137,7 +135,7 @@ def _install_layers(app: FastAPI, settings: Settings) -> None:
         checks.append(AdminPort(settings.admin_port).check)
     if settings.auth == "off" or settings.allowed_hosts:
         checks.append(ForgeryProtection(settings).check)
-    checks.append(draining.check)
+    checks.append(check_draining)
     if app.state.limiter is not None:
         checks.append(app.state.limiter.check)
     if settings.auth == "keys":

@@ -166,21 +166,17 @@ class Settings(BaseSettings):
         return value
 
     @model_validator(mode="after")
-    def _heartbeat_within_lease(self) -> Self:
-        if self.job_heartbeat_s * 2 > self.job_lease_s:
-            raise ValueError("JOB_HEARTBEAT_S must be at most half of JOB_LEASE_S")
-        return self
-
-    @model_validator(mode="after")
-    def _two_ports(self) -> Self:
-        if self.admin_port == self.port:
-            raise ValueError("ADMIN_PORT must be another port than PORT")
-        return self
-
-    @model_validator(mode="after")
-    def _direct_to_something(self) -> Self:
-        if self.database_direct_url and not self.database_url:
-            raise ValueError("DATABASE_DIRECT_URL is another way to DATABASE_URL, which has to be set too")
+    def _agree(self) -> Self:
+        faults = {
+            "JOB_HEARTBEAT_S must be at most half of JOB_LEASE_S": self.job_heartbeat_s * 2
+            > self.job_lease_s,
+            "ADMIN_PORT must be another port than PORT": self.admin_port == self.port,
+            "DATABASE_DIRECT_URL is another way to DATABASE_URL, which has to be set too": bool(
+                self.database_direct_url and not self.database_url
+            ),
+        }
+        for fault in [fault for fault, is_there in faults.items() if is_there]:
+            raise ValueError(fault)
         return self
 
     def of(self, part: type[Part]) -> Part:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import structlog
 from redis.asyncio import Redis
 
 from core.cache import metrics
@@ -39,6 +40,9 @@ TTL_JITTER: Final = 0.1
 """Entries stored together expire up to this share earlier or later, so they are not all loaded together
 again.
 """
+
+
+_log = structlog.get_logger(__name__)
 
 
 class CacheUnavailable(Unavailable):
@@ -253,8 +257,12 @@ class Cache:
 
     async def _refresh(self, read: Read) -> Entry:
         """From another worker, when that was quicker, or from a load of our own."""
-        found = await self._found_in_redis(read)
-        return found[0] if found and found[1] > time.monotonic() else await self._load(read)
+        try:
+            found = await self._found_in_redis(read)
+            return found[0] if found and found[1] > time.monotonic() else await self._load(read)
+        except Exception as error:  # nobody waits for it
+            _log.warning("cache.refresh_failed", error=type(error).__name__, exc_info=error)
+            raise
 
     async def _found_in_redis(self, read: Read) -> tuple[Entry, float] | None:
         """The entry and when it expires, kept in memory from here on."""

@@ -2,21 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
-from dataclasses import dataclass
+from functools import partial
 from typing import Final
-
-import structlog
 
 from core.cache.policy import Entry
 
 _AGAIN_S: Final = 0.1
-_log = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True)
-class _Flight:
-    task: asyncio.Task[Entry]
-    waiting: int = 0
 
 
 class SingleFlight:
@@ -26,7 +17,7 @@ class SingleFlight:
     """
 
     def __init__(self) -> None:
-        self._flights: dict[Hashable, _Flight] = {}
+        self._flights: dict[Hashable, asyncio.Task[Entry]] = {}
 
     async def share(self, identity: Hashable, load: Callable[[], Awaitable[Entry]]) -> tuple[Entry, bool]:
         """The entry, and whether it came with the load of an earlier reader.
@@ -34,51 +25,35 @@ class SingleFlight:
         A load that fails, fails for all who wait for it and is forgotten at once. One that is cancelled from
         within is no answer for the others: each then loads for itself.
         """
-        flight = self._flights.get(identity)
-        joined = flight is not None
-        if flight is None:
-            flight = self._launch(identity, load)
-        flight.waiting += 1
-        try:
-            await asyncio.wait({flight.task})
-        finally:
-            flight.waiting -= 1
-        if flight.task.cancelled():
-            return await load(), False
-        return flight.task.result(), joined
+        joined = identity in self._flights
+        task = self.begin(identity, load)
+        await asyncio.wait({task})
+        return (await load(), False) if task.cancelled() else (task.result(), joined)
 
-    def begin(self, identity: Hashable, load: Callable[[], Awaitable[Entry]]) -> None:
-        """Load without waiting for it, unless that is under way already."""
-        if identity not in self._flights:
-            self._launch(identity, load)
+    def begin(self, identity: Hashable, load: Callable[[], Awaitable[Entry]]) -> asyncio.Task[Entry]:
+        """The load that is under way, or a new one."""
 
-    async def close(self) -> None:
-        """End what is under way and wait until it has ended."""
-        await _end({flight.task for flight in self._flights.values()})
-
-    def _launch(self, identity: Hashable, load: Callable[[], Awaitable[Entry]]) -> _Flight:
         async def run() -> Entry:
             return await load()
 
-        flight = _Flight(asyncio.create_task(run(), name="cache-load"))
-        self._flights[identity] = flight
+        if identity not in self._flights:
+            task = self._flights[identity] = asyncio.create_task(run(), name="cache-load")
+            task.add_done_callback(partial(self._landed, identity))
+        return self._flights[identity]
 
-        def landed(task: asyncio.Task[Entry]) -> None:
-            del self._flights[identity]
-            if not task.cancelled() and (error := task.exception()) and not flight.waiting:
-                _log.warning("cache.load_failed_unobserved", error=type(error).__name__, exc_info=error)
+    async def close(self) -> None:
+        """Cancel what is under way and wait until it has ended.
 
-        flight.task.add_done_callback(landed)
-        return flight
+        Once is not always enough: `asyncio.wait_for`, which the Redis client uses, loses a cancellation that
+        comes together with its result (Python before 3.12).
+        """
+        left = set(self._flights.values())
+        while left:
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=_AGAIN_S)
 
-
-async def _end(tasks: set[asyncio.Task[Entry]]) -> None:
-    """Cancel them and wait until they have ended.
-
-    Once is not always enough: `asyncio.wait_for`, which the Redis client uses, loses a cancellation that
-    comes together with its result (Python before 3.12).
-    """
-    while tasks:
-        for task in tasks:
-            task.cancel()
-        _, tasks = await asyncio.wait(tasks, timeout=_AGAIN_S)
+    def _landed(self, identity: Hashable, task: asyncio.Task[Entry]) -> None:
+        del self._flights[identity]
+        if not task.cancelled():
+            task.exception()  # whoever waits has it; without anybody it is nobody's fault

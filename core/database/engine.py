@@ -21,7 +21,6 @@ from prisma.errors import PrismaError
 
 from core.database import metrics
 from core.database.errors import NotSupported, PoolExhausted, engine_error
-from core.database.meter import current_meter
 from core.database.options import EngineOptions, EngineStatus
 from core.database.pool import Admission, refused
 from core.database.process import ERROR, NOTHING, PLAIN, TAGGED
@@ -117,7 +116,7 @@ class Engine(AsyncAbstractEngine):
         finally:
             seconds = time.perf_counter() - started
             metrics.query_seconds(model or "raw", operation).observe(seconds)
-            meter = current_meter.get()
+            meter = metrics.current_meter.get()
             if meter is not None:
                 meter.queries += 1
                 meter.seconds += seconds

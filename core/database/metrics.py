@@ -1,6 +1,10 @@
-"""Metrics of the database. Gauges are added up over the live workers."""
+"""Metrics of the database. Gauges are added up over the live workers. A meter counts for one
+unit of work, such as a request, with the tasks that it starts.
+"""
 
 from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import cache
 
 from core.observability.metrics import Counter, Gauge, Histogram
@@ -73,3 +77,14 @@ def record_pool(
     POOL_WAIT_SECONDS.inc(stats["poolWaitSeconds"] - before.get("poolWaitSeconds", 0))
     TRANSACTIONS.set(stats["transactions"])
     MEMORY.set(stats["memoryBytes"])
+
+
+@dataclass(slots=True)
+class Meter:
+    """Count of `queries` sent to the engine (BEGIN and COMMIT aside) and `seconds` of waiting for them."""
+
+    queries: int = 0
+    seconds: float = 0.0
+
+
+current_meter: ContextVar[Meter | None] = ContextVar("current_meter", default=None)

@@ -108,8 +108,7 @@ async def test_probes_are_not_logged_at_info(capsys: pytest.CaptureFixture[str])
 
 
 async def test_odd_paths_are_logged_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
-    from core.http.about.metrics import AnsweredRequest
-    from core.http.answers.access_log import record
+    from core.http.answers.access_log import AnsweredRequest, record
 
     configure(settings_for_probe(log_format="json"))
     record(AnsweredRequest(0.5, "GET", "unmatched", "/\ud800", 404, 0.001, 0, None, "r1"))

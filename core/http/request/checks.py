@@ -1,10 +1,4 @@
-"""Protection of a service without keys from web pages: request forgery and DNS rebinding.
-
-Whoever reaches a service with AUTH=off may do everything, and so could any page in a browser that reaches it.
-A page of another site is recognised by `Sec-Fetch-Site` or else by `Origin`; browsers set both, and programs
-send neither. A page that has made its own name lead to this address is recognised by the `Host`, which is
-then that name.
-"""
+"""Checks of a request before anything else looks at it: draining, the port, the `Host`, the site."""
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -13,9 +7,43 @@ from typing import Final
 
 from starlette.types import Scope
 
-from core.errors import Forbidden, Misdirected
+from core.errors import Forbidden, Misdirected, NotFound, Unavailable
 from core.http.request.context import PROBES, RequestContext
 from core.settings import Settings
+
+_RETRY_S: Final = 2
+
+
+class Draining(Unavailable):
+    code = "http.draining"
+
+
+async def check_draining(scope: Scope, context: RequestContext) -> None:
+    """Raises Draining, but for probes."""
+    platform = context.platform
+    if platform is None or not (platform.leaving.is_set() or platform.draining.is_set()):
+        return
+    context.response_headers.append((b"connection", b"close"))
+    if platform.draining.is_set() and scope["path"] not in PROBES:
+        raise Draining("The server is shutting down", retry_after=_RETRY_S)
+
+
+class AdminPort:
+    """Check that separates the ports: ADMIN_PORT answers health and metrics, the main port everything but
+    metrics. The socket of a request tells its port: no client can forge it. `/health` and its two neighbours
+    are answered on both: the published contract has them on the main port, and load balancers ask there.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    async def check(self, scope: Scope, context: RequestContext) -> None:
+        """Raises NotFound for a path of the other port."""
+        server, path = scope.get("server"), scope["path"]
+        context.admitted = server is not None and server[1] == self._port
+        if path not in PROBES if context.admitted else path == "/metrics":
+            raise NotFound("Route not found")
+
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITE: Final = frozenset({b"same-origin", b"none"})
@@ -30,7 +58,14 @@ class CrossSite(Forbidden):
 
 
 class ForgeryProtection:
-    """Check that refuses a foreign `Host` (421), and a page of another site that would change something
+    """Protection of a service without keys from web pages: request forgery and DNS rebinding.
+
+    Whoever reaches a service with AUTH=off may do everything, and so could any page in a browser that
+    reaches it. A page of another site is recognised by `Sec-Fetch-Site` or else by `Origin`; browsers set
+    both, and programs send neither. A page that has made its own name lead to this address is recognised by
+    the `Host`, which is then that name.
+
+    It refuses a foreign `Host` (421), and a page of another site that would change something
     (403). Probes are answered whatever the `Host`: load balancers ask by address.
     """
 
