@@ -200,7 +200,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     features: tuple[Feature, ...] = app.state.features
     async with AsyncExitStack() as stack:
         stack.enter_context(end_with_parent())
-        cache = Cache.from_settings(settings)
+        cache = Cache(settings)
         await cache.start()
         db = Database.from_settings(settings, origin=cache.versions.origin)
         stack.push_async_callback(db.disconnect)

@@ -90,7 +90,7 @@ async def command_context(features: Features) -> AsyncIterator[CommandContext]:
         from core.feature import kinds_of, renewing
         from core.jobs import Jobs, Requester
 
-        cache = Cache.from_settings(running)
+        cache = Cache(running)
         await cache.start()
         stack.push_async_callback(cache.close)
         db.tell_writes_to(renewing(cache, known), cache.doubt)

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -52,43 +51,20 @@ class CacheUnavailable(Unavailable):
 class Cache:
     """Finished answers, by policy and key. Belongs to one event loop; usable between `start` and `close`."""
 
-    def __init__(
-        self,
-        memory: MemoryTier,
-        redis: RedisTier | None,
-        versions_path: Path,
-        *,
-        default_ttl_s: float,
-        keeps_entries: bool = True,
-        longest_statement_s: float = 30,
-    ) -> None:
-        self._memory = memory
-        self._redis = redis
-        self._versions_path = versions_path
-        self._default_ttl_s = default_ttl_s
-        self._keeps_entries = keeps_entries
-        self._longest_statement_s = longest_statement_s
+    def __init__(self, settings: "Settings") -> None:
+        """Memory, in front of Redis when `REDIS_URL` names one. `CACHE_MAX_BYTES=0` switches caching off."""
+        max_bytes = int(settings.cache_max_bytes)
+        self._memory = MemoryTier(settings.cache_max_entries, max_bytes)
+        self._redis: RedisTier | None = None
+        if settings.uses_redis and settings.redis_url:
+            self._redis = RedisTier(settings.redis_url, settings.redis_timeout_s, max_bytes)
+        self._keeps_entries = max_bytes > 0
+        self._settings = settings
         self._opened: TagVersions | None = None
         self._follower: Follower | None = None
         self._bound_s = math.inf
         self._flights = SingleFlight()
         self._peeked: Counter[str] = Counter()
-
-    @classmethod
-    def from_settings(cls, settings: "Settings") -> "Cache":
-        """Memory, in front of Redis when `REDIS_URL` names one. `CACHE_MAX_BYTES=0` switches caching off."""
-        max_bytes = int(settings.cache_max_bytes)
-        redis: RedisTier | None = None
-        if settings.uses_redis and settings.redis_url:
-            redis = RedisTier(settings.redis_url, settings.redis_timeout_s, max_bytes)
-        return cls(
-            MemoryTier(settings.cache_max_entries, max_bytes),
-            redis,
-            versions_folder(settings) / VERSIONS_FILE,
-            default_ttl_s=settings.cache_ttl_s,
-            keeps_entries=max_bytes > 0,
-            longest_statement_s=settings.db_statement_timeout_s,
-        )
 
     @property
     def redis(self) -> Redis | None:
@@ -108,7 +84,7 @@ class Cache:
 
     async def start(self) -> None:
         """Raises OSError when the file of tag versions cannot be made. Redis need not be there."""
-        self._opened = TagVersions(self._versions_path)
+        self._opened = TagVersions(versions_folder(self._settings) / VERSIONS_FILE)
         if self._redis is not None:
             with suppress(UnreachableError):  # reported where it failed; reads bypass Redis until it is there
                 await self._redis.ping()
@@ -220,7 +196,7 @@ class Cache:
 
     def doubt(self) -> None:
         """Call when the outcome of a write of this process is unknown: PostgreSQL may still carry it out."""
-        until = time.monotonic() + self._longest_statement_s + COMMIT_S
+        until = time.monotonic() + self._settings.db_statement_timeout_s + COMMIT_S
         self.versions.doubted_until = max(self.versions.doubted_until, until)
 
     @asynccontextmanager
@@ -274,7 +250,7 @@ class Cache:
     async def _load(self, read: Read) -> Entry:
         """Raises what the load raises."""
         entry = await read.load()
-        base_s = self._default_ttl_s if read.policy.ttl_s is None else read.policy.ttl_s
+        base_s = self._settings.cache_ttl_s if read.policy.ttl_s is None else read.policy.ttl_s
         expires_at = time.monotonic() + base_s * random.uniform(1 - TTL_JITTER, 1 + TTL_JITTER)
         if read.keeps and self._remember(read, entry, expires_at) and self._redis is not None:
             stale_until = expires_at + read.policy.stale_s

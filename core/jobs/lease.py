@@ -12,6 +12,7 @@ from uuid import uuid4
 import structlog
 
 from core.jobs.errors import LeaseLost
+from core.server.embedded.process import is_running
 from core.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -48,8 +49,4 @@ class Lease:
 def is_dead(owner: str) -> bool:
     """True if the owner's process on this host is dead. One that lives elsewhere is stopped by its token."""
     host, pid, _ = owner.rsplit(":", 2)
-    try:
-        os.kill(int(pid), 0)
-    except OSError as error:
-        return isinstance(error, ProcessLookupError) and host == socket.gethostname()
-    return False
+    return host == socket.gethostname() and not is_running(int(pid))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from core.observability import deferred, multiprocess
+from core.server.embedded.process import is_running
 
 if "prometheus_client.values" in sys.modules and multiprocess.VARIABLE not in os.environ:
     raise ImportError(
@@ -76,7 +77,7 @@ def scrape() -> bytes:
     deferred.flush()
     alive: set[int] = {os.getpid()}
     for pid in multiprocess.process_ids(DIRECTORY):
-        if multiprocess.is_alive(pid):
+        if is_running(pid):
             alive.add(pid)
         else:
             mark_process_dead(pid, str(DIRECTORY))  # type: ignore[no-untyped-call]

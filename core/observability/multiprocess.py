@@ -28,8 +28,7 @@ def prepare(data_dir: Path) -> Path:
     """
     run = data_dir / "run"
     run.mkdir(parents=True, exist_ok=True)
-    starting = open_lock(run / "metrics.lock")
-    try:
+    with os.fdopen(open_lock(run / "metrics.lock")) as starting:
         fcntl.flock(starting, fcntl.LOCK_EX)
         for old in run.glob(f"{_PREFIX}*"):
             with locked_at_once(old / _LOCK) as lock:
@@ -38,8 +37,6 @@ def prepare(data_dir: Path) -> Path:
         mine = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=run))
         # Never closed: the kernel drops the lock when this process ends, however that happens.
         fcntl.flock(open_lock(mine / _LOCK), fcntl.LOCK_SH)
-    finally:
-        os.close(starting)
     return _use(mine)
 
 
@@ -52,14 +49,6 @@ def ensure() -> Path:
     return _use(Path(tempfile.mkdtemp(prefix="handover-metrics-")))
 
 
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except OSError as error:
-        return not isinstance(error, ProcessLookupError)
-    return True
-
-
 def process_ids(directory: Path) -> set[int]:
     """Ids of processes that have metrics in the folder, alive or not (`counter_123.db` is of process 123)."""
     names = (path.stem.rpartition("_")[2] for path in directory.glob("*.db"))
@@ -67,13 +56,6 @@ def process_ids(directory: Path) -> set[int]:
 
 
 def _use(directory: Path) -> Path:
-    directory.mkdir(parents=True, exist_ok=True)
     os.environ[VARIABLE] = str(directory)
-    owner = os.getpid()
-
-    def remove() -> None:
-        if os.getpid() == owner:
-            shutil.rmtree(directory, ignore_errors=True)
-
-    atexit.register(remove)
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
     return directory

@@ -118,7 +118,7 @@ def settings_for(data_dir: Path, redis_url: str = "memory", **others: object) ->
 
 @asynccontextmanager
 async def opened(data_dir: Path, redis_url: str = "memory", **others: object) -> AsyncIterator[Cache]:
-    cache = Cache.from_settings(settings_for(data_dir, redis_url, **others))
+    cache = Cache(settings_for(data_dir, redis_url, **others))
     await cache.start()
     try:
         yield cache

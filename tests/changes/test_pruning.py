@@ -16,7 +16,7 @@ from tests.fixtures.database import Connection
 async def prune(connection: Connection, db: Database, settings: Settings) -> None:
     """As by another host, a long time later."""
     await connection.execute("UPDATE changes SET at = now() - 2 * $1::interval", pruning.KEPT)
-    jobs = Jobs(db, Cache.from_settings(settings), settings, [pruning.PRUNE])
+    jobs = Jobs(db, Cache(settings), settings, [pruning.PRUNE])
     await jobs.run((await jobs.enqueue(db, pruning.PRUNE.kind, {}, Requester("clock"))).id)
     await jobs.stop()
     assert not await connection.fetch("SELECT 1 FROM changes WHERE model = 'Item'")

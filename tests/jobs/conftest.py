@@ -37,7 +37,7 @@ async def make_jobs(db: Database, job_settings: Settings) -> AsyncIterator[MakeJ
         delays: Delays = QUICK,
     ) -> Jobs:
         settings = job_settings.model_copy(update={"job_lease_s": lease_s, "job_heartbeat_s": heartbeat_s})
-        cache = Cache.from_settings(settings)
+        cache = Cache(settings)
         jobs = Jobs(db, cache, settings, kinds or (COUNT, EXCLUSIVE), stopping=stopping, delays=delays)
         made.append(jobs)
         return jobs

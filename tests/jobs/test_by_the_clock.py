@@ -161,7 +161,7 @@ async def test_a_job_from_before_the_setting_was_0_deletes_nothing(
     job_settings: Settings, db: Database, connection: Connection
 ) -> None:
     settings = job_settings.model_copy(update={"jobs_retention_days": 0})
-    jobs = Jobs(db, Cache.from_settings(settings), settings, [TICK])
+    jobs = Jobs(db, Cache(settings), settings, [TICK])
     old = await jobs.run((await jobs.enqueue(db, TICK.kind, {}, Caller())).id)
     await connection.execute("UPDATE jobs SET finished_at = now() - interval '1 day'")
     job = await jobs.enqueue(db, "jobs.prune", {}, Caller())

@@ -33,7 +33,7 @@ async def test_a_background_task_without_a_database_leaves_the_job_to_others(
     make_jobs: MakeJobs, db: Database, own_db: Database, job_settings: Settings
 ) -> None:
     others = make_jobs()
-    jobs = Jobs(own_db, Cache.from_settings(job_settings), job_settings, [COUNT])
+    jobs = Jobs(own_db, Cache(job_settings), job_settings, [COUNT])
     job = await others.enqueue(db, "test.count", {"total": 1}, Caller())
     pid = own_db.engine_status().pid
     assert pid is not None
@@ -55,7 +55,7 @@ async def test_the_job_goes_on_when_the_engine_is_back(
 ) -> None:
     watching = make_jobs()
     delays = replace(QUICK, retry=0.05)
-    jobs = Jobs(own_db, Cache.from_settings(job_settings), job_settings, [COUNT], delays=delays)
+    jobs = Jobs(own_db, Cache(job_settings), job_settings, [COUNT], delays=delays)
     job = await jobs.enqueue(own_db, "test.count", {"total": ROWS, "pace": 0.005}, Caller())
     run = asyncio.create_task(jobs.run(job.id))
 

@@ -17,7 +17,7 @@ async def main(job_id: str | None) -> None:
     settings = load_settings()
     db = Database.from_settings(settings)
     await db.connect()
-    jobs = Jobs(db, Cache.from_settings(settings), settings, [COUNT])
+    jobs = Jobs(db, Cache(settings), settings, [COUNT])
     if job_id is not None:
         await jobs.run(job_id)
         return

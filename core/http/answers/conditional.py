@@ -5,8 +5,6 @@ already, 412 for a read or write whose condition names another state.
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -109,33 +107,12 @@ async def as_seen(
     raise not_found(row_id) if precondition.takes_any or await find() is None else changed(row_id)
 
 
-def is_unchanged(context: RequestContext, etag: str, modified: datetime | None = None) -> bool:
-    """True if a read is answered with 304, its conditions taken in the order of RFC 9110 (13.2.2). Raises
-    PreconditionFailed. `modified`: the `Last-Modified`; without one, conditions on dates do not count.
-    """
-    headers = context.headers
-    if (named := headers.get(b"if-match")) is not None:
-        if not Precondition(entity_tags(named)).takes(etag):
-            raise PreconditionFailed("If-Match names another state than the present one: read it without")
-    elif modified is not None:
-        until = http_date(headers.get(b"if-unmodified-since"))
-        if until is not None and modified.replace(microsecond=0) > until:
-            raise PreconditionFailed("It was modified after If-Unmodified-Since: read it without")
-    if (known := headers.get(b"if-none-match")) is not None:
-        return not Precondition(others=entity_tags(known)).takes(etag)
-    since = None if modified is None else http_date(headers.get(b"if-modified-since"))
-    return modified is not None and since is not None and modified.replace(microsecond=0) <= since
-
-
-def http_date(header: bytes | None) -> datetime | None:
-    """Moment of an HTTP date; None for an invalid one: its condition does not count (RFC 9110, 13.1.3)."""
-    if header is None:
-        return None
-    try:
-        moment = parsedate_to_datetime(header.decode("latin-1"))
-    except (ValueError, OverflowError):
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+def is_unchanged(context: RequestContext, etag: str) -> bool:
+    """True if a read is answered with 304 (RFC 9110, 13.2.2). Raises PreconditionFailed."""
+    named, known = context.headers.get(b"if-match"), context.headers.get(b"if-none-match")
+    if named is not None and not Precondition(entity_tags(named)).takes(etag):
+        raise PreconditionFailed("If-Match names another state than the present one: read it without")
+    return known is not None and not Precondition(others=entity_tags(known)).takes(etag)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from tempfile import TemporaryFile
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from core.cache import Cache, Entry, Policy, cache_key
@@ -188,26 +188,21 @@ async def spooled_list(
     return _SpooledResponse(spool, ends or list_ends(spool.count, total), headers)
 
 
-class _SpooledResponse(Response):
-    media_type = "application/json"
-
+class _SpooledResponse(StreamingResponse):
     def __init__(self, spool: Spool, ends: tuple[bytes, bytes], headers: dict[str, str]) -> None:
         length = spool.size + sum(map(len, ends))
-        super().__init__(headers={**headers, "Content-Length": str(length)})
+        headers = {**headers, "Content-Length": str(length)}
+        super().__init__(_blocks(spool, *ends), headers=headers, media_type="application/json")
         self._spool = spool
-        self._head, self._tail = ends
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
-        try:
-            await send(start)
-            if context_of(scope).method != "HEAD":
-                await send({"type": "http.response.body", "body": self._head, "more_body": True})
-                self._spool.file.seek(0)
-                while block := await asyncio.to_thread(self._spool.file.read, _BLOCK):
-                    await send({"type": "http.response.body", "body": block, "more_body": True})
-                await send({"type": "http.response.body", "body": self._tail})
-            else:
-                await send({"type": "http.response.body", "body": b""})
-        finally:
-            self._spool.close()
+        with closing(self._spool):
+            await super().__call__(scope, receive, send)
+
+
+async def _blocks(spool: Spool, head: bytes, tail: bytes) -> AsyncIterator[bytes]:
+    yield head
+    spool.file.seek(0)
+    while block := await asyncio.to_thread(spool.file.read, _BLOCK):
+        yield block
+    yield tail

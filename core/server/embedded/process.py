@@ -46,6 +46,15 @@ def keep_files_private() -> None:
     os.umask(0o077)
 
 
+def is_running(pid: int) -> bool:
+    """True if there is such a process, whoever's it is."""
+    try:
+        os.kill(pid, 0)
+    except OSError as error:
+        return not isinstance(error, ProcessLookupError)
+    return True
+
+
 def command_line(pid: int) -> str:
     """The arguments that the process was started with; empty when there is no such process."""
     try:

@@ -108,7 +108,7 @@ async def test_a_cancelled_run_keeps_what_it_did_and_a_second_one_does_the_rest(
 ) -> None:
     monkeypatch.setattr(retention, "BATCH", 10)
     await spread(connection)
-    cache = Cache.from_settings(settings)
+    cache = Cache(settings)
     await cache.start()
     worker = Worker(db, cache, settings)
     delete = queries.delete_older

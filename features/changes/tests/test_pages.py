@@ -101,7 +101,7 @@ async def test_what_is_too_old_is_forgotten_and_numbered_before(
     week_us = 7 * 86_400_000_000
     await connection.execute("UPDATE change_events SET position = position - $1::bigint - 1", week_us)
     await create_item(client)
-    jobs = Jobs(db, Cache.from_settings(settings), settings, [RETENTION])
+    jobs = Jobs(db, Cache(settings), settings, [RETENTION])
     ended = await jobs.run((await jobs.enqueue(db, RETENTION.kind, {}, Requester("clock"))).id)
     await jobs.stop()
     assert ended.result == {"deleted": 2}

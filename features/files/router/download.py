@@ -9,15 +9,15 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import format_datetime
+from email.utils import format_datetime, parsedate_to_datetime
 from typing import Final
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from core.errors import RangeNotSatisfiable
-from core.http.answers.conditional import http_date, is_unchanged
+from core.errors import PreconditionFailed, RangeNotSatisfiable
+from core.http.answers.conditional import is_unchanged
 from core.http.answers.errors import error_response
 from core.http.request.context import context_of
 
@@ -63,7 +63,7 @@ def attachment(filename: str) -> str:
 
 def requested_span(request: Request, stored: Representation) -> Span | Response:
     """Range of bytes to send, or a complete response: 304, 416, or HEAD's. Raises PreconditionFailed."""
-    if is_unchanged(context_of(request.scope), stored.etag, stored.modified):
+    if _is_unchanged(request, stored):
         return Response(status_code=304, headers=_headers(stored, None))
     try:
         span = _span(request, stored)
@@ -74,6 +74,20 @@ def requested_span(request: Request, stored: Representation) -> Span | Response:
     if context_of(request.scope).method == "HEAD":
         return Response(status_code=_status(span), headers=_headers(stored, span))
     return span
+
+
+def _is_unchanged(request: Request, stored: Representation) -> bool:
+    """True for a 304. Conditions on dates count where there is none on tags, in the order of RFC 9110
+    (13.2.2). Raises PreconditionFailed.
+    """
+    context, modified = context_of(request.scope), _http_moment(stored.modified)
+    until = _http_date(context.headers.get(b"if-unmodified-since"))
+    if until is not None and modified > until and b"if-match" not in context.headers:
+        raise PreconditionFailed("It was modified after If-Unmodified-Since: read it without")
+    if is_unchanged(context, stored.etag):
+        return True
+    since = _http_date(context.headers.get(b"if-modified-since"))
+    return since is not None and modified <= since and b"if-none-match" not in context.headers
 
 
 def content_response(stored: Representation, span: Span, content: AsyncIterator[bytes]) -> Response:
@@ -132,9 +146,20 @@ def _still_same(request: Request, stored: Representation) -> bool:
     if header is None:
         return True
     validator = header.decode("latin-1").strip()
-    return validator == stored.etag or http_date(header) == _http_moment(stored.modified)
+    return validator == stored.etag or _http_date(header) == _http_moment(stored.modified)
 
 
 def _http_moment(moment: datetime) -> datetime:
     """Moment in whole seconds, as HTTP dates have."""
     return moment.astimezone(UTC).replace(microsecond=0)
+
+
+def _http_date(header: bytes | None) -> datetime | None:
+    """Moment of an HTTP date; None for an invalid one: its condition does not count (RFC 9110, 13.1.3)."""
+    if header is None:
+        return None
+    try:
+        moment = parsedate_to_datetime(header.decode("latin-1"))
+    except (ValueError, OverflowError):
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

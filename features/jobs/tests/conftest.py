@@ -50,7 +50,7 @@ async def work(db: Database, settings: Settings) -> AsyncIterator[Work]:
     work = Work(db)
     kind = JobKind("test.http", work.handle, public_arguments=("filename",))
     quick = settings.model_copy(update={"job_heartbeat_s": 0.05, "shutdown_grace_s": 2})
-    work.jobs = Jobs(db, Cache.from_settings(quick), quick, [kind])
+    work.jobs = Jobs(db, Cache(quick), quick, [kind])
     yield work
     await work.jobs.stop()
 
