@@ -213,19 +213,13 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except Exception as error:
-        if not _is_for_people(error):
+        # Imported late: these need the generated clients, and the commands that raise them have loaded them.
+        from core.database.schema import SchemaError
+        from core.errors import HandoverError
+
+        if not isinstance(error, SchemaError | HandoverError):
             raise
         _fail(str(error))
-
-
-def _is_for_people(error: Exception) -> bool:
-    """True for errors with a message for people. Imported late: these need the generated clients, and the
-    commands that raise them have loaded them.
-    """
-    from core.database.schema import SchemaError
-    from core.errors import HandoverError
-
-    return isinstance(error, SchemaError | HandoverError)
 
 
 def _fail(sentence: str) -> None:

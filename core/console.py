@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 from pydantic import JsonValue
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
-from rich.text import Text
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from core.jobs import JobEnded, Jobs
 from core.jobs.views import JobState, JobView, JsonObject, Snapshot
@@ -29,38 +28,22 @@ def say(text: str) -> None:
     out.print(escape(text), soft_wrap=True)
 
 
-class Rate(ProgressColumn):
-    """Column of rows per second and seconds left, as the job itself measured them."""
-
-    def render(self, task: Task) -> Text:
-        rate, left = task.fields.get("rate"), task.fields.get("left")
-        parts = [] if rate is None else [f"{rate:,.0f} rows/s"]
-        if left is not None:
-            parts.append(f"{duration(left)} left")
-        return Text(", ".join(parts), style="dim")
-
-
-class JobProgress:
-    """Live line of a job: phase, bar, rows, per cent, rows/s, time left. Use it as a context manager."""
+class JobProgress(Progress):
+    """Live line of a job: phase, bar, rows, per cent, and rows/s and time left as the job itself measured
+    them. Use it as a context manager.
+    """
 
     def __init__(self) -> None:
-        self._progress = Progress(
+        super().__init__(
             SpinnerColumn(),
             TextColumn("{task.description:<9}"),
             BarColumn(),
             TextColumn("{task.fields[rows]}"),
             TextColumn("{task.percentage:>3.0f}%"),
-            Rate(),
+            TextColumn("[dim]{task.fields[rate]}"),
             console=out,
         )
-        self._task = self._progress.add_task("queued", total=None, rows="", rate=None, left=None)
-
-    def __enter__(self) -> "JobProgress":
-        self._progress.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._progress.stop()
+        self._line = self.add_task("queued", total=None, rows="", rate="")
 
     def show(self, now: Snapshot) -> None:
         of = "" if now.total is None else f" of {now.total:,}"
@@ -68,14 +51,15 @@ class JobProgress:
         if now.state == "succeeded":  # nothing to do is done, too
             done = total = max(now.done, now.total or 0, 1)
         rejected = f", {now.rejected:,} rejected" if now.rejected else ""
-        self._progress.update(
-            self._task,
+        rate = None if now.rate is None else f"{now.rate:,.0f} rows/s"
+        left = None if now.seconds_left is None else f"{duration(now.seconds_left)} left"
+        self.update(
+            self._line,
             description="stopping" if now.cancel_requested else now.phase or now.state,
             completed=done,
             total=total,
             rows=f"{now.done:,}{of} rows{rejected}" if now.done or now.total or rejected else "",
-            rate=now.rate,
-            left=now.seconds_left,
+            rate=", ".join(filter(None, (rate, left))),
         )
 
 

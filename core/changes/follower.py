@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
@@ -159,7 +159,7 @@ class ChangeFollower:
         self._versions.looked_at = began
 
     async def _begin(self) -> None:
-        seen = await self._ask(_BEGIN, anew=True)
+        seen = await self._db.engine.follow(_BEGIN, (), anew=True)
         if seen["is_standby"]:
             raise DatabaseReadOnly("the database is a standby")
         self._seen = seen
@@ -167,7 +167,7 @@ class ChangeFollower:
         self._snapshot = seen["snapshot"]
 
     async def _look(self, snapshot: str) -> None:
-        seen = await self._ask(_LOOK, snapshot, self._seen["floor"])
+        seen = await self._db.engine.follow(_LOOK, (snapshot, self._seen["floor"]), anew=False)
         lines = seen["lines"]
         if seen["log"] != self._seen["log"] or any(model == LOG_MODEL for _, model, *_ in lines):
             await self._begin()  # there may have been lines that are gone
@@ -180,9 +180,6 @@ class ChangeFollower:
         _LINES.inc(len(writes))
         await self._tell(writes)
         self._snapshot = seen["snapshot"]
-
-    async def _ask(self, sql: str, *parameters: str, anew: bool = False) -> Any:
-        return await self._db.engine.follow(sql, parameters, anew=anew)
 
     async def _looked_by_another(self, began: float) -> None:
         """The process that leads does not look while nobody reads: it is called."""

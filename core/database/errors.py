@@ -120,7 +120,6 @@ BY_STATE: Final[Mapping[str, type[prisma_errors.DataError]]] = {
 }
 """Errors by the SQLSTATEs of constraints, for statements whose errors have no code of Prisma's own."""
 
-_STATE: Final = re.compile("[0-9A-Z]{5}")
 ABORTED: Final = "25P02"
 TRANSACTION_API: Final = "P2028"
 NOT_STARTED: Final = "Unable to start a transaction"
