@@ -47,6 +47,7 @@ from features.search.feature import feature as search
 from features.specs.feature import feature as specs
 from features.stats.feature import feature as stats
 from features.systems.feature import feature as systems
+from features.webhooks.feature import feature as webhooks
 
 FEATURES: Final[tuple[Feature, ...]] = (
     items,
@@ -56,6 +57,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
     stats,
     audit,
     changes,
+    webhooks,
     jobs_view,
     keys,
     imports,

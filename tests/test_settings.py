@@ -119,6 +119,7 @@ def test_memory_means_no_redis(monkeypatch: pytest.MonkeyPatch) -> None:
         ("REDIS_URL", "http://localhost", "REDIS_URL must start with redis://"),
         ("TRUSTED_PROXIES", "10.0.0.0/8,proxy", "TRUSTED_PROXIES must list addresses"),
         ("HEALTHCHECK_ALLOW", "10.0.0.0/8,intranet:0", "HEALTHCHECK_ALLOW must list hosts"),
+        ("WEBHOOK_ALLOW", "10.0.0.0/8,intranet:0", "WEBHOOK_ALLOW must list hosts"),
         ("AUDIT_RETENTION_DAYS", "-1", "AUDIT_RETENTION_DAYS must be greater than or equal to 0"),
         ("AUTH", "passwords", "AUTH must be 'off' or 'keys'"),
         ("ADMIN_PORT", "8000", "ADMIN_PORT must be another port than PORT"),

@@ -1,6 +1,47 @@
-"""Changes for other slices: the form in which they are told, and `Streams` for events of their own."""
+"""Changes for other slices: the forms in which they are told, the log for who reads all of it in order, and
+`Streams` for events of their own.
 
-from features.changes.schemas import STREAM, Change
+A reader keeps a position: `present` to begin with, then that of the last event of `events_after`. Where
+`lost_until` names a position it goes on from there, and says so.
+"""
+
+from core.database.client import Database
+from features.changes import queries
+from features.changes.schemas import STREAM, Action, Audience, Change, ChangeFilter, Event
+from features.changes.service import POLL_S
+from features.changes.sql import sequence
 from features.changes.streams.reader import Admitted, Stream, Streams
 
-__all__ = ["STREAM", "Admitted", "Change", "Stream", "Streams"]
+__all__ = [
+    "POLL_S",
+    "STREAM",
+    "Action",
+    "Admitted",
+    "Audience",
+    "Change",
+    "ChangeFilter",
+    "Event",
+    "Stream",
+    "Streams",
+    "events_after",
+    "lost_until",
+    "present",
+]
+
+
+async def present(db: Database) -> int:
+    """Position before all that is committed from now on, and after all that was before."""
+    await sequence(db)
+    return max(await queries.newest_position(db), await queries.kept_from(db))
+
+
+async def events_after(db: Database, position: int, *, take: int) -> list[Event]:
+    """The next events after the position, of all that are committed by now."""
+    await sequence(db)
+    return await queries.events_after(db, position, ChangeFilter(), Audience(), take=take)
+
+
+async def lost_until(db: Database, position: int) -> int | None:
+    """The position before which events after this one may have been deleted; None: none were."""
+    kept_from = await queries.kept_from(db)
+    return kept_from if position < min(kept_from, await queries.newest_position(db)) else None

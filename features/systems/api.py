@@ -1,4 +1,5 @@
-"""Systems for other slices: existence, names, statistics, search, and bulk takeover.
+"""Systems for other slices: existence, names, statistics, search, bulk takeover, and requests to addresses
+that users name, with the checks that those of health checks have (`Fetcher`).
 
 An answer that shows the name of a system, or that something belongs to one, carries `SYSTEM_TAGS` in its
 cache policy; one that shows or counts systems carries `LIST_TAGS`. Whoever writes the table in bulk
@@ -13,6 +14,8 @@ from core.database.bulk import hold_rows
 from core.database.client import Database
 from features.systems import service
 from features.systems.cache import LIST_TAGS, SYSTEM_TAGS
+from features.systems.outbound.fetch import Answer, Fetcher, FetchError
+from features.systems.outbound.targets import Permission, checked_entries
 from features.systems.outbound.url import fault_of_url
 from features.systems.queries import registry
 from features.systems.schemas import (
@@ -44,6 +47,10 @@ __all__ = [
     "TAKEOVER",
     "URL_LENGTH",
     "WORD_LENGTH",
+    "Answer",
+    "FetchError",
+    "Fetcher",
+    "Permission",
     "Status",
     "StatusCounts",
     "StoredSystem",
@@ -52,6 +59,7 @@ __all__ = [
     "SystemType",
     "SystemsStats",
     "TypeCounts",
+    "checked_entries",
     "created_by_day",
     "exists",
     "fault_of_url",

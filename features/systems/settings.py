@@ -1,23 +1,12 @@
 """Settings of systems."""
 
-from pydantic import field_validator
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from core.settings import SliceSettings, Words
-from features.systems.outbound.targets import Target
+from features.systems.outbound.targets import checked_entries
 
 
 class SystemSettings(SliceSettings):
-    healthcheck_allow: Words = ()
-
-    @field_validator("healthcheck_allow")
-    @classmethod
-    def _targets(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for entry in value:
-            try:
-                Target.parse(entry)
-            except ValueError:
-                raise ValueError(
-                    "must list hosts (intranet.example or 10.0.0.7, also with a port: intranet.example:8080) "
-                    f"or networks such as 10.0.0.0/8; {entry[:80]!r} is none"
-                ) from None
-        return value
+    healthcheck_allow: Annotated[Words, AfterValidator(checked_entries)] = ()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 IDEA = {"title": "t", "description": "d", "category": "api", "priority": "low"}
 ITEM = {"title": "t", "description": "d", "category": "dashboard", "priority": "low"}
 OPEN = ("/health", "/health/live", "/health/ready", "/docs", "/docs/start.js", "/openapi.json")
-ADMIN = ("audit", "exports", "imports", "jobs", "keys")
+ADMIN = ("audit", "exports", "imports", "jobs", "keys", "webhooks")
 
 
 async def operations(client: httpx.AsyncClient) -> list[tuple[str, str]]:

@@ -43,7 +43,15 @@ async def test_every_post_marks_its_key_in_the_transaction_of_its_change(
         "INSERT INTO jobs (id, kind, arguments, actor, lease_expires_at) VALUES "
         "(gen_random_uuid(), 'test.nothing', '{}', 'somebody', now() + interval '1 hour') RETURNING id::text"
     )
+    hook = {"url": "https://a.example"}
+    webhook = (await client.post("/api/v1/webhooks", json=hook)).json()["data"]["id"]
+    await connection.execute(
+        "INSERT INTO webhook_deliveries (id, webhook_id, position, entity, entity_id, type, body, state) "
+        "VALUES ('msg_1', $1, 1, 'item', 'a', 'item.created', '{}', 'dead')",
+        webhook,
+    )
     requests: dict[str, dict[str, Any]] = {
+        f"/api/v1/webhooks/{webhook}/deliveries/msg_1/redeliver": {},
         ITEMS: {"json": ITEM},
         "/api/v1/systems": {"json": {**SYSTEM, "name": "another"}},
         "/api/v1/systems/health-check-all": {},
@@ -67,7 +75,10 @@ async def test_every_post_marks_its_key_in_the_transaction_of_its_change(
         assert row is not None
         assert (row["committed"], row["status"]) == (True, response.status_code), path
     known = {
-        "/".join("{id}" if part in {system["id"], job, undone} else part for part in path.split("/"))
+        "/".join(
+            "{id}" if part in {system["id"], job, undone, webhook, "msg_1"} else part
+            for part in path.split("/")
+        )
         for path in requests
     }
     document = (await client.get("/openapi.json")).json()["paths"]
@@ -76,7 +87,7 @@ async def test_every_post_marks_its_key_in_the_transaction_of_its_change(
         for path, methods in document.items()
         if "post" in methods
     }
-    assert known | {"/api/v1/keys"} <= found
+    assert known | {"/api/v1/keys", "/api/v1/webhooks"} <= found
 
 
 async def test_a_new_api_key_is_not_kept_in_the_answer(

@@ -1,4 +1,5 @@
-"""One GET with its redirects: every hop is checked anew, and all of it has one limit of time and of bytes.
+"""One GET with its redirects, or one POST: every hop is checked anew, and all of it has one limit of time and
+of bytes.
 
 FetchError         there is no answer; its text can be shown to the user
 ├── Unreachable    no connection, or a forbidden one; which of them is not told
@@ -9,6 +10,7 @@ FetchError         there is no answer; its text can be shown to the user
 import asyncio
 import ssl
 import time
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -55,10 +57,18 @@ class Broken(FetchError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Last answer, after the redirects. `seconds` is the time of all hops."""
+    """Last answer, after the redirects. `seconds` is the time of all hops, `retry_after` the header."""
 
     status: int
     seconds: float
+    retry_after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Hop:
+    status: int
+    location: str | None
+    retry_after: str | None
 
 
 @lru_cache(maxsize=1)
@@ -70,7 +80,7 @@ def _trusted() -> ssl.SSLContext:
 
 
 class Fetcher:
-    """A client for single GETs, without proxy, cookies or passwords; it reads nothing of the environment."""
+    """A client for single requests, without proxy, cookies or passwords, and without the environment."""
 
     def __init__(
         self,
@@ -87,26 +97,41 @@ class Fetcher:
 
     async def get(self, address: str) -> Answer:
         """Fetch the URL. Raises FetchError. At most 64 KB are read; a longer answer counts as complete."""
+        return await self._in_time(self._follow(address))
+
+    async def post(self, address: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Send the body, once: a redirect is an answer like others. Reads, and raises, as `get` does."""
+        sent = [(name.encode(), value.encode()) for name, value in headers.items()]
+        sent.append((b"Content-Length", b"%d" % len(body)))
+        return await self._in_time(self._request("POST", _fetchable(address), Budget(MAX_BYTES), sent, body))
+
+    async def _in_time(self, work: Awaitable[_Hop]) -> Answer:
         started = time.perf_counter()
         try:
             async with asyncio.timeout(self._timeout_s):
-                status = await self._follow(address)
+                last = await work
         except TimeoutError:
             raise TimedOut(self._timeout_s) from None
-        return Answer(status, time.perf_counter() - started)
+        return Answer(last.status, time.perf_counter() - started, last.retry_after)
 
-    async def _follow(self, address: str) -> int:
+    async def _follow(self, address: str) -> _Hop:
         budget = Budget(MAX_BYTES)
         url = _fetchable(address)
         for _ in range(MAX_REDIRECTS + 1):
-            status, location = await self._request(url, budget)
-            if location is None:
-                return status
-            url = _fetchable(location, url)
+            hop = await self._request("GET", url, budget)
+            if hop.status not in _REDIRECTS or hop.location is None:
+                return hop
+            url = _fetchable(hop.location, url)
         raise Broken(f"Redirects more than {MAX_REDIRECTS} times")
 
-    async def _request(self, url: httpx.URL, budget: Budget) -> tuple[int, str | None]:
-        """The status, and where it redirects to."""
+    async def _request(
+        self,
+        method: str,
+        url: httpx.URL,
+        budget: Budget,
+        headers: Sequence[tuple[bytes, bytes]] = (),
+        body: bytes | None = None,
+    ) -> _Hop:
         guarded = GuardedNetwork(
             self._permission,
             budget,
@@ -119,19 +144,19 @@ class Fetcher:
             async with (
                 httpcore.AsyncConnectionPool(ssl_context=tls, network_backend=guarded) as pool,
                 pool.stream(
-                    "GET",
+                    method,
                     httpcore.URL(
                         scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
                     ),
-                    headers=[(b"Host", url.netloc), *_HEADERS],
+                    headers=[(b"Host", url.netloc), *_HEADERS, *headers],
+                    content=body,
                     extensions={"timeout": timeouts},
                 ) as response,
             ):
-                location = _header(response, b"location")
-                if response.status in _REDIRECTS and location is not None:
-                    return response.status, location
-                await _read(response)
-                return response.status, None
+                hop = _Hop(response.status, _header(response, b"location"), _header(response, b"retry-after"))
+                if hop.status not in _REDIRECTS or hop.location is None:
+                    await _read(response)
+                return hop
         except NotReachable:
             raise Unreachable from None
         except ReadLimit:

@@ -1,7 +1,8 @@
 """The allow-list of addresses that a foreign URL may lead to.
 
 Everything is refused that is not plainly part of the public internet, also when it is wrapped into an IPv6
-address that some router would unwrap. `HEALTHCHECK_ALLOW` lists what is allowed all the same.
+address that some router would unwrap. `HEALTHCHECK_ALLOW` and `WEBHOOK_ALLOW` list what is allowed all the
+same.
 """
 
 import re
@@ -105,6 +106,19 @@ class Permission:
     def covers(self, host: str, port: int, address: Address) -> bool:
         """True if the host of a URL may be reached at this address, which its name resolved to."""
         return is_public(address) or any(target.covers(host, port, address) for target in self.listed)
+
+
+def checked_entries(entries: tuple[str, ...]) -> tuple[str, ...]:
+    """Entries of an allow-list, as they are. Raises ValueError with words for the one who set them."""
+    for entry in entries:
+        try:
+            Target.parse(entry)
+        except ValueError:
+            raise ValueError(
+                "must list hosts (intranet.example or 10.0.0.7, also with a port: intranet.example:8080) "
+                f"or networks such as 10.0.0.0/8; {entry[:80]!r} is none"
+            ) from None
+    return entries
 
 
 def parse_address(text: str) -> Address:

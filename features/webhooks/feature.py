@@ -1,0 +1,19 @@
+"""Manifest of the slice."""
+
+from core.feature import Feature
+from features.webhooks.cache import CACHE_TAGS, renewed
+from features.webhooks.jobs import DELIVER, PRUNE, supervise
+from features.webhooks.router import router
+from features.webhooks.schemas import State
+
+feature = Feature(
+    name="webhooks",
+    description="URLs that are told of changes, signed",
+    router=router,
+    jobs=(DELIVER, PRUNE),
+    cache_tags=CACHE_TAGS,
+    renews={"Webhook": renewed},
+    admin=True,
+    on_start=supervise,
+    enumerations={"DeliveryState": State},
+)

@@ -1,0 +1,197 @@
+"""Queries of webhooks by the typed client. Functions take `db` first and open no transaction."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final, cast
+
+from prisma.models import Webhook as WebhookRow
+from prisma.models import WebhookDelivery as DeliveryRow
+from prisma.types import (
+    WebhookCreateInput,
+    WebhookDeliveryCreateWithoutRelationsInput,
+    WebhookDeliveryWhereInput,
+    WebhookOrderByInput,
+    WebhookUpdateInput,
+)
+
+from core.database.client import Database
+from core.http.answers.conditional import Precondition, Seen, WriteRow, as_seen
+from core.http.answers.pagination import Position, beyond
+from core.http.answers.projection import Projected, projected
+from core.http.answers.rows import Row, row_of
+from core.http.request.timestamps import now
+from features.webhooks.errors import WebhookChanged, WebhookNotFound
+from features.webhooks.schemas import Delivery, DeliveryQuery, NewDelivery, State, Webhook, WebhookSecret
+
+SCOPE: Final = ("webhooks",)
+NEWEST_FIRST: Final[list[WebhookOrderByInput]] = [{"created_at": "desc"}, {"id": "asc"}]
+
+
+async def list_webhooks(db: Database, *, after: Position | None, offset: int, size: int) -> Projected:
+    """Webhooks, newest first, ties by id."""
+    return await projected(
+        db,
+        Webhook,
+        lambda take: db.webhook.find_many(
+            where={} if after is None else {"AND": beyond(after)},
+            order=NEWEST_FIRST,
+            skip=offset or None,
+            take=take,
+        ),
+        size=size,
+        scope=SCOPE,
+    )
+
+
+async def count_webhooks(db: Database) -> int:
+    return await db.webhook.count()
+
+
+async def find_webhook(db: Database, webhook_id: str) -> Row | None:
+    row = await db.webhook.find_unique(where={"id": webhook_id})
+    return None if row is None else _shown(row)
+
+
+async def create_webhook(db: Database, values: dict[str, Any]) -> Row:
+    """The webhook with its secret."""
+    return _with_secret(await db.webhook.create(data=cast(WebhookCreateInput, values)))
+
+
+async def update_webhook(db: Database, webhook_id: str, values: dict[str, Any], seen: Precondition) -> Row:
+    """Raises WebhookNotFound; WebhookChanged if it is not as its writer has seen it."""
+    data = cast(WebhookUpdateInput, {**values, "notice": None, "updated_at": now()})
+    return await _change(db, webhook_id, seen, lambda where: db.webhook.update(where=where, data=data))
+
+
+async def replace_secret(db: Database, webhook_id: str, secret: str) -> Row:
+    """Replace the secret and return the webhook with it; the one before is kept beside it. Raises
+    WebhookNotFound, and WebhookChanged if somebody else does so at the same time.
+    """
+    if (row := await db.webhook.find_unique(where={"id": webhook_id})) is None:
+        raise WebhookNotFound(webhook_id)
+    changed = await db.webhook.update(
+        where={"id": webhook_id, "row_version": row.row_version},
+        data={"secret": secret, "previous_secret": row.secret, "rotated_at": now()},
+    )
+    if changed is None:
+        raise WebhookChanged(webhook_id)
+    return _with_secret(changed)
+
+
+async def forget_secrets(db: Database, replaced_before: datetime) -> None:
+    await db.webhook.update_many(
+        where={"rotated_at": {"lt": replaced_before}, "NOT": [{"previous_secret": None}]},
+        data={"previous_secret": None},
+    )
+
+
+async def delete_webhook(db: Database, webhook_id: str, seen: Precondition) -> Row:
+    """Delete a webhook with its deliveries and return it. Raises as `update_webhook` does."""
+    return await _change(db, webhook_id, seen, lambda where: db.webhook.delete(where=where))
+
+
+async def turn_off(db: Database, ids: Collection[str], notice: str) -> None:
+    await db.webhook.update_many(
+        where={"id": {"in": list(ids)}, "active": True}, data={"active": False, "notice": notice}
+    )
+
+
+async def note(db: Database, ids: Collection[str], notice: str) -> None:
+    await db.webhook.update_many(where={"id": {"in": list(ids)}}, data={"notice": notice})
+
+
+async def first_position(db: Database) -> int | None:
+    """The earliest position of an active webhook; None if none is active."""
+    row = await db.webhook.find_first(where={"active": True}, order={"position": "asc"})
+    return None if row is None else row.position
+
+
+async def create_deliveries(db: Database, made: Sequence[NewDelivery]) -> None:
+    await db.webhookdelivery.create_many(
+        data=[
+            cast(WebhookDeliveryCreateWithoutRelationsInput, {name: getattr(each, name) for name in _COLUMNS})
+            for each in made
+        ]
+    )
+
+
+async def find_deliveries(
+    db: Database, webhook_id: str, query: DeliveryQuery, *, before: int | None, take: int
+) -> list[Delivery]:
+    """Deliveries of a webhook, those of the newest changes first."""
+    where = _where(webhook_id, query)
+    if before is not None:
+        where["position"] = {"lt": before}
+    rows = await db.webhookdelivery.find_many(
+        where=where, order={"position": "desc"}, skip=query.offset or None, take=take
+    )
+    return [_delivery(row) for row in rows]
+
+
+async def count_deliveries(db: Database, webhook_id: str, query: DeliveryQuery) -> int:
+    return await db.webhookdelivery.count(where=_where(webhook_id, query))
+
+
+async def find_delivery(db: Database, webhook_id: str, delivery_id: str) -> Delivery | None:
+    row = await db.webhookdelivery.find_first(where={"id": delivery_id, "webhook_id": webhook_id})
+    return None if row is None else _delivery(row)
+
+
+async def redeliver(db: Database, webhook_id: str, delivery_id: str) -> None:
+    """Make a delivery due now, unless it waits for an earlier one of its row."""
+    await db.webhookdelivery.update_many(
+        where={
+            "id": delivery_id,
+            "webhook_id": webhook_id,
+            "OR": [{"state": {"not": "waiting"}}, {"NOT": [{"next_attempt_at": None}]}],
+        },
+        data={"state": "waiting", "next_attempt_at": now(), "first_attempt_at": None, "ended_at": None},
+    )
+
+
+async def delete_ended(db: Database, before: datetime, *, limit: int) -> int:
+    """Delete so many deliveries that ended before; returns how many."""
+    rows = await db.webhookdelivery.find_many(where={"ended_at": {"lt": before}}, take=limit)
+    return await db.webhookdelivery.delete_many(where={"id": {"in": [row.id for row in rows]}})
+
+
+async def waiting(db: Database) -> tuple[int, datetime | None]:
+    """Number of deliveries that wait, and the moment since which the oldest does."""
+    count = await db.webhookdelivery.count(where={"state": "waiting"})
+    oldest = await db.webhookdelivery.find_first(where={"state": "waiting"}, order={"created_at": "asc"})
+    return count, None if oldest is None else oldest.created_at
+
+
+_COLUMNS: Final = ("id", "webhook_id", "position", "type", "entity", "entity_id", "body")
+
+
+def _where(webhook_id: str, query: DeliveryQuery) -> WebhookDeliveryWhereInput:
+    where: WebhookDeliveryWhereInput = {"webhook_id": webhook_id}
+    if query.state is not None:
+        where["state"] = query.state
+    return where
+
+
+def _delivery(row: DeliveryRow) -> Delivery:
+    values = {name: getattr(row, name) for name in Delivery.model_fields}
+    return Delivery.model_construct(
+        **{**values, "position": str(row.position), "state": cast(State, row.state)}
+    )
+
+
+async def _change(db: Database, webhook_id: str, seen: Precondition, write: WriteRow[WebhookRow]) -> Row:
+    async def find() -> Seen | None:
+        row = await find_webhook(db, webhook_id)
+        return None if row is None else Seen(row.etag, {"row_version": row.version})
+
+    return _shown(await as_seen(seen, webhook_id, find, write, WebhookNotFound, WebhookChanged))
+
+
+def _shown(row: WebhookRow) -> Row:
+    return row_of(Webhook, row, row.row_version)
+
+
+def _with_secret(row: WebhookRow) -> Row:
+    """With the tag of the webhook as it is read later, without the secret."""
+    return replace(row_of(WebhookSecret, row, row.row_version), tag=_shown(row).etag)

@@ -1,0 +1,138 @@
+"""Service of webhooks: pages, what a write changes, and secrets, which only the answer of a write holds."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Final
+from uuid import uuid4
+
+import structlog
+
+from core.database.client import Database
+from core.database.transaction import retried, unit_of_work
+from core.deps import ActorName, Writing
+from core.http.answers.envelope import ListEnvelope, listed
+from core.http.answers.long_lists import Listing
+from core.http.answers.pagination import check_start, decode_place, decode_position, encode_place
+from core.http.answers.projection import Projected
+from core.http.answers.rows import Row
+from core.http.request.timestamps import now
+from features.changes import api as changes
+from features.webhooks import queries
+from features.webhooks.delivery.signature import checked_secret, new_secret
+from features.webhooks.errors import DeliveryNotFound, WebhookNotFound
+from features.webhooks.schemas import (
+    CreateWebhook,
+    Delivery,
+    DeliveryQuery,
+    UpdateWebhook,
+    WebhookQuery,
+)
+
+BATCH: Final = 5_000
+"""Deliveries that are deleted in one statement."""
+BOTH_SIGN: Final = timedelta(hours=24)
+"""How long a secret that was replaced still signs."""
+
+_DELIVERIES: Final = "deliveries"
+
+log = structlog.get_logger(__name__)
+
+
+async def _page(db: Database, query: WebhookQuery, cursor: str | None, offset: int, size: int) -> Projected:
+    after = None if cursor is None else decode_position(cursor, queries.SCOPE)
+    return await queries.list_webhooks(db, after=after, offset=offset, size=size)
+
+
+async def _total(db: Database, query: WebhookQuery) -> int:
+    return await queries.count_webhooks(db)
+
+
+LIST: Final = Listing(_page, _total)
+"""Newest first."""
+
+
+async def get_webhook(db: Database, webhook_id: str) -> Row:
+    found = await queries.find_webhook(db, webhook_id)
+    if found is None:
+        raise WebhookNotFound(webhook_id)
+    return found
+
+
+async def create_webhook(writer: Writing, values: CreateWebhook) -> tuple[str, Row]:
+    """Create a webhook, which is told of what is committed from then on. Returns its id, and it with its
+    secret. Raises SecretRefused.
+    """
+    webhook_id = str(uuid4())
+    stored = {
+        **values.model_dump(),
+        "id": webhook_id,
+        "secret": new_secret() if values.secret is None else checked_secret(values.secret),
+        "position": await changes.present(writer.db),
+        "created_by": writer.actor.name,
+        "created_at": now(),
+    }
+    return webhook_id, await writer.write(lambda tx: queries.create_webhook(tx, stored))
+
+
+async def update_webhook(writer: Writing, webhook_id: str, values: UpdateWebhook) -> Row:
+    """Update the given fields. One that is turned on again goes on where it stopped. Raises WebhookNotFound;
+    WebhookChanged unless it is as the writer's precondition says.
+    """
+    given = values.model_dump(exclude_unset=True)
+    return await writer.write(lambda tx: queries.update_webhook(tx, webhook_id, given, writer.precondition))
+
+
+async def delete_webhook(writer: Writing, webhook_id: str) -> Row:
+    """Delete a webhook, with what waits for it, and return it. Raises as `update_webhook` does."""
+    return await writer.write(lambda tx: queries.delete_webhook(tx, webhook_id, writer.precondition))
+
+
+async def rotate_secret(writer: Writing, webhook_id: str) -> Row:
+    """Replace the secret by a new one, beside which the old one signs for BOTH_SIGN. Returns the webhook with
+    it. Raises WebhookNotFound and WebhookChanged.
+    """
+    secret = new_secret()
+    return await unit_of_work(
+        writer.db.acting_as(writer.actor), lambda tx: queries.replace_secret(tx, webhook_id, secret)
+    )
+
+
+async def list_deliveries(db: Database, webhook_id: str, query: DeliveryQuery) -> ListEnvelope[Delivery]:
+    """Page of deliveries, those of the newest changes first. Raises WebhookNotFound."""
+    check_start(query.cursor, query.offset)
+    await get_webhook(db, webhook_id)
+    scope = (_DELIVERIES, webhook_id)
+    before = None if query.cursor is None else decode_place(scope, query.cursor, _position_of)[0]
+    # One more than asked for tells whether there is a next page.
+    found = await queries.find_deliveries(db, webhook_id, query, before=before, take=query.limit + 1)
+    shown = found[: query.limit]
+    cursor = encode_place(scope, shown[-1].position) if len(found) > len(shown) else None
+    is_all = not query.offset and before is None and cursor is None
+    total = len(shown) if is_all else await queries.count_deliveries(db, webhook_id, query)
+    return listed(shown, total=total, next_cursor=cursor)
+
+
+async def redeliver(db: Database, actor: ActorName, webhook_id: str, delivery_id: str) -> Delivery:
+    """Make a delivery due once more, under the same id. Raises DeliveryNotFound."""
+    await retried(db, lambda tx: queries.redeliver(tx, webhook_id, delivery_id))
+    found = await queries.find_delivery(db, webhook_id, delivery_id)
+    if found is None:
+        raise DeliveryNotFound(delivery_id)
+    log.info("webhooks.redelivered", webhook_id=webhook_id, delivery_id=delivery_id, actor=actor.name)
+    return found
+
+
+async def prune(db: Database, days: int) -> AsyncIterator[int]:
+    """Delete deliveries that ended earlier, a batch at a time, whose sizes it gives; and secrets that sign no
+    more.
+    """
+    await queries.forget_secrets(db, now() - BOTH_SIGN)
+    before = now() - timedelta(days=days)
+    while days and (batch := await retried(db, lambda tx: queries.delete_ended(tx, before, limit=BATCH))):
+        yield batch
+
+
+def _position_of(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise ValueError
+    return int(text)
