@@ -1,5 +1,5 @@
 """Systems for other slices: existence, names, statistics, search, bulk takeover, and requests to addresses
-that users name, with the checks that those of health checks have (`Fetcher`).
+that users name, with the checks that those of health checks have (`webhook_fetcher`).
 
 An answer that shows the name of a system, or that something belongs to one, carries `SYSTEM_TAGS` in its
 cache policy; one that shows or counts systems carries `LIST_TAGS`. Whoever writes the table in bulk
@@ -12,10 +12,11 @@ from datetime import datetime
 from core.database import series
 from core.database.bulk import hold_rows
 from core.database.client import Database
+from core.settings import Settings
 from features.systems import service
 from features.systems.cache import LIST_TAGS, SYSTEM_TAGS
-from features.systems.outbound.fetch import Answer, Fetcher, FetchError
-from features.systems.outbound.targets import Permission, checked_entries
+from features.systems.outbound.fetch import Fetcher, FetchError
+from features.systems.outbound.targets import Permission
 from features.systems.outbound.url import fault_of_url
 from features.systems.queries import registry
 from features.systems.schemas import (
@@ -34,6 +35,7 @@ from features.systems.schemas import (
     TypeCounts,
 )
 from features.systems.service import ENTITY, LIST
+from features.systems.settings import SystemSettings
 from features.systems.sql.bulk import TAKEOVER, load_systems
 
 __all__ = [
@@ -47,10 +49,8 @@ __all__ = [
     "TAKEOVER",
     "URL_LENGTH",
     "WORD_LENGTH",
-    "Answer",
     "FetchError",
     "Fetcher",
-    "Permission",
     "Status",
     "StatusCounts",
     "StoredSystem",
@@ -59,7 +59,6 @@ __all__ = [
     "SystemType",
     "SystemsStats",
     "TypeCounts",
-    "checked_entries",
     "created_by_day",
     "exists",
     "fault_of_url",
@@ -69,7 +68,13 @@ __all__ = [
     "names_taken",
     "search",
     "statistics",
+    "webhook_fetcher",
 ]
+
+
+def webhook_fetcher(settings: Settings, *, timeout_s: float) -> Fetcher:
+    """Client for requests to webhooks: of public addresses, and those of WEBHOOK_ALLOW."""
+    return Fetcher(Permission.parse(settings.of(SystemSettings).webhook_allow), timeout_s=timeout_s)
 
 
 async def exists(db: Database, system_id: str) -> bool:

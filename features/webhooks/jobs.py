@@ -14,8 +14,9 @@ from core.errors import Unavailable
 from core.jobs import JobConflict, JobContext, JobKind, JsonObject, Requester
 from core.jobs.pause import pause
 from core.platform import Platform
-from features.webhooks import queries, service
+from features.webhooks import service
 from features.webhooks.delivery.sender import Sender
+from features.webhooks.queries import registry
 from features.webhooks.settings import WebhookSettings
 
 LOOK_S: Final = 10.0
@@ -56,7 +57,7 @@ class Supervisor:
         while not self._platform.draining.is_set():
             self._wanted.clear()
             try:
-                if await queries.first_position(db) is not None:
+                if await registry.positions(db):
                     job = await jobs.enqueue(db, DELIVER.kind, {}, Requester("webhooks"))
                     await jobs.run(job.id)
             except JobConflict:

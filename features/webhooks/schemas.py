@@ -1,6 +1,6 @@
 """Requests and responses of webhooks, and the frozen values that pass between the slice's modules."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -179,8 +179,8 @@ class Due:
     body: str
     attempts: int
     url: str
-    secret: str
-    previous_secret: str | None
+    secret: str = field(repr=False)
+    previous_secret: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from core.http.answers.projection import Projected
 from core.http.answers.rows import Row
 from core.http.request.timestamps import now
 from features.changes import api as changes
-from features.webhooks import queries
 from features.webhooks.delivery.signature import checked_secret, new_secret
 from features.webhooks.errors import DeliveryNotFound, WebhookNotFound
+from features.webhooks.queries import deliveries, registry
 from features.webhooks.schemas import (
     CreateWebhook,
     Delivery,
@@ -39,12 +39,12 @@ log = structlog.get_logger(__name__)
 
 
 async def _page(db: Database, query: WebhookQuery, cursor: str | None, offset: int, size: int) -> Projected:
-    after = None if cursor is None else decode_position(cursor, queries.SCOPE)
-    return await queries.list_webhooks(db, after=after, offset=offset, size=size)
+    after = None if cursor is None else decode_position(cursor, registry.SCOPE)
+    return await registry.list_webhooks(db, after=after, offset=offset, size=size)
 
 
 async def _total(db: Database, query: WebhookQuery) -> int:
-    return await queries.count_webhooks(db)
+    return await registry.count_webhooks(db)
 
 
 LIST: Final = Listing(_page, _total)
@@ -52,7 +52,7 @@ LIST: Final = Listing(_page, _total)
 
 
 async def get_webhook(db: Database, webhook_id: str) -> Row:
-    found = await queries.find_webhook(db, webhook_id)
+    found = await registry.find_webhook(db, webhook_id)
     if found is None:
         raise WebhookNotFound(webhook_id)
     return found
@@ -71,7 +71,7 @@ async def create_webhook(writer: Writing, values: CreateWebhook) -> tuple[str, R
         "created_by": writer.actor.name,
         "created_at": now(),
     }
-    return webhook_id, await writer.write(lambda tx: queries.create_webhook(tx, stored))
+    return webhook_id, await writer.write(lambda tx: registry.create_webhook(tx, stored))
 
 
 async def update_webhook(writer: Writing, webhook_id: str, values: UpdateWebhook) -> Row:
@@ -79,12 +79,12 @@ async def update_webhook(writer: Writing, webhook_id: str, values: UpdateWebhook
     WebhookChanged unless it is as the writer's precondition says.
     """
     given = values.model_dump(exclude_unset=True)
-    return await writer.write(lambda tx: queries.update_webhook(tx, webhook_id, given, writer.precondition))
+    return await writer.write(lambda tx: registry.update_webhook(tx, webhook_id, given, writer.precondition))
 
 
 async def delete_webhook(writer: Writing, webhook_id: str) -> Row:
     """Delete a webhook, with what waits for it, and return it. Raises as `update_webhook` does."""
-    return await writer.write(lambda tx: queries.delete_webhook(tx, webhook_id, writer.precondition))
+    return await writer.write(lambda tx: registry.delete_webhook(tx, webhook_id, writer.precondition))
 
 
 async def rotate_secret(writer: Writing, webhook_id: str) -> Row:
@@ -93,7 +93,7 @@ async def rotate_secret(writer: Writing, webhook_id: str) -> Row:
     """
     secret = new_secret()
     return await unit_of_work(
-        writer.db.acting_as(writer.actor), lambda tx: queries.replace_secret(tx, webhook_id, secret)
+        writer.db.acting_as(writer.actor), lambda tx: registry.replace_secret(tx, webhook_id, secret)
     )
 
 
@@ -104,18 +104,18 @@ async def list_deliveries(db: Database, webhook_id: str, query: DeliveryQuery) -
     scope = (_DELIVERIES, webhook_id)
     before = None if query.cursor is None else decode_place(scope, query.cursor, _position_of)[0]
     # One more than asked for tells whether there is a next page.
-    found = await queries.find_deliveries(db, webhook_id, query, before=before, take=query.limit + 1)
+    found = await deliveries.find_deliveries(db, webhook_id, query, before=before, take=query.limit + 1)
     shown = found[: query.limit]
     cursor = encode_place(scope, shown[-1].position) if len(found) > len(shown) else None
     is_all = not query.offset and before is None and cursor is None
-    total = len(shown) if is_all else await queries.count_deliveries(db, webhook_id, query)
+    total = len(shown) if is_all else await deliveries.count_deliveries(db, webhook_id, query)
     return listed(shown, total=total, next_cursor=cursor)
 
 
 async def redeliver(db: Database, actor: ActorName, webhook_id: str, delivery_id: str) -> Delivery:
     """Make a delivery due once more, under the same id. Raises DeliveryNotFound."""
-    await retried(db, lambda tx: queries.redeliver(tx, webhook_id, delivery_id))
-    found = await queries.find_delivery(db, webhook_id, delivery_id)
+    await retried(db, lambda tx: deliveries.redeliver(tx, webhook_id, delivery_id))
+    found = await deliveries.find_delivery(db, webhook_id, delivery_id)
     if found is None:
         raise DeliveryNotFound(delivery_id)
     log.info("webhooks.redelivered", webhook_id=webhook_id, delivery_id=delivery_id, actor=actor.name)
@@ -126,9 +126,9 @@ async def prune(db: Database, days: int) -> AsyncIterator[int]:
     """Delete deliveries that ended earlier, a batch at a time, whose sizes it gives; and secrets that sign no
     more.
     """
-    await queries.forget_secrets(db, now() - BOTH_SIGN)
+    await registry.forget_secrets(db, now() - BOTH_SIGN)
     before = now() - timedelta(days=days)
-    while days and (batch := await retried(db, lambda tx: queries.delete_ended(tx, before, limit=BATCH))):
+    while days and (batch := await retried(db, lambda tx: deliveries.delete_ended(tx, before, limit=BATCH))):
         yield batch
 
 

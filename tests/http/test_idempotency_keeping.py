@@ -43,7 +43,7 @@ async def test_every_post_marks_its_key_in_the_transaction_of_its_change(
         "INSERT INTO jobs (id, kind, arguments, actor, lease_expires_at) VALUES "
         "(gen_random_uuid(), 'test.nothing', '{}', 'somebody', now() + interval '1 hour') RETURNING id::text"
     )
-    hook = {"url": "https://a.example"}
+    hook = {"url": "https://a.example", "active": False}
     webhook = (await client.post("/api/v1/webhooks", json=hook)).json()["data"]["id"]
     await connection.execute(
         "INSERT INTO webhook_deliveries (id, webhook_id, position, entity, entity_id, type, body, state) "

@@ -108,19 +108,6 @@ class Permission:
         return is_public(address) or any(target.covers(host, port, address) for target in self.listed)
 
 
-def checked_entries(entries: tuple[str, ...]) -> tuple[str, ...]:
-    """Entries of an allow-list, as they are. Raises ValueError with words for the one who set them."""
-    for entry in entries:
-        try:
-            Target.parse(entry)
-        except ValueError:
-            raise ValueError(
-                "must list hosts (intranet.example or 10.0.0.7, also with a port: intranet.example:8080) "
-                f"or networks such as 10.0.0.0/8; {entry[:80]!r} is none"
-            ) from None
-    return entries
-
-
 def parse_address(text: str) -> Address:
     """Address as a resolver gives it, without the zone of a link-local address. Raises ValueError."""
     return ip_address(text.partition("%")[0])

@@ -7,7 +7,8 @@ from uuid import uuid4
 from core.database.client import Database
 from core.http.request.timestamps import to_iso
 from features.changes.api import Audience, ChangeFilter, Event
-from features.webhooks import queries, sql
+from features.webhooks import sql
+from features.webhooks.queries import deliveries, registry
 from features.webhooks.schemas import Moved, NewDelivery, Payload
 
 
@@ -21,7 +22,7 @@ async def materialise(
     late = [] if lost_until is None else [each for each in moved if each.was < lost_until]
     if lost_until is not None and late:
         since, until = (_moment(position) for position in (min(each.was for each in late), lost_until))
-        await queries.note(
+        await registry.note(
             tx,
             [each.id for each in late],
             f"Changes between {since} and {until} may have been forgotten (CHANGES_RETENTION_DAYS) before "
@@ -34,7 +35,7 @@ async def materialise(
         if event.position > webhook.was and event.seen_by(Audience(), _filter(webhook))
     ]
     if made:
-        await queries.create_deliveries(tx, made)
+        await deliveries.create_deliveries(tx, made)
         await sql.release(tx, [each.id for each in made])
     return len(made)
 

@@ -13,21 +13,22 @@ from core.errors import Unavailable
 from core.http.request.timestamps import now, to_iso
 from core.jobs import JobCancelled, JobContext, JobInterrupted, JsonObject
 from features.changes import api as changes
-from features.systems.api import Fetcher, FetchError, Permission
-from features.webhooks import queries, sql
+from features.systems.api import FetchError, webhook_fetcher
+from features.webhooks import sql
 from features.webhooks.delivery import metrics
 from features.webhooks.delivery.materialise import materialise
 from features.webhooks.delivery.pace import AT_ONCE, Pace, delay_s
 from features.webhooks.delivery.signature import signed_headers
+from features.webhooks.queries import deliveries, registry
 from features.webhooks.schemas import Due, Outcome, State
 from features.webhooks.settings import WebhookSettings
 
 TIMEOUT_S: Final = 15.0
 """Limit of one request, as the specification recommends."""
-BATCH: Final = 500
-"""Changes whose deliveries are made in one transaction."""
+BATCH: Final = 1000
+"""Upper bound of the deliveries that are made in one transaction: it has to be short."""
 LOOK_S: Final = 0.5
-"""Interval of looks for what has become due, where nothing else tells."""
+"""Interval of looks for what has become due, or was turned on, where nothing else tells."""
 COUNT_S: Final = 10.0
 RETRY_S: Final = 1.0
 STOP_S: Final = 5.0
@@ -44,15 +45,16 @@ class Sender:
     """Sender of one run. What is in memory here is only pace; another process begins without it."""
 
     def __init__(self, context: JobContext) -> None:
-        settings = context.settings.of(WebhookSettings)
         self._context = context
         self._db = context.db.acting_as(context.job.asked_by)
-        self._fetcher = Fetcher(Permission.parse(settings.webhook_allow), timeout_s=TIMEOUT_S)
-        self._retry_s = settings.webhook_retry_hours * 3600
+        self._fetcher = webhook_fetcher(context.settings, timeout_s=TIMEOUT_S)
+        self._retry_s = context.settings.of(WebhookSettings).webhook_retry_hours * 3600
         self._sending: dict[asyncio.Task[Outcome], Due] = {}
         self._paces: defaultdict[str, Pace] = defaultdict(Pace)
         self._delivered = context.job.done
-        self._read_at = self._look_at = self._count_at = 0.0
+        self._positions: list[int] = []
+        """Those of active webhooks, the earliest first, as they were at `_asked_at`."""
+        self._asked_at = self._read_at = self._look_at = self._count_at = 0.0
 
     async def run(self) -> JsonObject:
         """Send until no webhook is active. A database that is away is waited for while the lease lasts."""
@@ -95,12 +97,15 @@ class Sender:
 
     async def _read_log(self) -> bool:
         """Make deliveries of the next changes; False when no webhook is active."""
-        start = await queries.first_position(self._db)
+        if time.monotonic() >= self._asked_at + LOOK_S:
+            self._asked_at = time.monotonic()
+            self._positions = await registry.positions(self._db)
         self._read_at = time.monotonic() + changes.POLL_S
-        if start is None:
+        if not self._positions:
             return False
+        start, take = self._positions[0], max(BATCH // len(self._positions), 1)
         old = time.time_ns() // 1000 - _IDLE_US
-        events = await changes.events_after(self._db, start, take=BATCH)
+        events = await changes.events_after(self._db, start, take=take)
         end = events[-1].position if events else old
         if end <= start:
             return True
@@ -112,7 +117,8 @@ class Sender:
 
         if await unit_of_work(self._db, work):
             self._look_at = 0.0
-        if len(events) == BATCH:
+        self._positions = sorted(max(position, end) for position in self._positions)
+        if len(events) == take:
             self._read_at = 0.0
         return True
 
@@ -158,7 +164,7 @@ class Sender:
             await sql.release(tx, [each for each, state in states.items() if state != "waiting"])
             if gone:
                 notice = f"Turned off at {to_iso(now())}: the receiver answered 410 Gone, so it wants no more"
-                await queries.turn_off(tx, gone, notice)
+                await registry.turn_off(tx, gone, notice)
             return states
 
         states = await unit_of_work(self._db, work)
@@ -184,7 +190,7 @@ class Sender:
             )
 
     async def _count(self) -> None:
-        count, since = await queries.waiting(self._db)
+        count, since = await deliveries.waiting(self._db)
         metrics.WAITING.set(count)
         metrics.OLDEST.set(0 if since is None else max((now() - since).total_seconds(), 0))
         self._count_at = time.monotonic() + COUNT_S

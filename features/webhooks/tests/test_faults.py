@@ -132,6 +132,7 @@ async def test_the_job_comes_back_after_it_was_cancelled(
         assert (await client.post(f"/api/v1/jobs/{job['id']}/cancel")).status_code == 200
         item_id = await create_item(client)
         await wait_for(lambda: receiver.told == [(item_id, "created")], 30)
+        await wait_for(lambda: deliveries(client, webhook["id"], state="delivered"))
         assert (await client.delete(f"{WEBHOOKS}/{webhook['id']}")).status_code == 200
 
         async def ended() -> bool:
@@ -141,6 +142,7 @@ async def test_the_job_comes_back_after_it_was_cancelled(
         await wait_for(ended)
         figures = (await client.get("/metrics")).text
     assert 'handover_webhook_attempts_total{outcome="delivered"} 1.0' in figures
+    assert "handover_webhook_deliveries_waiting 0.0" in figures
 
 
 async def test_what_is_sent_at_once_ends_in_the_order_of_each_row(

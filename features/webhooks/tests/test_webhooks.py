@@ -148,7 +148,7 @@ async def test_for_a_day_after_the_change_both_secrets_verify(
 
 
 async def run_pruning(db: Database, settings: Settings) -> object:
-    jobs = Jobs(db, Cache.from_settings(settings), settings, [PRUNE])
+    jobs = Jobs(db, Cache(settings), settings, [PRUNE])
     ended = await jobs.run((await jobs.enqueue(db, PRUNE.kind, {}, Requester("clock"))).id)
     await jobs.stop()
     return ended.result

@@ -63,6 +63,8 @@ CREATE INDEX "webhook_deliveries_rows_idx" ON "webhook_deliveries"("webhook_id",
     WHERE "state" = 'waiting';
 CREATE INDEX "webhook_deliveries_due_idx" ON "webhook_deliveries"("webhook_id", "next_attempt_at", "position")
     WHERE "state" = 'waiting' AND "next_attempt_at" IS NOT NULL;
+-- And how many wait, since when.
+CREATE INDEX "webhook_deliveries_oldest_idx" ON "webhook_deliveries"("created_at") WHERE "state" = 'waiting';
 
 -- Not the secrets: that they were replaced is told by the moment.
 SELECT "handover_audit"('webhooks', 'webhook',

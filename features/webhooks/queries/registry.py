@@ -1,19 +1,13 @@
-"""Queries of webhooks by the typed client. Functions take `db` first and open no transaction."""
+"""Queries of webhooks."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, cast
 
+from prisma.bases import BaseWebhook
 from prisma.models import Webhook as WebhookRow
-from prisma.models import WebhookDelivery as DeliveryRow
-from prisma.types import (
-    WebhookCreateInput,
-    WebhookDeliveryCreateWithoutRelationsInput,
-    WebhookDeliveryWhereInput,
-    WebhookOrderByInput,
-    WebhookUpdateInput,
-)
+from prisma.types import WebhookCreateInput, WebhookOrderByInput, WebhookUpdateInput
 
 from core.database.client import Database
 from core.http.answers.conditional import Precondition, Seen, WriteRow, as_seen
@@ -22,10 +16,16 @@ from core.http.answers.projection import Projected, projected
 from core.http.answers.rows import Row, row_of
 from core.http.request.timestamps import now
 from features.webhooks.errors import WebhookChanged, WebhookNotFound
-from features.webhooks.schemas import Delivery, DeliveryQuery, NewDelivery, State, Webhook, WebhookSecret
+from features.webhooks.schemas import Webhook, WebhookSecret
 
 SCOPE: Final = ("webhooks",)
 NEWEST_FIRST: Final[list[WebhookOrderByInput]] = [{"created_at": "desc"}, {"id": "asc"}]
+
+
+class WebhookPosition(BaseWebhook):
+    """Position of a webhook, without its secrets."""
+
+    position: int
 
 
 async def list_webhooks(db: Database, *, after: Position | None, offset: int, size: int) -> Projected:
@@ -101,83 +101,10 @@ async def note(db: Database, ids: Collection[str], notice: str) -> None:
     await db.webhook.update_many(where={"id": {"in": list(ids)}}, data={"notice": notice})
 
 
-async def first_position(db: Database) -> int | None:
-    """The earliest position of an active webhook; None if none is active."""
-    row = await db.webhook.find_first(where={"active": True}, order={"position": "asc"})
-    return None if row is None else row.position
-
-
-async def create_deliveries(db: Database, made: Sequence[NewDelivery]) -> None:
-    await db.webhookdelivery.create_many(
-        data=[
-            cast(WebhookDeliveryCreateWithoutRelationsInput, {name: getattr(each, name) for name in _COLUMNS})
-            for each in made
-        ]
-    )
-
-
-async def find_deliveries(
-    db: Database, webhook_id: str, query: DeliveryQuery, *, before: int | None, take: int
-) -> list[Delivery]:
-    """Deliveries of a webhook, those of the newest changes first."""
-    where = _where(webhook_id, query)
-    if before is not None:
-        where["position"] = {"lt": before}
-    rows = await db.webhookdelivery.find_many(
-        where=where, order={"position": "desc"}, skip=query.offset or None, take=take
-    )
-    return [_delivery(row) for row in rows]
-
-
-async def count_deliveries(db: Database, webhook_id: str, query: DeliveryQuery) -> int:
-    return await db.webhookdelivery.count(where=_where(webhook_id, query))
-
-
-async def find_delivery(db: Database, webhook_id: str, delivery_id: str) -> Delivery | None:
-    row = await db.webhookdelivery.find_first(where={"id": delivery_id, "webhook_id": webhook_id})
-    return None if row is None else _delivery(row)
-
-
-async def redeliver(db: Database, webhook_id: str, delivery_id: str) -> None:
-    """Make a delivery due now, unless it waits for an earlier one of its row."""
-    await db.webhookdelivery.update_many(
-        where={
-            "id": delivery_id,
-            "webhook_id": webhook_id,
-            "OR": [{"state": {"not": "waiting"}}, {"NOT": [{"next_attempt_at": None}]}],
-        },
-        data={"state": "waiting", "next_attempt_at": now(), "first_attempt_at": None, "ended_at": None},
-    )
-
-
-async def delete_ended(db: Database, before: datetime, *, limit: int) -> int:
-    """Delete so many deliveries that ended before; returns how many."""
-    rows = await db.webhookdelivery.find_many(where={"ended_at": {"lt": before}}, take=limit)
-    return await db.webhookdelivery.delete_many(where={"id": {"in": [row.id for row in rows]}})
-
-
-async def waiting(db: Database) -> tuple[int, datetime | None]:
-    """Number of deliveries that wait, and the moment since which the oldest does."""
-    count = await db.webhookdelivery.count(where={"state": "waiting"})
-    oldest = await db.webhookdelivery.find_first(where={"state": "waiting"}, order={"created_at": "asc"})
-    return count, None if oldest is None else oldest.created_at
-
-
-_COLUMNS: Final = ("id", "webhook_id", "position", "type", "entity", "entity_id", "body")
-
-
-def _where(webhook_id: str, query: DeliveryQuery) -> WebhookDeliveryWhereInput:
-    where: WebhookDeliveryWhereInput = {"webhook_id": webhook_id}
-    if query.state is not None:
-        where["state"] = query.state
-    return where
-
-
-def _delivery(row: DeliveryRow) -> Delivery:
-    values = {name: getattr(row, name) for name in Delivery.model_fields}
-    return Delivery.model_construct(
-        **{**values, "position": str(row.position), "state": cast(State, row.state)}
-    )
+async def positions(db: Database) -> list[int]:
+    """Positions of active webhooks, the earliest first."""
+    rows = await WebhookPosition.prisma(db).find_many(where={"active": True}, order={"position": "asc"})
+    return [row.position for row in rows]
 
 
 async def _change(db: Database, webhook_id: str, seen: Precondition, write: WriteRow[WebhookRow]) -> Row:

@@ -1,0 +1,1 @@
+"""Queries by the typed client: `registry` of webhooks, `deliveries` of theirs. Functions take `db` first."""
