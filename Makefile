@@ -63,12 +63,13 @@ check: setup ## format, lint, types, imports, architecture, schema drift: exactl
 	if [ -n "$$failed" ]; then printf "make check: failed are$$failed\n" >&2; exit 1; fi
 
 client: setup $(CLIENT_STAMP) ## write the typed client for TypeScript to CLIENT (build/client), a package for others
-	@rm -rf $(CLIENT) && mkdir -p $(CLIENT) && cp $(CLIENT_TOOLS)/typescript/package.json $(CLIENT_TOOLS)/typescript/tsconfig.json $(CLIENT)
+	@rm -rf $(CLIENT) && mkdir -p $(CLIENT) && cp $(addprefix $(CLIENT_TOOLS)/typescript/,README.md package.json tsconfig.json) $(CLIENT)
 	@$(BIN)/handover openapi >$(CLIENT)/openapi.json
 	@$(NPM); cd $(CLIENT) && npm version --allow-same-version "$$($(CURDIR)/$(BIN)/handover --version | cut -d ' ' -f 2)" >/dev/null
 	@home=$(NODE_HOME); client=$$(cd $(CLIENT) && pwd); cd $(CLIENT_TOOLS) && \
 		CLIENT="$$client" "$$home/bin/node" node_modules/@hey-api/openapi-ts/bin/run.js && \
 		"$$home/bin/node" node_modules/typescript/bin/tsc --project "$$client"
+	@echo "The package is in $(CLIENT): npm install ./$(CLIENT); its README.md shows how it is used"
 
 client-tools: $(CLIENT_STAMP) $(VENV)/clients/.installed
 

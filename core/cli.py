@@ -169,8 +169,10 @@ def status() -> None:
     for label in ("applied", "missing", "edited", "failed", "unknown"):
         for name in getattr(found, label):
             typer.echo(f"{label:8} {name}")
-    if found.missing:
-        typer.echo("`handover db deploy` applies the missing ones.")
+    if found.missing or found.failed:
+        typer.echo("`handover db deploy` applies what is missing or has failed.")
+    if found.unknown:
+        typer.echo("The unknown ones are of a newer version, on whose schema this one runs.")
     if not found.up_to_date:
         raise typer.Exit(1)
     typer.echo("The database is up to date.")

@@ -83,7 +83,9 @@ async def command_context(features: Features) -> AsyncIterator[CommandContext]:
         await db.connect()
         stack.push_async_callback(db.disconnect)
         if not await schema.is_current(db):
-            await schema.deploy(running.migration_url)
+            # A database of others is brought up to date by whom it is asked of: `serve` and `db deploy`.
+            embedded = settings.database_url is None
+            await (schema.deploy if embedded else schema.check)(running.migration_url)
         known = await importing
 
         from core.cache import Cache

@@ -206,7 +206,11 @@ async def test_the_schema_is_deployed_and_compared(handover: Handover, services:
         before = await handover("db", "status", environment=own)
         assert before.code == 1
         assert "missing" in before.out
-        assert before.out.splitlines()[-1] == "`handover db deploy` applies the missing ones."
+        assert before.out.splitlines()[-1] == "`handover db deploy` applies what is missing or has failed."
+        refused = await handover("jobs", "list", environment=own)
+        assert (refused.code, refused.err.count("\n")) == (1, 1)
+        assert refused.err.endswith("`handover db deploy` applies them.\n")
+        assert services.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", url=url) == "0"
         deployed = await handover("db", "deploy", environment=own)
         assert deployed.code == 0, deployed.err
         assert deployed.out.startswith("applied ")
@@ -214,6 +218,9 @@ async def test_the_schema_is_deployed_and_compared(handover: Handover, services:
         after = await handover("db", "status", environment=own)
         assert after.code == 0
         assert "missing" not in after.out
+        services.execute("UPDATE _prisma_migrations SET migration_name = 'z' || migration_name", url=url)
+        newer = await handover("db", "status", environment=own)
+        assert (newer.code, newer.out.count("unknown  z")) == (1, deployed.out.count("applied"))
 
 
 @pytest.mark.slow

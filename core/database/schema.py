@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
+import structlog
 from prisma.errors import PrismaError
 
 from core.database.process import ENGINE_FOLDER, NODE
 
 if TYPE_CHECKING:
     from core.database.client import Database
+
+log = structlog.get_logger(__name__)
 
 MIGRATIONS: Final = ENGINE_FOLDER.parent / "migrations"
 TIMEOUT_S: Final = 300
@@ -64,8 +67,25 @@ def _checksums() -> dict[str, str]:
 
 
 async def deploy(url: str) -> tuple[str, ...]:
-    """Apply the migrations that the database lacks, and return their names. Concurrent calls wait."""
-    return tuple((await _run("deploy", url))["applied"])
+    """Apply the migrations that the database lacks, and return their names; what else differs is logged.
+    Concurrent calls wait. Raises SchemaError; of a migration that failed nothing is applied.
+    """
+    found = await _run("deploy", url)
+    if found["unknown"]:
+        log.warning("schema.newer_than_this_version", migrations=", ".join(found["unknown"]))
+    if found["edited"]:
+        log.warning("schema.migrations_edited_since_applied", migrations=", ".join(found["edited"]))
+    return tuple(found["applied"])
+
+
+async def check(url: str) -> None:
+    """Raises SchemaError unless the database has all of these migrations. It may have others."""
+    found = await status(url)
+    if lacking := (*found.missing, *found.failed):
+        raise SchemaError(
+            f"The database lacks {len(lacking)} of this version's migrations, from {lacking[0]} on; "
+            "`handover db deploy` applies them."
+        )
 
 
 async def status(url: str) -> SchemaStatus:
@@ -137,6 +157,8 @@ def _sentence(reason: str, state: str) -> str:
     """`state` is PostgreSQL's code of the error. Drivers name the address, never the password."""
     if state.startswith(("08", "53", "57P")):
         return f"The database cannot be reached ({reason}); start it or correct DATABASE_URL."
-    if reason.endswith("."):
-        return reason
-    return f"The database refused: {reason}; correct DATABASE_URL or see `handover db status`."
+    if reason.startswith("Migration "):
+        return f"{reason.rstrip('.')}. Nothing of it is applied: mend the cause, then `handover db deploy`."
+    if "permission denied" in reason:
+        return f"The database refused: {reason}; its tables must belong to the role that DATABASE_URL names."
+    return reason if reason.endswith(".") else f"The database refused: {reason}; correct DATABASE_URL."

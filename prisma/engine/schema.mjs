@@ -3,7 +3,7 @@
  * missing, and writes the difference between migrations and schema.
  *
  * One JSON object on standard input, {command, url, ...}; one on standard output, {ok} or {error}.
- *   deploy        apply what is missing                      -> {applied: [name]}
+ *   deploy        apply what is missing or has failed        -> {applied, edited, unknown}, lists of names
  *   status        compare the history with the database      -> {applied, missing, edited, failed, unknown}
  *   diff          SQL from the migrations to the schema      -> {sql}; empty when both agree
  */
@@ -28,24 +28,24 @@ const DEPLOY_LOCK = 4_711_290_517n;
 const SCRIPT_LOCK = 4_711_290_518n;
 /** For one transaction: roles may have limits that a migration exceeds, and time zones that it must not see. */
 const UNLIMITED = `SELECT ${["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"].map((name) => `set_config('${name}', '0', true)`).join(", ")}, set_config('TimeZone', 'UTC', true)`;
-const INTERRUPTED = "finished_at IS NULL AND rolled_back_at IS NULL AND logs IS NULL";
+const UNFINISHED = "finished_at IS NULL AND rolled_back_at IS NULL";
 
 /** Runs in the migration's own transaction, so a migration that is applied is also marked as finished. */
 const MARK = `
 DO $mark$ BEGIN
   IF to_regclass('_prisma_migrations') IS NOT NULL THEN
-    UPDATE _prisma_migrations SET finished_at = now() WHERE ${INTERRUPTED};
+    UPDATE _prisma_migrations SET finished_at = now() WHERE ${UNFINISHED};
   END IF;
 END $mark$`;
 
-/** What is still open afterwards was never applied: its process was killed, and it may run again. */
+/** What is still open afterwards was never applied, for each runs in a transaction: it failed, or its process was killed. */
 const REOPEN = `
 BEGIN;
 ${UNLIMITED};
 SELECT pg_advisory_xact_lock(${SCRIPT_LOCK});
 DO $reopen$ BEGIN
   IF to_regclass('_prisma_migrations') IS NOT NULL THEN
-    UPDATE _prisma_migrations SET rolled_back_at = now() WHERE ${INTERRUPTED};
+    UPDATE _prisma_migrations SET rolled_back_at = now() WHERE ${UNFINISHED};
   END IF;
 END $reopen$;
 COMMIT`;
@@ -147,13 +147,11 @@ async function migrationList(folder) {
 async function alone(config, work) {
   const client = new pg.Client(config);
   try {
-    await client.connect();
+    await client.connect().catch((error) => { throw withState(error); });
     await client.query(`BEGIN; ${UNLIMITED}; SELECT pg_advisory_xact_lock(${DEPLOY_LOCK})`);
     const result = await work();
     await client.query("COMMIT");
     return result;
-  } catch (error) {
-    throw withState(error);
   } finally {
     await client.end();
   }
@@ -179,27 +177,30 @@ async function run({ command, url, schema, migrations }) {
   });
 }
 
+async function compare(engine, list) {
+  const found = await engine.diagnoseMigrationHistory({ migrationsList: list, optInToShadowDatabase: false, filters: NO_FILTERS });
+  const missing = found.history?.unappliedMigrationNames ?? [];
+  const names = list.migrationDirectories.map(({ path }) => path);
+  return {
+    applied: names.filter((name) => !missing.includes(name)),
+    missing,
+    edited: found.editedMigrationNames,
+    failed: found.failedMigrationNames,
+    unknown: found.history?.unpersistedMigrationNames ?? [],
+  };
+}
+
 async function dispatch(command, config, schema, migrations) {
   const files = await schemaFiles(schema ?? fileURLToPath(new URL("../schema", import.meta.url)));
   const list = await migrationList(migrations ?? fileURLToPath(new URL("../migrations", import.meta.url)));
   const engine = await schemaEngine(config, files);
   switch (command) {
     case "deploy": {
-      const { appliedMigrationNames } = await engine.applyMigrations({ migrationsList: list, filters: NO_FILTERS });
-      return { applied: appliedMigrationNames };
+      const { appliedMigrationNames: applied } = await engine.applyMigrations({ migrationsList: list, filters: NO_FILTERS });
+      return { ...(await compare(engine, list)), applied };
     }
-    case "status": {
-      const found = await engine.diagnoseMigrationHistory({ migrationsList: list, optInToShadowDatabase: false, filters: NO_FILTERS });
-      const missing = found.history?.unappliedMigrationNames ?? [];
-      const names = list.migrationDirectories.map(({ path }) => path);
-      return {
-        applied: names.filter((name) => !missing.includes(name)),
-        missing,
-        edited: found.editedMigrationNames,
-        failed: found.failedMigrationNames,
-        unknown: found.history?.unpersistedMigrationNames ?? [],
-      };
-    }
+    case "status":
+      return compare(engine, list);
     case "diff": {
       const to = { tag: "schemaDatamodel", files };
       const result = await engine.diff({ from: { tag: "migrations", ...list }, to, script: true, exitCode: true, filters: NO_FILTERS });

@@ -3,6 +3,7 @@
 import asyncio
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -92,16 +93,20 @@ async def test_a_typescript_program_compiles_and_runs(live_server: StartServer, 
     (program / "node_modules").mkdir(parents=True)
     (program / "node_modules" / "handover-client").symlink_to(tmp_path / "client")
     shutil.copy(HERE / "typescript" / "program.ts", program)
+    [shown] = re.findall(r"```ts\n(.*?)```", (tmp_path / "client" / "README.md").read_text(), re.DOTALL)
+    (program / "shown.ts").write_text(shown)
     (program / "package.json").write_text('{"type": "module"}')
     # As strict as the package itself is compiled.
     (program / "tsconfig.json").write_text(
         '{"extends": "../client/tsconfig.json", "compilerOptions": {"rootDir": ".", "outDir": "."}, '
-        '"include": [], "files": ["program.ts"]}'
+        '"include": [], "files": ["program.ts", "shown.ts"]}'
     )
     await said(node(), HERE / "node_modules/typescript/bin/tsc", "--project", program)
     server = await live_server()
     refused = await said(node(), "--input-type=module", "--eval", RUN, server.base_url, folder=program)
     assert refused.strip().endswith("was changed meanwhile: read it again")
+    shown_running = await said(node(), "shown.js", folder=program, HANDOVER_URL=server.base_url)
+    assert shown_running.split() == ["412", "succeeded", "1"]
 
 
 async def test_a_python_program_is_typed_and_runs(

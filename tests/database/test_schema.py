@@ -1,9 +1,11 @@
 """Deploying, comparing and writing schema migrations with Prisma's schema engine."""
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
+import structlog
 
 from core.database import schema
 from core.database.schema import SchemaError
@@ -66,8 +68,37 @@ async def test_a_migration_that_fails_says_so_and_stops_the_next_deploy(
         with pytest.raises(SchemaError, match="nonsense"):
             await schema.deploy(url)
         assert (await schema.status(url)).failed == (broken.name,)
-        with pytest.raises(SchemaError, match="failed"):
+        with pytest.raises(SchemaError, match=r"^Migration \w+ failed: .*nonsense.*Nothing of it is applied"):
             await schema.deploy(url)
+        assert services.execute("SELECT to_regclass('fine') IS NULL", url=url) == "t"
+        (broken / "migration.sql").write_text("CREATE TABLE fine (id int);")
+        assert await schema.deploy(url) == (broken.name,)
+        assert (await schema.status(url)).up_to_date
+
+
+async def test_a_newer_schema_is_told_and_works(services: TestServices) -> None:
+    with services.fresh_database("newer") as url:
+        services.execute(
+            "INSERT INTO _prisma_migrations (id, checksum, migration_name, started_at, finished_at) "
+            "VALUES ('1', 'x', '20991231000000_later', now(), now())",
+            url=url,
+        )
+        with structlog.testing.capture_logs() as logs:
+            assert await schema.deploy(url) == ()
+        assert [(entry["event"], entry["migrations"]) for entry in logs] == [
+            ("schema.newer_than_this_version", "20991231000000_later")
+        ]
+        await schema.check(url)
+
+
+async def test_tables_of_another_role_are_told(services: TestServices) -> None:
+    with services.fresh_database("owned") as url:
+        services.execute("CREATE ROLE stranger LOGIN", url=url)
+        try:
+            with pytest.raises(SchemaError, match="must belong to the role"):
+                await schema.deploy(re.sub("//[^@/]+@", "//stranger@", url))
+        finally:
+            services.execute("DROP ROLE stranger", url=url)
 
 
 async def test_functions_with_semicolons_are_deployed_whole(
