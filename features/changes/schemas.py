@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from core.http.request.access import Principal
@@ -19,7 +19,12 @@ MAX_POSITION: Final = 2**53 - 1
 """Upper bound of positions: JavaScript has no larger whole numbers."""
 
 Action = Literal["created", "updated", "deleted", "imported", "checked"]
-Position = Annotated[int, Field(ge=0, le=MAX_POSITION)]
+Position = Annotated[
+    int,
+    Field(ge=0, le=MAX_POSITION),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9]{1,16}$", "examples": ["1795882115191871"]}),
+]
+"""As text in the document: clients give back what they were given."""
 
 _EXAMPLE: Final[dict[str, Any]] = {
     "position": "1795882115191871",

@@ -94,7 +94,8 @@ async def test_a_typescript_program_compiles_and_runs(live_server: StartServer, 
     (program / "node_modules" / "handover-client").symlink_to(tmp_path / "client")
     shutil.copy(HERE / "typescript" / "program.ts", program)
     [shown] = re.findall(r"```ts\n(.*?)```", (tmp_path / "client" / "README.md").read_text(), re.DOTALL)
-    (program / "shown.ts").write_text(shown)
+    server = await live_server()
+    (program / "shown.ts").write_text(shown.replace("http://127.0.0.1:8000", server.base_url))
     (program / "package.json").write_text('{"type": "module"}')
     # As strict as the package itself is compiled.
     (program / "tsconfig.json").write_text(
@@ -102,10 +103,9 @@ async def test_a_typescript_program_compiles_and_runs(live_server: StartServer, 
         '"include": [], "files": ["program.ts", "shown.ts"]}'
     )
     await said(node(), HERE / "node_modules/typescript/bin/tsc", "--project", program)
-    server = await live_server()
     refused = await said(node(), "--input-type=module", "--eval", RUN, server.base_url, folder=program)
     assert refused.strip().endswith("was changed meanwhile: read it again")
-    shown_running = await said(node(), "shown.js", folder=program, HANDOVER_URL=server.base_url)
+    shown_running = await said(node(), "shown.js", folder=program)
     assert shown_running.split() == ["412", "succeeded", "1"]
 
 
