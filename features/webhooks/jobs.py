@@ -13,6 +13,7 @@ import structlog
 from core.errors import Unavailable
 from core.jobs import JobConflict, JobContext, JobKind, JsonObject, Requester
 from core.jobs.pause import pause
+from core.jobs.pruning import pruning
 from core.platform import Platform
 from features.webhooks import service
 from features.webhooks.delivery.sender import Sender
@@ -28,17 +29,12 @@ async def deliver(context: JobContext) -> JsonObject:
     return await Sender(context).run()
 
 
-async def prune(context: JobContext) -> JsonObject:
-    deleted = 0
-    async for batch in service.prune(context.db, context.settings.of(WebhookSettings).webhook_retention_days):
-        deleted += batch
-        await context.progress(done=deleted)
-        await context.raise_if_stopping()
-    return {"deleted": deleted}
+async def _prune(context: JobContext) -> int:
+    return await service.prune(context.db, context.settings.of(WebhookSettings).webhook_retention_days)
 
 
 DELIVER: Final = JobKind("webhooks.deliver", deliver, exclusive=True)
-PRUNE: Final = JobKind("webhooks.prune", prune, exclusive=True, every=timedelta(hours=1))
+PRUNE: Final = pruning("webhooks.prune", timedelta(hours=1), _prune)
 
 
 class Supervisor:

@@ -1,6 +1,5 @@
 """Service of webhooks: pages, what a write changes, and secrets, which only the answer of a write holds."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Final
 from uuid import uuid4
@@ -122,14 +121,13 @@ async def redeliver(db: Database, actor: ActorName, webhook_id: str, delivery_id
     return found
 
 
-async def prune(db: Database, days: int) -> AsyncIterator[int]:
-    """Delete deliveries that ended earlier, a batch at a time, whose sizes it gives; and secrets that sign no
-    more.
+async def prune(db: Database, days: int) -> int:
+    """Delete some of the deliveries that ended earlier, unless `days` is 0, and secrets that sign no more;
+    returns how many deliveries.
     """
     await registry.forget_secrets(db, now() - BOTH_SIGN)
     before = now() - timedelta(days=days)
-    while days and (batch := await retried(db, lambda tx: deliveries.delete_ended(tx, before, limit=BATCH))):
-        yield batch
+    return await retried(db, lambda tx: deliveries.delete_ended(tx, before, limit=BATCH)) if days else 0
 
 
 def _position_of(text: str) -> int:

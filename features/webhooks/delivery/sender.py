@@ -180,14 +180,11 @@ class Sender:
     def _tell(self, outcome: Outcome, state: State | None) -> None:
         metrics.ATTEMPTS.labels("failed" if state == "waiting" else state or "forgotten").inc()
         if not outcome.delivered:
-            log.log(
-                30 if state == "dead" else 20,
-                "webhooks.dead" if state == "dead" else "webhooks.attempt_failed",
-                webhook_id=outcome.webhook_id,
-                delivery_id=outcome.id,
-                status=outcome.status,
-                error=outcome.error,
-            )
+            told = log.bind(webhook_id=outcome.webhook_id, delivery_id=outcome.id, status=outcome.status)
+            if state == "dead":
+                told.warning("webhooks.dead", error=outcome.error)
+            else:
+                told.info("webhooks.attempt_failed", error=outcome.error)
 
     async def _count(self) -> None:
         count, since = await deliveries.waiting(self._db)

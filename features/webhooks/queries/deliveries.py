@@ -46,14 +46,20 @@ async def find_delivery(db: Database, webhook_id: str, delivery_id: str) -> Deli
 
 
 async def redeliver(db: Database, webhook_id: str, delivery_id: str) -> None:
-    """Make a delivery due now, unless it waits for an earlier one of its row."""
+    """Make a delivery due now, as if it were new, unless it waits for an earlier one of its row."""
     await db.webhookdelivery.update_many(
         where={
             "id": delivery_id,
             "webhook_id": webhook_id,
             "OR": [{"state": {"not": "waiting"}}, {"NOT": [{"next_attempt_at": None}]}],
         },
-        data={"state": "waiting", "next_attempt_at": now(), "first_attempt_at": None, "ended_at": None},
+        data={
+            "state": "waiting",
+            "attempts": 0,
+            "next_attempt_at": now(),
+            "first_attempt_at": None,
+            "ended_at": None,
+        },
     )
 
 
