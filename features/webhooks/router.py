@@ -96,6 +96,8 @@ async def create_webhook(writer: Writer, supervisor: Supervised, values: CreateW
     responses=error_responses(WebhookNotFound, Unavailable),
 )
 async def get_webhook(request: Request, db: Db, cache: Cache, webhook_id: WebhookId) -> Response:
+    """Without its secret. The `ETag` is what `If-Match` of an update or a deletion takes."""
+
     async def load() -> Entry:
         return (await service.get_webhook(db, webhook_id)).entry()
 

@@ -108,7 +108,7 @@ class WebhookQuery(Input):
 
 
 class Delivery(BaseModel):
-    """Delivery of one change. `attempts` are those that have ended, since it was asked for by hand if it was."""
+    """Delivery of one change. `attempts` are those that have ended, since it was last asked for by hand."""
 
     model_config = _CAMEL
 

@@ -56,6 +56,7 @@ MADE: Final[dict[str, dict[str, Any]]] = {
     "/api/items": {"title": "t", "description": "d", "category": "dashboard", "priority": "low"},
     "/api/v1/systems": {"name": "n", "description": "d", "status": "planned"},
     "/api/v1/ideas": {"title": "t", "description": "d", "category": "api", "priority": "low"},
+    "/api/v1/webhooks": {"url": "https://a.example"},
 }
 UPLOADS: Final = "/api/v1/files"
 

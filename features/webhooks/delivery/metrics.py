@@ -6,8 +6,8 @@ from core.observability.metrics import Counter, Gauge, Histogram
 
 ATTEMPTS: Final = Counter(
     "handover_webhook_attempts_total",
-    "Requests to receivers that have ended: delivered; failed; dead, when no other one follows; forgotten, when "
-    "the webhook was deleted meanwhile",
+    "Requests to receivers that have ended: delivered; failed; dead, when no other one follows; forgotten, "
+    "when the webhook was deleted meanwhile",
     ["outcome"],
 )
 SECONDS: Final = Histogram(
