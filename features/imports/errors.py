@@ -1,7 +1,7 @@
 """Errors of imports, each with its permanent code. Messages name a file without its folder."""
 
 from core.database.errors import WriteConflict
-from core.errors import Conflict, Invalid, NotFound, TooLarge, Unavailable
+from core.errors import Conflict, FieldError, Invalid, NotFound, TooLarge, Unavailable
 
 
 class SourceMalformed(Invalid):
@@ -27,6 +27,15 @@ class SchemaUnknown(Invalid):
     """The tables are of no schema that the old registry had, or of several."""
 
     code = "imports.schema_unknown"
+
+
+class ColumnsUnusable(Invalid):
+    """The columns of a CSV file do not give what a row needs."""
+
+    code = "imports.columns_unusable"
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem, details=[FieldError("map", problem)])
 
 
 class SourceChanged(Conflict):

@@ -1,10 +1,10 @@
 """Manifest of the slice."""
 
 from core.feature import Feature
-from features.imports.jobs import LOWDB
+from features.imports.jobs import CSV, LOWDB
 from features.imports.registry.jobs import REGISTRY
 from features.imports.router import router
-from features.imports.schemas import ImportSource, OnConflict
+from features.imports.schemas import ImportSource, Into, OnConflict
 from features.imports.undo import contents
 from features.imports.undo.run import UNDO
 
@@ -12,8 +12,8 @@ feature = Feature(
     name="imports",
     description="Legacy data comes in",
     router=router,
-    jobs=(LOWDB, *REGISTRY, UNDO),
+    jobs=(LOWDB, CSV, *REGISTRY, UNDO),
     needs_objects=contents.needed,
     admin=True,
-    enumerations={"ImportSource": ImportSource, "OnConflict": OnConflict},
+    enumerations={"ImportSource": ImportSource, "OnConflict": OnConflict, "ImportList": Into},
 )

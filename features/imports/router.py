@@ -30,8 +30,18 @@ _FORM: Final = {
                 "type": "object",
                 "required": ["file", "source"],
                 "properties": {
-                    "file": {"type": "string", "format": "binary", "description": "The LowDB file"},
-                    "source": {"type": "string", "enum": ["lowdb"]},
+                    "file": {"type": "string", "format": "binary", "description": "A LowDB or CSV file"},
+                    "source": {"type": "string", "enum": ["lowdb", "csv"]},
+                    "into": {
+                        "type": "string",
+                        "enum": ["items", "ideas", "systems"],
+                        "description": "The list that a CSV file goes into",
+                    },
+                    "map": {
+                        "type": "string",
+                        "description": "Columns of a CSV file by field, `title=Name,priority=Rank`; without "
+                        "it those that are called as a field",
+                    },
                     "on_conflict": {
                         "type": "string",
                         "enum": ["skip", "overwrite", "fail"],
@@ -78,7 +88,7 @@ async def list_imports(
 @router.post(
     "",
     status_code=202,
-    summary="Import a legacy file",
+    summary="Import a file",
     responses=error_responses(JobConflict, UploadInvalid, UploadTooLarge, NotAForm, Unavailable),
     openapi_extra={"requestBody": _FORM},
 )

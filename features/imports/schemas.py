@@ -1,12 +1,23 @@
 """Options, arguments, checkpoints and results of imports, whatever their source."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    RootModel,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from core.http.request.fields import is_none
 from core.http.request.input import DIGITS_ALONE, Input
@@ -33,13 +44,21 @@ def remembered(entity: str) -> str:
     return "remembered" if entity == ENTITY else f"remembered {entity}"
 
 
+_NEXT_FIELD: Final = re.compile(r",(?=\s*\w+\s*=)")
+"""Comma before a field: names of columns may have others."""
+
 SAMPLES: Final = 20
 """Upper bound of the rejects, conflicts and vanished records that are named."""
 
-SOURCES: Final[dict[str, str]] = {"lowdb": KIND, "questdb": "import.questdb", "postgres": "import.postgres"}
+ImportSource = Literal["lowdb", "csv", "questdb", "postgres"]
+SOURCES: Final[Mapping[ImportSource, str]] = {source: f"import.{source}" for source in get_args(ImportSource)}
 """Kinds of all jobs that may reject records, by the source's name."""
 
-ImportSource = Literal["lowdb", "questdb", "postgres"]
+FAMILIES: Final = ((SOURCES["lowdb"],), (SOURCES["csv"],), (SOURCES["questdb"], SOURCES["postgres"]))
+"""Kinds of jobs whose sources are compared with each other's."""
+
+Into = Literal["items", "ideas", "systems"]
+"""Lists that CSV files go into."""
 Store = Literal["questdb-1", "questdb-2", "postgres"]
 """Schemas of the old registry, oldest first."""
 Table = Literal[
@@ -86,11 +105,37 @@ class Choices(Input):
         return self.since_last or self.on_conflict == "overwrite"
 
 
-class Options(Choices):
-    source: Literal["lowdb"]
+def _parsed_map(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    pairs = [pair.partition("=") for pair in _NEXT_FIELD.split(value)]
+    fields = {field.strip(): column.strip() for field, _, column in pairs}
+    if len(fields) < len(pairs) or not all((*fields, *fields.values())):
+        raise PydanticCustomError("map", "must be like title=Name,priority=Rank, each field once")
+    return fields
 
 
-class OptionsForm(Options):
+class FileOptions(Choices):
+    """Options of a file. Those of CSV: the list that it goes `into`, and by field the column to take; without
+    `map` the columns that are called as a field.
+    """
+
+    source: Literal["lowdb", "csv"]
+    into: Into | None = Field(default=None, validate_default=True)
+    map: Annotated[dict[str, str], BeforeValidator(_parsed_map)] = Field(default_factory=dict)
+
+    @field_validator("into", "map")
+    @classmethod
+    def _of_csv(cls, value: str | dict[str, str] | None, given: ValidationInfo) -> object:
+        source = given.data.get("source")
+        if value and source == "lowdb":
+            raise ValueError("goes with source=csv only; leave it out")
+        if value is None and source == "csv":
+            raise ValueError(f"is required with source=csv: {', '.join(get_args(Into))}")
+        return value
+
+
+class FileForm(FileOptions):
     """Options of an upload. An unknown field is refused: a misspelt `dry_run` would import for real."""
 
     model_config = ConfigDict(extra="forbid")
@@ -108,18 +153,22 @@ class Arguments(Choices):
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
 
-    source: str
+    source: ImportSource
     filename: str
 
 
-class LowDbArguments(Arguments):
-    """`path` is the caller's own file; None means the upload in the job's folder.
+class FileArguments(Arguments):
+    """`path` is the caller's own file; None means the upload in the job's folder. `sha256` is that of the
+    upload; a file of the caller's is hashed when it is first read.
 
-    `sha256` is that of the upload; a file of the caller's is hashed when it is first read.
+    Of CSV: `map` has the column of each field, `unknown` are the other columns, which are left out.
     """
 
     path: str | None = None
     sha256: str | None = None
+    into: Into | None = None
+    map: dict[str, str] = Field(default_factory=dict)
+    unknown: list[str] = Field(default_factory=list)
 
 
 class RegistryArguments(Arguments):

@@ -1,9 +1,9 @@
-"""Service of imports: accepts uploads and files, streams rejects, and sweeps the import folder."""
+"""Service of imports: accepts uploads and files, lists imports, streams rejects."""
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import orjson
 import structlog
@@ -15,19 +15,25 @@ from core.http.answers.envelope import ListEnvelope, listed
 from core.http.answers.errors import VALIDATION_FAILED
 from core.http.request.multipart import FORM_OVERHEAD_BYTES
 from core.http.request.validation import field_errors
-from core.jobs import JobNotFound, Jobs, JobState, JobView
+from core.jobs import JobNotFound, Jobs, JobView
 from core.settings import Settings
 from features.imports import queries
+from features.imports.csv.columns import resolved
+from features.imports.csv.reader import CsvReader
 from features.imports.errors import ImportNotFound, SourceUnavailable, UploadInvalid, UploadTooLarge
+from features.imports.pipeline.source import opened
+from features.imports.pipeline.spool import sha256_of
 from features.imports.queries import journal
-from features.imports.schemas import KIND, SOURCES, Import, LowDbArguments, Options, OptionsForm, Reject
+from features.imports.schemas import KIND, SOURCES, FileArguments, FileForm, FileOptions, Import, Reject
 from features.imports.settings import ImportSettings
 from features.imports.storage.folders import Folders
 from features.imports.storage.upload import receive
+from features.imports.storage.work import sweep
 from features.jobs.api import list_page
 
 IMPORTS: Final = tuple(SOURCES.values())
-_UNFINISHED: Final[tuple[JobState, ...]] = ("queued", "running")
+
+Options = TypeVar("Options", bound=FileOptions)
 
 log = structlog.get_logger(__name__)
 
@@ -53,8 +59,9 @@ async def accept_upload(
     folders = Folders(settings.data_dir)
     async with folders.incoming() as folder:
         upload = await receive(headers.get("content-type", ""), body, folder, limit=limit)
-        options = _options(upload.fields)
-        arguments = LowDbArguments(**options.model_dump(), filename=upload.filename, sha256=upload.sha256)
+        options = valid(FileForm, {name: text for name, text in upload.fields.items() if text != ""})
+        arguments = FileArguments(**options.model_dump(), filename=upload.filename, sha256=upload.sha256)
+        arguments = await asyncio.to_thread(_with_columns, arguments, upload.path)
 
         async def work(tx: Database) -> JobView:
             nonlocal folder
@@ -69,26 +76,14 @@ async def accept_upload(
 
 
 async def accept_file(
-    db: Database, jobs: Jobs, settings: Settings, actor: Author, path: Path, options: Options
+    db: Database, jobs: Jobs, settings: Settings, actor: Author, path: Path, options: FileOptions
 ) -> JobView:
     """Enqueue the import of a file that stays where it is and is only read."""
     path = await asyncio.to_thread(_existing_file, path)
     await sweep(jobs, settings)
-    arguments = LowDbArguments(**options.model_dump(), filename=path.name, path=str(path))
+    arguments = FileArguments(**options.model_dump(), filename=path.name, path=str(path))
+    arguments = await asyncio.to_thread(_with_columns, arguments, path)
     return await _enqueue(db, jobs, arguments, actor)
-
-
-async def sweep(jobs: Jobs, settings: Settings) -> None:
-    """Remove folders of uploads that broke off and of jobs that have ended."""
-    folders = Folders(settings.data_dir)
-    candidates = await asyncio.to_thread(folders.candidates)
-    if not candidates:
-        return
-    live: set[str] = set()
-    for state in _UNFINISHED:
-        live |= {job.id for job in (await jobs.list(state=state)).jobs}
-    if removed := await asyncio.to_thread(folders.sweep, candidates, live):
-        log.info("import.folders_swept", removed=removed)
 
 
 async def list_imports(
@@ -144,9 +139,19 @@ def _line(reject: Reject) -> bytes:
     return b'%b,"record":%b}\n' % (rest[:-1], reject.record.encode())
 
 
-async def _enqueue(db: Database, jobs: Jobs, arguments: LowDbArguments, actor: Author) -> JobView:
+async def _enqueue(db: Database, jobs: Jobs, arguments: FileArguments, actor: Author) -> JobView:
     stored = arguments.model_dump(by_alias=True, exclude_none=True, mode="json")
-    return await jobs.enqueue(db, KIND, stored, actor)
+    return await jobs.enqueue(db, SOURCES[arguments.source], stored, actor)
+
+
+def _with_columns(arguments: FileArguments, path: Path) -> FileArguments:
+    """Arguments with what the header of a CSV file says. Raises ColumnsUnusable, SourceMalformed."""
+    if arguments.into is None:
+        return arguments
+    with opened(path) as file:
+        columns, unknown = resolved(arguments.into, arguments.map, CsvReader(file).columns)
+    sha256 = arguments.sha256 or sha256_of(path)
+    return arguments.model_copy(update={"map": columns, "unknown": unknown, "sha256": sha256})
 
 
 def _existing_file(path: Path) -> Path:
@@ -155,9 +160,10 @@ def _existing_file(path: Path) -> Path:
     return path.absolute()
 
 
-def _options(fields: Mapping[str, str]) -> Options:
+def valid(model: type[Options], given: Mapping[str, object]) -> Options:
+    """Raises UploadInvalid."""
     try:
-        return OptionsForm.model_validate({name: text for name, text in fields.items() if text != ""})
+        return model.model_validate(given)
     except ValidationError as error:
         details = field_errors(error.errors(include_url=False))
         raise UploadInvalid(VALIDATION_FAILED, details=details) from None

@@ -12,7 +12,7 @@ from core.database.client import Database
 from core.database.places import Ranked
 from features.items import queries
 from features.items.cache import ITEM_TAGS, LIST_TAGS
-from features.items.schemas import ID_LENGTH, Category, Item, ItemQuery, Priority, Status
+from features.items.schemas import ID_LENGTH, Category, CreateItem, Item, ItemQuery, Priority, Status
 from features.items.service import LIST
 from features.items.sql.bulk import TAKEOVER
 from features.items.sql.match import find_best
@@ -24,6 +24,7 @@ __all__ = [
     "LIST_TAGS",
     "TAKEOVER",
     "Category",
+    "CreateItem",
     "Item",
     "ItemQuery",
     "Priority",

@@ -23,7 +23,13 @@ MaxRejects = Annotated[
 ]
 
 
-def one_way(on_conflict: Conflict, *, since_last: bool) -> None:
-    """Raises BadParameter for --since-last with --on-conflict: it leaves conflicts alone."""
+def chosen(
+    dry_run: bool, since_last: bool, on_conflict: Conflict, max_rejects: int | None, **more: object
+) -> dict[str, object]:
+    """Options of an import. Raises BadParameter for --since-last with --on-conflict: it leaves conflicts
+    alone.
+    """
     if since_last and on_conflict != "skip":
         raise typer.BadParameter("cannot be chosen together with --since-last", param_hint="--on-conflict")
+    choices = {"dry_run": dry_run, "since_last": since_last, "on_conflict": on_conflict}
+    return {**choices, "max_rejects": max_rejects, **more}

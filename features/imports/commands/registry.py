@@ -8,37 +8,26 @@ import typer
 
 from core.choices import one_of
 from features.imports.commands.options import (
-    Conflict,
     DryRun,
     MaxRejects,
     OnConflict,
     SinceLast,
+    chosen,
     imports,
-    one_way,
     verification,
 )
 
 if TYPE_CHECKING:
-    from core.command import Features
+    from core.command import CommandContext, Features
     from core.jobs import JobView
     from features.imports.pipeline.comparison import Compared
-    from features.imports.schemas import RegistryOptions, Table
+    from features.imports.schemas import Table
 
 Store = Literal["questdb", "postgres"]
 FilesFolder = Annotated[
     Path | None,
     typer.Option("--files", help="The folder with the files' bytes. Without it files are rejected."),
 ]
-
-_TABLES = (
-    "documentation_systems",
-    "documentation_ideas",
-    "documentation_files",
-    "documentation_audit_log",
-)
-_FOUND = ("records", "superseded", "rejected")
-_DONE = (*_FOUND, "imported", "updated", "unchanged", "kept", "verified")
-_CHANGES = ("new", "changed", "unchanged", "conflicts", "vanished")
 
 
 @imports.command("questdb")
@@ -62,7 +51,7 @@ def questdb(
     With --since-last a row that has changed both in the source and here is a conflict: it is named and left
     alone. So are rows that have vanished from the source.
     """
-    _run(ctx.obj, source, "questdb", files, dry_run, on_conflict, max_rejects, since_last)
+    _run(ctx.obj, source, files, chosen(dry_run, since_last, on_conflict, max_rejects, source="questdb"))
 
 
 @imports.command("postgres")
@@ -80,7 +69,7 @@ def postgres(
     All tables are read in one snapshot. `?schema=NAME` names another schema. For the rest see
     `handover import questdb --help`.
     """
-    _run(ctx.obj, url, "postgres", files, dry_run, on_conflict, max_rejects, since_last)
+    _run(ctx.obj, url, files, chosen(dry_run, since_last, on_conflict, max_rejects, source="postgres"))
 
 
 @verification.command("registry")
@@ -126,38 +115,19 @@ async def _verify(source: str, files: Path | None, store: Store | None) -> "tupl
 def _run(
     features: "Features",
     source: str,
-    store: Store,
     files: Path | None,
-    dry_run: bool,
-    on_conflict: Conflict,
-    max_rejects: int | None,
-    since_last: bool,
+    choices: dict[str, object],
 ) -> None:
-    from features.imports.commands.shown import end_with
-    from features.imports.schemas import RegistryOptions
-
-    one_way(on_conflict, since_last=since_last)
-    options = RegistryOptions(
-        source=store,
-        files=files,
-        dry_run=dry_run,
-        on_conflict=on_conflict,
-        max_rejects=max_rejects,
-        since_last=since_last,
-    )
-    end_with(asyncio.run(_import(features, source, options)))
-
-
-async def _import(features: "Features", source: str, options: "RegistryOptions") -> "JobView":
     from core import console
-    from core.command import command_context
-    from features.imports.commands.shown import clear_the_way, show_summary
-    from features.imports.registry.accept import accept_registry
+    from features.imports.commands.running import end_with, run_import
 
-    async with command_context(features) as here:
-        await clear_the_way(here, features, f"import.{options.source}")
+    async def accept(here: "CommandContext") -> "JobView":
+        from features.imports.registry.accept import accept_registry
+        from features.imports.schemas import RegistryOptions
+
+        options = RegistryOptions.model_validate({"files": files, **choices})
         with console.out.status("capture") as status:
-            job = await accept_registry(
+            return await accept_registry(
                 here.db,
                 here.jobs,
                 here.settings,
@@ -166,42 +136,5 @@ async def _import(features: "Features", source: str, options: "RegistryOptions")
                 options,
                 lambda table, rows: status.update(f"capture   {table}: {rows:,} rows"),
             )
-        unknown = job.arguments.get("unknown")
-        for table, columns in unknown.items() if isinstance(unknown, dict) else ():
-            names = ", ".join(map(str, columns)) if isinstance(columns, list) else ""
-            console.say(f"{table} has unknown columns, kept in legacy: {names}")
-        job = await console.run_shown(here.jobs, job.id)
-        show_summary(job, here.database)
-        _show_tables(job)
-        return job
 
-
-def _show_tables(job: "JobView") -> None:
-    """Print the figures of each table, and by column how many rows were translated or adapted."""
-    from core.console import say, say_columns
-
-    tables = (job.result or {}).get("tables")
-    if not isinstance(tables, dict):
-        return
-    names: tuple[str, ...] = (*_FOUND, "existing") if job.arguments.get("dryRun") else _DONE
-    if job.arguments.get("sinceLast"):
-        names = (*_FOUND, *_CHANGES)
-    rows: list[tuple[str, ...]] = [("table", *names)]
-    words: list[tuple[str, ...]] = [("column", "what", "rows")]
-    for table in _TABLES:
-        figures = tables.get(table)
-        if isinstance(figures, dict):
-            changes = figures.get("sinceLast")
-            figures = {**figures, **(changes if isinstance(changes, dict) else {})}
-            rows.append((table, *(f"{figures[name]:,}" for name in names)))
-            for what in ("translated", "adapted"):
-                counts = figures.get(what)
-                for column, count in counts.items() if isinstance(counts, dict) else ():
-                    words.append((f"{table}.{column}", what, f"{count:,}"))
-    say_columns(rows)
-    absent = (job.result or {}).get("absent")
-    for missing in absent if isinstance(absent, list) else []:
-        say(f"{missing} is not in the source")
-    if words[1:]:
-        say_columns(words)
-        say("The original values are kept in each row's legacy JSON.")
+    end_with(asyncio.run(run_import(features, features, accept)))

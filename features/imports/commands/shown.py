@@ -1,13 +1,14 @@
-"""Output and exit codes of the commands about imports."""
+"""Summaries of imports, and the differences that a comparison finds."""
+
+from typing import get_args
 
 import typer
 from rich.markup import escape
 
-from core.command import CommandContext, Features
-from core.console import COLOURS, list_of, out, run_shown, say, say_columns, show_each, show_more, words
-from core.feature import kinds_of
-from core.jobs import JobConflict, Jobs, JobView, JsonObject
+from core.console import COLOURS, list_of, out, say, say_columns, show_each, show_more, words
+from core.jobs import JobView, JsonObject
 from features.imports.pipeline.comparison import Compared, Difference
+from features.imports.schemas import Table
 
 _SHOWN_CHARACTERS = 60
 _ALIKE_CHARACTERS = 20
@@ -29,6 +30,8 @@ RESULT_ROWS: tuple[str, ...] = (
 
 ALWAYS_SHOWN = frozenset({"imported", "rejected", "verified"})
 _CHANGES = ("new", "changed", "conflicts", "vanished")
+_FOUND = ("records", "superseded", "rejected")
+_DONE = (*_FOUND, "imported", "updated", "unchanged", "kept", "verified")
 SINCE_LAST_ROWS = ("records", "superseded", *_CHANGES, "unchanged", "rejected", "verified", "changedSince")
 PHASES = ("preflight", "load", "verify")
 
@@ -73,28 +76,45 @@ def show_summary(job: JobView, database: str) -> None:
         for item_id in vanished:
             say(f"  {item_id}: has vanished from the source and is still here")
         show_more(vanished, changes.get("vanished"), "that have vanished")
+    _show_tables(job)
 
 
-async def clear_the_way(here: CommandContext, features: Features, kind: str) -> None:
-    """Carry on an orphaned job that excludes this kind. Raises JobConflict if another process runs it."""
-    try:
-        await here.jobs.raise_if_taken(kind)
-    except JobConflict as conflict:
-        job_id = conflict.job_id
-        if not await here.jobs.is_orphaned(job_id):
-            raise
-        jobs = Jobs(here.db, here.cache, here.settings, kinds_of(features()))
-        try:
-            begun = await jobs.get(job_id)
-            say(f"Job {job_id} ({begun.kind}) has lost its process and is carried on first.")
-            job = await run_shown(jobs, job_id)
-        finally:
-            await jobs.stop()
-        if not job.ended:
-            raise
-        say(f"Job {job_id} {job.state}" + (f": {job.error}" if job.error else ""))
-        if job.state == "cancelled" and not begun.cancel_requested:
-            raise typer.Exit(1) from None
+def _show_tables(job: "JobView") -> None:
+    """Print the figures of each table, and by column how many rows were translated or adapted."""
+    tables = (job.result or {}).get("tables")
+    if not isinstance(tables, dict):
+        return
+    names: tuple[str, ...] = (*_FOUND, "existing") if job.arguments.get("dryRun") else _DONE
+    if job.arguments.get("sinceLast"):
+        names = (*_FOUND, "new", "changed", "unchanged", "conflicts", "vanished")
+    rows: list[tuple[str, ...]] = [("table", *names)]
+    words: list[tuple[str, ...]] = [("column", "what", "rows")]
+    for table in get_args(Table):
+        figures = tables.get(table)
+        if isinstance(figures, dict):
+            changes = figures.get("sinceLast")
+            figures = {**figures, **(changes if isinstance(changes, dict) else {})}
+            rows.append((table, *(f"{figures[name]:,}" for name in names)))
+            for what in ("translated", "adapted"):
+                counts = figures.get(what)
+                for column, count in counts.items() if isinstance(counts, dict) else ():
+                    words.append((f"{table}.{column}", what, f"{count:,}"))
+    say_columns(rows)
+    absent = (job.result or {}).get("absent")
+    for missing in absent if isinstance(absent, list) else []:
+        say(f"{missing} is not in the source")
+    if words[1:]:
+        say_columns(words)
+        say("The original values are kept in each row's legacy JSON.")
+
+
+def show_unknown(job: JobView) -> None:
+    """Print the columns of the source that no field takes."""
+    unknown = job.arguments.get("unknown")
+    if isinstance(unknown, list) and unknown:
+        say(f"{job.arguments['filename']} has unknown columns, left out: {', '.join(map(str, unknown))}")
+    for table, columns in unknown.items() if isinstance(unknown, dict) else ():
+        say(f"{table} has unknown columns, kept in legacy: {', '.join(map(str, list_of(columns)))}")
 
 
 def end_comparison(compared: Compared, what: str) -> None:
@@ -122,8 +142,3 @@ def _short(text: str, other: str) -> str:
         begin = max(0, alike - _ALIKE_CHARACTERS)
     end = begin + _SHOWN_CHARACTERS
     return ("..." if begin else "") + text[begin:end] + ("..." if text[end:] else "")
-
-
-def end_with(job: JobView) -> None:
-    if job.state != "succeeded":
-        raise typer.Exit(1)

@@ -65,9 +65,6 @@ class ItemValidator(Validator):
         self.flush()
         return Found(ids, self.collected()), ended
 
-    def forget(self) -> None:
-        self._seen = self._seen_unusable = SeenIds()
-
     def _validate(self, record: Record, ids: list[str]) -> None:
         self.records += 1
         try:

@@ -50,7 +50,7 @@ async def examine(context: JobContext, source: Source, *, first: bool) -> tuple[
     if rejects.too_many:
         await _give_up(context, source, rejects)
     if source.sent not in (None, source.sha256):
-        raise SourceChanged(f"{arguments.filename} is not what was uploaded; send it again")
+        raise SourceChanged(f"{arguments.filename} has changed since it was sent; begin a new import")
     findings = Findings(
         tables=found,
         sha256=source.sha256,

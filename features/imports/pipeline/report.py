@@ -12,6 +12,7 @@ from features.imports.pipeline.source import Source
 from features.imports.schemas import (
     SAMPLES,
     Changes,
+    FileArguments,
     OnConflict,
     Phase,
     RegistryArguments,
@@ -55,7 +56,8 @@ class TableResult(_Figures):
 class Result(_Figures):
     """Result of the job. A dry run counts what would be imported and what exists, and shows the first
     rejects. `seconds` and `rowsPerSecond` are by phase. `store`, `absent` and `tables` are a registry's,
-    whose `since_last` names rows by entity and id; `ignored` are other lists of a file.
+    whose `since_last` names rows by entity and id; `ignored` are other lists of a LowDB file, `unknown`
+    other columns of a CSV file.
     """
 
     dry_run: bool
@@ -65,6 +67,7 @@ class Result(_Figures):
     sha256: str
     bytes: int
     ignored: list[str] | None = None
+    unknown: list[str] | None = None
     absent: list[Table] | None = None
     tables: dict[str, TableResult] | None = None
     rejects: list[Sample] | None = None
@@ -126,6 +129,8 @@ def report(
     if isinstance(arguments, RegistryArguments):
         result.superseded = sum(each.superseded or 0 for each in tables.values())
         result.store, result.absent, result.tables = arguments.store, arguments.absent, tables
+    elif isinstance(arguments, FileArguments) and arguments.into is not None:
+        result.unknown = arguments.unknown
     else:
         result.ignored = findings.ignored
     return result.model_dump(by_alias=True, exclude_none=True, mode="json")

@@ -4,16 +4,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from core.database.client import Database
 from core.database.import_table import ImportTable
 from core.jobs import JobContext
-from features.imports.pipeline.spool import Batch
+from features.imports.errors import SourceChanged, SourceUnavailable
+from features.imports.pipeline.spool import Batch, sha256_of
 from features.imports.pipeline.validator import Sink, Validator
 from features.imports.queries.bulk import BulkTable
 from features.imports.queries.reversal import ReversibleTable
-from features.imports.schemas import Arguments, Words
+from features.imports.schemas import Arguments, FileArguments, Words
+from features.imports.storage.folders import SOURCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +112,63 @@ class Source(ABC):
     def sent(self) -> str | None:
         """Digest of what was sent, if that is known."""
         return None
+
+
+class FileReader(Protocol):
+    """Reader of a file, which knows in the end what it has read."""
+
+    bytes_read: int
+    ignored: list[str]
+
+    @property
+    def sha256(self) -> str: ...
+
+
+class FileSource(Source):
+    """A file as a source: the caller's own, or the upload in the job's folder. `reader` reads it now."""
+
+    arguments: FileArguments
+
+    def __init__(self, arguments: FileArguments, folder: Path) -> None:
+        super().__init__(arguments, folder)
+        self._path = folder / SOURCE if arguments.path is None else Path(arguments.path)
+        self._file: BinaryIO | None = None
+        self.reader: FileReader | None = None
+
+    @property
+    def sent(self) -> str | None:
+        return self.arguments.sha256
+
+    def open(self) -> BinaryIO:
+        self._file = opened(self._path)
+        return self._file
+
+    def raise_if_changed(self, known: str | None, *, spooled: bool) -> None:
+        if known is None:
+            return
+        name = self.arguments.filename
+        try:
+            found = sha256_of(self._path)
+        except OSError as error:
+            raise SourceUnavailable(f"{self._path.name} cannot be read: {error.strerror}") from error
+        if found is None and not spooled:
+            raise SourceUnavailable(f"{name} is gone, and so is what was read of it; import it anew")
+        if found not in (None, known):
+            raise SourceChanged(f"{name} has changed since the import began; begin a new import")
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        if (reader := self.reader) is not None:
+            self.sha256, self.bytes, self.ignored = reader.sha256, reader.bytes_read, reader.ignored
+            self.reader = None
+
+
+def opened(path: Path) -> BinaryIO:
+    """A file that can be read again from its beginning. Raises SourceUnavailable."""
+    try:
+        if not path.is_file():  # opening a pipe could wait for ever, and could not be resumed
+            raise SourceUnavailable(f"{path.name} {'is not a file' if path.exists() else 'does not exist'}")
+        return path.open("rb")
+    except OSError as error:
+        raise SourceUnavailable(f"{path.name} cannot be read: {error.strerror}") from error

@@ -23,7 +23,7 @@ from features.imports.queries.statements import Statements
 
 
 class RowState(NamedTuple):
-    """`added`: no import brought the row; `unchanged`: it is as the last one left it."""
+    """`added`: no import from an old service brought the row; `unchanged`: it is as the last one left it."""
 
     added: bool
     unchanged: bool

@@ -105,9 +105,11 @@ class Statements:
             f"AND ({moment} > $1::timestamptz OR {key} > $2) ORDER BY {moment}, {key} LIMIT {_IDS_AT_ONCE}"
         )
         self.states = (
-            f"SELECT {key} AS id, import_job_id IS NULL AS added, "
-            f"{version} IS NOT DISTINCT FROM import_version AS unchanged "
-            f"FROM {table} WHERE {key} = ANY($1::text[])"
+            f"SELECT {key} AS id, added, "
+            f"NOT added AND {version} IS NOT DISTINCT FROM import_version AS unchanged "
+            f"FROM {table}, LATERAL (SELECT import_job_id IS NULL OR EXISTS (SELECT FROM import_runs "
+            "WHERE job_id = import_job_id AND kind = 'import.csv') AS added) AS origin "
+            f"WHERE {key} = ANY($1::text[])"
         )
         self.changed_here = (
             f"SELECT {key} AS id FROM {table} WHERE {key} = ANY($1::text[]) "

@@ -20,8 +20,8 @@ from features.imports.registry.live import capture_live, is_url, label_of
 from features.imports.registry.source import RegistrySource
 from features.imports.registry.tables import TABLES
 from features.imports.schemas import SOURCES, RegistryArguments, RegistryOptions, Table
-from features.imports.service import sweep
 from features.imports.storage.folders import Folders
+from features.imports.storage.work import sweep
 
 Tell = Callable[[Table, int], None]
 """Progress callback, called from any thread with a table and how many of its rows were captured so far."""

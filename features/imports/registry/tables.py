@@ -56,8 +56,8 @@ LEGACY: Final[dict[Table, LegacyTable]] = {
         ),
         frozenset(
             {
-                *("port", "type", "owner", "version", "metadata", "icon", "color", "host", "last_checked"),
-                "response_time_ms",
+                *("port", "category", "type", "owner", "version", "metadata", "icon", "color", "host"),
+                *("last_checked", "response_time_ms"),
             }
         ),
     ),

@@ -1,20 +1,25 @@
-"""Execution of an import's job in its folder, to its end only once."""
+"""Execution of an import's job in its folder, to its end only once; and what becomes of folders in the end."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from core.database.client import Database
 from core.database.transaction import unit_of_work
 from core.errors import Unavailable
-from core.jobs import JobContext, JobInterrupted, JsonObject, LeaseLost
+from core.jobs import JobContext, JobInterrupted, Jobs, JsonObject, LeaseLost
+from core.settings import Settings
 from features.imports.queries import journal
 from features.imports.storage.folders import Folders
 
 _RESULT: Final = "result"
 _RESUMED: Final = (JobInterrupted, LeaseLost, Unavailable)
 """Errors after which the job is resumed later, here or elsewhere, and needs its folder."""
+
+log = structlog.get_logger(__name__)
 
 
 async def done_once(context: JobContext, work: Callable[[Path], Awaitable[JsonObject]]) -> JsonObject:
@@ -44,3 +49,16 @@ async def close(context: JobContext, result: JsonObject) -> None:
         await context.checkpoint(tx, {_RESULT: result})
 
     await unit_of_work(context.db, work)
+
+
+async def sweep(jobs: Jobs, settings: Settings) -> None:
+    """Remove folders of uploads that broke off and of jobs that have ended."""
+    folders = Folders(settings.data_dir)
+    candidates = await asyncio.to_thread(folders.candidates)
+    if not candidates:
+        return
+    live: set[str] = set()
+    for state in ("queued", "running"):
+        live |= {job.id for job in (await jobs.list(state=state)).jobs}
+    if removed := await asyncio.to_thread(folders.sweep, candidates, live):
+        log.info("import.folders_swept", removed=removed)

@@ -86,6 +86,8 @@ async def test_the_openapi_document_describes_the_form(client: httpx.AsyncClient
     assert set(schema["properties"]) == {
         "file",
         "source",
+        "into",
+        "map",
         "on_conflict",
         "dry_run",
         "max_rejects",

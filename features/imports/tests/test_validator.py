@@ -13,7 +13,7 @@ from features.imports.lowdb.validator import ItemValidator, as_ascii_line
 from features.imports.pipeline.identifiers import SeenIds
 from features.imports.pipeline.spool import SpoolWriter, batches, chunks
 from features.imports.pipeline.validator import Rejects, Sink
-from features.imports.schemas import LowDbArguments, Reject
+from features.imports.schemas import FileArguments, Reject
 from features.imports.tests.factories import FIVE, Record, lowdb, many, record, write
 
 
@@ -249,7 +249,7 @@ def test_digests_tell_different_records_apart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [".", "absent.json"])
 def test_what_is_not_a_file_is_refused(tmp_path: Path, name: str) -> None:
-    arguments = LowDbArguments(source="lowdb", filename=name, path=str(tmp_path / name))
+    arguments = FileArguments(source="lowdb", filename=name, path=str(tmp_path / name))
     source = LowDbSource(arguments, tmp_path)
     with pytest.raises(SourceUnavailable):
         source.validator("items", Sink(Rejects(None)), 0)

@@ -8,7 +8,7 @@ from core.database.client import Database
 from features.imports.pipeline.identifiers import SeenIds
 from features.imports.pipeline.previous import recall
 from features.imports.queries import journal
-from features.imports.schemas import UNKNOWN, Entry, remembered
+from features.imports.schemas import FAMILIES, UNKNOWN, Entry, remembered
 from features.imports.undo.tables import TABLES
 
 
@@ -16,13 +16,14 @@ async def forget_in_later_runs(tx: Database, job_id: str) -> None:
     """Reset the digests of this import's rows in imports that finished later to what they were before it; the
     digest of a row that one of them wrote itself since stays.
     """
-    for table in TABLES:
-        runs = await journal.runs(tx, *table.kinds)
+    for kinds in FAMILIES:
+        runs = await journal.runs(tx, *kinds)
         places = [place for place, run in enumerate(runs) if run.job_id == job_id]
         later = [run.job_id for run in reversed(runs[: places[0]]) if run.finished] if places else []
         if later:
             earlier = [run.job_id for run in runs[places[0] + 1 :] if run.finished]
-            await _forget(tx, table.entity, job_id, later, earlier)
+            for table in TABLES:
+                await _forget(tx, table.entity, job_id, later, earlier)
 
 
 async def _forget(

@@ -9,9 +9,7 @@ from features.files import api as files
 from features.imports.lowdb.source import TARGETS as LOWDB
 from features.imports.pipeline.source import Target
 from features.imports.queries.reversal import ReversibleTable
-from features.imports.registry.tables import KINDS
 from features.imports.registry.tables import TARGETS as REGISTRY
-from features.imports.schemas import KIND
 from features.imports.undo import contents
 
 Settle = Callable[[JobContext, str, Sequence[str]], Awaitable[None]]
@@ -22,29 +20,25 @@ that were taken back. May be called again for the same ones.
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Table that imports write. `entity` names it in manifest chunks and images, `kinds` are the imports that
-    write it; writes to it invalidate `tags`.
+    """Table that imports write. `entity` names it in manifest chunks and images; writes to it invalidate
+    `tags`.
     """
 
     entity: str
-    kinds: tuple[str, ...]
     rows: ReversibleTable
     tags: tuple[str, ...]
     settle: Settle | None = None
 
 
-def _table(target: Target, kinds: tuple[str, ...]) -> Table | None:
+def _table(target: Target) -> Table | None:
     declared = target.rows.declared
     settle = contents.settle if declared.entity == files.ENTITY else None
     if target.reversal is None:
         return None
-    return Table(declared.entity, kinds, target.reversal, declared.tags, settle)
+    return Table(declared.entity, target.reversal, declared.tags, settle)
 
 
 TABLES: Final = tuple(
-    table
-    for targets, kinds in ((REGISTRY, KINDS), (LOWDB, (KIND,)))
-    for each in targets.values()
-    if (table := _table(each, kinds)) is not None
+    table for targets in (REGISTRY, LOWDB) for each in targets.values() if (table := _table(each)) is not None
 )
 """Tables in the order in which their rows are locked, each after those it refers to. Undone in reverse."""

@@ -17,6 +17,7 @@ _TAKEN: Final[Mapping[str, Kind]] = {
     "description": "text",
     "status": "text",
     "port": "integer",
+    "category": "text",
     "tags": "texts",
     "type": "text",
     "url": "text",
