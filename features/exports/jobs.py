@@ -3,11 +3,11 @@
 import asyncio
 import shutil
 import time
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Awaitable, Callable
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar, cast
 
 import structlog
 
@@ -17,45 +17,36 @@ from core.jobs import JobContext, JobKind, JsonObject
 from features.exports import service
 from features.exports.lists.content import list_lines
 from features.exports.lowdb.content import Content
-from features.exports.lowdb.target import Target, default_mode
 from features.exports.registry.content import write_registry
-from features.exports.registry.folder import Folder
 from features.exports.schemas import KINDS, Arguments, FileResult, RegistryResult, Result
+from features.exports.targets.file import FileTarget, Target, default_mode, identity_of
+from features.exports.targets.folder import FolderTarget
 from features.items import api as items
 
 _TIMEOUT: Final = timedelta(hours=12)
 _PRIVATE: Final = 0o600
+AnyTarget = TypeVar("AnyTarget", bound=Target)
+AnyResult = TypeVar("AnyResult", bound=FileResult | RegistryResult)
 
 log = structlog.get_logger(__name__)
 
 
 async def run(context: JobContext) -> JsonObject:
+    """Write one file."""
     arguments = Arguments.model_validate(context.job.arguments)
-    begun_at = time.perf_counter()
-    path, mode = await _target(context, arguments)
-    owner = f"{context.job.id}.{context.job.fencing_token}"
-    with closing(await asyncio.to_thread(Target, path, owner)) as target:
+    path = await asyncio.to_thread(service.file_of, context.settings, context.job, make=True)
+    mode = _PRIVATE if arguments.path is None else default_mode()
 
-        async def write(tx: Database) -> FileResult:
-            return await _write(context, tx, arguments, target)
+    async def write(tx: Database, target: FileTarget) -> FileResult:
+        result, content = await _begun(context, tx, arguments)
+        async for text in content:
+            await asyncio.to_thread(target.write, text.encode())
+            await context.progress(done=result.done)
+            await context.raise_if_stopping()
+        result.sha256 = target.sha256
+        return result
 
-        result = await unit_of_work(context.db, write, timeout=_TIMEOUT, isolation="RepeatableRead")
-        await asyncio.to_thread(target.replace, mode=mode)
-    result.bytes, result.sha256 = target.bytes, target.sha256
-    result.seconds = round(time.perf_counter() - begun_at, 3)
-    log.info("export.written", records=result.records, bytes=result.bytes, sha256=result.sha256)
-    return result.model_dump(by_alias=True)
-
-
-async def _write(context: JobContext, tx: Database, arguments: Arguments, target: Target) -> FileResult:
-    """Write the export from one snapshot, however long it takes: writers are not held up."""
-    await asyncio.to_thread(target.restart)
-    result, content = await _begun(context, tx, arguments)
-    async for text in content:
-        await asyncio.to_thread(target.write, text.encode())
-        await context.progress(done=result.done)
-        await context.raise_if_stopping()
-    return result
+    return await _export(context, FileTarget, path, mode, write)
 
 
 async def _begun(
@@ -71,43 +62,58 @@ async def _begun(
 
 
 async def run_registry(context: JobContext) -> JsonObject:
+    """Write a folder, or a ZIP file of ours with its content."""
     arguments = Arguments.model_validate(context.job.arguments)
-    begun_at = time.perf_counter()
-    path, mode = await _target(context, arguments)
-    own = arguments.path is not None
-    at = path if own else path.with_suffix("")
-    if not own:  # left by an earlier run of this job
-        await asyncio.to_thread(shutil.rmtree, at, ignore_errors=True)
-    with closing(await asyncio.to_thread(Folder, at, context.job.id, context.job.fencing_token)) as folder:
+    path = await asyncio.to_thread(service.file_of, context.settings, context.job, make=True)
 
-        async def write(tx: Database) -> RegistryResult:
-            result = RegistryResult(filename=arguments.filename)
-            await asyncio.to_thread(folder.restart)
-            await context.progress(phase="export", done=0)
-            await write_registry(context, tx, folder, result)
-            return result
+    async def write(tx: Database, target: FolderTarget) -> RegistryResult:
+        result = RegistryResult(filename=arguments.filename)
+        await context.progress(phase="export", done=0)
+        await write_registry(context, tx, target, result)
+        return result
 
-        result = await unit_of_work(context.db, write, timeout=_TIMEOUT, isolation="RepeatableRead")
-        await asyncio.to_thread(folder.finish, default_mode() | 0o111 if own else 0o700)
-    result.bytes = folder.bytes
-    if not own:
-        await asyncio.to_thread(_pack, at, path, mode)
-    result.seconds = round(time.perf_counter() - begun_at, 3)
-    log.info("export.written", records=result.rows, bytes=result.bytes)
-    return result.model_dump(by_alias=True)
-
-
-async def _target(context: JobContext, arguments: Arguments) -> tuple[Path, int]:
-    """Path to write to, and the mode of a new file there."""
     if arguments.path is not None:
-        return Path(arguments.path), default_mode()
-    return await asyncio.to_thread(service.file_of, context.settings, context.job, make=True), _PRIVATE
+        return await _export(context, FolderTarget, path, default_mode() | 0o111, write)
+    folder = path.with_suffix("")
+    if context.job.checkpoint is None:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+    result = await _export(context, FolderTarget, folder, 0o700, write)
+    await asyncio.to_thread(_pack, folder, path)
+    return result
 
 
-def _pack(folder: Path, path: Path, mode: int) -> None:
+async def _export(
+    context: JobContext,
+    kind: Callable[[Path, str], AnyTarget],
+    path: Path,
+    mode: int,
+    write: Callable[[Database, AnyTarget], Awaitable[AnyResult]],
+) -> JsonObject:
+    """Write the export from one snapshot, however long it takes: writers are not held up."""
+    known, begun_at = context.job.checkpoint or {}, time.perf_counter()
+    if known and known["identity"] == await asyncio.to_thread(identity_of, path):
+        return cast(JsonObject, known["result"])  # the process was gone after the path had its name
+    owner = f"{context.job.id}.{context.job.fencing_token}"
+    with closing(await asyncio.to_thread(kind, path, owner)) as target:
+
+        async def work(tx: Database) -> AnyResult:
+            await asyncio.to_thread(target.restart)
+            return await write(tx, target)
+
+        result = await unit_of_work(context.db, work, timeout=_TIMEOUT, isolation="RepeatableRead")
+        result.bytes, result.seconds = target.bytes, round(time.perf_counter() - begun_at, 3)
+        shown = result.model_dump(by_alias=True)
+        await context.checkpoint(context.db, {"identity": target.identity, "result": shown})
+        await asyncio.to_thread(target.finish, mode)
+    figures = result.model_dump(include={"bytes", "sha256"})
+    log.info("export.written", records=result.done, **figures)
+    return shown
+
+
+def _pack(folder: Path, path: Path) -> None:
     """Make a ZIP file of the folder, which then goes. Blocking."""
     packed = Path(shutil.make_archive(str(folder) + ".packed", "zip", folder))
-    packed.chmod(mode)
+    packed.chmod(_PRIVATE)
     packed.rename(path)
     shutil.rmtree(folder)
 

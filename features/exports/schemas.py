@@ -128,3 +128,7 @@ class RegistryResult(TableResult):
     first_decided: list[Told] = []
     bytes: int = 0
     seconds: float = 0
+
+    @property
+    def done(self) -> int:
+        return self.rows

@@ -9,20 +9,22 @@ from core.database.client import Author, Database
 from core.jobs import JobNotFound, Jobs, JobView
 from core.settings import Settings
 from features.exports.errors import ExportNotFound, ExportNotReady
-from features.exports.schemas import KINDS, Arguments, Wanted
+from features.exports.schemas import KINDS, Arguments, Form, Wanted
+from features.exports.targets.file import FileTarget
+from features.exports.targets.folder import FolderTarget
 
 
 async def accept(
     db: Database, jobs: Jobs, settings: Settings, actor: Author, wanted: Wanted, path: Path | None
 ) -> JobView:
     """Enqueue an export to a file or folder of the caller's, or to a file of ours, which is kept until the
-    next export begins.
+    next export begins. Raises TargetUnusable.
     """
     if path is None:
         arguments = Arguments(filename=wanted.filename, list=wanted.list)
         await _sweep(jobs, settings)
     else:
-        absolute = await asyncio.to_thread(path.absolute)
+        absolute = await asyncio.to_thread(_writable, path, wanted.form)
         arguments = Arguments(filename=absolute.name, path=str(absolute), list=wanted.list)
     return await jobs.enqueue(
         db, KINDS[wanted.form], arguments.model_dump(by_alias=True, exclude_none=True), actor
@@ -46,11 +48,20 @@ async def finished_file(jobs: Jobs, settings: Settings, job_id: str) -> Path:
 
 
 def file_of(settings: Settings, job: JobView, *, make: bool = False) -> Path:
-    """Path of an export's file. Blocks when its folder is to be made."""
+    """Path of an export's file or folder. Blocks when that of ours is to be made."""
+    if "path" in job.arguments:
+        return Path(str(job.arguments["path"]))
     folder = _root(settings) / str(uuid.UUID(job.id))
     if make:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder / str(job.arguments["filename"])
+
+
+def _writable(path: Path, form: Form) -> Path:
+    """The absolute path, where an export could begin. Raises TargetUnusable, ExportNotStored."""
+    path = path.absolute()
+    (FolderTarget if form == "registry" else FileTarget)(path, str(uuid.uuid4())).close()
+    return path
 
 
 async def _sweep(jobs: Jobs, settings: Settings) -> None:

@@ -7,13 +7,16 @@ import io
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
-from features.exports.errors import TargetUnusable
-from features.exports.registry.folder import Folder
+from core.jobs import Requester
+from features.exports.errors import ExportNotStored, TargetUnusable
+from features.exports.schemas import Wanted
+from features.exports.service import accept
+from features.exports.targets.folder import FolderTarget
 from features.exports.tests.factories import EXPORTS, ended
 from features.imports.tests.registry.conftest import Takeover, takeover, uploads
 from features.imports.tests.registry.factories import (
@@ -29,6 +32,11 @@ from features.imports.tests.registry.factories import (
     system,
 )
 from tests.fixtures.commands import Handover
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from core.platform import Platform
 
 __all__ = ["takeover", "uploads"]
 
@@ -212,15 +220,39 @@ def test_a_folder_that_is_not_empty_is_refused(tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "x").touch()
     with pytest.raises(TargetUnusable, match="full is not empty"):
-        Folder(tmp_path / "full", "a", 1)
+        FolderTarget(tmp_path / "full", "a.1")
     (tmp_path / "empty").mkdir()
-    folder = Folder(tmp_path / "empty", "a", 1)
+    folder = FolderTarget(tmp_path / "empty", "a.1")
     folder.table("documentation_ideas").close()
     assert not list((tmp_path / "empty").iterdir())
     folder.finish(0o755)
     folder.close()
     assert [path.name for path in (tmp_path / "empty").iterdir()] == ["documentation_ideas.csv"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "full"]
+
+
+async def test_a_folder_that_was_finished_is_not_in_its_own_way(
+    app: "FastAPI", client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The process is gone between the last rename and the end of its job."""
+    platform: Platform = app.state.platform
+    finish, ends = FolderTarget.finish, [ExportNotStored("gone")]
+
+    def finish_and_die(target: FolderTarget, mode: int) -> None:
+        finish(target, mode)
+        if ends:
+            raise ends.pop()
+
+    monkeypatch.setattr(FolderTarget, "finish", finish_and_die)
+    wanted = Wanted(form="registry")
+    accepted = await accept(
+        platform.db, platform.jobs, platform.settings, Requester("operator"), wanted, tmp_path / "back"
+    )
+    await platform.jobs.run(accepted.id)
+    job = (await client.get(f"/api/v1/jobs/{accepted.id}")).json()["data"]
+    assert (job["state"], job["attempts"], job["result"]["filename"]) == ("succeeded", 2, "back")
+    names = await asyncio.to_thread(lambda: [path.name for path in tmp_path.glob("*back*")])
+    assert (names, len(list((tmp_path / "back").glob("*.csv")))) == (["back"], 4)
 
 
 async def test_the_command_writes_a_folder_once(handover: Handover, tmp_path: Path, uploads: Path) -> None:

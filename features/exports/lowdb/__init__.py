@@ -1,1 +1,1 @@
-"""LowDB format of exports: content of the file, and its atomic replacement."""
+"""The idea bank as the LowDB file that it came from."""

@@ -11,9 +11,9 @@ from core.database.client import Database
 from core.jobs import JobContext
 from features.audit import api as audit
 from features.exports.registry import csv
-from features.exports.registry.folder import Folder
 from features.exports.registry.translation import Old, old_row
 from features.exports.schemas import NAMED, RegistryResult, TableResult, Told
+from features.exports.targets.folder import FolderTarget
 from features.files import api as files
 from features.imports import api as imports
 from features.imports.api import AUDIT, FILES, Origin, Table
@@ -31,7 +31,9 @@ class _Stored(NamedTuple):
     unchanged: bool
 
 
-async def write_registry(context: JobContext, tx: Database, folder: Folder, result: RegistryResult) -> None:
+async def write_registry(
+    context: JobContext, tx: Database, folder: FolderTarget, result: RegistryResult
+) -> None:
     """Write the tables into the folder from the one snapshot that `tx` sees, and count in `result`."""
     for table, origin in (await imports.origins(context, tx)).items():
         result.store = origin.store
@@ -47,7 +49,7 @@ class _Table:
         self,
         context: JobContext,
         tx: Database,
-        folder: Folder,
+        folder: FolderTarget,
         result: RegistryResult,
         table: Table,
         origin: Origin,

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import httpx
 import pytest
 
 from features.exports.errors import ExportNotStored, TargetUnusable
-from features.exports.lowdb.target import Target
+from features.exports.targets.file import FileTarget
 from features.exports.tests.factories import EXPORTS, exported, imported, record, stringify
 from tests.fixtures.commands import Handover, StartCommand
 from tests.fixtures.database import Connection
@@ -114,11 +115,16 @@ async def test_the_command_replaces_a_file_and_keeps_its_mode(handover: Handover
 
 @pytest.mark.parametrize("path", ["absent/x.json", "."])
 async def test_a_file_that_cannot_be_written_is_said(handover: Handover, tmp_path: Path, path: str) -> None:
-    outcome = await handover("export", "lowdb", path)
-    assert outcome.code == 1
-    assert "cannot be written" in outcome.out or "is not a file" in outcome.out
-    assert f"Export of {(tmp_path / path).name} failed" in outcome.out
-    assert '"level":"error"' not in outcome.err, "a terminal would show it a second time"
+    """Before there is a job."""
+    for form in (("lowdb",), ("csv", "ideas"), ("registry",)):
+        (tmp_path / "full").mkdir(exist_ok=True)
+        (tmp_path / "full" / "x").touch()
+        outcome = await handover("export", *form, "full" if form[0] == "registry" and path == "." else path)
+        assert (outcome.code, outcome.out) == (1, "")
+        told = outcome.err.splitlines()
+        assert re.search("cannot be written: No such file|is not a file|is not empty", told[-1]), told
+        assert '"level":"error"' not in outcome.err, "a terminal would show it a second time"
+    assert "0 of 0 jobs" in (await handover("jobs", "list")).out
 
 
 async def test_an_export_to_standard_output_is_the_file_and_nothing_else(
@@ -184,12 +190,12 @@ async def test_a_killed_export_leaves_the_old_file(
 
 def test_two_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
     path = tmp_path / "a*b.json"
-    first, second = Target(path, "1"), Target(path, "2")
+    first, second = FileTarget(path, "1"), FileTarget(path, "2")
     first.write(b"first")
     second.write(b"second")
-    second.replace(mode=0o600)
+    second.finish(0o600)
     assert path.read_bytes() == b"second"
-    first.replace(mode=0o600)
+    first.finish(0o600)
     first.close()
     second.close()
     assert path.read_bytes() == b"first"
@@ -198,17 +204,17 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
 
 def test_what_was_not_finished_is_not_there(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
-    target = Target(path, "1")
+    target = FileTarget(path, "1")
     target.write(b"half")
     target.close()
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(TargetUnusable):
-        Target(tmp_path, "1")
+        FileTarget(tmp_path, "1")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 def test_a_full_disk_is_told(tmp_path: Path) -> None:
-    target = Target(tmp_path / "x.json", "1")
+    target = FileTarget(tmp_path / "x.json", "1")
     full = Path("/dev/full").open("wb", buffering=0)  # noqa: SIM115
     os.dup2(full.fileno(), target._file.fileno())  # type: ignore[union-attr]
     full.close()

@@ -1,4 +1,4 @@
-"""Execution of an import's job in its folder, to its end only once; and what becomes of folders in the end."""
+"""Execution of an import's job in its folder, to its end only once, and the end of folders."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

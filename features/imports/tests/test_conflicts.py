@@ -90,6 +90,29 @@ async def test_fail_imports_when_nothing_is_stored(client: httpx.AsyncClient) ->
     assert (job["state"], job["result"]["imported"]) == ("succeeded", 5)
 
 
+async def test_fail_stops_at_a_row_that_came_after_the_look(
+    running_app: RunningApp, held_at: Held, sql: "asyncpg.Connection"
+) -> None:
+    """Between preflight and its batch: what was loaded before stays, and nothing of the batch."""
+    records = many(200)
+    async with running_app(import_batch_rows=10) as client, AsyncExitStack() as stack:
+        release = await stack.enter_async_context(AsyncExitStack())
+        waiting = await release.enter_async_context(held_at(str(records[5]["id"])))
+        job_id = await stack.enter_async_context(begun(client, lowdb(records), on_conflict="fail"))
+        await wait_for(waiting)
+        late = {**records[150], "title": "here"}
+        await sql.execute(
+            "INSERT INTO items (id, title, description, category, priority) VALUES ($1, $2, $3, $4, $5)",
+            *(str(late[name]) for name in ("id", "title", "description", "category", "priority")),
+        )
+        await release.aclose()
+        job = await ended(client, job_id)
+    told = f"1 items came in between, for example {late['id']}; what was loaded before stays"
+    assert (job["state"], job["error"]) == ("failed", told)
+    assert await rows(sql, "items") == 151
+    assert await sql.fetchval("SELECT title FROM items WHERE id = $1", late["id"]) == "here"
+
+
 async def test_a_dry_run_writes_nothing_but_its_job(
     client: httpx.AsyncClient, sql: "asyncpg.Connection", import_folders: Folders
 ) -> None:

@@ -1,0 +1,151 @@
+"""File that is replaced as a whole or not at all, and what it shares with such a folder."""
+
+import fcntl
+import hashlib
+import os
+import stat
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from core.locks import locked_at_once, open_lock
+from core.server.embedded.process import GIVEN_UMASK
+from features.exports.errors import ExportNotStored, TargetUnusable
+
+PARTIAL: Final = ".partial"
+_UNUSABLE: Final = (
+    *(FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError),
+    FileExistsError,
+)
+
+
+class Target(ABC):
+    """Atomic writer of a path: `restart` and write, then `finish`; `close` in any case. Most of it blocks.
+    What is written has another name beside the path until it is complete and synced.
+    """
+
+    def __init__(self, path: Path, owner: str) -> None:
+        self.path, self.name = path, path.name
+        self.partial = path.with_name(f".{path.name}.{owner}{PARTIAL}")
+        self.bytes = 0
+
+    @property
+    def identity(self) -> str:
+        """What the path is known by once it is finished, whatever its name."""
+        return identity_of(self.partial) or ""
+
+    @abstractmethod
+    def restart(self) -> None:
+        """Discard what was written."""
+
+    @abstractmethod
+    def finish(self, mode: int) -> None:
+        """Sync what was written and give it its name, with `mode` if it is new there."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Discard what was written, unless finished."""
+
+    def problem(self, error: OSError) -> TargetUnusable | ExportNotStored:
+        sentence = f"{self.name} cannot be written: {os.strerror(error.errno or 0)}"
+        return TargetUnusable(sentence) if isinstance(error, _UNUSABLE) else ExportNotStored(sentence)
+
+
+class FileTarget(Target):
+    """Its writer holds a lock on the partial file that ends with the process: so partial files of dead
+    writers are recognized and removed. A symbolic link stays: its target is replaced.
+    """
+
+    def __init__(self, path: Path, owner: str) -> None:
+        super().__init__(path.resolve(), owner)
+        self.name = path.name
+        self._hash = hashlib.sha256()
+        self._file: BinaryIO | None = None
+        try:
+            if self.path.exists() and not self.path.is_file():
+                raise TargetUnusable(f"{self.name} is not a file")
+            self._sweep()
+            descriptor = open_lock(self.partial)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            self._file = os.fdopen(descriptor, "wb", buffering=1 << 20)
+        except OSError as error:
+            raise self.problem(error) from error
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+    def restart(self) -> None:
+        assert self._file is not None
+        self._file.seek(0)
+        self._file.truncate()
+        self._hash, self.bytes = hashlib.sha256(), 0
+
+    def write(self, data: bytes) -> None:
+        assert self._file is not None
+        try:
+            self._file.write(data)
+        except OSError as error:
+            raise self.problem(error) from error
+        self._hash.update(data)
+        self.bytes += len(data)
+
+    def finish(self, mode: int) -> None:
+        """An existing file passes its mode and, if permitted, its owner to the new one."""
+        assert self._file is not None
+        try:
+            self._file.flush()
+            self._keep_access(self._file.fileno(), mode)
+            os.fsync(self._file.fileno())
+            self.partial.rename(self.path)
+            sync(self.path.parent)
+        except OSError as error:
+            raise self.problem(error) from error
+
+    def close(self) -> None:
+        if self._file is not None:
+            self.partial.unlink(missing_ok=True)
+            with suppress(OSError):  # what it still wants to write does not matter
+                self._file.close()
+
+    def _keep_access(self, descriptor: int, mode: int) -> None:
+        try:
+            old = self.path.stat()
+        except FileNotFoundError:
+            os.fchmod(descriptor, mode)
+            return
+        with suppress(PermissionError):
+            os.fchown(descriptor, old.st_uid, old.st_gid)
+        os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+
+    def _sweep(self) -> None:
+        for left in self.path.parent.glob(f".{_escaped(self.path.name)}.*{PARTIAL}"):
+            with suppress(OSError), locked_at_once(left) as lock:
+                if lock is not None:
+                    left.unlink(missing_ok=True)
+
+
+def default_mode() -> int:
+    """Permission bits of a new file of this process."""
+    return 0o666 & ~GIVEN_UMASK
+
+
+def identity_of(path: Path) -> str | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return f"{found.st_dev}.{found.st_ino}"
+
+
+def sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _escaped(name: str) -> str:
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
