@@ -32,7 +32,8 @@ class ImportTable:
     are only ever added, in the source's order. `parents`: the tables of the rows that a column refers to.
     `merged`: what an overwritten row gets in a column, as SQL with `excluded`; otherwise what the source
     says. `incidental`: columns that two sides never say alike, so that rows agree without them (the time of a
-    change, what a check measured). `unique`: columns of which no two rows may say the same.
+    change, what a check measured). `unique`: columns of which no two rows may say the same. `at_once`: how
+    many batches are written at the same time.
     """
 
     name: str
@@ -44,6 +45,7 @@ class ImportTable:
     merged: Mapping[str, str] = field(default_factory=dict)
     incidental: Collection[str] = ()
     unique: tuple[str, ...] = ()
+    at_once: int = 1
 
     @property
     def key(self) -> str:

@@ -6,26 +6,25 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Final, NamedTuple
 
 from core.database.client import Database
-from core.database.import_table import Row
 from core.jobs import JobContext
 from features.imports.lowdb.item import LegacyItem
 from features.imports.lowdb.layout import Layout, newest_layout
-from features.imports.lowdb.source import ITEMS
 from features.imports.lowdb.text import lead_of, margin_of, written
 from features.imports.pipeline.identifiers import SeenIds
 from features.imports.queries import journal
-from features.imports.queries.bulk import RowState
+from features.imports.queries.bulk import BulkTable
 from features.imports.queries.digests import digest_of
 from features.imports.queries.rejects import rejects_after
+from features.imports.queries.tables import ITEMS
 from features.imports.registry.columns import columns_of
 from features.imports.registry.tables import (
     AUDIT,
     FILES,
     IDEAS,
     KINDS,
+    LEGACY,
     SYSTEMS,
     TABLES,
-    TARGETS,
     translate,
 )
 from features.imports.schemas import Entry, RegistryArguments, Reject, Store, Table
@@ -42,14 +41,11 @@ __all__ = [
     "LegacyItem",
     "Origin",
     "Reject",
-    "RowState",
     "SeenIds",
     "Store",
     "Table",
     "columns_of",
     "digest_of",
-    "every_id",
-    "existing",
     "imported_ids",
     "lead_of",
     "margin_of",
@@ -57,8 +53,7 @@ __all__ = [
     "origins",
     "records",
     "rejects_of",
-    "rows",
-    "states",
+    "rows_of",
     "translate",
     "written",
 ]
@@ -94,7 +89,7 @@ async def origins(context: JobContext, tx: Database) -> dict[Table, Origin]:
 
 async def imported_ids(db: Database, job_id: str, table: Table) -> AsyncIterator[list[str]]:
     """Batches of the ids that the import accepted, in the source's order."""
-    async for page in journal.pages(db, job_id, TARGETS[table].rows.declared.entity):
+    async for page in journal.pages(db, job_id, rows_of(table).declared.entity):
         yield [entry[0] for entry in page.entries if entry[0] is not None]
 
 
@@ -106,23 +101,9 @@ async def rejects_of(db: Database, job_id: str, table: Table) -> AsyncIterator[l
         position = batch[-1].position
 
 
-async def rows(db: Database, table: Table, ids: Sequence[str]) -> dict[str, Row]:
-    """Rows among these that are stored, by id."""
-    return await TARGETS[table].rows.rows(db, ids)
-
-
-async def states(db: Database, table: Table, ids: Sequence[str]) -> dict[str, RowState]:
-    return await TARGETS[table].rows.states(db, ids)
-
-
-async def existing(db: Database, table: Table, ids: Sequence[str]) -> frozenset[str]:
-    return frozenset(await TARGETS[table].rows.existing(db, ids, None))
-
-
-async def every_id(db: Database, table: Table) -> AsyncIterator[list[str]]:
-    """Batches of all stored ids, in their order."""
-    async for ids in TARGETS[table].rows.every_id(db):
-        yield ids
+def rows_of(table: Table) -> BulkTable:
+    """Table here that the rows of an old one go to."""
+    return LEGACY[table].rows
 
 
 async def records(db: Database, ids: Sequence[str]) -> dict[str, LegacyItem]:

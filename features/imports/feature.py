@@ -1,8 +1,7 @@
 """Manifest of the slice."""
 
 from core.feature import Feature
-from features.imports.jobs import CSV, LOWDB
-from features.imports.registry.jobs import REGISTRY
+from features.imports.jobs import JOBS
 from features.imports.router import router
 from features.imports.schemas import ImportSource, Into, OnConflict
 from features.imports.undo import contents
@@ -12,7 +11,7 @@ feature = Feature(
     name="imports",
     description="Legacy data comes in",
     router=router,
-    jobs=(LOWDB, CSV, *REGISTRY, UNDO),
+    jobs=(*JOBS, UNDO),
     needs_objects=contents.needed,
     admin=True,
     enumerations={"ImportSource": ImportSource, "OnConflict": OnConflict, "ImportList": Into},

@@ -16,50 +16,21 @@ from core.http.routing import Router
 from core.jobs import JobConflict
 from features.imports import service
 from features.imports.errors import ImportNotFound, ImportNotUndoable, UploadInvalid, UploadTooLarge
-from features.imports.schemas import NDJSON, Import, RejectLines
+from features.imports.schemas import NDJSON, FileForm, Import, RejectLines
 from features.imports.settings import ImportSettings
-from features.imports.undo.accept import accept_undo
 from features.imports.undo.schemas import UndoChoices
 from features.jobs.api import Job, show
 
+_OPTIONS: Final = FileForm.model_json_schema()
+_FILE: Final = {"type": "string", "format": "binary", "description": "A LowDB or CSV file"}
 _FORM: Final = {
     "required": True,
     "content": {
         "multipart/form-data": {
             "schema": {
                 "type": "object",
-                "required": ["file", "source"],
-                "properties": {
-                    "file": {"type": "string", "format": "binary", "description": "A LowDB or CSV file"},
-                    "source": {"type": "string", "enum": ["lowdb", "csv"]},
-                    "into": {
-                        "type": "string",
-                        "enum": ["items", "ideas", "systems"],
-                        "description": "The list that a CSV file goes into",
-                    },
-                    "map": {
-                        "type": "string",
-                        "description": "Columns of a CSV file by field, `title=Name,priority=Rank`; without "
-                        "it those that are called as a field",
-                    },
-                    "on_conflict": {
-                        "type": "string",
-                        "enum": ["skip", "overwrite", "fail"],
-                        "default": "skip",
-                        "description": "What to do with ids that are stored already",
-                    },
-                    "dry_run": {"type": "boolean", "default": False, "description": "Check only"},
-                    "since_last": {
-                        "type": "boolean",
-                        "default": False,
-                        "description": "Only what has changed in the source since the last import",
-                    },
-                    "max_rejects": {
-                        "type": "integer",
-                        "minimum": 0,
-                        "description": "Import nothing if more records than this cannot be taken over",
-                    },
-                },
+                "required": ["file", *_OPTIONS["required"]],
+                "properties": {"file": _FILE, **_OPTIONS["properties"]},
             },
             "example": {"file": '{"items": []}', "source": "lowdb", "on_conflict": "skip"},
         }
@@ -146,7 +117,7 @@ async def undo_import(
     since, the job fails and its `result` names the conflicts. With `keepChanged` such rows stay, and those
     that they need, and its `result` names them.
     """
-    job = await accept_undo(db, jobs, actor, job_id, choices)
+    job = await service.accept_undo(db, jobs, actor, job_id, choices)
     background_tasks.add_task(jobs.run_after_answer, job.id)
     response.headers["Location"] = f"/api/v1/jobs/{job.id}"
     return Envelope(message="Undo accepted", data=show(job, jobs.public_arguments(job)))

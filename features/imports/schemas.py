@@ -1,8 +1,7 @@
 """Options, arguments, checkpoints and results of imports, whatever their source."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
 
@@ -14,12 +13,13 @@ from pydantic import (
     JsonValue,
     RootModel,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
 )
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from core.http.request.fields import is_none
+from core.http.request.fields import is_none, without_null
 from core.http.request.input import DIGITS_ALONE, Input
 from core.http.request.timestamps import Timestamp
 from core.jobs import JobState
@@ -68,29 +68,23 @@ OnConflict = Literal["skip", "overwrite", "fail"]
 Phase = Literal["preflight", "load", "verify", "report"]
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
-    """What people call a source, its records, and the rows that they become."""
-
-    source: str
-    records: str
-    rows: str
-
-
 class Choices(Input):
-    """Options that every import has. `max_rejects`: how many records may be unusable before nothing is
-    loaded.
-
-    `since_last`: only what has changed in the source since the newest finished import; what somebody has
-    changed here as well is a conflict, told and left alone.
+    """Options that every import has. With `since_last` what somebody has changed here as well is a conflict,
+    told and left alone.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    on_conflict: OnConflict = "skip"
-    dry_run: bool = False
-    max_rejects: Annotated[int, Field(ge=0), DIGITS_ALONE] | None = None
-    since_last: bool = False
+    on_conflict: OnConflict = Field("skip", description="What to do with ids that are stored already")
+    dry_run: bool = Field(default=False, description="Check only")
+    max_rejects: Annotated[int, Field(ge=0), DIGITS_ALONE] | None = Field(
+        default=None,
+        description="Import nothing if more records than this cannot be taken over",
+        json_schema_extra=without_null,
+    )
+    since_last: bool = Field(
+        default=False, description="Only what has changed in the source since the last import"
+    )
 
     @field_validator("since_last")
     @classmethod
@@ -121,8 +115,17 @@ class FileOptions(Choices):
     """
 
     source: Literal["lowdb", "csv"]
-    into: Into | None = Field(default=None, validate_default=True)
-    map: Annotated[dict[str, str], BeforeValidator(_parsed_map)] = Field(default_factory=dict)
+    into: Into | None = Field(
+        default=None,
+        validate_default=True,
+        description="The list that a CSV file goes into",
+        json_schema_extra=without_null,
+    )
+    map: Annotated[dict[str, str], BeforeValidator(_parsed_map), WithJsonSchema({"type": "string"})] = Field(
+        default_factory=dict,
+        description="Columns of a CSV file by field, `title=Name,priority=Rank`; without it those that are "
+        "called as a field",
+    )
 
     @field_validator("into", "map")
     @classmethod
@@ -167,8 +170,8 @@ class FileArguments(Arguments):
     path: str | None = None
     sha256: str | None = None
     into: Into | None = None
-    map: dict[str, str] = Field(default_factory=dict)
-    unknown: list[str] = Field(default_factory=list)
+    map: dict[str, str] | None = None
+    unknown: list[str] | None = None
 
 
 class RegistryArguments(Arguments):
@@ -210,19 +213,11 @@ class Changes(BaseModel):
     first_conflicts: list[Told] = []
     first_vanished: list[str] = []
 
-    def with_counts(self, *, new: int = 0, changed: int = 0, unchanged: int = 0) -> "Changes":
-        more = {"new": self.new + new, "changed": self.changed + changed}
-        return self.model_copy(update={**more, "unchanged": self.unchanged + unchanged})
-
-    def with_conflicts(self, conflicts: Sequence[Told]) -> "Changes":
-        first = [*self.first_conflicts, *conflicts][:SAMPLES]
-        return self.model_copy(
-            update={"conflicts": self.conflicts + len(conflicts), "first_conflicts": first}
-        )
-
-    def with_vanished(self, ids: Sequence[str]) -> "Changes":
-        first = [*self.first_vanished, *ids][:SAMPLES]
-        return self.model_copy(update={"vanished": self.vanished + len(ids), "first_vanished": first})
+    def plus(self, **more: Any) -> "Changes":
+        """With these counts and names added."""
+        added = {name: getattr(self, name) + value for name, value in more.items()}
+        named = {name: value[:SAMPLES] for name, value in added.items() if isinstance(value, list)}
+        return self.model_copy(update={**added, **named})
 
 
 class RejectedField(BaseModel):

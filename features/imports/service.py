@@ -1,4 +1,4 @@
-"""Service of imports: accepts uploads and files, lists imports, streams rejects."""
+"""Service of imports: accepts uploads, files and undos, lists imports, streams rejects."""
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping
@@ -6,36 +6,37 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import orjson
-import structlog
 from pydantic import ValidationError
 
 from core.database.client import Author, Database
-from core.database.transaction import unit_of_work
 from core.http.answers.envelope import ListEnvelope, listed
 from core.http.answers.errors import VALIDATION_FAILED
 from core.http.request.multipart import FORM_OVERHEAD_BYTES
 from core.http.request.validation import field_errors
 from core.jobs import JobNotFound, Jobs, JobView
 from core.settings import Settings
-from features.imports import queries
 from features.imports.csv.columns import resolved
 from features.imports.csv.reader import CsvReader
-from features.imports.errors import ImportNotFound, SourceUnavailable, UploadInvalid, UploadTooLarge
+from features.imports.errors import (
+    ImportNotFound,
+    ImportNotUndoable,
+    SourceUnavailable,
+    UploadInvalid,
+    UploadTooLarge,
+)
 from features.imports.pipeline.source import opened
 from features.imports.pipeline.spool import sha256_of
-from features.imports.queries import journal
-from features.imports.schemas import KIND, SOURCES, FileArguments, FileForm, FileOptions, Import, Reject
+from features.imports.queries import journal, rejects
+from features.imports.schemas import SOURCES, UNDO_KIND, FileArguments, FileForm, FileOptions, Import, Reject
 from features.imports.settings import ImportSettings
-from features.imports.storage.folders import Folders
 from features.imports.storage.upload import receive
-from features.imports.storage.work import sweep
+from features.imports.storage.work import accept
+from features.imports.undo.schemas import UndoArguments, UndoChoices
 from features.jobs.api import list_page
 
 IMPORTS: Final = tuple(SOURCES.values())
 
 Options = TypeVar("Options", bound=FileOptions)
-
-log = structlog.get_logger(__name__)
 
 
 async def accept_upload(
@@ -54,25 +55,14 @@ async def accept_upload(
     announced = headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit + FORM_OVERHEAD_BYTES:
         raise UploadTooLarge(f"The file is larger than {limit} bytes")
-    await jobs.raise_if_taken(KIND)
-    await sweep(jobs, settings)
-    folders = Folders(settings.data_dir)
-    async with folders.incoming() as folder:
+
+    async def receive_form(folder: Path) -> FileArguments:
         upload = await receive(headers.get("content-type", ""), body, folder, limit=limit)
         options = valid(FileForm, {name: text for name, text in upload.fields.items() if text != ""})
         arguments = FileArguments(**options.model_dump(), filename=upload.filename, sha256=upload.sha256)
-        arguments = await asyncio.to_thread(_with_columns, arguments, upload.path)
+        return await asyncio.to_thread(_with_columns, arguments, upload.path)
 
-        async def work(tx: Database) -> JobView:
-            nonlocal folder
-            job = await _enqueue(tx, jobs, arguments, actor)
-            # Should the commit fail now, the folder has no job and the next sweep takes it.
-            folder = await asyncio.to_thread(folders.adopt, folder, job.id)
-            return job
-
-        job = await unit_of_work(db, work)
-    log.info("import.accepted", job_id=job.id, bytes=upload.size, sha256=upload.sha256)
-    return job
+    return await accept(db, jobs, settings, actor, receive_form)
 
 
 async def accept_file(
@@ -80,10 +70,12 @@ async def accept_file(
 ) -> JobView:
     """Enqueue the import of a file that stays where it is and is only read."""
     path = await asyncio.to_thread(_existing_file, path)
-    await sweep(jobs, settings)
-    arguments = FileArguments(**options.model_dump(), filename=path.name, path=str(path))
-    arguments = await asyncio.to_thread(_with_columns, arguments, path)
-    return await _enqueue(db, jobs, arguments, actor)
+
+    async def name(folder: Path) -> FileArguments:
+        arguments = FileArguments(**options.model_dump(), filename=path.name, path=str(path))
+        return await asyncio.to_thread(_with_columns, arguments, path)
+
+    return await accept(db, jobs, settings, actor, name)
 
 
 async def list_imports(
@@ -119,19 +111,38 @@ def _shown(job: JobView, kept: Collection[str]) -> Import:
 
 async def rejects_of(db: Database, jobs: Jobs, job_id: str) -> AsyncIterator[bytes]:
     """Rejects of an import as NDJSON, in the order of the source. Raises ImportNotFound."""
+    job = await find_import(jobs, job_id)
+    return _lines(db, job.id, await rejects.rejects_after(db, job.id, -1))
+
+
+async def find_import(jobs: Jobs, job_id: str) -> JobView:
+    """Raises ImportNotFound."""
     try:
         job = await jobs.get(job_id)
     except JobNotFound:
-        raise ImportNotFound(f"Import with id {job_id} not found") from None
-    if job.kind not in IMPORTS:
+        job = None
+    if job is None or job.kind not in IMPORTS:
         raise ImportNotFound(f"Import with id {job_id} not found")
-    return _lines(db, job.id, await queries.rejects_after(db, job.id, -1))
+    return job
+
+
+async def accept_undo(db: Database, jobs: Jobs, actor: Author, job_id: str, choices: UndoChoices) -> JobView:
+    """Enqueue an undo. Raises ImportNotFound, ImportNotUndoable, or JobConflict beside an import."""
+    job = await find_import(jobs, job_id)
+    if not job.ended:
+        raise ImportNotUndoable(f"Import {job_id} has not ended yet; cancel it first")
+    if job.id not in await journal.existing(db, [job.id]):
+        raise ImportNotUndoable(f"Import {job_id} brought nothing, or is taken back already")
+    arguments = UndoArguments(import_job_id=job.id, **choices.model_dump())
+    return await jobs.enqueue(
+        db, UNDO_KIND, arguments.model_dump(by_alias=True, exclude_defaults=True), actor
+    )
 
 
 async def _lines(db: Database, job_id: str, page: list[Reject]) -> AsyncIterator[bytes]:
     while page:
         yield b"".join(_line(each) for each in page)
-        page = await queries.rejects_after(db, job_id, page[-1].position)
+        page = await rejects.rejects_after(db, job_id, page[-1].position)
 
 
 def _line(reject: Reject) -> bytes:
@@ -139,17 +150,12 @@ def _line(reject: Reject) -> bytes:
     return b'%b,"record":%b}\n' % (rest[:-1], reject.record.encode())
 
 
-async def _enqueue(db: Database, jobs: Jobs, arguments: FileArguments, actor: Author) -> JobView:
-    stored = arguments.model_dump(by_alias=True, exclude_none=True, mode="json")
-    return await jobs.enqueue(db, SOURCES[arguments.source], stored, actor)
-
-
 def _with_columns(arguments: FileArguments, path: Path) -> FileArguments:
     """Arguments with what the header of a CSV file says. Raises ColumnsUnusable, SourceMalformed."""
     if arguments.into is None:
-        return arguments
+        return arguments.model_copy(update={"map": None})
     with opened(path) as file:
-        columns, unknown = resolved(arguments.into, arguments.map, CsvReader(file).columns)
+        columns, unknown = resolved(arguments.into, arguments.map or {}, CsvReader(file).columns)
     sha256 = arguments.sha256 or sha256_of(path)
     return arguments.model_copy(update={"map": columns, "unknown": unknown, "sha256": sha256})
 

@@ -105,7 +105,8 @@ class Content:
         if self._usable is None:
             self._usable = await self._layout.ids(self._tx)
         wanted = [item_id for item_id in unusable if item_id not in self._usable]
-        return frozenset(await imports.ITEMS.changed_here(self._tx, wanted))
+        states = await imports.ITEMS.states(self._tx, wanted)
+        return frozenset(item_id for item_id, state in states.items() if not state.unchanged)
 
     def _text(
         self, entry: imports.Entry, stored: dict[str, imports.LegacyItem], changed: frozenset[str]

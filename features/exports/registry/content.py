@@ -97,14 +97,14 @@ class _Table:
                 for row_id in ids:
                     seen.add(row_id, 0)
                 yield await self._stored(ids)
-        async for ids in imports.every_id(self._tx, self._table):
+        async for ids in imports.rows_of(self._table).every_id(self._tx):
             new = [row_id for row_id in ids if row_id not in seen]
             for start in range(0, len(new), _ROWS_AT_ONCE):
                 yield await self._stored(new[start : start + _ROWS_AT_ONCE])
 
     async def _stored(self, ids: Sequence[str]) -> list[_Stored | None]:
-        rows = await imports.rows(self._tx, self._table, ids)
-        states = await imports.states(self._tx, self._table, ids)
+        rows = await imports.rows_of(self._table).rows(self._tx, ids)
+        states = await imports.rows_of(self._table).states(self._tx, ids)
         return [
             _Stored(
                 {**rows[row_id], "legacy": json.loads(str(rows[row_id]["legacy"] or "{}"))},
@@ -133,7 +133,7 @@ class _Table:
         async for page in imports.rejects_of(self._tx, self._origin.job_id, self._table):
             records = [json.loads(each.record) for each in page]
             ids = [str(record["id"]) for record in records if isinstance(record, dict) and record.get("id")]
-            here = await imports.existing(self._tx, self._table, ids)
+            here = await imports.rows_of(self._table).existing(self._tx, ids)
             for each, record in zip(page, records, strict=True):
                 [place] = _ROW.findall(each.path)
                 if not isinstance(record, dict):

@@ -84,9 +84,9 @@ def import_csv(
 def _files() -> "Sequence[Feature]":
     """The feature with the jobs that are needed: all features would import the modules of the whole app."""
     from core.feature import Feature
-    from features.imports.jobs import CSV, LOWDB
+    from features.imports.jobs import JOBS
 
-    return [Feature("imports", jobs=(LOWDB, CSV))]
+    return [Feature("imports", jobs=JOBS)]
 
 
 def _run(features: "Features", file: Path, given: dict[str, object]) -> None:

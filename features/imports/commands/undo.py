@@ -35,7 +35,7 @@ async def _undo(features: "Features", job_id: str, keep_changed: bool, dry_run: 
     from core.command import command_context
     from core.console import run_shown, show_ended
     from features.imports.commands.running import clear_the_way
-    from features.imports.undo.accept import accept_undo
+    from features.imports.service import accept_undo
     from features.imports.undo.schemas import UndoChoices
 
     choices = UndoChoices(keep_changed=keep_changed, dry_run=dry_run)

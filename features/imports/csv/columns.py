@@ -1,7 +1,7 @@
 """Columns of CSV files and the fields that they become, of each list that they can go into."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, Field, create_model
@@ -11,10 +11,8 @@ from core.http.request.text import NotBlank
 from core.http.request.timestamps import Timestamp
 from features.ideas import api as ideas
 from features.imports.errors import ColumnsUnusable
-from features.imports.lowdb.source import TARGETS as LOWDB
-from features.imports.pipeline.source import Target
-from features.imports.registry.tables import IDEAS, SYSTEMS
-from features.imports.registry.tables import TARGETS as REGISTRY
+from features.imports.queries.bulk import BulkTable
+from features.imports.queries.tables import IDEAS, ITEMS, SYSTEMS
 from features.imports.schemas import Into
 from features.items import api as items
 from features.systems import api as systems
@@ -26,34 +24,34 @@ class CsvTable:
     has its columns by the names that they have in the API.
     """
 
-    target: Target
+    rows: BulkTable
     model: type[BaseModel]
 
     @property
     def fields(self) -> dict[str, str]:
-        columns = self.target.rows.declared.columns
+        columns = self.rows.declared.columns
         return {to_camel(name): name for name in columns if name in self.model.model_fields}
 
-    def with_only(self, fields: Mapping[str, str]) -> Target:
-        """Target of a file with these fields: in all other columns rows keep what they have, new ones get
+    def with_only(self, fields: Mapping[str, str]) -> BulkTable:
+        """Table of a file with these fields: in all other columns rows keep what they have, new ones get
         what the table gives them.
         """
-        declared = self.target.rows.declared
+        declared = self.rows.declared
         known = {declared.key, *(self.fields[field] for field in fields)}
-        return replace(self.target, rows=self.target.rows.without(declared.columns.keys() - known))
+        return self.rows.without(declared.columns.keys() - known)
 
 
-def _table(target: Target, new: type[BaseModel], id_length: int, **more: Any) -> CsvTable:
+def _table(rows: BulkTable, new: type[BaseModel], id_length: int, **more: Any) -> CsvTable:
     moment = (Timestamp | None, None)
     row_id = (Annotated[NotBlank, Field(max_length=id_length)] | None, None)
     fields: dict[str, Any] = {"id": row_id, "created_at": moment, "updated_at": moment, **more}
-    return CsvTable(target, create_model(f"{new.__name__}Row", __base__=new, **fields))
+    return CsvTable(rows, create_model(f"{new.__name__}Row", __base__=new, **fields))
 
 
 TABLES: Final[Mapping[Into, CsvTable]] = {
-    "items": _table(LOWDB["items"], items.CreateItem, items.ID_LENGTH, status=(items.Status, "new")),
-    "ideas": _table(REGISTRY[IDEAS], ideas.CreateIdea, ideas.ID_LENGTH),
-    "systems": _table(REGISTRY[SYSTEMS], systems.CreateSystem, systems.ID_LENGTH),
+    "items": _table(ITEMS, items.CreateItem, items.ID_LENGTH, status=(items.Status, "new")),
+    "ideas": _table(IDEAS, ideas.CreateIdea, ideas.ID_LENGTH),
+    "systems": _table(SYSTEMS, systems.CreateSystem, systems.ID_LENGTH),
 }
 
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import uuid
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -20,12 +20,11 @@ from features.imports.csv.columns import TABLES
 from features.imports.csv.reader import CsvReader, Record
 from features.imports.errors import SourceChanged
 from features.imports.pipeline.identifiers import SeenIds
-from features.imports.pipeline.source import FileSource, Target
+from features.imports.pipeline.source import FileSource, Words
 from features.imports.pipeline.spool import UNCHANGED, Line
 from features.imports.pipeline.validator import Fault, Found, Sink, Validator
-from features.imports.registry.tables import BY_NAME
-from features.imports.registry.tables import TARGETS as REGISTRY
-from features.imports.schemas import SOURCES, FileArguments, Words
+from features.imports.queries.tables import BY_NAME
+from features.imports.schemas import SOURCES, FileArguments
 from features.systems import api as systems
 
 _ROWS_AT_ONCE: Final = 500
@@ -45,11 +44,11 @@ class CsvSource(FileSource):
         super().__init__(arguments, folder)
         assert arguments.into is not None
         self.table = TABLES[arguments.into]
-        self.targets: Mapping[str, Target] = {arguments.into: self.table.with_only(arguments.map)}
+        self.tables = {arguments.into: self.table.with_only(arguments.map or {})}
 
     def validator(self, table: str, sink: Sink, before: int) -> Validator:
         self.reader = reader = CsvReader(self.open())
-        if not set(reader.columns).issuperset(self.arguments.map.values()):
+        if not set(reader.columns).issuperset((self.arguments.map or {}).values()):
             raise SourceChanged(f"{self.arguments.filename} has other columns now; begin a new import")
         return RowValidator(self, table, reader, self._path.stat().st_size, sink)
 
@@ -68,8 +67,10 @@ class RowValidator(Validator):
     def __init__(self, source: CsvSource, table: str, reader: CsvReader, size: int, sink: Sink) -> None:
         super().__init__(sink)
         self._reader, self._size, self._remaining = reader, size, iter(reader)
-        self._rows, self._model = source.rows(table), source.table.model
-        self._columns = {source.table.fields[field]: name for field, name in source.arguments.map.items()}
+        self._rows, self._model = source.tables[table], source.table.model
+        self._columns = {
+            source.table.fields[field]: name for field, name in (source.arguments.map or {}).items()
+        }
         self._seed = f"{table} {source.arguments.sha256}"
         self._seen = {name: SeenIds() for name in ("id", *self._rows.declared.unique)}
 
@@ -129,7 +130,7 @@ class RowValidator(Validator):
         declared = self._rows.declared
         for column in declared.parents.keys() & declared.columns.keys():
             wanted = {str(value) for row in rows if (value := row.values[column]) is not None}
-            parents = REGISTRY[BY_NAME[declared.parents[column]]].rows
+            parents = BY_NAME[declared.parents[column]]
             gone = wanted.difference(await parents.existing(db, sorted(wanted)) if wanted else ())
             rows = self._without(rows, column, gone, f"names none of the {parents.declared.name}")
         for column in declared.unique:
@@ -162,12 +163,10 @@ class RowValidator(Validator):
         return f"{columns.get(to_camel(head), head)}{dot}{rest}"
 
     def _reject(self, record: Record, position: int, faults: Sequence[Fault]) -> None:
-        self.rejected += 1
-        cells = record.cells
-        shown = dict(zip(self._reader.columns, cells, strict=False)) if record.fault is None else cells[0]
-        if self.sink.previous is not None and "id" in self._columns and isinstance(shown, dict):
-            self.sink.previous.is_unusable(shown.get(self._columns["id"], "").strip())
-        self.sink.rejects.add(f"line {record.line}", position, lambda: json.dumps(shown), faults)
+        cells = dict(zip(self._reader.columns, record.cells, strict=False))
+        shown = cells if record.fault is None else record.cells[0]
+        row_id = cells.get(self._columns.get("id", ""), "").strip()
+        self.reject(f"line {record.line}", position, lambda: json.dumps(shown), faults, row_id)
 
 
 def _value(text: str, kind: Kind, *, decimal_comma: bool) -> object:

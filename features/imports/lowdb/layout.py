@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from core.database.client import Database
-from features.imports import queries
 from features.imports.lowdb.text import EMPTY_HEAD, EMPTY_TAIL
 from features.imports.lowdb.validator import identifier_of
 from features.imports.pipeline.identifiers import SeenIds
 from features.imports.queries import journal
+from features.imports.queries.rejects import rejects_of_earlier
 from features.imports.schemas import ENTITY, KIND, Entry
 
 
@@ -66,7 +66,7 @@ class Layout:
         owners: dict[str, str] = {}
         if self.job_id is None:
             return found
-        for job_id, position in await queries.rejects_of_earlier(db, KIND, self.job_id):
+        for job_id, position in await rejects_of_earlier(db, KIND, self.job_id):
             leftover = await _leftover(db, job_id, position)
             if leftover.id is None or owners.setdefault(leftover.id, job_id) == job_id:
                 found.append(leftover)

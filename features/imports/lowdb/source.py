@@ -3,20 +3,18 @@
 from typing import Final
 
 from features.imports.lowdb.validator import ItemValidator
-from features.imports.pipeline.source import FileSource, Target
+from features.imports.pipeline.source import FileSource, Words
 from features.imports.pipeline.validator import Sink, Validator
-from features.imports.schemas import KIND, Words
-from features.items import api as items
+from features.imports.queries.tables import ITEMS
+from features.imports.schemas import KIND
 
-TARGETS: Final = {"items": Target.of(items.TAKEOVER, at_once=4)}
-ITEMS: Final = TARGETS["items"].rows
 _FIELDS: Final = {"created_at": "createdAt", "updated_at": "updatedAt"}
 
 
 class LowDbSource(FileSource):
     words = Words("LowDB file", "records", "items")
     kinds = (KIND,)
-    targets = TARGETS
+    tables = {"items": ITEMS}  # noqa: RUF012
 
     def field(self, column: str) -> str:
         return _FIELDS.get(column) or super().field(column)

@@ -133,15 +133,13 @@ class ItemValidator(Validator):
         self.flush()
 
     def _reject(self, record: Record, faults: list[Fault]) -> None:
-        self.rejected += 1
         identifier = identifier_of(record.value)
-        if identifier is not None and self.sink.previous is not None:
-            self.sink.previous.is_unusable(identifier)
-        self.sink.rejects.add(
+        self.reject(
             self.reader.path(record.position),
             record.position,
             lambda: as_ascii_line(self.reader.source_text()),
             [*(("record", flaw) for flaw in record.flaws), *faults],
+            identifier,
         )
         if self.sink.spool is None:
             return

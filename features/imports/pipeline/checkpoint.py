@@ -89,12 +89,16 @@ class Checkpoint(BaseModel):
 
 
 class Checked(BaseModel):
-    """Outcome of verify. `kept`: rows that this import left alone and that differ. `changed_since`: rows that
-    somebody changed after they were loaded.
+    """Outcome of verify. Of the rows that were compared (`done`) and differ: `kept` ones this import did not
+    write (they were stored before, the source has not changed, or both sides have), `changed_since` ones
+    somebody changed or deleted after they were loaded, and `wrong` ones have no reason, which is an error.
     """
 
-    model_config = ConfigDict(frozen=True)
-
-    verified: int = 0
+    done: int = 0
     kept: int = 0
     changed_since: int = 0
+    wrong: list[str] = []
+
+    @property
+    def verified(self) -> int:
+        return self.done - self.kept - self.changed_since

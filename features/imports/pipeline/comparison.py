@@ -59,7 +59,7 @@ async def compare(db: Database, source: Source, tell: Callable[[Difference], Non
 async def _compare(
     tx: Database, source: Source, table: str, compared: Compared, tell: Callable[[Difference], None]
 ) -> None:
-    rows, rejects, seen = source.rows(table), Rejects(None, samples=None), SeenIds()
+    rows, rejects, seen = source.tables[table], Rejects(None, samples=None), SeenIds()
 
     def told(differences: Sequence[Difference]) -> None:
         compared.differences += len(differences)
@@ -82,7 +82,7 @@ async def _compare(
 async def _differences(tx: Database, source: Source, table: str, lines: Sequence[Line]) -> list[Difference]:
     if not lines:
         return []
-    rows = source.rows(table)
+    rows = source.tables[table]
     found = {each.id: each for each in await rows.compare(tx, joined(line.compared(rows) for line in lines))}
     stored = await rows.rows(tx, [each.id for each in found.values() if not each.missing])
     differences: list[Difference] = []

@@ -21,7 +21,8 @@ from features.imports.pipeline.in_flight import in_flight
 from features.imports.pipeline.source import Source
 from features.imports.pipeline.spool import REJECTS, Batch, Chunk, batches, chunks, joined, spool_of
 from features.imports.pipeline.write import Outcome, write
-from features.imports.queries import insert_rejects, journal
+from features.imports.queries import journal
+from features.imports.queries.rejects import insert_rejects
 from features.imports.schemas import remembered
 from features.imports.settings import ImportSettings
 
@@ -66,10 +67,10 @@ async def _store_rejects(context: JobContext, chunk: Chunk, checkpoint: Checkpoi
 async def _load_table(
     context: JobContext, source: Source, table: str, checkpoint: Checkpoint, began_at: float
 ) -> Checkpoint:
-    tally, target, spool = checkpoint.tally(table), source.targets[table], spool_of(source.folder, table)
+    tally, target, spool = checkpoint.tally(table), source.tables[table], spool_of(source.folder, table)
     rows = context.settings.of(ImportSettings).import_batch_rows
     if source.arguments.since_last and target.reversal is not None:
-        part = remembered(target.rows.declared.entity)
+        part = remembered(target.declared.entity)
         await journal.keep_page(context.db, context.job.id, part, 0, "[]")
     if tally.offset and (objects := source.objects(table)) is not None:
         # An interruption may have come before what follows a commit.
@@ -94,7 +95,7 @@ async def _load_table(
         pieces=tally.pieces,
         remembered=tally.remembered,
     )
-    async with in_flight(context, remaining, begin, most=target.at_once) as reached:
+    async with in_flight(context, remaining, begin, most=target.declared.at_once) as reached:
         async for checkpoint in reached:
             await context.progress(done=checkpoint.done)
     return checkpoint
@@ -125,7 +126,7 @@ async def _load_batch(
         await context.checkpoint(tx, checkpoint.model_dump(), done=checkpoint.done)
         return outcome, checkpoint
 
-    async with context.cache.invalidating(*source.rows(table).declared.tags):
+    async with context.cache.invalidating(*source.tables[table].declared.tags):
         outcome, checkpoint = await unit_of_work(context.db, work, timeout=BATCH_TIMEOUT)
     if objects is not None:
         await objects.written(context, batch, _written(batch, outcome))
@@ -138,9 +139,13 @@ def _written(batch: Batch, outcome: Outcome) -> list[str]:
 
 def _counted(tally: Tally, batch: Batch, outcome: Outcome) -> Tally:
     updated = len(outcome.updated)
-    changes = tally.changes and tally.changes.with_counts(
-        new=outcome.inserted, changed=updated, unchanged=outcome.unchanged
-    ).with_conflicts(outcome.conflicts)
+    changes = tally.changes and tally.changes.plus(
+        new=outcome.inserted,
+        changed=updated,
+        unchanged=outcome.unchanged,
+        conflicts=len(outcome.conflicts),
+        first_conflicts=outcome.conflicts,
+    )
     return Tally(
         offset=batch.end,
         position=batch.position + len(batch.records),
@@ -157,7 +162,7 @@ def _counted(tally: Tally, batch: Batch, outcome: Outcome) -> Tally:
 
 def _entry(context: JobContext, source: Source, table: str, outcome: Outcome) -> audit.AuditEntry:
     return audit.AuditEntry(
-        entity=source.rows(table).declared.entity,
+        entity=source.tables[table].declared.entity,
         entity_id=context.job.id,
         action="imported",
         actor=context.job.actor,

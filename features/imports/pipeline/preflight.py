@@ -11,14 +11,16 @@ import structlog
 from core.jobs import JobContext
 from features.imports.errors import RowsExist, SourceChanged, TooManyRejects
 from features.imports.pipeline.checkpoint import Findings, TableFindings
-from features.imports.pipeline.since_last import earlier_runs, foreseen, recall_all
+from features.imports.pipeline.previous import recall
+from features.imports.pipeline.since_last import earlier_runs, foreseen, left
 from features.imports.pipeline.source import Source
-from features.imports.pipeline.spool import REJECTS, SpoolWriter, chunks, joined, spool_of
+from features.imports.pipeline.spool import REJECTS, chunks, joined, spool_of
 from features.imports.pipeline.validator import Rejects, Sink
-from features.imports.queries import insert_rejects
 from features.imports.queries.bulk import BulkTable
+from features.imports.queries.rejects import insert_rejects
 from features.imports.schemas import Changes, Sample
 from features.imports.settings import ImportSettings
+from features.imports.storage.writer import SpoolWriter
 
 _IDS_PER_QUESTION: Final = 5000
 _NAMED_IDS: Final = 5
@@ -80,15 +82,15 @@ async def _examine_table(
     before: dict[str, TableFindings],
     first: bool,
 ) -> TableFindings:
-    arguments, rows, db = source.arguments, source.rows(table), context.db
-    written_once = source.targets[table].reversal is None
-    recalled = await recall_all(db, runs, rows) if runs else None
+    arguments, rows, db = source.arguments, source.tables[table], context.db
+    written_once = source.tables[table].reversal is None
+    previous = await recall(db, runs, rows.declared.entity) if runs else None
     changes = Changes(previous=runs[0]) if runs else None
     spool = await _spool(context, source, spool_of(source.folder, table))
     sink = Sink(
         rejects,
         spool,
-        None if recalled is None else recalled.records,
+        previous,
         collects=arguments.dry_run and bool(runs),
     )
     ask = first and (arguments.dry_run or arguments.on_conflict == "fail")
@@ -113,11 +115,12 @@ async def _examine_table(
                 f"{existing} {source.rows_of(table)} exist already, for example {', '.join(named)}; "
                 "nothing was imported"
             )
-        if recalled is not None and changes is not None and not written_once:
-            async for left in recalled.left(db):
+        if previous is not None and changes is not None and not written_once:
+            async for some_left in left(db, runs, rows, previous):
                 # The next import must know these records too.
-                await asyncio.to_thread(validator.remember, [(row_id, digest) for row_id, digest, _ in left])
-                changes = changes.with_vanished([row_id for row_id, _, vanished in left if vanished])
+                await asyncio.to_thread(validator.remember, [each[:2] for each in some_left])
+                gone = [row_id for row_id, _, vanished in some_left if vanished]
+                changes = changes.plus(vanished=len(gone), first_vanished=gone)
                 await context.raise_if_stopping()
         return TableFindings(
             rows=validator.records,

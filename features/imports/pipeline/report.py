@@ -10,7 +10,6 @@ from core.jobs import JsonObject
 from features.imports.pipeline.checkpoint import Checked, Checkpoint
 from features.imports.pipeline.source import Source
 from features.imports.schemas import (
-    SAMPLES,
     Changes,
     FileArguments,
     OnConflict,
@@ -90,16 +89,16 @@ def report(
 ) -> JsonObject:
     """Result of the job as JSON. `samples`, and how many rows exist already, are for dry runs."""
     arguments, findings = source.arguments, checkpoint.findings
-    outcomes, verify_s = checked or ({}, 0.0)
+    outcomes, verify_s = checked or (dict.fromkeys(findings.tables, Checked()), 0.0)
     tables = {
         table: TableResult(
             records=each.rows,
             superseded=each.superseded,
             rejected=each.rejected,
             **checkpoint.tally(table).model_dump(include={"imported", "updated", "unchanged", "kept"}),
-            differing=0 if arguments.since_last else outcomes.get(table, Checked()).kept,
-            verified=outcomes.get(table, Checked()).verified,
-            changed_since=outcomes.get(table, Checked()).changed_since,
+            differing=0 if arguments.since_last else outcomes[table].kept,
+            verified=outcomes[table].verified,
+            changed_since=outcomes[table].changed_since,
             existing=each.existing if arguments.dry_run else None,
             translated=each.translated,
             adapted=each.adapted,
@@ -146,11 +145,6 @@ def _all_changes(source: Source, tables: Mapping[str, TableResult]) -> Changes |
             told.model_copy(update={"id": source.label(table, told.id)}) for told in each.first_conflicts
         ]
         vanished = [source.label(table, row_id) for row_id in each.first_vanished]
-        total = total.model_copy(
-            update={name: getattr(total, name) + getattr(each, name) for name in _CHANGES}
-            | {
-                "first_conflicts": [*total.first_conflicts, *conflicts][:SAMPLES],
-                "first_vanished": [*total.first_vanished, *vanished][:SAMPLES],
-            }
-        )
+        counts = {name: getattr(each, name) for name in _CHANGES}
+        total = total.plus(**counts, first_conflicts=conflicts, first_vanished=vanished)
     return total

@@ -1,13 +1,12 @@
 """Changes in the source since the last import."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from core.database.client import Database
 from core.database.import_table import Verdict
 from features.imports.errors import NoEarlierImport
-from features.imports.pipeline.previous import Previous, known, recall
+from features.imports.pipeline.previous import Previous, known
 from features.imports.pipeline.spool import UNCHANGED, Line, joined
 from features.imports.queries import journal
 from features.imports.queries.bulk import BulkTable
@@ -20,27 +19,22 @@ REASONS: Final[Mapping[Verdict, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Recalled:
-    """Records of a table that the finished imports, newest first, found in their sources."""
-
-    runs: list[str]
-    rows: BulkTable
-    records: Previous
-
-    async def left(self, db: Database) -> AsyncIterator[list[tuple[str, str, bool]]]:
-        """Batches of (id, digest, vanished) of the records that the current source does not have in a usable
-        form. A record that has vanished there and was deleted here is settled, and left out.
-        """
-        told = Previous()
-        async for some in known(db, self.runs, self.rows.declared.entity):
-            entries: list[tuple[str, str, bool]] = []
-            for identifier, digest in some:
-                if self.records.is_left(identifier) and told.add(identifier, digest):
-                    entries.append((identifier, digest, self.records.has_vanished(identifier)))
-            vanished = [identifier for identifier, _, gone in entries if gone]
-            here = frozenset(await self.rows.existing(db, vanished)) if vanished else frozenset()
-            yield [each for each in entries if not each[2] or each[0] in here]
+async def left(
+    db: Database, runs: Sequence[str], rows: BulkTable, records: Previous
+) -> AsyncIterator[list[tuple[str, str, bool]]]:
+    """Batches of (id, digest, vanished) of the earlier records that the current source does not have in a
+    usable form. A record that has vanished there and was deleted here is settled, and left out.
+    """
+    told = Previous()
+    async for some in known(db, runs, rows.declared.entity):
+        entries = [
+            (identifier, digest, records.has_vanished(identifier))
+            for identifier, digest in some
+            if records.is_left(identifier) and told.add(identifier, digest)
+        ]
+        vanished = [identifier for identifier, _, gone in entries if gone]
+        here = frozenset(await rows.existing(db, vanished)) if vanished else frozenset()
+        yield [each for each in entries if not each[2] or each[0] in here]
 
 
 async def earlier_runs(db: Database, source: str, kinds: Sequence[str]) -> list[str]:
@@ -49,10 +43,6 @@ async def earlier_runs(db: Database, source: str, kinds: Sequence[str]) -> list[
     if not runs:
         raise NoEarlierImport(source)
     return runs
-
-
-async def recall_all(db: Database, runs: list[str], rows: BulkTable) -> Recalled:
-    return Recalled(runs, rows, await recall(db, runs, rows.declared.entity))
 
 
 async def verdicts_on(
@@ -81,8 +71,10 @@ async def foreseen(db: Database, rows: BulkTable, lines: Sequence[Line], changes
     verdicts = await verdicts_on(db, rows, asked, since_last=True) if asked else {}
     told = [Told(id=row_id, reason=REASONS[each]) for row_id, each in verdicts.items() if each in REASONS]
     counted = list(verdicts.values())
-    return changes.with_counts(
+    return changes.plus(
         new=counted.count("new"),
         changed=counted.count("changed"),
         unchanged=counted.count("same") + len(lines) - len(asked),
-    ).with_conflicts(told)
+        conflicts=len(told),
+        first_conflicts=told,
+    )

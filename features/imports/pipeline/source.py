@@ -7,31 +7,22 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from core.database.client import Database
-from core.database.import_table import ImportTable
 from core.jobs import JobContext
 from features.imports.errors import SourceChanged, SourceUnavailable
 from features.imports.pipeline.spool import Batch, sha256_of
 from features.imports.pipeline.validator import Sink, Validator
 from features.imports.queries.bulk import BulkTable
-from features.imports.queries.reversal import ReversibleTable
-from features.imports.schemas import Arguments, FileArguments, Words
+from features.imports.schemas import Arguments, FileArguments
 from features.imports.storage.folders import SOURCE
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """Table that records become rows of. Without a `reversal` its rows stay when the import is taken back.
-    `at_once`: how many batches may be in flight.
-    """
+class Words:
+    """What people call a source, its records, and the rows that they become."""
 
-    rows: BulkTable
-    reversal: ReversibleTable | None
-    at_once: int = 1
-
-    @classmethod
-    def of(cls, declared: ImportTable, at_once: int = 1) -> "Target":
-        reversal = ReversibleTable(declared) if declared.version else None
-        return cls(BulkTable(declared), reversal, at_once)
+    source: str
+    records: str
+    rows: str
 
 
 class Objects(Protocol):
@@ -51,11 +42,13 @@ class Objects(Protocol):
 
 
 class Source(ABC):
-    """A source, opened for one import or comparison. `words` are what it calls its records and rows."""
+    """A source, opened for one import or comparison. `words` are what it calls its records and rows; `tables`
+    those that it has, by their names there, in the order in which they are written.
+    """
 
     words: Words
     kinds: tuple[str, ...]
-    targets: Mapping[str, Target]
+    tables: Mapping[str, BulkTable]
 
     def __init__(self, arguments: Arguments, folder: Path) -> None:
         self.arguments = arguments
@@ -63,14 +56,6 @@ class Source(ABC):
         self.sha256 = ""
         self.bytes = 0
         self.ignored: list[str] = []
-
-    @property
-    def tables(self) -> Sequence[str]:
-        """Tables that the source has, in the order in which they are written."""
-        return tuple(self.targets)
-
-    def rows(self, table: str) -> BulkTable:
-        return self.targets[table].rows
 
     def rows_of(self, table: str) -> str:
         return self.words.rows

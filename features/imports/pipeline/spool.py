@@ -18,16 +18,14 @@ is a byte offset at the start of a line.
 """
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 
 from features.imports.queries.bulk import BulkTable
-from features.imports.storage.folders import private, unstorable
 
 REJECTS: Final = "rejects.spool"
 _LARGEST_BATCH_BYTES: Final = 4 << 20
@@ -40,49 +38,10 @@ UNUSABLE: Final = b"unusable"
 REMEMBERED: Final = b"remembered"
 HEAD: Final = b"head"
 TAIL: Final = b"tail"
-_HASH_BYTES: Final = 1 << 20
 
 
 def spool_of(folder: Path, table: str) -> Path:
     return folder / f"{table}.spool"
-
-
-class SpoolWriter:
-    """Writer of a spool under a temporary name; `finish` syncs it and gives the file its real name. Raises
-    StorageUnavailable.
-    """
-
-    def __init__(self, path: Path, token: int) -> None:
-        self._path = path
-        self._partial = path.with_name(f"{path.name}.{token}")
-        self._hash = hashlib.sha256()
-        try:
-            self._file: BinaryIO = open(self._partial, "wb", buffering=_HASH_BYTES, opener=private)  # noqa: SIM115
-        except OSError as error:
-            raise unstorable(error) from error
-
-    def write(self, lines: bytes) -> None:
-        self._hash.update(lines)
-        try:
-            self._file.write(lines)
-        except OSError as error:
-            raise unstorable(error) from error
-
-    def finish(self) -> str:
-        """Sync and rename the file; returns the SHA-256 of its content in hex."""
-        try:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
-            self._partial.rename(self._path)
-        except OSError as error:
-            raise unstorable(error) from error
-        return self._hash.hexdigest()
-
-    def close(self) -> None:
-        """Discard the file, unless finished."""
-        self._file.close()
-        self._partial.unlink(missing_ok=True)
 
 
 class Line(NamedTuple):

@@ -10,8 +10,9 @@ import orjson
 
 from core.database.client import Database
 from features.imports.pipeline.previous import Previous
-from features.imports.pipeline.spool import CHANGED, NEW, REMEMBERED, UNCHANGED, Line, SpoolWriter
+from features.imports.pipeline.spool import CHANGED, NEW, REMEMBERED, UNCHANGED, Line
 from features.imports.schemas import SAMPLES, Reject, RejectedField, Sample
+from features.imports.storage.writer import SpoolWriter
 
 _MESSAGE_CHARACTERS: Final = 1000
 
@@ -114,6 +115,15 @@ class Validator(ABC):
             for identifier, digest in records
         ]
         self.flush()
+
+    def reject(
+        self, path: str, position: int, record: Callable[[], str], faults: Sequence[Fault], row_id: object
+    ) -> None:
+        """Count and keep an unusable record; `row_id` is the id that it seems to have."""
+        self.rejected += 1
+        if row_id is not None and self.sink.previous is not None:
+            self.sink.previous.is_unusable(str(row_id))
+        self.sink.rejects.add(path, position, record, faults)
 
     def kind_of(self, identifier: str, digest: str, former: Callable[[], str] = str) -> tuple[bytes, str]:
         """Kind of a record's line, and its digest of the last time. `former`: the same digest as former

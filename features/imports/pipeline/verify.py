@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 import orjson
@@ -27,19 +26,6 @@ _NAMED_IDS: Final = 5
 log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
-class _Counts:
-    """Compared rows, and the differing ones by reason: this import did not write them (they were stored
-    before, the source has not changed, or both sides have); somebody changed or deleted them since; or none,
-    which is an error.
-    """
-
-    done: int = 0
-    left_alone: int = 0
-    changed_since: int = 0
-    wrong: list[str] = field(default_factory=list)
-
-
 async def verify(
     context: JobContext, source: Source, checkpoint: Checkpoint
 ) -> tuple[dict[str, Checked], float]:
@@ -49,15 +35,11 @@ async def verify(
     began_at = time.perf_counter()
     total, done = checkpoint.findings.accepted, 0
     checked: dict[str, Checked] = {}
-    wrong: list[str] = []
     await context.progress(phase="verify", done=0, total=total)
     for table in checkpoint.findings.tables:
-        counts = await _verify_table(context, source, table, done)
-        done, wrong = done + counts.done, wrong + counts.wrong
-        verified = counts.done - counts.left_alone - counts.changed_since
-        checked[table] = Checked(
-            verified=verified, kept=counts.left_alone, changed_since=counts.changed_since
-        )
+        checked[table] = await _verify_table(context, source, table, done)
+        done += checked[table].done
+    wrong = [name for each in checked.values() for name in each.wrong]
     if wrong or done != total:
         log.error("import.verification_failed", wrong=len(wrong), compared=done, expected=total)
         raise JobFailed(
@@ -73,8 +55,8 @@ async def verify(
     return checked, time.perf_counter() - began_at
 
 
-async def _verify_table(context: JobContext, source: Source, table: str, before: int) -> _Counts:
-    counts, rows, objects = _Counts(), source.rows(table), source.objects(table)
+async def _verify_table(context: JobContext, source: Source, table: str, before: int) -> Checked:
+    counts, rows, objects = Checked(), source.tables[table], source.objects(table)
 
     async def compare(batch: Batch) -> tuple[Batch, list[Difference]]:
         pairs = joined(line.compared(rows) for line in batch.accepted)
@@ -104,13 +86,13 @@ async def _explain(
     table: str,
     batch: Batch,
     differences: Sequence[Difference],
-    counts: _Counts,
+    counts: Checked,
 ) -> list[str]:
     """Count the differences by their reasons; returns those without. Records of rows that were stored before
     and left alone are noted as kept, lest the next import take them for known.
     """
-    arguments, entity = source.arguments, source.rows(table).declared.entity
-    skips = arguments.on_conflict == "skip" or source.targets[table].reversal is None
+    arguments, entity = source.arguments, source.tables[table].declared.entity
+    skips = arguments.on_conflict == "skip" or source.tables[table].reversal is None
     left_alone: list[str] = []
     wrong: list[str] = []
     new = {line.key for line in batch.records if line.kind == NEW}
@@ -129,7 +111,7 @@ async def _explain(
             counts.changed_since += 1
         else:
             wrong.append(f"{each.id} ({'missing' if each.missing else 'different'})")
-    counts.left_alone += len(left_alone)
+    counts.kept += len(left_alone)
     if left_alone and not arguments.since_last:
         content = orjson.dumps([[row_id, None] for row_id in left_alone]).decode()
         await journal.keep_page(context.db, context.job.id, kept(entity), batch.position, content)

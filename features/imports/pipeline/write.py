@@ -42,9 +42,9 @@ async def write(tx: Database, job_id: str, source: Source, table: str, batch: Ba
     """Write rows, before images and manifest chunk in the caller's transaction: all or none. Raises
     RowsExist for `on_conflict=fail`.
     """
-    arguments, rows, target = source.arguments, source.rows(table), source.targets[table]
+    arguments, rows = source.arguments, source.tables[table]
     lines, accepted = [line for line in batch.accepted if line.row], batch.accepted
-    overwrite = arguments.overwrites and target.reversal is not None
+    overwrite = arguments.overwrites and rows.reversal is not None
     wanted = _Wanted(lines, 0, {})
     if overwrite and lines:
         wanted = await _wanted(tx, job_id, source, table, lines)
@@ -54,7 +54,7 @@ async def write(tx: Database, job_id: str, source: Source, table: str, batch: Ba
         written = await rows.load(tx, lines_json, job_id, overwrite=overwrite)
     if len(written.updated) > wanted.stored:
         raise RowAppeared
-    if arguments.on_conflict == "fail" and written.kept and target.reversal is not None:
+    if arguments.on_conflict == "fail" and written.kept and rows.reversal is not None:
         stored = await rows.existing(tx, [line.key for line in wanted.lines], other_than_job=job_id)
         if stored:
             raise RowsExist(
@@ -66,7 +66,7 @@ async def write(tx: Database, job_id: str, source: Source, table: str, batch: Ba
     ids = written.written
     if ids is None and len(wanted.lines) < len(accepted):
         ids = [line.key for line in wanted.lines]
-    if target.reversal is not None:
+    if rows.reversal is not None:
         await _keep_pages(tx, job_id, rows.declared.entity, batch, wanted.conflicts, ids)
     kept = 0 if arguments.since_last else written.kept
     changed = written.inserted + len(written.updated)
@@ -82,11 +82,7 @@ async def write(tx: Database, job_id: str, source: Source, table: str, batch: Ba
 
 async def _wanted(tx: Database, job_id: str, source: Source, table: str, lines: Sequence[Line]) -> _Wanted:
     """Sort lines by verdict into lines to write and conflicts; keeps before images of rows to overwrite."""
-    rows, reversal, since_last = (
-        source.rows(table),
-        source.targets[table].reversal,
-        source.arguments.since_last,
-    )
+    rows, since_last = source.tables[table], source.arguments.since_last
     verdicts = await verdicts_on(tx, rows, lines, since_last=since_last)
     wanted: list[Line] = []
     overwritten: list[str] = []
@@ -100,8 +96,8 @@ async def _wanted(tx: Database, job_id: str, source: Source, table: str, lines: 
             wanted.append(line)
             if verdict != "new":
                 overwritten.append(row_id)
-    if overwritten and reversal is not None:
-        images = await reversal.before(tx, overwritten)
+    if overwritten and rows.reversal is not None:
+        images = await rows.reversal.before(tx, overwritten)
         await journal.keep_images(tx, job_id, rows.declared.entity, images)
     return _Wanted(wanted, len(overwritten), conflicts)
 

@@ -19,6 +19,7 @@ from features.imports.queries.digests import (
     former_digest,
     text_of,
 )
+from features.imports.queries.reversal import ReversibleTable
 from features.imports.queries.statements import Statements
 
 
@@ -30,10 +31,13 @@ class RowState(NamedTuple):
 
 
 class BulkTable:
-    """The statements about batches of one table. A batch is a JSON array of lines (`queries.digests`)."""
+    """The statements about batches of one table, each a JSON array of lines (`queries.digests`). Without a
+    `reversal` rows stay when their import is taken back.
+    """
 
     def __init__(self, declared: ImportTable) -> None:
         self.declared = declared
+        self.reversal = ReversibleTable(declared) if declared.version else None
         self._sql = Statements(declared)
         self._columns = declared.columns
         texts = [(name, kind) for name, kind in declared.columns.items() if kind != "texts"]
@@ -79,10 +83,6 @@ class BulkTable:
     ) -> list[str]:
         """Ids among these that are stored; with a job, only those that another one wrote."""
         return [row["id"] for row in await db.query_raw(self._sql.existing, list(ids), other_than_job)]
-
-    async def changed_here(self, db: Database, ids: Sequence[str]) -> list[str]:
-        """Ids among these that are stored and have changed since the last import."""
-        return [row["id"] for row in await db.query_raw(self._sql.changed_here, list(ids))]
 
     async def states(self, db: Database, ids: Sequence[str]) -> dict[str, RowState]:
         """States of the rows among these that are stored, by id."""

@@ -100,11 +100,6 @@ async def finished_runs(db: Database, *kinds: str) -> list[str]:
     return [run.job_id for run in await runs(db, *kinds) if run.finished]
 
 
-async def exists(db: Database, job_id: str) -> bool:
-    """True if the import wrote anything that has not been taken back."""
-    return await db.importrun.count(where={"job_id": job_id}) > 0
-
-
 async def existing(db: Database, job_ids: Sequence[str]) -> frozenset[str]:
     """Ids among these of imports that wrote anything which has not been taken back."""
     rows = await db.importrun.find_many(where={"job_id": {"in": list(job_ids)}})

@@ -46,7 +46,8 @@ class ReversibleTable:
     """The statements that take back what an import did to one table."""
 
     def __init__(self, declared: ImportTable) -> None:
-        self.name = table = declared.name
+        self.declared = declared
+        self.name, self.entity, table = declared.name, declared.entity, declared.name
         self._unique, version = declared.unique, str(declared.version)
         held = f"SELECT * FROM {table} WHERE id = ANY({{}}::text[]) ORDER BY id FOR UPDATE"
         self._before = f"SELECT id, row_to_json(held)::text AS row FROM ({held.format('$1')}) AS held"

@@ -111,10 +111,6 @@ class Statements:
             "WHERE job_id = import_job_id AND kind = 'import.csv') AS added) AS origin "
             f"WHERE {key} = ANY($1::text[])"
         )
-        self.changed_here = (
-            f"SELECT {key} AS id FROM {table} WHERE {key} = ANY($1::text[]) "
-            f"AND {version} IS DISTINCT FROM import_version"
-        )
 
 
 def _comparable(expression: str, kind: Kind) -> str:

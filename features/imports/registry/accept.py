@@ -5,10 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import structlog
-
 from core.database.client import Author, Database
-from core.database.transaction import unit_of_work
 from core.jobs import Jobs, JobView
 from core.settings import Settings
 from features.imports.errors import SourceUnavailable
@@ -19,14 +16,12 @@ from features.imports.registry.exported import capture_csv, tables_in
 from features.imports.registry.live import capture_live, is_url, label_of
 from features.imports.registry.source import RegistrySource
 from features.imports.registry.tables import TABLES
-from features.imports.schemas import SOURCES, RegistryArguments, RegistryOptions, Table
+from features.imports.schemas import RegistryArguments, RegistryOptions, Table
 from features.imports.storage.folders import Folders
-from features.imports.storage.work import sweep
+from features.imports.storage.work import accept
 
 Tell = Callable[[Table, int], None]
 """Progress callback, called from any thread with a table and how many of its rows were captured so far."""
-
-log = structlog.get_logger(__name__)
 
 
 async def accept_registry(
@@ -38,29 +33,12 @@ async def accept_registry(
     options: RegistryOptions,
     tell: Tell = lambda table, rows: None,
 ) -> JobView:
-    """Capture `source`, a folder of CSV files or a postgresql:// URL, and enqueue its import. Whatever goes
-    wrong leaves no file behind, also when the source is of no schema that is known.
+    """Capture `source`, a folder of CSV files or a postgresql:// URL, and enqueue its import.
 
     Only a person at a terminal may name a source: the URL is connected to from here, wherever it leads. It is
-    not stored. Raises JobConflict while another import has not ended.
+    not stored.
     """
-    kind = SOURCES[options.source]
-    await jobs.raise_if_taken(kind)
-    await sweep(jobs, settings)
-    folders = Folders(settings.data_dir)
-    async with folders.incoming() as folder:
-        arguments = await capture(folder, source, options, tell)
-        stored = arguments.model_dump(by_alias=True, exclude_none=True, mode="json")
-
-        async def enqueue(tx: Database) -> JobView:
-            return await jobs.enqueue(tx, kind, stored, actor)
-
-        # Nobody else runs a new job for some seconds; should we die before the folder has its name, the job
-        # says that what was captured is lost.
-        job = await unit_of_work(db, enqueue)
-        await asyncio.to_thread(folders.adopt, folder, job.id)
-    log.info("import.accepted", job_id=job.id, store=arguments.store)
-    return job
+    return await accept(db, jobs, settings, actor, lambda folder: capture(folder, source, options, tell))
 
 
 async def compare_registry(

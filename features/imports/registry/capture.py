@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from features.imports.pipeline.spool import SpoolWriter
 from features.imports.schemas import Table
+from features.imports.storage.writer import SpoolWriter
 
 LARGEST_ROW: Final = 8 << 20
 """Upper bound of a row as JSON, in bytes: a longer one would not fit a batch."""

@@ -10,16 +10,16 @@ from core.database.client import Database
 from core.settings import Settings
 from features.files import api as files
 from features.imports.errors import SourceChanged
-from features.imports.pipeline.source import Objects, Source
+from features.imports.pipeline.source import Objects, Source, Words
 from features.imports.pipeline.spool import sha256_of
 from features.imports.pipeline.validator import Found, Sink, Validator
 from features.imports.registry.capture import path_of
 from features.imports.registry.contents import ContentFolder
 from features.imports.registry.objects import FileObjects
-from features.imports.registry.tables import BY_NAME, FILES, KINDS, SYSTEMS, TABLES, TARGETS, target_of
+from features.imports.registry.tables import BY_NAME, FILES, KINDS, LEGACY, SYSTEMS, TABLES, table_of
 from features.imports.registry.translate import Candidate
 from features.imports.registry.validator import TableReader
-from features.imports.schemas import RegistryArguments, Table, Words
+from features.imports.schemas import RegistryArguments, Table
 from features.systems import api as systems
 
 
@@ -30,8 +30,8 @@ class RegistrySource(Source):
 
     def __init__(self, arguments: RegistryArguments, folder: Path, settings: Settings) -> None:
         super().__init__(arguments, folder)
-        self.targets = {
-            table: target_of(table, arguments.columns[table])
+        self.tables = {
+            table: table_of(table, arguments.columns[table])
             for table in TABLES
             if table in arguments.captured
         }
@@ -45,13 +45,13 @@ class RegistrySource(Source):
         return f"rows of {table}"
 
     def label(self, table: str, row_id: str) -> str:
-        return f"{self.rows(table).declared.entity} {row_id}"
+        return f"{self.tables[table].declared.entity} {row_id}"
 
     def named(self, table: str, row_id: str) -> str:
         return f"{table} {row_id}"
 
     def objects(self, table: str) -> Objects | None:
-        return FileObjects(self.arguments, self.rows(table)) if table == FILES else None
+        return FileObjects(self.arguments, self.tables[table]) if table == FILES else None
 
     async def damaged(self, db: Database, table: str, ids: Sequence[str]) -> dict[str, str]:
         contents = await files.contents_of(db, ids) if table == FILES else {}
@@ -85,7 +85,7 @@ class RowValidator(TableReader):
     """Validator of a table's rows that also knows what is stored here and in the tables before it."""
 
     def __init__(self, source: RegistrySource, table: Table, sink: Sink, before: int) -> None:
-        super().__init__(source.folder, table, source.rows(table), sink, before)
+        super().__init__(source.folder, table, source.tables[table], sink, before)
         self._source = source
         source.accepted[table] = self.accepted_ids
 
@@ -99,7 +99,7 @@ class RowValidator(TableReader):
             said = await asyncio.to_thread(lambda found: [self.line(each) for each in found], some)
             await self._resolve(db, some)
             known = self.known(some)
-            here = await TARGETS[self.table].rows.existing(db, known) if known else []
+            here = await LEGACY[self.table].rows.existing(db, known) if known else []
             gone = frozenset(known).difference(here)
             await asyncio.to_thread(self.accept, some, said, gone)
             yield Found([each.id for each in some], self.collected())
@@ -111,11 +111,11 @@ class RowValidator(TableReader):
         """Rename systems whose name is taken, cut links to rows that do not exist."""
         if self.table == SYSTEMS:
             await self._name_apart(db, candidates)
-        for column, name in TARGETS[self.table].rows.declared.parents.items():
+        for column, name in LEGACY[self.table].rows.declared.parents.items():
             parent = BY_NAME[name]
             linked = {str(value) for each in candidates if (value := each.row.get(column)) is not None}
             unsure = linked - self._source.accepted.get(parent, set())
-            known = await TARGETS[parent].rows.existing(db, sorted(unsure)) if unsure else []
+            known = await LEGACY[parent].rows.existing(db, sorted(unsure)) if unsure else []
             for each in candidates:
                 if each.row.get(column) in unsure.difference(known):
                     each.unlink(column)

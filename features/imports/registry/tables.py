@@ -3,18 +3,15 @@ its rows go to.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
-from core.database.import_table import ImportTable, Value
-from features.audit import api as audit
-from features.files import api as files
-from features.ideas import api as ideas
-from features.imports.pipeline.source import Target
+from core.database.import_table import Value
+from features.imports.queries import tables
+from features.imports.queries.bulk import BulkTable
 from features.imports.registry.translate import Candidate, entry_row, file_row, idea_row, system_row
 from features.imports.registry.values import Old
 from features.imports.schemas import SOURCES, Table
-from features.systems import api as systems
 
 KINDS: Final = (SOURCES["questdb"], SOURCES["postgres"])
 SYSTEMS: Final = "documentation_systems"
@@ -30,7 +27,7 @@ class LegacyTable:
     (`unsure`) stay as they are.
     """
 
-    target: ImportTable
+    rows: BulkTable
     translate: Callable[[Old], dict[str, Value]]
     first: Mapping[str, bool]
     later: Mapping[str, bool]
@@ -47,7 +44,7 @@ _LOG: Final = _columns(
 )
 LEGACY: Final[dict[Table, LegacyTable]] = {
     SYSTEMS: LegacyTable(
-        systems.TAKEOVER,
+        tables.SYSTEMS,
         system_row,
         _columns("id! name! description status! port host url icon color tags created_at updated_at ts"),
         _columns(
@@ -62,7 +59,7 @@ LEGACY: Final[dict[Table, LegacyTable]] = {
         ),
     ),
     IDEAS: LegacyTable(
-        ideas.TAKEOVER,
+        tables.IDEAS,
         idea_row,
         _columns(
             "id! title! description status! category! priority! tags created_by assigned_to created_at "
@@ -75,7 +72,7 @@ LEGACY: Final[dict[Table, LegacyTable]] = {
         frozenset({"system_id", "estimated_hours", "actual_hours", "due_date"}),
     ),
     FILES: LegacyTable(
-        files.TAKEOVER,
+        tables.FILES,
         file_row,
         _columns(
             "id! idea_id original_name! stored_name! size mime_type storage_path! checksum uploaded_by "
@@ -87,20 +84,18 @@ LEGACY: Final[dict[Table, LegacyTable]] = {
         ),
         frozenset({"description", "system_id", "is_public", "download_count"}),
     ),
-    AUDIT: LegacyTable(audit.TAKEOVER, entry_row, _LOG, _LOG),
+    AUDIT: LegacyTable(tables.ENTRIES, entry_row, _LOG, _LOG),
 }
 """Tables in the order in which they are written, and their rows locked: each refers only to those before."""
 
 TABLES: Final[tuple[Table, ...]] = tuple(LEGACY)
-TARGETS: Final[dict[str, Target]] = {table: Target.of(each.target) for table, each in LEGACY.items()}
-BY_NAME: Final[Mapping[str, Table]] = {each.target.name: table for table, each in LEGACY.items()}
+BY_NAME: Final[Mapping[str, Table]] = {each.rows.declared.name: table for table, each in LEGACY.items()}
 """Tables by the name of those that their rows go to."""
 
 
-def target_of(table: Table, columns: Collection[str]) -> Target:
-    """Target of a source with these columns."""
-    target = TARGETS[table]
-    return replace(target, rows=target.rows.without(LEGACY[table].unsure.difference(columns)))
+def table_of(table: Table, columns: Collection[str]) -> BulkTable:
+    """Table that the rows of a source with these columns go to."""
+    return LEGACY[table].rows.without(LEGACY[table].unsure.difference(columns))
 
 
 def translate(table: Table, position: int, values: Mapping[str, object]) -> Candidate:

@@ -61,9 +61,6 @@ class TableReader(Validator):
         candidates = [candidate for row in rows if (candidate := self._candidate(row)) is not None]
         return candidates if rows else None
 
-    def reject(self, candidate: Candidate, field: str, message: str) -> None:
-        self._reject(candidate.position, candidate.values, [(field, message)])
-
     def rename(self, candidate: Candidate) -> None:
         """Give the system another name: here names are unique, in the old services they were not."""
         candidate.rename()
@@ -71,12 +68,17 @@ class TableReader(Validator):
 
     def add_content(self, candidate: Candidate, folder: ContentFolder | None) -> bool:
         """Add type, size and checksum of a file's bytes to its row; False if it was rejected. Blocking."""
+        fault = self._fault_of_content(candidate, folder)
+        if fault is not None:
+            self._reject(candidate.position, candidate.values, fault)
+        return fault is None
+
+    def _fault_of_content(self, candidate: Candidate, folder: ContentFolder | None) -> Fault | None:
         old, row = candidate.old, candidate.row
         path = "storage_path" if "storage_path" in old else "file_path"
         size = "size" if "size" in old else "size_bytes"
         if folder is None:
-            self.reject(candidate, path, "its bytes are needed: name their folder with --files")
-            return False
+            return path, "its bytes are needed: name their folder with --files"
         name = str(row["filename"])
         if "." not in name:  # a stored name need not have the extension
             name = str(row["original_name"])
@@ -84,22 +86,17 @@ class TableReader(Validator):
             with open_content(folder, candidate.values) as file:
                 content = files.identify(name, file)
         except NoContent as error:
-            self.reject(candidate, path, str(error))
-            return False
+            return path, str(error)
         except OSError as error:
-            self.reject(candidate, path, f"cannot be read: {error.strerror}")
-            return False
+            return path, f"cannot be read: {error.strerror}"
         said = old.integer(size)
         if said is not None and said != content.size:
-            self.reject(candidate, size, f"is {said}, but the file has {content.size} bytes")
-            return False
+            return size, f"is {said}, but the file has {content.size} bytes"
         if content.size > files.LARGEST_FILE:
-            self.reject(candidate, size, "is more than 2 GiB")
-            return False
+            return size, "is more than 2 GiB"
         checksum = old.text("checksum", most=_CHECKSUM_LENGTH)
         if checksum is not None and checksum.strip().lower() != content.checksum:
-            self.reject(candidate, "checksum", f"is {checksum}, but that of the file is {content.checksum}")
-            return False
+            return "checksum", f"is {checksum}, but that of the file is {content.checksum}"
         if old.text("mime_type", most=_CHECKSUM_LENGTH) != content.mime_type:
             old.adapt("mime_type")
         row |= {
@@ -108,7 +105,7 @@ class TableReader(Validator):
             "checksum": content.checksum,
             "object_key": "",
         }
-        return True
+        return None
 
     def line(self, candidate: Candidate) -> bytes:
         return self._rows.line(candidate.finished())
@@ -137,7 +134,7 @@ class TableReader(Validator):
 
     def _candidate(self, row: capture.Row) -> Candidate | None:
         if row.fault is not None or not isinstance(row.values, dict):
-            self._reject(row.position, row.values, [("row", row.fault or "is not an object")])
+            self._reject(row.position, row.values, ("row", row.fault or "is not an object"))
             return None
         newest = self._versions.newest(row.values)
         if newest is not None and newest != row.position:
@@ -149,7 +146,7 @@ class TableReader(Validator):
             return None
         candidate = translate(self.table, row.position, row.values)
         if candidate.old.faults:
-            self._reject(row.position, row.values, candidate.old.faults)
+            self._reject(row.position, row.values, *candidate.old.faults)
             return None
         if self.table == SYSTEMS:
             self._give_name(candidate)
@@ -162,11 +159,7 @@ class TableReader(Validator):
     def _path(self, position: int) -> str:
         return f"{self.table}[{position}]"
 
-    def _reject(self, position: int, record: object, faults: Sequence[Fault]) -> None:
-        self.rejected += 1
-        previous = self.sink.previous
-        if previous is not None and isinstance(record, dict) and record.get("id") is not None:
-            previous.is_unusable(str(record["id"]))
-        self.sink.rejects.add(
-            self._path(position), self._before + position, lambda: json.dumps(record), faults
-        )
+    def _reject(self, position: int, record: object, *faults: Fault) -> None:
+        row_id = record.get("id") if isinstance(record, dict) else None
+        place = self._before + position
+        self.reject(self._path(position), place, lambda: json.dumps(record), faults, row_id)

@@ -111,11 +111,6 @@ def unstorable(error: OSError) -> StorageUnavailable:
     return StorageUnavailable(f"Imports cannot be stored: {os.strerror(error.errno or 0)}")
 
 
-def private(path: str, flags: int) -> int:
-    """Opener for files that only their owner may read."""
-    return os.open(path, flags | os.O_CLOEXEC, 0o600)
-
-
 def _sync_directory(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:

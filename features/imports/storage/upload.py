@@ -1,8 +1,6 @@
 """Upload of a form whose file may be larger than memory: each chunk is written to disk as it comes, once."""
 
 import asyncio
-import hashlib
-import os
 import re
 from collections.abc import AsyncIterable
 from dataclasses import dataclass
@@ -11,7 +9,8 @@ from typing import Final
 
 from core.http.request.multipart import FormReader, MalformedForm, Part, add_field
 from features.imports.errors import UploadInvalid, UploadTooLarge
-from features.imports.storage.folders import SOURCE, private, storing
+from features.imports.storage.folders import SOURCE
+from features.imports.storage.writer import SpoolWriter
 
 _WRITE_BYTES: Final = 1 << 20
 _LARGEST_FIELD: Final = 1024
@@ -34,7 +33,7 @@ async def receive(content_type: str, body: AsyncIterable[bytes], folder: Path, *
     Raises UploadTooLarge as soon as more than `limit` bytes of the file have come, without reading the rest.
     """
     form = FormReader(content_type, body)
-    target = _Target(folder / SOURCE)
+    writer, size = SpoolWriter(folder / SOURCE, 0), 0
     filename: str | None = None
     fields: dict[str, str] = {}
     try:
@@ -49,68 +48,32 @@ async def receive(content_type: str, body: AsyncIterable[bytes], folder: Path, *
                 raise UploadInvalid('No file was chosen for "file"')
             else:
                 filename = _plain_name(part.filename)
-                await _copy(part, target, limit)
+                size = await _copy(part, writer, limit)
         if filename is None:
             raise UploadInvalid('The form has no "file"')
-        if target.size == 0:
+        if size == 0:
             raise UploadInvalid("The file is empty")
-        await asyncio.to_thread(target.finish)
+        sha256 = await asyncio.to_thread(writer.finish)
     except MalformedForm as error:
         raise UploadInvalid(error.message, details=error.details) from error
     finally:
-        target.close()
-    return Upload(target.path, filename, target.size, target.sha256, fields)
+        writer.close()
+    return Upload(folder / SOURCE, filename, size, sha256, fields)
 
 
-async def _copy(part: Part, target: "_Target", limit: int) -> None:
+async def _copy(part: Part, writer: SpoolWriter, limit: int) -> int:
+    """Size of the part's file."""
+    size, pending, pending_bytes = 0, list[bytes](), 0
     async for data in part:
-        if target.size + len(data) > limit:
+        size, pending_bytes = size + len(data), pending_bytes + len(data)
+        if size > limit:
             raise UploadTooLarge(f"The file is larger than {limit} bytes")
-        target.add(data)
-        if target.pending_bytes >= _WRITE_BYTES:
-            await asyncio.to_thread(target.write)
-
-
-class _Target:
-    """File being written, hashed on the way."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.size = 0
-        self.pending_bytes = 0
-        self._partial = path.with_suffix(".partial")
-        self._hash = hashlib.sha256()
-        self._pending: list[bytes] = []
-        self._file = storing(lambda: open(self._partial, "xb", opener=private))  # noqa: SIM115
-
-    @property
-    def sha256(self) -> str:
-        return self._hash.hexdigest()
-
-    def add(self, data: bytes) -> None:
-        self._pending.append(data)
-        self.pending_bytes += len(data)
-        self.size += len(data)
-
-    def write(self) -> None:
-        data = b"".join(self._pending)
-        self._pending.clear()
-        self.pending_bytes = 0
-        self._hash.update(data)
-        storing(lambda: self._file.write(data))
-
-    def finish(self) -> None:
-        """Sync the file, then give it its name."""
-        self.write()
-        storing(self._sync)
-
-    def _sync(self) -> None:
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._partial.rename(self.path)
-
-    def close(self) -> None:
-        self._file.close()
+        pending.append(data)
+        if pending_bytes >= _WRITE_BYTES:
+            await asyncio.to_thread(writer.write, b"".join(pending))
+            pending, pending_bytes = [], 0
+    await asyncio.to_thread(writer.write, b"".join(pending))
+    return size
 
 
 def _plain_name(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Execution of an import's job in its folder, to its end only once, and the end of folders."""
+"""Acceptance of an import, and the execution of its job in its folder, to its end only once."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,12 +7,13 @@ from typing import Final
 
 import structlog
 
-from core.database.client import Database
+from core.database.client import Author, Database
 from core.database.transaction import unit_of_work
 from core.errors import Unavailable
-from core.jobs import JobContext, JobInterrupted, Jobs, JsonObject, LeaseLost
+from core.jobs import JobContext, JobInterrupted, Jobs, JobView, JsonObject, LeaseLost
 from core.settings import Settings
 from features.imports.queries import journal
+from features.imports.schemas import KIND, SOURCES, Arguments
 from features.imports.storage.folders import Folders
 
 _RESULT: Final = "result"
@@ -20,6 +21,36 @@ _RESUMED: Final = (JobInterrupted, LeaseLost, Unavailable)
 """Errors after which the job is resumed later, here or elsewhere, and needs its folder."""
 
 log = structlog.get_logger(__name__)
+
+
+async def accept(
+    db: Database,
+    jobs: Jobs,
+    settings: Settings,
+    actor: Author,
+    prepare: Callable[[Path], Awaitable[Arguments]],
+) -> JobView:
+    """Enqueue an import whose source is prepared in what becomes its folder; whatever goes wrong leaves no
+    file behind. Raises JobConflict while another import has not ended, before anything is prepared if that is
+    known by then.
+    """
+    await jobs.raise_if_taken(KIND)
+    await _sweep(jobs, settings)
+    folders = Folders(settings.data_dir)
+    async with folders.incoming() as folder:
+        arguments = await prepare(folder)
+        stored = arguments.model_dump(by_alias=True, exclude_none=True, mode="json")
+
+        async def work(tx: Database) -> JobView:
+            nonlocal folder
+            job = await jobs.enqueue(tx, SOURCES[arguments.source], stored, actor)
+            # Should the commit fail now, the folder has no job and the next sweep takes it.
+            folder = await asyncio.to_thread(folders.adopt, folder, job.id)
+            return job
+
+        job = await unit_of_work(db, work)
+    log.info("import.accepted", job_id=job.id, source=arguments.source)
+    return job
 
 
 async def done_once(context: JobContext, work: Callable[[Path], Awaitable[JsonObject]]) -> JsonObject:
@@ -51,7 +82,7 @@ async def close(context: JobContext, result: JsonObject) -> None:
     await unit_of_work(context.db, work)
 
 
-async def sweep(jobs: Jobs, settings: Settings) -> None:
+async def _sweep(jobs: Jobs, settings: Settings) -> None:
     """Remove folders of uploads that broke off and of jobs that have ended."""
     folders = Folders(settings.data_dir)
     candidates = await asyncio.to_thread(folders.candidates)

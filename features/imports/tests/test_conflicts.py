@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from features.imports.lowdb.source import TARGETS
+from features.imports.queries.tables import ITEMS
 from features.imports.tests.conftest import Held
 from features.imports.tests.factories import (
     FIVE,
@@ -236,7 +236,7 @@ async def test_a_cancelled_import_keeps_whole_batches_and_no_files(
         await release.aclose()
         assert (await ended(client, job_id))["state"] == "cancelled"
     # Batches under way beside the one that was held may have been given up too.
-    assert 100 - 10 * TARGETS["items"].at_once < await rows(sql, "items") < 200
+    assert 100 - 10 * ITEMS.declared.at_once < await rows(sql, "items") < 200
     assert await rows(sql, "items") % 10 == 0
     assert import_folders() == []
 

@@ -76,7 +76,7 @@ async def test_a_client_that_goes_away_leaves_nothing(live_server: StartServer) 
 
 
 def partial_files(root: Path) -> list[Path]:
-    return [path for path in root.glob("incoming-*/source.partial") if path.stat().st_size > 1_000_000]
+    return [path for path in root.glob("incoming-*/source.json.*") if path.stat().st_size > 1_000_000]
 
 
 async def test_the_openapi_document_describes_the_form(client: httpx.AsyncClient) -> None:

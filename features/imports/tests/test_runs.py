@@ -13,8 +13,8 @@ from features.imports.lowdb import validator as lowdb_validator
 from features.imports.lowdb.reader import LowDbReader
 from features.imports.lowdb.validator import ItemValidator
 from features.imports.pipeline.identifiers import SeenIds
-from features.imports.pipeline.spool import SpoolWriter
 from features.imports.pipeline.validator import Rejects, Sink
+from features.imports.storage.writer import SpoolWriter
 from features.imports.tests.factories import FIVE, Record, lowdb, many, write
 
 COUNT: Final = 60

@@ -11,9 +11,10 @@ from features.imports.lowdb.item import LegacyItem
 from features.imports.lowdb.source import LowDbSource
 from features.imports.lowdb.validator import ItemValidator, as_ascii_line
 from features.imports.pipeline.identifiers import SeenIds
-from features.imports.pipeline.spool import SpoolWriter, batches, chunks
+from features.imports.pipeline.spool import batches, chunks
 from features.imports.pipeline.validator import Rejects, Sink
 from features.imports.schemas import FileArguments, Reject
+from features.imports.storage.writer import SpoolWriter
 from features.imports.tests.factories import FIVE, Record, lowdb, many, record, write
 
 

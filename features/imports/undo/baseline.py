@@ -8,8 +8,8 @@ from core.database.client import Database
 from features.imports.pipeline.identifiers import SeenIds
 from features.imports.pipeline.previous import recall
 from features.imports.queries import journal
+from features.imports.queries.tables import REVERSIBLE
 from features.imports.schemas import FAMILIES, UNKNOWN, Entry, remembered
-from features.imports.undo.tables import TABLES
 
 
 async def forget_in_later_runs(tx: Database, job_id: str) -> None:
@@ -22,7 +22,7 @@ async def forget_in_later_runs(tx: Database, job_id: str) -> None:
         later = [run.job_id for run in reversed(runs[: places[0]]) if run.finished] if places else []
         if later:
             earlier = [run.job_id for run in runs[places[0] + 1 :] if run.finished]
-            for table in TABLES:
+            for table in REVERSIBLE:
                 await _forget(tx, table.entity, job_id, later, earlier)
 
 

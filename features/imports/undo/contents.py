@@ -22,7 +22,7 @@ async def needed(db: Database, keys: Sequence[str]) -> frozenset[str]:
 
 async def settle(context: JobContext, job_id: str, file_ids: Sequence[str]) -> None:
     """Discard the objects that the import stored, but those of files that stay, and index the files as they
-    are now.
+    are now. May be called again for the same ones.
     """
     stored = await files.contents_of(context.db, file_ids)
     used = {content.object_key for content in stored.values()}

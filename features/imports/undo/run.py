@@ -16,13 +16,15 @@ from core.database.client import Database
 from core.database.transaction import unit_of_work
 from core.jobs import JobContext, JobFailed, JobKind, JsonObject
 from features.audit import api as audit
+from features.files import api as files
 from features.imports.queries import journal
 from features.imports.queries.references import Conflict, Reference, dependents, holders, references
-from features.imports.queries.reversal import Moved
+from features.imports.queries.reversal import Moved, ReversibleTable
+from features.imports.queries.tables import REVERSIBLE
 from features.imports.schemas import EXCLUSIVE, UNDO_KIND
+from features.imports.undo import contents
 from features.imports.undo.baseline import forget_in_later_runs
 from features.imports.undo.schemas import Conflicts, UndoArguments, Undone
-from features.imports.undo.tables import TABLES, Table
 
 TIMEOUT: Final = timedelta(hours=2)
 _AUDITED: Final = "import"
@@ -68,7 +70,7 @@ async def _undo(context: JobContext, arguments: UndoArguments) -> Undone:
         await context.checkpoint(tx, undone.model_dump(by_alias=True), done=undone.deleted + undone.restored)
         return undone
 
-    async with context.cache.invalidating(*(tag for table in TABLES for tag in table.tags)):
+    async with context.cache.invalidating(*(tag for table in REVERSIBLE for tag in table.declared.tags)):
         undone = await unit_of_work(context.db, work, timeout=TIMEOUT)
     log.info("import.undone", import_job_id=job_id, deleted=undone.deleted, restored=undone.restored)
     return undone
@@ -80,14 +82,14 @@ async def _hold(
     """Lock every row of the import, and find what stands against taking it back, or has to be `kept`."""
     conflicts, done = Conflicts(import_job_id=job_id), 0
     await context.progress(phase="check", done=0)
-    for table in TABLES:
+    for table in REVERSIBLE:
         async for ids in _written(tx, job_id, table):
             left = await journal.left_images_of(tx, job_id, table.entity, ids)
-            moved = await table.rows.moved(tx, job_id, ids, left)
+            moved = await table.moved(tx, job_id, ids, left)
             changed = await _changed(tx, table, moved)
             as_left = sorted(set(ids).difference(each.id for each in moved))
             images = await journal.images_of(tx, job_id, table.entity, as_left)
-            conflicting = await table.rows.conflicts(tx, images, known)
+            conflicting = await table.conflicts(tx, images, known)
             if kept is not None:
                 kept[table.entity].update({each.id: each for each in (*changed, *conflicting)})
             else:
@@ -100,7 +102,7 @@ async def _hold(
     return conflicts
 
 
-async def _changed(tx: Database, table: Table, moved: Sequence[Moved]) -> list[Conflict]:
+async def _changed(tx: Database, table: ReversibleTable, moved: Sequence[Moved]) -> list[Conflict]:
     """Conflict for rows that were changed since. A row that somebody deleted is undone already, whatever has
     its id now.
     """
@@ -121,7 +123,7 @@ async def _take_back(
 ) -> Undone:
     undone, done = Undone(import_job_id=job_id), 0
     await context.progress(phase="undo", done=0)
-    for table in reversed(TABLES):
+    for table in reversed(REVERSIBLE):
         async for written in _written(tx, job_id, table):
             changed = {} if kept is None else kept[table.entity]
             stay = {row_id: changed[row_id] for row_id in written if row_id in changed}
@@ -136,7 +138,7 @@ async def _take_back(
                 stay |= await _needed(tx, job_id, table, inserted, known)
                 ids = [row_id for row_id in ids if row_id not in stay]
                 undone.keep(table.entity, [stay[row_id] for row_id in sorted(stay)])
-            taken = await table.rows.take_back(tx, job_id, ids, images)
+            taken = await table.take_back(tx, job_id, ids, images)
             undone.deleted += taken.deleted
             undone.restored += taken.restored
             undone.gone += len(ids) - taken.deleted - taken.restored
@@ -147,23 +149,21 @@ async def _take_back(
 
 
 async def _needed(
-    tx: Database, job_id: str, table: Table, inserted: Sequence[str], known: Sequence[Reference]
+    tx: Database, job_id: str, table: ReversibleTable, inserted: Sequence[str], known: Sequence[Reference]
 ) -> dict[str, Conflict]:
     """Rows to which others refer that stay: those that go, go before the rows that they refer to."""
     found: dict[str, Conflict] = {}
     for reference in known:
-        if inserted and reference.target == table.rows.name:
+        if inserted and reference.target == table.name:
             found |= {each.id: each for each in await holders(tx, reference, job_id, inserted)}
     return found
 
 
 async def _settle(context: JobContext, job_id: str) -> None:
     """Settle objects, then delete the manifest. All is committed, so a cancel comes too late for it."""
-    for table in TABLES:
-        if table.settle is None:
-            continue
-        async for ids in _written(context.db, job_id, table):
-            await table.settle(context, job_id, ids)
+    [table] = [each for each in REVERSIBLE if each.entity == files.ENTITY]
+    async for ids in _written(context.db, job_id, table):
+        await contents.settle(context, job_id, ids)
 
     async def forget(tx: Database) -> None:
         await journal.forget_rows(tx, job_id)
@@ -171,7 +171,7 @@ async def _settle(context: JobContext, job_id: str) -> None:
     await unit_of_work(context.db, forget)
 
 
-async def _written(db: Database, job_id: str, table: Table) -> AsyncIterator[list[str]]:
+async def _written(db: Database, job_id: str, table: ReversibleTable) -> AsyncIterator[list[str]]:
     """Batches of ids of the rows that the import wrote."""
     async for page in journal.pages(db, job_id, table.entity):
         if ids := page.written_ids:
@@ -179,16 +179,20 @@ async def _written(db: Database, job_id: str, table: Table) -> AsyncIterator[lis
 
 
 async def _with_dependents(
-    tx: Database, conflicts: Conflicts, table: Table, inserted: Sequence[str], known: Sequence[Reference]
+    tx: Database,
+    conflicts: Conflicts,
+    table: ReversibleTable,
+    inserted: Sequence[str],
+    known: Sequence[Reference],
 ) -> Conflicts:
     """Rows that refer to those that are to go, and do not go with them: their owner would lose them, or the
     link.
     """
     if not inserted:
         return conflicts
-    entities = {each.rows.name: each.entity for each in TABLES}
+    entities = {each.name: each.entity for each in REVERSIBLE}
     for reference in known:
-        if reference.target == table.rows.name:
+        if reference.target == table.name:
             entity = entities.get(reference.source)
             job_id, reversible = conflicts.import_job_id, entity is not None
             found = await dependents(tx, reference, job_id, inserted, reversible=reversible)

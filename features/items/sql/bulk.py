@@ -23,4 +23,5 @@ TAKEOVER: Final = ImportTable(
     },
     version="version",
     incidental=("updated_at",),
+    at_once=4,
 )

@@ -1,0 +1,47 @@
+"""Writer of files that are whole or not there, and hashed on the way."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from features.imports.storage.folders import storing, unstorable
+
+
+class SpoolWriter:
+    """Writer of a file under a temporary name; `finish` syncs it and gives the file its real name. Raises
+    StorageUnavailable.
+    """
+
+    def __init__(self, path: Path, token: int) -> None:
+        self._path = path
+        self._partial = path.with_name(f"{path.name}.{token}")
+        self._hash = hashlib.sha256()
+        self._file = storing(lambda: open(self._partial, "wb", buffering=1 << 20, opener=_private))  # noqa: SIM115
+
+    def write(self, lines: bytes) -> None:
+        self._hash.update(lines)
+        try:
+            self._file.write(lines)
+        except OSError as error:
+            raise unstorable(error) from error
+
+    def finish(self) -> str:
+        """Sync and rename the file; returns the SHA-256 of its content in hex."""
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._partial.rename(self._path)
+        except OSError as error:
+            raise unstorable(error) from error
+        return self._hash.hexdigest()
+
+    def close(self) -> None:
+        """Discard the file, unless finished."""
+        self._file.close()
+        self._partial.unlink(missing_ok=True)
+
+
+def _private(path: str, flags: int) -> int:
+    """Opener for files that only their owner may read."""
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
