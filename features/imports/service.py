@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import orjson
+import structlog
 from pydantic import ValidationError
 
 from core.database.client import Author, Database
@@ -18,6 +19,7 @@ from core.settings import Settings
 from features.imports.csv.columns import resolved
 from features.imports.csv.reader import CsvReader
 from features.imports.errors import (
+    ColumnsUnusable,
     ImportNotFound,
     ImportNotUndoable,
     SourceUnavailable,
@@ -38,6 +40,8 @@ IMPORTS: Final = tuple(SOURCES.values())
 
 Options = TypeVar("Options", bound=FileOptions)
 
+log = structlog.get_logger(__name__)
+
 
 async def accept_upload(
     db: Database,
@@ -55,14 +59,19 @@ async def accept_upload(
     announced = headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit + FORM_OVERHEAD_BYTES:
         raise UploadTooLarge(f"The file is larger than {limit} bytes")
+    size = 0
 
     async def receive_form(folder: Path) -> FileArguments:
+        nonlocal size
         upload = await receive(headers.get("content-type", ""), body, folder, limit=limit)
         options = valid(FileForm, {name: text for name, text in upload.fields.items() if text != ""})
+        size = upload.size
         arguments = FileArguments(**options.model_dump(), filename=upload.filename, sha256=upload.sha256)
         return await asyncio.to_thread(_with_columns, arguments, upload.path)
 
-    return await accept(db, jobs, settings, actor, receive_form)
+    job = await accept(db, jobs, settings, actor, receive_form)
+    log.info("import.accepted", job_id=job.id, bytes=size, sha256=job.arguments["sha256"])
+    return job
 
 
 async def accept_file(
@@ -156,6 +165,8 @@ def _with_columns(arguments: FileArguments, path: Path) -> FileArguments:
         return arguments.model_copy(update={"map": None})
     with opened(path) as file:
         columns, unknown = resolved(arguments.into, arguments.map or {}, CsvReader(file).columns)
+    if arguments.since_last and "id" not in columns:
+        raise ColumnsUnusable("What has changed since the last import is known by ids: map a column to id")
     sha256 = arguments.sha256 or sha256_of(path)
     return arguments.model_copy(update={"map": columns, "unknown": unknown, "sha256": sha256})
 

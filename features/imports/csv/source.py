@@ -32,7 +32,7 @@ _IDS: Final = uuid.UUID("0d0c5f9e-0f43-4f5e-8a1d-6a2b1d1c9a57")
 """Namespace of the ids of rows that come without one: they are made of the file's digest and the line, so the
 same file brings the same rows.
 """
-_SENT_EMPTY: Final = "created_at"
+_NEVER_EMPTY: Final = "created_at"
 """Column whose empty cell is a fault: every row has a value."""
 
 
@@ -112,7 +112,7 @@ class RowValidator(Validator):
                 {
                     name: _value(text, kinds[name], decimal_comma=comma)
                     for name, text in fields.items()
-                    if text or name == _SENT_EMPTY
+                    if text or name == _NEVER_EMPTY
                 }
             )
         except ValidationError as error:

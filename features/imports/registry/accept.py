@@ -5,6 +5,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import structlog
+
 from core.database.client import Author, Database
 from core.jobs import Jobs, JobView
 from core.settings import Settings
@@ -19,6 +21,8 @@ from features.imports.registry.tables import TABLES
 from features.imports.schemas import RegistryArguments, RegistryOptions, Table
 from features.imports.storage.folders import Folders
 from features.imports.storage.work import accept
+
+log = structlog.get_logger(__name__)
 
 Tell = Callable[[Table, int], None]
 """Progress callback, called from any thread with a table and how many of its rows were captured so far."""
@@ -38,7 +42,9 @@ async def accept_registry(
     Only a person at a terminal may name a source: the URL is connected to from here, wherever it leads. It is
     not stored.
     """
-    return await accept(db, jobs, settings, actor, lambda folder: capture(folder, source, options, tell))
+    job = await accept(db, jobs, settings, actor, lambda folder: capture(folder, source, options, tell))
+    log.info("import.accepted", job_id=job.id, store=job.arguments["store"])
+    return job
 
 
 async def compare_registry(

@@ -48,9 +48,7 @@ async def accept(
             folder = await asyncio.to_thread(folders.adopt, folder, job.id)
             return job
 
-        job = await unit_of_work(db, work)
-    log.info("import.accepted", job_id=job.id, source=arguments.source)
-    return job
+        return await unit_of_work(db, work)
 
 
 async def done_once(context: JobContext, work: Callable[[Path], Awaitable[JsonObject]]) -> JsonObject:

@@ -78,6 +78,7 @@ async def test_columns_called_as_fields_map_themselves_and_others_are_named(
         (ITEMS, {"map": "title=Name"}, "The file has no column Name; its columns are title, description"),
         (ITEMS, {"map": "colour=title"}, "items have no field colour; it must be one of id, title, desc"),
         ("title,title\n", {}, "The file has more than one column title"),
+        (ITEMS, {"since_last": "true"}, "What has changed since the last import is known by ids"),
         ("title,Title\n", {}, "title would be title and Title; map one of them"),
     ],
 )
