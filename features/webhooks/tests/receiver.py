@@ -13,7 +13,6 @@ from standardwebhooks import Webhook
 from tests.fixtures.sites import http
 
 WEBHOOKS = "/api/v1/webhooks"
-LOOPBACK = ("127.0.0.1",)
 ITEM = {"title": "T", "description": "D", "category": "dashboard", "priority": "low"}
 
 
@@ -55,6 +54,7 @@ async def hang(request: Request) -> bytes:
 class Receiver:
     """`answer` says what the next requests get; `requests` are those that came, in their order."""
 
+    host: str = "127.0.0.1"
     port: int = 0
     answer: Answer = accept
     requests: list[Request] = field(default_factory=list)
@@ -62,7 +62,7 @@ class Receiver:
     serving: set[asyncio.Task[None]] = field(default_factory=set)
 
     def url(self, path: str = "/") -> str:
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"http://{self.host}:{self.port}{path}"
 
     @property
     def told(self) -> list[tuple[str, str]]:
@@ -95,9 +95,9 @@ class Receiver:
 
 
 @asynccontextmanager
-async def running_receiver() -> AsyncIterator[Receiver]:
-    receiver = Receiver()
-    server = await asyncio.start_server(receiver.accepting, "127.0.0.1", 0)
+async def running_receiver(host: str = "127.0.0.1") -> AsyncIterator[Receiver]:
+    receiver = Receiver(host)
+    server = await asyncio.start_server(receiver.accepting, host, 0)
     receiver.port = server.sockets[0].getsockname()[1]
     try:
         yield receiver

@@ -32,15 +32,15 @@ DUE = "UPDATE webhook_deliveries SET next_attempt_at = now() WHERE next_attempt_
 
 
 async def test_a_change_arrives_signed_and_as_the_log_tells_it(
-    sender: httpx.AsyncClient, receiver: Receiver
+    client: httpx.AsyncClient, receiver: Receiver
 ) -> None:
-    await create_item(sender)  # before the webhook: not told
-    webhook = await subscribe(sender, receiver.url("/hook?a=b"))
-    item_id = await create_item(sender)
+    await create_item(client)  # before the webhook: not told
+    webhook = await subscribe(client, receiver.url("/hook?a=b"))
+    item_id = await create_item(client)
     await wait_for(lambda: receiver.answered)
     [request] = receiver.requests
     payload = request.verified(webhook["secret"])
-    change = (await sender.get("/api/v1/changes", params={"entity_id": item_id})).json()["data"][0]
+    change = (await client.get("/api/v1/changes", params={"entity_id": item_id})).json()["data"][0]
     assert payload == {"type": "item.created", "timestamp": change["at"], "data": change}
     assert request.path == "/hook?a=b"
     assert request.headers["content-type"] == "application/json"
@@ -49,26 +49,26 @@ async def test_a_change_arrives_signed_and_as_the_log_tells_it(
         request.verified(webhook["secret"])
 
     async def recorded() -> bool:
-        return [each["state"] for each in await deliveries(sender, webhook["id"])] == ["delivered"]
+        return [each["state"] for each in await deliveries(client, webhook["id"])] == ["delivered"]
 
     await wait_for(recorded)
-    [delivery] = await deliveries(sender, webhook["id"])
+    [delivery] = await deliveries(client, webhook["id"])
     assert delivery["id"] == request.headers["webhook-id"]
     assert (delivery["attempts"], delivery["lastStatus"], delivery["type"]) == (1, 204, "item.created")
     assert "lastError" not in delivery
     assert "nextAttemptAt" not in delivery
 
 
-async def test_filters_have_the_words_of_the_log(sender: httpx.AsyncClient, receiver: Receiver) -> None:
-    item_id = await create_item(sender)
+async def test_filters_have_the_words_of_the_log(client: httpx.AsyncClient, receiver: Receiver) -> None:
+    item_id = await create_item(client)
     async with running_receiver() as other, running_receiver() as all_of_it:
-        await subscribe(sender, receiver.url(), action="updated")
-        await subscribe(sender, other.url(), entity=None, entityId=item_id)
-        await subscribe(sender, all_of_it.url(), entity=None)
-        await create_item(sender)
-        await retitle(sender, item_id, "Changed")
+        await subscribe(client, receiver.url(), action="updated")
+        await subscribe(client, other.url(), entity=None, entityId=item_id)
+        await subscribe(client, all_of_it.url(), entity=None)
+        await create_item(client)
+        await retitle(client, item_id, "Changed")
         system = {"name": "S", "description": "D", "status": "online"}
-        assert (await sender.post("/api/v1/systems", json=system)).status_code == 201
+        assert (await client.post("/api/v1/systems", json=system)).status_code == 201
         # Without a filter it is told of webhooks too, as of its own making.
         await wait_for(lambda: len(all_of_it.answered) == 4 and receiver.told and other.told)
         entities = sorted(each.change["entity"] for each in all_of_it.answered)
@@ -77,10 +77,10 @@ async def test_filters_have_the_words_of_the_log(sender: httpx.AsyncClient, rece
 
 
 async def test_a_row_keeps_its_order_while_it_fails_and_holds_up_no_other(
-    sender: httpx.AsyncClient, receiver: Receiver, connection: Connection
+    client: httpx.AsyncClient, receiver: Receiver, connection: Connection
 ) -> None:
-    webhook = await subscribe(sender, receiver.url())
-    bad, good = await create_item(sender), await create_item(sender)
+    webhook = await subscribe(client, receiver.url())
+    bad, good = await create_item(client), await create_item(client)
     await wait_for(lambda: len(receiver.answered) == 2)
 
     async def poison(request: Request) -> bytes:
@@ -88,14 +88,14 @@ async def test_a_row_keeps_its_order_while_it_fails_and_holds_up_no_other(
 
     receiver.answer = poison
     for number in range(3):
-        await retitle(sender, bad, f"Bad {number}")
-        await retitle(sender, good, f"Good {number}")
+        await retitle(client, bad, f"Bad {number}")
+        await retitle(client, good, f"Good {number}")
     await wait_for(lambda: len(receiver.of(good)) == 4)
     tried = [each for each in receiver.requests[2:] if each.change["entityId"] == bad]
     assert len(tried) == 1
 
     async def failed() -> list[dict[str, Any]]:
-        waiting = await deliveries(sender, webhook["id"], state="waiting")
+        waiting = await deliveries(client, webhook["id"], state="waiting")
         found = [each for each in waiting if each["entityId"] == bad]
         return found if found[0]["attempts"] else []
 
@@ -122,17 +122,17 @@ async def test_a_row_keeps_its_order_while_it_fails_and_holds_up_no_other(
     ],
 )
 async def test_what_is_no_success_is_tried_again_later(
-    sender: httpx.AsyncClient, receiver: Receiver, answer: bytes, status: int | None, error: str
+    client: httpx.AsyncClient, receiver: Receiver, answer: bytes, status: int | None, error: str
 ) -> None:
     async def answering(request: Request) -> bytes:
         return answer
 
     receiver.answer = answering
-    webhook = await subscribe(sender, receiver.url())
-    await create_item(sender)
+    webhook = await subscribe(client, receiver.url())
+    await create_item(client)
 
     async def failed() -> dict[str, Any] | None:
-        found = await deliveries(sender, webhook["id"])
+        found = await deliveries(client, webhook["id"])
         return found[0] if found and found[0]["attempts"] else None
 
     delivery = await wait_for(failed)
@@ -152,15 +152,15 @@ def moment(text: str) -> datetime:
 
 
 async def test_a_day_of_failure_is_a_dead_letter_and_the_row_goes_on(
-    sender: httpx.AsyncClient, receiver: Receiver, connection: Connection
+    client: httpx.AsyncClient, receiver: Receiver, connection: Connection
 ) -> None:
-    webhook = await subscribe(sender, receiver.url())
+    webhook = await subscribe(client, receiver.url())
     receiver.answer = refuse
-    item_id = await create_item(sender)
-    await retitle(sender, item_id, "Later")
+    item_id = await create_item(client)
+    await retitle(client, item_id, "Later")
 
     async def first() -> dict[str, Any] | None:
-        found = await deliveries(sender, webhook["id"])
+        found = await deliveries(client, webhook["id"])
         return found[0] if found and found[0]["attempts"] else None
 
     def hours_left(delivery: dict[str, Any]) -> float:
@@ -188,7 +188,7 @@ async def test_a_day_of_failure_is_a_dead_letter_and_the_row_goes_on(
     await connection.execute(FAILING_FOR, timedelta(hours=25))
 
     async def dead() -> list[dict[str, Any]]:
-        return await deliveries(sender, webhook["id"], state="dead")
+        return await deliveries(client, webhook["id"], state="dead")
 
     [letter] = await wait_for(dead)
     assert (letter["type"], letter["lastStatus"]) == ("item.created", 500)
@@ -198,68 +198,68 @@ async def test_a_day_of_failure_is_a_dead_letter_and_the_row_goes_on(
     await connection.execute(DUE)
     await wait_for(lambda: receiver.told == [(item_id, "updated")])
     path = f"{WEBHOOKS}/{webhook['id']}/deliveries/{letter['id']}/redeliver"
-    again = await sender.post(path)
+    again = await client.post(path)
     assert (again.status_code, again.json()["data"]["state"]) == (200, "waiting")
     await wait_for(lambda: receiver.told[1:] == [(item_id, "created")])
     assert receiver.answered[-1].headers["webhook-id"] == letter["id"]
-    elsewhere = await sender.post(f"{WEBHOOKS}/other/deliveries/{letter['id']}/redeliver")
+    elsewhere = await client.post(f"{WEBHOOKS}/other/deliveries/{letter['id']}/redeliver")
     assert elsewhere.status_code == 404
 
 
-async def test_a_receiver_that_hangs_holds_up_no_other(sender: httpx.AsyncClient, receiver: Receiver) -> None:
+async def test_a_receiver_that_hangs_holds_up_no_other(client: httpx.AsyncClient, receiver: Receiver) -> None:
     async with running_receiver() as stuck:
         stuck.answer = hang
-        await subscribe(sender, stuck.url())
-        await subscribe(sender, receiver.url())
+        await subscribe(client, stuck.url())
+        await subscribe(client, receiver.url())
         for _ in range(20):
-            await create_item(sender)
+            await create_item(client)
         await wait_for(lambda: len(receiver.answered) == 20)
         assert 1 <= len(stuck.requests) <= 8
 
 
 async def test_410_turns_it_off_and_turned_on_it_goes_on_where_it_stopped(
-    sender: httpx.AsyncClient, receiver: Receiver
+    client: httpx.AsyncClient, receiver: Receiver
 ) -> None:
     async def gone(request: Request) -> bytes:
         return http(410)
 
     receiver.answer = gone
-    webhook = await subscribe(sender, receiver.url())
+    webhook = await subscribe(client, receiver.url())
     path = f"{WEBHOOKS}/{webhook['id']}"
-    first = await create_item(sender)
+    first = await create_item(client)
 
     async def turned_off() -> bool:
-        return not (await sender.get(path)).json()["data"]["active"]
+        return not (await client.get(path)).json()["data"]["active"]
 
     await wait_for(turned_off)
-    assert "410 Gone" in (await sender.get(path)).json()["data"]["notice"]
-    second = await create_item(sender)
+    assert "410 Gone" in (await client.get(path)).json()["data"]["notice"]
+    second = await create_item(client)
     receiver.answer = accept
     async with running_receiver() as other:  # changes are read meanwhile, for others
-        await subscribe(sender, other.url())
-        third = await create_item(sender)
+        await subscribe(client, other.url())
+        third = await create_item(client)
         await wait_for(lambda: other.told == [(third, "created")])
         assert len(receiver.requests) == 1
-        on = await sender.put(path, json={"active": True})
+        on = await client.put(path, json={"active": True})
         assert "notice" not in on.json()["data"]
         await wait_for(lambda: {row for row, _ in receiver.told} == {second, third})
         assert [row for row, _ in other.told] == [third]
 
     async def only_the_first_waits() -> bool:  # by its back-off
-        waiting = await deliveries(sender, webhook["id"], state="waiting")
+        waiting = await deliveries(client, webhook["id"], state="waiting")
         return [each["entityId"] for each in waiting] == [first]
 
     await wait_for(only_the_first_waits)
 
 
 async def test_what_was_forgotten_before_it_was_told_is_said(
-    sender: httpx.AsyncClient, receiver: Receiver, connection: Connection
+    client: httpx.AsyncClient, receiver: Receiver, connection: Connection
 ) -> None:
-    webhook = await subscribe(sender, receiver.url(), active=False)
+    webhook = await subscribe(client, receiver.url(), active=False)
     path = f"{WEBHOOKS}/{webhook['id']}"
-    await create_item(sender)
-    await sender.get("/api/v1/changes")  # numbers them
-    quiet = await subscribe(sender, receiver.url(), active=False)
+    await create_item(client)
+    await client.get("/api/v1/changes")  # numbers them
+    quiet = await subscribe(client, receiver.url(), active=False)
     week_us = 8 * 86_400_000_000
     await connection.execute("UPDATE webhooks SET position = position - $1::bigint", week_us)
     await connection.execute(
@@ -268,8 +268,8 @@ async def test_what_was_forgotten_before_it_was_told_is_said(
     await connection.execute("DELETE FROM change_events")
     await connection.execute("UPDATE change_positions SET kept_from = newest")
     for each in (webhook, quiet):
-        assert (await sender.put(f"{WEBHOOKS}/{each['id']}", json={"active": True})).status_code == 200
-    item_id = await create_item(sender)
+        assert (await client.put(f"{WEBHOOKS}/{each['id']}", json={"active": True})).status_code == 200
+    item_id = await create_item(client)
     await wait_for(lambda: receiver.told == [(item_id, "created")] * 2)
-    assert "CHANGES_RETENTION_DAYS" in (await sender.get(path)).json()["data"]["notice"]
-    assert "notice" not in (await sender.get(f"{WEBHOOKS}/{quiet['id']}")).json()["data"]
+    assert "CHANGES_RETENTION_DAYS" in (await client.get(path)).json()["data"]["notice"]
+    assert "notice" not in (await client.get(f"{WEBHOOKS}/{quiet['id']}")).json()["data"]
