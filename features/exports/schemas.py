@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel, model_v
 from pydantic.alias_generators import to_camel
 
 from core.http.request.input import Input
-from features.imports.api import Store, Table
+from features.imports.api import Store, Table, Told
 
 Form = Literal["lowdb", "registry", "csv"]
 ListName = Literal["items", "ideas", "systems", "files", "audit"]
@@ -53,15 +53,6 @@ class LowDbFile(RootModel[dict[str, JsonValue] | list[JsonValue]]):
     """An object with the list of items, or the list alone: in the layout of the newest imported file."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"items": [{"id": "1", "title": "Dark mode"}]}})
-
-
-class Told(BaseModel):
-    """Decision about one record, for people."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: str
-    reason: str
 
 
 class FileResult(BaseModel):

@@ -27,7 +27,7 @@ from features.imports.registry.tables import (
     TABLES,
     translate,
 )
-from features.imports.schemas import Entry, RegistryArguments, Reject, Store, Table
+from features.imports.schemas import Entry, RegistryArguments, Reject, Store, Table, Told
 
 __all__ = [
     "AUDIT",
@@ -44,6 +44,7 @@ __all__ = [
     "SeenIds",
     "Store",
     "Table",
+    "Told",
     "columns_of",
     "digest_of",
     "imported_ids",

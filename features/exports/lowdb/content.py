@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from core.database.client import Database
-from features.exports.schemas import NAMED, Result, Told
+from features.exports.schemas import NAMED, Result
 from features.imports import api as imports
 
 _SPACE: Final = " \t\n\r"
@@ -135,7 +135,9 @@ class Content:
         self._seen.add(item_id, 0)
         as_here = item_id in changed
         if len(self._result.first_decided) < NAMED:
-            self._result.first_decided.append(Told(id=item_id, reason=_AS_HERE if as_here else _AS_THE_FILE))
+            self._result.first_decided.append(
+                imports.Told(id=item_id, reason=_AS_HERE if as_here else _AS_THE_FILE)
+            )
         if as_here:
             self._result.replaced += 1
             return imports.written(stored[item_id], self._margin)

@@ -12,7 +12,7 @@ from core.jobs import JobContext
 from features.audit import api as audit
 from features.exports.registry import csv
 from features.exports.registry.translation import Old, old_row
-from features.exports.schemas import NAMED, RegistryResult, TableResult, Told
+from features.exports.schemas import NAMED, RegistryResult, TableResult
 from features.exports.targets.folder import FolderTarget
 from features.files import api as files
 from features.imports import api as imports
@@ -161,7 +161,7 @@ class _Table:
             self._result.inexpressible += 1
             if len(self._all.first_decided) < NAMED:
                 reason = "; ".join(f"{name}: {why}" for name, why in old.lost.items())
-                self._all.first_decided.append(Told(id=f"{self._table} {row_id}", reason=reason))
+                self._all.first_decided.append(imports.Told(id=f"{self._table} {row_id}", reason=reason))
         self._count(
             unchanged=stored.unchanged,
             added=stored.added,

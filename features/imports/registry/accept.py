@@ -53,13 +53,12 @@ async def compare_registry(
     source: str,
     options: RegistryOptions,
     tell: Callable[[Difference], None],
-    tell_captured: Tell = lambda table, rows: None,
 ) -> tuple[Compared, list[Table]]:
     """Comparison of the source with the tables here. Also returns the tables that the source lacks, which are
     not compared. Raises as `capture` does.
     """
     async with Folders(settings.data_dir).incoming() as folder:
-        arguments = await capture(folder, source, options, tell_captured)
+        arguments = await capture(folder, source, options, lambda table, rows: None)
         compared = await compare(db, RegistrySource(arguments, folder, settings), tell)
         return compared, arguments.absent
 
