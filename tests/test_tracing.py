@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from importlib.metadata import version
 from typing import Any
 
 import httpx
@@ -35,6 +36,7 @@ class Collector:
         for resource in ExportTraceServiceRequest.FromString(await request.body()).resource_spans:
             service = {each.key: each.value.string_value for each in resource.resource.attributes}
             assert service["service.name"] == "handover"
+            assert service["service.version"] == version("handover")
             self.spans.extend(span for scope in resource.scope_spans for span in scope.spans)
         return Response()
 
@@ -68,7 +70,10 @@ async def test_a_request_is_followed_to_its_statements_and_its_job(
     server = await live_server({"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url})
     async with server.client() as client:
         assert (await client.post("/api/items", json=new_item(), headers=TRACED)).status_code == 201
-        assert (await client.get("/api/items?limit=5")).json()["count"] == 1
+        for cached in ("MISS", "HIT"):
+            listed = await client.get("/api/items?limit=5")
+            assert (listed.json()["count"], listed.headers["x-cache"]) == (1, cached)
+        await client.get("/nowhere")
         assert (await client.post("/api/v1/search/reindex", headers=TRACED)).status_code == 202
         assert (await client.get("/health/ready")).status_code == 200
     await server.stop()
@@ -84,7 +89,10 @@ async def test_a_request_is_followed_to_its_statements_and_its_job(
         "db.response.returned_rows": 1,
     }
     assert "prisma:client:operation" in collector.below(create)
-    read = collector.below(collector.named("GET /api/items"))["findMany Item"]
+    [missed, hit] = [span for span in collector.spans if span.name == "GET /api/items"]
+    assert attributes(hit)["http.route"] == "/api/items"
+    assert attributes(hit)["handover.request_id"] == listed.headers["x-request-id"]
+    read = collector.below(missed)["findMany Item"]
     assert attributes(read)["db.response.returned_rows"] == 1
 
     assert not [span.name for span in collector.spans if "/health" in span.name]

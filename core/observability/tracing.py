@@ -28,6 +28,17 @@ def trace_context() -> str | None:
     return carrier.get("traceparent")
 
 
+def describe_request(method: str, request_id: str, route: object) -> None:
+    """Give the request's span its id in logs and audit entries, and the route of a response from the cache,
+    which the framework does not see.
+    """
+    span = trace.get_current_span()
+    span.set_attribute("handover.request_id", request_id)
+    if (path := getattr(route, "path_format", None)) is not None:
+        span.update_name(f"{method} {path}")
+        span.set_attribute("http.route", path)
+
+
 @contextmanager
 def linked_span(name: str, traceparent: str | None, **attributes: str) -> Iterator[None]:
     """Span that begins a trace, with a link to the span that caused it."""

@@ -17,6 +17,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from importlib.metadata import version
 from ipaddress import ip_address
 from types import FrameType
 
@@ -166,11 +167,13 @@ def _deploy(settings: Settings) -> None:
 
 
 def _export(settings: Settings) -> None:
-    """Write to the environment what workers read from it: the URLs of the embedded services, and the default
-    name of their traces.
+    """Write to the environment what workers read from it: the URLs of the embedded services, and the name and
+    version that traces are of, unless it says others.
     """
     os.environ["DATA_DIR"] = str(settings.data_dir)
     os.environ.setdefault("OTEL_SERVICE_NAME", "handover")
+    given = os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
+    os.environ["OTEL_RESOURCE_ATTRIBUTES"] = f"service.version={version('handover')},{given}".rstrip(",")
     for name in ("database_url", "redis_url"):
         os.environ[name.upper()] = str(getattr(settings, name))
 

@@ -24,6 +24,7 @@ from core.http.answers.errors import error_response
 from core.http.answers.security import API_HEADERS, DOCS_HEADERS
 from core.http.request.client import ClientResolver
 from core.http.request.context import Header, RequestContext
+from core.observability import tracing
 
 log = structlog.get_logger("handover.http")
 
@@ -32,6 +33,7 @@ _TRACEPARENT: Final = re.compile(
     rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
 )
 _CLIENT_GONE: Final = 499
+_TRACED: Final = tracing.is_configured()
 _UNREAD_BODY: Final = (408, 413)
 """Statuses of requests whose body is not read to its end: the connection is closed."""
 _ID_OF_PROCESS: Final = str(uuid.uuid4())[:24]
@@ -117,6 +119,10 @@ class _Response:
         more = False
         if message["type"] == "http.response.start":
             self.context.status = message["status"]
+            if _TRACED:  # the span ends with the last byte
+                tracing.describe_request(
+                    self.context.method, self.context.request_id, self.scope.get("route")
+                )
             if message["status"] in _UNREAD_BODY:
                 self.context.response_headers.append((b"connection", b"close"))
             message = {**message, "headers": [*message.get("headers", ()), *self._headers()]}
