@@ -9,11 +9,11 @@ NODE_HOME = $$($(BIN)/python -c 'import importlib.util as u; print(u.find_spec("
 NPM = home=$(NODE_HOME); npm() { PATH="$$home/bin:$$PATH" "$$home/bin/node" "$$home/lib/node_modules/npm/bin/npm-cli.js" "$$@" \
 	--ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error; }
 # `npm ci` asks for every package before it says that its server does not answer: one is asked for first.
-NPM_CI = @$(NPM); \
-	if npm view prisma version --fetch-timeout=6000 --fetch-retries=1 --fetch-retry-mintimeout=100 --fetch-retry-maxtimeout=100 >/dev/null 2>&1; \
+NPM_CI = @$(NPM); code() { sed -n 's/^npm error code //p' | head -1; }; \
+	if told=$$(npm view prisma version --fetch-timeout=6000 --fetch-retries=1 --fetch-retry-mintimeout=100 --fetch-retry-maxtimeout=100 2>&1); \
 	then npm ci --prefix $(1); \
-	else echo "npm cannot reach its server ($$(npm config get registry)); trying with what it has kept" >&2; \
-		npm ci --prefix $(1) --offline >/dev/null 2>&1 || { echo "npm lacks packages of $(1); try again when its server can be reached" >&2; exit 1; }; \
+	else echo "npm cannot reach its server ($$(npm config get registry), $$(echo "$$told" | code)); trying with what it has kept" >&2; \
+		told=$$(npm ci --prefix $(1) --offline 2>&1) || { echo "npm lacks packages of $(1) ($$(echo "$$told" | code)); try again when its server can be reached" >&2; exit 1; }; \
 	fi
 
 # The first Python that is new enough; `make run PYTHON=/path/to/python3` chooses another one.
