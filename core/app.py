@@ -35,6 +35,7 @@ from core.server.lifecycle import drain_on_signal, end_with_parent, gc_frozen
 from core.settings import Settings, load_settings
 from features.audit.feature import feature as audit
 from features.changes.feature import feature as changes
+from features.console.feature import feature as console
 from features.demo.feature import feature as demo
 from features.exports.feature import feature as exports
 from features.files.feature import feature as files
@@ -65,6 +66,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
     search,
     specs,
     demo,
+    console,
 )
 
 log = structlog.get_logger("handover.app")
@@ -142,7 +144,9 @@ def _install_layers(app: FastAPI, settings: Settings) -> None:
         checks.append(app.state.limiter.check)
     if settings.auth == "keys":
         [authenticate] = [each.authenticate for each in app.state.features if each.authenticate]
-        checks.append(Access(authenticate=authenticate, admin_paths=app.state.admin_paths).check)
+        own = _first_parts([each for each in app.state.features if each.own_access])
+        access = Access(authenticate=authenticate, admin_paths=app.state.admin_paths, own_paths=own)
+        checks.append(access.check)
     layers = (
         Idempotency,
         partial(BodyLimit, limit=settings.max_body_bytes),
@@ -157,7 +161,7 @@ def _tags(features: Sequence[Feature]) -> list[dict[str, object]]:
     return [
         {"name": feature.router.tags[0], "description": feature.description}
         for feature in features
-        if feature.router
+        if feature.router and feature.router.include_in_schema
     ]
 
 

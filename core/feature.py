@@ -47,9 +47,10 @@ class Feature:
     undoes both; a job that it returns is run after the commit. `needs_objects` gives those of the keys of the
     store of files that its rows refer to. A job that asks all features is a function of them.
 
-    `admin`: with AUTH=keys all its routes need a key of that scope. `authenticate` returns the holder of an
-    API key, None for an invalid one; one feature has it. `on_start` runs beside the first requests of each
-    process; its errors are logged and stop nothing.
+    `admin`: with AUTH=keys all its routes need a key of that scope; `own_access`: they need none, and see
+    to it themselves whom they answer. `authenticate` returns the holder of an API key, None for an invalid
+    one; one feature has it. `on_start` runs beside the first requests of each process; its errors are
+    logged and stop nothing.
 
     `enumerations` has the name in the OpenAPI document of each `Literal` of its fields and parameters.
     """
@@ -68,6 +69,7 @@ class Feature:
     enumerations: Mapping[str, object] = field(default_factory=dict)
     needs_objects: "Callable[[Database, Sequence[str]], Awaitable[frozenset[str]]] | None" = None
     admin: bool = False
+    own_access: bool = False
     authenticate: "Callable[[Database, str], Awaitable[Principal | None]] | None" = None
     on_start: "Callable[[Platform], Awaitable[None]] | None" = None
 

@@ -13,6 +13,8 @@ from starlette.responses import HTMLResponse, Response
 
 from core.errors import NotFound
 from core.http.answers.conditional import fixed_response
+from core.http.answers.security import DOCS_HEADERS
+from core.http.request.context import context_of
 from core.http.routing import Router
 
 # The package keeps a current Swagger UI as plain files; its Python code is not used.
@@ -65,7 +67,8 @@ async def openapi_document(request: Request) -> Response:
 
 
 @router.get("/docs")
-async def docs_page() -> HTMLResponse:
+async def docs_page(request: Request) -> HTMLResponse:
+    context_of(request.scope).security = DOCS_HEADERS
     return HTMLResponse(_PAGE)
 
 

@@ -1,24 +1,25 @@
-"""Security headers of responses, ready as bytes. `/docs` needs scripts and styles of its own."""
+"""Security headers of responses, ready as bytes. Pages need scripts and styles of their own."""
 
 from typing import Final
 
 from core.http.request.context import Header
 
-_COMMON: Final[tuple[Header, ...]] = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-)
-API_HEADERS: Final[tuple[Header, ...]] = (
-    *_COMMON,
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'"),
-)
-DOCS_HEADERS: Final[tuple[Header, ...]] = (
-    *_COMMON,
-    (
-        b"content-security-policy",
-        b"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-        b"font-src 'self' data:; connect-src 'self'; form-action 'none'; frame-ancestors 'none'; "
-        b"base-uri 'none'",
-    ),
+
+def security_headers(policy: bytes) -> tuple[Header, ...]:
+    """Headers with a content security policy that allows what `policy` names, and nothing else."""
+    return (
+        (b"x-content-type-options", b"nosniff"),
+        (b"x-frame-options", b"DENY"),
+        (b"referrer-policy", b"no-referrer"),
+        (
+            b"content-security-policy",
+            b"default-src 'none'; %bframe-ancestors 'none'; base-uri 'none'" % policy,
+        ),
+    )
+
+
+API_HEADERS: Final = security_headers(b"")
+DOCS_HEADERS: Final = security_headers(
+    b"script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
+    b"connect-src 'self'; form-action 'none'; "
 )

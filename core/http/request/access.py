@@ -93,11 +93,16 @@ class _Known:
 
 
 class Access:
-    """Check of keys. `admin_paths` as of `needed_scope`."""
+    """Check of keys. `admin_paths` as of `needed_scope`; what is at and below `own_paths` has its own
+    check.
+    """
 
-    def __init__(self, *, authenticate: Authenticate, admin_paths: tuple[str, ...]) -> None:
+    def __init__(
+        self, *, authenticate: Authenticate, admin_paths: tuple[str, ...], own_paths: tuple[str, ...] = ()
+    ) -> None:
         self._authenticate = authenticate
         self._admin_paths = admin_paths
+        self._own_paths = own_paths
         # Only keys that were valid once get in here, so it is bounded by their number.
         self._known: dict[bytes, _Known] = {}
         self._failures = RateLimiter(FAILURES, FAILURES_WINDOW_S)
@@ -105,7 +110,7 @@ class Access:
 
     async def check(self, scope: Scope, context: RequestContext) -> None:
         """Raises KeyRequired, ScopeTooSmall, TooManyFailures, and Unavailable before the app has started."""
-        if context.admitted or is_open(scope["path"]):
+        if context.admitted or is_open(scope["path"]) or _below(scope["path"], self._own_paths):
             return
         if b"authorization" not in context.headers:
             _challenge(context)
@@ -168,11 +173,13 @@ def is_open(path: str) -> bool:
 
 def needed_scope(method: str, path: str, admin_paths: tuple[str, ...]) -> AccessScope:
     """Scope that a request needs: `admin` at and below `admin_paths` (first parts of paths)."""
-    if path.startswith(admin_paths) and any(
-        path == root or path.startswith(f"{root}/") for root in admin_paths
-    ):
+    if _below(path, admin_paths):
         return "admin"
     return "read" if method in {"GET", "HEAD"} else "write"
+
+
+def _below(path: str, roots: tuple[str, ...]) -> bool:
+    return path.startswith(roots) and any(path == root or path.startswith(f"{root}/") for root in roots)
 
 
 def _lifetime_s(principal: Principal) -> float:

@@ -32,7 +32,8 @@ class RequestContext:
       more;
     - access control: `principal`, the holder of its key, None with AUTH=off; `access`, which looks again;
       the admin port: `admitted`, which makes a key needless;
-    - a route: `body_limit` in bytes, which replaces MAX_BODY_BYTES; `resolved`, how it found a cached answer.
+    - a route: `body_limit` in bytes, which replaces MAX_BODY_BYTES; `resolved`, how it found a cached answer;
+      `security`, the security headers of a page, which replace those of the API.
     """
 
     request_id: str
@@ -48,6 +49,7 @@ class RequestContext:
     admitted: bool = False
     body_limit: int | None = None
     resolved: "Resolved | None" = None
+    security: tuple[Header, ...] | None = None
 
 
 def context_of(scope: Scope) -> RequestContext:

@@ -21,7 +21,7 @@ from structlog.contextvars import bind_contextvars, reset_contextvars
 from core.database.metrics import Meter, current_meter
 from core.http.answers.access_log import UNMATCHED, AnsweredRequest, record
 from core.http.answers.errors import error_response
-from core.http.answers.security import API_HEADERS, DOCS_HEADERS
+from core.http.answers.security import API_HEADERS
 from core.http.request.client import ClientResolver
 from core.http.request.context import Header, RequestContext
 from core.observability import tracing
@@ -141,7 +141,7 @@ class _Response:
             self.end()
 
     def _headers(self) -> list[Header]:
-        context, meter, path = self.context, self.meter, self.scope["path"]
+        context, meter = self.context, self.meter
         elapsed = (time.perf_counter() - context.started_at) * 1000
         timing = b'db;dur=%.2f;desc="%d queries", app;dur=%.2f' % (
             meter.seconds * 1000,
@@ -151,7 +151,7 @@ class _Response:
         return [
             (b"x-request-id", context.request_id.encode()),
             (b"server-timing", timing),
-            *(DOCS_HEADERS if path == "/docs" or path.startswith("/docs/") else API_HEADERS),
+            *(context.security or API_HEADERS),
             *context.response_headers,
         ]
 

@@ -1,0 +1,27 @@
+"""Errors of the console."""
+
+from core.errors import Forbidden, Unauthorized
+from features.console.schemas import Fault
+
+
+class SignInNeeded(Unauthorized):
+    """Nobody is signed in, or whose key is not valid any more; the page to sign in follows."""
+
+    code = "console.sign_in_needed"
+
+
+class FormExpired(Forbidden):
+    """The form is not of this session, or of another site."""
+
+    code = "console.form_expired"
+
+    def __init__(self) -> None:
+        super().__init__("This form is not of your session any more: load the page again and repeat it")
+
+
+class Refused(Exception):
+    """The API refused something; the page of the error shows it, or the form that it was about."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.message)
+        self.fault = fault

@@ -1,0 +1,24 @@
+"""Routes of the activity: who changed what, each field before and after, as it happens."""
+
+from typing import Final
+
+from starlette.responses import Response
+
+from features.console.router.visit import Visited, router
+
+FILTERS: Final = ("entity", "entity_id", "action", "actor", "since", "until")
+
+
+@router.get("/activity")
+async def activity(visit: Visited) -> Response:
+    """With the right to read the audit trail its entries, else the summary that everybody may read."""
+    given = visit.request.query_params
+    wanted = {name: given.get(name, "") for name in (*FILTERS, "cursor")}
+    template = "parts/entries.html" if visit.by_script else "activity.html"
+    if visit.may("admin"):
+        answer = await visit.api.get("/api/v1/audit", limit=50, **wanted)
+        entries, more, told = answer.rows, answer.data.get("nextCursor"), []
+    else:
+        answer = await visit.api.get("/api/v1/stats/activity", days=30, limit=100)
+        entries, more, told = [], None, answer.data["activities"]
+    return visit.page(template, entries=entries, told=told, more=more, wanted=wanted)

@@ -1,0 +1,66 @@
+"""Route of the API for the pages' scripts, `/console/api/…`: the same API, asked with the key of the
+person's session, streamed both ways (progress, changes, downloads, uploads).
+"""
+
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from fastapi import Request
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from core.http.request.body import allow_body
+from core.http.request.context import context_of
+from features.console.router.visit import ROOT, Visited, router
+
+_SAFE: Final = frozenset({"GET", "HEAD"})
+_PASSED: Final = frozenset(
+    (
+        *("accept", "accept-encoding", "content-encoding", "content-length", "content-type", "host"),
+        *("idempotency-key", "if-match", "if-modified-since", "if-none-match", "if-range", "last-event-id"),
+        *("range", "transfer-encoding", "x-forwarded-for"),
+    )
+)
+_OUTER: Final = frozenset({b"x-request-id", b"server-timing", b"x-content-type-options", b"x-frame-options"})
+"""Headers that the outer answer has anyway. Both content security policies are sent: the stricter one
+holds.
+"""
+_LARGEST: Final = 2**62
+"""Bytes of a body here; the route that is asked has its own limit."""
+
+
+class _Passed(Response):
+    """Answer of the API to a request with other headers."""
+
+    def __init__(self, visit: Visited) -> None:
+        self._visit = visit
+        self.background = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        given = {name: text for name, text in self._visit.request.headers.items() if name in _PASSED}
+        named = {name: text for name, text in self._visit.api.headers.items() if name != "accept"}
+        raw: bytes = scope["raw_path"].partition(b"?")[0].removeprefix(ROOT.encode())
+        inner: Scope = {
+            **{name: scope[name] for name in ("type", "asgi", "http_version", "scheme", "query_string")},
+            **{name: scope.get(name) for name in ("client", "server", "root_path")},
+            "method": context_of(scope).method,
+            "path": unquote_to_bytes(raw).decode(errors="replace"),
+            "raw_path": raw,
+            "headers": [(name.encode(), text.encode("utf-8")) for name, text in {**given, **named}.items()],
+        }
+
+        async def passed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                kept = [pair for pair in message["headers"] if pair[0].lower() not in _OUTER]
+                message = {**message, "headers": kept}
+            await send(message)
+
+        await self._visit.api.app(inner, receive, passed)
+
+
+@router.api_route("/api/{path:path}", methods=["GET", "POST", "PUT", "DELETE"])
+async def pass_on(request: Request, visit: Visited) -> Response:
+    if context_of(request.scope).method not in _SAFE:
+        visit.check_form(None)
+        allow_body(request, _LARGEST)
+    return _Passed(visit)

@@ -1,0 +1,37 @@
+"""Routes of background jobs."""
+
+import asyncio
+
+from starlette.responses import Response
+
+from features.console.router.visit import ROOT, Visited, router, text
+
+PREFIX = f"{ROOT}/jobs"
+
+
+@router.get("/jobs")
+async def jobs(visit: Visited) -> Response:
+    state = visit.request.query_params.get("state", "")
+    cursor = visit.request.query_params.get("cursor", "")
+    listed, clock = await asyncio.gather(
+        visit.api.get("/api/v1/jobs", state=state, cursor=cursor, limit=30),
+        visit.api.get("/api/v1/jobs/clock"),
+    )
+    more = listed.data.get("nextCursor")
+    active = any(job["state"] in ("queued", "running") for job in listed.rows)
+    template = "parts/job_rows.html" if visit.by_script else "jobs.html"
+    return visit.page(template, jobs=listed.rows, more=more, clock=clock.rows, state=state, active=active)
+
+
+@router.get("/jobs/{job_id}")
+async def job(visit: Visited, job_id: str) -> Response:
+    answer = await visit.api.get(f"/api/v1/jobs/{job_id}")
+    return visit.page("parts/job.html" if visit.by_script else "job.html", job=answer.data["data"])
+
+
+@router.post("/jobs/{job_id}/cancel")
+async def cancel(visit: Visited, job_id: str) -> Response:
+    form = await visit.form()
+    await visit.api.send("POST", f"/api/v1/jobs/{job_id}/cancel")
+    back = form.get("next", "")
+    return visit.go(back if back.startswith(f"{ROOT}/") else PREFIX, text("jobs", "cancelling"))

@@ -1,0 +1,63 @@
+"""Routes of the overview: whether everything is well, plots of the moment, and what runs."""
+
+import asyncio
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
+
+from features.console.router.visit import Visited, router, text
+from features.console.service.figures import figures_of
+
+
+@router.get("")
+async def overview(visit: Visited) -> Response:
+    health, running = await asyncio.gather(_health(visit), _running(visit))
+    if visit.by_script:
+        return visit.page("parts/state.html", health=health, running=running)
+    counts = await _counts(visit)
+    return visit.page("overview.html", health=health, running=running, counts=counts)
+
+
+@router.get("/figures")
+async def figures(visit: Visited) -> Response:
+    answer = await visit.api.call("GET", "/metrics", port=visit.settings.admin_port)
+    found = figures_of(answer.body.decode()) if answer.status == 200 else None
+    return JSONResponse(None if found is None else found.model_dump(), headers={"Cache-Control": "no-store"})
+
+
+async def _health(visit: Visited) -> dict[str, Any]:
+    """What each part says, and in words what is wrong."""
+    answer = await visit.api.call("GET", "/health/ready")
+    checks: dict[str, Any] = answer.data["checks"]
+    wrong = [text("health", "down", name) for name, check in checks.items() if check["status"] == "down"]
+    wrong += [text("health", "draining")] if answer.data["draining"] else []
+    return {"wrong": wrong, "checks": checks, "draining": answer.data["draining"]}
+
+
+async def _running(visit: Visited) -> list[dict[str, Any]] | None:
+    """Jobs that have not ended, the newest first; None for who may not see them."""
+    if not visit.may("admin"):
+        return None
+    running, queued = await asyncio.gather(
+        visit.api.get("/api/v1/jobs", state="running", limit=5),
+        visit.api.get("/api/v1/jobs", state="queued", limit=5),
+    )
+    return [*running.rows, *queued.rows]
+
+
+async def _counts(visit: Visited) -> dict[str, int]:
+    """How many rows each list has. While the database is down there is nothing to count."""
+    lists = {
+        "ideas": "/api/v1/ideas",
+        "items": "/api/items",
+        "systems": "/api/v1/systems",
+        "files": "/api/v1/files",
+    }
+    answers = await asyncio.gather(
+        *(visit.api.call("GET", path, query={"limit": 1}) for path in lists.values())
+    )
+    return {
+        name: answer.data.get("total", len(answer.rows))
+        for name, answer in zip(lists, answers, strict=True)
+        if answer.status == 200 and isinstance(answer.data, dict)
+    }

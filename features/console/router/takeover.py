@@ -1,0 +1,110 @@
+"""Routes of taking over: a dry run and an import of a file, how it went, and the way back."""
+
+import asyncio
+from typing import Any, Final
+
+import orjson
+from starlette.responses import Response
+
+from core.http.request.body import allow_body
+from core.http.request.multipart import FormReader, MalformedForm
+from features.console.errors import Refused
+from features.console.router.visit import ROOT, Visit, Visited, router, text
+from features.console.schemas import Fault
+from features.console.service.forms import passed_on
+
+PREFIX: Final = f"{ROOT}/takeover"
+PHASES: Final = ("preflight", "load", "verify", "report")
+SHOWN_REJECTS: Final = 200
+_LARGEST: Final = 2**62
+"""Bytes of a form here; the route of imports has its own limit."""
+
+
+@router.get("/takeover")
+async def takeover(visit: Visited) -> Response:
+    return await _page(visit)
+
+
+@router.post("/takeover")
+async def begin_import(visit: Visited) -> Response:
+    """The file streams through; its form has come by then, as it stands before the file."""
+    allow_body(visit.request, _LARGEST)
+    reader = FormReader(visit.request.headers.get("content-type", ""), visit.request.stream())
+    parts = aiter(reader.parts())
+    fields: dict[str, str] = {}
+    async for part in parts:
+        if part.filename is not None:
+            break
+        fields[part.name] = await part.text()
+    else:
+        raise MalformedForm("Choose a file")
+    visit.check_form(fields.pop("csrf", None))
+    if await part.is_unchosen():
+        return await _page(visit, fault=Fault(400, text("takeover", "no_file")))
+    dry_run = "false" if visit.request.query_params.get("dry_run") == "false" else "true"
+    options = {"source": "lowdb", "dry_run": dry_run, **fields}
+    content_type, body = passed_on(options, part.name, part.filename, part)
+    try:
+        accepted = await visit.api.upload("/api/v1/imports", content_type, body)
+    except Refused as refused:
+        if visit.by_script:
+            raise
+        return await _page(visit, fault=refused.fault)
+    place = f"{PREFIX}/{accepted.data['data']['id']}"
+    if visit.by_script:
+        return await _shown(visit, accepted.data["data"]["id"])
+    return visit.go(place)
+
+
+@router.get("/takeover/{job_id}")
+async def show_import(visit: Visited, job_id: str) -> Response:
+    return await _shown(visit, job_id)
+
+
+@router.post("/takeover/{job_id}/undo")
+async def undo_import(visit: Visited, job_id: str) -> Response:
+    form = await visit.form()
+    query = {"keepChanged": form.get("keep_changed"), "dryRun": form.get("dry_run")}
+    accepted = await visit.api.send("POST", f"/api/v1/imports/{job_id}/undo", **query)
+    return visit.go(f"{PREFIX}/{accepted.data['data']['id']}")
+
+
+@router.post("/export")
+async def begin_export(visit: Visited) -> Response:
+    form = await visit.form()
+    accepted = await visit.api.send("POST", "/api/v1/exports", form=form.get("form"), list=form.get("list"))
+    return visit.go(f"{PREFIX}/{accepted.data['data']['id']}")
+
+
+async def _page(visit: Visit, *, fault: Fault | None = None) -> Response:
+    imports, exports = await asyncio.gather(
+        visit.api.get("/api/v1/imports", limit=20, cursor=visit.request.query_params.get("cursor")),
+        visit.api.get("/api/v1/jobs", kind="export.lowdb", limit=1),
+    )
+    status = 200 if fault is None else fault.status
+    more = imports.data.get("nextCursor")
+    return visit.page(
+        "takeover.html", status, imports=imports.rows, exports=exports.rows, more=more, fault=fault
+    )
+
+
+async def _shown(visit: Visit, job_id: str) -> Response:
+    job = (await visit.api.get(f"/api/v1/jobs/{job_id}")).data["data"]
+    undoable = False
+    ended = job["state"] not in ("queued", "running")
+    imported = job["kind"].startswith("import.") and job["kind"] != "import.undo"
+    if imported and ended:
+        listed = await visit.api.get("/api/v1/imports", limit=100)
+        undoable = any(each["id"] == job_id and each["undoable"] for each in listed.rows)
+    template = "parts/run.html" if visit.by_script else "run.html"
+    rejects = await _rejects(visit, job) if ended and imported else []
+    return visit.page(template, job=job, phases=PHASES, undoable=undoable, rejects=rejects)
+
+
+async def _rejects(visit: Visit, job: dict[str, Any]) -> list[dict[str, Any]]:
+    """The first records that could not be taken over; of very many only those that the job itself names."""
+    if not 0 < job["rejected"] <= SHOWN_REJECTS:
+        named: list[dict[str, Any]] = job.get("result", {}).get("rejects", [])
+        return named
+    answer = await visit.api.get(f"/api/v1/imports/{job['id']}/rejects")
+    return [orjson.loads(line) for line in answer.body.splitlines()]

@@ -1,0 +1,231 @@
+"""Visit: one request of a page, with who is asking, a client of the API in that person's name, and the
+answers that pages have.
+"""
+
+import base64
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import quote, unquote
+
+import orjson
+from fastapi import Depends, Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from core.deps import platform_of
+from core.errors import HandoverError
+from core.http.answers.security import security_headers
+from core.http.request.access import AccessScope, Principal
+from core.http.request.context import context_of
+from core.http.routing import Handler, Route, Router
+from core.settings import Settings
+from features.console.errors import FormExpired, Refused, SignInNeeded
+from features.console.schemas import Fault, Session
+from features.console.service.api_client import ApiClient, Calls
+from features.console.service.rendering import render, texts
+from features.console.service.sessions import find_session
+
+ROOT: Final = "/console"
+SIGN_IN: Final = f"{ROOT}/sign-in"
+TOKEN_COOKIE: Final = "handover_session"
+NAME_COOKIE: Final = "handover_name"
+FLASH_COOKIE: Final = "handover_flash"
+HEADERS: Final = security_headers(
+    b"script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; "
+)
+_OWN_SITE: Final = frozenset({None, "same-origin", "none"})
+
+Tone = Literal["good", "bad"]
+
+
+class PageRoute(Route):
+    """Route of a page: its errors are pages, or toasts where a script asked."""
+
+    def get_route_handler(self) -> Handler:
+        answer = super().get_route_handler()
+
+        async def page(request: Request) -> Response:
+            context_of(request.scope).security = HEADERS
+            try:
+                return await answer(request)
+            except SignInNeeded:
+                return _sign_in_first(request)
+            except Refused as refused:
+                return _refusal(request, refused.fault)
+            except HandoverError as error:
+                return _refusal(request, Fault(error.status, error.message))
+
+        return page
+
+
+router = Router(prefix=ROOT, include_in_schema=False)
+router.route_class = PageRoute
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """`session` is None with AUTH=off, and on the page to sign in."""
+
+    request: Request
+    api: ApiClient
+    settings: Settings
+    session: Session | None
+
+    @property
+    def by_script(self) -> bool:
+        """True if a script asks for a part of the page."""
+        return self.request.headers.get("hx-request") == "true"
+
+    def may(self, scope: AccessScope) -> bool:
+        if self.session is None:
+            return self.settings.auth == "off"
+        return Principal("", self.session.name, self.session.scope).may(scope)
+
+    def page(self, template: str, status: int = 200, **values: object) -> Response:
+        flash = self.request.cookies.get(FLASH_COOKIE)
+        me = {
+            "name": self.session.name if self.session else unquote(self.request.cookies.get(NAME_COOKIE, "")),
+            "scope": self.session.scope if self.session else None,
+            "signed_in": self.session is not None,
+            "open": self.settings.auth == "off",
+            "may_read": self.may("read"),
+            "may_write": self.may("write"),
+            "may_admin": self.may("admin"),
+        }
+        html = render(
+            template,
+            me=me,
+            csrf=self.session.csrf if self.session else "",
+            path=self.request.url.path,
+            query=dict(self.request.query_params),
+            flash=_flash_of(flash),
+            by_script=self.by_script,
+            service_version=self.request.app.version,
+            **values,
+        )
+        response = HTMLResponse(html, status, {"Cache-Control": "no-store", "Vary": "HX-Request"})
+        if flash is not None and not self.by_script:
+            response.delete_cookie(FLASH_COOKIE, path=ROOT)
+        return response
+
+    def go(self, path: str, message: str = "", tone: Tone = "good") -> Response:
+        """Go to another page, which tells the message; a script gets there by itself."""
+        response: Response = RedirectResponse(path, 303)
+        if self.by_script:
+            response = Response(status_code=204, headers={"HX-Redirect": path})
+        if message:
+            told = base64.urlsafe_b64encode(orjson.dumps({"message": message, "tone": tone})).decode()
+            self.set_cookie(response, FLASH_COOKIE, told, seconds=60)
+        return response
+
+    def toast(self, message: str, tone: Tone = "good") -> Mapping[str, str]:
+        """Headers by which a part of a page brings a message."""
+        return _toast(message, tone)
+
+    def set_cookie(self, response: Response, name: str, value: str, *, seconds: int) -> None:
+        secure = (
+            self.request.url.scheme == "https" or self.request.headers.get("x-forwarded-proto") == "https"
+        )
+        response.set_cookie(
+            name, value, max_age=seconds, path=ROOT, httponly=True, samesite="strict", secure=secure
+        )
+
+    async def form(self) -> dict[str, str]:
+        """Fields of the form that was sent. Raises FormExpired."""
+        fields = {name: str(value) for name, value in (await self.request.form()).items()}
+        self.check_form(fields.pop("csrf", None))
+        return fields
+
+    def check_form(self, token: str | None) -> None:
+        """Raises FormExpired unless the token, or that of the header for scripts, is of this session."""
+        if self.session is not None:
+            given = token or self.request.headers.get("x-csrf-token", "")
+            if not hmac.compare_digest(given.encode(), self.session.csrf.encode()):
+                raise FormExpired
+        self.check_site()
+
+    def check_site(self) -> None:
+        """Raises FormExpired for a form of another site."""
+        if self.request.headers.get("sec-fetch-site") not in _OWN_SITE:
+            raise FormExpired
+
+
+async def visitor(request: Request) -> Visit:
+    """Visit of anybody, also of who is not signed in."""
+    platform, context = platform_of(request), context_of(request.scope)
+    token = request.cookies.get(TOKEN_COOKIE)
+    session = None
+    if platform.settings.auth == "keys" and token:
+        session = await find_session(platform.db, token)
+    headers = {"x-request-id": context.request_id, "accept": "application/json"}
+    if session is not None:
+        headers["authorization"] = f"Bearer {session.key}"
+    elif platform.settings.auth == "off" and (name := unquote(request.cookies.get(NAME_COOKIE, ""))):
+        headers["x-user-id"] = name
+    client = ApiClient(request.app, platform.part(Calls), headers, context.client)
+    return Visit(request, client, platform.settings, session)
+
+
+async def visit(visit: Annotated[Visit, Depends(visitor)]) -> Visit:
+    """Visit of somebody who may see the pages. Raises SignInNeeded."""
+    if not visit.may("read"):
+        raise SignInNeeded("Sign in")
+    return visit
+
+
+Visitor = Annotated[Visit, Depends(visitor)]
+Visited = Annotated[Visit, Depends(visit)]
+
+
+def fault_of(error: Refused | HandoverError) -> Fault:
+    return error.fault if isinstance(error, Refused) else Fault(error.status, error.message)
+
+
+def _sign_in_first(request: Request) -> Response:
+    back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    place = f"{SIGN_IN}?next={quote(back, safe='')}" if request.method == "GET" else SIGN_IN
+    if request.headers.get("hx-request") == "true":
+        response = Response(status_code=401, headers={"HX-Redirect": SIGN_IN})
+    else:
+        response = RedirectResponse(place, 303)
+    if TOKEN_COOKIE in request.cookies:
+        response.delete_cookie(TOKEN_COOKIE, path=ROOT)
+    return response
+
+
+def _refusal(request: Request, fault: Fault) -> Response:
+    if request.headers.get("hx-request") == "true":
+        told = "; ".join(f"{each['field']}: {each['message']}" for each in fault.fields) or fault.message
+        return Response(status_code=fault.status, headers={"HX-Reswap": "none", **_toast(told, "bad")})
+    html = render("error.html", fault=fault, path=request.url.path)
+    return HTMLResponse(html, fault.status, {"Cache-Control": "no-store"})
+
+
+def _toast(message: str, tone: Tone) -> dict[str, str]:
+    # A header is ASCII; JSON can say every letter in it.
+    told = orjson.dumps({"toast": {"message": message, "tone": tone}}).decode()
+    return {"HX-Trigger": "".join(letter if letter.isascii() else _escaped(letter) for letter in told)}
+
+
+def _escaped(letter: str) -> str:
+    units = letter.encode("utf-16-be")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
+
+
+def _flash_of(cookie: str | None) -> Mapping[str, Any] | None:
+    if not cookie:
+        return None
+    try:
+        told = orjson.loads(base64.urlsafe_b64decode(cookie))
+    except ValueError:
+        return None
+    return told if isinstance(told, dict) and {"message", "tone"} <= told.keys() else None
+
+
+def text(*path: str) -> str:
+    """A text of `texts.toml`."""
+    found: Any = texts()
+    for name in path:
+        found = getattr(found, name)
+    return str(found)

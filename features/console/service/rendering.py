@@ -1,0 +1,106 @@
+"""Pages from templates. Every value is escaped; the words are those of `texts.toml`."""
+
+import tomllib
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+FOLDER: Final = Path(__file__).resolve().parents[1]
+STATIC: Final = FOLDER / "static"
+TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+
+def render(template: str, **values: object) -> str:
+    return _environment().get_template(template).render(**values)
+
+
+@cache
+def texts() -> SimpleNamespace:
+    """The words, by section and name."""
+
+    def named(section: Mapping[str, Any]) -> SimpleNamespace:
+        return SimpleNamespace(
+            **{name: named(each) if isinstance(each, dict) else each for name, each in section.items()}
+        )
+
+    return named(tomllib.loads((FOLDER / "texts.toml").read_text(encoding="utf-8")))
+
+
+@cache
+def assets() -> Mapping[str, bytes]:
+    """What browsers load, by its path below `static`."""
+    files = (path for path in sorted(STATIC.rglob("*")) if path.suffix in TYPES)
+    return {path.relative_to(STATIC).as_posix(): path.read_bytes() for path in files}
+
+
+@cache
+def release() -> str:
+    """Name of this state of the assets: a part of their paths, so that browsers may keep them for good."""
+    return sha256(b"".join(assets().values())).hexdigest()[:12]
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {"t": texts(), "static": f"/console/static/{release()}"}
+    environment.filters |= {
+        "moment": moment,
+        "number": number,
+        "size": size,
+        "span": span,
+        "part": lambda text: quote(str(text), safe=""),
+        "word": word,
+    }
+    return environment
+
+
+def moment(text: str | None) -> str:
+    """Time element of a moment of the API; the page's script writes it in the reader's zone."""
+    if not text:
+        return ""
+    at = datetime.fromisoformat(text).astimezone(UTC)
+    return Markup('<time datetime="{}">{}</time>').format(text, at.strftime("%Y-%m-%d %H:%M"))
+
+
+def number(value: float | None) -> str:
+    return "" if value is None else f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+
+
+def size(value: float | None) -> str:
+    """Number of bytes for people."""
+    left = float(value or 0)
+    for unit in ("B", "KB", "MB", "GB"):
+        if left < 1024 or unit == "GB":
+            return f"{left:.0f} {unit}" if unit == "B" or left >= 100 else f"{left:.1f} {unit}"
+        left /= 1024
+    return ""
+
+
+def span(seconds: float | None) -> str:
+    """Length of time for people: its two largest units."""
+    left = timedelta(seconds=round(seconds or 0))
+    hours, rest = divmod(left.seconds, 3600)
+    minutes, rest = divmod(rest, 60)
+    parts = [(left.days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
+    told = [f"{count} {unit}" for count, unit in parts if count][:2]
+    return " ".join(told) or "0 s"
+
+
+def word(text: object) -> str:
+    """A word of the API for people: `in_progress` is In progress."""
+    plain = str(text).replace("_", " ").replace("-", " ").replace(".", " ")
+    return plain[:1].upper() + plain[1:]

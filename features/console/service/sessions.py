@@ -1,0 +1,58 @@
+"""Service of sessions: who signs in with a key gets a token in a cookie, and the key is kept so that only
+the cookie opens it.
+
+A token is 256 random bits. Stored are its SHA-256 and the key combined with a pad that follows from the
+token: neither the table nor the cookie alone tells the key. Each token seals one key, so that no pad is
+used twice.
+"""
+
+import hmac
+from datetime import timedelta
+from hashlib import sha256, shake_256
+from secrets import token_urlsafe
+from typing import Final
+
+from core.database.client import Database
+from core.http.request.access import Principal
+from core.http.request.timestamps import now
+from features.console import queries
+from features.console.schemas import Session, StoredSession
+
+LIFETIME: Final = timedelta(hours=12)
+
+
+async def open_session(db: Database, key: str, holder: Principal) -> tuple[str, timedelta]:
+    """Token of a new session of the holder of a key, and how long it is good for."""
+    moment, token = now(), token_urlsafe(32)
+    ends = moment + LIFETIME if holder.expires_at is None else min(moment + LIFETIME, holder.expires_at)
+    await queries.delete_expired(db, moment)
+    sealed = _combined(key.encode(), token).hex()
+    await queries.create_session(db, StoredSession(_id_of(token), sealed, holder.name, holder.scope, ends))
+    return token, ends - moment
+
+
+async def find_session(db: Database, token: str) -> Session | None:
+    """Session of a token, if it has not ended. Whether its key is still valid, the API says."""
+    stored = await queries.find_session(db, _id_of(token), now())
+    if stored is None:
+        return None
+    key = _combined(bytes.fromhex(stored.sealed_key), token).decode("latin-1")
+    return Session(stored.id, key, stored.name, stored.scope, _csrf_of(token))
+
+
+async def close_session(db: Database, session: Session) -> None:
+    await queries.delete_session(db, session.id)
+
+
+def _id_of(token: str) -> str:
+    return sha256(token.encode()).hexdigest()
+
+
+def _csrf_of(token: str) -> str:
+    return hmac.digest(token.encode(), b"forms", "sha256").hex()
+
+
+def _combined(text: bytes, token: str) -> bytes:
+    """The text, combined with the token's pad; twice is the text again."""
+    pad = shake_256(b"key\0" + token.encode()).digest(len(text))
+    return bytes(one ^ other for one, other in zip(text, pad, strict=True))

@@ -1,0 +1,5 @@
+"""Keys for other slices: who holds one."""
+
+from features.keys.service import authenticate
+
+__all__ = ["authenticate"]
