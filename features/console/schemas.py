@@ -71,15 +71,6 @@ class Figures(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Upload:
-    """Form with a file, as it streams in: its `fields` came before the file."""
-
-    fields: Mapping[str, str]
-    content_type: str
-    body: Any
-
-
-@dataclass(frozen=True, slots=True)
 class Fault:
     """What the API refused, for people: a sentence, and the faults by field."""
 

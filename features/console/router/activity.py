@@ -16,7 +16,7 @@ async def activity(visit: Visited) -> Response:
     wanted = {name: given.get(name, "") for name in (*FILTERS, "cursor")}
     template = "parts/entries.html" if visit.by_script else "activity.html"
     if visit.may("admin"):
-        answer = await visit.api.get("/api/v1/audit", limit=50, **wanted)
+        answer = await visit.api.get("/api/v1/audit", limit=25, **wanted)
         entries, more, told = answer.rows, answer.data.get("nextCursor"), []
     else:
         answer = await visit.api.get("/api/v1/stats/activity", days=30, limit=100)

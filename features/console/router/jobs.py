@@ -4,7 +4,8 @@ import asyncio
 
 from starlette.responses import Response
 
-from features.console.router.visit import ROOT, Visited, router, text
+from features.console.router.messages import text
+from features.console.router.visit import ROOT, Visited, router
 
 PREFIX = f"{ROOT}/jobs"
 

@@ -7,7 +7,8 @@ from starlette.responses import Response
 
 from core.http.request.timestamps import now, to_iso
 from features.console.errors import Refused
-from features.console.router.visit import ROOT, Visit, Visited, router, text
+from features.console.router.messages import text
+from features.console.router.visit import ROOT, Visit, Visited, router
 from features.console.schemas import Fault
 
 PREFIX: Final = f"{ROOT}/keys"

@@ -5,7 +5,8 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from features.console.router.visit import Visited, router, text
+from features.console.router.messages import text
+from features.console.router.visit import Visited, router
 from features.console.service.figures import figures_of
 
 

@@ -8,16 +8,8 @@ from starlette.responses import Response
 
 from core.deps import platform_of
 from core.errors import RateLimited
-from features.console.router.visit import (
-    NAME_COOKIE,
-    ROOT,
-    SIGN_IN,
-    TOKEN_COOKIE,
-    Visited,
-    Visitor,
-    router,
-    text,
-)
+from features.console.router.messages import text
+from features.console.router.visit import NAME_COOKIE, ROOT, SIGN_IN, TOKEN_COOKIE, Visited, Visitor, router
 from features.console.service.sessions import close_session, open_session
 from features.keys.api import authenticate
 
@@ -38,7 +30,8 @@ async def sign_in(visit: Visitor) -> Response:
     visit.check_site()
     form = {name: str(value) for name, value in (await visit.request.form()).items()}
     key, back = form.get("key", "").strip(), _inside(form.get("next", ""))
-    tried = await visit.api.call("GET", "/api/v1/systems?limit=1", headers={"authorization": f"Bearer {key}"})
+    given = {"authorization": f"Bearer {key}"}
+    tried = await visit.api.call("GET", "/api/v1/systems", query={"limit": 1}, headers=given)
     db = platform_of(visit.request).db
     holder = await authenticate(db, key) if tried.status == 200 else None
     if holder is None:

@@ -9,7 +9,8 @@ from starlette.responses import Response
 from core.http.request.body import allow_body
 from core.http.request.multipart import FormReader, MalformedForm
 from features.console.errors import Refused
-from features.console.router.visit import ROOT, Visit, Visited, router, text
+from features.console.router.messages import text
+from features.console.router.visit import ROOT, Visit, Visited, router
 from features.console.schemas import Fault
 from features.console.service.forms import passed_on
 

@@ -2,14 +2,11 @@
 answers that pages have.
 """
 
-import base64
 import hmac
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final
 from urllib.parse import quote, unquote
 
-import orjson
 from fastapi import Depends, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -21,22 +18,20 @@ from core.http.request.context import context_of
 from core.http.routing import Handler, Route, Router
 from core.settings import Settings
 from features.console.errors import FormExpired, Refused, SignInNeeded
+from features.console.router.messages import FLASH_COOKIE, Tone, flash, flash_of, is_by_script, refusal
 from features.console.schemas import Fault, Session
 from features.console.service.api_client import ApiClient, Calls
-from features.console.service.rendering import render, texts
+from features.console.service.rendering import render
 from features.console.service.sessions import find_session
 
 ROOT: Final = "/console"
 SIGN_IN: Final = f"{ROOT}/sign-in"
 TOKEN_COOKIE: Final = "handover_session"
 NAME_COOKIE: Final = "handover_name"
-FLASH_COOKIE: Final = "handover_flash"
 HEADERS: Final = security_headers(
     b"script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; "
 )
 _OWN_SITE: Final = frozenset({None, "same-origin", "none"})
-
-Tone = Literal["good", "bad"]
 
 
 class PageRoute(Route):
@@ -52,9 +47,9 @@ class PageRoute(Route):
             except SignInNeeded:
                 return _sign_in_first(request)
             except Refused as refused:
-                return _refusal(request, refused.fault)
+                return refusal(request, refused.fault)
             except HandoverError as error:
-                return _refusal(request, Fault(error.status, error.message))
+                return refusal(request, Fault(error.status, error.message))
 
         return page
 
@@ -74,8 +69,7 @@ class Visit:
 
     @property
     def by_script(self) -> bool:
-        """True if a script asks for a part of the page."""
-        return self.request.headers.get("hx-request") == "true"
+        return is_by_script(self.request)
 
     def may(self, scope: AccessScope) -> bool:
         if self.session is None:
@@ -83,7 +77,7 @@ class Visit:
         return Principal("", self.session.name, self.session.scope).may(scope)
 
     def page(self, template: str, status: int = 200, **values: object) -> Response:
-        flash = self.request.cookies.get(FLASH_COOKIE)
+        told = self.request.cookies.get(FLASH_COOKIE)
         me = {
             "name": self.session.name if self.session else unquote(self.request.cookies.get(NAME_COOKIE, "")),
             "scope": self.session.scope if self.session else None,
@@ -99,13 +93,13 @@ class Visit:
             csrf=self.session.csrf if self.session else "",
             path=self.request.url.path,
             query=dict(self.request.query_params),
-            flash=_flash_of(flash),
+            flash=flash_of(told),
             by_script=self.by_script,
             service_version=self.request.app.version,
             **values,
         )
         response = HTMLResponse(html, status, {"Cache-Control": "no-store", "Vary": "HX-Request"})
-        if flash is not None and not self.by_script:
+        if told is not None and not self.by_script:
             response.delete_cookie(FLASH_COOKIE, path=ROOT)
         return response
 
@@ -115,13 +109,8 @@ class Visit:
         if self.by_script:
             response = Response(status_code=204, headers={"HX-Redirect": path})
         if message:
-            told = base64.urlsafe_b64encode(orjson.dumps({"message": message, "tone": tone})).decode()
-            self.set_cookie(response, FLASH_COOKIE, told, seconds=60)
+            self.set_cookie(response, FLASH_COOKIE, flash(message, tone), seconds=60)
         return response
-
-    def toast(self, message: str, tone: Tone = "good") -> Mapping[str, str]:
-        """Headers by which a part of a page brings a message."""
-        return _toast(message, tone)
 
     def set_cookie(self, response: Response, name: str, value: str, *, seconds: int) -> None:
         secure = (
@@ -178,54 +167,13 @@ Visitor = Annotated[Visit, Depends(visitor)]
 Visited = Annotated[Visit, Depends(visit)]
 
 
-def fault_of(error: Refused | HandoverError) -> Fault:
-    return error.fault if isinstance(error, Refused) else Fault(error.status, error.message)
-
-
 def _sign_in_first(request: Request) -> Response:
     back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     place = f"{SIGN_IN}?next={quote(back, safe='')}" if request.method == "GET" else SIGN_IN
-    if request.headers.get("hx-request") == "true":
+    if is_by_script(request):
         response = Response(status_code=401, headers={"HX-Redirect": SIGN_IN})
     else:
         response = RedirectResponse(place, 303)
     if TOKEN_COOKIE in request.cookies:
         response.delete_cookie(TOKEN_COOKIE, path=ROOT)
     return response
-
-
-def _refusal(request: Request, fault: Fault) -> Response:
-    if request.headers.get("hx-request") == "true":
-        told = "; ".join(f"{each['field']}: {each['message']}" for each in fault.fields) or fault.message
-        return Response(status_code=fault.status, headers={"HX-Reswap": "none", **_toast(told, "bad")})
-    html = render("error.html", fault=fault, path=request.url.path)
-    return HTMLResponse(html, fault.status, {"Cache-Control": "no-store"})
-
-
-def _toast(message: str, tone: Tone) -> dict[str, str]:
-    # A header is ASCII; JSON can say every letter in it.
-    told = orjson.dumps({"toast": {"message": message, "tone": tone}}).decode()
-    return {"HX-Trigger": "".join(letter if letter.isascii() else _escaped(letter) for letter in told)}
-
-
-def _escaped(letter: str) -> str:
-    units = letter.encode("utf-16-be")
-    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
-
-
-def _flash_of(cookie: str | None) -> Mapping[str, Any] | None:
-    if not cookie:
-        return None
-    try:
-        told = orjson.loads(base64.urlsafe_b64decode(cookie))
-    except ValueError:
-        return None
-    return told if isinstance(told, dict) and {"message", "tone"} <= told.keys() else None
-
-
-def text(*path: str) -> str:
-    """A text of `texts.toml`."""
-    found: Any = texts()
-    for name in path:
-        found = getattr(found, name)
-    return str(found)
