@@ -104,7 +104,7 @@ async def _shown(visit: Visit, job_id: str) -> Response:
 
 async def _rejects(visit: Visit, job: dict[str, Any]) -> list[dict[str, Any]]:
     """The first records that could not be taken over; of very many only those that the job itself names."""
-    if not 0 < job["rejected"] <= SHOWN_REJECTS:
+    if job.get("dryRun") or not 0 < job["rejected"] <= SHOWN_REJECTS:
         named: list[dict[str, Any]] = job.get("result", {}).get("rejects", [])
         return named
     answer = await visit.api.get(f"/api/v1/imports/{job['id']}/rejects")

@@ -31,15 +31,16 @@ function tellTimes() {
 const streams = new Map();
 function follow() {
   for (const [part, stream] of streams) {
-    if (!part.isConnected || part.dataset.live !== stream.place) { stream.source.close(); streams.delete(part); }
+    if (part.isConnected && part.dataset.live === stream.place) continue;
+    stream.source.close();
+    streams.delete(part);
+    if (part.isConnected) htmx.trigger(document.body, "ended");
   }
   for (const part of document.querySelectorAll("[data-live]")) {
     if (streams.has(part)) continue;
     const source = new EventSource(part.dataset.live);
     const load = () => htmx.trigger(part, "live");
-    for (const kind of ["change", "queued", "started", "progress", "phase", "checkpoint", "resumed", "cancel_requested",
-      "succeeded", "failed", "cancelled", "message"]) source.addEventListener(kind, load);
-    source.addEventListener("dropped", load);
+    for (const kind of ["change", "dropped", "state", "phase", "progress"]) source.addEventListener(kind, load);
     streams.set(part, { source, place: part.dataset.live });
   }
 }
