@@ -7,7 +7,7 @@ import orjson
 from starlette.responses import Response
 
 from core.http.request.body import allow_body
-from core.http.request.multipart import FormReader, MalformedForm
+from core.http.request.multipart import FormReader, Part
 from features.console.errors import Refused
 from features.console.router.messages import text
 from features.console.router.visit import ROOT, Visit, Visited, router
@@ -31,30 +31,16 @@ async def begin_import(visit: Visited) -> Response:
     """The file streams through; its form has come by then, as it stands before the file."""
     allow_body(visit.request, _LARGEST)
     reader = FormReader(visit.request.headers.get("content-type", ""), visit.request.stream())
-    parts = aiter(reader.parts())
     fields: dict[str, str] = {}
-    async for part in parts:
-        if part.filename is not None:
-            break
-        fields[part.name] = await part.text()
-    else:
-        raise MalformedForm("Choose a file")
-    visit.check_form(fields.pop("csrf", None))
-    if await part.is_unchosen():
-        return await _page(visit, fault=Fault(400, text("takeover", "no_file")))
-    dry_run = "false" if visit.request.query_params.get("dry_run") == "false" else "true"
-    options = {"source": "lowdb", "dry_run": dry_run, **fields}
-    content_type, body = passed_on(options, part.name, part.filename, part)
-    try:
-        accepted = await visit.api.upload("/api/v1/imports", content_type, body)
-    except Refused as refused:
-        if visit.by_script:
-            raise
-        return await _page(visit, fault=refused.fault)
-    place = f"{PREFIX}/{accepted.data['data']['id']}"
-    if visit.by_script:
-        return await _shown(visit, accepted.data["data"]["id"])
-    return visit.go(place)
+    async for part in reader.parts():
+        if part.filename is None:
+            fields[part.name] = await part.text()
+            continue
+        visit.check_form(fields.pop("csrf", None))
+        if not await part.is_unchosen():
+            return await _begun(visit, fields, part)
+        break
+    return await _page(visit, fault=Fault(400, text("takeover", "no_file")))
 
 
 @router.get("/takeover/{job_id}")
@@ -75,6 +61,20 @@ async def begin_export(visit: Visited) -> Response:
     form = await visit.form()
     accepted = await visit.api.send("POST", "/api/v1/exports", form=form.get("form"), list=form.get("list"))
     return visit.go(f"{PREFIX}/{accepted.data['data']['id']}")
+
+
+async def _begun(visit: Visit, fields: dict[str, str], file: Part) -> Response:
+    dry_run = "false" if visit.request.query_params.get("dry_run") == "false" else "true"
+    options = {"source": "lowdb", "dry_run": dry_run, **fields}
+    content_type, body = passed_on(options, file.name, file.filename or "", file)
+    try:
+        accepted = await visit.api.upload("/api/v1/imports", content_type, body)
+    except Refused as refused:
+        if visit.by_script:
+            raise
+        return await _page(visit, fault=refused.fault)
+    job_id = accepted.data["data"]["id"]
+    return await _shown(visit, job_id) if visit.by_script else visit.go(f"{PREFIX}/{job_id}")
 
 
 async def _page(visit: Visit, *, fault: Fault | None = None) -> Response:

@@ -1,0 +1,130 @@
+"""Pages over HTTP: what they show, and what browsers may do with them."""
+
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from features.console.service.rendering import FOLDER, texts
+
+if TYPE_CHECKING:
+    import httpx
+
+    from tests.fixtures.application import RunningApp
+    from tests.fixtures.database import Connection
+
+ITEM = {"title": "Dark mode", "description": "At night", "category": "dashboard", "priority": "low"}
+TEMPLATES = sorted((FOLDER / "templates").rglob("*.html"))
+ASSET = re.compile(r'(?:src|href)="(/console/static/[^"]+)"')
+
+
+async def test_a_page_may_load_nothing_but_from_its_own_origin(client: "httpx.AsyncClient") -> None:
+    for path in ("/console", "/console/items", "/console/nowhere"):
+        policy = (await client.get(path)).headers["content-security-policy"]
+        if path != "/console/nowhere":
+            assert "script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'" in policy
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
+def test_a_template_has_nothing_inline_and_nothing_from_elsewhere(template: Path) -> None:
+    source = template.read_text(encoding="utf-8")
+    assert not re.search(r"<style|\sstyle=|\son[a-z]+=|hx-on|javascript:|<script(?![^>]*\ssrc=)", source)
+    assert not re.search(r'(?:src|href|action)="(?:https?:)?//', source)
+    assert "| safe" not in source
+
+
+def test_every_word_that_a_template_names_is_there() -> None:
+    for template in TEMPLATES:
+        for path in re.findall(r"\bt((?:\.[a-z_0-9]+)+)", template.read_text(encoding="utf-8")):
+            found: object = texts()
+            for name in path[1:].removesuffix(".format").split("."):
+                assert hasattr(found, name), f"{template.name}: t{path}"
+                found = getattr(found, name)
+
+
+async def test_what_a_page_loads_is_kept_for_good_by_browsers(client: "httpx.AsyncClient") -> None:
+    assets = ASSET.findall((await client.get("/console")).text)
+    assert {path.rpartition(".")[2] for path in assets} == {"css", "js", "svg"}
+    for path in assets:
+        response = await client.get(path)
+        assert response.status_code == 200
+        assert "immutable" in response.headers["cache-control"]
+    assert (await client.get("/console/static/x/../texts.toml")).status_code == 404
+
+
+async def test_values_are_text_and_never_markup(client: "httpx.AsyncClient") -> None:
+    await client.post("/api/items", json={**ITEM, "title": "<script>alert(1)</script>"})
+    for path in ("/console/items", "/console/activity"):
+        page = (await client.get(path)).text
+        assert "&lt;script&gt;alert(1)" in page
+        assert "<script>alert" not in page
+
+
+async def test_an_empty_service_says_how_to_begin(client: "httpx.AsyncClient") -> None:
+    page = (await client.get("/console")).text
+    for hint in ("Take over the old service", "Write the first item", "handover demo"):
+        assert hint in page
+    await client.post("/api/items", json=ITEM)
+    assert "Nothing here yet" not in (await client.get("/console")).text
+
+
+async def test_redis_away_is_told_in_words(running_app: "RunningApp") -> None:
+    async with running_app(redis_url="redis://127.0.0.1:1") as client:
+        page = (await client.get("/console")).text
+        assert "Redis does not answer: everything works, only slower." in page
+        assert "All is well" not in page
+
+
+async def test_the_figures_count_what_others_ask_for_and_not_the_console(client: "httpx.AsyncClient") -> None:
+    before = (await client.get("/console/figures")).json()
+    for _ in range(3):
+        await client.get("/api/items")
+        await client.get("/console/figures")
+    after = (await client.get("/console/figures")).json()
+    assert after["requests_total"] - before["requests_total"] == 3
+    assert sum(number for _, number in after["durations"]) == after["requests_total"]
+
+
+async def test_a_filter_answers_a_script_with_the_rows_alone(client: "httpx.AsyncClient") -> None:
+    await client.post("/api/items", json=ITEM)
+    await client.post("/api/items", json={**ITEM, "title": "Light mode"})
+    part = await client.get("/console/items", params={"q": "dark"}, headers={"hx-request": "true"})
+    assert "<html" not in part.text
+    assert "Dark mode" in part.text
+    assert "Light mode" not in part.text
+
+
+async def test_a_refusal_is_a_page_for_people_and_a_toast_for_scripts(client: "httpx.AsyncClient") -> None:
+    page = await client.get("/console/jobs/nowhere")
+    assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    toast = await client.get("/console/jobs/nowhere", headers={"hx-request": "true"})
+    assert '"tone":"bad"' in toast.headers["hx-trigger"]
+
+
+@pytest.mark.slow
+async def test_the_first_byte_of_a_page_with_10_000_rows_comes_within_100_ms(
+    client: "httpx.AsyncClient", connection: "Connection"
+) -> None:
+    await connection.execute(
+        "INSERT INTO items (id, title, description, category, priority, status, tags, created_at)"
+        " SELECT 'i' || n, 'Item ' || n, 'x', 'dashboard', 'low', 'new', '{}', now()"
+        " FROM generate_series(1, 10000) n"
+    )
+    for path in (
+        "/console",
+        "/console/items",
+        "/console/items?q=item&status=new",
+        "/console/activity",
+        "/console/jobs",
+    ):
+        took = []
+        for _ in range(5):
+            begun = time.perf_counter()
+            assert (await client.get(path)).status_code == 200
+            took.append(time.perf_counter() - begun)
+        assert min(took) < 0.1, (path, took)

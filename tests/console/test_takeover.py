@@ -1,0 +1,82 @@
+"""The takeover over HTTP, as a browser without scripts does it."""
+
+import re
+from typing import TYPE_CHECKING
+
+import orjson
+
+from tests.fixtures.waiting import wait_for
+
+if TYPE_CHECKING:
+    import httpx
+
+FILE = {"items": [{"id": "1", "title": "Dark mode", "description": "At night"}, {"id": "2", "title": " "}]}
+GOOD = {"category": "dashboard", "priority": "low", "status": "new", "tags": []}
+LIBRARY = orjson.dumps(
+    {"items": [{**each, **GOOD, "createdAt": "2025-10-23T22:46:19.740Z"} for each in FILE["items"]]}
+)
+
+
+async def send(client: "httpx.AsyncClient", dry_run: str, content: bytes = LIBRARY) -> "httpx.Response":
+    url = f"/console/takeover?dry_run={dry_run}"
+    return await client.post(url, files={"file": ('li"brary.json', content, "application/json")})
+
+
+async def ended(client: "httpx.AsyncClient", begun: "httpx.Response") -> str:
+    """The page of a run, when it has ended."""
+    assert begun.status_code == 303, begun.text
+
+    async def page() -> str | None:
+        text = (await client.get(begun.headers["location"])).text
+        return None if "data-live" in text else text
+
+    return str(await wait_for(page))
+
+
+async def test_a_dry_run_tells_what_would_happen_and_writes_nothing(client: "httpx.AsyncClient") -> None:
+    page = await ended(client, await send(client, "true"))
+    assert "items[1]" in page
+    assert "title: must not be empty" in page
+    assert re.search(r"<dd>1</dd><dt>would come in</dt>", page)
+    assert (await client.get("/api/items")).json()["total"] == 0
+
+
+async def test_an_import_is_told_listed_and_taken_back(client: "httpx.AsyncClient") -> None:
+    begun = await send(client, "false")
+    page = await ended(client, begun)
+    assert re.search(r"<dd>1</dd><dt>new here</dt>", page)
+    assert "items[1]" in page
+    assert (await client.get("/api/items")).json()["total"] == 1
+    place = begun.headers["location"]
+    assert place in (await client.get("/console/takeover")).text
+    await client.put("/api/items/1", json={"status": "review"})
+    stopped = await ended(client, await client.post(f"{place}/undo", data={"dry_run": "false"}))
+    assert "Nothing was undone because of 1 conflict" in stopped
+    assert "/console/activity?entity=item&amp;entity_id=1" in stopped
+    await client.delete("/api/items/1")
+    undone = await ended(client, await client.post(f"{place}/undo", data={"dry_run": "false"}))
+    assert "It is taken back." in undone
+
+
+async def test_what_is_no_file_and_what_is_not_chosen_is_told_on_the_page(
+    client: "httpx.AsyncClient",
+) -> None:
+    empty = await client.post("/console/takeover", files={"file": ("", b"")})
+    assert (empty.status_code, "Choose a file first" in empty.text) == (400, True)
+    broken = await ended(client, await send(client, "true", b'{"items": ['))
+    assert "The file ends" in broken
+
+
+async def test_without_a_word_about_it_a_file_is_only_tried(client: "httpx.AsyncClient") -> None:
+    begun = await client.post("/console/takeover", files={"file": ("library.json", LIBRARY)})
+    assert "Dry run of" in await ended(client, begun)
+
+
+async def test_an_export_is_downloaded_from_its_page(client: "httpx.AsyncClient") -> None:
+    await ended(client, await send(client, "false"))
+    page = await ended(client, await client.post("/console/export", data={"form": "lowdb"}))
+    found = re.search(r'href="(/console/api/v1/exports/[^"]+/download)"', page)
+    assert found is not None
+    download = await client.get(found[1])
+    assert download.content == LIBRARY
+    assert "attachment" in download.headers["content-disposition"]
