@@ -31,7 +31,7 @@ async def test_without_a_session_a_page_leads_to_the_sign_in(running_app: "Runni
             assert (await client.get(path)).status_code == 303
         assert (await client.get("/console/sign-in")).status_code == 200
         by_script = await client.get("/console", headers={"hx-request": "true"})
-        assert (by_script.status_code, by_script.headers["hx-redirect"]) == (401, "/console/sign-in")
+        assert (by_script.status_code, by_script.headers["hx-redirect"]) == (204, "/console/sign-in")
 
 
 async def test_the_cookie_is_kept_from_scripts_and_other_sites_and_tells_no_key(

@@ -171,7 +171,7 @@ def _sign_in_first(request: Request) -> Response:
     back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     place = f"{SIGN_IN}?next={quote(back, safe='')}" if request.method == "GET" else SIGN_IN
     if is_by_script(request):
-        response = Response(status_code=401, headers={"HX-Redirect": SIGN_IN})
+        response = Response(status_code=204, headers={"HX-Redirect": SIGN_IN})
     else:
         response = RedirectResponse(place, 303)
     if TOKEN_COOKIE in request.cookies:

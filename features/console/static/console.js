@@ -94,8 +94,8 @@ function plot() {
   let before = null;
   async function read() {
     if (document.hidden) { before = null; return; }
-    const response = await fetch(place.dataset.figures).catch(() => null);
-    const now = response?.ok ? await response.json() : null;
+    const response = await fetch(place.dataset.figures, { redirect: "manual" }).catch(() => null);
+    const now = response?.status === 200 ? await response.json() : null;
     if (now && before && now.requests_total >= before.requests_total) {
       const seconds = now.at - before.at, reads = now.reads_total - before.reads_total;
       const earlier = new Map(before.durations.map(([bound, number]) => [bound, number]));

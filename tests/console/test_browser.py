@@ -1,0 +1,219 @@
+"""The console in a real browser: every page in both schemes and sizes, and whole ways through it."""
+
+import json
+from collections.abc import AsyncIterator
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+import pytest_asyncio
+
+from features.keys.tests.factories import make_key
+from tests.fixtures.browser import OpenPage
+from tests.fixtures.commands import Handover
+from tests.fixtures.servers import LiveServer, StartServer
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page
+
+    from core.database.client import Database
+
+pytestmark = pytest.mark.slow
+
+PAGES = ("", "/items", "/takeover", "/activity", "/jobs", "/keys", "/sign-in")
+ITEM = {"title": "Dark mode", "description": "At night", "category": "dashboard", "priority": "low"}
+STORED = {**ITEM, "status": "new", "tags": [], "createdAt": "2025-10-23T22:46:19.740Z"}
+LIBRARY = {"items": [{**STORED, "id": "1"}, {**STORED, "id": "2", "title": " "}], "users": []}
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def server(live_server: StartServer, db: "Database") -> AsyncIterator[LiveServer]:
+    yield await live_server({"AUTH": "keys"})
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    path = tmp_path / "library.json"
+    path.write_text(json.dumps(LIBRARY))
+    return path
+
+
+async def sign_in(page: "Page", db: "Database", scope: Literal["read", "write", "admin"] = "admin") -> str:
+    """Sign in with a new key, by keyboard; returns the key."""
+    key = (await make_key(db, scope, "ada")).key
+    await page.goto("/console")
+    await page.get_by_label("API key").press_sequentially(key)
+    await page.keyboard.press("Enter")
+    await page.get_by_role("heading", name="Overview").wait_for()
+    return key
+
+
+async def audit(page: "Page") -> list[str]:
+    """Faults that axe finds on the page, by the rule and the element."""
+    await page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8"))
+    found: dict[str, Any] = await page.evaluate("axe.run()")
+    return [f"{each['id']}: {node['html'][:160]}" for each in found["violations"] for node in each["nodes"]]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", ["desk", "phone"])
+async def test_every_page_is_accessible_and_fits(
+    server: LiveServer,
+    db: "Database",
+    open_page: OpenPage,
+    handover: Handover,
+    library: Path,
+    size: str,
+    scheme: str,
+) -> None:
+    await handover("demo")
+    await handover("import", "lowdb", str(library))
+    page = await open_page(server, size=size, scheme=scheme)
+    await page.goto("/console/sign-in")
+    assert await audit(page) == []
+    await sign_in(page, db)
+    await page.goto("/console/takeover")
+    run = await page.locator("tbody a").first.get_attribute("href")
+    assert run is not None
+    for path in (*(f"/console{each}" for each in PAGES), run, run.replace("takeover", "jobs")):
+        await page.goto(path)
+        assert await audit(page) == [], path
+        inner, outer = await page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert inner <= outer, path
+
+
+async def test_a_file_is_taken_over_and_back_as_the_guide_does_it(
+    server: LiveServer, db: "Database", open_page: OpenPage, library: Path
+) -> None:
+    page = await open_page(server)
+    await sign_in(page, db)
+    await page.get_by_role("link", name="Takeover", exact=True).click()
+    await page.get_by_label("The old service's file").set_input_files(library)
+    await page.get_by_role("button", name="Dry run").click()
+    run = page.locator("#run")
+    await run.get_by_text("would come in").wait_for()
+    assert "items[1]" in await run.inner_text()
+    assert "users" in await run.inner_text()
+    await run.get_by_role("button", name="Start the import").click()
+    await run.get_by_text("Done, and compared with the source row by row.").wait_for()
+    await page.locator("#imports").get_by_role("link", name="library.json").first.click()
+    await page.get_by_role("button", name="See what would go").click()
+    await page.get_by_text("Nothing was changed.").wait_for()
+    await page.get_by_role("button", name="Take it back").click()
+    await page.get_by_role("button", name="Keep it").click()
+    assert await page.get_by_text("Nothing was changed.").count() == 1
+    await page.get_by_role("button", name="Take it back").click()
+    await page.get_by_role("button", name="Yes, go on").click()
+    await page.get_by_text("It is taken back.").wait_for()
+    await page.get_by_role("link", name="Items").click()
+    await page.get_by_text("No item here yet.").wait_for()
+
+
+async def test_a_change_appears_by_itself_with_who_made_it(
+    server: LiveServer, db: "Database", open_page: OpenPage
+) -> None:
+    page = await open_page(server)
+    key = await sign_in(page, db)
+    async with server.client(headers={"authorization": f"Bearer {key}"}) as program:
+        place = (await program.post("/api/items", json=ITEM)).headers["location"]
+        await page.goto("/console/activity?action=updated")
+        await page.get_by_text("No change matches.").wait_for()
+        await program.put(place, json={"status": "review"}, headers={"x-user-id": "grace"})
+    entry = page.locator("#entries li").first
+    await entry.wait_for()
+    told = await entry.inner_text()
+    for part in ("Updated", "ada (grace)", "status", "new", "review"):
+        assert part in told
+    assert await entry.locator(".before").first.inner_text() == "new"
+
+
+async def test_a_key_is_shown_once_used_and_revoked(
+    server: LiveServer, db: "Database", open_page: OpenPage
+) -> None:
+    page = await open_page(server)
+    await sign_in(page, db)
+    await page.goto("/console/keys")
+    await page.get_by_label("Who will hold it").fill("dashboard")
+    await page.get_by_role("button", name="Make the key").click()
+    made = await page.locator("#made-key").inner_text()
+    async with server.client(headers={"authorization": f"Bearer {made}"}) as program:
+        assert (await program.get("/api/items")).status_code == 200
+        await page.goto("/console/keys")
+        assert made not in await page.content()
+        row = page.get_by_role("row").filter(has_text="dashboard")
+        await row.get_by_role("button", name="Revoke").click()
+        await page.get_by_role("button", name="Yes, go on").click()
+        await page.get_by_text("The key is revoked").wait_for()
+        assert (await program.get("/api/items")).status_code == 401
+    await page.get_by_role("button", name="Sign out").click()
+    await page.get_by_text("You are signed out").wait_for()
+
+
+async def test_the_plots_follow_what_is_asked_of_the_service(
+    server: LiveServer, db: "Database", open_page: OpenPage
+) -> None:
+    page = await open_page(server)
+    key = await sign_in(page, db)
+    latency, nothing = page.locator("[data-plot=latency] output"), "\N{EN DASH}"
+    async with server.client(headers={"authorization": f"Bearer {key}"}) as program:
+        for _ in range(200):
+            await program.get("/api/items")
+            if await latency.inner_text() != nothing:
+                break
+            await page.wait_for_timeout(50)
+    assert " / " in await latency.inner_text()
+    assert await page.locator("#plots canvas").count() == 5
+
+
+async def test_all_of_it_goes_by_keyboard(server: LiveServer, db: "Database", open_page: OpenPage) -> None:
+    page = await open_page(server)
+    await sign_in(page, db)
+
+    async def focused() -> str:
+        text: str = await page.evaluate("document.activeElement.innerText")
+        return text.strip()
+
+    await page.keyboard.press("Tab")
+    assert await focused() == "Skip to the content"
+    await page.keyboard.press("Enter")
+    assert await page.evaluate("document.activeElement.id") == "main"
+    await page.goto("/console")
+    for _ in range(12):
+        await page.keyboard.press("Tab")
+        if await focused() == "Keys":
+            break
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/console/keys")
+    await page.get_by_label("Who will hold it").focus()
+    await page.keyboard.type("dashboard")
+    await page.keyboard.press("Enter")
+    await page.get_by_text("Here is the key, this once").wait_for()
+
+
+async def test_without_scripts_the_forms_still_work(
+    server: LiveServer, db: "Database", open_page: OpenPage, library: Path
+) -> None:
+    page = await open_page(server, scripts=False)
+    await sign_in(page, db)
+    await page.goto("/console/takeover")
+    await page.get_by_label("The old service's file").set_input_files(library)
+    await page.get_by_role("button", name="Start the import").click()
+    await page.wait_for_url("**/console/takeover/*")
+    while await page.get_by_text("Done, and compared").count() == 0:
+        await page.reload()
+    await page.goto("/console/items?q=dark")
+    await page.get_by_text("1 items").wait_for()
+
+
+async def test_a_revoked_key_ends_the_page_that_is_open(
+    server: LiveServer, db: "Database", open_page: OpenPage
+) -> None:
+    page = await open_page(server)
+    key = await sign_in(page, db, "read")
+    admin = await make_key(db, "admin", "root")
+    await page.goto("/console/items")
+    async with server.client(headers={"authorization": f"Bearer {admin.key}"}) as program:
+        assert (await program.delete(f"/api/v1/keys/{key.split('_')[1]}")).status_code == 200
+    await page.get_by_label("Status").select_option("new")
+    await page.wait_for_url("**/console/sign-in")
