@@ -38,7 +38,7 @@ CLIENT ?= build/client
 unexport PYTHONDONTWRITEBYTECODE
 
 .DELETE_ON_ERROR:
-.PHONY: help run setup test test-all watch check client format bench soak lock clean client-tools
+.PHONY: help run setup test test-all watch check client format bench pictures soak lock clean client-tools
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -79,6 +79,9 @@ format: setup ## write the format and the fixes that ruff knows
 
 bench: setup $(BENCH_STAMPS) ## measure requests and imports beside other ways to build them, and against the targets
 	@$(BIN)/python -m tests.bench
+
+pictures: setup ## make the pictures of the README in docs/pictures, with Chromium and example data
+	@$(BIN)/python -m tests.console.pictures
 
 soak: setup ## mixed load for MINUTES (10), and what memory does meanwhile
 	@$(BIN)/python -m tests.bench --soak $(MINUTES)

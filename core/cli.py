@@ -96,6 +96,7 @@ def _announce(url: str, settings: Settings) -> None:
     ]
     lines = [
         "Handover serves",
+        f"  Console {url}/console",
         f"  API     {url}/api/items",
         f"  Docs    {url}/docs",
         f"  Health  {url}/health",

@@ -57,7 +57,7 @@ async def test_a_stop_signal_stops_everything_in_order(
     async with server.client() as client:
         assert (await client.get("/api/items")).json()["data"] == []
     await wait_for(lambda: "Ctrl-C stops it" in server.output())
-    for path in ("/api/items", "/docs", "/health"):
+    for path in ("/console", "/api/items", "/docs", "/health"):
         assert f"{server.base_url}{path}" in server.output()
     below = descendants(server.pid)
     assert len(below) >= 4 + int(workers)
