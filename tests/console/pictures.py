@@ -1,4 +1,4 @@
-"""The README's pictures of the console: `python -m tests.console.pictures`, with example data and some load."""
+"""Pictures of the console for the README: `python -m tests.console.pictures`, of example data and some load."""
 
 import asyncio
 import json
@@ -85,7 +85,7 @@ def main() -> None:
         url = f"http://localhost:{port}"
         environment = {
             **os.environ,
-            "PORT": port, "AUTH": "keys", "RATE_LIMIT_MAX": "0", "LOG_LEVEL": "warning",
+            "PORT": port, "AUTH": "keys", "RATE_LIMIT_MAX": "0", "LOG_LEVEL": "error",
             "DATA_DIR": f"{folder}/data", "PYTHONPATH": str(FOLDER.parents[1]),
         }
 
