@@ -1,4 +1,4 @@
-"""Pictures of the console for the README: `python -m tests.console.pictures`, of example data and some load."""
+"""Pictures of the console for the README: `python -m tests.console.pictures`, with example data and load."""
 
 import asyncio
 import json
@@ -59,7 +59,9 @@ async def take(url: str, key: str, file: Path) -> None:
     headers = {"authorization": f"Bearer {key}"}
     async with httpx.AsyncClient(base_url=url, headers=headers) as client, async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
-        page = await browser.new_page(base_url=url, viewport={"width": 1280, "height": 960})
+        page = await browser.new_page(
+            base_url=url, viewport={"width": 1280, "height": 960}, reduced_motion="reduce"
+        )
         await page.goto("/console")
         await page.get_by_label("API key").fill(key)
         await page.keyboard.press("Enter")
@@ -85,8 +87,12 @@ def main() -> None:
         url = f"http://localhost:{port}"
         environment = {
             **os.environ,
-            "PORT": port, "AUTH": "keys", "RATE_LIMIT_MAX": "0", "LOG_LEVEL": "error",
-            "DATA_DIR": f"{folder}/data", "PYTHONPATH": str(FOLDER.parents[1]),
+            "PORT": port,
+            "AUTH": "keys",
+            "RATE_LIMIT_MAX": "0",
+            "LOG_LEVEL": "error",
+            "DATA_DIR": f"{folder}/data",
+            "PYTHONPATH": str(FOLDER.parents[1]),
         }
 
         def handover(*words: str) -> str:

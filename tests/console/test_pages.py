@@ -90,6 +90,13 @@ async def test_the_figures_count_what_others_ask_for_and_not_the_console(client:
     assert sum(number for _, number in after["durations"]) == after["requests_total"]
 
 
+async def test_a_page_counts_once_for_the_rate_limit_whatever_it_asks_for(running_app: "RunningApp") -> None:
+    async with running_app(rate_limit_max=5) as client:
+        left = [(await client.get("/console")).headers["ratelimit-remaining"] for _ in range(5)]
+        assert left == ["4", "3", "2", "1", "0"]
+        assert (await client.get("/console")).status_code == 429
+
+
 async def test_a_filter_answers_a_script_with_the_rows_alone(client: "httpx.AsyncClient") -> None:
     await client.post("/api/items", json=ITEM)
     await client.post("/api/items", json={**ITEM, "title": "Light mode"})

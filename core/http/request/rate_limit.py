@@ -23,7 +23,7 @@ from starlette.types import Scope
 
 from core.errors import RateLimited
 from core.http.request.client import limit_key
-from core.http.request.context import PROBES, RequestContext
+from core.http.request.context import PROBES, WITHIN, RequestContext
 
 log = structlog.get_logger("handover.http")
 
@@ -90,8 +90,8 @@ class RateLimiter:
         self._turns = asyncio.Semaphore(_MAX_CONNECTIONS)
 
     async def check(self, scope: Scope, context: RequestContext) -> None:
-        """Raises TooManyRequests, but for probes."""
-        if scope["path"] in PROBES:
+        """Raises TooManyRequests, but for probes and for what a request that was counted asks for."""
+        if scope["path"] in PROBES or WITHIN in scope["state"]:
             return
         verdict = self._take_leased(limit_key(context.client))
         if verdict is None:

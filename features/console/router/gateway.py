@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from core.http.request.body import allow_body
-from core.http.request.context import context_of
+from core.http.request.context import WITHIN, context_of
 from features.console.router.visit import ROOT, Visited, router
 
 _SAFE: Final = frozenset({"GET", "HEAD"})
@@ -44,6 +44,7 @@ class _Passed(Response):
             **{name: scope[name] for name in ("type", "asgi", "http_version", "scheme", "query_string")},
             **{name: scope.get(name) for name in ("client", "server", "root_path")},
             "method": context_of(scope).method,
+            "state": {WITHIN: True},
             "path": unquote_to_bytes(raw).decode(errors="replace"),
             "raw_path": raw,
             "headers": [(name.encode(), text.encode("utf-8")) for name, text in {**given, **named}.items()],

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 
 import orjson
 
+from core.http.request.context import WITHIN
 from core.platform import Platform
 from features.console.errors import Refused, SignInNeeded
 from features.console.schemas import Answer, Fault
@@ -115,6 +116,7 @@ class ApiClient:
             "headers": [(name.encode(), value.encode("utf-8")) for name, value in given.items()],
             "client": (self.client, 0),
             "server": (_HOST, port or 80),
+            "state": {WITHIN: True},
         }
         return await self._answer(scope, body)
 

@@ -44,7 +44,12 @@ function follow() {
     streams.set(part, { source, place: part.dataset.live });
   }
 }
-addEventListener("pagehide", () => streams.forEach(({ source }) => source.close()));
+/* A browser has few connections for an origin: a page that nobody sees gives its own back. */
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) { streams.forEach(({ source }) => source.close()); streams.clear(); return; }
+  follow();
+  document.querySelectorAll("[data-live]").forEach((part) => htmx.trigger(part, "live"));
+});
 
 /* Plots of the moment: two readings of the figures make a point. */
 const POINTS = 150, EVERY_MS = 2000;
@@ -73,7 +78,7 @@ function plot() {
         fill: n || lines[name].length > 1 ? undefined : colour("--accent-soft"),
       }));
       charts.set(name, new uPlot({
-        width: box.clientWidth || 280, height: 130, legend: { show: false }, cursor: { show: false }, padding: [8, 4, 0, 0],
+        width: box.clientWidth || 280, height: 130, legend: { show: false }, cursor: { show: false }, padding: [8, 22, 0, 0],
         scales: { y: { range: (_, low, high) => [0, name === "hits" ? 100 : Math.max(high * 1.15 || 1, name === "memory" ? 10 : 1)] } },
         axes: [{ ...axis, space: 80, size: 22, values: (_, moments) => moments.map((at) => clock.format(at * 1000)) }, { ...axis, size: 38, space: 34 }],
         series: [{}, ...series],
@@ -172,6 +177,10 @@ document.addEventListener("submit", (event) => {
   } else if (form.dataset.upload) {
     event.preventDefault();
     upload(form, event.submitter);
+  } else if (form.method === "post") {
+    if (form.dataset.sent) event.preventDefault();
+    form.dataset.sent = "yes";
+    setTimeout(() => delete form.dataset.sent, 3000);
   }
 });
 
