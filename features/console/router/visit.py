@@ -22,7 +22,7 @@ from features.console.router.messages import FLASH_COOKIE, Tone, flash, flash_of
 from features.console.schemas import Fault, Session
 from features.console.service.api_client import ApiClient, Calls
 from features.console.service.rendering import render
-from features.console.service.sessions import find_session
+from features.console.service.sessions import Sessions
 
 ROOT: Final = "/console"
 SIGN_IN: Final = f"{ROOT}/sign-in"
@@ -146,7 +146,7 @@ async def visitor(request: Request) -> Visit:
     token = request.cookies.get(TOKEN_COOKIE)
     session = None
     if platform.settings.auth == "keys" and token:
-        session = await find_session(platform.db, token)
+        session = await platform.part(Sessions).find(token)
     headers = {"x-request-id": context.request_id, "accept": "application/json"}
     if session is not None:
         headers["authorization"] = f"Bearer {session.key}"

@@ -6,19 +6,25 @@ token: neither the table nor the cookie alone tells the key. Each token seals on
 used twice.
 """
 
+import asyncio
 import hmac
+from collections import OrderedDict
 from datetime import timedelta
 from hashlib import sha256, shake_256
 from secrets import token_urlsafe
 from typing import Final
 
 from core.database.client import Database
+from core.errors import Unavailable
 from core.http.request.access import Principal
 from core.http.request.timestamps import now
+from core.platform import Platform
 from features.console import queries
 from features.console.schemas import Session, StoredSession
 
 LIFETIME: Final = timedelta(hours=12)
+PATIENCE_S: Final = 2.0
+MOST_REMEMBERED: Final = 1000
 
 
 async def open_session(db: Database, key: str, holder: Principal) -> tuple[str, timedelta]:
@@ -31,13 +37,35 @@ async def open_session(db: Database, key: str, holder: Principal) -> tuple[str, 
     return token, ends - moment
 
 
-async def find_session(db: Database, token: str) -> Session | None:
-    """Session of a token, if it has not ended. Whether its key is still valid, the API says."""
-    stored = await queries.find_session(db, _id_of(token), now())
-    if stored is None:
-        return None
-    key = _combined(bytes.fromhex(stored.sealed_key), token).decode("latin-1")
-    return Session(stored.id, key, stored.name, stored.scope, _csrf_of(token))
+class Sessions:
+    """Sessions of a process. While the database is down, those that it has found before go on, so that the
+    overview can say what is wrong; what they may still do, the API says.
+    """
+
+    def __init__(self, platform: Platform) -> None:
+        self._db = platform.db
+        self._found: OrderedDict[str, StoredSession] = OrderedDict()
+
+    async def find(self, token: str) -> Session | None:
+        """Session of a token, if it has not ended. Whether its key is still valid, the API says. Raises
+        Unavailable.
+        """
+        session_id = _id_of(token)
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                stored = await queries.find_session(self._db, session_id)
+        except (Unavailable, TimeoutError):
+            stored = self._found.get(session_id)
+            if stored is None:
+                raise Unavailable("PostgreSQL does not answer: nobody can sign in until it is back") from None
+        if stored is None or stored.expires_at <= now():
+            self._found.pop(session_id, None)
+            return None
+        self._found[session_id] = stored
+        if len(self._found) > MOST_REMEMBERED:
+            self._found.popitem(last=False)
+        key = _combined(bytes.fromhex(stored.sealed_key), token).decode("latin-1")
+        return Session(stored.id, key, stored.name, stored.scope, _csrf_of(token))
 
 
 async def close_session(db: Database, session: Session) -> None:
