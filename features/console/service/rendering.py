@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any, Final
 from urllib.parse import quote
 
+import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -58,6 +59,7 @@ def _environment() -> Environment:
     )
     environment.globals |= {"t": texts(), "static": f"/console/static/{release()}"}
     environment.filters |= {
+        "json": lambda value: orjson.dumps(value, option=orjson.OPT_INDENT_2).decode(),
         "moment": moment,
         "number": number,
         "size": size,
