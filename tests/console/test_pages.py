@@ -1,5 +1,6 @@
 """Pages over HTTP: what they show, and what browsers may do with them."""
 
+import json
 import re
 import time
 from pathlib import Path
@@ -8,8 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from features.console.service.rendering import FOLDER, texts
+from tests.fixtures.servers import StartServer
+from tests.fixtures.waiting import wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+    from typing import Any
+
     import httpx
 
     from tests.fixtures.application import RunningApp
@@ -80,14 +86,32 @@ async def test_redis_away_is_told_in_words(running_app: "RunningApp") -> None:
         assert "All is well" not in page
 
 
-async def test_the_figures_count_what_others_ask_for_and_not_the_console(client: "httpx.AsyncClient") -> None:
-    before = (await client.get("/console/figures")).json()
-    for _ in range(3):
-        await client.get("/api/items")
-        await client.get("/console/figures")
-    after = (await client.get("/console/figures")).json()
+async def test_the_figures_count_what_others_ask_for_and_not_the_console(live_server: StartServer) -> None:
+    server = await live_server()
+    async with server.client() as client, client.stream("GET", "/console/figures") as stream:
+        told = (json.loads(line[6:]) async for line in stream.aiter_lines() if line.startswith("data: "))
+        before = await anext(told)
+        for _ in range(3):
+            await client.get("/api/items")
+            await client.get("/console")
+        after = await anext(told)
     assert after["requests_total"] - before["requests_total"] == 3
     assert sum(number for _, number in after["durations"]) == after["requests_total"]
+
+
+async def test_a_page_is_logged_once_with_all_its_queries(
+    client: "httpx.AsyncClient", logs: "list[MutableMapping[str, Any]]"
+) -> None:
+    page = await client.get("/console")
+
+    def told() -> "list[MutableMapping[str, Any]]":
+        return [each for each in logs if each["event"] == "http.request"]
+
+    await wait_for(told)
+    assert [(each["path"], each["request_id"]) for each in told()] == [
+        ("/console", page.headers["x-request-id"])
+    ]
+    assert told()[0]["queries"] >= 6
 
 
 async def test_a_page_counts_once_for_the_rate_limit_whatever_it_asks_for(running_app: "RunningApp") -> None:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 Header = tuple[bytes, bytes]
 
 WITHIN: Final = "within"
-"""Mark in a scope's `state` of a request that another one makes in this process: it is counted with that
-one. No client can set it.
+"""Mark in a scope's `state` of a request that another one makes in this process: it is measured,
+counted and logged with that one. No client can set it.
 """
 
 PROBES: Final = frozenset({"/health", "/health/live", "/health/ready", "/metrics"})

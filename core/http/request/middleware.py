@@ -23,7 +23,7 @@ from core.http.answers.access_log import UNMATCHED, AnsweredRequest, record
 from core.http.answers.errors import error_response
 from core.http.answers.security import API_HEADERS
 from core.http.request.client import ClientResolver
-from core.http.request.context import Header, RequestContext
+from core.http.request.context import WITHIN, Header, RequestContext
 from core.observability import tracing
 
 log = structlog.get_logger("handover.http")
@@ -83,7 +83,8 @@ class RequestMiddleware:
         if context.method == "HEAD":
             scope["method"] = "GET"
         variables = bind_contextvars(request_id=context.request_id)
-        meter = Meter()
+        # What another request asks for is measured, counted and logged with that one.
+        meter = (current_meter.get() if WITHIN in scope["state"] else None) or Meter()
         outer_meter = current_meter.set(meter)
         response = _Response(scope, context, meter, send)
         try:
@@ -166,6 +167,8 @@ class _Response:
     def end(self) -> None:
         """Count and log the request. To be called once."""
         self.ended = True
+        if WITHIN in self.scope["state"]:
+            return
         context = self.context
         record(
             AnsweredRequest(

@@ -1,13 +1,21 @@
 """Routes of the overview: whether everything is well, plots of the moment, and what runs."""
 
 import asyncio
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any, Final
 
-from starlette.responses import JSONResponse, Response
+from fastapi import Request
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.responses import Response
 
+from core.deps import platform_of
 from features.console.router.messages import text
 from features.console.router.visit import Visited, router
 from features.console.service.figures import figures_of
+
+EVERY_S: Final = 2.0
+RECONNECT_MS: Final = 3000
 
 
 @router.get("")
@@ -23,11 +31,19 @@ async def overview(visit: Visited) -> Response:
     )
 
 
-@router.get("/figures")
-async def figures(visit: Visited) -> Response:
-    answer = await visit.api.call("GET", "/metrics", port=visit.settings.admin_port)
-    found = figures_of(answer.body.decode()) if answer.status == 200 else None
-    return JSONResponse(None if found is None else found.model_dump(), headers={"Cache-Control": "no-store"})
+@router.get("/figures", response_class=EventSourceResponse)
+async def figures(request: Request, visit: Visited) -> AsyncIterator[ServerSentEvent]:
+    """The figures every EVERY_S, until the page or the service closes, or the key is not valid any more."""
+    draining = platform_of(request).draining
+    while not draining.is_set():
+        answer = await visit.api.call("GET", "/metrics", port=visit.settings.admin_port)
+        if answer.status != 200:
+            return
+        found = figures_of(answer.body.decode())
+        yield ServerSentEvent(raw_data=found.model_dump_json(), event="figures", retry=RECONNECT_MS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(EVERY_S):
+                await draining.wait()
 
 
 async def _health(visit: Visited) -> dict[str, Any]:

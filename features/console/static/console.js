@@ -52,7 +52,7 @@ document.addEventListener("visibilitychange", () => {
 });
 
 /* Plots of the moment: two readings of the figures make a point. */
-const POINTS = 150, EVERY_MS = 2000;
+const POINTS = 150;
 function plot() {
   const place = document.getElementById("plots");
   if (!place || !window.uPlot) return;
@@ -96,12 +96,10 @@ function plot() {
     }
     return 1000 * below;
   }
-  let before = null;
-  async function read() {
-    if (document.hidden) { before = null; return; }
-    const response = await fetch(place.dataset.figures, { redirect: "manual" }).catch(() => null);
-    const now = response?.status === 200 ? await response.json() : null;
-    if (now && before && now.requests_total >= before.requests_total) {
+  let before = null, source = null;
+  function read(event) {
+    const now = JSON.parse(event.data);
+    if (before && now.requests_total >= before.requests_total) {
       const seconds = now.at - before.at, reads = now.reads_total - before.reads_total;
       const earlier = new Map(before.durations.map(([bound, number]) => [bound, number]));
       const buckets = now.durations.map(([bound, number]) => [bound, number - (earlier.get(bound) ?? 0)]);
@@ -122,9 +120,16 @@ function plot() {
     }
     before = now;
   }
+  function listen() {
+    source?.close();
+    before = source = null;
+    if (document.hidden) return;
+    source = new EventSource(place.dataset.figures);
+    source.addEventListener("figures", read);
+  }
   draw();
-  read();
-  setInterval(read, EVERY_MS);
+  listen();
+  document.addEventListener("visibilitychange", listen);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   new ResizeObserver(() => charts.forEach((chart, name) => {
     const width = place.querySelector(`[data-plot=${name}] .canvas`).clientWidth;
