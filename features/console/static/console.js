@@ -40,7 +40,8 @@ function follow() {
     if (streams.has(part)) continue;
     const source = new EventSource(part.dataset.live);
     const load = () => htmx.trigger(part, "live");
-    for (const kind of ["change", "dropped", "state", "phase", "progress"]) source.addEventListener(kind, load);
+    // "open": what was changed between the page and its stream is in neither.
+    for (const kind of ["open", "change", "dropped", "state", "phase", "progress"]) source.addEventListener(kind, load);
     streams.set(part, { source, place: part.dataset.live });
   }
 }
