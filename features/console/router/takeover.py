@@ -1,6 +1,5 @@
 """Routes of taking over: a dry run and an import of a file, how it went, and the way back."""
 
-import asyncio
 from typing import Any, Final
 
 import orjson
@@ -78,15 +77,11 @@ async def _begun(visit: Visit, fields: dict[str, str], file: Part) -> Response:
 
 
 async def _page(visit: Visit, *, fault: Fault | None = None) -> Response:
-    imports, exports = await asyncio.gather(
-        visit.api.get("/api/v1/imports", limit=20, cursor=visit.request.query_params.get("cursor")),
-        visit.api.get("/api/v1/jobs", kind="export.lowdb", limit=1),
-    )
+    cursor = visit.request.query_params.get("cursor")
+    imports = await visit.api.get("/api/v1/imports", limit=20, cursor=cursor)
     status = 200 if fault is None else fault.status
     more = imports.data.get("nextCursor")
-    return visit.page(
-        "takeover.html", status, imports=imports.rows, exports=exports.rows, more=more, fault=fault
-    )
+    return visit.page("takeover.html", status, imports=imports.rows, more=more, fault=fault)
 
 
 async def _shown(visit: Visit, job_id: str) -> Response:
