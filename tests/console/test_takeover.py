@@ -72,6 +72,15 @@ async def test_without_a_word_about_it_a_file_is_only_tried(client: "httpx.Async
     assert "Dry run of" in await ended(client, begun)
 
 
+async def test_a_spreadsheet_goes_into_the_list_that_is_chosen(client: "httpx.AsyncClient") -> None:
+    fields = {"into": "ideas", "map": "title=Name,description=Text,category=Art,priority=Rank"}
+    sheet = b"Name,Text,Art,Rank,Votes\nDark mode,At night,docs,high,3\n"
+    url = "/console/takeover?dry_run=false"
+    page = await ended(client, await client.post(url, data=fields, files={"file": ("ours.csv", sheet)}))
+    assert "Votes" in page
+    assert [each["title"] for each in (await client.get("/api/v1/ideas")).json()["data"]] == ["Dark mode"]
+
+
 async def test_an_export_is_downloaded_from_its_page(client: "httpx.AsyncClient") -> None:
     await ended(client, await send(client, "false"))
     page = await ended(client, await client.post("/console/export", data={"form": "lowdb"}))

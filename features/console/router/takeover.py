@@ -64,7 +64,8 @@ async def begin_export(visit: Visited) -> Response:
 
 async def _begun(visit: Visit, fields: dict[str, str], file: Part) -> Response:
     dry_run = "false" if visit.request.query_params.get("dry_run") == "false" else "true"
-    options = {"source": "lowdb", "dry_run": dry_run, **fields}
+    source = "csv" if fields.get("into") else "lowdb"
+    options = {"source": source, "dry_run": dry_run, **fields}
     content_type, body = passed_on(options, file.name, file.filename or "", file)
     try:
         accepted = await visit.api.upload("/api/v1/imports", content_type, body)
