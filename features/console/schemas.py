@@ -1,7 +1,7 @@
 """Frozen values that pass between the slice's modules."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -28,10 +28,10 @@ class Session:
     """Session of a person who is signed in: `name` and `scope` of the `key`, and the token of its forms."""
 
     id: str
-    key: str
+    key: str = field(repr=False)
     name: str
     scope: AccessScope
-    csrf: str
+    csrf: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
