@@ -77,3 +77,12 @@ class Fault:
     status: int
     message: str
     fields: Sequence[Mapping[str, str]] = ()
+
+    def of(self, name: str) -> list[str]:
+        """What is wrong with the field of the API, and with what is inside it."""
+        return [each["message"] for each in self.fields if _plain(each["field"]) == _plain(name)]
+
+
+def _plain(name: str) -> str:
+    """Name of a field in either of its forms, without what stands behind it."""
+    return name.partition(".")[0].replace("_", "").lower()

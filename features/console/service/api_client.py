@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Mutable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 import orjson
 
@@ -99,7 +99,7 @@ class ApiClient:
         headers: Mapping[str, str] | None = None,
         port: int | None = None,
     ) -> Answer:
-        """Answer of the API, whatever it is."""
+        """Answer of the API, whatever it is. Ids in `path` are escaped."""
         given = {**self.headers, **(headers or {}), "host": _HOST}
         if isinstance(body, bytes) and body:
             given["content-length"] = str(len(body))
@@ -109,7 +109,7 @@ class ApiClient:
             "http_version": "1.1",
             "method": method,
             "scheme": "http",
-            "path": path,
+            "path": unquote(path),
             "raw_path": quote(path, safe="/%").encode(),
             "query_string": _query(query or {}).encode(),
             "root_path": "",

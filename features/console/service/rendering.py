@@ -14,6 +14,8 @@ import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from features.console.service.records import state_of
+
 FOLDER: Final = Path(__file__).resolve().parents[1]
 STATIC: Final = FOLDER / "static"
 TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -66,6 +68,8 @@ def _environment() -> Environment:
         "span": span,
         "part": lambda text: quote(str(text), safe=""),
         "word": word,
+        "state": state_of,
+        "past": lambda text: datetime.fromisoformat(text) < datetime.now(UTC),
     }
     return environment
 

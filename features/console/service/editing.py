@@ -1,0 +1,68 @@
+"""Changes of records: only onto the state that the person has seen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from features.console.errors import Refused
+from features.console.schemas import Fault
+from features.console.service.api_client import ApiClient
+from features.console.service.records import Record, state_of
+
+_CHANGED: Final = 412
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Field of which there are two versions; `mine` is None if only the other side has changed it."""
+
+    name: str
+    theirs: str
+    mine: str | None
+
+
+class Conflict(Exception):
+    """Somebody else has changed the row since the person saw it. `row` is as it is now."""
+
+    def __init__(self, row: Mapping[str, Any], mine: Mapping[str, str], found: list[Difference]) -> None:
+        super().__init__("The row has changed")
+        self.row = row
+        self.mine = mine
+        self.differences = found
+
+
+async def change(api: ApiClient, record: Record, row_id: str, form: Mapping[str, str]) -> dict[str, Any]:
+    """The row after the changes of a form, whose `seen` is the state that it was about. Raises Conflict."""
+    mine = record.mine(form)
+    while True:
+        found = await api.get(record.place(row_id))
+        row: dict[str, Any] = found.data["data"]
+        shown = record.shown(row)
+        wanted = {name: text for name, text in mine.items() if shown[name] != text}
+        if not wanted:
+            return row
+        if state_of(row) != form.get("seen"):
+            names = (wanted.keys() | record.theirs(form, row)) if form.get("was") else wanted.keys()
+            differences = [
+                Difference(field.name, shown[field.name], wanted.get(field.name))
+                for field in record.fields
+                if field.name in names
+            ]
+            raise Conflict(row, wanted, differences)
+        try:
+            values = record.given(wanted)
+            answer = await api.send("PUT", record.place(row_id), values, etag=found.headers["etag"])
+        except Refused as refused:
+            if refused.fault.status == _CHANGED:
+                continue
+            raise
+        changed: dict[str, Any] = answer.data["data"]
+        return changed
+
+
+async def delete(api: ApiClient, record: Record, row_id: str, seen: str) -> None:
+    """Raises Refused if the row is not as it was seen."""
+    found = await api.get(record.place(row_id))
+    if state_of(found.data["data"]) != seen:
+        raise Refused(Fault(_CHANGED, "Somebody has changed it since: look at it again before it goes"))
+    await api.send("DELETE", record.place(row_id), etag=found.headers["etag"])

@@ -1,0 +1,238 @@
+"""Records that people edit, and their fields as texts of a form: shown, and read again."""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from io import StringIO
+from math import isfinite
+from typing import Any, Final, Literal
+from urllib.parse import quote
+
+import orjson
+
+Kind = Literal["line", "text", "choice", "tags", "number", "date", "json", "flag", "system"]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """Field by the name that the API gives it. `later`: it is not asked for when a record is made."""
+
+    name: str
+    kind: Kind = "line"
+    values: tuple[str, ...] = ()
+    required: bool = False
+    longest: int | None = None
+    later: bool = False
+
+    def shown(self, row: Mapping[str, Any]) -> str:
+        """Text of the row's value. Lines end as in forms that a browser sent and `texts_of` has read."""
+        value = row.get(self.name)
+        if value is None:
+            return ""
+        if self.kind == "tags":
+            return ", ".join(_quoted(tag) for tag in value)
+        if self.kind == "date":
+            return str(value)[:10]
+        if self.kind == "json":
+            return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+        if self.kind == "flag":
+            return "true" if value else "false"
+        if self.kind == "number" and float(value).is_integer():
+            return str(int(value))
+        return str(value).replace("\r\n", "\n").replace("\r", "\n")
+
+    def given(self, text: str) -> object:
+        """Value of a text. What cannot be read goes on as it is: the API says what is wrong with it."""
+        if self.kind == "tags":
+            return [tag.strip() for tag in next(csv.reader([text], skipinitialspace=True), []) if tag.strip()]
+        if self.kind == "flag":
+            return text == "true"
+        if not text.strip() and not self.required:
+            return None
+        if self.kind == "date" and len(text) == len("2025-10-23"):
+            return f"{text}T00:00:00.000Z"
+        try:
+            if self.kind == "json":
+                return orjson.loads(text)
+            if self.kind == "number" and isfinite(number := float(text)):
+                return int(number) if number.is_integer() else number
+        except ValueError:
+            pass
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Kind of row that has a page. `entity` is its word in the audit trail and `api` its path in the API;
+    `pages` is the path of the list, `one` the beginning of that of a row's page; `label` is the field that
+    says what a row is called, `part` the template of a row in a list.
+    """
+
+    entity: str
+    api: str
+    pages: str
+    one: str
+    label: str
+    part: str
+    fields: tuple[Field, ...]
+
+    def place(self, row_id: str) -> str:
+        """Path of the row in the API."""
+        return f"{self.api}/{quote(row_id, safe='')}"
+
+    def page(self, row_id: str) -> str:
+        return f"{self.one}{quote(row_id, safe='')}"
+
+    def shown(self, row: Mapping[str, Any]) -> dict[str, str]:
+        return {field.name: field.shown(row) for field in self.fields}
+
+    def given(self, texts: Mapping[str, str]) -> dict[str, object]:
+        """Values of the fields that the form has."""
+        return {field.name: field.given(texts[field.name]) for field in self.fields if field.name in texts}
+
+    def prints(self, row: Mapping[str, Any]) -> str:
+        """Digests of what a form shows at first, by which its changes are known when it comes back."""
+        return ",".join(f"{name}:{_digest(text)}" for name, text in self.shown(row).items())
+
+    def mine(self, form: Mapping[str, str]) -> dict[str, str]:
+        """Texts of the form that its person has changed: all of them, if the form does not say what was."""
+        was = _read(form.get("was", ""))
+        texts = {
+            field.name: form[field.name].replace("\r\n", "\n") for field in self.fields if field.name in form
+        }
+        return {name: text for name, text in texts.items() if was.get(name) != _digest(text)}
+
+    def theirs(self, form: Mapping[str, str], row: Mapping[str, Any]) -> set[str]:
+        """Names of the fields that others have changed since the form was shown."""
+        was = _read(form.get("was", ""))
+        return {name for name, text in self.shown(row).items() if name in was and was[name] != _digest(text)}
+
+
+def state_of(row: Mapping[str, Any]) -> str:
+    """Which state of a row that is: the moment of its last change."""
+    return str(row.get("updatedAt") or row["createdAt"])
+
+
+def _quoted(tag: str) -> str:
+    """The tag as it stands in a list with commas."""
+    written = StringIO()
+    csv.writer(written).writerow([tag])
+    return written.getvalue().removesuffix("\r\n")
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
+
+
+def _read(prints: str) -> dict[str, str]:
+    return dict(each.split(":", 1) for each in prints.split(",") if ":" in each)
+
+
+_PRIORITY: Final = Field("priority", "choice", ("low", "medium", "high", "critical"), required=True)
+
+IDEA: Final = Record(
+    "idea",
+    "/api/v1/ideas",
+    "/console/ideas",
+    "/console/ideas/",
+    "title",
+    "parts/idea_card.html",
+    (
+        Field("title", required=True, longest=200),
+        Field("description", "text", required=True),
+        Field(
+            "status",
+            "choice",
+            ("new", "triage", "in_progress", "review", "completed", "rejected"),
+            required=True,
+        ),
+        _PRIORITY,
+        Field(
+            "category", "choice", ("api", "docs", "dashboard", "automation", "infrastructure"), required=True
+        ),
+        Field("systemId", "system"),
+        Field("assignedTo", longest=200),
+        Field("dueDate", "date"),
+        Field("estimatedHours", "number"),
+        Field("actualHours", "number"),
+        Field("tags", "tags"),
+    ),
+)
+
+ITEM: Final = Record(
+    "item",
+    "/api/items",
+    "/console/items",
+    "/console/items/item?id=",
+    "title",
+    "parts/item_row.html",
+    (
+        Field("title", required=True, longest=200),
+        Field("description", "text", required=True),
+        Field(
+            "status",
+            "choice",
+            ("new", "review", "in-progress", "completed", "rejected"),
+            required=True,
+            later=True,
+        ),
+        Field(
+            "category",
+            "choice",
+            (
+                "documentacao",
+                "coleta-dados",
+                "banco-dados",
+                "analise-dados",
+                "gestao-riscos",
+                "dashboard",
+            ),
+            required=True,
+        ),
+        _PRIORITY,
+        Field("tags", "tags"),
+    ),
+)
+
+SYSTEM: Final = Record(
+    "system",
+    "/api/v1/systems",
+    "/console/systems",
+    "/console/systems/",
+    "name",
+    "parts/system_row.html",
+    (
+        Field("name", required=True, longest=200),
+        Field("description", "text", required=True),
+        Field("status", "choice", ("online", "degraded", "offline", "planned"), required=True),
+        Field("type", "choice", ("api", "webapp", "docs", "tool")),
+        Field("url", longest=2048),
+        Field("host", longest=200),
+        Field("port", "number"),
+        Field("category", longest=200),
+        Field("owner", longest=200),
+        Field("version", longest=200),
+        Field("icon", longest=200),
+        Field("color", longest=200),
+        Field("tags", "tags"),
+        Field("metadata", "json"),
+    ),
+)
+
+FILE: Final = Record(
+    "file",
+    "/api/v1/files",
+    "/console/files",
+    "/console/files/",
+    "originalName",
+    "parts/file_row.html",
+    (
+        Field("description", longest=500),
+        Field("systemId", "system"),
+        Field("ideaId", longest=128),
+        Field("isPublic", "flag"),
+    ),
+)
+
+RECORDS: Final = {record.entity: record for record in (IDEA, ITEM, SYSTEM, FILE)}
