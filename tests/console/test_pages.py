@@ -46,7 +46,7 @@ def test_a_template_has_nothing_inline_and_nothing_from_elsewhere(template: Path
 
 def test_every_word_that_a_template_names_is_there() -> None:
     for template in TEMPLATES:
-        for path in re.findall(r"\bt((?:\.[a-z_0-9]+)+)", template.read_text(encoding="utf-8")):
+        for path in re.findall(r"\bt((?:\.\w+)+)", template.read_text(encoding="utf-8")):
             found: object = texts()
             for name in path[1:].removesuffix(".format").split("."):
                 assert hasattr(found, name), f"{template.name}: t{path}"

@@ -142,7 +142,7 @@ function plot() {
 function upload(form, submitter) {
   const request = new XMLHttpRequest(), bar = form.querySelector("progress.sending");
   const buttons = form.querySelectorAll("button");
-  request.open("POST", submitter?.formAction || form.action);
+  request.open("POST", submitter?.getAttribute("formaction") || form.action);
   request.setRequestHeader("HX-Request", "true");
   if (document.body.dataset.csrf) request.setRequestHeader("X-CSRF-Token", document.body.dataset.csrf);
   request.upload.addEventListener("progress", (event) => { bar.max = event.total; bar.value = event.loaded; });
@@ -253,11 +253,13 @@ async function move(card, status) {
   const board = document.getElementById("board"), title = card.querySelector(".idea-title").textContent;
   const name = (column) => column.querySelector(".name").textContent;
   const focused = card.contains(document.activeElement);
+  moves += 1;
   put(card, to);
   card.classList.add("moving");
   if (focused) card.querySelector(".idea-title").focus();
   card.scrollIntoView({ block: "nearest", inline: "nearest" });
   const answer = await change(`/console/save/idea?id=${encodeURIComponent(card.dataset.id)}`, { status, seen: card.dataset.seen });
+  moves += 1;
   card.classList.remove("moving");
   const shown = document.getElementById(card.id);
   if (answer.ok && answer.row) {
@@ -270,8 +272,22 @@ async function move(card, status) {
     if (focused && !answer.conflict) card.querySelector(".idea-title").focus();
     toast(answer.told?.message ?? board.dataset.stayed.replace("{0}", title), "bad");
   }
+  catchUp();
 }
-let dragged = null;
+let moves = 0, dragged = null, missed = false;
+/* A board that was asked for before a move, or comes while a card is held, is older than what is shown. */
+document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => { ctx.moves = moves; });
+document.addEventListener("htmx:before:swap", (event) => {
+  const { ctx } = event.detail;
+  if (ctx.target?.id !== "board" || (ctx.moves === moves && !dragged)) return;
+  event.preventDefault();
+  missed = true;
+  if (!dragged && !document.querySelector(".idea.moving")) catchUp();
+});
+function catchUp() {
+  if (missed) htmx.trigger(document.querySelector("form[hx-target='#board']"), "change");
+  missed = false;
+}
 document.addEventListener("dragstart", (event) => {
   dragged = event.target.closest?.(".idea[draggable]") ?? null;
   if (!dragged) return;
@@ -283,6 +299,7 @@ document.addEventListener("dragend", () => {
   dragged?.classList.remove("dragged");
   columns().forEach((column) => column.classList.remove("over"));
   dragged = null;
+  catchUp();
 });
 document.addEventListener("dragover", (event) => {
   const column = dragged && event.target.closest?.(".column");

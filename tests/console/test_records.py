@@ -1,0 +1,357 @@
+"""Records over HTTP, without scripts: made, changed, deleted, and what two people do at once."""
+
+import time
+from html import unescape
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pytest
+
+from features.console.service.records import RECORDS, Record
+from tests.console.forms import form_of
+from tests.console.people import signed_in, token_of
+from tests.fixtures.trail import audit_of
+
+if TYPE_CHECKING:
+    import httpx
+
+    from core.database.client import Database
+    from tests.fixtures.application import RunningApp
+    from tests.fixtures.database import Connection
+
+VALUES: dict[str, dict[str, Any]] = {
+    "idea": {
+        "title": "Guide",
+        "description": "One page",
+        "category": "docs",
+        "priority": "high",
+        "dueDate": "2026-12-01T12:34:56.789Z",
+        "estimatedHours": 2.5,
+        "tags": ["a, b", 'say "hi"', " x"],
+    },
+    "item": {"title": "Dark mode", "description": "At\r\nnight", "category": "dashboard", "priority": "low"},
+    "system": {
+        "name": "Orders",
+        "description": "\nTakes orders",
+        "status": "online",
+        "type": "api",
+        "port": 8080,
+        "metadata": {"team": {"name": "a\\b"}, "n": [1, 2.5]},
+        "tags": ["core"],
+    },
+}
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "\"><img src=x onerror=alert(1)> ' {{ 7 * 7 }} {% raw %}",
+    "\N{RIGHT-TO-LEFT OVERRIDE}שלום\N{POP DIRECTIONAL FORMATTING} \N{ROCKET}e\N{COMBINING ACUTE ACCENT}",
+    "W" * 200,
+    "</textarea></title><b>",
+)
+
+
+async def make(client: "httpx.AsyncClient", record: Record, **changes: object) -> dict[str, Any]:
+    if record.entity == "file":
+        name = str(changes.get("originalName", "notes.txt"))
+        form = {"description": str(changes.get("description", "Notes"))}
+        made = await client.post(f"{record.api}/upload", files={"file": (name, b"<b>text</b>")}, data=form)
+        row: dict[str, Any] = made.json()["data"]
+        return row
+    made = await client.post(record.api, json={**VALUES[record.entity], **changes})
+    assert made.status_code == 201, made.text
+    new: dict[str, Any] = made.json()["data"]
+    return new
+
+
+async def stored(client: "httpx.AsyncClient", record: Record, row_id: str) -> dict[str, Any]:
+    """The row as the API has it, without what counts looks into it."""
+    row: dict[str, Any] = (await client.get(record.place(row_id))).json()["data"]
+    return {**row, "downloadCount": 0} if record.entity == "file" else row
+
+
+@pytest.mark.parametrize("entity", RECORDS)
+async def test_a_form_that_is_sent_as_it_came_changes_nothing(
+    client: "httpx.AsyncClient", connection: "Connection", entity: str
+) -> None:
+    record = RECORDS[entity]
+    row = await make(client, record)
+    page = await client.get(record.page(row["id"]))
+    place, fields = form_of(page.text, f"/console/save/{entity}")
+    answer = await client.post(place, data=fields)
+    assert (answer.status_code, answer.headers["location"]) == (303, record.page(row["id"]))
+    assert await stored(client, record, row["id"]) == row
+    assert [each["action"] for each in await audit_of(connection, entity, row["id"])] == ["created"]
+
+
+@pytest.mark.parametrize("entity", RECORDS)
+async def test_only_what_was_changed_is_written_and_the_history_tells_it(
+    client: "httpx.AsyncClient", connection: "Connection", entity: str
+) -> None:
+    record = RECORDS[entity]
+    row = await make(client, record)
+    place, fields = form_of((await client.get(record.page(row["id"]))).text, f"/console/save/{entity}")
+    await client.post("/console/name", data={"name": "ada"})
+    answer = await client.post(place, data={**fields, "description": "Told\r\nanew"})
+    assert answer.status_code == 303
+    entry = (await audit_of(connection, entity, row["id"]))[-1]
+    assert (entry["actor"], entry["changes"].keys() - {"updatedAt"}) == ("ada", {"description"})
+    assert entry["changes"]["description"]["after"] == "Told\nanew"
+    page = (await client.get(record.page(row["id"]))).text
+    assert "It is saved" in page or "Saved" in page
+    for told in ("Told\nanew", "ada"):
+        assert told in page
+
+
+@pytest.mark.parametrize("entity", RECORDS)
+async def test_two_versions_are_shown_and_the_person_says_which_one_stays(
+    client: "httpx.AsyncClient", entity: str
+) -> None:
+    record = RECORDS[entity]
+    row = await make(client, record)
+    place, fields = form_of((await client.get(record.page(row["id"]))).text, f"/console/save/{entity}")
+    theirs = {"description": "Theirs <b>"}
+    if entity != "file":
+        theirs["tags"] = ["theirs"]  # type: ignore[assignment]
+    changed = (await client.put(record.place(row["id"]), json=theirs, headers={"x-user-id": "grace"})).json()[
+        "data"
+    ]
+    mine = {**fields, "description": "Mine <i>"}
+    answer = await client.post(place, data=mine)
+    assert answer.status_code == 412
+    text = unescape(answer.text)
+    for told in ("Theirs <b>", "Mine <i>", "grace", "As it is now", "Yours"):
+        assert told in text
+    assert ("not changed by you" in text) == (entity != "file")
+    assert await stored(client, record, row["id"]) == {
+        **changed,
+        **({"downloadCount": 0} if entity == "file" else {}),
+    }
+    kept, again = form_of(answer.text, f"/console/save/{entity}")
+    assert (await client.post(kept, data=again)).status_code == 303
+    now = (await client.get(record.place(row["id"]))).json()["data"]
+    assert now["description"] == "Mine <i>"
+    assert now.get("tags") == changed.get("tags")
+
+
+@pytest.mark.parametrize("entity", RECORDS)
+async def test_a_row_that_has_changed_is_not_deleted_unseen(client: "httpx.AsyncClient", entity: str) -> None:
+    record = RECORDS[entity]
+    row = await make(client, record)
+    place, fields = form_of((await client.get(record.page(row["id"]))).text, f"/console/delete/{entity}")
+    await client.put(record.place(row["id"]), json={"description": "Newer"})
+    refused = await client.post(place, data=fields)
+    assert refused.status_code == 412
+    assert "Somebody has changed it since" in refused.text
+    place, fields = form_of((await client.get(record.page(row["id"]))).text, f"/console/delete/{entity}")
+    assert (await client.post(place, data=fields)).headers["location"] == record.pages
+    assert (await client.get(record.place(row["id"]))).status_code == 404
+
+
+@pytest.mark.parametrize("entity", VALUES)
+async def test_a_record_is_made_with_faults_beside_its_fields(
+    client: "httpx.AsyncClient", entity: str
+) -> None:
+    record = RECORDS[entity]
+    place, fields = form_of((await client.get(f"/console/new/{entity}")).text, "/console/new/")
+    refused = await client.post(place, data={**fields, "description": " ", record.label: "Kept <i>"})
+    assert refused.status_code == 400
+    assert 'aria-describedby="fault-description"' in refused.text
+    assert 'id="fault-description"' in refused.text
+    again = form_of(refused.text, "/console/new/")[1]
+    assert again[record.label] == "Kept <i>"
+    made = await client.post(place, data={**again, "description": "Now with one"})
+    assert made.status_code == 303
+    page = await client.get(made.headers["location"])
+    assert form_of(page.text, f"/console/save/{entity}")[1][record.label] == "Kept <i>"
+
+
+@pytest.mark.parametrize(
+    ("entity", "field", "text"),
+    [
+        ("idea", "estimatedHours", "many"),
+        ("idea", "estimatedHours", "nan"),
+        ("idea", "dueDate", "tomorrow"),
+        ("system", "port", "99999"),
+        ("system", "url", "javascript:alert(1)"),
+        ("system", "metadata", "{"),
+        ("file", "ideaId", "nowhere"),
+    ],
+)
+async def test_a_change_that_is_refused_is_told_and_what_was_typed_stays(
+    client: "httpx.AsyncClient", entity: str, field: str, text: str
+) -> None:
+    record = RECORDS[entity]
+    row = await make(client, record)
+    place, fields = form_of((await client.get(record.page(row["id"]))).text, f"/console/save/{entity}")
+    refused = await client.post(place, data={**fields, field: text})
+    assert refused.status_code == 400
+    assert 'role="alert"' in refused.text
+    assert form_of(refused.text, f"/console/save/{entity}")[1][field] == text
+    assert await stored(client, record, row["id"]) == row
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+@pytest.mark.parametrize("entity", RECORDS)
+async def test_any_text_is_shown_as_it_is_and_comes_back_as_it_was(
+    client: "httpx.AsyncClient", entity: str, text: str
+) -> None:
+    record = RECORDS[entity]
+    if entity == "file":
+        row = await make(client, record, originalName=f"{text[:100]}.txt", description=text)
+    else:
+        row = await make(client, record, **{record.label: text, "description": text, "tags": [text]})
+    if entity == "system":
+        await make(client, RECORDS["idea"], title=text, systemId=row["id"])
+    for path in (record.pages, record.page(row["id"]), "/console/activity"):
+        answer = await client.get(path)
+        assert answer.status_code == 200, path
+        for markup in ("<script>alert", "<img src=x", "</textarea></title>", "49 "):
+            assert markup not in answer.text.replace("49 B", ""), (path, markup)
+    fields = form_of((await client.get(record.page(row["id"]))).text, f"/console/save/{entity}")[1]
+    assert fields["description"] == text
+
+
+@pytest.mark.parametrize("item_id", ["a/b", "?x=1#y", "100%25", "ü \N{ROCKET}", "..", "new", "item", "a//b/"])
+async def test_an_item_has_a_page_whatever_its_id_is(
+    client: "httpx.AsyncClient", connection: "Connection", item_id: str
+) -> None:
+    await connection.execute(
+        "INSERT INTO items (id, title, description, category, priority, status, tags, created_at)"
+        " VALUES ($1, 'Odd', 'x', 'dashboard', 'low', 'new', '{}', now())",
+        item_id,
+    )
+    listed = unescape((await client.get("/console/items")).text)
+    place = f"/console/items/item?id={quote(item_id, safe='')}"
+    assert place in listed
+    save, fields = form_of((await client.get(place)).text, "/console/save/item")
+    assert (await client.post(save, data={**fields, "title": "Even"})).status_code == 303
+    assert await connection.fetchval("SELECT title FROM items WHERE id = $1", item_id) == "Even"
+
+
+async def test_what_one_may_not_do_is_not_offered(running_app: "RunningApp", db: "Database") -> None:
+    async with running_app(auth="keys") as client:
+        await signed_in(client, db, "write", "grace")
+        token = {"csrf": await token_of(client)}
+        rows = {}
+        for entity, values in VALUES.items():
+            place, fields = form_of((await client.get(f"/console/new/{entity}")).text, "/console/new/")
+            given = {name: str(value) for name, value in values.items() if isinstance(value, str)}
+            rows[entity] = (await client.post(place, data={**fields, **given})).headers["location"]
+        pages = [*(record.pages for record in RECORDS.values()), *rows.values()]
+        for path in pages:
+            page = (await client.get(path)).text
+            assert "/console/new/" in page or "/console/save/" in page or path == "/console/files"
+            assert "History" not in page
+        await signed_in(client, db, "read")
+        token = {"csrf": await token_of(client)}
+        for path in pages:
+            page = (await client.get(path)).text
+            for offer in ("/console/new/", "/console/save/", "/console/delete/", "data-edit", 'class="move'):
+                assert offer not in page, (path, offer)
+            assert 'action="/console/files"' not in page or path == "/console/files"
+            assert 'type="file"' not in page
+        for place in ("/console/new/idea", "/console/save/idea?id=1", "/console/systems/check?id=1"):
+            answer = await client.post(place, data={**token, "title": "x", "status": "new"})
+            assert answer.status_code in (403, 404), place
+            assert (await client.post(place, data={"title": "x"})).status_code == 403
+
+
+async def test_an_empty_page_says_what_to_do_first(client: "httpx.AsyncClient") -> None:
+    for path, hint in (
+        ("/console/ideas", "Write down the first one"),
+        ("/console/items", "write the first one"),
+        ("/console/systems", "Enter the first one"),
+        ("/console/files", "Choose the first ones above"),
+    ):
+        assert hint in (await client.get(path)).text
+    assert "No idea matches" in (await client.get("/console/ideas?priority=low")).text
+
+
+async def test_the_board_has_fifty_cards_of_a_column_and_more_when_asked(
+    client: "httpx.AsyncClient", connection: "Connection"
+) -> None:
+    await connection.execute(
+        "INSERT INTO ideas (id, title, description, category, priority, status, tags, created_at)"
+        " SELECT 'n' || n, 'Idea ' || n, 'x', 'docs', 'low', 'triage', '{}', now() - n * interval '1 s'"
+        " FROM generate_series(1, 120) n"
+    )
+    board = (await client.get("/console/ideas")).text
+    assert board.count('class="idea"') == 50
+    assert '<span class="count">120</span>' in board
+    seen = board.count('class="idea"')
+    page = board
+    while "data-more" in page:
+        place = unescape(page.split('hx-get="/console/ideas?')[-1].split('"')[0])
+        page = (await client.get(f"/console/ideas?{place}", headers={"hx-request": "true"})).text
+        assert "<html" not in page
+        seen += page.count('class="idea"')
+    assert seen == 120
+
+
+async def test_several_files_are_stored_and_each_refusal_is_told(client: "httpx.AsyncClient") -> None:
+    idea = await make(client, RECORDS["idea"])
+    files = [
+        ("files", ("one.txt", b"first")),
+        ("files", ("bad.exe", b"MZ" * 500_000)),
+        ("files", ("fake.png", b"no image")),
+        ("files", ("two.md", b"# second")),
+    ]
+    fields = {"idea_id": idea["id"], "next": f"/console/ideas/{idea['id']}", "description": "From the page"}
+    answer = await client.post("/console/files", data=fields, files=files)
+    assert (answer.status_code, answer.headers["location"]) == (303, fields["next"])
+    page = unescape((await client.get(fields["next"])).text)
+    assert "Files stored: 2; bad.exe: " in page
+    assert "fake.png: " in page
+    found = (await client.get("/api/v1/files", params={"idea_id": idea["id"]})).json()["data"]
+    assert {(each["originalName"], each["description"]) for each in found} == {
+        ("one.txt", "From the page"),
+        ("two.md", "From the page"),
+    }
+    empty = await client.post("/console/files", data=fields, files={"files": ("", b"")})
+    assert (empty.status_code, "Choose a file first" in empty.text) == (400, True)
+
+
+async def test_a_look_into_a_file_is_text_and_its_content_is_inert(client: "httpx.AsyncClient") -> None:
+    svg = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
+    for name, content in (("a.svg", svg), ("b.md", b"# Notes\n" + b"<script>alert(1)</script>" * 9000)):
+        made = await client.post("/api/v1/files/upload", files={"file": (name, content)})
+        row = made.json()["data"]
+        page = (await client.get(f"/console/files/{row['id']}")).text
+        assert "&lt;script&gt;alert(1)" in page
+        assert "<script>alert" not in page
+        assert len(page) < 500_000
+        content_of = await client.get(f"/console/api/v1/files/{row['id']}/download")
+        assert "sandbox" in content_of.headers["content-security-policy"]
+        assert content_of.headers["content-disposition"].startswith("attachment")
+        assert content_of.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.slow
+async def test_the_first_byte_of_a_page_of_records_comes_within_100_ms(
+    client: "httpx.AsyncClient", connection: "Connection"
+) -> None:
+    await connection.execute(
+        "INSERT INTO systems (id, name, description, status, tags, created_at)"
+        " SELECT 's' || n, 'System ' || n, 'x', 'online', '{}', now() FROM generate_series(1, 10000) n"
+    )
+    await connection.execute(
+        "INSERT INTO ideas (id, title, description, category, priority, status, tags, system_id, created_at,"
+        " completed_at) SELECT 'n' || n, 'Idea ' || n, 'x', 'docs', 'low',"
+        " (ARRAY['new', 'triage', 'in_progress', 'review', 'completed', 'rejected'])[1 + n % 6], '{}',"
+        " 's' || n, now() - n * interval '1 s', CASE WHEN n % 6 = 4 THEN now() END"
+        " FROM generate_series(1, 10000) n"
+    )
+    for path in (
+        "/ideas",
+        "/ideas?priority=low",
+        "/ideas/n5",
+        "/systems",
+        "/systems/s5",
+        "/files",
+        "/new/idea",
+    ):
+        took = []
+        for _ in range(5):
+            begun = time.perf_counter()
+            assert (await client.get(f"/console{path}")).status_code == 200
+            took.append(time.perf_counter() - begun)
+        assert min(took) < 0.1, (path, took)

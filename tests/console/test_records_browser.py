@@ -1,0 +1,397 @@
+"""Records in a real browser: the board by pointer and keyboard, values changed in place, files."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+
+from tests.console.test_browser import audit, sign_in
+from tests.fixtures.browser import OpenPage
+from tests.fixtures.commands import Handover
+from tests.fixtures.servers import LiveServer, StartServer
+from tests.fixtures.waiting import wait_for
+
+if TYPE_CHECKING:
+    import httpx
+    from playwright.async_api import Locator, Page
+
+    from core.database.client import Database
+
+pytestmark = pytest.mark.slow
+
+IDEA = {"title": "Guide", "description": "One page", "category": "docs", "priority": "high"}
+ITEM = {"title": "Dark mode", "description": "At night", "category": "dashboard", "priority": "low"}
+SYSTEM = {"name": "Orders", "description": "Takes orders", "status": "planned"}
+STREAM = re.compile("/changes/events")
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
+    "1f15c4890000000d49444154789c6360f8cfc00000030101008d1de582"
+    "0000000049454e44ae426082"
+)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def server(live_server: StartServer, db: "Database") -> AsyncIterator[LiveServer]:
+    yield await live_server({"AUTH": "off"})
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def program(server: LiveServer) -> AsyncIterator["httpx.AsyncClient"]:
+    """A client of the API beside the browser, which signs as grace."""
+    async with server.client(headers={"x-user-id": "grace"}) as client:
+        yield client
+
+
+async def quiet(page: "Page") -> None:
+    """Let nothing appear by itself, so that the page shows an older state than the service has."""
+
+    await page.route(
+        STREAM, lambda route: route.fulfill(content_type="text/event-stream", body="retry: 600000\n\n")
+    )
+
+
+async def make(program: "httpx.AsyncClient", path: str, values: dict[str, Any]) -> str:
+    made = await program.post(path, json=values)
+    assert made.status_code == 201, made.text
+    return str(made.headers["location"])
+
+
+async def status_of(program: "httpx.AsyncClient", place: str) -> str:
+    return str((await program.get(place)).json()["data"]["status"])
+
+
+def card(page: "Page", title: str = "Guide") -> "Locator":
+    return page.locator(".idea").filter(has_text=title)
+
+
+def column(page: "Page", name: str) -> "Locator":
+    return page.get_by_role("region", name=name)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", ["desk", "phone"])
+async def test_every_page_of_records_is_accessible_and_fits(
+    server: LiveServer,
+    program: "httpx.AsyncClient",
+    open_page: OpenPage,
+    handover: Handover,
+    size: str,
+    scheme: str,
+) -> None:
+    long = {"title": "W" * 200, "description": "\N{ROCKET}" * 300}
+    await handover("demo")
+    places = [
+        await make(program, "/api/v1/ideas", {**IDEA, **long, "dueDate": "2020-01-01T00:00:00Z"}),
+        await make(
+            program, "/api/v1/systems", {**SYSTEM, "name": "W" * 200, "url": f"http://{'w' * 200}.example"}
+        ),
+    ]
+    await make(program, "/api/items", {**ITEM, **long, "tags": ["t" * 200]})
+    item = (await program.get("/api/items?limit=1")).json()["data"][0]["id"]
+    file = (await program.get("/api/v1/files?limit=1")).json()["data"][0]["id"]
+    page = await open_page(server, size=size, scheme=scheme)
+    for path in (
+        *("/ideas", "/items", "/systems", "/files", "/new/idea", "/new/item", "/new/system"),
+        *(place.removeprefix("/api/v1") for place in places),
+        *(f"/items/item?id={item}", f"/files/{file}", "/ideas?search=nothing+like+it", "/ideas?column=new"),
+    ):
+        await page.goto(f"/console{path}")
+        assert await audit(page) == [], path
+        inner, outer = await page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert inner <= outer, path
+
+
+async def test_a_card_moves_by_keyboard_keeps_the_focus_and_is_announced(
+    server: LiveServer, program: "httpx.AsyncClient", open_page: OpenPage
+) -> None:
+    place = await make(program, "/api/v1/ideas", IDEA)
+    other = await make(program, "/api/v1/ideas", {**IDEA, "title": "Other", "status": "review"})
+    page = await open_page(server)
+    await page.goto("/console/ideas")
+    await card(page).get_by_role("link").focus()
+    for status, name in (("triage", "Triage"), ("in_progress", "In progress"), ("review", "Review")):
+        await page.keyboard.press("Shift+ArrowRight")
+        await page.get_by_role("status").get_by_text(f"“Guide” is in {name} now").wait_for()
+        assert await status_of(program, place) == status
+        assert await page.evaluate("document.activeElement.innerText") == "Guide"
+        assert await column(page, name).get_by_role("link", name="Guide", exact=True).count() == 1
+    await page.keyboard.press("ArrowDown")
+    assert await page.evaluate("document.activeElement.innerText") == "Other"
+    await page.keyboard.press("Shift+ArrowLeft")
+    await page.get_by_text("“Other” is in In progress now").wait_for()
+    assert await status_of(program, other) == "in_progress"
+    assert await column(page, "Review").locator(".count").inner_text() == "1"
+    await page.keyboard.press("Enter")
+    await page.get_by_role("heading", name="Other", level=1).wait_for()
+
+
+async def test_a_card_moves_by_dragging_and_by_its_menu(
+    server: LiveServer, program: "httpx.AsyncClient", open_page: OpenPage
+) -> None:
+    place = await make(program, "/api/v1/ideas", IDEA)
+    page = await open_page(server)
+    await page.goto("/console/ideas")
+    await card(page).drag_to(column(page, "Triage"))
+    await page.get_by_text("“Guide” is in Triage now").wait_for()
+    assert await status_of(program, place) == "triage"
+    await card(page).hover()
+    await page.get_by_role("button", name="Move “Guide”").click()
+    assert await page.get_by_role("menuitem", name="Triage").is_disabled()
+    await page.keyboard.press("Escape")
+    assert await page.get_by_role("menu").count() == 0
+    await page.keyboard.press("Enter")
+    await page.get_by_role("menuitem", name="Completed").click()
+    await page.get_by_text("“Guide” is in Completed now").wait_for()
+    assert await status_of(program, place) == "completed"
+
+
+@pytest.mark.parametrize("mine", [True, False])
+async def test_a_card_that_somebody_else_moved_shows_both_versions_and_asks(
+    server: LiveServer, program: "httpx.AsyncClient", open_page: OpenPage, mine: bool
+) -> None:
+    place = await make(program, "/api/v1/ideas", IDEA)
+    page = await open_page(server)
+    await quiet(page)
+    await page.goto("/console/ideas?priority=high")
+    await program.put(place, json={"status": "rejected"})
+    await card(page).get_by_role("link").focus()
+    await page.keyboard.press("Shift+ArrowRight")
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_text("Changed by somebody else meanwhile").wait_for()
+    assert await audit(page) == []
+    assert await dialog.locator(".version").all_inner_texts() == ["rejected", "triage"]
+    assert "grace" in await dialog.inner_text()
+    assert await status_of(program, place) == "rejected"
+    if mine:
+        await dialog.get_by_role("button", name="Write my version").click()
+    else:
+        await dialog.get_by_role("link", name="Leave it as it is now").click()
+    kept = column(page, "Triage" if mine else "Rejected")
+    await kept.get_by_role("link", name="Guide", exact=True).wait_for()
+    assert page.url.endswith("/console/ideas?priority=high")
+    assert await status_of(program, place) == ("triage" if mine else "rejected")
+
+
+async def test_a_card_that_others_move_moves_by_itself_and_filters_hide_cards(
+    server: LiveServer, program: "httpx.AsyncClient", open_page: OpenPage
+) -> None:
+    system = await make(program, "/api/v1/systems", SYSTEM)
+    place = await make(program, "/api/v1/ideas", {**IDEA, "systemId": system.rpartition("/")[2]})
+    await make(program, "/api/v1/ideas", {**IDEA, "title": "Other", "priority": "low"})
+    page = await open_page(server)
+    await page.goto("/console/ideas")
+    async with page.expect_response(STREAM):
+        await page.reload()
+    await program.put(place, json={"status": "review"})
+    await column(page, "Review").get_by_role("link", name="Guide", exact=True).wait_for()
+    await page.get_by_label("System").select_option("Orders")
+    await card(page, "Other").wait_for(state="detached")
+    await page.get_by_label("System").select_option("All")
+    await page.get_by_label("Search").fill("oth")
+    await card(page).wait_for(state="detached")
+    assert await card(page, "Other").count() == 1
+    assert "search=oth" in page.url
+
+
+async def test_an_idea_is_made_changed_given_a_file_and_deleted_by_keyboard(
+    server: LiveServer, program: "httpx.AsyncClient", open_page: OpenPage, tmp_path: Path
+) -> None:
+    page = await open_page(server)
+    await page.goto("/console/ideas")
+    await page.get_by_role("main").get_by_role("link", name="New idea").first.press("Enter")
+    await page.get_by_label("Title").fill("Guide")
+    await page.get_by_label("Description").fill("One page")
+    await page.get_by_label("Hours, estimated").fill("5000")
+    await page.keyboard.press("Enter")
+    await page.locator("#f-estimatedHours[aria-invalid=true]").wait_for()
+    assert await audit(page) == []
+    await page.get_by_label("Hours, estimated").fill("5")
+    await page.keyboard.press("Enter")
+    await page.get_by_role("heading", name="Guide", level=1).wait_for()
+    await page.get_by_label("Status").select_option("review")
+    await page.get_by_role("button", name="Save").press("Enter")
+    await page.get_by_text("Saved").wait_for()
+    entry = page.locator("#entries li").first
+    assert "review" in await entry.inner_text()
+    (tmp_path / "notes.md").write_text("# <script>alert(1)</script>")
+    await page.locator("input[type=file]").set_input_files(tmp_path / "notes.md")
+    await page.get_by_role("button", name="Upload").click()
+    await page.get_by_text("Files stored: 1").wait_for()
+    async with page.expect_download() as download:
+        await page.get_by_role("link", name="Download: notes.md").click()
+    assert (await (await download.value).path()).read_text() == "# <script>alert(1)</script>"
+    await page.get_by_role("link", name="notes.md", exact=True).click()
+    await page.get_by_text("# <script>alert(1)</script>").wait_for()
+    await page.get_by_role("link", name="Guide", exact=True).click()
+    await page.get_by_role("button", name="Delete").press("Enter")
+    await page.get_by_role("button", name="Keep it").press("Enter")
+    assert (await program.get("/api/v1/ideas?limit=1")).json()["total"] == 1
+    await page.get_by_role("button", name="Delete").press("Enter")
+    await page.get_by_role("button", name="Yes, go on").press("Enter")
+    await page.get_by_text("No idea yet.").wait_for()
+    assert (await program.get("/api/v1/ideas?limit=1")).json()["total"] == 0
+
+
+async def test_a_value_is_changed_where_it_stands(
+    server: LiveServer, program: "httpx.AsyncClient", open_page: OpenPage
+) -> None:
+    place = await make(program, "/api/items", ITEM)
+    page = await open_page(server)
+    await page.goto("/console/items")
+
+    async def item() -> dict[str, Any]:
+        row: dict[str, Any] = (await program.get(place)).json()["data"]
+        return row
+
+    title = page.get_by_role("button", name="Title: Dark mode. Edit")
+    await title.press("Enter")
+    await page.keyboard.type("Thrown away")
+    await page.keyboard.press("Escape")
+    assert await page.evaluate("document.activeElement.innerText") == "Dark mode"
+    await title.click()
+    await page.keyboard.type(" ")
+    await page.keyboard.press("Enter")
+    fault = page.locator("td .fault")
+    await fault.wait_for()
+    assert await page.get_by_role("textbox", name="Title").get_attribute("aria-describedby") == (
+        await fault.get_attribute("id")
+    )
+    assert await audit(page) == []
+    await page.get_by_role("textbox", name="Title").fill("<b>Night</b> \N{ROCKET}")
+    await page.keyboard.press("Enter")
+    await page.get_by_role("button", name="Title: <b>Night</b>").wait_for()
+    await page.get_by_text("Saved").first.wait_for()
+    assert (await item())["title"] == "<b>Night</b> \N{ROCKET}"
+    await page.get_by_role("button", name="Tags: nothing. Edit").click()
+    await page.keyboard.type('night, "a, b"')
+    await page.keyboard.press("Enter")
+    await page.get_by_role("button", name="Tags: night").wait_for()
+    assert (await item())["tags"] == ["night", "a, b"]
+    await page.get_by_role("button", name="Status: New. Edit").click()
+    await page.get_by_role("cell").get_by_label("Status").select_option("in-progress")
+    await page.get_by_role("button", name="Status: In progress. Edit").wait_for()
+    assert (await item())["status"] == "in-progress"
+    await page.get_by_role("link", name="Open").click()
+    assert "grace" not in await page.locator("#entries li").first.inner_text()
+    assert await page.locator("#entries li").count() == 4
+
+
+async def test_a_value_that_somebody_else_changed_is_asked_about(
+    server: LiveServer, program: "httpx.AsyncClient", open_page: OpenPage
+) -> None:
+    place = await make(program, "/api/items", ITEM)
+    page = await open_page(server)
+    await page.goto("/console/items")
+    await program.put(place, json={"title": "Theirs"})
+    await page.get_by_role("button", name="Title: Dark mode. Edit").click()
+    await page.keyboard.type("Mine")
+    await page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    await dialog.wait_for()
+    assert await dialog.locator(".version").all_inner_texts() == ["Theirs", "Mine"]
+    await dialog.get_by_role("button", name="Write my version").click()
+    await page.get_by_role("button", name="Title: Mine. Edit").wait_for()
+    assert (await program.get(place)).json()["data"]["title"] == "Mine"
+
+
+async def test_files_go_up_with_their_progress_and_are_looked_into(
+    server: LiveServer, program: "httpx.AsyncClient", open_page: OpenPage, tmp_path: Path
+) -> None:
+    names = {"a.png": PNG, "b.exe": b"MZ" * 1000, "c.svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>"}
+    for name, content in names.items():
+        (tmp_path / name).write_bytes(content)
+    page = await open_page(server)
+    await page.goto("/console/files")
+    await page.get_by_text("Description, system, who may see it").click()
+    await page.get_by_label("Description").fill("Three of them")
+    await page.get_by_label("Choose files or drop them here").set_input_files(
+        [tmp_path / each for each in names]
+    )
+    await page.get_by_role("button", name="Upload").click()
+    told = page.get_by_role("status").get_by_text("Files stored: 2; b.exe")
+    await told.wait_for()
+    rows = (await program.get("/api/v1/files")).json()["data"]
+    assert {(row["originalName"], row["description"]) for row in rows} == {
+        ("a.png", "Three of them"),
+        ("c.svg", "Three of them"),
+    }
+    await page.get_by_label("Type").select_option("image/png")
+    await page.get_by_role("link", name="c.svg", exact=True).wait_for(state="detached")
+    await page.get_by_role("link", name="a.png", exact=True).click()
+    picture = page.get_by_role("img", name="Three of them")
+    await wait_for(lambda: picture.evaluate("image => image.complete && image.naturalWidth === 1"), 10)
+    await page.get_by_label("Everybody may see it").check()
+    await page.get_by_role("button", name="Save").click()
+    await page.get_by_text("Saved").wait_for()
+    await page.get_by_role("button", name="Delete").click()
+    await page.get_by_role("button", name="Yes, go on").click()
+    await page.get_by_text("It is deleted").wait_for()
+    assert await page.get_by_role("link", name="c.svg", exact=True).count() == 1
+
+
+async def test_a_system_is_made_checked_and_changed(
+    server: LiveServer, program: "httpx.AsyncClient", open_page: OpenPage
+) -> None:
+    page = await open_page(server)
+    await page.goto("/console/systems")
+    await page.get_by_role("main").get_by_role("link", name="New system").first.click()
+    await page.locator("#f-name").fill("Orders")
+    await page.get_by_label("Description").fill("Takes orders")
+    await page.get_by_label("URL that is checked").fill("http://127.0.0.1:1/health")
+    await page.get_by_label("Metadata").fill('{"team": 1')
+    await page.get_by_role("button", name="Make the system").click()
+    await page.locator("#f-metadata[aria-invalid=true]").wait_for()
+    await page.get_by_label("Metadata").fill('{"team": 1}')
+    await page.get_by_role("button", name="Make the system").click()
+    await page.get_by_role("heading", name="Orders", level=1).wait_for()
+    await page.get_by_role("link", name="All systems").click()
+    await page.get_by_role("button", name="Check now: Orders").press("Enter")
+    await page.locator(".toast.bad").wait_for()
+    row = page.get_by_role("row").filter(has_text="Orders")
+    await row.locator("time").wait_for()
+    assert (await program.get("/api/v1/systems")).json()["data"][0]["metadata"] == {"team": 1}
+    await page.get_by_role("button", name="Check all").click()
+    await page.get_by_text("1 checked, 1 of them not well").wait_for()
+
+
+async def test_without_scripts_records_are_made_and_a_conflict_is_asked_about(
+    server: LiveServer, program: "httpx.AsyncClient", open_page: OpenPage
+) -> None:
+    place = await make(program, "/api/v1/ideas", IDEA)
+    page = await open_page(server, scripts=False)
+    await page.goto("/console/ideas")
+    await page.get_by_role("link", name="Guide").click()
+    await program.put(place, json={"description": "Theirs", "priority": "low"})
+    await page.get_by_label("Description").fill("Mine")
+    await page.get_by_role("button", name="Save").click()
+    await page.get_by_text("Changed by somebody else meanwhile").wait_for()
+    await page.get_by_role("button", name="Write my version").click()
+    await page.get_by_text("Saved").wait_for()
+    now = (await program.get(place)).json()["data"]
+    assert (now["description"], now["priority"]) == ("Mine", "low")
+
+
+async def test_who_may_only_read_is_offered_no_change(
+    live_server: StartServer, db: "Database", open_page: OpenPage
+) -> None:
+    server = await live_server({"AUTH": "keys"})
+    page = await open_page(server)
+    await sign_in(page, db, "admin")
+    await page.goto("/console/new/idea")
+    await page.get_by_label("Title").fill("Guide")
+    await page.get_by_label("Description").fill("One page")
+    await page.get_by_role("button", name="Make the idea").click()
+    await page.get_by_text("It is made").wait_for()
+    reader = await open_page(server)
+    await sign_in(reader, db, "read")
+    await reader.goto("/console/ideas")
+    await card(reader).get_by_role("link").focus()
+    await reader.keyboard.press("Shift+ArrowRight")
+    assert await column(reader, "New").get_by_role("link", name="Guide").count() == 1
+    assert await reader.get_by_role("button", name="Move").count() == 0
+    await reader.keyboard.press("Enter")
+    await reader.get_by_role("heading", name="Guide", level=1).wait_for()
+    assert await reader.get_by_role("main").get_by_role("button").count() == 0
