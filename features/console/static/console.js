@@ -285,7 +285,7 @@ document.addEventListener("htmx:before:swap", (event) => {
   if (!dragged && !document.querySelector(".idea.moving")) catchUp();
 });
 function catchUp() {
-  if (missed) htmx.trigger(document.querySelector("form[hx-target='#board']"), "change");
+  if (missed) htmx.trigger(document.querySelector("form[hx-target='#board']"), "renew");
   missed = false;
 }
 document.addEventListener("dragstart", (event) => {
