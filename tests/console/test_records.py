@@ -159,7 +159,9 @@ async def test_a_record_is_made_with_faults_beside_its_fields(
     again = form_of(refused.text, "/console/new/")[1]
     assert again[record.label] == "Kept <i>"
     made = await client.post(place, data={**again, "description": "Now with one"})
+    twice = await client.post(place, data={**again, "description": "Now with one"})
     assert made.status_code == 303
+    assert twice.headers["location"] == made.headers["location"]
     page = await client.get(made.headers["location"])
     assert form_of(page.text, f"/console/save/{entity}")[1][record.label] == "Kept <i>"
 

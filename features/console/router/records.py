@@ -1,6 +1,7 @@
 """Routes that make, change and delete records of every kind."""
 
 from collections.abc import Mapping
+from secrets import token_hex
 from typing import Annotated, Any, Final
 
 from fastapi import Query
@@ -36,7 +37,7 @@ async def new(visit: Visited, entity: str) -> Response:
 async def create(visit: Visited, entity: str) -> Response:
     record, form = _record(entity), await _form(visit)
     try:
-        made = await visit.api.send("POST", record.api, record.given(form))
+        made = await visit.api.send("POST", record.api, record.given(form), once=form.get("once"))
     except Refused as refused:
         return await _new_page(visit, record, form, refused.fault)
     return visit.go(record.page(made.data["data"]["id"]), text("edit", "made"))
@@ -89,7 +90,15 @@ async def _new_page(
 ) -> Response:
     systems_to_choose = await systems.choices(visit, texts.get("systemId"))
     status = 200 if fault is None else fault.status
-    return visit.page("new.html", status, record=record, texts=texts, fault=fault, systems=systems_to_choose)
+    return visit.page(
+        "new.html",
+        status,
+        record=record,
+        texts=texts,
+        fault=fault,
+        systems=systems_to_choose,
+        once=token_hex(16),
+    )
 
 
 async def _latest(visit: Visit, record: Record, row_id: str) -> dict[str, Any] | None:

@@ -1,7 +1,7 @@
 """Pages from templates. Every value is escaped; the words are those of `texts.toml`."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import sha256
@@ -60,7 +60,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals |= {"t": texts(), "static": f"/console/static/{release()}"}
-    environment.filters |= {
+    filters: dict[str, Callable[..., object]] = {
         "json": lambda value: orjson.dumps(value, option=orjson.OPT_INDENT_2).decode(),
         "moment": moment,
         "number": number,
@@ -69,8 +69,9 @@ def _environment() -> Environment:
         "part": lambda text: quote(str(text), safe=""),
         "word": word,
         "state": state_of,
-        "past": lambda text: datetime.fromisoformat(text) < datetime.now(UTC),
+        "past": past,
     }
+    environment.filters |= filters
     return environment
 
 
@@ -80,6 +81,10 @@ def moment(text: str | None) -> str:
         return ""
     at = datetime.fromisoformat(text).astimezone(UTC)
     return Markup('<time datetime="{}">{}</time>').format(text, at.strftime("%Y-%m-%d %H:%M"))
+
+
+def past(text: str) -> bool:
+    return datetime.fromisoformat(text) < datetime.now(UTC)
 
 
 def number(value: float | None) -> str:
