@@ -1,74 +1,28 @@
-"""Records in a real browser: the board by pointer and keyboard, values changed in place, files."""
+"""Records in a real browser: made, changed where they stand, looked into, and asked about."""
 
-import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import pytest_asyncio
 
-from tests.console.test_browser import audit, sign_in
+from tests.console.rows import IDEA, ITEM, SYSTEM, make, program, server
+from tests.console.test_browser import audit
 from tests.fixtures.browser import OpenPage
 from tests.fixtures.commands import Handover
-from tests.fixtures.servers import LiveServer, StartServer
+from tests.fixtures.servers import LiveServer
 from tests.fixtures.waiting import wait_for
 
 if TYPE_CHECKING:
     import httpx
-    from playwright.async_api import Locator, Page
 
-    from core.database.client import Database
-
+__all__ = ["program", "server"]
 pytestmark = pytest.mark.slow
 
-IDEA = {"title": "Guide", "description": "One page", "category": "docs", "priority": "high"}
-ITEM = {"title": "Dark mode", "description": "At night", "category": "dashboard", "priority": "low"}
-SYSTEM = {"name": "Orders", "description": "Takes orders", "status": "planned"}
-STREAM = re.compile("/changes/events")
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
     "1f15c4890000000d49444154789c6360f8cfc00000030101008d1de582"
     "0000000049454e44ae426082"
 )
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def server(live_server: StartServer, db: "Database") -> AsyncIterator[LiveServer]:
-    yield await live_server({"AUTH": "off"})
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def program(server: LiveServer) -> AsyncIterator["httpx.AsyncClient"]:
-    """A client of the API beside the browser, which signs as grace."""
-    async with server.client(headers={"x-user-id": "grace"}) as client:
-        yield client
-
-
-async def quiet(page: "Page") -> None:
-    """Let nothing appear by itself, so that the page shows an older state than the service has."""
-
-    await page.route(
-        STREAM, lambda route: route.fulfill(content_type="text/event-stream", body="retry: 600000\n\n")
-    )
-
-
-async def make(program: "httpx.AsyncClient", path: str, values: dict[str, Any]) -> str:
-    made = await program.post(path, json=values)
-    assert made.status_code == 201, made.text
-    return str(made.headers["location"])
-
-
-async def status_of(program: "httpx.AsyncClient", place: str) -> str:
-    return str((await program.get(place)).json()["data"]["status"])
-
-
-def card(page: "Page", title: str = "Guide") -> "Locator":
-    return page.locator(".idea").filter(has_text=title)
-
-
-def column(page: "Page", name: str) -> "Locator":
-    return page.get_by_role("region", name=name)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -102,98 +56,6 @@ async def test_every_page_of_records_is_accessible_and_fits(
         assert await audit(page) == [], path
         inner, outer = await page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert inner <= outer, path
-
-
-async def test_a_card_moves_by_keyboard_keeps_the_focus_and_is_announced(
-    server: LiveServer, program: "httpx.AsyncClient", open_page: OpenPage
-) -> None:
-    place = await make(program, "/api/v1/ideas", IDEA)
-    other = await make(program, "/api/v1/ideas", {**IDEA, "title": "Other", "status": "review"})
-    page = await open_page(server)
-    await page.goto("/console/ideas")
-    await card(page).get_by_role("link").focus()
-    for status, name in (("triage", "Triage"), ("in_progress", "In progress"), ("review", "Review")):
-        await page.keyboard.press("Shift+ArrowRight")
-        await page.get_by_role("status").get_by_text(f"“Guide” is in {name} now").wait_for()
-        assert await status_of(program, place) == status
-        assert await page.evaluate("document.activeElement.innerText") == "Guide"
-        assert await column(page, name).get_by_role("link", name="Guide", exact=True).count() == 1
-    await page.keyboard.press("ArrowDown")
-    assert await page.evaluate("document.activeElement.innerText") == "Other"
-    await page.keyboard.press("Shift+ArrowLeft")
-    await page.get_by_text("“Other” is in In progress now").wait_for()
-    assert await status_of(program, other) == "in_progress"
-    assert await column(page, "Review").locator(".count").inner_text() == "1"
-    await page.keyboard.press("Enter")
-    await page.get_by_role("heading", name="Other", level=1).wait_for()
-
-
-async def test_a_card_moves_by_dragging_and_by_its_menu(
-    server: LiveServer, program: "httpx.AsyncClient", open_page: OpenPage
-) -> None:
-    place = await make(program, "/api/v1/ideas", IDEA)
-    page = await open_page(server)
-    await page.goto("/console/ideas")
-    await card(page).drag_to(column(page, "Triage"))
-    await page.get_by_text("“Guide” is in Triage now").wait_for()
-    assert await status_of(program, place) == "triage"
-    await card(page).hover()
-    await page.get_by_role("button", name="Move “Guide”").click()
-    assert await page.get_by_role("menuitem", name="Triage").is_disabled()
-    await page.keyboard.press("Escape")
-    assert await page.get_by_role("menu").count() == 0
-    await page.keyboard.press("Enter")
-    await page.get_by_role("menuitem", name="Completed").click()
-    await page.get_by_text("“Guide” is in Completed now").wait_for()
-    assert await status_of(program, place) == "completed"
-
-
-@pytest.mark.parametrize("mine", [True, False])
-async def test_a_card_that_somebody_else_moved_shows_both_versions_and_asks(
-    server: LiveServer, program: "httpx.AsyncClient", open_page: OpenPage, mine: bool
-) -> None:
-    place = await make(program, "/api/v1/ideas", IDEA)
-    page = await open_page(server)
-    await quiet(page)
-    await page.goto("/console/ideas?priority=high")
-    await program.put(place, json={"status": "rejected"})
-    await card(page).get_by_role("link").focus()
-    await page.keyboard.press("Shift+ArrowRight")
-    dialog = page.get_by_role("dialog")
-    await dialog.get_by_text("Changed by somebody else meanwhile").wait_for()
-    assert await audit(page) == []
-    assert await dialog.locator(".version").all_inner_texts() == ["rejected", "triage"]
-    assert "grace" in await dialog.inner_text()
-    assert await status_of(program, place) == "rejected"
-    if mine:
-        await dialog.get_by_role("button", name="Write my version").click()
-    else:
-        await dialog.get_by_role("link", name="Leave it as it is now").click()
-    kept = column(page, "Triage" if mine else "Rejected")
-    await kept.get_by_role("link", name="Guide", exact=True).wait_for()
-    assert page.url.endswith("/console/ideas?priority=high")
-    assert await status_of(program, place) == ("triage" if mine else "rejected")
-
-
-async def test_a_card_that_others_move_moves_by_itself_and_filters_hide_cards(
-    server: LiveServer, program: "httpx.AsyncClient", open_page: OpenPage
-) -> None:
-    system = await make(program, "/api/v1/systems", SYSTEM)
-    place = await make(program, "/api/v1/ideas", {**IDEA, "systemId": system.rpartition("/")[2]})
-    await make(program, "/api/v1/ideas", {**IDEA, "title": "Other", "priority": "low"})
-    page = await open_page(server)
-    await page.goto("/console/ideas")
-    async with page.expect_response(STREAM):
-        await page.reload()
-    await program.put(place, json={"status": "review"})
-    await column(page, "Review").get_by_role("link", name="Guide", exact=True).wait_for()
-    await page.get_by_label("System").select_option("Orders")
-    await card(page, "Other").wait_for(state="detached")
-    await page.get_by_label("System").select_option("All")
-    await page.get_by_label("Search").fill("oth")
-    await card(page).wait_for(state="detached")
-    assert await card(page, "Other").count() == 1
-    assert "search=oth" in page.url
 
 
 async def test_an_idea_is_made_changed_given_a_file_and_deleted_by_keyboard(
@@ -372,26 +234,3 @@ async def test_without_scripts_records_are_made_and_a_conflict_is_asked_about(
     await page.get_by_text("Saved").wait_for()
     now = (await program.get(place)).json()["data"]
     assert (now["description"], now["priority"]) == ("Mine", "low")
-
-
-async def test_who_may_only_read_is_offered_no_change(
-    live_server: StartServer, db: "Database", open_page: OpenPage
-) -> None:
-    server = await live_server({"AUTH": "keys"})
-    page = await open_page(server)
-    await sign_in(page, db, "admin")
-    await page.goto("/console/new/idea")
-    await page.get_by_label("Title").fill("Guide")
-    await page.get_by_label("Description").fill("One page")
-    await page.get_by_role("button", name="Make the idea").click()
-    await page.get_by_text("It is made").wait_for()
-    reader = await open_page(server)
-    await sign_in(reader, db, "read")
-    await reader.goto("/console/ideas")
-    await card(reader).get_by_role("link").focus()
-    await reader.keyboard.press("Shift+ArrowRight")
-    assert await column(reader, "New").get_by_role("link", name="Guide").count() == 1
-    assert await reader.get_by_role("button", name="Move").count() == 0
-    await reader.keyboard.press("Enter")
-    await reader.get_by_role("heading", name="Guide", level=1).wait_for()
-    assert await reader.get_by_role("main").get_by_role("button").count() == 0
