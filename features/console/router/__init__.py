@@ -14,4 +14,5 @@ from features.console.router import records as records
 from features.console.router import signing as signing
 from features.console.router import systems as systems
 from features.console.router import takeover as takeover
+from features.console.router import webhooks as webhooks
 from features.console.router.visit import router as router

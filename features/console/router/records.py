@@ -10,7 +10,7 @@ from starlette.responses import Response
 from core.errors import NotFound
 from core.http.request.body import allow_body
 from features.console.errors import Refused
-from features.console.router import files, ideas, items, systems
+from features.console.router import files, ideas, items, systems, webhooks
 from features.console.router.messages import text, toast
 from features.console.router.visit import ROOT, Visit, Visited, router
 from features.console.schemas import Fault
@@ -24,6 +24,7 @@ _PAGES: Final = {
     "item": items.one_page,
     "system": systems.one_page,
     "file": files.one_page,
+    "webhook": webhooks.one_page,
 }
 RowId = Annotated[str, Query(alias="id")]
 

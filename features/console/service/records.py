@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import orjson
 
-Kind = Literal["line", "text", "choice", "tags", "number", "date", "json", "flag", "system"]
+Kind = Literal["line", "note", "text", "choice", "tags", "number", "date", "json", "flag", "system"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Field:
             return [tag.strip() for tag in next(csv.reader([text], skipinitialspace=True), []) if tag.strip()]
         if self.kind == "flag":
             return text == "true"
-        if not text.strip() and not self.required:
+        if self.kind != "note" and not text.strip() and not self.required:
             return None
         if self.kind == "date" and len(text) == len("2025-10-23"):
             return f"{text}T00:00:00.000Z"
@@ -66,7 +66,7 @@ class Field:
 class Record:
     """Kind of row that has a page. `entity` is its word in the audit trail and `api` its path in the API;
     `pages` is the path of the list, `one` the beginning of that of a row's page; `label` is the field that
-    says what a row is called, `part` the template of a row in a list.
+    says what a row is called, `part` the template of a row in a list, if a list changes rows.
     """
 
     entity: str
@@ -235,4 +235,21 @@ FILE: Final = Record(
     ),
 )
 
-RECORDS: Final = {record.entity: record for record in (IDEA, ITEM, SYSTEM, FILE)}
+WEBHOOK: Final = Record(
+    "webhook",
+    "/api/v1/webhooks",
+    "/console/webhooks",
+    "/console/webhooks/",
+    "url",
+    "",
+    (
+        Field("url", required=True, longest=2048),
+        Field("entity", "choice", ("item", "idea", "system", "file", "import")),
+        Field("action", "choice", ("created", "updated", "deleted", "imported", "checked")),
+        Field("entityId", longest=512),
+        Field("description", "note", longest=1000),
+        Field("active", "flag"),
+    ),
+)
+
+RECORDS: Final = {record.entity: record for record in (IDEA, ITEM, SYSTEM, FILE, WEBHOOK)}

@@ -1,0 +1,101 @@
+"""Routes of webhooks: who is told of changes, what was delivered to them, and delivering it again."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from starlette.responses import Response
+
+from features.console.errors import Refused
+from features.console.router.history import history
+from features.console.router.messages import text
+from features.console.router.visit import Visit, Visited, router
+from features.console.schemas import Fault
+from features.console.service.records import WEBHOOK
+
+PAGE: Final = 50
+
+
+@router.get("/webhooks")
+async def webhooks(visit: Visited) -> Response:
+    return await _list(visit, {})
+
+
+@router.post("/webhooks")
+async def create_webhook(visit: Visited) -> Response:
+    """The page that answers shows the secret, this once."""
+    form = await visit.form()
+    try:
+        made = await visit.api.send("POST", WEBHOOK.api, WEBHOOK.given(form))
+    except Refused as refused:
+        return await _list(visit, form, fault=refused.fault)
+    return await one_page(visit, made.data["data"]["id"], secret=made.data["data"]["secret"])
+
+
+@router.get("/webhooks/{webhook_id}")
+async def show_webhook(visit: Visited, webhook_id: str) -> Response:
+    return await one_page(visit, webhook_id)
+
+
+@router.post("/webhooks/{webhook_id}/rotate")
+async def rotate_secret(visit: Visited, webhook_id: str) -> Response:
+    await visit.form()
+    made = await visit.api.send("POST", f"{WEBHOOK.place(webhook_id)}/rotate-secret")
+    return await one_page(visit, webhook_id, secret=made.data["data"]["secret"])
+
+
+@router.post("/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver")
+async def redeliver(visit: Visited, webhook_id: str, delivery_id: str) -> Response:
+    await visit.form()
+    await visit.api.send("POST", f"{WEBHOOK.place(webhook_id)}/deliveries/{delivery_id}/redeliver")
+    return visit.go(WEBHOOK.page(webhook_id), text("webhooks", "sent_again"))
+
+
+async def _list(visit: Visit, form: Mapping[str, str], *, fault: Fault | None = None) -> Response:
+    cursor = visit.request.query_params.get("cursor", "")
+    listed = await visit.api.get(WEBHOOK.api, limit=PAGE, cursor=cursor)
+    return visit.page(
+        "webhooks.html",
+        200 if fault is None else fault.status,
+        webhooks=listed.rows,
+        more=listed.data.get("nextCursor"),
+        record=WEBHOOK,
+        texts={"active": "true", **form},
+        fault=fault,
+        wanted={"cursor": cursor},
+    )
+
+
+async def one_page(
+    visit: Visit,
+    webhook_id: str,
+    *,
+    form: Mapping[str, str] | None = None,
+    fault: Fault | None = None,
+    secret: str = "",
+) -> Response:
+    given = visit.request.query_params
+    wanted = {"state": given.get("state", ""), "cursor": given.get("cursor", "")}
+    place = WEBHOOK.place(webhook_id)
+    found, deliveries = await asyncio.gather(
+        visit.api.get(place), visit.api.get(f"{place}/deliveries", limit=PAGE, **wanted)
+    )
+    values = {
+        "row": found.data["data"],
+        "deliveries": deliveries.rows,
+        "more": deliveries.data.get("nextCursor"),
+        "wanted": wanted,
+    }
+    if visit.by_script:
+        return visit.page("parts/deliveries.html", **values)
+    return visit.page(
+        "webhook.html",
+        200 if fault is None else fault.status,
+        record=WEBHOOK,
+        texts={**WEBHOOK.shown(values["row"]), **(form or {})},
+        fault=fault,
+        systems=[],
+        secret=secret,
+        trail=await history(visit, WEBHOOK, webhook_id),
+        **values,
+    )
