@@ -46,8 +46,10 @@ async def test_every_page_of_records_is_accessible_and_fits(
     await make(program, "/api/items", {**ITEM, **long, "tags": ["t" * 200]})
     item = (await program.get("/api/items?limit=1")).json()["data"][0]["id"]
     file = (await program.get("/api/v1/files?limit=1")).json()["data"][0]["id"]
+    hook = await make(program, "/api/v1/webhooks", {"url": f"https://{'w' * 60}.example/{'w' * 200}"})
     page = await open_page(server, size=size, scheme=scheme)
     for path in (
+        *("/webhooks", hook.removeprefix("/api/v1")),
         *("/ideas", "/items", "/systems", "/files", "/new/idea", "/new/item", "/new/system"),
         *(place.removeprefix("/api/v1") for place in places),
         *(f"/items/item?id={item}", f"/files/{file}", "/ideas?search=nothing+like+it", "/ideas?column=new"),
@@ -202,7 +204,7 @@ async def test_a_system_is_made_checked_and_changed(
     await page.get_by_role("main").get_by_role("link", name="New system").first.click()
     await page.locator("#f-name").fill("Orders")
     await page.get_by_label("Description").fill("Takes orders")
-    await page.get_by_label("URL that is checked").fill("http://127.0.0.1:1/health")
+    await page.get_by_label("URL").fill("http://127.0.0.1:1/health")
     await page.get_by_label("Metadata").fill('{"team": 1')
     await page.get_by_role("button", name="Make the system").click()
     await page.locator("#f-metadata[aria-invalid=true]").wait_for()
