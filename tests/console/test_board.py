@@ -39,6 +39,7 @@ async def test_a_card_moves_by_keyboard_keeps_the_focus_and_is_announced(
 ) -> None:
     place = await make(program, "/api/v1/ideas", IDEA)
     other = await make(program, "/api/v1/ideas", {**IDEA, "title": "Other", "status": "review"})
+    await make(program, "/api/v1/ideas", {**IDEA, "title": "First"})
     page = await open_page(server)
     await page.goto("/console/ideas")
     await card(page).get_by_role("link").focus()
@@ -48,8 +49,9 @@ async def test_a_card_moves_by_keyboard_keeps_the_focus_and_is_announced(
         assert await status_of(program, place) == status
         assert await page.evaluate("document.activeElement.innerText") == "Guide"
         assert await column(page, name).get_by_role("link", name="Guide", exact=True).count() == 1
-    await page.keyboard.press("ArrowDown")
-    assert await page.evaluate("document.activeElement.innerText") == "Other"
+    for key, title in (("ArrowLeft", "First"), ("ArrowRight", "Guide"), ("ArrowDown", "Other")):
+        await page.keyboard.press(key)
+        assert await page.evaluate("document.activeElement.innerText") == title
     await page.keyboard.press("Shift+ArrowLeft")
     await page.get_by_text("“Other” is in In progress now").wait_for()
     assert await status_of(program, other) == "in_progress"

@@ -128,8 +128,8 @@ document.addEventListener("keydown", (event) => {
   }
   const inColumn = cardsOf(all[at]), row = inColumn.indexOf(card);
   let next = { ArrowUp: inColumn[row - 1], ArrowDown: inColumn[row + 1] }[event.key];
-  for (let column = at + (step ?? 0); step && !next && all[column += 0]; column += step) {
-    const found = column === at ? [] : cardsOf(all[column]);
+  for (let column = at + step; step && !next && all[column]; column += step) {
+    const found = cardsOf(all[column]);
     next = found[Math.min(row, found.length - 1)];
   }
   if (event.key.startsWith("Arrow")) event.preventDefault();
