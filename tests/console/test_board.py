@@ -23,11 +23,11 @@ STREAM = re.compile("/changes/events")
 
 
 async def quiet(page: "Page") -> None:
-    """Let nothing appear by itself, so that the page shows an older state than the service has."""
+    """Let nothing appear by itself, so that the page shows an older state than the service has: its stream
+    never opens.
+    """
 
-    await page.route(
-        STREAM, lambda route: route.fulfill(content_type="text/event-stream", body="retry: 600000\n\n")
-    )
+    await page.route(STREAM, lambda _: None)
 
 
 async def status_of(program: "httpx.AsyncClient", place: str) -> str:
