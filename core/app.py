@@ -119,8 +119,7 @@ def create_app(settings: Settings | None = None, features: Sequence[Feature] = F
     for router in (*(feature.router for feature in features if feature.router), system.router, docs.router):
         app.router.routes.extend(router.routes)
     app.state.admin_paths = _first_parts([feature for feature in features if feature.admin])
-    usable = [feature for feature in features if settings.auth == "keys" or not feature.authenticate]
-    app.state.collections = _named_by(usable, _COLLECTION)
+    app.state.collections = _named_by(features, _COLLECTION)
     app.state.documents = _named_by(features, _DOCUMENT)
     errors.install(app)
     openapi.install(app)
@@ -174,9 +173,9 @@ def _first_parts(features: Sequence[Feature]) -> tuple[str, ...]:
 
 
 def _named_by(features: Sequence[Feature], pattern: re.Pattern[str]) -> dict[str, str]:
-    """Paths that take GET and match the pattern, each under the name of its group."""
+    """Paths that match the pattern, each under the name of its group."""
     routes = [route for feature in features if feature.router for route in feature.router.routes]
-    paths = [route.path for route in routes if isinstance(route, APIRoute) and "GET" in (route.methods or ())]
+    paths = [route.path for route in routes if isinstance(route, APIRoute)]
     return {found[1]: path for path in paths if (found := pattern.fullmatch(path))}
 
 

@@ -8,11 +8,14 @@ import sys
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
+import structlog
 import typer
+from typer.core import TyperGroup
 
 from core.database_url import place_of
+from core.observability import logging
 from core.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
@@ -22,9 +25,31 @@ if TYPE_CHECKING:
 
 SLICES: Final = Path(__file__).resolve().parents[1] / "features"
 
+
+class Commands(TyperGroup):
+    """All commands. What pydantic says of a value that cannot be taken is said in our words."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as refused:
+            from pydantic import ValidationError
+
+            from core.http.request.validation import field_errors
+
+            if isinstance(refused.__cause__, ValidationError):
+                [problem, *_] = field_errors(refused.__cause__.errors(include_url=False))
+                refused.message = f"{problem.message.removesuffix('.')}."
+            raise
+
+
 app = typer.Typer(
     name="handover",
-    help="One service that takes over the idea bank. Settings: environment and .env, see .env.example.",
+    cls=Commands,
+    help=(
+        "One service that takes over the idea bank and the documentation registry. Settings: environment and "
+        ".env, see .env.example."
+    ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -89,6 +114,10 @@ def serve(
 
 
 def _announce(url: str, settings: Settings) -> None:
+    """Tell that it serves: to a person at the terminal by a banner, in a log of JSON by an event."""
+    if not logging.writes_text(settings):
+        structlog.get_logger("handover.app").info("app.serving", url=url, data_dir=str(settings.data_dir))
+        return
     embedded = [
         name
         for name, given in (("PostgreSQL", settings.database_url), ("Redis", settings.redis_url))
@@ -145,7 +174,8 @@ def deploy() -> None:
 @database.command("new")
 def new(
     name: Annotated[
-        str, typer.Argument(help="Lower-case letters, digits and underscores, such as add_owner.")
+        str,
+        typer.Argument(metavar="NAME", help="Lower-case letters, digits and underscores, such as add_owner."),
     ],
 ) -> None:
     """Write the next migration from what prisma/schema has and prisma/migrations lacks. Read its SQL before

@@ -7,12 +7,13 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
 from pydantic import JsonValue
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, Task, TextColumn
+from rich.text import Text
 
 from core.jobs import JobEnded, Jobs
-from core.jobs.views import JobState, JobView, JsonObject, Snapshot
+from core.jobs.views import ENDED, JobState, JobView, JsonObject, Snapshot
 
 out = Console(highlight=False)
 
@@ -28,6 +29,13 @@ def say(text: str) -> None:
     out.print(escape(text), soft_wrap=True)
 
 
+class Spinner(SpinnerColumn):
+    """Column that turns until the job has ended, in whichever way."""
+
+    def render(self, task: Task) -> RenderableType:
+        return Text(" ") if task.fields["ended"] else super().render(task)
+
+
 class JobProgress(Progress):
     """Live line of a job: phase, bar, rows, per cent, and rows/s and time left as the job itself measured
     them. Use it as a context manager.
@@ -35,7 +43,7 @@ class JobProgress(Progress):
 
     def __init__(self) -> None:
         super().__init__(
-            SpinnerColumn(),
+            Spinner(),
             TextColumn("{task.description:<9}"),
             BarColumn(),
             TextColumn("{task.fields[rows]}"),
@@ -43,7 +51,7 @@ class JobProgress(Progress):
             TextColumn("[dim]{task.fields[rate]}"),
             console=out,
         )
-        self._line = self.add_task("queued", total=None, rows="", rate="")
+        self._line = self.add_task("queued", total=None, rows="", rate="", ended=False)
 
     def show(self, now: Snapshot) -> None:
         of = "" if now.total is None else f" of {now.total:,}"
@@ -60,6 +68,7 @@ class JobProgress(Progress):
             total=total,
             rows=f"{now.done:,}{of} rows{rejected}" if now.done or now.total or rejected else "",
             rate=", ".join(filter(None, (rate, left))),
+            ended=now.state in ENDED,
         )
 
 
@@ -149,9 +158,15 @@ def list_of(value: JsonValue) -> list[JsonValue]:
 
 def say_columns(rows: Sequence[tuple[str, ...]]) -> None:
     """Print aligned columns, never cut or wrapped: ids are there to be copied."""
+    for line in columns(rows):
+        say(line)
+
+
+def columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Lines of aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    cells = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows)
+    return ["  ".join(row).rstrip() for row in cells]
 
 
 def duration(seconds: float) -> str:

@@ -22,6 +22,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.database_url import check_database_url
@@ -221,20 +222,24 @@ def all_settings() -> type[Settings]:
 
 
 def load_settings() -> Settings:
-    """Read the environment and `.env`; raises SettingsError with one sentence about the first bad value."""
+    """Read the environment and `.env`; raises SettingsError, which names all that is wrong."""
     try:
-        _refuse_misspelt()
-        return all_settings()()
+        wrong = _misspelt()
+        settings = all_settings()()
     except ValidationError as error:
-        raise SettingsError(_sentence(error)) from None
+        raise SettingsError(" ".join([*wrong, _sentence(error)])) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"The file .env cannot be read: {error}; correct or remove it.") from None
+    if wrong:
+        raise SettingsError(" ".join(wrong))
+    return settings
 
 
-def _refuse_misspelt() -> None:
-    """Raises SettingsError for a name in `.env` that is ours but for a letter or two; names of other programs
-    are left alone.
+def _misspelt() -> list[str]:
+    """Sentences about the names in `.env` that are ours but for a letter or two; names of other programs are
+    left alone.
     """
+    wrong = []
     known = [field.upper() for field in all_settings().model_fields]
     for name in dotenv_values(".env"):
         given = name.upper()
@@ -242,7 +247,8 @@ def _refuse_misspelt() -> None:
             continue
         changes, near = min((_changes(given, each), each) for each in known)
         if changes <= (1 if len(near) < 6 else 2):
-            raise SettingsError(f"{name} in the file .env is no setting; did you mean {near}?")
+            wrong.append(f"{name} in the file .env is no setting; did you mean {near}?")
+    return wrong
 
 
 def _changes(given: str, meant: str) -> int:
@@ -256,11 +262,17 @@ def _changes(given: str, meant: str) -> int:
 
 
 def _sentence(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    reason = REASONS.get(first["type"], first["msg"].removeprefix("Value error, "))
-    if not first["loc"]:
-        return f"{reason}; correct it in the environment or .env."
-    field = str(first["loc"][0])
+    reasons = [_reason(each) for each in error.errors(include_url=False)]
+    return (
+        f"{'; '.join(reasons)}; correct {'it' if len(reasons) == 1 else 'them'} in the environment or .env."
+    )
+
+
+def _reason(wrong: ErrorDetails) -> str:
+    reason = REASONS.get(wrong["type"], wrong["msg"].removeprefix("Value error, "))
+    if not wrong["loc"]:
+        return reason
+    field = str(wrong["loc"][0])
     reason = reason.replace("Input should be", "must be")
-    shown = f" (it is {str(first['input'])[:80]!r})" if all_settings().model_fields[field].repr else ""
-    return f"{field.upper()} {reason}{shown}; correct it in the environment or .env."
+    shown = f" (it is {str(wrong['input'])[:80]!r})" if all_settings().model_fields[field].repr else ""
+    return f"{field.upper()} {reason}{shown}"

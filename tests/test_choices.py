@@ -1,4 +1,4 @@
-"""Options of commands that take one of a few words."""
+"""Options and arguments of commands that cannot be taken."""
 
 import pytest
 
@@ -23,3 +23,30 @@ async def test_a_word_that_is_no_choice_is_answered_with_those_that_are(
     told = " ".join(refused.err.replace("│", " ").split())
     assert f"Invalid value for '{option}': '{word}' is none of {words}." in told
     assert "Value error" not in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "reason"),
+    [
+        (("jobs", "list", "--limit", "0"), "--limit", "must be at least 1."),
+        (("jobs", "list", "--limit", "few"), "--limit", "must be a whole number."),
+        (("import", "lowdb", "x", "--max-rejects", "-1"), "--max-rejects", "must be at least 0."),
+        (
+            ("export", "csv", "nope", "x"),
+            "LIST",
+            "'nope' is not one of 'items', 'ideas', 'systems', 'files', 'audit'.",
+        ),
+        (
+            ("keys", "create", "x", "--scope", "read", "--expires-in", "5y"),
+            "--expires-in",
+            "'5y' is no duration; write a number and m, h, d or w (minutes to weeks), such as 90d.",
+        ),
+    ],
+)
+async def test_a_value_that_cannot_be_taken_is_answered_by_a_sentence(
+    handover: Handover, arguments: tuple[str, ...], name: str, reason: str
+) -> None:
+    refused = await handover(*arguments)
+    assert refused.code == 2
+    told = " ".join(refused.err.replace("│", " ").split())
+    assert f"Invalid value for '{name}': {reason} ╰" in told

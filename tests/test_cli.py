@@ -102,6 +102,11 @@ async def test_a_dry_run_writes_nothing(handover: Handover, services: TestServic
     assert re.search(r"^rejected +1$", outcome.out, re.MULTILINE)
     assert "items[3]" in outcome.out or "items.3" in outcome.out or "$.items" in outcome.out
     assert services.execute("SELECT count(*) FROM items", url=services.database_url) == "0"
+    clean = await handover("import", "lowdb", library(tmp_path, 3), "--dry-run")
+    assert re.search(r"^rejected +0$", clean.out, re.MULTILINE)
+    undone = await handover("import", "undo", job_of(clean.out))
+    assert undone.code == 1
+    assert "was a dry run: it has written nothing to take back" in undone.err
 
 
 async def test_an_import_is_continued_and_taken_back(handover: Handover, tmp_path: Path) -> None:
@@ -140,12 +145,20 @@ async def test_a_failed_import_says_why_and_fails(handover: Handover, tmp_path: 
     assert "1 of 1 jobs" in (await handover("jobs", "list", "--state", "succeeded")).out
 
 
-async def test_a_missing_file_is_one_sentence(handover: Handover) -> None:
-    outcome = await handover("import", "lowdb", "nowhere.json")
-    assert outcome.code == 1
-    assert outcome.err.splitlines()[-1].startswith("handover: ")
-    assert "does not exist" in outcome.err
-    assert "Traceback" not in outcome.err
+async def test_a_missing_place_is_one_sentence_that_names_it_as_given(
+    handover: Handover, tmp_path: Path
+) -> None:
+    for verb in ("import", "verify"):
+        outcome = await handover(verb, "lowdb", "no/where.json")
+        assert outcome.code == 1
+        assert outcome.err == "handover: no/where.json does not exist\n"
+    for list_or_form in (("csv", "items"), ("lowdb",)):
+        outcome = await handover("export", *list_or_form, "no/where.csv")
+        assert outcome.err == "handover: no/where.csv cannot be written: No such file or directory\n"
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    outcome = await handover("export", "registry", "./full")
+    assert outcome.err.startswith("handover: full is not empty")
 
 
 async def test_ctrl_c_cancels_the_job(

@@ -47,7 +47,7 @@ def test_the_settings_are_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
 def test_the_page_names_files_that_exist_and_the_ports_of_the_settings() -> None:
     page = (DEPLOY / "README.md").read_text()
-    for name in re.findall(r"deploy/([\w.]+)", page):
+    for name in re.findall(r"deploy/([\w.-]*\w)", page):
         assert (DEPLOY / name).is_file(), name
     given = variables()
     assert f"127.0.0.1:{given['ADMIN_PORT']}/health/ready" in page
@@ -59,7 +59,7 @@ def test_the_unit_is_one_of_systemd(tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd is not installed")
     unit = tmp_path / "handover.service"
-    text = (DEPLOY / "handover.service").read_text().replace("/opt/handover", str(ROOT))
+    text = (DEPLOY / "handover.service").read_text().replace("/opt/handover/current", str(ROOT))
     unit.write_text(re.sub("^(User|Group)=.*$", "", text, flags=re.MULTILINE))  # there may be no such user
     told = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
     assert [line for line in told.stderr.splitlines() if unit.name in line] == []
@@ -96,7 +96,7 @@ async def test_behind_the_proxy_it_is_closed_to_all_but_keys(
         "listen 80": f"listen 127.0.0.1:{plain}",
         "listen 443": f"listen 127.0.0.1:{secure}",
         "http://127.0.0.1:8000": server.base_url,
-        "/etc/ssl/handover": str(tmp_path),
+        f"/etc/letsencrypt/live/{NAME}": str(tmp_path),
     }.items():
         site = site.replace(given, here)
     trust = certificate(tmp_path)

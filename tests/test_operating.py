@@ -2,10 +2,14 @@
 
 import asyncio
 import importlib.util
+import os
 import re
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -60,6 +64,20 @@ def pg(tool: str, *arguments: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@contextmanager
+def owned_database(services: TestServices) -> Iterator[str]:
+    """An empty database, by the URL of its owner, a role without other rights."""
+    role = f"owner_{os.getpid()}"
+    services.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'owner'")
+    try:
+        with services.fresh_database("restored", migrated=False) as url:
+            parts = urlsplit(url)
+            services.execute(f'ALTER DATABASE "{parts.path[1:]}" OWNER TO {role}')
+            yield parts._replace(netloc=f"{role}:owner@{parts.netloc.rpartition('@')[2]}").geturl()
+    finally:
+        services.execute(f"DROP ROLE {role}")
+
+
 async def test_a_backup_restores_to_a_service_that_answers_the_same(
     client: httpx.AsyncClient, running_app: RunningApp, services: TestServices, tmp_path: Path
 ) -> None:
@@ -82,7 +100,7 @@ async def test_a_backup_restores_to_a_service_that_answers_the_same(
 
     backup = tmp_path / "handover.dump"
     await asyncio.to_thread(pg, "pg_dump", "--format=custom", f"--file={backup}", services.database_url)
-    with services.fresh_database("restored", migrated=False) as url:
+    with owned_database(services) as url:
         await asyncio.to_thread(
             pg, "pg_restore", "--exit-on-error", "--no-owner", f"--dbname={url}", str(backup)
         )

@@ -138,6 +138,22 @@ def test_a_bad_value_is_one_sentence(
     assert "\n" not in message
 
 
+def test_all_that_is_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("PORTS=8001\nWORKRES=2\n")
+    for name, value in (("PORT", "web"), ("WORKERS", "0"), ("CACHE_MAX_BYTES", "lots")):
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert str(caught.value) == (
+        "PORTS in the file .env is no setting; did you mean PORT? "
+        "WORKRES in the file .env is no setting; did you mean WORKERS? "
+        "PORT must be a whole number (it is 'web'); WORKERS must be greater than or equal to 1 (it is '0'); "
+        "CACHE_MAX_BYTES must be a number of bytes, such as 1048576 or 1MiB (it is 'lots'); "
+        "correct them in the environment or .env."
+    )
+
+
 @pytest.mark.parametrize("raw", ["@", "/", "?", "#", ":", "%", "/?a=", "1/2?b&c="])
 @pytest.mark.parametrize("name", ["DATABASE_URL", "DATABASE_DIRECT_URL"])
 def test_a_password_with_raw_characters_is_told_as_such_and_not_shown(

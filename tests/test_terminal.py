@@ -1,6 +1,7 @@
 """What commands write fits a terminal of 100 columns, and says which version it is of."""
 
 import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -35,6 +36,56 @@ async def test_jobs_are_listed_within_100_columns(handover: Handover, services: 
     lines = (await handover("jobs", "list")).out.splitlines()
     assert "9,999,999 99%" in lines[1]
     assert max(map(len, lines)) <= 100
+
+
+async def test_jobs_are_told_apart_by_what_they_are_about(handover: Handover, tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 20)
+    folder.mkdir()
+    for path in (tmp_path / "library.json", folder / f"{'x' * 40}.json"):
+        path.write_text('{"items": []}')
+    for arguments in (("library.json", "--dry-run"), ("library.json",), (f"{folder}/{'x' * 40}.json",)):
+        assert (await handover("import", "lowdb", *arguments)).code == 0
+    listed = (await handover("jobs", "list")).out
+    assert max(map(len, listed.splitlines())) <= 100
+    newest, real, dry = re.findall(r"^\S{36}  import\.lowdb .*\n  (.*)$", listed, re.MULTILINE)
+    assert dry == "dry run, filename library.json, on conflict skip"
+    assert real == "filename library.json, on conflict skip"
+    assert newest == "on conflict skip"
+
+
+async def test_a_job_is_shown_in_words_and_json(handover: Handover, tmp_path: Path) -> None:
+    (tmp_path / "library.json").write_text('{"items": []}')
+    done = await handover("import", "lowdb", "library.json")
+    [job] = re.findall(r"^job +(\S+)$", done.out, re.MULTILINE)
+    shown = (await handover("jobs", "show", job)).out
+    values = dict(re.findall(r"^(?:argument|result) (\w+) +(.*)$", shown, re.MULTILINE))
+    assert (values["filename"], values["dryRun"], values["ignored"]) == (
+        "library.json",
+        "false",
+        "[]",
+    ), shown
+    assert json.loads(values["seconds"]).keys() == {"preflight", "load", "verify"}
+
+
+async def test_a_failed_job_leaves_no_progress_behind(handover: Handover, tmp_path: Path) -> None:
+    (tmp_path / "library.json").write_text("{")
+    failed = await handover("import", "lowdb", "library.json")
+    assert failed.code == 1
+    assert failed.out.lstrip().startswith("Import of library.json failed\n")
+
+
+async def test_help_has_placeholders_in_capitals_and_unbroken_words(handover: Handover) -> None:
+    asked: list[tuple[str, ...]] = [()]
+    for command in asked:
+        told = (await handover(*command, "--help")).out
+        usage = next(line for line in told.splitlines() if "Usage:" in line)
+        placeholders = re.findall(r"\{.*?\}", usage)
+        assert [each for each in placeholders if not each.isupper()] == [], usage
+        assert not re.search(r"\|[a-z]+ *(?:│|$)", told, re.MULTILINE), told
+        _, _, listed = told.partition("─ Commands ─")
+        asked += [(*command, name) for name in re.findall(r"^│ ([a-z]\S*)", listed, re.MULTILINE)]
+    assert ("import", "lowdb") in asked
+    assert ("db", "new") in asked
 
 
 async def test_help_is_wrapped_once(handover: Handover) -> None:

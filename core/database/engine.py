@@ -41,7 +41,8 @@ class Engine(AsyncAbstractEngine):
         self._transactions: dict[str, asyncio.TimerHandle] = {}
         """Open transactions, each with the timer that ends it when nobody else has."""
         self.writes = Writes()
-        self._warm = False
+        self._met: set[tuple[str | None, str]] = set()
+        """Models with operations that have been run."""
 
     @property
     def status(self) -> EngineStatus:
@@ -103,7 +104,8 @@ class Engine(AsyncAbstractEngine):
 
     async def _measured(self, request: dict[str, Any], kind: int) -> tuple[int, bytes]:
         model, operation = request["model"], request["op"]
-        started, warm = time.perf_counter(), self._warm
+        started, query = time.perf_counter(), (model, operation)
+        warm = query in self._met
         try:
             propagate.inject(request)
             if "tx" in request:
@@ -120,12 +122,12 @@ class Engine(AsyncAbstractEngine):
             if meter is not None:
                 meter.queries += 1
                 meter.seconds += seconds
-            # The first ones also load the engine's code.
+            # The first of a kind also opens the connection, loads the engine's code and compiles its plan.
             if warm and seconds * 1000 >= self.options.slow_query_ms:
                 log.warning(
                     "database.slow_query", model=model, operation=operation, ms=round(seconds * 1000, 1)
                 )
-            self._warm = True
+            self._met.add(query)
 
     async def start_transaction(self, *, content: str) -> TransactionId:
         limits = orjson.loads(content)

@@ -8,6 +8,7 @@ other libraries (uvicorn, asyncio) run through the same processors in the handle
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import MutableMapping, Sequence
 from datetime import datetime
@@ -26,9 +27,12 @@ if TYPE_CHECKING:
 EventDict = MutableMapping[str, Any]
 
 LINE: Final = 100
-"""Columns of a terminal in which a request is one line."""
+"""Columns of a terminal in which a request is one line, and what informs is one."""
 LONGEST_ID: Final = 36
 """Columns of them that the id of its request takes at most; a UUID fits."""
+SHORTEST_REASON: Final = 12
+"""Columns from which on it is of use to say why a request was refused."""
+_UUID: Final = re.compile(r"([0-9a-f]{8})-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
 _PRE_CHAIN: Final[list[Processor]] = [
     structlog.contextvars.merge_contextvars,
@@ -119,12 +123,31 @@ def _console() -> Processor:
             ends = "{status} {ms:.0f} ms {queries}q {request_id}".format(**event)
             start = f"{time} {event['method']} "
             path = quote(event["path"], safe="/:@,;=+$!*'()", errors="replace")
-            room = LINE - len(start) - len(ends) - 1
-            return f"{start}{_cut(path, room)} {ends}"
-        told = {key: value for key, value in event.items() if not isinstance(value, dict | list | None)}
+            line = f"{start}{_cut(path, LINE - len(start) - len(ends) - 1)} {ends}"
+            room = LINE - len(line) - 1
+            why = event.get("reason", "")
+            return f"{line} {_cut(why, room)}" if why and room >= min(SHORTEST_REASON, len(why)) else line
+        told: EventDict = {
+            key: value for key, value in event.items() if not isinstance(value, dict | list | None)
+        }
+        if event["level"] in ("debug", "info"):  # of what went wrong nothing is left out
+            told = _shortened(told)
         return str(console(logger, name, {"timestamp": time, **told}))
 
     return render
+
+
+def _shortened(event: EventDict) -> EventDict:
+    """Event of at most LINE columns: ids by their first digits, and as many fields as there is room for."""
+    room = LINE - len("00:00:00 [] ") - len(event["level"]) - len(event["event"])
+    shown: EventDict = {"level": event.pop("level"), "event": event.pop("event")}
+    for name, value in event.items():
+        text = _UUID.sub(r"\1…", value) if isinstance(value, str) else value
+        room -= len(f" {name}={text!r}")
+        if room < 0:
+            break
+        shown[name] = text
+    return shown
 
 
 # The console renderer prints tracebacks itself; JSON needs them as text first.
@@ -166,9 +189,14 @@ def write_lines(lines: Sequence[str]) -> None:
         _Lines.handler.handle(logging.makeLogRecord({"msg": _Rendered("\n".join(lines))}))
 
 
+def writes_text(settings: "Settings") -> bool:
+    """True if the log is for a person at a terminal, False if it is JSON."""
+    return settings.log_format == "text" or (settings.log_format == "auto" and sys.stderr.isatty())
+
+
 def configure(settings: "Settings") -> None:
     """Set up logging for this process. Calling it again replaces the earlier setup."""
-    text = settings.log_format == "text" or (settings.log_format == "auto" and sys.stderr.isatty())
+    text = writes_text(settings)
     renderer: Processor = _console() if text else _json
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
 

@@ -22,7 +22,10 @@ _ROWS = ("rows", "unchanged", "translated", "added", "unusable", "removed", "ine
 
 _List = Literal["items", "ideas", "systems", "files", "audit"]
 OneFile = Annotated[
-    Path, typer.Argument(help="The file to write, replaced whole if it is there; - is standard output.")
+    Path,
+    typer.Argument(
+        metavar="FILE", help="The file to write, replaced whole if it is there; - is standard output."
+    ),
 ]
 
 app = typer.Typer()
@@ -45,7 +48,10 @@ def export_lowdb(
 @exports.command("registry")
 def export_registry(
     ctx: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="The folder to write, which is empty or does not exist.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="FOLDER", help="The folder to write, which is empty or does not exist."),
+    ],
 ) -> None:
     """Write systems, ideas, files and the audit log as CSV of the schema that they came from.
 
@@ -99,7 +105,8 @@ async def _export(
     async with command_context(features) as here:
         accepted = await accept(here.db, here.jobs, here.settings, here.actor, wanted, file)
         job = await console.run_shown(here.jobs, accepted.id)
-        console.show_ended(job, f"Export of {job.arguments['filename']}", figures, here.database)
+        what = "to standard output" if file is None else f"of {file.name}"
+        console.show_ended(job, f"Export {what}", figures, here.database)
         if file is None and job.state == "succeeded":
             await asyncio.to_thread(_copy_out, await finished_file(here.jobs, here.settings, job.id))
         return job

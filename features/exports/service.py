@@ -59,9 +59,9 @@ def file_of(settings: Settings, job: JobView, *, make: bool = False) -> Path:
 
 def _writable(path: Path, form: Form) -> Path:
     """The absolute path, where an export could begin. Raises TargetUnusable, ExportNotStored."""
-    path = path.absolute()
-    (FolderTarget if form == "registry" else FileTarget)(path, str(uuid.uuid4())).close()
-    return path
+    target = FolderTarget if form == "registry" else FileTarget
+    target(path.absolute(), str(uuid.uuid4()), name=str(path)).close()
+    return path.absolute()
 
 
 async def _sweep(jobs: Jobs, settings: Settings) -> None:

@@ -78,7 +78,7 @@ async def accept_file(
     db: Database, jobs: Jobs, settings: Settings, actor: Author, path: Path, options: FileOptions
 ) -> JobView:
     """Enqueue the import of a file that stays where it is and is only read."""
-    path = await asyncio.to_thread(_existing_file, path)
+    path = await asyncio.to_thread(readable_file, path)
 
     async def name(folder: Path) -> FileArguments:
         arguments = FileArguments(**options.model_dump(), filename=path.name, path=str(path))
@@ -140,6 +140,8 @@ async def accept_undo(db: Database, jobs: Jobs, actor: Author, job_id: str, choi
     job = await find_import(jobs, job_id)
     if not job.ended:
         raise ImportNotUndoable(f"Import {job_id} has not ended yet; cancel it first")
+    if job.arguments.get("dryRun"):
+        raise ImportNotUndoable(f"Import {job_id} was a dry run: it has written nothing to take back")
     if job.id not in await journal.existing(db, [job.id]):
         raise ImportNotUndoable(f"Import {job_id} brought nothing, or is taken back already")
     arguments = UndoArguments(import_job_id=job.id, **choices.model_dump())
@@ -171,9 +173,14 @@ def _with_columns(arguments: FileArguments, path: Path) -> FileArguments:
     return arguments.model_copy(update={"map": columns, "unknown": unknown, "sha256": sha256})
 
 
-def _existing_file(path: Path) -> Path:
-    if not path.is_file():
-        raise SourceUnavailable(f"{path} {'is not a file' if path.exists() else 'does not exist'}")
+def readable_file(path: Path) -> Path:
+    """Its absolute path. Raises SourceUnavailable, in whose message the path is the given one."""
+    try:
+        if not path.is_file():
+            raise SourceUnavailable(f"{path} {'is not a file' if path.exists() else 'does not exist'}")
+        path.open("rb").close()
+    except OSError as error:
+        raise SourceUnavailable(f"{path} cannot be read: {error.strerror}") from error
     return path.absolute()
 
 

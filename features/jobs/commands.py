@@ -1,7 +1,8 @@
 """Command `handover jobs`: background jobs, also while no server runs."""
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Literal
+import json
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
@@ -10,7 +11,13 @@ from core.choices import one_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from core.jobs import JobView, JsonObject, NextRun
+    from pydantic import JsonValue
+
+    from core.jobs import Jobs, JobView, JsonObject, NextRun
+
+_STATES: Final = ("queued", "running", "succeeded", "failed", "cancelled")
+_COLUMNS: Final = 100
+_LONGEST_VALUE: Final = 40
 
 app = typer.Typer()
 jobs = typer.Typer(help="Look at background jobs and cancel them.", no_args_is_help=True)
@@ -22,9 +29,9 @@ def list_jobs(
     ctx: typer.Context,
     state: Annotated[
         Literal["queued", "running", "succeeded", "failed", "cancelled"] | None,
-        typer.Option(help="Only these.", **one_of("queued", "running", "succeeded", "failed", "cancelled")),
+        typer.Option(help=f"Only these: {', '.join(_STATES)}.", **{**one_of(*_STATES), "metavar": "STATE"}),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 20,
 ) -> None:
     """List the newest jobs, and what the clock begins next."""
     from core.command import command_context
@@ -32,7 +39,7 @@ def list_jobs(
     async def work() -> None:
         async with command_context(ctx.obj) as here:
             page = await here.jobs.list(state=state, limit=limit)
-            _show_jobs(page.jobs, page.total, await here.jobs.clock.next_runs())
+            _show_jobs(here.jobs, page.jobs, page.total, await here.jobs.clock.next_runs())
 
     asyncio.run(work())
 
@@ -65,13 +72,18 @@ def cancel(ctx: typer.Context, job_id: Annotated[str, typer.Argument(metavar="ID
     asyncio.run(work())
 
 
-def _show_jobs(jobs: "Sequence[JobView]", total: int, next_runs: "Sequence[NextRun]") -> None:
-    from core.console import moment, say, say_columns
+def _show_jobs(jobs: "Jobs", page: "Sequence[JobView]", total: int, next_runs: "Sequence[NextRun]") -> None:
+    from core.console import columns, moment, say, say_columns
 
     # Whole ids, and a line of them fits a terminal of 100 columns.
-    rows = [(job.id, job.kind, job.state, _done(job), moment(job.created_at)[:16]) for job in jobs]
-    say_columns([("id", "kind", "state", "rows", "created (UTC)"), *rows])
-    say(f"{len(jobs)} of {total} jobs")
+    rows = [(job.id, job.kind, job.state, _done(job), moment(job.created_at)[:16]) for job in page]
+    head, *lines = columns([("id", "kind", "state", "rows", "created (UTC)"), *rows])
+    say(head)
+    for line, job in zip(lines, page, strict=True):
+        say(line)
+        if about := _about(job, jobs.public_arguments(job)):
+            say(f"  {about}")
+    say(f"{len(page)} of {total} jobs")
     if next_runs:
         say("")
         say_columns([("by the clock", "next"), *((run.kind, moment(run.at)) for run in next_runs)])
@@ -93,10 +105,29 @@ def _show_job(job: "JobView", arguments: "JsonObject") -> None:
         "finished": moment(job.finished_at),
         "attempts": str(job.attempts),
         "error": job.error,
-        **{f"argument {name}": str(value) for name, value in arguments.items()},
-        **{f"result {name}": str(value) for name, value in (job.result or {}).items()},
+        **{f"argument {name}": _text(value) for name, value in arguments.items()},
+        **{f"result {name}": _text(value) for name, value in (job.result or {}).items()},
     }
     say_columns([(name, value) for name, value in facts.items() if value])
+
+
+def _about(job: "JobView", arguments: "JsonObject") -> str:
+    """What the job is about, in a line: what was chosen, such as a dry run, and short values."""
+    from core.console import words
+
+    known = job.kind.split(".")
+    chosen = [words(name) for name, value in arguments.items() if value is True]
+    values = [
+        f"{words(name)} {value}"
+        for name, value in arguments.items()
+        if isinstance(value, str) and len(value) <= _LONGEST_VALUE and value not in known
+    ]
+    line = ", ".join((*chosen, *values))
+    return line if len(line) <= _COLUMNS - 2 else f"{line[: _COLUMNS - 3]}…"
+
+
+def _text(value: "JsonValue") -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _done(job: "JobView") -> str:

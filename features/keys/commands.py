@@ -19,13 +19,17 @@ _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 def _duration(text: str) -> timedelta:
     found = re.fullmatch(r"([1-9]\d{0,4})([mhdw])", text)
     if found is None:
-        raise typer.BadParameter("a number and m, h, d or w, such as 90d")
+        raise typer.BadParameter(
+            f"{text!r} is no duration; write a number and m, h, d or w (minutes to weeks), such as 90d."
+        )
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
 @keys.command("create")
 def create(
-    name: Annotated[str, typer.Argument(help="Who will hold it, as the audit trail will tell.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Who will hold it, as the audit trail will tell.")
+    ],
     scope: Annotated[
         Literal["read", "write", "admin"],
         typer.Option(help="write includes read, admin includes both.", **one_of("read", "write", "admin")),

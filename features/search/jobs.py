@@ -156,7 +156,7 @@ async def _write(context: JobContext, tally: Tally, source: Source, documents: l
 async def _count(context: JobContext, tally: Tally, source: Source, documents: int) -> None:
     tally.seen += documents
     tally.sources[source] = tally.sources.get(source, 0) + documents
-    await context.progress(phase=source, done=tally.sources[source])
+    await context.progress(phase=source, done=tally.seen)
     await context.raise_if_stopping()
 
 

@@ -215,6 +215,21 @@ async def test_engine_and_pool_figures_are_in_the_metrics(services: TestServices
     assert found["handover_engine_resident_memory_bytes"] > 20_000_000
 
 
+async def test_the_first_query_of_a_kind_is_never_a_slow_one(services: TestServices) -> None:
+    """It opens the connection and loads the engine's code, on a loaded machine for long."""
+    import structlog
+
+    async with connected(services.database_url, slow_query_ms=0) as db:
+        with structlog.testing.capture_logs() as entries:
+            await db.query_raw("SELECT 1 AS one")
+            await db.item.count()
+            await db.item.find_many(take=1)
+            assert [each for each in entries if each["event"] == "database.slow_query"] == []
+            await db.item.count()
+    slow = [each for each in entries if each["event"] == "database.slow_query"]
+    assert [(each["model"], each["operation"]) for each in slow] == [("Item", "count")]
+
+
 async def test_slow_queries_are_logged_without_their_values(
     services: TestServices, capsys: pytest.CaptureFixture[str]
 ) -> None:

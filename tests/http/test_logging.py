@@ -96,6 +96,39 @@ def test_a_request_is_one_line_of_a_terminal(
     assert re.fullmatch(r"[\d:]{8} DELETE /api/items\S* 200 12346 ms 12q (r1|d461\S{32}|x+…)", line)
 
 
+@pytest.mark.parametrize(
+    ("path", "reason", "told"),
+    [
+        ("/api/items", "title: must not be empty", " title: must not be empty"),
+        ("/api/items", "title: " + "must not be empty" * 9, r" title: must not be \S+…"),
+        ("/api/items/" + "x" * 90, "title: must not be empty", ""),
+    ],
+)
+def test_a_refused_request_says_why_where_there_is_room(
+    capsys: pytest.CaptureFixture[str], path: str, reason: str, told: str
+) -> None:
+    configure(settings_for_probe(log_format="text"))
+    fields = {"method": "POST", "path": path, "status": 400, "ms": 2.5, "queries": 0, "reason": reason}
+    request_id = "d461a180-f097-4a25-b79a-5f2ae02167d7"
+    structlog.get_logger().info("http.request", **fields, request_id=request_id)
+    (line,) = lines(capsys)
+    assert len(line) <= LINE
+    assert re.fullmatch(rf"[\d:]{{8}} POST /api/items\S* 400 2 ms 0q {request_id}{told}", line)
+
+
+def test_what_informs_is_one_line_and_what_warns_is_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(settings_for_probe(log_format="text"))
+    job = {"job_id": "d461a180-f097-4a25-b79a-5f2ae02167d7", "job_kind": "import.postgres", "done": 12}
+    rest = {f"field_{number}": "a value" for number in range(20)}
+    structlog.get_logger().info("job.succeeded", **job, **rest)
+    structlog.get_logger().warning("job.failed", **job, **rest)
+    informs, warns = lines(capsys)
+    assert len(informs) <= LINE
+    assert "done=12 job_id=d461a180… job_kind=import.postgres" in informs
+    assert "job_id=d461a180-f097-4a25-b79a-5f2ae02167d7" in warns
+    assert "field_19='a value'" in warns
+
+
 def test_not_a_terminal_means_json(capsys: pytest.CaptureFixture[str]) -> None:
     configure(settings_for_probe(log_format="auto"))
     structlog.get_logger().info("probe.happened")

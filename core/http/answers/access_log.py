@@ -39,7 +39,7 @@ UNMATCHED: Final = "unmatched"
 
 class AnsweredRequest(NamedTuple):
     """Answered request. `at` is the time of its end, in seconds since 1970; `route` is the template, `path`
-    the requested one.
+    the requested one; `reason` is why it was refused.
     """
 
     at: float
@@ -51,6 +51,7 @@ class AnsweredRequest(NamedTuple):
     queries: int
     client: str | None
     request_id: str
+    reason: str | None = None
 
 
 def _observe(requests: Iterable[AnsweredRequest]) -> None:
@@ -88,6 +89,7 @@ def _write(requests: Sequence[AnsweredRequest]) -> None:
             "queries": each.queries,
             "client": each.client,
             "request_id": each.request_id,
+            **({} if each.reason is None else {"reason": each.reason}),
         }
         if each.status >= 500:
             others.append((log.warning, fields))

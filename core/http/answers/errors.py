@@ -64,6 +64,8 @@ def error_response(scope: Scope, error: Exception) -> Response:
     """Response to any exception. An unexpected one is logged, with its traceback, as a crash."""
     fault = _fault_of(scope, error)
     lines = [f"{detail.field}: {detail.message}" for detail in fault.details] or [fault.message]
+    if "context" in scope.get("state", ()):  # not so where the server itself refuses what is no request
+        scope["state"]["context"].reason = lines[0]
     body: dict[str, Any] = {"success": False, "message": fault.message, "error": fault.message}
     media_type = _JSON
     if wants_problem(",".join(Headers(scope=scope).getlist("accept"))):

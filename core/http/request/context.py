@@ -37,6 +37,7 @@ class RequestContext:
       more;
     - access control: `principal`, the holder of its key, None with AUTH=off; `access`, which looks again;
       the admin port: `admitted`, which makes a key needless;
+    - whoever makes an error of it: `reason`, the first line of what is wrong, for the log;
     - a route: `body_limit` in bytes, which replaces MAX_BODY_BYTES; `resolved`, how it found a cached answer;
       `security`, the security headers of a page, which replace those of the API.
     """
@@ -48,6 +49,7 @@ class RequestContext:
     platform: "Platform | None"
     started_at: float = field(default_factory=time.perf_counter)
     status: int = 0
+    reason: str | None = None
     response_headers: list[Header] = field(default_factory=list)
     principal: "Principal | None" = None
     access: "Access | None" = None

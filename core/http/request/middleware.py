@@ -144,9 +144,10 @@ class _Response:
     def _headers(self) -> list[Header]:
         context, meter = self.context, self.meter
         elapsed = (time.perf_counter() - context.started_at) * 1000
-        timing = b'db;dur=%.2f;desc="%d queries", app;dur=%.2f' % (
+        timing = b'db;dur=%.2f;desc="%d %b", app;dur=%.2f' % (
             meter.seconds * 1000,
             meter.queries,
+            b"query" if meter.queries == 1 else b"queries",
             elapsed,
         )
         return [
@@ -181,6 +182,7 @@ class _Response:
                 self.meter.queries,
                 context.client,
                 context.request_id,
+                context.reason,
             )
         )
 

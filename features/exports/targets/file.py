@@ -22,11 +22,12 @@ _UNUSABLE: Final = (
 
 class Target(ABC):
     """Atomic writer of a path: `restart` and write, then `finish`; `close` in any case. Most of it blocks.
-    What is written has another name beside the path until it is complete and synced.
+    What is written has another name beside the path until it is complete and synced. Messages have `name`, by
+    default the last part of the path: those of a job are read by others than the one who chose it.
     """
 
-    def __init__(self, path: Path, owner: str) -> None:
-        self.path, self.name = path, path.name
+    def __init__(self, path: Path, owner: str, *, name: str | None = None) -> None:
+        self.path, self.name = path, name or path.name
         self.partial = path.with_name(f".{path.name}.{owner}{PARTIAL}")
         self.bytes = 0
 
@@ -57,9 +58,8 @@ class FileTarget(Target):
     writers are recognized and removed. A symbolic link stays: its target is replaced.
     """
 
-    def __init__(self, path: Path, owner: str) -> None:
-        super().__init__(path.resolve(), owner)
-        self.name = path.name
+    def __init__(self, path: Path, owner: str, *, name: str | None = None) -> None:
+        super().__init__(path.resolve(), owner, name=name or path.name)
         self._hash = hashlib.sha256()
         self._file: BinaryIO | None = None
         try:

@@ -17,13 +17,13 @@ CONTENTS: Final = "files"
 class FolderTarget(Target):
     """Writer of a folder: `table` and `content`."""
 
-    def __init__(self, path: Path, owner: str) -> None:
+    def __init__(self, path: Path, owner: str, *, name: str | None = None) -> None:
         """Raises TargetUnusable when there is something at the path other than an empty folder."""
-        super().__init__(path, owner)
+        super().__init__(path, owner, name=name)
         try:
             if path.exists() and not (path.is_dir() and not any(path.iterdir())):
                 what = "not empty" if path.is_dir() else "not a folder"
-                raise TargetUnusable(f"{path.name} is {what}; name a folder that is empty or does not exist")
+                raise TargetUnusable(f"{self.name} is {what}; name a folder that is empty or does not exist")
             for left in path.parent.glob(f".*.{owner.partition('.')[0]}.*{PARTIAL}"):
                 shutil.rmtree(left, ignore_errors=True)  # of earlier runs of this job, which have lost it
             self.partial.mkdir(mode=0o700)

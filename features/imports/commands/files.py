@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from features.imports.pipeline.comparison import Compared
 
 LowDbFile = Annotated[
-    Path, typer.Argument(help="The LowDB file: a JSON object with a list of items, or a bare list.")
+    Path,
+    typer.Argument(
+        metavar="FILE", help="The LowDB file: a JSON object with a list of items, or a bare list."
+    ),
 ]
 
 
@@ -53,7 +56,10 @@ def import_lowdb(
 @imports.command("csv")
 def import_csv(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A CSV file whose first line has the names of its columns.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="A CSV file whose first line has the names of its columns."),
+    ],
     into: Annotated[
         Literal["items", "ideas", "systems"],
         typer.Option(help="The list that it goes into.", **one_of("items", "ideas", "systems")),
@@ -121,7 +127,9 @@ async def _verify(file: Path) -> "Compared":
     from features.imports.lowdb.source import LowDbSource
     from features.imports.pipeline.comparison import compare
     from features.imports.schemas import FileArguments
+    from features.imports.service import readable_file
 
-    source = LowDbSource(FileArguments(source="lowdb", filename=file.name, path=str(file)), file.parent)
+    path = readable_file(file)
+    source = LowDbSource(FileArguments(source="lowdb", filename=file.name, path=str(path)), path.parent)
     async with command_context(list) as here:
         return await compare(here.db, source, lambda each: show_difference(each, "file"))

@@ -34,7 +34,10 @@ FilesFolder = Annotated[
 def questdb(
     ctx: typer.Context,
     source: Annotated[
-        str, typer.Argument(help="A folder of CSV files as /exp writes them, or postgresql://HOST:8812.")
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="A folder of CSV files as /exp writes them, or postgresql://HOST:8812."
+        ),
     ],
     files: FilesFolder = None,
     dry_run: DryRun = False,
@@ -57,7 +60,10 @@ def questdb(
 @imports.command("postgres")
 def postgres(
     ctx: typer.Context,
-    url: Annotated[str, typer.Argument(help="postgresql://USER@HOST:PORT/DATABASE of the old registry.")],
+    url: Annotated[
+        str,
+        typer.Argument(metavar="URL", help="postgresql://USER@HOST:PORT/DATABASE of the old registry."),
+    ],
     files: FilesFolder = None,
     dry_run: DryRun = False,
     on_conflict: OnConflict = "skip",
@@ -75,7 +81,10 @@ def postgres(
 @verification.command("registry")
 def verify(
     source: Annotated[
-        str, typer.Argument(help="A folder of CSV files, or the URL of the old QuestDB or PostgreSQL.")
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="A folder of CSV files, or the URL of the old QuestDB or PostgreSQL."
+        ),
     ],
     files: FilesFolder = None,
     store: Annotated[

@@ -28,7 +28,7 @@ RESULT_ROWS: tuple[str, ...] = (
 )
 """Figures of an import's result in the order of the summary; those without a value are left out."""
 
-ALWAYS_SHOWN = frozenset({"imported", "rejected", "verified"})
+ALWAYS_SHOWN = frozenset({"imported", "verified"})
 _CHANGES = ("new", "changed", "conflicts", "vanished")
 _FOUND = ("records", "superseded", "rejected")
 _DONE = (*_FOUND, "imported", "updated", "unchanged", "kept", "verified")
@@ -52,7 +52,7 @@ def show_summary(job: JobView, database: str) -> None:
     for name in names:
         value = counts.get(name)
         if isinstance(value, int) and (
-            value or name in _CHANGES or (name in ALWAYS_SHOWN and not result.get("dryRun"))
+            value or name in (*_CHANGES, "rejected") or (name in ALWAYS_SHOWN and not result.get("dryRun"))
         ):
             rows.append((words(name), f"{value:,}"))
     if not result and job.rejected:

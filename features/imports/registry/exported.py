@@ -40,7 +40,7 @@ def capture_csv(path: Path, capture: Capture, tell: Tell) -> None:
         with path.open("rb") as file:
             _capture(file, path.name, capture, tell)
     except OSError as error:
-        raise SourceUnavailable(f"{path.name} cannot be read: {error.strerror}") from error
+        raise SourceUnavailable(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _capture(file: BinaryIO, name: str, capture: Capture, tell: Tell) -> None:

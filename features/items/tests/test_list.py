@@ -271,6 +271,6 @@ async def test_a_list_takes_as_many_queries_whatever_its_length(
         await client.delete(f"/api/items/{(await create(client))['id']}")
         response = await client.get(f"/api/items{query}")
         assert response.headers["x-cache"] == "MISS"
-        [queries] = re.findall(r'desc="(\d+) queries"', response.headers["server-timing"])
+        [queries] = re.findall(r'desc="(\d+) quer', response.headers["server-timing"])
         shown, total = response.json()["count"], response.json()["total"]
         assert int(queries) == (1 if "q=" not in query else 2 + (shown < total))

@@ -34,7 +34,7 @@ QUERIES = {
 async def test_the_second_read_is_a_hit_without_a_query(client: httpx.AsyncClient, path: str) -> None:
     await add_system(client)
     first, second = await client.get(f"{STATS}/{path}"), await client.get(f"{STATS}/{path}")
-    assert f'"{QUERIES[path]} queries"' in first.headers["server-timing"]
+    assert f'"{QUERIES[path]} quer' in first.headers["server-timing"]
     assert '"0 queries"' in second.headers["server-timing"]
     assert (first.headers["x-cache"], second.headers["x-cache"]) == ("MISS", "HIT")
     assert first.content == second.content
@@ -49,7 +49,7 @@ async def test_the_number_of_queries_does_not_grow(client: httpx.AsyncClient, pa
         await add_idea(client, "completed" if number % 2 else "new")
         await add_file(client, "other.txt")
     response = await client.get(f"{STATS}/{path}")
-    assert f'"{count} queries"' in response.headers["server-timing"]
+    assert f'"{count} quer' in response.headers["server-timing"]
 
 
 async def test_a_write_of_a_system_is_in_the_next_read(client: httpx.AsyncClient) -> None:

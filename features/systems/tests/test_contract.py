@@ -223,4 +223,4 @@ async def test_statistics_are_published_without_an_envelope(
         "byType": {"api": 2, "webapp": 0, "docs": 0, "tool": 1},
         "lastChecked": "2025-06-01T00:00:01.000Z",
     }
-    assert '"1 queries"' in response.headers["server-timing"]
+    assert '"1 query"' in response.headers["server-timing"]
