@@ -145,22 +145,6 @@ async def test_a_failed_import_says_why_and_fails(handover: Handover, tmp_path: 
     assert "1 of 1 jobs" in (await handover("jobs", "list", "--state", "succeeded")).out
 
 
-async def test_a_missing_place_is_one_sentence_that_names_it_as_given(
-    handover: Handover, tmp_path: Path
-) -> None:
-    for verb in ("import", "verify"):
-        outcome = await handover(verb, "lowdb", "no/where.json")
-        assert outcome.code == 1
-        assert outcome.err == "handover: no/where.json does not exist\n"
-    for list_or_form in (("csv", "items"), ("lowdb",)):
-        outcome = await handover("export", *list_or_form, "no/where.csv")
-        assert outcome.err == "handover: no/where.csv cannot be written: No such file or directory\n"
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "file").touch()
-    outcome = await handover("export", "registry", "./full")
-    assert outcome.err.startswith("handover: full is not empty")
-
-
 async def test_ctrl_c_cancels_the_job(
     handover: Handover, start_command: StartCommand, services: TestServices, tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """`deploy/`: its settings, its proxy and its unit are what `deploy/README.md` says of them."""
 
+import os
 import re
 import shutil
 import ssl
@@ -55,6 +56,48 @@ def test_the_page_names_files_that_exist_and_the_ports_of_the_settings() -> None
     assert f"StateDirectory={Path(given['DATA_DIR']).name}" in (DEPLOY / "handover.service").read_text()
 
 
+def test_the_scripts_are_commands_of_a_shell() -> None:
+    for name in ("release", "backup"):
+        script = DEPLOY / name
+        assert script.stat().st_mode & 0o111, name
+        subprocess.run(["sh", "-n", script], check=True)
+
+
+def test_a_backup_is_kept_by_day_and_a_failure_is_one(tmp_path: Path) -> None:
+    """Its programs are stood in for: they answer for PostgreSQL and for the monitor."""
+    programs, data, kept = tmp_path / "bin", tmp_path / "data", tmp_path / "backups"
+    for folder in (programs, data / "files", *(kept / f"2025-01-{day:02}" for day in range(1, 20))):
+        folder.mkdir(parents=True)
+    (data / "files" / "a.txt").write_text("bytes")
+    (programs / "curl").write_text("#!/bin/sh\necho called >>calls\n")
+    text = (DEPLOY / "backup").read_text()
+    for there, here in (
+        ("/var/backups/handover", kept),
+        ("/var/lib/handover", data),
+        ("MONITOR= ", "MONITOR=x "),
+    ):
+        text = text.replace(there, str(here))
+    (tmp_path / "backup").write_text(text)
+
+    def run(dump: str) -> int:
+        (programs / "runuser").write_text(f"#!/bin/sh\n{dump}\n")
+        for program in programs.iterdir():
+            program.chmod(0o755)
+        path = f"{programs}:{os.environ['PATH']}"
+        done = subprocess.run(["sh", "backup"], cwd=tmp_path, env={"PATH": path}, check=False)
+        return done.returncode
+
+    assert run("echo broken; exit 1") == 1
+    assert not (tmp_path / "calls").exists()
+    assert not list(kept.glob("*/handover.dump"))
+    assert run("echo dump") == 0
+    assert (tmp_path / "calls").read_text() == "called\n"
+    days = sorted(kept.iterdir())
+    assert (len(days), days[0].name) == (14, "2025-01-07")
+    assert (days[-1] / "handover.dump").read_text() == "dump\n"
+    assert (days[-1] / "files.tar").is_file()
+
+
 def test_the_unit_is_one_of_systemd(tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd is not installed")
@@ -89,10 +132,15 @@ async def test_behind_the_proxy_it_is_closed_to_all_but_keys(
             pytest.skip(f"{program} is not installed")
     made = await handover("keys", "create", "writer", "--scope", "write")
     key = {"authorization": f"Bearer {re.search('hv_[a-z0-9_]+', made.out)[0]}"}  # type: ignore[index]  # it is there
+    old_clients = (DEPLOY / "old-clients.conf").read_text().replace("10.0.0.0/8", "127.0.0.1")
+    (tmp_path / "old-clients.conf").write_text(
+        old_clients.replace("Bearer KEY", key["authorization"]),
+    )
     server = await live_server({"AUTH": "keys", "ALLOWED_HOSTS": NAME, "TRUSTED_PROXIES": "127.0.0.1"})
     secure, plain = free_port(), free_port()
     site = re.sub(r"listen \[::\][^;]*;", "", (DEPLOY / "nginx.conf").read_text())
     for given, here in {
+        "#include /etc/nginx/handover-old-clients.conf": "include old-clients.conf",
         "listen 80": f"listen 127.0.0.1:{plain}",
         "listen 443": f"listen 127.0.0.1:{secure}",
         "http://127.0.0.1:8000": server.base_url,
@@ -124,6 +172,13 @@ async def test_behind_the_proxy_it_is_closed_to_all_but_keys(
                 await client.get("/api/items", headers={**key, "host": "other.example"})
             ).status_code == 421
             assert (await client.post("/api/items", json=new_item(), headers=key)).status_code == 201
+            old = [await client.post("/api/workspace/items", json=new_item())]
+            old += [
+                await client.get(f"/api/{each}") for each in ("workspace/items", "documentation/api/v1/ideas")
+            ]
+            assert [each.status_code for each in old] == [201, 200, 200]
+            assert old[1].json()["count"] == 2
+            assert (await client.get("/api/documentation/api/v1/keys")).status_code == 403
             large = {"file": ("notes.txt", b"some notes\n" * 500_000)}
             stored = await client.post("/api/v1/files/upload", files=large, headers=key)
             assert stored.status_code == 201, stored.text

@@ -3,7 +3,6 @@ sentence.
 """
 
 import asyncio
-import json
 import os
 import signal
 import socket
@@ -155,14 +154,6 @@ async def test_two_servers_share_a_data_folder(live_server: StartServer) -> None
     async with second.client() as client:
         assert (await client.get("/health")).json()["status"] == "healthy"
     assert await second.stop() == 0
-
-
-async def test_json_has_no_banner_in_it(live_server: StartServer) -> None:
-    server = await live_server()
-    await wait_for(lambda: '"app.serving"' in server.output())
-    events = [json.loads(line) for line in server.output().splitlines()]
-    [serving] = [event for event in events if event["event"] == "app.serving"]
-    assert serving["url"] == server.base_url
 
 
 @pytest.mark.parametrize("is_reachable", [True, False])

@@ -1,4 +1,4 @@
-"""What commands write fits a terminal of 100 columns, and says which version it is of."""
+"""What commands write fits 100 columns, names what it is about, and says which version it is of."""
 
 import json
 import re
@@ -6,7 +6,9 @@ import tomllib
 from pathlib import Path
 
 from tests.fixtures.commands import Handover
+from tests.fixtures.servers import StartServer
 from tests.fixtures.services import TestServices
+from tests.fixtures.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -93,3 +95,27 @@ async def test_help_is_wrapped_once(handover: Handover) -> None:
     paragraph = next(place for place, line in enumerate(lines) if "Every record is checked" in line)
     assert len(lines[paragraph].strip()) > 80
     assert len(lines[paragraph + 1].strip()) > 40
+
+
+async def test_a_missing_place_is_one_sentence_that_names_it_as_given(
+    handover: Handover, tmp_path: Path
+) -> None:
+    for verb in ("import", "verify"):
+        outcome = await handover(verb, "lowdb", "no/where.json")
+        assert outcome.code == 1
+        assert outcome.err == "handover: no/where.json does not exist\n"
+    for list_or_form in (("csv", "items"), ("lowdb",)):
+        outcome = await handover("export", *list_or_form, "no/where.csv")
+        assert outcome.err == "handover: no/where.csv cannot be written: No such file or directory\n"
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    outcome = await handover("export", "registry", "./full")
+    assert outcome.err.startswith("handover: full is not empty")
+
+
+async def test_json_has_no_banner_in_it(live_server: StartServer) -> None:
+    server = await live_server()
+    await wait_for(lambda: '"app.serving"' in server.output())
+    events = [json.loads(line) for line in server.output().splitlines()]
+    [serving] = [event for event in events if event["event"] == "app.serving"]
+    assert serving["url"] == server.base_url
