@@ -43,16 +43,16 @@ async def test_jobs_are_listed_within_100_columns(handover: Handover, services: 
 async def test_jobs_are_told_apart_by_what_they_are_about(handover: Handover, tmp_path: Path) -> None:
     folder = tmp_path / ("long" * 20)
     folder.mkdir()
-    for path in (tmp_path / "library.json", folder / f"{'x' * 40}.json"):
+    for path in (tmp_path / "library.json", folder / f"{'x' * 60}.json"):
         path.write_text('{"items": []}')
-    for arguments in (("library.json", "--dry-run"), ("library.json",), (f"{folder}/{'x' * 40}.json",)):
+    for arguments in (("library.json", "--dry-run"), ("library.json",), (f"{folder}/{'x' * 60}.json",)):
         assert (await handover("import", "lowdb", *arguments)).code == 0
     listed = (await handover("jobs", "list")).out
     assert max(map(len, listed.splitlines())) <= 100
     newest, real, dry = re.findall(r"^\S{36}  import\.lowdb .*\n  (.*)$", listed, re.MULTILINE)
     assert dry == "dry run, filename library.json, on conflict skip"
     assert real == "filename library.json, on conflict skip"
-    assert newest == "on conflict skip"
+    assert newest == f"filename {'x' * 47}…, on conflict skip"
 
 
 async def test_a_job_is_shown_in_words_and_json(handover: Handover, tmp_path: Path) -> None:

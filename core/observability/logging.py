@@ -125,7 +125,7 @@ def _console() -> Processor:
             path = quote(event["path"], safe="/:@,;=+$!*'()", errors="replace")
             line = f"{start}{_cut(path, LINE - len(start) - len(ends) - 1)} {ends}"
             room = LINE - len(line) - 1
-            why = event.get("reason", "")
+            why = "".join(each if each.isprintable() else "?" for each in event.get("reason", ""))
             return f"{line} {_cut(why, room)}" if why and room >= min(SHORTEST_REASON, len(why)) else line
         told: EventDict = {
             key: value for key, value in event.items() if not isinstance(value, dict | list | None)

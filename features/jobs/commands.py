@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _STATES: Final = ("queued", "running", "succeeded", "failed", "cancelled")
 _COLUMNS: Final = 100
-_LONGEST_VALUE: Final = 40
+_LONGEST_VALUE: Final = 48
 
 app = typer.Typer()
 jobs = typer.Typer(help="Look at background jobs and cancel them.", no_args_is_help=True)
@@ -112,18 +112,21 @@ def _show_job(job: "JobView", arguments: "JsonObject") -> None:
 
 
 def _about(job: "JobView", arguments: "JsonObject") -> str:
-    """What the job is about, in a line: what was chosen, such as a dry run, and short values."""
+    """What the job is about, in a line: what was chosen, such as a dry run, then values."""
     from core.console import words
 
     known = job.kind.split(".")
     chosen = [words(name) for name, value in arguments.items() if value is True]
     values = [
-        f"{words(name)} {value}"
+        f"{words(name)} {_cut(value, _LONGEST_VALUE)}"
         for name, value in arguments.items()
-        if isinstance(value, str) and len(value) <= _LONGEST_VALUE and value not in known
+        if isinstance(value, str) and value not in known and name != "sha256"
     ]
-    line = ", ".join((*chosen, *values))
-    return line if len(line) <= _COLUMNS - 2 else f"{line[: _COLUMNS - 3]}…"
+    return _cut(", ".join((*chosen, *values)), _COLUMNS - 2)
+
+
+def _cut(text: str, columns: int) -> str:
+    return text if len(text) <= columns else f"{text[: columns - 1]}…"
 
 
 def _text(value: "JsonValue") -> str:

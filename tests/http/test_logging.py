@@ -101,6 +101,7 @@ def test_a_request_is_one_line_of_a_terminal(
     [
         ("/api/items", "title: must not be empty", " title: must not be empty"),
         ("/api/items", "title: " + "must not be empty" * 9, r" title: must not be \S+…"),
+        ("/api/items", "a\nb\x1b[2J", r" a\?b\?\[2J"),
         ("/api/items/" + "x" * 90, "title: must not be empty", ""),
     ],
 )
