@@ -53,11 +53,15 @@ class JobProgress(Progress):
         )
         self._line = self.add_task("queued", total=None, rows="", rate="", ended=False)
 
+    def stop(self) -> None:
+        (self.live if self.live.transient else super()).stop()  # of these the latter ends what it leaves by a line
+
     def show(self, now: Snapshot) -> None:
         of = "" if now.total is None else f" of {now.total:,}"
         done, total = now.done, now.total
         if now.state == "succeeded":  # nothing to do is done, too
             done = total = max(now.done, now.total or 0, 1)
+        self.live.transient = now.state in ENDED and not done  # then nothing is left of the line
         rejected = f", {now.rejected:,} rejected" if now.rejected else ""
         rate = None if now.rate is None else f"{now.rate:,.0f} rows/s"
         left = None if now.seconds_left is None else f"{duration(now.seconds_left)} left"

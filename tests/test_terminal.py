@@ -73,7 +73,7 @@ async def test_a_failed_job_leaves_no_progress_behind(handover: Handover, tmp_pa
     (tmp_path / "library.json").write_text("{")
     failed = await handover("import", "lowdb", "library.json")
     assert failed.code == 1
-    assert failed.out.lstrip().startswith("Import of library.json failed\n")
+    assert failed.out.startswith("Import of library.json failed\n")
 
 
 async def test_help_has_placeholders_in_capitals_and_unbroken_words(handover: Handover) -> None:
