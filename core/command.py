@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 Features = Callable[[], "Sequence[Feature]"]
 """Returns features when called, since they import the modules that they need."""
 
+_NEVER_SLOW_MS = 2**31
+"""Limit of a command's queries unless SLOW_QUERY_MS is set: some of them open its connections, and the statements of
+its jobs are large; who waits for it sees what it does.
+"""
+
 ENGINE_FOLDER = Path(__file__).resolve().parents[1] / "prisma" / "engine"
 
 
@@ -69,6 +74,8 @@ async def command_context(features: Features) -> AsyncIterator[CommandContext]:
     from core.observability import logging
 
     settings = load_settings()
+    if "slow_query_ms" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"slow_query_ms": _NEVER_SLOW_MS})
     _raise_if_elsewhere(settings)
     ensure_writable(settings.data_dir)
     quiet = {"log_level": "warning"} if settings.log_level == "info" else {}

@@ -54,7 +54,10 @@ class JobProgress(Progress):
         self._line = self.add_task("queued", total=None, rows="", rate="", ended=False)
 
     def stop(self) -> None:
-        (self.live if self.live.transient else super()).stop()  # of these the latter ends what it leaves by a line
+        if self.live.transient:  # nothing is left of the line, not even its end
+            self.live.stop()
+        else:
+            super().stop()
 
     def show(self, now: Snapshot) -> None:
         of = "" if now.total is None else f" of {now.total:,}"

@@ -90,6 +90,12 @@ async def test_help_has_placeholders_in_capitals_and_unbroken_words(handover: Ha
     assert ("db", "new") in asked
 
 
+async def test_slow_queries_of_a_command_are_told_only_where_it_is_asked(handover: Handover) -> None:
+    assert (await handover("jobs", "list")).err == ""
+    told = (await handover("jobs", "list", environment={"SLOW_QUERY_MS": "0"})).err
+    assert "database.slow_query" in told
+
+
 async def test_help_is_wrapped_once(handover: Handover) -> None:
     lines = (await handover("import", "lowdb", "--help")).out.splitlines()
     paragraph = next(place for place, line in enumerate(lines) if "Every record is checked" in line)

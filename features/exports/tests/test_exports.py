@@ -134,7 +134,7 @@ async def test_an_export_to_standard_output_is_the_file_and_nothing_else(
     assert (await handover("import", "lowdb", str(source))).code == 0
     outcome = await handover("export", "lowdb", "-")
     assert (outcome.code, outcome.out) == (0, source.read_text())
-    assert "Export of library.json succeeded" in outcome.err
+    assert "Export to standard output succeeded" in outcome.err
     assert not (tmp_path / "-").exists()
     assert list((tmp_path / "data" / "exports").glob("*/*")) == []
 
