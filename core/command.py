@@ -28,8 +28,8 @@ Features = Callable[[], "Sequence[Feature]"]
 """Returns features when called, since they import the modules that they need."""
 
 _NEVER_SLOW_MS = 2**31
-"""Limit of a command's queries unless SLOW_QUERY_MS is set: some of them open its connections, and the statements of
-its jobs are large; who waits for it sees what it does.
+"""Limit of a command's queries unless SLOW_QUERY_MS is set: some open its connections, the statements
+of jobs are large, and who waits for it sees what it does.
 """
 
 ENGINE_FOLDER = Path(__file__).resolve().parents[1] / "prisma" / "engine"
