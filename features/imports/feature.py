@@ -3,7 +3,7 @@
 from core.feature import Feature
 from features.imports.jobs import JOBS
 from features.imports.router import router
-from features.imports.schemas import ImportSource, Into, OnConflict
+from features.imports.schemas import FileSource, ImportSource, Into, OnConflict
 from features.imports.undo import contents
 from features.imports.undo.run import UNDO
 
@@ -14,5 +14,10 @@ feature = Feature(
     jobs=(*JOBS, UNDO),
     needs_objects=contents.needed,
     admin=True,
-    enumerations={"ImportSource": ImportSource, "OnConflict": OnConflict, "ImportList": Into},
+    enumerations={
+        "ImportSource": ImportSource,
+        "FileSource": FileSource,
+        "OnConflict": OnConflict,
+        "ImportList": Into,
+    },
 )

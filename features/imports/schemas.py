@@ -50,6 +50,7 @@ _NEXT_FIELD: Final = re.compile(r",(?=\s*\w+\s*=)")
 SAMPLES: Final = 20
 """Upper bound of the rejects, conflicts and vanished records that are named."""
 
+FileSource = Literal["lowdb", "csv"]
 ImportSource = Literal["lowdb", "csv", "questdb", "postgres"]
 SOURCES: Final[Mapping[ImportSource, str]] = {source: f"import.{source}" for source in get_args(ImportSource)}
 """Kinds of all jobs that may reject records, by the source's name."""
@@ -114,7 +115,7 @@ class FileOptions(Choices):
     `map` the columns that are called as a field.
     """
 
-    source: Literal["lowdb", "csv"]
+    source: FileSource
     into: Into | None = Field(
         default=None,
         validate_default=True,
