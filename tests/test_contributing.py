@@ -92,7 +92,7 @@ def follow(project: Path) -> None:
             imported, entry = code.splitlines()
             text = path.read_text(encoding="utf-8")
             text = text.replace("from features.audit.", f"{imported}\nfrom features.audit.", 1)
-            path.write_text(text.replace("    demo,\n)", f"    demo,\n{entry}\n)", 1), encoding="utf-8")
+            path.write_text(text.replace("    items,\n", f"    items,\n{entry}\n", 1), encoding="utf-8")
         elif place == "prisma/schema/ideas.prisma":
             text = path.read_text(encoding="utf-8")
             path.write_text(text.replace("  files           File[]\n", f"{code}  files           File[]\n"))

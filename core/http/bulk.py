@@ -52,12 +52,17 @@ Changes = TypeVar("Changes", bound=Update)
 Shown = TypeVar("Shown", bound=BaseModel)
 
 
-class CreateOperation(Input, Generic[New]):
+class _Operation(Input):
+    # A field of another kind of operation, such as the id of a creation, is no oversight to pass over.
+    model_config = ConfigDict(extra="forbid")
+
+
+class CreateOperation(_Operation, Generic[New]):
     op: Literal["create"]
     data: New
 
 
-class _OfRow(Input):
+class _OfRow(_Operation):
     id: Text
     if_match: Text | None = Field(
         default=None,

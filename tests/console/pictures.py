@@ -91,6 +91,7 @@ def main() -> None:
             "AUTH": "keys",
             "RATE_LIMIT_MAX": "0",
             "LOG_LEVEL": "error",
+            "LOG_FORMAT": "text",
             "DATA_DIR": f"{folder}/data",
             "PYTHONPATH": str(FOLDER.parents[1]),
         }

@@ -90,6 +90,9 @@ def hostile(new: Json) -> Iterator[tuple[object, str]]:
     yield {"op": "create"}, "operations.0.data"
     yield {"op": "delete"}, "operations.0.id"
     yield {"op": "delete", "id": "a", "ifMatch": "x", "if_match": "y"}, "operations.0.ifMatch"
+    yield {"op": "create", "id": "a", "data": new}, "operations.0.id"
+    yield {"op": "delete", "id": "a", "data": {}}, "operations.0.data"
+    yield {"op": "update", "id": "a", "data": {}, "if-match": "*"}, "operations.0.if-match"
     yield {"op": "create", "data": {**new, "title": "\0"}}, "operations.0.data.title"
     yield {"op": "create", "data": {**new, "tags": ["a", 1]}}, "operations.0.data.tags.1"
     yield {"op": "update", "id": "a", "data": {"priority": "urgent"}}, "operations.0.data.priority"
@@ -126,7 +129,7 @@ async def test_what_is_wrong_is_named_by_operation_and_field(
     for tag in ("é", "🚀", "*,", '"' * 5000, "W/" * 100):
         answer = await rows.post(client, {"op": "delete", "id": "x" * 5000, "ifMatch": tag})
         assert answer.status_code == 404
-    twice = await rows.post(client, *({"op": op, "id": "a", "data": {}} for op in ("delete", "update")))
+    twice = await rows.post(client, {"op": "delete", "id": "a"}, {"op": "update", "id": "a", "data": {}})
     assert twice.json()["errors"] == ["operations.1.id: is that of operations.0 too; name each row once"]
     assert await rows.stored(connection) == before
 

@@ -204,5 +204,6 @@ async def test_the_next_runs_are_told(live_server: StartServer) -> None:
         "idempotency.prune": 3_600,
         "changes.prune": 3_600,
         "changes.retention": 3_600,
+        "webhooks.prune": 3_600,
     }
     assert [run["nextAt"] for run in runs] == sorted(run["nextAt"] for run in runs)

@@ -2,9 +2,14 @@
 
 import asyncio
 import signal
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
 
+import asyncpg
 import httpx
 import pytest
+import pytest_asyncio
 
 from features.webhooks.tests.receiver import (
     WEBHOOKS,
@@ -19,6 +24,8 @@ from features.webhooks.tests.receiver import (
 )
 from tests.fixtures.database import Connection
 from tests.fixtures.servers import LiveServer, StartServer
+from tests.fixtures.servers import servers as servers_of
+from tests.fixtures.services import TestServices
 from tests.fixtures.waiting import wait_for
 
 pytestmark = pytest.mark.slow
@@ -26,6 +33,28 @@ pytestmark = pytest.mark.slow
 ENVIRONMENT = {"WEBHOOK_ALLOW": "127.0.0.1", "JOB_LEASE_S": "2", "JOB_HEARTBEAT_S": "0.5"}
 ROWS = 5
 CHANGES = 12
+
+
+@pytest.fixture
+def own(services: TestServices) -> Iterator[TestServices]:
+    """A database of their own: on the one that tests share, the app that they share sends, too."""
+    with services.fresh_database("webhooks") as url:
+        yield replace(services, database_url=url)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def live_server(own: TestServices, tmp_path: Path) -> AsyncIterator[StartServer]:
+    async with servers_of(own, tmp_path) as start:
+        yield start
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def connection(own: TestServices) -> AsyncIterator[Connection]:
+    opened = await asyncpg.connect(own.database_url)
+    try:
+        yield opened
+    finally:
+        await opened.close()
 
 
 async def runner_of(connection: Connection, servers: list[LiveServer]) -> LiveServer:

@@ -13,9 +13,9 @@ from handover_client.api.items import create_item, delete_item, list_items, upda
 from handover_client.api.jobs import show_job
 from handover_client.models import (
     CreateImportBody,
-    CreateImportBodySource,
     CreateItem,
     ErrorBody,
+    FileSource,
     ItemCategory,
     ItemStatus,
     Job,
@@ -78,7 +78,7 @@ def run(client: Client) -> None:
     assert content.payload.read() == b"Some notes"
 
     source = io.BytesIO(json.dumps({"items": [RECORD, {"id": "broken"}]}).encode())
-    library = CreateImportBody(File(source, "library.json"), CreateImportBodySource.LOWDB)
+    library = CreateImportBody(File(source, "library.json"), FileSource.LOWDB)
     job = follow(client, given(create_import.sync(client=client, body=library)).data)
     assert (job.state, job.rejected) == (JobState.SUCCEEDED, 1), job.error
     rejects = given(download_rejects.sync(job.id, client=client))

@@ -170,7 +170,7 @@ async def test_only_what_brought_something_can_be_undone_and_only_once(
     answer = await client.post(f"{IMPORTS}/{dry['id']}/undo")
     assert (answer.status_code, answer.json()["message"]) == (
         409,
-        f"Import {dry['id']} brought nothing, or is taken back already",
+        f"Import {dry['id']} was a dry run: it has written nothing to take back",
     )
     job = await takeover(folder)
     kept = await takeover(folder)
