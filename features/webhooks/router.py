@@ -21,6 +21,7 @@ from features.webhooks.schemas import (
     Delivery,
     DeliveryQuery,
     Payload,
+    Redelivered,
     UpdateWebhook,
     Webhook,
     WebhookQuery,
@@ -165,6 +166,19 @@ async def redeliver(db: Db, actor: Actor, webhook_id: WebhookId, delivery_id: De
     """
     waiting = await service.redeliver(db, actor, webhook_id, delivery_id)
     return Done[Delivery](message="Delivery is sent again", data=waiting)
+
+
+@router.post(
+    "/{webhook_id}/redeliver-dead",
+    summary="Deliver the dead again",
+    responses=error_responses(WebhookNotFound, Unavailable),
+)
+async def redeliver_dead(db: Db, actor: Actor, webhook_id: WebhookId) -> Done[Redelivered]:
+    """All that ended as dead letters, as after a receiver's outage: those of a row in their order, the oldest
+    rows first.
+    """
+    again = await service.redeliver_dead(db, actor, webhook_id)
+    return Done[Redelivered](message="Dead deliveries are sent again", data=again)
 
 
 def _once(

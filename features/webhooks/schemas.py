@@ -140,6 +140,11 @@ class DeliveryQuery(Input):
     cursor: Cursor | None = None
 
 
+class Redelivered(BaseModel):
+    count: int = Field(description="Dead deliveries that are sent again")
+    more: bool = Field(description="There may be more: ask again")
+
+
 class Payload(BaseModel):
     """Body of a delivery. `timestamp` is the moment of the change."""
 

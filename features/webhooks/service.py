@@ -16,6 +16,7 @@ from core.http.answers.projection import Projected
 from core.http.answers.rows import Row
 from core.http.request.timestamps import now
 from features.changes import api as changes
+from features.webhooks import sql
 from features.webhooks.delivery.signature import checked_secret, new_secret
 from features.webhooks.errors import DeliveryNotFound, WebhookNotFound
 from features.webhooks.queries import deliveries, registry
@@ -23,12 +24,13 @@ from features.webhooks.schemas import (
     CreateWebhook,
     Delivery,
     DeliveryQuery,
+    Redelivered,
     UpdateWebhook,
     WebhookQuery,
 )
 
 BATCH: Final = 5_000
-"""Deliveries that are deleted in one statement."""
+"""Deliveries that are deleted, or sent again, in one statement."""
 BOTH_SIGN: Final = timedelta(hours=24)
 """How long a secret that was replaced still signs."""
 
@@ -119,6 +121,14 @@ async def redeliver(db: Database, actor: ActorName, webhook_id: str, delivery_id
         raise DeliveryNotFound(delivery_id)
     log.info("webhooks.redelivered", webhook_id=webhook_id, delivery_id=delivery_id, actor=actor.name)
     return found
+
+
+async def redeliver_dead(db: Database, actor: ActorName, webhook_id: str) -> Redelivered:
+    """Make dead deliveries wait again, those of a row in their order. Raises WebhookNotFound."""
+    await get_webhook(db, webhook_id)
+    count = await retried(db, lambda tx: sql.revive(tx, webhook_id, most=BATCH))
+    log.info("webhooks.redelivered_dead", webhook_id=webhook_id, count=count, actor=actor.name)
+    return Redelivered(count=count, more=count == BATCH)
 
 
 async def prune(db: Database, days: int) -> int:

@@ -66,6 +66,16 @@ UPDATE webhook_deliveries AS delivery SET state = judged.state, attempts = attem
 FROM judged WHERE delivery.id = judged.id
 RETURNING delivery.id, delivery.state
 """
+# $1 webhook, $2 most. The first one of each row is due, the next when that has ended.
+_REVIVE: Final = """
+UPDATE webhook_deliveries AS delivery SET state = 'waiting', attempts = 0, first_attempt_at = NULL,
+    ended_at = NULL, next_attempt_at = CASE WHEN nth = 1 THEN now() END
+FROM (
+    SELECT id, row_number() OVER (PARTITION BY entity, entity_id ORDER BY position) AS nth
+    FROM webhook_deliveries WHERE webhook_id = $1 AND state = 'dead' ORDER BY position LIMIT $2::int
+) AS dead
+WHERE delivery.id = dead.id AND delivery.state = 'dead'
+"""
 
 
 async def move(tx: Database, start: int, end: int) -> list[Moved]:
@@ -91,3 +101,8 @@ async def record(tx: Database, outcomes: Sequence[Outcome], *, retry_s: float) -
     """Store how attempts have ended; returns the states by the id, without those of deleted webhooks."""
     given = json.dumps([asdict(outcome) for outcome in outcomes])
     return {row["id"]: row["state"] for row in await tx.query_raw(_RECORD, given, retry_s)}
+
+
+async def revive(tx: Database, webhook_id: str, *, most: int) -> int:
+    """Make dead deliveries of a webhook wait again, the oldest first; returns how many."""
+    return await tx.execute_raw(_REVIVE, webhook_id, most)

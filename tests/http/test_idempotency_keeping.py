@@ -52,6 +52,7 @@ async def test_every_post_marks_its_key_in_the_transaction_of_its_change(
     )
     requests: dict[str, dict[str, Any]] = {
         f"/api/v1/webhooks/{webhook}/deliveries/msg_1/redeliver": {},
+        f"/api/v1/webhooks/{webhook}/redeliver-dead": {},
         ITEMS: {"json": ITEM},
         "/api/v1/systems": {"json": {**SYSTEM, "name": "another"}},
         "/api/v1/systems/health-check-all": {},

@@ -43,7 +43,9 @@ class FetchError(Exception):
 
 class Unreachable(FetchError):
     def __init__(self) -> None:
-        super().__init__("Cannot be reached, or is at an address that may not be fetched")
+        super().__init__(
+            "Cannot be reached, or at an internal address that HEALTHCHECK_ALLOW or WEBHOOK_ALLOW must name"
+        )
 
 
 class TimedOut(FetchError):

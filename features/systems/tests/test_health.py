@@ -133,7 +133,11 @@ async def test_inside_is_offline_whether_something_listens_or_not(
             assert (now["status"], now.get("responseTimeMs")) == ("offline", None)
     keys = {"systemId", "status", "lastChecked", "error"}
     assert results == [
-        (keys, "offline", "Cannot be reached, or is at an address that may not be fetched")
+        (
+            keys,
+            "offline",
+            "Cannot be reached, or at an internal address that HEALTHCHECK_ALLOW or WEBHOOK_ALLOW must name",
+        )
     ] * len(urls)
     assert site.connections == 0
 

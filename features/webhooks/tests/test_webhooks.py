@@ -214,5 +214,7 @@ async def test_addresses_inside_are_not_reached(client: httpx.AsyncClient, host:
             found = await deliveries(client, webhook["id"])
             return [each["lastError"] for each in found if each["attempts"]]
 
-        assert await wait_for(failed) == ["Cannot be reached, or is at an address that may not be fetched"]
+        assert await wait_for(failed) == [
+            "Cannot be reached, or at an internal address that HEALTHCHECK_ALLOW or WEBHOOK_ALLOW must name"
+        ]
         assert inside.requests == []
