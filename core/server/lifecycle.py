@@ -5,10 +5,10 @@
    for another SHUTDOWN_DELAY_S. SIGINT (Ctrl-C) and a second signal skip this.
 2. It is `draining` (`drain_on_signal`): event streams end, jobs stop at their next batch, nothing new begins.
    uvicorn closes the listeners and waits SHUTDOWN_GRACE_S at most for the requests that are under way.
-3. The lifespan of the app ends (`core.app`): jobs that have not stopped within SHUTDOWN_GRACE_S less two
-   seconds are cut off, and all are handed back; then the rate limiter, the follower of the log of changes,
-   the cache and the engine are closed, in this order.
-4. `core.server.serve` stops the embedded Redis and PostgreSQL, if it started them.
+3. The lifespan of the app ends (`core.app`): what slices run beside requests is cancelled; jobs are handed
+   back, those cut off that have not stopped within SHUTDOWN_GRACE_S less two seconds of 2; then the rate
+   limiter, the follower of the log of changes, the cache and the engine are closed, in this order.
+4. `core.server.serve` lets go of the embedded Redis and PostgreSQL, which stop when no process uses them.
 
 Ctrl-C a second time makes uvicorn skip what is left of 2 and 3. After `kill -9` the kernel ends the engine
 and the embedded services, and workers end themselves (`end_with_parent`).

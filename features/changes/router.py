@@ -63,7 +63,7 @@ async def _following(
         Header(alias=LAST_EVENT_ID, description="The position of the last event received; before `after`"),
     ] = "",
 ) -> AsyncIterator[_Following]:
-    """What the request follows, with a place for its stream."""
+    """Filter that the request follows, with a place for its stream."""
     after, name = wanted.after, "after"
     if last_event_id:
         name = LAST_EVENT_ID

@@ -112,7 +112,7 @@ def _show_job(job: "JobView", arguments: "JsonObject") -> None:
 
 
 def _about(job: "JobView", arguments: "JsonObject") -> str:
-    """What the job is about, in a line: what was chosen, such as a dry run, then values."""
+    """Subject of the job in a line: what was chosen, such as a dry run, then values."""
     from core.console import words
 
     known = job.kind.split(".")

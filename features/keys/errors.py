@@ -10,7 +10,7 @@ class KeyNotFound(NotFound):
         super().__init__(f"API key with id {key_id} not found")
 
 
-class KeysOff(Forbidden):
+class KeysDisabled(Forbidden):
     """Keys cannot be managed over HTTP with AUTH=off: nobody has proved to be an administrator."""
 
     code = "keys.off"

@@ -10,14 +10,14 @@ from core.http.answers.envelope import Done, ListEnvelope, error_responses
 from core.http.request.text import Text
 from core.http.routing import Router
 from features.keys import service
-from features.keys.errors import KeyNotFound, KeysOff
+from features.keys.errors import KeyNotFound, KeysDisabled
 from features.keys.schemas import ApiKey, CreatedKey, CreateKey, KeyQuery
 
 
 async def _keys_on(settings: AppSettings) -> None:
-    """Raises KeysOff without AUTH=keys: anybody could make himself a key for the day on which it is set."""
+    """Raises KeysDisabled without AUTH=keys: anybody could make himself a key for the day on which it is set."""
     if settings.auth != "keys":
-        raise KeysOff
+        raise KeysDisabled
 
 
 PREFIX: Final = "/api/v1/keys"
@@ -26,7 +26,7 @@ router = Router(prefix=PREFIX, tags=["Keys"], dependencies=[Depends(_keys_on)])
 
 
 @router.get(
-    "", summary="List API keys, newest first", responses=error_responses(Invalid, KeysOff, Unavailable)
+    "", summary="List API keys, newest first", responses=error_responses(Invalid, KeysDisabled, Unavailable)
 )
 async def list_keys(db: Db, query: Annotated[KeyQuery, Query()]) -> ListEnvelope[ApiKey]:
     """Revoked and expired ones too. The keys themselves are stored nowhere."""
@@ -38,7 +38,7 @@ async def list_keys(db: Db, query: Annotated[KeyQuery, Query()]) -> ListEnvelope
     summary="Create an API key",
     description="The answer holds the key, this once.",
     status_code=status.HTTP_201_CREATED,
-    responses=error_responses(Invalid, TooLarge, UnsupportedMediaType, KeysOff, Unavailable),
+    responses=error_responses(Invalid, TooLarge, UnsupportedMediaType, KeysDisabled, Unavailable),
 )
 async def create_key(db: Db, actor: Actor, values: CreateKey, response: Response) -> Done[CreatedKey]:
     created = await service.create_key(db, actor, values)
@@ -46,7 +46,7 @@ async def create_key(db: Db, actor: Actor, values: CreateKey, response: Response
     return Done[CreatedKey](message="API key created successfully", data=created)
 
 
-@router.delete("/{key_id}", summary="Revoke an API key", responses=error_responses(KeysOff, KeyNotFound))
+@router.delete("/{key_id}", summary="Revoke an API key", responses=error_responses(KeysDisabled, KeyNotFound))
 async def revoke_key(
     db: Db, actor: Actor, key_id: Annotated[Text, Path(description="The id of the key")]
 ) -> Done[ApiKey]:

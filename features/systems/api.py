@@ -85,7 +85,7 @@ async def exists(db: Database, system_id: str) -> bool:
 
 
 async def hold(tx: Database, ids: Collection[str]) -> frozenset[str]:
-    """Those of the ids that are systems; they are locked against deletion until the transaction ends."""
+    """Ids among these that are systems; they are locked against deletion until the transaction ends."""
     return await hold_rows(tx, "systems", ids, "KEY SHARE")
 
 

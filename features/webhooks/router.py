@@ -151,7 +151,7 @@ async def rotate_webhook_secret(writer: Writer, webhook_id: WebhookId) -> Respon
 async def list_webhook_deliveries(
     db: Db, webhook_id: WebhookId, query: Annotated[DeliveryQuery, Query()]
 ) -> ListEnvelope[Delivery]:
-    """Those of the newest changes first. They are kept for `WEBHOOK_RETENTION_DAYS` after their end."""
+    """Deliveries of the newest changes first. They are kept for `WEBHOOK_RETENTION_DAYS` after their end."""
     return await service.list_deliveries(db, webhook_id, query)
 
 

@@ -32,7 +32,7 @@ from features.webhooks.schemas import (
 BATCH: Final = 5_000
 """Deliveries that are deleted, or sent again, in one statement."""
 BOTH_SIGN: Final = timedelta(hours=24)
-"""How long a secret that was replaced still signs."""
+"""Time for which a secret that was replaced still signs."""
 
 _DELIVERIES: Final = "deliveries"
 

@@ -74,7 +74,7 @@ async def list_files_of_idea(
         audience = service.audience_of(actor.principal)
         return await lists.find_files(db, lists.where_of(FileFilter(idea_id=idea_id), audience))
 
-    return await _bare(request, cache, actor, ("idea", idea_id), find)
+    return await _without_envelope(request, cache, actor, ("idea", idea_id), find)
 
 
 @router.get(
@@ -95,7 +95,7 @@ async def list_files_of_system(
         audience = service.audience_of(actor.principal)
         return await lists.find_files(db, lists.where_of(FileFilter(system_id=system_id), audience))
 
-    return await _bare(request, cache, actor, ("system", system_id), find)
+    return await _without_envelope(request, cache, actor, ("system", system_id), find)
 
 
 @router.get(
@@ -111,7 +111,7 @@ async def search_files(
     async def find() -> list[FileMetadata]:
         return await service.search_files(db, query.q, service.audience_of(actor.principal), query.limit)
 
-    return await _bare(request, cache, actor, ("search", query.q, query.limit), find)
+    return await _without_envelope(request, cache, actor, ("search", query.q, query.limit), find)
 
 
 @router.get(
@@ -139,7 +139,7 @@ async def get_file_statistics(request: Request, db: Db, cache: Cache, actor: Act
 
 @router.get(PREFIX + "/upload-info", summary="Get upload configuration")
 async def get_upload_info(settings: AppSettings) -> UploadInfo:
-    """What an upload may hold: bytes of a file, extensions, files of a request."""
+    """Limits of uploads: bytes of a file, extensions, files of a request."""
     return UploadInfo(
         max_file_size=int(settings.of(FileSettings).files_max_bytes),
         allowed_extensions=list(FORMATS),
@@ -161,7 +161,7 @@ async def get_upload_info(settings: AppSettings) -> UploadInfo:
     responses=error_responses(FileNotFound, Unavailable),
 )
 async def get_file(request: Request, db: Db, cache: Cache, actor: Actor, file_id: FileId) -> Response:
-    """Without its bytes, which `download` has."""
+    """Metadata of one file; `download` has its bytes."""
 
     async def load() -> Entry:
         return service.row_of(await service.get_file(db, actor, file_id)).entry()
@@ -170,7 +170,7 @@ async def get_file(request: Request, db: Db, cache: Cache, actor: Actor, file_id
     return await cached_response(request, cache, FILE, key, load)
 
 
-async def _bare(
+async def _without_envelope(
     request: Request,
     cache: CacheService,
     actor: Actor,

@@ -53,7 +53,7 @@ class Sender:
         self._paces: defaultdict[str, Pace] = defaultdict(Pace)
         self._delivered = context.job.done
         self._positions: list[int] = []
-        """Those of active webhooks, the earliest first, as they were at `_asked_at`."""
+        """Positions of active webhooks, the earliest first, as they were at `_asked_at`."""
         self._asked_at = self._read_at = self._look_at = self._count_at = 0.0
 
     async def run(self) -> JsonObject:
