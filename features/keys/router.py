@@ -15,7 +15,7 @@ from features.keys.schemas import ApiKey, CreatedKey, CreateKey, KeyQuery
 
 
 async def _keys_on(settings: AppSettings) -> None:
-    """Raises KeysDisabled without AUTH=keys: anybody could make himself a key for the day on which it is set."""
+    """Raises KeysDisabled without AUTH=keys: anybody could make a key for the day on which it is set."""
     if settings.auth != "keys":
         raise KeysDisabled
 
