@@ -21,7 +21,8 @@ async def test_a_word_that_is_no_choice_is_answered_with_those_that_are(
     refused = await handover(*command, option, word)
     assert refused.code == 2
     told = " ".join(refused.err.replace("│", " ").split())
-    assert f"Invalid value for '{option}': '{word}' is none of {words}." in told
+    quoted = ", ".join(f"'{each}'" for each in words.split(", "))
+    assert f"Invalid value for '{option}': '{word}' is not one of {quoted}." in told
     assert "Value error" not in told
 
 

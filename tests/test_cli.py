@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from core import cli, command
-from core.console import duration
 from core.settings import Settings
+from features.jobs.api.terminal import duration
 from tests.fixtures.commands import Handover, StartCommand
 from tests.fixtures.servers import StartServer
 from tests.fixtures.services import TestServices

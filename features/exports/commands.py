@@ -94,19 +94,20 @@ def _end(job: "JobView") -> None:
 async def _export(
     features: "Features", form: "Form", name: str | None, file: Path | None, figures: tuple[str, ...]
 ) -> "JobView":
-    from core import console
     from core.command import command_context
+    from core.console import out
     from features.exports.schemas import Wanted
     from features.exports.service import accept, finished_file
+    from features.jobs.api.terminal import run_shown, show_ended
 
     wanted = Wanted.model_validate({"form": form, "list": name})
     if file is None:
-        console.out.stderr = True  # what goes to standard output is the file and nothing else
+        out.stderr = True  # what goes to standard output is the file and nothing else
     async with command_context(features) as here:
         accepted = await accept(here.db, here.jobs, here.settings, here.actor, wanted, file)
-        job = await console.run_shown(here.jobs, accepted.id)
+        job = await run_shown(here.jobs, accepted.id)
         what = "to standard output" if file is None else f"of {file.name}"
-        console.show_ended(job, f"Export {what}", figures, here.database)
+        show_ended(job, f"Export {what}", figures, here.database)
         if file is None and job.state == "succeeded":
             await asyncio.to_thread(_copy_out, await finished_file(here.jobs, here.settings, job.id))
         return job

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
-from core.choices import one_of
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -29,7 +27,7 @@ def list_jobs(
     ctx: typer.Context,
     state: Annotated[
         Literal["queued", "running", "succeeded", "failed", "cancelled"] | None,
-        typer.Option(help=f"Only these: {', '.join(_STATES)}.", **{**one_of(*_STATES), "metavar": "STATE"}),
+        typer.Option(help=f"Only these: {', '.join(_STATES)}.", metavar="STATE"),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 20,
 ) -> None:
@@ -113,7 +111,7 @@ def _show_job(job: "JobView", arguments: "JsonObject") -> None:
 
 def _about(job: "JobView", arguments: "JsonObject") -> str:
     """Subject of the job in a line: what was chosen, such as a dry run, then values."""
-    from core.console import words
+    from features.jobs.api.terminal import words
 
     known = job.kind.split(".")
     chosen = [words(name) for name, value in arguments.items() if value is True]

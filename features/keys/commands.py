@@ -7,8 +7,6 @@ from typing import Annotated, Final, Literal
 
 import typer
 
-from core.choices import one_of
-
 app = typer.Typer()
 keys = typer.Typer(help="Make, list and revoke API keys for AUTH=keys.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
@@ -32,7 +30,7 @@ def create(
     ],
     scope: Annotated[
         Literal["read", "write", "admin"],
-        typer.Option(help="write includes read, admin includes both.", **one_of("read", "write", "admin")),
+        typer.Option(help="write includes read, admin includes both."),
     ],
     expires_in: Annotated[
         timedelta | None,

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from core.choices import one_of
 from features.imports.commands.options import (
     DryRun,
     MaxRejects,
@@ -62,7 +61,7 @@ def import_csv(
     ],
     into: Annotated[
         Literal["items", "ideas", "systems"],
-        typer.Option(help="The list that it goes into.", **one_of("items", "ideas", "systems")),
+        typer.Option(help="The list that it goes into."),
     ],
     columns: Annotated[
         list[str] | None,

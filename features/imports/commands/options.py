@@ -4,8 +4,6 @@ from typing import Annotated, Literal
 
 import typer
 
-from core.choices import one_of
-
 imports = typer.Typer(help="Bring legacy data in, and take it back.", no_args_is_help=True)
 verification = typer.Typer(help="Compare a legacy source with what is stored.", no_args_is_help=True)
 
@@ -16,7 +14,7 @@ SinceLast = Annotated[
 ]
 OnConflict = Annotated[
     Conflict,
-    typer.Option(help="What to do with ids that are stored already.", **one_of("skip", "overwrite", "fail")),
+    typer.Option(help="What to do with ids that are stored already."),
 ]
 MaxRejects = Annotated[
     int | None, typer.Option(min=0, help="Load nothing when more records than this are unusable.")

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from core.choices import one_of
 from features.imports.commands.options import (
     DryRun,
     MaxRejects,
@@ -92,7 +91,6 @@ def verify(
         typer.Option(
             "--source",
             help="What the URL leads to; without it port 8812 is QuestDB's.",
-            **one_of("questdb", "postgres"),
         ),
     ] = None,
 ) -> None:
@@ -127,7 +125,7 @@ def _run(
     files: Path | None,
     choices: dict[str, object],
 ) -> None:
-    from core import console
+    from core.console import out
     from features.imports.commands.running import end_with, run_import
 
     async def accept(here: "CommandContext") -> "JobView":
@@ -135,7 +133,7 @@ def _run(
         from features.imports.schemas import RegistryOptions
 
         options = RegistryOptions.model_validate({"files": files, **choices})
-        with console.out.status("capture") as status:
+        with out.status("capture") as status:
             return await accept_registry(
                 here.db,
                 here.jobs,

@@ -5,11 +5,12 @@ from collections.abc import Awaitable, Callable
 import typer
 
 from core.command import CommandContext, Features, command_context
-from core.console import run_shown, say
+from core.console import say
 from core.feature import kinds_of
 from core.jobs import JobConflict, Jobs, JobView
 from features.imports.commands.shown import show_summary, show_unknown
 from features.imports.schemas import KIND
+from features.jobs.api.terminal import run_shown
 
 
 async def run_import(

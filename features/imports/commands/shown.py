@@ -5,10 +5,11 @@ from typing import get_args
 import typer
 from rich.markup import escape
 
-from core.console import COLOURS, list_of, out, say, say_columns, show_each, show_more, words
+from core.console import out, say, say_columns
 from core.jobs import JobView, JsonObject
 from features.imports.pipeline.comparison import Compared, Difference
 from features.imports.schemas import Table
+from features.jobs.api.terminal import COLOURS, list_of, show_each, show_more, words
 
 _SHOWN_CHARACTERS = 60
 _ALIKE_CHARACTERS = 20

@@ -33,10 +33,10 @@ def undo(
 
 async def _undo(features: "Features", job_id: str, keep_changed: bool, dry_run: bool) -> "JobView":
     from core.command import command_context
-    from core.console import run_shown, show_ended
     from features.imports.commands.running import clear_the_way
     from features.imports.service import accept_undo
     from features.imports.undo.schemas import UndoChoices
+    from features.jobs.api.terminal import run_shown, show_ended
 
     choices = UndoChoices(keep_changed=keep_changed, dry_run=dry_run)
     async with command_context(features) as here:
