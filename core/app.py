@@ -17,16 +17,13 @@ from core.database.client import Database
 from core.feature import Feature, kinds_of, renewing
 from core.http.about import docs, openapi, system
 from core.http.answers import errors
-from core.http.answers.compression import Compression
-from core.http.answers.response_cache import ResponseCache
+from core.http.answers.response_cache import Compression, ResponseCache
 from core.http.request.access import Access
 from core.http.request.body import BodyLimit
-from core.http.request.checks import AdminPort, ForgeryProtection, check_draining
-from core.http.request.client import ClientResolver
+from core.http.request.checks import AdminPort, Cors, ForgeryProtection, check_draining
 from core.http.request.context import PROBES
-from core.http.request.cors import Cors
 from core.http.request.idempotency import Idempotency
-from core.http.request.middleware import Check, RequestMiddleware
+from core.http.request.middleware import Check, ClientResolver, RequestMiddleware
 from core.http.request.rate_limit import RateLimiter
 from core.jobs import Jobs
 from core.observability import logging, tracing

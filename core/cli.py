@@ -230,8 +230,8 @@ def main() -> None:
     and keeps its trace.
     """
     from core.command import NotGenerated
-    from core.server.embedded.paths import LocalServiceError
     from core.server.embedded.process import keep_files_private
+    from core.server.embedded.server import LocalServiceError
     from core.server.serve import ServeError
 
     keep_files_private()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from core.database_url import place_of
-from core.server.embedded.paths import LocalServiceError
+from core.server.embedded.server import LocalServiceError
 from core.server.embedded.services import ensure_writable, local_services
 from core.settings import IN_PROCESS_CACHE, Settings, load_settings
 

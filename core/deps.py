@@ -9,12 +9,12 @@ from fastapi import Depends, Request
 from core.cache import Cache as CacheService
 from core.database.client import Database
 from core.database.transaction import retried
-from core.errors import FieldError, Invalid
+from core.errors import VALIDATION_FAILED, FieldError, Invalid
 from core.feature import Feature
-from core.http.about.openapi import HeaderRead
 from core.http.answers.conditional import Precondition, entity_tags
 from core.http.request.access import Principal
 from core.http.request.context import RequestContext, context_of
+from core.http.routing import HeaderRead
 from core.jobs import Jobs as JobsService
 from core.platform import Platform
 from core.settings import Settings
@@ -126,7 +126,7 @@ def _actor_of(context: RequestContext) -> ActorName:
     longest = _MAX_NAME if principal is None else _MAX_NAME - len(f"{principal.name} ()")
     if len(label) > longest or not label.isprintable():
         message = f"must have at most {longest} printable characters"
-        raise Invalid("Validation failed", details=[FieldError("x-user-id", message, label)])
+        raise Invalid(VALIDATION_FAILED, details=[FieldError("x-user-id", message, label)])
     name = label or ANONYMOUS
     if principal is not None:
         name = f"{principal.name} ({label})" if label else principal.name

@@ -10,6 +10,7 @@ from typing import ClassVar, Final
 
 from pydantic_core import PydanticUndefined
 
+VALIDATION_FAILED: Final = "Validation failed"
 ABSENT: Final = PydanticUndefined
 """There is no value to show (a missing field), which differs from null."""
 

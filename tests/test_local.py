@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import redis as redis_client
 
-from core.server.embedded.paths import LocalServiceError, ServiceName, ServicePaths
 from core.server.embedded.process import command_line
+from core.server.embedded.server import LocalServiceError, ServiceName, ServicePaths
 from core.server.embedded.services import ensure_writable, local_services
 from core.settings import IN_PROCESS_CACHE, Settings
 from tests.fixtures.programs import runs

@@ -15,12 +15,10 @@ import structlog
 from redis.asyncio import Redis
 
 from core.cache import metrics
-from core.cache.flight import SingleFlight
-from core.cache.home import versions_folder
-from core.cache.memory import Kept, MemoryTier
+from core.cache.memory import Kept, MemoryTier, SingleFlight
 from core.cache.policy import Address, Entry, Load, Outcome, Policy, Read, tag_digest
 from core.cache.redis import RedisTier, UnreachableError
-from core.cache.versions import WORD_BYTES, Follower, TagVersions, slot_of
+from core.cache.versions import WORD_BYTES, Follower, TagVersions, slot_of, versions_folder
 from core.errors import HandoverError, Unavailable
 
 if TYPE_CHECKING:

@@ -12,19 +12,34 @@ between commit and invalidation failed to leave behind) are never used. A delete
 use through its link count and replaced by a new one with a new epoch.
 
 The file must be on a local file system: memory maps of a network file system do not follow each other.
+
+A server and a command may name the same database from different data folders; they still have to share
+versions, or the server would go on serving what the command has changed. So the file's place follows from the
+database, not from the folder: shared memory, by a digest of the database's address. The embedded database
+belongs to its data folder, and so do its tag versions.
 """
 
+import hashlib
 import mmap
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+from urllib.parse import parse_qs, urlsplit
+
+import structlog
 
 from core.locks import try_lock
+from core.server.embedded.server import ServicePaths
+
+if TYPE_CHECKING:
+    from core.settings import Settings
+
 
 WORD_BYTES: Final = 8
 SLOTS: Final = 16_384
@@ -210,3 +225,46 @@ def _pipe(path: Path) -> int:
     with suppress(FileExistsError):
         os.mkfifo(path, 0o600)
     return os.open(path, os.O_RDWR | os.O_NONBLOCK)
+
+
+SHARED_MEMORY: Final = Path("/dev/shm")
+LOOPBACK: Final = frozenset({"", "localhost", "127.0.0.1", "::1"})
+DEFAULT_PORT: Final = 5432
+
+_log = structlog.get_logger(__name__)
+
+
+def versions_folder(settings: "Settings") -> Path:
+    """A folder that exists and is ours. Falls back to the data folder where another user's is in the way."""
+    own = settings.data_dir / "run"
+    if _database_is_embedded(settings):
+        return own
+    host, port, name = _address(settings.database_url or "")
+    digest = hashlib.sha256(f"{host}\n{port}\n{name}".encode()).hexdigest()[:32]
+    base = SHARED_MEMORY if SHARED_MEMORY.is_dir() else Path(tempfile.gettempdir())
+    shared = base / f"handover-{digest}"
+    try:
+        shared.mkdir(mode=0o700, exist_ok=True)
+        if not shared.is_symlink() and (shared.stat().st_uid == os.geteuid() or os.geteuid() == 0):
+            return shared
+        reason = "it belongs to another user"
+    except OSError as error:
+        reason = error.strerror or "it cannot be made"
+    _log.warning("cache.versions_not_shared", folder=str(shared), reason=reason)
+    return own
+
+
+def _database_is_embedded(settings: "Settings") -> bool:
+    if settings.database_url is None:
+        return True
+    folder = _address(settings.database_url)[0]
+    own = ServicePaths("postgres", settings.data_dir).socket_dir
+    return folder.startswith("/") and os.path.realpath(folder) == os.path.realpath(own)
+
+
+def _address(url: str) -> tuple[str, int, str]:
+    """Host or socket folder, port and database: the same for every spelling that is seen in practice."""
+    parts = urlsplit(url)
+    folder = parse_qs(parts.query).get("host", [""])[0]
+    host = os.path.realpath(folder) if folder.startswith("/") else folder or parts.hostname or ""
+    return "loopback" if host in LOOPBACK else host, parts.port or DEFAULT_PORT, parts.path.strip("/")

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
-from core.jobs.pruning import pruning
+from core.jobs.kinds import pruning
 
 KEPT: Final = timedelta(hours=1)
 """Far longer than anybody takes to read them. A line may be younger than it looks, for it appears with the

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from core.database.arguments import OPERATIONS, Encoder, JsonObject, call_arguments, raw_rows
 from core.database.engine import Engine
-from core.database.options import EngineOptions, EngineStatus
+from core.database.process import EngineOptions, EngineStatus
 from core.database.projection import current_projection
 from core.database.selection import missing_relation
 from core.database.writes import NOTHING_WRITTEN, WRITING, Tell, Write, write_of

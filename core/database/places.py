@@ -1,5 +1,6 @@
-"""Statements that find rows where, or in an order that, a typed call cannot say: by words, by expressions.
-They find places (the sort key and the id); the rows of a page come by a typed call.
+"""Statements that find or count rows where, or in an order that, a typed call cannot say: by words, by
+expressions, by the day of a moment. Conditions of a typed call are written as SQL for them. They find places
+(the sort key and the id); the rows of a page come by a typed call.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -7,7 +8,46 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
-from core.database.conditions import Arguments, argument, beyond, condition
+from core.database.client import Database
+
+_SIGNS: Final = {"equals": "=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
+
+
+class Arguments(list[object]):
+    """Values of a statement's parameters, gathered while its text is made."""
+
+    def add(self, value: object) -> str:
+        """Placeholder of the added value."""
+        self.append(value)
+        return f"${len(self)}"
+
+
+def condition(where: Mapping[str, Any], arguments: Arguments) -> str:
+    """SQL of a typed `where` that holds columns, each with a value or with comparisons of it, and AND and OR
+    of such. Raises KeyError for another comparison.
+    """
+    found: list[str] = []
+    for name, value in where.items():
+        if name in ("AND", "OR"):
+            found.append(f"({f' {name} '.join(condition(each, arguments) for each in value)})")
+        elif value is None:
+            found.append(f"{name} IS NULL")
+        else:
+            comparisons = value if isinstance(value, Mapping) else {"equals": value}
+            found += [
+                f"{name} {_SIGNS[sign]} {argument(bound, arguments)}" for sign, bound in comparisons.items()
+            ]
+    return " AND ".join(found) or "true"
+
+
+def argument(value: object, arguments: Arguments) -> str:
+    """Placeholder of the value, with its type where PostgreSQL would take it for a text."""
+    if isinstance(value, datetime):
+        return f"{arguments.add(value.isoformat())}::timestamptz"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{arguments.add(value)}::int"
+    return arguments.add(value)
+
 
 _SHORT: Final = (101, 1001)
 """Sizes of pages, one row more each, that get a plan of their own."""
@@ -46,8 +86,12 @@ class KeyOrder:
         value, row_id = after
         if self.key is None:
             return f"id {'<' if self.way == 'desc' else '>'} {arguments.add(row_id)}"
-        bound = self.none if value is None else argument(value, arguments)
-        return beyond(self.key, self.way, bound, arguments.add(row_id), ids_turned=self.ids_turned)
+        bound, row_id = self.none if value is None else argument(value, arguments), arguments.add(row_id)
+        past, further = "<>" if self.way == "desc" else "><"
+        if not self.ids_turned:
+            return f"({self.key}, id) {past} ({bound}, {row_id})"
+        # The first condition repeats part of the second: it is the one that an index can jump to.
+        return f"{self.key} {past}= {bound} AND ({self.key} {past} {bound} OR id {further} {row_id})"
 
 
 def page_statement(
@@ -119,3 +163,19 @@ def best_statement(
         """,
         arguments,
     )
+
+
+async def created_by_day(
+    db: Database, table: str, since: datetime, where: Mapping[str, Any] | None = None
+) -> dict[str, int]:
+    """Numbers of the table's rows made on each day (UTC, `2025-10-23`) from `since` on, without
+    days that had none. `where` holds conditions of a typed call.
+    """
+    arguments = Arguments()
+    found = condition({"created_at": {"gte": since}, **(where or {})}, arguments)
+    rows = await db.query_raw(
+        "SELECT to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') AS day, count(*)::int AS count "
+        f"FROM {table} WHERE {found} GROUP BY day",
+        *arguments,
+    )
+    return {row["day"]: row["count"] for row in rows}

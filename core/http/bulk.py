@@ -25,15 +25,13 @@ from starlette.responses import Response
 
 from core.database.bulk import hold_rows, update_rows
 from core.database.client import Database
-from core.errors import FieldError, HandoverError, Invalid, NotFound
+from core.errors import VALIDATION_FAILED, FieldError, HandoverError, Invalid, NotFound
 from core.http.answers.conditional import Precondition, entity_tags
 from core.http.answers.envelope import list_ends
-from core.http.answers.errors import VALIDATION_FAILED
 from core.http.answers.projection import projected_rows
 from core.http.answers.rows import Row
-from core.http.request.input import Input
+from core.http.request.input import Input, Update
 from core.http.request.text import Text
-from core.http.request.update import Update
 from core.http.request.validation import MAX_DETAILS, field_errors
 
 MOST: Final = 1000

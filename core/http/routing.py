@@ -4,6 +4,7 @@ its solver of dependencies.
 
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from inspect import isclass, iscoroutinefunction
 from typing import Any, Final, NamedTuple, TypeAlias, cast, get_args, get_origin, get_type_hints
@@ -17,8 +18,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
-from core.errors import FieldError, Invalid
-from core.http.answers.errors import VALIDATION_FAILED
+from core.errors import VALIDATION_FAILED, FieldError, Invalid
 from core.http.request.input import WHOLE_NUMBER
 
 Handler: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -47,6 +47,20 @@ class Parameter(NamedTuple):
 
     def has(self, note: type | tuple[type, ...]) -> bool:
         return any(isinstance(each, note) for each in self.notes)
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderRead:
+    """Request header that a dependency reads by itself, noted in its `Annotated` type. A parameter of the
+    framework's `Header` would cost each write a fiftieth of its time.
+    """
+
+    name: str
+    description: str
+    schema: dict[str, Any]
+
+    def parameter(self) -> dict[str, Any]:
+        return {**asdict(self), "in": "header", "required": False}
 
 
 def parameters(function: Callable[..., Any], *, deep: bool = True) -> Iterator[Parameter]:

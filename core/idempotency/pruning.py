@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
-from core.jobs.pruning import pruning
+from core.jobs.kinds import pruning
 
 _DELETE_EXPIRED: Final = """
 DELETE FROM idempotency_keys WHERE expires_at < clock_timestamp() AND lease_expires_at < clock_timestamp()

@@ -17,7 +17,7 @@ from core.jobs.errors import (
     LeaseLost,
 )
 from core.jobs.kinds import JobKind
-from core.jobs.pause import Delays
+from core.jobs.lease import Delays
 from core.jobs.service import Jobs
 from core.jobs.views import JobEventView, JobPage, JobState, JobView, JsonObject, Requester
 

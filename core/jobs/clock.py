@@ -19,7 +19,7 @@ from core.errors import Unavailable
 from core.jobs import queries
 from core.jobs.errors import JobConflict
 from core.jobs.kinds import JobKind
-from core.jobs.pause import pause
+from core.jobs.lease import pause
 from core.jobs.views import JobView, JsonObject, Requester
 from core.settings import Settings
 

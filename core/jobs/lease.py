@@ -1,5 +1,6 @@
 """Lease of a job: whoever claims it is its only runner for JOB_LEASE_S, and renews that with a heartbeat for
-as long as its process lives. Once the lease has run out, another process may claim the job.
+as long as its process lives. Once the lease has run out, another process may claim the job, if it has the
+data folder whose files the job needs.
 """
 
 import asyncio
@@ -7,7 +8,11 @@ import os
 import socket
 import time
 from collections.abc import Awaitable, Callable
-from uuid import uuid4
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from uuid import UUID, uuid4
 
 import structlog
 
@@ -50,3 +55,44 @@ def is_dead(owner: str) -> bool:
     """True if the owner's process on this host is dead. One that lives elsewhere is stopped by its token."""
     host, pid, _ = owner.rsplit(":", 2)
     return host == socket.gethostname() and not is_running(int(pid))
+
+
+FILE: Final = "place"
+
+
+def place_of(data_dir: Path) -> str:
+    """UUID of the data folder, made by the first process that asks. It stays with the folder."""
+    path = data_dir / FILE
+    if not path.exists():
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mine = str(uuid4())
+        fresh = data_dir / f".{FILE}-{mine}"
+        fresh.write_text(mine, encoding="ascii")
+        try:
+            # Unlike a rename, a link leaves the winner's in place.
+            path.hardlink_to(fresh)
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    return str(UUID(path.read_text(encoding="ascii").strip()))
+
+
+@dataclass(frozen=True, slots=True)
+class Delays:
+    """Delays of a process, in seconds. `pickup`: for so long a queued job is reserved to the process that
+    enqueued it, then any may run it; `poll`: between two looks for jobs without a runner, `clock`: for due
+    ones; `retry`: before what failed is tried again.
+    """
+
+    pickup: float = 5.0
+    poll: float = 2.0
+    clock: float = 10.0
+    retry: float = 1.0
+
+
+async def pause(until: asyncio.Event, seconds: float) -> None:
+    """Sleep, but no longer than until the event."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await until.wait()

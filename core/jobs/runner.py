@@ -14,8 +14,7 @@ from core.jobs import metrics, queries
 from core.jobs.context import Describe, JobContext, Signals
 from core.jobs.errors import JobCancelled, JobFailed, JobInterrupted, LeaseLost
 from core.jobs.kinds import JobKind
-from core.jobs.lease import Lease
-from core.jobs.pause import Delays, pause
+from core.jobs.lease import Delays, Lease, pause
 from core.jobs.views import Counts, JobState, JobView, JsonObject
 from core.observability.tracing import linked_span
 from core.settings import Settings

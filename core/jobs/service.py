@@ -16,11 +16,8 @@ from core.jobs import metrics, queries, statements
 from core.jobs.clock import Clock
 from core.jobs.context import Describe
 from core.jobs.errors import JobConflict, JobEnded, JobNotFound, job_id_of
-from core.jobs.kinds import JobKind
-from core.jobs.lease import Lease, is_dead
-from core.jobs.pause import Delays, pause
-from core.jobs.place import place_of
-from core.jobs.pruning import pruning_of_jobs
+from core.jobs.kinds import JobKind, pruning_of_jobs
+from core.jobs.lease import Delays, Lease, is_dead, pause, place_of
 from core.jobs.runner import Runner
 from core.jobs.views import JobEventView, JobPage, JobState, JobView, JsonObject, Place
 from core.observability.tracing import trace_context

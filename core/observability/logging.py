@@ -5,24 +5,28 @@ An event is rendered once, by structlog, and handed to the standard library as f
 other libraries (uvicorn, asyncio) run through the same processors in the handler's formatter.
 """
 
+import asyncio
+import atexit
 import json
 import logging
 import os
 import re
 import sys
-from collections.abc import MutableMapping, Sequence
+from collections import deque
+from collections.abc import Callable, MutableMapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from urllib.parse import quote
 
 import orjson
 import structlog
 from structlog.typing import Processor, WrappedLogger
 
-from core.observability import deferred
-
 if TYPE_CHECKING:
     from core.settings import Settings
+
+
+T = TypeVar("T")
 
 EventDict = MutableMapping[str, Any]
 
@@ -41,6 +45,50 @@ _PRE_CHAIN: Final[list[Processor]] = [
 ]
 # Loggers are cached on first use and keep this very list: configure() changes it in place.
 _processors: Final[list[Processor]] = []
+
+
+DELAY_S: Final = 0.01
+_flushes: Final[list[Callable[[], None]]] = []
+
+
+def flush() -> None:
+    """Do all deferred work now. Any thread may call it."""
+    for each in _flushes:
+        each()
+
+
+atexit.register(flush)
+
+
+class Deferred(Generic[T]):
+    """Queue of work that comes with every request and is done for many together, 10 ms later at most: earlier
+    where it would be missed, before other events are written, before metrics are read, when the process ends.
+    `carry_out` gets the work added since its last run.
+    """
+
+    def __init__(self, carry_out: Callable[[Sequence[T]], None]) -> None:
+        self._carry_out = carry_out
+        self._waiting: deque[T] = deque()
+        self._due_on: asyncio.AbstractEventLoop | None = None
+        _flushes.append(self.flush)
+
+    def add(self, work: T) -> None:
+        """Defer work. Call it from an event loop."""
+        self._waiting.append(work)
+        loop = asyncio.get_running_loop()
+        if self._due_on is not loop:  # nothing is due yet, or it was on a loop that has ended since
+            self._due_on = loop
+            loop.call_later(DELAY_S, self.flush)
+
+    def flush(self) -> None:
+        self._due_on = None
+        waiting = []
+        try:
+            while True:  # one by one: whichever thread takes a piece does it, and none is lost
+                waiting.append(self._waiting.popleft())
+        except IndexError:
+            if waiting:
+                self._carry_out(waiting)
 
 
 class _Rendered(str):
@@ -83,7 +131,7 @@ class _Handler(logging.StreamHandler[Any]):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.stream = sys.stderr
-        deferred.flush()  # so that the log keeps the order of events
+        flush()  # so that the log keeps the order of events
         super().emit(record)
 
 
@@ -211,7 +259,7 @@ def configure(settings: "Settings") -> None:
 
     handler = _Handler()
     handler.setFormatter(_Formatter(renderer))
-    deferred.flush()
+    flush()
     _Lines.finish, _Lines.handler = finish, None if text or level > logging.INFO else handler
     root = logging.getLogger()
     root.handlers[:] = [other for other in root.handlers if not isinstance(other, _Handler)] + [handler]

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from core.observability import deferred, multiprocess
+from core.observability import logging, multiprocess
 from core.server.embedded.process import is_running
 
 if "prometheus_client.values" in sys.modules and multiprocess.VARIABLE not in os.environ:
@@ -74,7 +74,7 @@ def scrape() -> bytes:
     """Text of `/metrics`. Reads one file per process and type: some milliseconds, so call it off the loop.
     Metrics of other processes may lack what they deferred a moment ago.
     """
-    deferred.flush()
+    logging.flush()
     alive: set[int] = {os.getpid()}
     for pid in multiprocess.process_ids(DIRECTORY):
         if is_running(pid):

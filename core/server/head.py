@@ -1,23 +1,23 @@
-"""Limits of a request's head, its request line and headers: size, `Host` and transfer codings."""
+"""Limits of a connection: of a request's head (size, `Host` and transfer codings), and of an answer's
+delivery.
+"""
 
+import asyncio
 import re
+import socket
+import sys
 from collections.abc import Iterable
 from typing import Final
 
 from starlette.exceptions import HTTPException
 
-from core.errors import FieldError, Invalid
-from core.http.answers.errors import VALIDATION_FAILED
+from core.errors import VALIDATION_FAILED, FieldError, Invalid
 from core.http.request.context import Header
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 
 # A name, an IPv4 address or one of IPv6 in brackets, and a port (RFC 9110, 7.2, and RFC 3986, 3.2.2).
 _HOST: Final = re.compile(rb"([A-Za-z0-9._~%!$&'()*+,;=-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?")
-
-
-def url_too_long() -> HTTPException:
-    return HTTPException(414, f"The URL is too long; at most {MAX_HEAD_BYTES} bytes are read")
 
 
 def head_too_large() -> HTTPException:
@@ -43,3 +43,33 @@ def check_fields(headers: Iterable[Header], version: str) -> None:
         return
     wrong = FieldError("Host", "must be sent once, as name or name:port")
     raise Invalid(VALIDATION_FAILED, details=[wrong])
+
+
+_ACKNOWLEDGED: Final = slice(120, 128)
+"""Position in Linux' `struct tcp_info` of the count of bytes that the peer has acknowledged."""
+
+
+class Delivery:
+    """Progress of one connection, sampled now and then. Times are in seconds, on the loop's clock."""
+
+    def __init__(self, transport: asyncio.Transport, now: float) -> None:
+        self._transport = transport
+        self._progress: int | None = None
+        self._progress_at = now
+
+    def stalled_s(self, now: float) -> float:
+        """Seconds for which there was something to send and no progress, as far as it was sampled."""
+        progress = self._seen() if self._transport.get_write_buffer_size() else None
+        if progress is None or progress != self._progress:
+            self._progress, self._progress_at = progress, now
+        return now - self._progress_at
+
+    def _seen(self) -> int:
+        """Bytes acknowledged by the peer: bytes that have left this process may be on their way for long, as
+        the kernel buffers some megabytes. Other systems do not tell; there the write buffer has to do.
+        """
+        connection = self._transport.get_extra_info("socket")
+        if connection is None or not hasattr(socket, "TCP_INFO"):
+            return self._transport.get_write_buffer_size()
+        told = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACKNOWLEDGED.stop)
+        return int.from_bytes(told[_ACKNOWLEDGED], sys.byteorder)

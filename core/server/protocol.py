@@ -30,8 +30,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from core.errors import HandoverError
 from core.http.answers.errors import error_response
-from core.server.delivery import Delivery, is_event_stream
-from core.server.head import MAX_HEAD_BYTES, check_fields, check_size, head_too_large, url_too_long
+from core.server.head import MAX_HEAD_BYTES, Delivery, check_fields, check_size, head_too_large
 
 log = structlog.get_logger("handover.http")
 
@@ -71,7 +70,10 @@ class Cycle(RequestResponseCycle):
 
     async def send(self, message: Message) -> None:  # type: ignore[override]
         if message["type"] == "http.response.start":
-            self.endless = is_event_stream(message)
+            self.endless = any(
+                name == b"content-type" and value.startswith(b"text/event-stream")
+                for name, value in message["headers"]
+            )
             if self.endless and self.half_closed:
                 self.disconnected = True
                 self.transport.close()
@@ -180,7 +182,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_url(self, url: bytes) -> None:
         self.url += url
         if len(self.url) >= MAX_HEAD_BYTES:
-            raise url_too_long()
+            raise HTTPException(414, f"The URL is too long; at most {MAX_HEAD_BYTES} bytes are read")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self.in_head:

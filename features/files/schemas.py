@@ -10,10 +10,9 @@ from pydantic.alias_generators import to_camel
 
 from core.http.answers.pagination import Offset, TextCursor
 from core.http.request.fields import always_there, is_none, without_null
-from core.http.request.input import Input
+from core.http.request.input import Input, Update
 from core.http.request.text import Text, Trimmed
 from core.http.request.timestamps import Timestamp
-from core.http.request.update import Update
 
 ID_LENGTH: Final = 128
 DESCRIPTION_LENGTH: Final = 500

@@ -12,7 +12,7 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
-from core.database import series
+from core.database import places
 from core.database.client import Database
 from core.database.places import Ranked
 from core.database.transaction import unaudited
@@ -91,4 +91,4 @@ async def load(tx: Database, stored: Sequence[tuple[Idea, int]]) -> frozenset[st
 
 async def created_by_day(db: Database, since: datetime) -> dict[str, int]:
     """Numbers of ideas by day (UTC, `2025-10-23`) from `since` on; days without one are left out."""
-    return await series.created_by_day(db, "ideas", since)
+    return await places.created_by_day(db, "ideas", since)

@@ -10,8 +10,8 @@ import structlog
 from pydantic import ValidationError
 
 from core.database.client import Author, Database
+from core.errors import VALIDATION_FAILED
 from core.http.answers.envelope import ListEnvelope, listed
-from core.http.answers.errors import VALIDATION_FAILED
 from core.http.request.multipart import FORM_OVERHEAD_BYTES
 from core.http.request.validation import field_errors
 from core.jobs import JobNotFound, Jobs, JobView

@@ -9,7 +9,7 @@ invalidates `SYSTEM_TAGS`. `TAKEOVER` is the table as imports know it.
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from core.database import series
+from core.database import places
 from core.database.bulk import hold_rows
 from core.database.client import Database
 from core.settings import Settings
@@ -113,7 +113,7 @@ async def created_by_day(db: Database, since: datetime) -> dict[str, int]:
     """Numbers of systems registered on each day (UTC, `2025-10-23`) from `since` on; days without one are
     left out.
     """
-    return await series.created_by_day(db, "systems", since)
+    return await places.created_by_day(db, "systems", since)
 
 
 async def load(tx: Database, stored: Sequence[StoredSystem]) -> frozenset[str]:

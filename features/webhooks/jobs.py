@@ -12,8 +12,8 @@ import structlog
 
 from core.errors import Unavailable
 from core.jobs import JobConflict, JobContext, JobKind, JsonObject, Requester
-from core.jobs.pause import pause
-from core.jobs.pruning import pruning
+from core.jobs.kinds import pruning
+from core.jobs.lease import pause
 from core.platform import Platform
 from features.webhooks import service
 from features.webhooks.delivery.sender import Sender

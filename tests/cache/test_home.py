@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from core.cache import home
+from core.cache import versions
 from core.cache.policy import Entry, Outcome, Policy
-from core.server.embedded.paths import ServicePaths
+from core.server.embedded.server import ServicePaths
 from tests.cache.support import opened, settings_for
 
 POLICY = Policy("test.home", tags=("home",))
@@ -18,13 +18,13 @@ POLICY = Policy("test.home", tags=("home",))
 def shared_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "shm"
     folder.mkdir()
-    monkeypatch.setattr(home, "SHARED_MEMORY", folder)
+    monkeypatch.setattr(versions, "SHARED_MEMORY", folder)
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def folder_of(data_dir: Path, url: str | None) -> Path:
-    return home.versions_folder(settings_for(data_dir, database_url=url))
+    return versions.versions_folder(settings_for(data_dir, database_url=url))
 
 
 async def test_a_write_under_another_data_folder_is_seen_by_the_next_read(

@@ -82,7 +82,7 @@ def showcase_url(services: TestServices, tmp_path_factory: pytest.TempPathFactor
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def showcase_client(showcase_url: str, generated: ModuleType) -> AsyncIterator[Any]:
     from core.database.client import EngineBatch, EngineClient
-    from core.database.options import EngineOptions
+    from core.database.process import EngineOptions
 
     class Batch(EngineBatch, generated.client.Batch):  # type: ignore[name-defined,misc]
         pass

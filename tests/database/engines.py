@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.database.client import Database
-from core.database.options import EngineOptions
+from core.database.process import EngineOptions
 from core.observability.metrics import scrape
 from tests.fixtures.waiting import wait_until
 

@@ -16,9 +16,9 @@ import pytest
 from core.database import supervisor
 from core.database.client import Database
 from core.database.errors import DatabaseProblem, DatabaseUnavailable, EngineUnavailable
-from core.database.options import EngineOptions
-from core.server.embedded.paths import ServicePaths
+from core.database.process import EngineOptions
 from core.server.embedded.postgres import Postgres
+from core.server.embedded.server import ServicePaths
 from tests.database.engines import connected, figures, kill_engine
 from tests.fixtures.programs import runs
 from tests.fixtures.services import TestServices
@@ -151,7 +151,7 @@ async def test_the_engine_goes_with_its_parent_even_when_that_is_killed(services
         """
         import asyncio, sys
         from core.database.client import Database
-        from core.database.options import EngineOptions
+        from core.database.process import EngineOptions
 
         async def main():
             db = Database(EngineOptions(url=sys.argv[1]))

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from core.database import json as sql
 from core.database.client import Database
 from core.http.answers.projection import projected_in_order, projected_rows
-from core.http.request.numbers import LARGEST
+from core.http.request.fields import LARGEST
 from features.items.schemas import Item
 from features.items.tests.factories import seed
 from tests.database.test_projection import MEASURES, Named, furnish, plainly

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from core.database import schema
-from core.server.embedded.paths import ServicePaths
 from core.server.embedded.postgres import Postgres
 from core.server.embedded.redis import Redis
+from core.server.embedded.server import ServicePaths
 from tests.faults.load import Load
 from tests.fixtures.servers import LiveServer, free_port, process_environment, wait_for_server
 from tests.fixtures.services import TestServices, forget_versions

@@ -12,8 +12,8 @@ import asyncpg
 import httpx
 import pytest
 
-from core.server.embedded.paths import ServicePaths
 from core.server.embedded.postgres import Postgres
+from core.server.embedded.server import ServicePaths
 from tests.faults.conftest import Breakable, Hosts
 from tests.faults.processes import engine_of
 from tests.fixtures.services import forget_versions, pg_program

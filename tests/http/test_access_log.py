@@ -11,9 +11,7 @@ import httpx
 import pytest
 import structlog
 
-from core.observability import deferred
-from core.observability.deferred import Deferred
-from core.observability.logging import configure
+from core.observability.logging import Deferred, _flushes, configure, flush
 from core.observability.metrics import Histogram, observe_many, scrape
 from tests.fixtures.waiting import wait_for
 from tests.http.probe import probe_client, settings_for_probe
@@ -36,9 +34,9 @@ def written(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
 def waiting() -> Iterator[list[int]]:
     """A deferred sum of its own."""
     done: list[int] = []
-    before = len(deferred._flushes)
+    before = len(_flushes)
     yield done
-    del deferred._flushes[before:]
+    del _flushes[before:]
 
 
 async def test_events_come_soon_and_in_one_piece(capsys: pytest.CaptureFixture[str]) -> None:
@@ -95,7 +93,7 @@ async def test_text_and_quiet_levels_take_the_usual_way(capsys: pytest.CaptureFi
     assert len(long) == 100
     async with probe_client(log_format="json", log_level="warning") as client:
         await client.get("/probe/ok")
-    deferred.flush()
+    flush()
     assert capsys.readouterr().err == ""
 
 
@@ -103,7 +101,7 @@ async def test_probes_are_not_logged_at_info(capsys: pytest.CaptureFixture[str])
     async with probe_client(log_format="json") as client:
         await client.get("/health/live")
         await client.get("/probe/ok")
-        deferred.flush()
+        flush()
     assert [event["path"] for event in written(capsys)] == ["/probe/ok"]
 
 
@@ -112,7 +110,7 @@ async def test_odd_paths_are_logged_all_the_same(capsys: pytest.CaptureFixture[s
 
     configure(settings_for_probe(log_format="json"))
     record(AnsweredRequest(0.5, "GET", "unmatched", "/\ud800", 404, 0.001, 0, None, "r1"))
-    deferred.flush()
+    flush()
     (event,) = written(capsys)
     assert (event["path"], event["timestamp"]) == ("/\ud800", "1970-01-01T00:00:00.500000Z")
 
@@ -147,7 +145,7 @@ async def test_each_piece_is_done_once_whoever_comes(waiting: list[int]) -> None
 
     def flush_often() -> None:
         for _ in range(200):
-            deferred.flush()
+            flush()
 
     threads = [threading.Thread(target=flush_often) for _ in range(2)]
     for thread in threads:
@@ -156,7 +154,7 @@ async def test_each_piece_is_done_once_whoever_comes(waiting: list[int]) -> None
         work.add(number)
     for thread in threads:
         await asyncio.to_thread(thread.join)
-    deferred.flush()
+    flush()
     assert sorted(waiting) == list(range(5000))
 
 

@@ -11,8 +11,7 @@ from core.deps import Cache
 from core.errors import NotFound
 from core.http.answers import errors
 from core.http.answers.conditional import cached_response
-from core.http.request.client import ClientResolver
-from core.http.request.middleware import RequestMiddleware
+from core.http.request.middleware import ClientResolver, RequestMiddleware
 from core.http.routing import Router
 
 POLICY = Policy("probe.conditional", ttl_s=60, tags=("probe-conditional",))

@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-from core.http.answers.security import API_HEADERS
+from core.http.request.context import API_HEADERS
 from tests.fixtures.application import RunningApp
 from tests.http.probe import probe_client
 

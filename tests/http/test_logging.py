@@ -8,14 +8,13 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from core.observability import deferred
-from core.observability.logging import LINE, configure
+from core.observability.logging import LINE, configure, flush
 from tests.http.probe import settings_for_probe
 
 
 @pytest.fixture(autouse=True)
 def own_configuration() -> Iterator[None]:
-    deferred.flush()  # what earlier tests left is not for those who read the log here
+    flush()  # what earlier tests left is not for those who read the log here
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield

@@ -13,8 +13,7 @@ from core.http.about import openapi
 from core.http.answers import errors, rows
 from core.http.answers.conditional import Precondition
 from core.http.answers.envelope import Envelope
-from core.http.request.client import ClientResolver
-from core.http.request.middleware import RequestMiddleware
+from core.http.request.middleware import ClientResolver, RequestMiddleware
 
 
 class Row(BaseModel):

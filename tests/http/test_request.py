@@ -9,7 +9,7 @@ import pytest
 import structlog
 from pydantic import ValidationError
 
-from core.http.request.client import ClientResolver
+from core.http.request.middleware import ClientResolver
 from core.observability.metrics import scrape
 from tests.http.probe import settings_for_probe
 

@@ -86,7 +86,7 @@ class TestHealth:
         async def hang(*arguments: object, **options: object) -> None:
             await asyncio.Event().wait()
 
-        monkeypatch.setattr("core.http.about.health.TIMEOUT_S", 0.05)
+        monkeypatch.setattr("core.http.about.system.TIMEOUT_S", 0.05)
         monkeypatch.setattr(app.state.platform.db, "query_raw", hang)
         assert (await client.get("/health")).status_code == 503
 

@@ -8,8 +8,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
-from core.http.request.client import ClientResolver
-from core.http.request.middleware import RequestMiddleware
+from core.http.request.middleware import ClientResolver, RequestMiddleware
 from core.server.protocol import HttpProtocol
 from tests.fixtures.waiting import wait_for
 

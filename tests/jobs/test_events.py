@@ -6,7 +6,7 @@ import pytest
 
 from core.database.client import Database
 from core.jobs import JobContext, JobEventView, JobKind, Jobs, JsonObject, queries
-from core.jobs.meter import Meter
+from core.jobs.context import Meter
 from core.jobs.views import Counts
 from tests.fixtures.waiting import wait_for
 from tests.jobs.conftest import MakeJobs
@@ -148,7 +148,7 @@ async def test_a_running_job_shows_its_rate(make_jobs: MakeJobs, db: Database) -
 
 def test_rate_is_of_the_last_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr("core.jobs.meter.time.monotonic", lambda: now)
+    monkeypatch.setattr("core.jobs.context.time.monotonic", lambda: now)
     meter = Meter()
     assert (meter.rate, meter.seconds_left(10)) == (None, None)
     meter.restart(1000)

@@ -8,7 +8,7 @@ import pytest
 from core.database.client import Database
 from core.errors import Unavailable
 from core.jobs import JobContext, Jobs, JobView, JsonObject, LeaseLost, queries
-from core.jobs.pause import pause
+from core.jobs.lease import pause
 from tests.fixtures.transactions import transaction
 from tests.fixtures.waiting import wait_for
 from tests.jobs.conftest import MakeJobs

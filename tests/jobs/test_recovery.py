@@ -10,7 +10,7 @@ import pytest
 
 from core.database.client import Database
 from core.jobs import Delays, Jobs, queries
-from core.jobs.place import place_of
+from core.jobs.lease import place_of
 from core.settings import Settings
 from tests.fixtures.transactions import transaction
 from tests.fixtures.waiting import wait_for

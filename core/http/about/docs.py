@@ -13,8 +13,7 @@ from starlette.responses import HTMLResponse, Response
 
 from core.errors import NotFound
 from core.http.answers.conditional import fixed_response
-from core.http.answers.security import DOCS_HEADERS
-from core.http.request.context import context_of
+from core.http.request.context import DOCS_HEADERS, context_of
 from core.http.routing import Router
 
 # The package keeps a current Swagger UI as plain files; its Python code is not used.

@@ -4,7 +4,6 @@ generated from it works with and without keys.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import Any, Final, get_args, get_type_hints
 
@@ -14,12 +13,12 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from core.feature import Feature
-from core.http.about import health
+from core.http.about import system
 from core.http.answers.envelope import ErrorBody, ErrorDetail, Problem
 from core.http.answers.errors import CODE_BY_STATUS
 from core.http.request.access import is_open, needed_scope
 from core.http.request.idempotency import HEADER, LONGEST_KEY, REPLAYED
-from core.http.routing import parameters
+from core.http.routing import HeaderRead, parameters
 
 _REF: Final = "#/components/schemas/{model}"
 _ERRORS: Final = {
@@ -80,20 +79,6 @@ _IF_NONE_MATCH: Final = {
     "schema": {"type": "string"},
 }
 _PROBES_PREFIXES: Final = ("/health", "/metrics")
-
-
-@dataclass(frozen=True, slots=True)
-class HeaderRead:
-    """Request header that a dependency reads by itself, noted in its `Annotated` type. A parameter of the
-    framework's `Header` would cost each write a fiftieth of its time.
-    """
-
-    name: str
-    description: str
-    schema: dict[str, Any]
-
-    def parameter(self) -> dict[str, Any]:
-        return {**asdict(self), "in": "header", "required": False}
 
 
 def install(app: FastAPI) -> None:
@@ -208,7 +193,7 @@ def _words(features: Sequence[Feature]) -> dict[str, tuple[str, ...]]:
     """Words of each enumeration, by its name."""
     activities = [kind for feature in features for kind in feature.activities]
     return {
-        **{name: get_args(kind) for name, kind in health.ENUMERATIONS.items()},
+        **{name: get_args(kind) for name, kind in system.ENUMERATIONS.items()},
         **{name: get_args(kind) for feature in features for name, kind in feature.enumerations.items()},
         "ActivityType": tuple(f"{kind.entity}_{verb}" for kind in activities for verb in kind.verbs.values()),
     }

@@ -1,7 +1,7 @@
 """Access log: one event for each answered request, and its share in the metrics.
 
 Both would cost more than a cached response if they were written one by one, so they are put off and written
-for all requests of some milliseconds together (`core.observability.deferred`).
+for all requests of some milliseconds together (`core.observability.logging`).
 """
 
 from bisect import bisect_left
@@ -13,7 +13,7 @@ import structlog
 
 from core.http.request.context import PROBES
 from core.observability import logging
-from core.observability.deferred import Deferred
+from core.observability.logging import Deferred
 from core.observability.metrics import Counter, Histogram, observe_many
 
 log = structlog.get_logger("handover.http")

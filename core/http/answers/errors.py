@@ -19,13 +19,12 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from core.database.errors import as_error
-from core.errors import ABSENT, KINDS, Crash, FieldError, HandoverError
+from core.errors import ABSENT, KINDS, VALIDATION_FAILED, Crash, FieldError, HandoverError
 from core.http.request.preferences import weights
 from core.http.request.validation import field_errors, safe_text, shown
 
 log = structlog.get_logger("handover.http")
 
-VALIDATION_FAILED: Final = "Validation failed"
 INTERNAL: Final = "Internal server error"
 CODE_BY_STATUS: Final = {kind.status: kind.code for kind in KINDS}
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

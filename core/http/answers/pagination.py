@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
 
-from core.errors import FieldError, Invalid
+from core.errors import VALIDATION_FAILED, FieldError, Invalid
 from core.http.request.text import Text, fault_of
 from core.http.request.timestamps import to_iso
 
@@ -55,7 +55,7 @@ def check_start(cursor: str | None, offset: int | None) -> None:
     """Raises Invalid for a cursor together with an offset: a page begins after one of them."""
     if cursor is not None and offset:
         wrong = FieldError("offset", "cannot be used together with cursor", offset)
-        raise Invalid("Validation failed", details=[wrong])
+        raise Invalid(VALIDATION_FAILED, details=[wrong])
 
 
 def position_cursor(position: Position, scope: Scope = ()) -> str:
@@ -146,4 +146,4 @@ def decode_cursor(cursor: str) -> list[str]:
 def bad_cursor(cursor: str) -> Invalid:
     """Error for a cursor that is none of ours, or of another list or order."""
     message = "must be the nextCursor of an earlier answer of this list in this order"
-    return Invalid("Validation failed", details=[FieldError("cursor", message, cursor)])
+    return Invalid(VALIDATION_FAILED, details=[FieldError("cursor", message, cursor)])

@@ -19,8 +19,7 @@ from core.database import json as sql
 from core.database.client import Database
 from core.database.projection import Projection, project
 from core.http.answers.pagination import Position, Scope, encode_cursor, position_cursor
-from core.http.request.fields import is_none
-from core.http.request.numbers import LARGEST, Measure
+from core.http.request.fields import LARGEST, Measure, is_none
 from core.http.request.text import EmptyIfNone
 from core.http.request.timestamps import Timestamp
 

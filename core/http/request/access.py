@@ -20,9 +20,8 @@ import structlog
 from starlette.types import Scope
 
 from core.errors import Forbidden, RateLimited, Unauthorized, Unavailable
-from core.http.request.client import limit_key
 from core.http.request.context import PROBES, RequestContext, context_of
-from core.http.request.rate_limit import RateLimiter
+from core.http.request.rate_limit import RateLimiter, limit_key
 from core.http.request.timestamps import now
 
 if TYPE_CHECKING:

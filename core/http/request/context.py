@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from core.http.request.access import Access, Principal
     from core.platform import Platform
 
+
 Header = tuple[bytes, bytes]
 
 WITHIN: Final = "within"
@@ -61,3 +62,23 @@ class RequestContext:
 
 def context_of(scope: Scope) -> RequestContext:
     return cast(RequestContext, scope["state"]["context"])
+
+
+def security_headers(policy: bytes) -> tuple[Header, ...]:
+    """Headers with a content security policy that allows what `policy` names, and nothing else."""
+    return (
+        (b"x-content-type-options", b"nosniff"),
+        (b"x-frame-options", b"DENY"),
+        (b"referrer-policy", b"no-referrer"),
+        (
+            b"content-security-policy",
+            b"default-src 'none'; %bframe-ancestors 'none'; base-uri 'none'" % policy,
+        ),
+    )
+
+
+API_HEADERS: Final = security_headers(b"")
+DOCS_HEADERS: Final = security_headers(
+    b"script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
+    b"connect-src 'self'; form-action 'none'; "
+)

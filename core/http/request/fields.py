@@ -1,7 +1,10 @@
-"""Optional fields of requests and responses, and their OpenAPI schema: without a null in it."""
+"""Fields of requests and responses: optional ones, whose OpenAPI schema has no null in it, and fractions."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
 
 
 def is_none(value: object) -> bool:
@@ -40,3 +43,18 @@ def always_there(*names: str) -> Callable[[dict[str, Any]], None]:
         schema["required"] = [*names, *(name for name in schema.get("required", ()) if name not in names)]
 
     return publish
+
+
+LARGEST: Final = 1e15
+
+
+def _in_range(value: float) -> float:
+    if not 0 <= value <= LARGEST:
+        raise PydanticCustomError("measure", "must be between 0 and 1e15")
+    return value
+
+
+Measure = Annotated[float, AfterValidator(_in_range)]
+"""Number between 0 and 1e15, where all programs that write the fewest digits write the same ones. Beyond
+2**53 the middle between two neighbours, which some take for one of them, can have fewer digits than both.
+"""

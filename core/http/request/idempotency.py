@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.database.transaction import committing_with
-from core.errors import FieldError, Invalid
+from core.errors import VALIDATION_FAILED, FieldError, Invalid
 from core.http.request.context import RequestContext
 from core.http.request.multipart import FORM_OVERHEAD_BYTES, BodyDigest
 from core.idempotency import Answer, Claim, KeyHeld
@@ -44,7 +44,7 @@ class Idempotency:
             return
         if not _KEY.fullmatch(key):
             wrong = FieldError(HEADER, f"must have 1 to {LONGEST_KEY} visible ASCII characters")
-            raise Invalid("Validation failed", details=[wrong])
+            raise Invalid(VALIDATION_FAILED, details=[wrong])
         claim, body = Claim(context.platform.db, _identity(scope, context, key)), _Body(context, receive)
         if (answer := await claim.take()) is not None:
             context.body_limit = answer.request_bytes + FORM_OVERHEAD_BYTES

@@ -10,6 +10,7 @@ import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from ipaddress import ip_network
 from typing import Final
 
 import structlog
@@ -21,9 +22,8 @@ from structlog.contextvars import bind_contextvars, reset_contextvars
 from core.database.metrics import Meter, current_meter
 from core.http.answers.access_log import UNMATCHED, AnsweredRequest, record
 from core.http.answers.errors import error_response
-from core.http.answers.security import API_HEADERS
-from core.http.request.client import ClientResolver
-from core.http.request.context import WITHIN, Header, RequestContext
+from core.http.request.context import API_HEADERS, WITHIN, Header, RequestContext
+from core.http.request.rate_limit import parse_address
 from core.observability import tracing
 
 log = structlog.get_logger("handover.http")
@@ -43,6 +43,44 @@ Check = Callable[[Scope, RequestContext], Awaitable[Response | None]]
 """Check of a request before anything else looks at it. Raises HandoverError to refuse it, returns a response
 to answer it.
 """
+
+
+class ClientResolver:
+    """Resolver of client addresses: that of the peer, or the one that trusted proxies forward.
+    `trusted_proxies`: addresses, networks, `unix` for a socket's peer.
+
+    `X-Forwarded-For` counts only when the peer is one of them, and only as far as trusted proxies wrote it:
+    the right-most entry that is not itself a trusted proxy. Anything further left is the client's word.
+    """
+
+    def __init__(self, trusted_proxies: Sequence[str]) -> None:
+        self._unix = "unix" in trusted_proxies
+        self._networks = [ip_network(entry, strict=False) for entry in trusted_proxies if entry != "unix"]
+
+    def resolve(self, scope: Scope) -> str:
+        client = scope.get("client")
+        peer: str = client[0] if client and client[0] else "unix"
+        if (self._networks or self._unix) and self._trusts(peer):
+            return self._forwarded(scope) or peer
+        return peer
+
+    def _trusts(self, text: str) -> bool:
+        if text == "unix":
+            return self._unix
+        address = parse_address(text)
+        return address is not None and any(address in network for network in self._networks)
+
+    def _forwarded(self, scope: Scope) -> str | None:
+        values = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        found: str | None = None
+        for entry in reversed(b",".join(values).decode("latin-1").split(",")):
+            address = parse_address(entry)
+            if address is None:
+                break
+            found = str(address)
+            if not self._trusts(found):
+                break
+        return found
 
 
 class _HeadAnswered(OSError):

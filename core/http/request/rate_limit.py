@@ -14,6 +14,8 @@ import math
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final, NamedTuple
 
 import structlog
@@ -22,7 +24,6 @@ from redis.exceptions import RedisError
 from starlette.types import Scope
 
 from core.errors import RateLimited
-from core.http.request.client import limit_key
 from core.http.request.context import PROBES, WITHIN, RequestContext
 
 log = structlog.get_logger("handover.http")
@@ -191,6 +192,30 @@ class RateLimiter:
                 log.warning("http.rate_limit_local", error=type(error).__name__)
                 return None
         return answer
+
+
+@lru_cache(maxsize=4096)
+def limit_key(client: str) -> str:
+    """Key of a client's rate limit: its address, of IPv6 the /64 network, which one subscriber owns."""
+    address = parse_address(client)
+    if isinstance(address, IPv6Address):
+        return str(IPv6Network((address, 64), strict=False))
+    return client
+
+
+@lru_cache(maxsize=4096)
+def parse_address(text: str) -> IPv4Address | IPv6Address | None:
+    """Address in a text, also with a port (`1.2.3.4:80`, `[::1]:80`); None for anything else."""
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
 
 
 def _seconds(milliseconds: float) -> int:

@@ -14,9 +14,16 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from core.server.embedded.paths import LocalServiceError, ServicePaths
 from core.server.embedded.process import command_line
-from core.server.embedded.server import Account, ServerProcess, packaged, private_folder, started
+from core.server.embedded.server import (
+    Account,
+    LocalServiceError,
+    ServerProcess,
+    ServicePaths,
+    packaged,
+    private_folder,
+    started,
+)
 
 DATABASE = "handover"
 USER = "handover"

@@ -8,8 +8,7 @@ import socket
 import subprocess
 from urllib.parse import quote
 
-from core.server.embedded.paths import ServicePaths
-from core.server.embedded.server import ServerProcess, packaged
+from core.server.embedded.server import ServerProcess, ServicePaths, packaged
 
 MAX_MEMORY = "256mb"
 

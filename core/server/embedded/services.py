@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from core.locks import locked_at_once, open_lock, try_lock
-from core.server.embedded.paths import LocalServiceError, ServiceName, ServicePaths
+from core.server.embedded.server import LocalServiceError, ServiceName, ServicePaths
 from core.settings import Settings
 
 START_TIMEOUT_S = 90.0

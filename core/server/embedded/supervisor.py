@@ -21,10 +21,9 @@ from pathlib import Path
 from typing import cast
 
 from core.locks import open_lock, try_lock
-from core.server.embedded.paths import LocalServiceError, ServiceName, ServicePaths
 from core.server.embedded.postgres import Postgres
 from core.server.embedded.redis import Redis
-from core.server.embedded.server import ServerProcess
+from core.server.embedded.server import LocalServiceError, ServerProcess, ServiceName, ServicePaths
 
 LOOK_S = 0.05
 """The interval in which it looks for users, and after its service."""

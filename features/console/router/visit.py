@@ -12,9 +12,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from core.deps import platform_of
 from core.errors import HandoverError
-from core.http.answers.security import security_headers
 from core.http.request.access import AccessScope, Principal
-from core.http.request.context import context_of
+from core.http.request.context import context_of, security_headers
 from core.http.routing import Handler, Route, Router
 from core.settings import Settings
 from features.console.errors import FormExpired, Refused, SignInNeeded

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from core.database.client import Database
-from core.database.conditions import Arguments, condition
-from core.database.places import best_statement
+from core.database.places import Arguments, best_statement, condition
 from features.files.schemas import Order
 
 WORDS: Final = "handover_words(original_name, description)"

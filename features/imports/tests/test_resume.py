@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from core.jobs.place import place_of
+from core.jobs.lease import place_of
 from features.imports.tests.conftest import Held
 from features.imports.tests.factories import Job, ended, imported, lowdb, many, post, record, write
 from tests.fixtures.application import RunningApp
