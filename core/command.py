@@ -20,9 +20,9 @@ from core.settings import IN_PROCESS_CACHE, Settings, load_settings
 
 if TYPE_CHECKING:
     from core.cache import Cache
-    from core.database.client import Database
+    from core.database.client import Author, Database
     from core.feature import Feature
-    from core.jobs import Jobs, Requester
+    from core.jobs import Jobs
 
 Features = Callable[[], "Sequence[Feature]"]
 """Returns features when called, since they import the modules that they need."""
@@ -45,7 +45,7 @@ class CommandContext:
     db: "Database"
     cache: "Cache"
     jobs: "Jobs"
-    actor: "Requester"
+    actor: "Author"
     """The user of this machine, whom the audit trail names."""
     database: str
     """Its name for people, without a password."""
@@ -69,7 +69,7 @@ async def command_context(features: Features) -> AsyncIterator[CommandContext]:
     while the engine starts.
     """
     from core.database import schema
-    from core.database.client import Database
+    from core.database.client import Author, Database
     from core.jobs import runner
     from core.observability import logging
 
@@ -97,7 +97,7 @@ async def command_context(features: Features) -> AsyncIterator[CommandContext]:
 
         from core.cache import Cache
         from core.feature import kinds_of, renewing
-        from core.jobs import Jobs, Requester
+        from core.jobs import Jobs
 
         cache = Cache(running)
         await cache.start()
@@ -107,7 +107,7 @@ async def command_context(features: Features) -> AsyncIterator[CommandContext]:
         stack.push_async_callback(jobs.stop)
         # Modules and models live as long as the process: no collection shall look at them again.
         gc.freeze()
-        yield CommandContext(running, db, cache, jobs, Requester(_user()), database_name(settings))
+        yield CommandContext(running, db, cache, jobs, Author(_user()), database_name(settings))
 
 
 def _raise_if_elsewhere(settings: Settings) -> None:

@@ -7,11 +7,11 @@ from typing import Annotated, Final, TypeVar, cast
 from fastapi import Depends, Request
 
 from core.cache import Cache as CacheService
-from core.database.client import Database
+from core.database.client import Author, Database
 from core.database.transaction import retried
 from core.errors import VALIDATION_FAILED, FieldError, Invalid
 from core.feature import Feature
-from core.http.answers.conditional import Precondition, entity_tags
+from core.http.answers.conditional import NO_PRECONDITION, Precondition, entity_tags
 from core.http.request.access import Principal
 from core.http.request.context import RequestContext, context_of
 from core.http.routing import HeaderRead
@@ -25,16 +25,13 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
-class ActorName:
+class ActorName(Author):
     """Actor in the audit trail: with AUTH=off a label that the client chose, not a proof of identity.
 
     With AUTH=keys `principal` holds the key, and `name` is its name, with the label behind it if there is
-    one: `dashboard (ada)`. `client` is the address that the request came from.
+    one: `dashboard (ada)`.
     """
 
-    name: str
-    request_id: str
-    client: str | None
     principal: Principal | None = None
 
     @property
@@ -108,7 +105,7 @@ _IF_NONE_MATCH: Final = HeaderRead(
 
 
 async def _writing(request: Request) -> Writing:
-    context = context_of(request.scope)
+    context: RequestContext = request.scope["state"]["context"]
     return Writing(platform_of(request).db, _actor_of(context), _precondition_of(context))
 
 
@@ -136,6 +133,8 @@ def _actor_of(context: RequestContext) -> ActorName:
 def _precondition_of(context: RequestContext) -> Precondition:
     """Precondition of a write (RFC 9110, 13.1.1 and 13.1.2)."""
     named, others = context.headers.get(b"if-match"), context.headers.get(b"if-none-match")
+    if named is None and others is None:
+        return NO_PRECONDITION
     return Precondition(entity_tags(named), entity_tags(others))
 
 

@@ -2,7 +2,6 @@
 requests.
 """
 
-from collections.abc import Iterable
 from typing import Final, Literal
 
 from core.cache.policy import Outcome
@@ -24,7 +23,7 @@ stale: Final = Counter(
     "Hits after the time to live, while one load fetched the answer anew.",
     ["policy"],
 )
-_invalidations: Final = Counter("handover_cache_invalidations_total", "Tags that were invalidated.", ["tag"])
+invalidations: Final = Counter("handover_cache_invalidations_total", "Tags that were invalidated.", ["tag"])
 errors: Final = Counter("handover_cache_errors_total", "Redis commands that failed.", ["operation"])
 redis_seconds: Final = Histogram(
     "handover_cache_redis_seconds",
@@ -55,9 +54,3 @@ def count_request(policy: str, outcome: Outcome, number: int = 1) -> None:
 def count_hits(policy: str, tier: Tier, number: int = 1) -> None:
     count_request(policy, Outcome.HIT, number)
     _hit_children[tier].inc(number)
-
-
-def count_invalidations(tags: Iterable[str]) -> None:
-    """Counted by the part before the first colon: `item:42` counts as `item`, which keeps labels few."""
-    for tag in tags:
-        _invalidations.labels(tag.partition(":")[0]).inc()

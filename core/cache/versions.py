@@ -29,17 +29,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 import structlog
 
 from core.locks import try_lock
 from core.server.embedded.server import ServicePaths
-
-if TYPE_CHECKING:
-    from core.settings import Settings
-
+from core.settings import Settings
 
 WORD_BYTES: Final = 8
 SLOTS: Final = 16_384
@@ -234,7 +231,7 @@ DEFAULT_PORT: Final = 5432
 _log = structlog.get_logger(__name__)
 
 
-def versions_folder(settings: "Settings") -> Path:
+def versions_folder(settings: Settings) -> Path:
     """A folder that exists and is ours. Falls back to the data folder where another user's is in the way."""
     own = settings.data_dir / "run"
     if _database_is_embedded(settings):
@@ -254,7 +251,7 @@ def versions_folder(settings: "Settings") -> Path:
     return own
 
 
-def _database_is_embedded(settings: "Settings") -> bool:
+def _database_is_embedded(settings: Settings) -> bool:
     if settings.database_url is None:
         return True
     folder = _address(settings.database_url)[0]

@@ -205,8 +205,13 @@ def call_arguments(
     if method in RAW_METHODS:
         parameters = encoder.encode(arguments["parameters"])
         return {"query": arguments["query"], "parameters": parameters}, encoder.tagged
-    columns = None if model is None else _json_columns_of(_generated(model))
-    if model is not None and method not in WITHOUT_ROWS:
+    generated = None if model is None else _generated(model)
+    columns = None if generated is None else _json_columns_of(generated)
+    if (
+        model is not None
+        and method not in WITHOUT_ROWS
+        and (generated is not model or arguments.get("include"))
+    ):
         arguments = {**arguments, "include": None, **selection(model, arguments.get("include"))}
     encoded = {
         QUERY_BUILDER_ALIASES.get(key, key): encoder.encode(value, columns)

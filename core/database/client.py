@@ -1,10 +1,11 @@
 """Typed Prisma client of the project, on the supervised engine."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from copy import copy
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import Any, Self
 
 import orjson
 from prisma import Prisma, PrismaMethod
@@ -18,29 +19,25 @@ from core.database.engine import Engine
 from core.database.process import EngineOptions, EngineStatus
 from core.database.projection import current_projection
 from core.database.selection import missing_relation
-from core.database.writes import NOTHING_WRITTEN, WRITING, Tell, Write, write_of
-
-if TYPE_CHECKING:
-    from core.settings import Settings
+from core.database.writes import NOTHING_WRITTEN, WRITING, Tell, Write
+from core.settings import Settings
 
 
-class Author(Protocol):
-    """Author of a change: a request's actor, a command's user, the one who enqueued a job."""
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Author of a change: a request's actor, a command's user, the one who enqueued a job. `client` is the
+    address that a request came from.
+    """
 
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def request_id(self) -> str | None: ...
-
-    @property
-    def client(self) -> str | None: ...
+    name: str
+    request_id: str | None = None
+    client: str | None = None
 
 
 class EngineClient(AsyncBasePrisma):
     """Mixin of a generated client that sends every call to an `Engine` instead of a query engine binary."""
 
-    def __init__(self, options: EngineOptions | None = None, **client_options: Any) -> None:
+    def __init__(self, options: EngineOptions, **client_options: Any) -> None:
         super().__init__(**{**client_options, "use_dotenv": False})
         self._options = options
         self._author: str | None = None
@@ -139,10 +136,6 @@ class EngineClient(AsyncBasePrisma):
         return {name: value for name, value in told.items() if value is not None}
 
     def _create_engine(self, dml_path: Path | None = None) -> Engine:
-        if self._options is None:
-            raise RuntimeError(
-                "This client was made without a database: use Database.from_settings(settings)."
-            )
         return Engine(self._options)
 
     async def _execute(
@@ -225,10 +218,9 @@ class Database(EngineClient, Prisma):
         return DatabaseBatch(self)
 
     @classmethod
-    def from_settings(cls, settings: "Settings", *, origin: str | None = None) -> Self:
+    def from_settings(cls, settings: Settings, *, origin: str | None = None) -> Self:
         """A client, not connected yet: `await db.connect()`, and `await db.disconnect()` at the end."""
-        if settings.database_url is None:
-            raise RuntimeError("There is no DATABASE_URL: start the local services first.")
+        assert settings.database_url is not None  # that of the embedded one, where none is set
         return cls(
             EngineOptions(
                 url=settings.database_url,
@@ -244,3 +236,20 @@ class Database(EngineClient, Prisma):
                 origin=origin,
             )
         )
+
+
+def write_of(method: PrismaMethod, model: str, arguments: Mapping[str, Any]) -> Write:
+    """Write of a call, from its arguments as slices pass them."""
+    updates = {"update": "data", "update_many": "data", "upsert": "update"}
+    updated = arguments.get(updates.get(method, ""))
+    return Write(model, method, _ids(method, arguments), frozenset(updated or ()))
+
+
+def _ids(method: PrismaMethod, arguments: Mapping[str, Any]) -> tuple[str, ...] | None:
+    if method in ("create", "create_many"):
+        rows = [arguments["data"]] if method == "create" else arguments["data"]
+        ids = [row.get("id") for row in rows]
+    else:
+        wanted = (arguments.get("where") or {}).get("id")
+        ids = wanted["in"] if isinstance(wanted, dict) and wanted.keys() == {"in"} else [wanted]
+    return tuple(ids) if all(isinstance(each, str) for each in ids) else None

@@ -2,9 +2,9 @@
 calls of this process at once, of all others by the log of changes.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from prisma import PrismaMethod
 from prisma.errors import PrismaError
@@ -33,23 +33,6 @@ class Write:
 Rule = Callable[[Write], Iterable[str]]
 """Returns the cache tags that a write renews."""
 Tell = Callable[[Sequence[Write]], Awaitable[None]]
-
-
-def write_of(method: PrismaMethod, model: str, arguments: Mapping[str, Any]) -> Write:
-    """Write of a call, from its arguments as slices pass them."""
-    updates = {"update": "data", "update_many": "data", "upsert": "update"}
-    updated = arguments.get(updates.get(method, ""))
-    return Write(model, method, _ids(method, arguments), frozenset(updated or ()))
-
-
-def _ids(method: PrismaMethod, arguments: Mapping[str, Any]) -> tuple[str, ...] | None:
-    if method in ("create", "create_many"):
-        rows = [arguments["data"]] if method == "create" else arguments["data"]
-        ids = [row.get("id") for row in rows]
-    else:
-        wanted = (arguments.get("where") or {}).get("id")
-        ids = wanted["in"] if isinstance(wanted, dict) and wanted.keys() == {"in"} else [wanted]
-    return tuple(ids) if all(isinstance(each, str) for each in ids) else None
 
 
 def may_have_written(error: BaseException) -> bool:

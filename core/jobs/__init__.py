@@ -19,7 +19,7 @@ from core.jobs.errors import (
 from core.jobs.kinds import JobKind
 from core.jobs.lease import Delays
 from core.jobs.service import Jobs
-from core.jobs.views import JobEventView, JobPage, JobState, JobView, JsonObject, Requester
+from core.jobs.views import JobEventView, JobPage, JobState, JobView, JsonObject
 
 __all__ = [
     "Delays",
@@ -41,5 +41,4 @@ __all__ = [
     "JsonObject",
     "LeaseLost",
     "NextRun",
-    "Requester",
 ]

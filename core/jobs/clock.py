@@ -20,7 +20,7 @@ from core.jobs import queries
 from core.jobs.errors import JobConflict
 from core.jobs.kinds import JobKind
 from core.jobs.lease import pause
-from core.jobs.views import JobView, JsonObject, Requester
+from core.jobs.views import JobView, JsonObject
 from core.settings import Settings
 
 Enqueue = Callable[[Database, str, JsonObject, Author], Awaitable[JobView]]
@@ -86,7 +86,7 @@ class Clock:
         if not await queries.move_clock(tx, kind, every.total_seconds()):
             return None
         try:
-            return await self._enqueue(tx, kind, arguments, Requester("clock"))
+            return await self._enqueue(tx, kind, arguments, Author("clock"))
         except JobConflict:
             return None
 

@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from core.database.client import Author
+
 JsonObject = dict[str, JsonValue]
 
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
@@ -13,15 +15,6 @@ JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 EventKind = Literal["state", "phase", "progress", "cancel"]
 
 ENDED: frozenset[JobState] = frozenset({"succeeded", "failed", "cancelled"})
-
-
-@dataclass(frozen=True, slots=True)
-class Requester:
-    """The one who asked for a job, as the author of what the job changes."""
-
-    name: str
-    request_id: str | None = None
-    client: None = None
 
 
 class Snapshot(BaseModel):
@@ -66,8 +59,8 @@ class JobView(Snapshot):
     traceparent: str | None
 
     @property
-    def asked_by(self) -> Requester:
-        return Requester(self.actor, self.request_id)
+    def asked_by(self) -> Author:
+        return Author(self.actor, self.request_id)
 
     @property
     def ended(self) -> bool:

@@ -15,16 +15,14 @@ import sys
 from collections import deque
 from collections.abc import Callable, MutableMapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 from urllib.parse import quote
 
 import orjson
 import structlog
 from structlog.typing import Processor, WrappedLogger
 
-if TYPE_CHECKING:
-    from core.settings import Settings
-
+from core.settings import Settings
 
 T = TypeVar("T")
 
@@ -237,12 +235,12 @@ def write_lines(lines: Sequence[str]) -> None:
         _Lines.handler.handle(logging.makeLogRecord({"msg": _Rendered("\n".join(lines))}))
 
 
-def writes_text(settings: "Settings") -> bool:
+def writes_text(settings: Settings) -> bool:
     """True if the log is for a person at a terminal, False if it is JSON."""
     return settings.log_format == "text" or (settings.log_format == "auto" and sys.stderr.isatty())
 
 
-def configure(settings: "Settings") -> None:
+def configure(settings: Settings) -> None:
     """Set up logging for this process. Calling it again replaces the earlier setup."""
     text = writes_text(settings)
     renderer: Processor = _console() if text else _json

@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from core.database.client import Author, Database
-from core.jobs import Describe, JobConflict, JobContext, JobKind, Jobs, JobView, JsonObject, Requester
+from core.jobs import Describe, JobConflict, JobContext, JobKind, Jobs, JobView, JsonObject
 from core.platform import Platform
 from features.files import api as files
 from features.search import queries, service, sql
@@ -102,7 +102,7 @@ async def index_when_stale(platform: Platform) -> None:
     if any((job.result or {}).get("fingerprint") == fingerprint for job in page.jobs):
         return
     try:
-        job = await platform.jobs.enqueue(platform.db, REINDEX_KIND, {}, Requester("system"))
+        job = await platform.jobs.enqueue(platform.db, REINDEX_KIND, {}, Author("system"))
     except JobConflict:
         return
     await platform.jobs.run(job.id)

@@ -10,8 +10,9 @@ from typing import Final
 
 import structlog
 
+from core.database.client import Author
 from core.errors import Unavailable
-from core.jobs import JobConflict, JobContext, JobKind, JsonObject, Requester
+from core.jobs import JobConflict, JobContext, JobKind, JsonObject
 from core.jobs.kinds import pruning
 from core.jobs.lease import pause
 from core.platform import Platform
@@ -54,7 +55,7 @@ class Supervisor:
             self._wanted.clear()
             try:
                 if await registry.positions(db):
-                    job = await jobs.enqueue(db, DELIVER.kind, {}, Requester("webhooks"))
+                    job = await jobs.enqueue(db, DELIVER.kind, {}, Author("webhooks"))
                     await jobs.run(job.id)
             except JobConflict:
                 pass

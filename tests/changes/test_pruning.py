@@ -4,8 +4,8 @@ import time
 
 from core.cache import Cache
 from core.changes import pruning
-from core.database.client import Database
-from core.jobs import Jobs, Requester
+from core.database.client import Author, Database
+from core.jobs import Jobs
 from core.settings import Settings
 from tests.changes.conftest import StartHost, cached, no_looks, shows_in_time
 from tests.changes.test_hosts import ITEM, made, says
@@ -17,7 +17,7 @@ async def prune(connection: Connection, db: Database, settings: Settings) -> Non
     """As by another host, a long time later."""
     await connection.execute("UPDATE changes SET at = now() - 2 * $1::interval", pruning.KEPT)
     jobs = Jobs(db, Cache(settings), settings, [pruning.PRUNE])
-    await jobs.run((await jobs.enqueue(db, pruning.PRUNE.kind, {}, Requester("clock"))).id)
+    await jobs.run((await jobs.enqueue(db, pruning.PRUNE.kind, {}, Author("clock"))).id)
     await jobs.stop()
     assert not await connection.fetch("SELECT 1 FROM changes WHERE model = 'Item'")
 

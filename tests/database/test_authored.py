@@ -2,26 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import pytest
 from prisma.errors import UniqueViolationError
 
-from core.database.client import Database
+from core.database.client import Author, Database
 from core.database.transaction import unaudited, unit_of_work
 from tests.fixtures.database import Connection
 from tests.fixtures.trail import audit_of
 
-
-@dataclass(frozen=True)
-class Who:
-    name: str
-    request_id: str | None = None
-    client: str | None = None
-
-
-ADA: Final = Who("ada", "request-1", "192.0.2.7")
+ADA: Final = Author("ada", "request-1", "192.0.2.7")
 
 
 def item(item_id: str, **fields: Any) -> Any:
@@ -120,7 +111,7 @@ async def test_the_action_can_be_another_word(db: Database, connection: Connecti
 async def test_a_unit_may_change_its_author(db: Database, connection: Connection) -> None:
     async def work(tx: Database) -> None:
         await tx.item.create(data=item("a"))
-        await tx.acting_as(Who("bo")).item.create(data=item("b"))
+        await tx.acting_as(Author("bo")).item.create(data=item("b"))
         await tx.item.create(data=item("c"))
 
     await unit_of_work(db.acting_as(ADA), work)
@@ -155,7 +146,7 @@ async def test_a_savepoint_can_be_gone_back_to_by_any_author(
         await tx.item.create(data=item("a"))
         await tx.execute_raw("SAVEPOINT before")
         with pytest.raises(UniqueViolationError):
-            await tx.acting_as(Who("bo")).item.create(data=item("a"))
+            await tx.acting_as(Author("bo")).item.create(data=item("a"))
         await getattr(tx, undo)("ROLLBACK TO SAVEPOINT before")
         await tx.item.create(data=item("b"))
 
@@ -167,7 +158,7 @@ async def test_authors_at_once_in_one_unit_sign_each_their_own(db: Database, con
     """What nobody signs among them is nobody's."""
 
     def writer(tx: Database, number: int) -> Database:
-        return tx if number % 3 == 2 else tx.acting_as(Who(f"person-{number}"))
+        return tx if number % 3 == 2 else tx.acting_as(Author(f"person-{number}"))
 
     async def work(tx: Database) -> None:
         await asyncio.gather(
@@ -184,7 +175,7 @@ async def test_writers_at_once_sign_each_their_own(db: Database, connection: Con
     """Among them transactions, and writers without a name."""
 
     async def write(number: int) -> None:
-        writer = db if number % 4 == 3 else db.acting_as(Who(f"person-{number}"))
+        writer = db if number % 4 == 3 else db.acting_as(Author(f"person-{number}"))
         if number % 4 == 1:
             await unit_of_work(writer, lambda tx: tx.item.create(data=item(str(number))))
         else:

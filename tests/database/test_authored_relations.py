@@ -7,7 +7,8 @@ from typing import Any, Final
 import pytest
 import pytest_asyncio
 
-from tests.database.test_authored import ADA, Who
+from core.database.client import Author
+from tests.database.test_authored import ADA
 from tests.fixtures.services import TestServices
 
 TABLES: Final = ("Author", "Profile", "Book", "Label", "Place")
@@ -145,13 +146,13 @@ async def test_writers_at_once_sign_each_their_own(logged: Any) -> None:
     """Beside batches, reads in one statement, callers that leave, and what nobody signs."""
 
     async def batched(number: int) -> None:
-        batch = (logged if number % 2 else logged.acting_as(Who(f"batch-{number}"))).batch_()
+        batch = (logged if number % 2 else logged.acting_as(Author(f"batch-{number}"))).batch_()
         for each in range(2):
             batch.label.create(data={"name": f"batch-{number}-{each}"})
         await batch.commit()
 
     async def raw(number: int) -> None:
-        await logged.acting_as(Who(f"raw-{number}")).execute_raw(
+        await logged.acting_as(Author(f"raw-{number}")).execute_raw(
             'INSERT INTO "Label" (name) VALUES ($1)', f"raw-{number}"
         )
 
@@ -160,14 +161,14 @@ async def test_writers_at_once_sign_each_their_own(logged: Any) -> None:
         await logged.label.find_unique(where={"name": f"nobody-{number}"})
 
     async def leaving(number: int) -> None:
-        task = asyncio.ensure_future(create(logged.acting_as(Who(f"gone-{number}")), f"gone-{number}"))
+        task = asyncio.ensure_future(create(logged.acting_as(Author(f"gone-{number}")), f"gone-{number}"))
         for _ in range(number % 7):
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
     async def signed(number: int) -> None:
-        await create(logged.acting_as(Who(f"person-{number}")), f"person-{number}")
+        await create(logged.acting_as(Author(f"person-{number}")), f"person-{number}")
 
     await asyncio.gather(
         *(kind(number) for number in range(20) for kind in (signed, batched, raw, nobody, leaving))

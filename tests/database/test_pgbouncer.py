@@ -16,14 +16,14 @@ import asyncpg
 import httpx
 import pytest
 
-from core.database.client import Database
+from core.database.client import Author, Database
 from core.database.errors import DatabaseUnavailable, LockTimeout, StatementTimeout
 from core.database.transaction import unit_of_work
 from core.http.answers.projection import projected
 from core.server.embedded.server import Account
 from features.items.schemas import Item
 from tests.database.engines import connected
-from tests.database.test_authored import Who, item
+from tests.database.test_authored import item
 from tests.fixtures.commands import Handover
 from tests.fixtures.programs import running
 from tests.fixtures.servers import StartServer, free_port
@@ -256,7 +256,7 @@ async def test_every_change_through_it_names_its_author(services: TestServices, 
     """Few sessions for many clients: no session keeps an author for the next one."""
 
     async def write(db: Database, number: int) -> None:
-        writer = db if number % 4 == 3 else db.acting_as(Who(f"person-{number}"))
+        writer = db if number % 4 == 3 else db.acting_as(Author(f"person-{number}"))
         values = item(str(number))
         if number % 4 == 0:
             await writer.item.create_many(data=[values])

@@ -108,7 +108,7 @@ async def probe_errors(kind: str) -> None:
 
 @router.get("/actor")
 async def probe_actor(actor: Actor) -> dict[str, str]:
-    return {"name": actor.name, "request_id": actor.request_id}
+    return {"name": actor.name, "request_id": actor.request_id or ""}
 
 
 @router.get("/big")

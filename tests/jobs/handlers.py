@@ -3,20 +3,16 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Final, cast
 
-from core.database.client import Database
+from core.database.client import Author, Database
 from core.jobs import JobContext, JobKind, JobView, JsonObject
 from tests.fixtures.transactions import transaction
 
 CREATE_ROWS = "CREATE TABLE IF NOT EXISTS job_test_rows (job_id uuid NOT NULL, n int NOT NULL)"
 
 
-@dataclass(frozen=True)
-class Caller:
-    name: str = "tester"
-    request_id: str | None = "request-1"
-    client: str | None = None
+CALLER: Final = Author("tester", "request-1")
 
 
 async def written(db: Database, job_id: str) -> list[int]:

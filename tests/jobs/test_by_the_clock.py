@@ -14,7 +14,7 @@ from tests.fixtures.database import Connection
 from tests.fixtures.servers import StartServer
 from tests.fixtures.waiting import wait_for
 from tests.jobs.conftest import MakeJobs
-from tests.jobs.handlers import Caller
+from tests.jobs.handlers import CALLER
 
 EVERY = timedelta(hours=6)
 PROCESSES = 8
@@ -83,7 +83,7 @@ async def test_a_late_run_is_not_followed_by_those_that_were_missed(
 async def test_what_runs_already_is_not_begun_and_the_clock_goes_on(
     processes: list[Jobs], db: Database, connection: Connection
 ) -> None:
-    await processes[0].enqueue(db, TICK.kind, {}, Caller())
+    await processes[0].enqueue(db, TICK.kind, {}, CALLER)
     await make_due(connection)
     await processes[1].clock.begin_due()
     assert await begun(processes[0]) == 1
@@ -150,7 +150,7 @@ async def test_old_jobs_are_pruned_and_imports_kept(
             age,
         )
 
-    job = await jobs.enqueue(db, "jobs.prune", {}, Caller())
+    job = await jobs.enqueue(db, "jobs.prune", {}, CALLER)
     ended = await jobs.run(job.id)
     assert (ended.state, (ended.result or {})["deleted"]) == ("succeeded", 1)
     left = {row["actor"] for row in await connection.fetch("SELECT actor FROM jobs WHERE actor <> 'tester'")}
@@ -162,9 +162,9 @@ async def test_a_job_from_before_the_setting_was_0_deletes_nothing(
 ) -> None:
     settings = job_settings.model_copy(update={"jobs_retention_days": 0})
     jobs = Jobs(db, Cache(settings), settings, [TICK])
-    old = await jobs.run((await jobs.enqueue(db, TICK.kind, {}, Caller())).id)
+    old = await jobs.run((await jobs.enqueue(db, TICK.kind, {}, CALLER)).id)
     await connection.execute("UPDATE jobs SET finished_at = now() - interval '1 day'")
-    job = await jobs.enqueue(db, "jobs.prune", {}, Caller())
+    job = await jobs.enqueue(db, "jobs.prune", {}, CALLER)
     assert (await jobs.run(job.id)).result == {"deleted": 0}
     assert (await jobs.get(old.id)).state == "succeeded"
     await jobs.stop()
@@ -185,7 +185,7 @@ async def test_expired_idempotency_keys_are_pruned(
             expires,
         )
 
-    job = await jobs.enqueue(db, idempotency.PRUNE.kind, {}, Caller())
+    job = await jobs.enqueue(db, idempotency.PRUNE.kind, {}, CALLER)
     assert (await jobs.run(job.id)).result == {"deleted": 1}
     assert {row["id"] for row in await connection.fetch("SELECT id FROM idempotency_keys")} == {"held", "new"}
 

@@ -7,7 +7,7 @@ import pytest
 from core.database.client import Database
 from core.jobs import JobContext, JobEnded, JsonObject, queries
 from tests.jobs.conftest import MakeJobs
-from tests.jobs.handlers import COUNT, Caller, Gate, written
+from tests.jobs.handlers import CALLER, COUNT, Gate, written
 
 
 async def wait_and_obey(context: JobContext) -> JsonObject:
@@ -17,7 +17,7 @@ async def wait_and_obey(context: JobContext) -> JsonObject:
 
 async def test_a_queued_job_is_cancelled_at_once(make_jobs: MakeJobs, db: Database) -> None:
     jobs = make_jobs()
-    job = await jobs.enqueue(db, "test.exclusive", {"total": 1}, Caller())
+    job = await jobs.enqueue(db, "test.exclusive", {"total": 1}, CALLER)
     cancelled = await jobs.cancel(job.id)
     assert (cancelled.state, cancelled.cancel_requested) == ("cancelled", True)
     assert cancelled.finished_at is not None
@@ -27,7 +27,7 @@ async def test_a_queued_job_is_cancelled_at_once(make_jobs: MakeJobs, db: Databa
         ("state", "queued"),
         ("state", "cancelled"),
     ]
-    await jobs.enqueue(db, "test.exclusive", {"total": 1}, Caller())
+    await jobs.enqueue(db, "test.exclusive", {"total": 1}, CALLER)
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
@@ -37,7 +37,7 @@ async def test_a_running_job_stops_at_its_next_batch(
     gate = Gate(wait_and_obey)
     gate.opened.set()
     jobs = make_jobs(gate.kind, heartbeat_s=0.05 if elsewhere else 10.0)
-    job = await jobs.enqueue(db, "test.gate", {}, Caller())
+    job = await jobs.enqueue(db, "test.gate", {}, CALLER)
     run = asyncio.create_task(jobs.run(job.id))
     await gate.reached.wait()
     asked = await (make_jobs() if elsewhere else jobs).cancel(job.id)
@@ -56,7 +56,7 @@ async def test_a_running_job_stops_at_its_next_batch(
 
 async def test_cancelling_twice_is_once(make_jobs: MakeJobs, db: Database) -> None:
     jobs = make_jobs()
-    job = await jobs.enqueue(db, "test.count", {"total": 1}, Caller())
+    job = await jobs.enqueue(db, "test.count", {"total": 1}, CALLER)
     first = await jobs.cancel(job.id)
     second = await jobs.cancel(job.id)
     assert second == first
@@ -64,7 +64,7 @@ async def test_cancelling_twice_is_once(make_jobs: MakeJobs, db: Database) -> No
 
 async def test_an_ended_job_cannot_be_cancelled(make_jobs: MakeJobs, db: Database) -> None:
     jobs = make_jobs()
-    job = await jobs.run((await jobs.enqueue(db, "test.count", {"total": 1}, Caller())).id)
+    job = await jobs.run((await jobs.enqueue(db, "test.count", {"total": 1}, CALLER)).id)
     with pytest.raises(JobEnded, match="already succeeded") as refused:
         await jobs.cancel(job.id)
     assert refused.value.status == 409
@@ -75,7 +75,7 @@ async def test_an_abandoned_job_that_was_cancelled_does_not_start_again(
     make_jobs: MakeJobs, db: Database
 ) -> None:
     jobs = make_jobs()
-    job = await jobs.enqueue(db, "test.count", {"total": 3}, Caller())
+    job = await jobs.enqueue(db, "test.count", {"total": 3}, CALLER)
     await queries.claim(db, job.id, [COUNT.kind], owner="dead", lease_s=30.0)
     await jobs.cancel(job.id)
     await db.execute_raw("UPDATE jobs SET lease_expires_at = now() - interval '1 second'")

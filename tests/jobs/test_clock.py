@@ -10,7 +10,7 @@ from core.database.client import Database
 from core.jobs import Jobs, queries
 from tests.fixtures.waiting import wait_for
 from tests.jobs.conftest import MakeJobs
-from tests.jobs.handlers import COUNT, Caller, Gate, count, written
+from tests.jobs.handlers import CALLER, COUNT, Gate, count, written
 
 DAY_S = 86_400.0
 LEASE_S = 1.0
@@ -34,7 +34,7 @@ async def test_the_clock_of_a_machine_has_no_say(
     """A job runs through while its machine's clock is a day off, and nobody else takes it."""
     gate = Gate(count)
     running, other = make_jobs(gate.kind, lease_s=LEASE_S), make_jobs(gate.kind, lease_s=LEASE_S)
-    job = await running.enqueue(db, "test.gate", {"total": 5}, Caller())
+    job = await running.enqueue(db, "test.gate", {"total": 5}, CALLER)
     run = asyncio.create_task(running.run(job.id))
     await gate.reached.wait()
 
@@ -72,7 +72,7 @@ async def test_a_jump_of_the_database_takes_a_dead_process_job_over(
 ) -> None:
     """Set back a day, it must not wait for a lease that ends tomorrow."""
     dead = make_jobs()
-    job = await dead.enqueue(db, "test.count", {"total": 3}, Caller())
+    job = await dead.enqueue(db, "test.count", {"total": 3}, CALLER)
     assert await queries.claim(db, job.id, [COUNT.kind], owner="dead", lease_s=30.0) is not None
     await jump_of_the_database(db, jump_s)
     heir = make_jobs()
@@ -87,7 +87,7 @@ async def test_a_jump_forward_while_a_job_runs_writes_nothing_twice(
     gate, other_gate = Gate(count), Gate(count)
     other_gate.opened.set()
     first, second = make_jobs(gate.kind, lease_s=60.0, heartbeat_s=30.0), make_jobs(other_gate.kind)
-    job = await first.enqueue(db, "test.gate", {"total": 4}, Caller())
+    job = await first.enqueue(db, "test.gate", {"total": 4}, CALLER)
     run = asyncio.create_task(first.run(job.id))
     await gate.reached.wait()
     await jump_of_the_database(db, DAY_S)

@@ -13,7 +13,7 @@ from core.database.client import Database
 from core.settings import Settings
 from tests.fixtures.waiting import wait_for
 from tests.jobs.conftest import MakeJobs
-from tests.jobs.handlers import Caller, written
+from tests.jobs.handlers import CALLER, written
 
 pytestmark = pytest.mark.slow
 
@@ -54,7 +54,7 @@ async def test_kill_minus_nine_and_restart_writes_every_row_exactly_once(
     make_jobs: MakeJobs, db: Database, start_worker: StartWorker
 ) -> None:
     here = make_jobs()
-    job = await here.enqueue(db, "test.count", {"total": ROWS, "pace": 0.01}, Caller())
+    job = await here.enqueue(db, "test.count", {"total": ROWS, "pace": 0.01}, CALLER)
     doomed = await start_worker(job.id)
 
     async def well_begun() -> bool:

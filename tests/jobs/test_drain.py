@@ -6,12 +6,12 @@ from core.database.client import Database
 from core.jobs import Delays
 from tests.fixtures.waiting import wait_for
 from tests.jobs.conftest import MakeJobs
-from tests.jobs.handlers import Caller, Gate, count, written
+from tests.jobs.handlers import CALLER, Gate, count, written
 
 
 async def test_stop_hands_the_job_back_for_others(make_jobs: MakeJobs, db: Database) -> None:
     leaving = make_jobs()
-    job = await leaving.enqueue(db, "test.exclusive", {"total": 200}, Caller())
+    job = await leaving.enqueue(db, "test.exclusive", {"total": 200}, CALLER)
     run = asyncio.create_task(leaving.run(job.id))
 
     async def begun() -> bool:
@@ -38,7 +38,7 @@ async def test_a_draining_process_hands_back_and_claims_nothing(make_jobs: MakeJ
     stopping = asyncio.Event()
     jobs = make_jobs(stopping=stopping, delays=Delays())  # nobody else takes the job
     await jobs.start()
-    job = await jobs.enqueue(db, "test.count", {"total": 10_000}, Caller())
+    job = await jobs.enqueue(db, "test.count", {"total": 10_000}, CALLER)
     run = asyncio.create_task(jobs.run(job.id))
 
     async def begun() -> bool:
@@ -57,7 +57,7 @@ async def test_a_handler_that_does_not_stop_is_cut_off_within_the_grace_time(
 ) -> None:
     gate = Gate()
     jobs = make_jobs(gate.kind)
-    job = await jobs.enqueue(db, "test.gate", {}, Caller())
+    job = await jobs.enqueue(db, "test.gate", {}, CALLER)
     run = asyncio.create_task(jobs.run(job.id))
     await gate.reached.wait()
     async with asyncio.timeout(3.0):
@@ -70,7 +70,7 @@ async def test_a_handler_that_does_not_stop_is_cut_off_within_the_grace_time(
 async def test_the_caller_going_away_does_not_stop_the_job(make_jobs: MakeJobs, db: Database) -> None:
     gate = Gate(count)
     jobs = make_jobs(gate.kind)
-    job = await jobs.enqueue(db, "test.gate", {"total": 2}, Caller())
+    job = await jobs.enqueue(db, "test.gate", {"total": 2}, CALLER)
     run = asyncio.create_task(jobs.run(job.id))
     await gate.reached.wait()
     run.cancel()

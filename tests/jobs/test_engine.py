@@ -15,7 +15,7 @@ from core.jobs import Jobs
 from core.settings import Settings
 from tests.fixtures.waiting import wait_for
 from tests.jobs.conftest import QUICK, MakeJobs
-from tests.jobs.handlers import COUNT, Caller, written
+from tests.jobs.handlers import CALLER, COUNT, written
 
 ROWS = 150
 
@@ -34,7 +34,7 @@ async def test_a_background_task_without_a_database_leaves_the_job_to_others(
 ) -> None:
     others = make_jobs()
     jobs = Jobs(own_db, Cache(job_settings), job_settings, [COUNT])
-    job = await others.enqueue(db, "test.count", {"total": 1}, Caller())
+    job = await others.enqueue(db, "test.count", {"total": 1}, CALLER)
     pid = own_db.engine_status().pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
@@ -56,7 +56,7 @@ async def test_the_job_goes_on_when_the_engine_is_back(
     watching = make_jobs()
     delays = replace(QUICK, retry=0.05)
     jobs = Jobs(own_db, Cache(job_settings), job_settings, [COUNT], delays=delays)
-    job = await jobs.enqueue(own_db, "test.count", {"total": ROWS, "pace": 0.005}, Caller())
+    job = await jobs.enqueue(own_db, "test.count", {"total": ROWS, "pace": 0.005}, CALLER)
     run = asyncio.create_task(jobs.run(job.id))
 
     async def further(than: int) -> bool:

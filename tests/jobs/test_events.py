@@ -10,7 +10,7 @@ from core.jobs.context import Meter
 from core.jobs.views import Counts
 from tests.fixtures.waiting import wait_for
 from tests.jobs.conftest import MakeJobs
-from tests.jobs.handlers import COUNT, Caller, Gate
+from tests.jobs.handlers import CALLER, COUNT, Gate
 
 
 async def collect(jobs: Jobs, job_id: str, after: int = 0) -> list[JobEventView]:
@@ -19,7 +19,7 @@ async def collect(jobs: Jobs, job_id: str, after: int = 0) -> list[JobEventView]
 
 
 async def test_events_tell_the_whole_story(jobs: Jobs, db: Database) -> None:
-    job = await jobs.run((await jobs.enqueue(db, "test.count", {"total": 2}, Caller())).id)
+    job = await jobs.run((await jobs.enqueue(db, "test.count", {"total": 2}, CALLER)).id)
     events = await collect(jobs, job.id)
     assert [event.sequence for event in events] == list(range(1, job.last_event + 1))
     assert [event.snapshot.state for event in events if event.kind == "state"] == [
@@ -39,7 +39,7 @@ async def test_events_tell_the_whole_story(jobs: Jobs, db: Database) -> None:
 async def test_followers_get_every_event_once_and_then_the_end(make_jobs: MakeJobs, db: Database) -> None:
     gate = Gate()
     jobs = make_jobs(gate.kind)
-    job = await jobs.enqueue(db, "test.gate", {}, Caller())
+    job = await jobs.enqueue(db, "test.gate", {}, CALLER)
     early = asyncio.create_task(collect(jobs, job.id))
     run = asyncio.create_task(jobs.run(job.id))
     await gate.reached.wait()
@@ -53,7 +53,7 @@ async def test_followers_get_every_event_once_and_then_the_end(make_jobs: MakeJo
 async def test_a_follower_ends_when_the_process_stops(make_jobs: MakeJobs, db: Database) -> None:
     stopping = asyncio.Event()
     jobs = make_jobs(stopping=stopping)
-    job = await jobs.enqueue(db, "test.count", {"total": 1}, Caller())
+    job = await jobs.enqueue(db, "test.count", {"total": 1}, CALLER)
     stream = jobs.follow(job.id)
     assert (await anext(stream)).sequence == 1
     stopping.set()
@@ -62,7 +62,7 @@ async def test_a_follower_ends_when_the_process_stops(make_jobs: MakeJobs, db: D
 
 
 async def test_numbers_have_no_gaps_when_many_write_at_once(jobs: Jobs, db: Database) -> None:
-    job = await jobs.enqueue(db, "test.count", {"total": 1}, Caller())
+    job = await jobs.enqueue(db, "test.count", {"total": 1}, CALLER)
     claimed = await queries.claim(db, job.id, [COUNT.kind], owner="me", lease_s=30.0)
     assert claimed is not None
 
@@ -94,7 +94,7 @@ async def test_progress_is_throttled_but_its_end_is_exact(make_jobs: MakeJobs, d
         return {}
 
     jobs = make_jobs(JobKind("test.chatty", chatty))
-    job = await jobs.run((await jobs.enqueue(db, "test.chatty", {}, Caller())).id)
+    job = await jobs.run((await jobs.enqueue(db, "test.chatty", {}, CALLER)).id)
     assert (job.phase, job.done, job.total, job.rejected) == ("verify", 0, 500, 5)
     assert job.last_event < 10, "500 reports in an instant are a handful of events"
 
@@ -110,7 +110,7 @@ async def test_the_heartbeat_writes_what_the_throttle_held_back(make_jobs: MakeJ
     gate = Gate(silent)
     gate.opened.set()
     jobs = make_jobs(gate.kind, heartbeat_s=0.05)
-    job = await jobs.enqueue(db, "test.gate", {}, Caller())
+    job = await jobs.enqueue(db, "test.gate", {}, CALLER)
     run = asyncio.create_task(jobs.run(job.id))
     async with asyncio.timeout(10):
         async for event in jobs.follow(job.id):
@@ -129,7 +129,7 @@ async def test_a_running_job_shows_its_rate(make_jobs: MakeJobs, db: Database) -
 
     held = asyncio.Event()
     jobs = make_jobs(JobKind("test.steady", steady), heartbeat_s=0.05)
-    job = await jobs.enqueue(db, "test.steady", {}, Caller())
+    job = await jobs.enqueue(db, "test.steady", {}, CALLER)
     run = asyncio.create_task(jobs.run(job.id))
 
     async def half_done() -> bool:

@@ -12,7 +12,7 @@ from core.jobs import JobContext, JobKind, Jobs, JsonObject, queries
 from core.jobs.runner import INTERNAL_ERROR
 from tests.fixtures.waiting import wait_for
 from tests.jobs.conftest import QUICK, MakeJobs
-from tests.jobs.handlers import COUNT, Caller, Gate, written
+from tests.jobs.handlers import CALLER, COUNT, Gate, written
 
 Breaks = Callable[..., None]
 
@@ -44,7 +44,7 @@ async def test_the_end_is_written_once_although_the_answer_is_lost(
     jobs: Jobs, db: Database, breaks: Breaks, logs: list[dict[str, object]], done: bool
 ) -> None:
     breaks("finish", times=2, done=done)
-    job = await jobs.run((await jobs.enqueue(db, "test.count", {"total": 2}, Caller())).id)
+    job = await jobs.run((await jobs.enqueue(db, "test.count", {"total": 2}, CALLER)).id)
     assert (job.state, job.done) == ("succeeded", 2)
     events = await jobs.events_after(job.id, 0)
     assert [event.final for event in events].count(True) == 1
@@ -57,7 +57,7 @@ async def test_the_end_is_written_once_although_the_answer_is_lost(
 async def test_a_lost_retry_is_repeated(jobs: Jobs, db: Database, breaks: Breaks, done: bool) -> None:
     breaks("checkpoint", times=1)
     breaks("retry", times=2, done=done)
-    job = await jobs.run((await jobs.enqueue(db, "test.count", {"total": 3}, Caller())).id)
+    job = await jobs.run((await jobs.enqueue(db, "test.count", {"total": 3}, CALLER)).id)
     assert (job.state, await written(db, job.id)) == ("succeeded", [0, 1, 2])
 
 
@@ -70,7 +70,7 @@ async def test_the_heartbeat_outlasts_a_retry_whose_answer_is_lost(
     breaks("checkpoint", times=1)
     breaks("retry", times=1, done=True)
     jobs, other = (make_jobs(lease_s=3, heartbeat_s=0.05, delays=replace(QUICK, retry=0.2)) for _ in range(2))
-    enqueued = await jobs.enqueue(db, "test.count", {"total": 3, "pace": 1.5}, Caller())
+    enqueued = await jobs.enqueue(db, "test.count", {"total": 3, "pace": 1.5}, CALLER)
     running = asyncio.create_task(jobs.run(enqueued.id))
 
     async def begun() -> bool:
@@ -87,7 +87,7 @@ async def test_a_lost_answer_to_a_checkpoint_does_not_repeat_rows(
     jobs: Jobs, db: Database, breaks: Breaks
 ) -> None:
     breaks("checkpoint", times=2, done=True)
-    job = await jobs.run((await jobs.enqueue(db, "test.count", {"total": 3}, Caller())).id)
+    job = await jobs.run((await jobs.enqueue(db, "test.count", {"total": 3}, CALLER)).id)
     assert (job.state, await written(db, job.id)) == ("succeeded", [0, 1, 2])
 
 
@@ -99,7 +99,7 @@ async def test_stopping_while_waiting_for_the_database_hands_back(make_jobs: Mak
         raise Unavailable("The database is away")
 
     jobs = make_jobs(JobKind("test.down", down), delays=replace(QUICK, retry=60.0))
-    job = await jobs.enqueue(db, "test.down", {}, Caller())
+    job = await jobs.enqueue(db, "test.down", {}, CALLER)
     run = asyncio.create_task(jobs.run(job.id))
     await gate.reached.wait()
     async with asyncio.timeout(2):
@@ -108,7 +108,7 @@ async def test_stopping_while_waiting_for_the_database_hands_back(make_jobs: Mak
 
 
 async def test_followers_outlast_the_database(jobs: Jobs, db: Database, breaks: Breaks) -> None:
-    job = await jobs.run((await jobs.enqueue(db, "test.count", {"total": 1}, Caller())).id)
+    job = await jobs.run((await jobs.enqueue(db, "test.count", {"total": 1}, CALLER)).id)
     breaks("events_of", times=3)
     events = [event.sequence async for event in jobs.follow(job.id)]
     assert events == list(range(1, job.last_event + 1))
@@ -122,7 +122,7 @@ async def test_recovery_outlasts_the_database_and_the_unexpected(
     logs: list[dict[str, object]],
 ) -> None:
     jobs = make_jobs()
-    job = await jobs.enqueue(db, "test.count", {"total": 1}, Caller())
+    job = await jobs.enqueue(db, "test.count", {"total": 1}, CALLER)
     breaks("claim_next", times=2)
     once_broken = queries.claim_next
     faults = [ValueError("a fault of ours")]
@@ -149,7 +149,7 @@ async def test_a_handler_that_cancels_itself_has_failed(make_jobs: MakeJobs, db:
         raise asyncio.CancelledError
 
     jobs = make_jobs(JobKind("test.confused", confused))
-    job = await jobs.run((await jobs.enqueue(db, "test.confused", {}, Caller())).id)
+    job = await jobs.run((await jobs.enqueue(db, "test.confused", {}, CALLER)).id)
     assert (job.state, job.error) == ("failed", INTERNAL_ERROR)
 
 

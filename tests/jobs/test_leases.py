@@ -12,13 +12,13 @@ from core.jobs.lease import pause
 from tests.fixtures.transactions import transaction
 from tests.fixtures.waiting import wait_for
 from tests.jobs.conftest import MakeJobs
-from tests.jobs.handlers import Caller, Gate, count, expire_lease, write, written
+from tests.jobs.handlers import CALLER, Gate, count, expire_lease, write, written
 
 
 async def test_two_processes_never_run_the_same_job(make_jobs: MakeJobs, db: Database) -> None:
     gate = Gate()
     first, second = make_jobs(gate.kind), make_jobs(gate.kind)
-    job = await first.enqueue(db, "test.gate", {}, Caller())
+    job = await first.enqueue(db, "test.gate", {}, CALLER)
     runs = [asyncio.create_task(jobs.run(job.id)) for jobs in (first, second, first, second)]
     await gate.reached.wait()
     await asyncio.wait(runs, return_when=asyncio.FIRST_COMPLETED)
@@ -39,7 +39,7 @@ async def test_a_runner_that_lost_its_lease_writes_nothing_more(make_jobs: MakeJ
     quick_gate = Gate(count)
     quick_gate.opened.set()
     quick = make_jobs(quick_gate.kind)
-    job = await slow.enqueue(db, "test.gate", {"total": 2}, Caller())
+    job = await slow.enqueue(db, "test.gate", {"total": 2}, CALLER)
     slow_run = asyncio.create_task(slow.run(job.id))
     await slow_gate.reached.wait()
     await expire_lease(db, job.id)
@@ -64,7 +64,7 @@ async def test_the_heartbeat_stops_a_handler_that_lost_its_lease(
 ) -> None:
     gate = Gate()
     slow = make_jobs(gate.kind, heartbeat_s=0.05)
-    job = await slow.enqueue(db, "test.gate", {}, Caller())
+    job = await slow.enqueue(db, "test.gate", {}, CALLER)
     run = asyncio.create_task(slow.run(job.id))
     await gate.reached.wait()
     await db.execute_raw("UPDATE jobs SET fencing_token = 7 WHERE id = $1::uuid", job.id)
@@ -82,7 +82,7 @@ async def test_a_runner_that_cannot_renew_in_time_stops_by_itself(
 
     gate = Gate()
     jobs = make_jobs(gate.kind, lease_s=0.4, heartbeat_s=0.1)
-    job = await jobs.enqueue(db, "test.gate", {}, Caller())
+    job = await jobs.enqueue(db, "test.gate", {}, CALLER)
     monkeypatch.setattr(queries, "renew", unreachable)
     await jobs.run(job.id)
     assert gate.stopped_by == ["CancelledError"]
@@ -91,7 +91,7 @@ async def test_a_runner_that_cannot_renew_in_time_stops_by_itself(
 async def test_the_heartbeat_keeps_the_lease(make_jobs: MakeJobs, db: Database) -> None:
     gate = Gate()
     owner, other = make_jobs(gate.kind, lease_s=1.5, heartbeat_s=0.1), make_jobs(gate.kind, lease_s=1.5)
-    job = await owner.enqueue(db, "test.gate", {}, Caller())
+    job = await owner.enqueue(db, "test.gate", {}, CALLER)
     run = asyncio.create_task(owner.run(job.id))
     await gate.reached.wait()
     await other.start()
@@ -120,7 +120,7 @@ async def test_a_checkpoint_is_rolled_back_with_its_transaction(make_jobs: MakeJ
     gate = Gate(undecided)
     gate.opened.set()
     jobs: Jobs = make_jobs(gate.kind)
-    job = await jobs.run((await jobs.enqueue(db, "test.gate", {}, Caller())).id)
+    job = await jobs.run((await jobs.enqueue(db, "test.gate", {}, CALLER)).id)
     assert (job.state, job.checkpoint) == ("succeeded", {"next": 1})
 
 
@@ -143,7 +143,7 @@ async def test_every_door_of_a_lost_context_is_shut(make_jobs: MakeJobs, db: Dat
     gate = Gate(stubborn)
     gate.opened.set()
     jobs = make_jobs(gate.kind, lease_s=60.0, heartbeat_s=30.0)
-    job = await jobs.run((await jobs.enqueue(db, "test.gate", {}, Caller())).id)
+    job = await jobs.run((await jobs.enqueue(db, "test.gate", {}, CALLER)).id)
     assert refused == ["progress", "checkpoint", "raise_if_stopping"]
     assert (job.state, job.result, job.checkpoint, job.phase) == ("running", None, None, None)
 
@@ -181,5 +181,5 @@ async def test_a_retry_is_not_taken_for_a_lost_lease(
     gate = Gate(fails_once)
     gate.opened.set()
     jobs = make_jobs(gate.kind, heartbeat_s=0.05)
-    job = await jobs.run((await jobs.enqueue(db, "test.gate", {}, Caller())).id)
+    job = await jobs.run((await jobs.enqueue(db, "test.gate", {}, CALLER)).id)
     assert (job.state, job.result) == ("succeeded", {"token": 2})

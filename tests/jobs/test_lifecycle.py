@@ -7,20 +7,20 @@ from typing import Any
 
 import pytest
 
-from core.database.client import Database
+from core.database.client import Author, Database
 from core.errors import Conflict, Unavailable
 from core.jobs import JobConflict, JobContext, JobFailed, JobKind, JobNotFound, Jobs, JsonObject
 from core.jobs.runner import INTERNAL_ERROR
 from tests.fixtures.counting import measure
 from tests.fixtures.transactions import transaction
 from tests.jobs.conftest import MakeJobs
-from tests.jobs.handlers import Caller, Gate, written
+from tests.jobs.handlers import CALLER, Gate, written
 
 Logs = list[MutableMapping[str, Any]]
 
 
 async def test_a_job_runs_to_its_result(jobs: Jobs, db: Database) -> None:
-    queued = await jobs.enqueue(db, "test.count", {"total": 3}, Caller("ana", "r-7"))
+    queued = await jobs.enqueue(db, "test.count", {"total": 3}, Author("ana", "r-7"))
     assert (queued.state, queued.actor, queued.request_id, queued.done) == ("queued", "ana", "r-7", 0)
     job = await jobs.run(queued.id)
     assert (job.state, job.phase, job.done, job.total, job.rejected) == ("succeeded", "load", 3, 3, 0)
@@ -34,7 +34,7 @@ async def test_a_job_runs_to_its_result(jobs: Jobs, db: Database) -> None:
 
 
 async def test_an_ended_job_is_not_run_again(jobs: Jobs, db: Database) -> None:
-    queued = await jobs.enqueue(db, "test.count", {"total": 2}, Caller())
+    queued = await jobs.enqueue(db, "test.count", {"total": 2}, CALLER)
     await jobs.run(queued.id)
     again = await jobs.run(queued.id)
     assert again.state == "succeeded"
@@ -45,28 +45,28 @@ async def test_an_ended_job_is_not_run_again(jobs: Jobs, db: Database) -> None:
 async def test_a_job_is_part_of_its_writers_transaction(jobs: Jobs, db: Database) -> None:
     with suppress(ValueError):
         async with transaction(db) as tx:
-            job = await jobs.enqueue(tx, "test.count", {"total": 1}, Caller())
+            job = await jobs.enqueue(tx, "test.count", {"total": 1}, CALLER)
             raise ValueError
     with pytest.raises(JobNotFound):
         await jobs.get(job.id)
 
 
 async def test_a_second_exclusive_job_names_the_first(jobs: Jobs, db: Database) -> None:
-    first = await jobs.enqueue(db, "test.exclusive", {"total": 1}, Caller())
+    first = await jobs.enqueue(db, "test.exclusive", {"total": 1}, CALLER)
     async with transaction(db) as tx:
         with pytest.raises(JobConflict) as conflict:
-            await jobs.enqueue(tx, "test.exclusive", {"total": 1}, Caller())
+            await jobs.enqueue(tx, "test.exclusive", {"total": 1}, CALLER)
         assert first.id in str(conflict.value)
         assert conflict.value.job_id == first.id
         assert conflict.value.status == 409
-        other = await jobs.enqueue(tx, "test.count", {"total": 1}, Caller())
+        other = await jobs.enqueue(tx, "test.count", {"total": 1}, CALLER)
     assert (await jobs.get(other.id)).state == "queued", "the transaction must have stayed usable"
     await jobs.run(first.id)
-    assert (await jobs.enqueue(db, "test.exclusive", {"total": 1}, Caller())).id != first.id
+    assert (await jobs.enqueue(db, "test.exclusive", {"total": 1}, CALLER)).id != first.id
 
 
 async def test_of_many_exclusive_jobs_at_once_one_wins(jobs: Jobs, db: Database) -> None:
-    attempts = [jobs.enqueue(db, "test.exclusive", {"total": 1}, Caller()) for _ in range(8)]
+    attempts = [jobs.enqueue(db, "test.exclusive", {"total": 1}, CALLER) for _ in range(8)]
     results = await asyncio.gather(*attempts, return_exceptions=True)
     conflicts = [result for result in results if isinstance(result, JobConflict)]
     assert len(conflicts) == 7
@@ -104,11 +104,11 @@ async def test_a_failed_job_says_why_and_nothing_internal(
     make_jobs: MakeJobs, db: Database, how: str, sentence: str, result: JsonObject | None
 ) -> None:
     jobs = make_jobs(JobKind("test.fail", _fail, exclusive=True))
-    queued = await jobs.enqueue(db, "test.fail", {"how": how}, Caller())
+    queued = await jobs.enqueue(db, "test.fail", {"how": how}, CALLER)
     job = await jobs.run(queued.id)
     assert (job.state, job.error, job.result) == ("failed", sentence, result)
     assert (job.phase, job.done, job.total, job.rejected) == ("verify", 7, 9, 2)
-    await jobs.enqueue(db, "test.fail", {"how": how}, Caller())
+    await jobs.enqueue(db, "test.fail", {"how": how}, CALLER)
 
 
 async def test_a_dependency_that_is_down_is_waited_for(make_jobs: MakeJobs, db: Database) -> None:
@@ -121,7 +121,7 @@ async def test_a_dependency_that_is_down_is_waited_for(make_jobs: MakeJobs, db: 
         return {"attempts": context.job.attempts}
 
     jobs = make_jobs(JobKind("test.flaky", flaky))
-    job = await jobs.run((await jobs.enqueue(db, "test.flaky", {}, Caller())).id)
+    job = await jobs.run((await jobs.enqueue(db, "test.flaky", {}, CALLER)).id)
     assert (job.state, job.result) == ("succeeded", {"attempts": 3})
     assert tokens == [1, 2, 3], "each attempt fences the one before"
 
@@ -132,13 +132,13 @@ async def test_a_dependency_that_stays_down_fails_the_job(make_jobs: MakeJobs, d
         raise Unavailable("The mirror is down")
 
     jobs = make_jobs(JobKind("test.down", down))
-    job = await jobs.run((await jobs.enqueue(db, "test.down", {}, Caller())).id)
+    job = await jobs.run((await jobs.enqueue(db, "test.down", {}, CALLER)).id)
     assert job.state == "failed"
     assert job.error == "Given up after 5 attempts without progress: The mirror is down"
 
 
 async def test_end_is_logged_with_counts_and_duration(jobs: Jobs, db: Database, logs: Logs) -> None:
-    job = await jobs.run((await jobs.enqueue(db, "test.count", {"total": 2}, Caller())).id)
+    job = await jobs.run((await jobs.enqueue(db, "test.count", {"total": 2}, CALLER)).id)
     (event,) = [event for event in logs if event["event"] == "job.succeeded"]
     assert (event["done"], event["total"], event["rejected"]) == (2, 2, 0)
     assert event["job_id"] == job.id
@@ -150,7 +150,7 @@ async def test_jobs_are_listed_newest_first(jobs: Jobs, db: Database) -> None:
     for _ in range(3):
         # Two of one millisecond would come in the order of their ids.
         await db.execute_raw("UPDATE jobs SET created_at = created_at - interval '1 second'")
-        ids.append((await jobs.enqueue(db, "test.count", {"total": 1}, Caller())).id)
+        ids.append((await jobs.enqueue(db, "test.count", {"total": 1}, CALLER)).id)
     await jobs.run(ids[0])
     page = await jobs.list()
     assert [job.id for job in page.jobs] == ids[::-1]
@@ -173,7 +173,7 @@ async def test_a_running_job_does_not_inherit_its_callers_context(make_jobs: Mak
     gate = Gate()
     gate.opened.set()
     jobs = make_jobs(gate.kind)
-    job = await jobs.enqueue(db, "test.gate", {}, Caller())
+    job = await jobs.enqueue(db, "test.gate", {}, CALLER)
     with measure() as meter:
         await jobs.run(job.id)
     assert meter.queries == 2, "the claim and the last read, not the job's own"
@@ -189,5 +189,5 @@ async def test_a_batch_that_was_rolled_back_is_not_counted(make_jobs: MakeJobs, 
             raise JobFailed("Batch 2 cannot be stored")
 
     jobs = make_jobs(JobKind("test.half", half))
-    job = await jobs.run((await jobs.enqueue(db, "test.half", {}, Caller())).id)
+    job = await jobs.run((await jobs.enqueue(db, "test.half", {}, CALLER)).id)
     assert (job.state, job.checkpoint, job.done, job.rejected) == ("failed", {"next": 10}, 10, 2)

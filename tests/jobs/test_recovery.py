@@ -15,12 +15,12 @@ from core.settings import Settings
 from tests.fixtures.transactions import transaction
 from tests.fixtures.waiting import wait_for
 from tests.jobs.conftest import MakeJobs
-from tests.jobs.handlers import COUNT, Caller, Gate, expire_lease, written
+from tests.jobs.handlers import CALLER, COUNT, Gate, expire_lease, written
 
 
 async def test_an_abandoned_job_is_taken_over_at_its_checkpoint(make_jobs: MakeJobs, db: Database) -> None:
     dead = make_jobs()
-    job = await dead.enqueue(db, "test.count", {"total": 5}, Caller())
+    job = await dead.enqueue(db, "test.count", {"total": 5}, CALLER)
     claimed = await queries.claim(db, job.id, [COUNT.kind], owner="dead", lease_s=30.0)
     assert claimed is not None
     for n in range(2):
@@ -42,7 +42,7 @@ async def test_an_abandoned_job_is_taken_over_at_its_checkpoint(make_jobs: MakeJ
 
 async def test_a_queued_job_is_left_to_its_own_process_for_a_while(make_jobs: MakeJobs, db: Database) -> None:
     jobs = make_jobs(delays=Delays())
-    job = await jobs.enqueue(db, "test.count", {"total": 1}, Caller())
+    job = await jobs.enqueue(db, "test.count", {"total": 1}, CALLER)
     assert await queries.claim_next(db, [COUNT.kind], owner="other", lease_s=30.0) is None
     await db.execute_raw(
         "UPDATE jobs SET lease_expires_at = lease_expires_at - make_interval(secs => $1::float8)",
@@ -62,7 +62,7 @@ async def test_a_job_of_a_dead_process_of_this_host_is_an_orphan_at_once(
 ) -> None:
     """Of other hosts nothing but the lease tells."""
     jobs = make_jobs(delays=Delays())
-    job = await jobs.enqueue(db, "test.count", {"total": 1}, Caller())
+    job = await jobs.enqueue(db, "test.count", {"total": 1}, CALLER)
     assert not await jobs.is_orphaned(job.id), "its process may be about to begin"
     process = await asyncio.create_subprocess_exec("true")
     await process.wait()
@@ -77,7 +77,7 @@ async def test_a_job_of_a_dead_process_of_this_host_is_an_orphan_at_once(
 
 async def test_recovery_shares_the_jobs_out(make_jobs: MakeJobs, db: Database) -> None:
     workers = [make_jobs() for _ in range(3)]
-    ids = [(await workers[0].enqueue(db, "test.count", {"total": 2}, Caller())).id for _ in range(6)]
+    ids = [(await workers[0].enqueue(db, "test.count", {"total": 2}, CALLER)).id for _ in range(6)]
     for worker in workers:
         await worker.start()
 
@@ -92,9 +92,9 @@ async def test_recovery_shares_the_jobs_out(make_jobs: MakeJobs, db: Database) -
 async def test_a_worker_leaves_kinds_that_it_does_not_know(make_jobs: MakeJobs, db: Database) -> None:
     gate = Gate()
     newer = make_jobs(gate.kind)
-    job = await newer.enqueue(db, "test.gate", {}, Caller())
+    job = await newer.enqueue(db, "test.gate", {}, CALLER)
     older = make_jobs(COUNT)
-    known = await older.enqueue(db, "test.count", {"total": 1}, Caller())
+    known = await older.enqueue(db, "test.count", {"total": 1}, CALLER)
     await older.start()
 
     async def known_ended() -> bool:
@@ -109,7 +109,7 @@ async def test_a_job_that_kills_its_process_again_and_again_is_given_up(
     make_jobs: MakeJobs, db: Database
 ) -> None:
     jobs = make_jobs()
-    job = await jobs.enqueue(db, "test.exclusive", {"total": 1}, Caller())
+    job = await jobs.enqueue(db, "test.exclusive", {"total": 1}, CALLER)
     for _ in range(5):
         assert await queries.claim(db, job.id, ["test.exclusive"], owner="crashing", lease_s=30.0) is not None
         await expire_lease(db, job.id)
@@ -117,12 +117,12 @@ async def test_a_job_that_kills_its_process_again_and_again_is_given_up(
     assert last.state == "failed"
     assert last.error == "Given up after 5 attempts without progress: each time its process died"
     assert await written(db, job.id) == []
-    await jobs.enqueue(db, "test.exclusive", {"total": 1}, Caller())
+    await jobs.enqueue(db, "test.exclusive", {"total": 1}, CALLER)
 
 
 async def test_progress_between_crashes_starts_the_count_anew(make_jobs: MakeJobs, db: Database) -> None:
     jobs = make_jobs()
-    job = await jobs.enqueue(db, "test.count", {"total": 9}, Caller())
+    job = await jobs.enqueue(db, "test.count", {"total": 9}, CALLER)
     for n in range(7):
         claimed = await queries.claim(db, job.id, [COUNT.kind], owner="crashing", lease_s=30.0)
         assert claimed is not None
@@ -138,7 +138,7 @@ async def test_a_job_that_needs_files_waits_for_a_process_that_has_them(
     assert here == place_of(job_settings.data_dir) != elsewhere
     local = replace(COUNT, kind="test.local", local=True)
     jobs = Jobs(db, make_jobs()._cache, job_settings, [local])
-    job = await jobs.enqueue(db, local.kind, {"total": 1}, Caller())
+    job = await jobs.enqueue(db, local.kind, {"total": 1}, CALLER)
     await expire_lease(db, job.id)
     for place in (elsewhere, None):
         assert await queries.claim_next(db, [local.kind], owner="other", lease_s=30.0, place=place) is None

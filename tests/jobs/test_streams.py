@@ -10,7 +10,7 @@ from features.jobs.tests.test_streams import Stream, opened
 from features.keys.tests.factories import bearer, make_key
 from tests.fixtures.servers import StartServer
 from tests.jobs.conftest import MakeJobs
-from tests.jobs.handlers import Caller, Gate
+from tests.jobs.handlers import CALLER, Gate
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +23,7 @@ async def test_a_key_that_ends_ends_its_streams(
     admin = await make_key(db, "admin", name="admin")
     life = timedelta(seconds=4) if how == "expired" else None
     other = await make_key(db, "admin", name="other", expires_in=life)
-    job = await make_jobs(Gate().kind).enqueue(db, "test.gate", {}, Caller())
+    job = await make_jobs(Gate().kind).enqueue(db, "test.gate", {}, CALLER)
     opening = [
         asyncio.ensure_future(Stream.open(server, job.id, key=key.key)) for key in (other, other, admin)
     ]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from core.jobs import Requester
+from core.database.client import Author
 from features.exports.errors import ExportNotStored, TargetUnusable
 from features.exports.schemas import Wanted
 from features.exports.service import accept
@@ -246,7 +246,7 @@ async def test_a_folder_that_was_finished_is_not_in_its_own_way(
     monkeypatch.setattr(FolderTarget, "finish", finish_and_die)
     wanted = Wanted(form="registry")
     accepted = await accept(
-        platform.db, platform.jobs, platform.settings, Requester("operator"), wanted, tmp_path / "back"
+        platform.db, platform.jobs, platform.settings, Author("operator"), wanted, tmp_path / "back"
     )
     await platform.jobs.run(accepted.id)
     job = (await client.get(f"/api/v1/jobs/{accepted.id}")).json()["data"]

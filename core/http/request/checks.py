@@ -22,7 +22,7 @@ class Draining(Unavailable):
 async def check_draining(scope: Scope, context: RequestContext) -> None:
     """Raises Draining, but for probes."""
     platform = context.platform
-    if platform is None or not (platform.leaving.is_set() or platform.draining.is_set()):
+    if platform is None or not platform.stopping:
         return
     context.response_headers.append((b"connection", b"close"))
     if platform.draining.is_set() and scope["path"] not in PROBES:

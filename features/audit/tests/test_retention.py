@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from core.cache import Cache
-from core.database.client import Database
+from core.database.client import Author, Database
 from core.jobs import JobKind, Jobs, JobView
 from core.settings import Settings
 from features.audit import jobs as retention
@@ -95,12 +95,7 @@ class Worker:
         self.jobs = Jobs(db, cache, settings, [retention.RETENTION])
 
     async def enqueue(self) -> JobView:
-        class Caller:
-            name = "ada"
-            request_id = None
-            client = None
-
-        return await self.jobs.enqueue(self.db, "audit.retention", {"days": 30}, Caller())
+        return await self.jobs.enqueue(self.db, "audit.retention", {"days": 30}, Author("ada"))
 
 
 async def test_a_cancelled_run_keeps_what_it_did_and_a_second_one_does_the_rest(

@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from core.cache import Cache
-from core.database.client import Database
-from core.jobs import Jobs, Requester
+from core.database.client import Author, Database
+from core.jobs import Jobs
 from core.settings import Settings
 from features.changes.jobs import RETENTION
 from features.changes.tests.listening import CHANGES, create_item, pages
@@ -102,7 +102,7 @@ async def test_what_is_too_old_is_forgotten_and_numbered_before(
     await connection.execute("UPDATE change_events SET position = position - $1::bigint - 1", week_us)
     await create_item(client)
     jobs = Jobs(db, Cache(settings), settings, [RETENTION])
-    ended = await jobs.run((await jobs.enqueue(db, RETENTION.kind, {}, Requester("clock"))).id)
+    ended = await jobs.run((await jobs.enqueue(db, RETENTION.kind, {}, Author("clock"))).id)
     await jobs.stop()
     assert ended.result == {"deleted": 2}
     assert not await connection.fetch("SELECT 1 FROM change_events WHERE position IS NULL")

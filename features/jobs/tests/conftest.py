@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from core.cache import Cache
-from core.database.client import Database
+from core.database.client import Author, Database
 from core.jobs import JobContext, JobFailed, JobKind, Jobs, JobView, JsonObject
 from core.settings import Settings
 
@@ -32,13 +32,7 @@ class Work:
         return {"imported": 9, "note": None}
 
     async def enqueue(self, name: str = "ana", **arguments: bool | str) -> JobView:
-        @dataclass(frozen=True)
-        class Caller:
-            name: str
-            request_id: str | None = None
-            client: str | None = None
-
-        return await self.jobs.enqueue(self.db, "test.http", {**arguments}, Caller(name))
+        return await self.jobs.enqueue(self.db, "test.http", {**arguments}, Author(name))
 
     async def finished(self, name: str = "ana", **arguments: bool | str) -> JobView:
         self.opened.set()

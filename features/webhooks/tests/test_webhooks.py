@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from core.cache import Cache
-from core.database.client import Database
-from core.jobs import Jobs, Requester
+from core.database.client import Author, Database
+from core.jobs import Jobs
 from core.settings import Settings
 from features.webhooks.jobs import PRUNE
 from features.webhooks.tests.receiver import (
@@ -150,7 +150,7 @@ async def test_for_a_day_after_the_change_both_secrets_verify(
 
 async def run_pruning(db: Database, settings: Settings) -> object:
     jobs = Jobs(db, Cache(settings), settings, [PRUNE])
-    ended = await jobs.run((await jobs.enqueue(db, PRUNE.kind, {}, Requester("clock"))).id)
+    ended = await jobs.run((await jobs.enqueue(db, PRUNE.kind, {}, Author("clock"))).id)
     await jobs.stop()
     return ended.result
 

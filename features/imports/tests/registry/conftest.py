@@ -13,6 +13,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from core.database.client import Author
 from features.imports.registry.accept import accept_registry
 from features.imports.schemas import RegistryOptions
 from tests.fixtures.database import WAITING_LOCKS, Connection
@@ -28,12 +29,6 @@ Job = dict[str, Any]
 Takeover = Callable[..., Awaitable[Job]]
 
 
-class _Operator:
-    name = "operator"
-    request_id = None
-    client = None
-
-
 @pytest.fixture
 def takeover(app: "FastAPI", client: httpx.AsyncClient) -> Takeover:
     """`job = await takeover(folder, files=..., on_conflict=...)`: the job after its end."""
@@ -42,7 +37,7 @@ def takeover(app: "FastAPI", client: httpx.AsyncClient) -> Takeover:
         platform: Platform = app.state.platform
         chosen = RegistryOptions.model_validate({"source": "questdb", **options})
         job = await accept_registry(
-            platform.db, platform.jobs, platform.settings, _Operator(), str(place), chosen
+            platform.db, platform.jobs, platform.settings, Author("operator"), str(place), chosen
         )
         await platform.jobs.run(job.id)
         found: Job = (await client.get(f"/api/v1/jobs/{job.id}")).json()["data"]
