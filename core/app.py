@@ -20,7 +20,7 @@ from core.http.answers import errors
 from core.http.answers.response_cache import Compression, ResponseCache
 from core.http.request.access import Access
 from core.http.request.body import BodyLimit
-from core.http.request.checks import AdminPort, Cors, ForgeryProtection, check_draining
+from core.http.request.checks import Cors, ForgeryProtection, check_draining, check_port
 from core.http.request.context import PROBES
 from core.http.request.idempotency import Idempotency
 from core.http.request.middleware import Check, ClientResolver, RequestMiddleware
@@ -132,7 +132,7 @@ def _install_layers(app: FastAPI, settings: Settings) -> None:
     if settings.cors_origins:
         checks.append(Cors(settings.cors_origins).check)
     if settings.admin_port is not None:
-        checks.append(AdminPort(settings.admin_port).check)
+        checks.append(partial(check_port, settings.admin_port))
     if settings.auth == "off" or settings.allowed_hosts:
         checks.append(ForgeryProtection(settings).check)
     checks.append(check_draining)

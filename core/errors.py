@@ -1,7 +1,8 @@
 """Errors with a response: the kind decides the HTTP status, the code names the exact case.
 
-A slice subclasses a kind and gives it a dotted, permanent `code` (`items.not_found`). Messages are
-written for the caller: no SQL, no paths, no stack. `core.http.answers.errors` turns them into answers.
+A slice subclasses a kind and gives it a dotted, permanent `code` (`items.not_found`); one that is raised in
+one place and caught by nobody takes it as an argument. Messages are written for the caller: no SQL, no
+paths, no stack. `core.http.answers.errors` turns them into answers.
 """
 
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ class HandoverError(Exception):
     """Root of every error with a response. `retry_after` is in seconds and becomes `Retry-After`."""
 
     status: ClassVar[int] = 500
-    code: ClassVar[str] = "crash"
+    code: str = "crash"
     default_retry_after: ClassVar[float | None] = None
 
     def __init_subclass__(cls, status: int | None = None, code: str | None = None) -> None:
@@ -36,15 +37,18 @@ class HandoverError(Exception):
         cls.status, cls.code = status or cls.status, code or cls.code
 
     def __init__(
-        self, message: str, *, details: Sequence[FieldError] = (), retry_after: float | None = None
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        details: Sequence[FieldError] = (),
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
+        self.code = code or self.code
         self.message = message
         self.details: tuple[FieldError, ...] = tuple(details)
         self.retry_after = self.default_retry_after if retry_after is None else retry_after
-
-    def __str__(self) -> str:
-        return self.message
 
 
 class Invalid(HandoverError, status=400, code="invalid"):

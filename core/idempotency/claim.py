@@ -67,18 +67,6 @@ class KeyHeld(Conflict):
     code = "idempotency.key_held"
 
 
-class AnswerLost(Conflict):
-    """The request was carried out, by a process that died before it could store the response."""
-
-    code = "idempotency.answer_lost"
-
-
-class KeyTaken(Conflict):
-    """This request was out of touch for longer than its lease, and another one has taken over the key."""
-
-    code = "idempotency.key_taken"
-
-
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The answer that the client got, and the hash and size in bytes of the body that it answered. Header
@@ -104,7 +92,7 @@ class Claim:
 
     async def take(self) -> Answer | None:
         """Claim the key: None on success, else the answer to an earlier request. Raises KeyHeld while that
-        one runs, and AnswerLost.
+        one runs, and Conflict when its answer was lost.
         """
         for _ in range(_TRIES):
             if await self._db.query_raw(_CLAIM, self._id, self._attempt, LEASE_S, KEPT_S):
@@ -114,7 +102,7 @@ class Claim:
                 if row["running"]:
                     raise KeyHeld("A request with this Idempotency-Key is being carried out", retry_after=1)
                 if row["status"] is None:
-                    raise AnswerLost(_LOST)
+                    raise Conflict(_LOST, code="idempotency.answer_lost")
                 headers = tuple((name, value) for name, value in json.loads(row["headers"]))
                 body = base64.b64decode(row["answer"])
                 return Answer(row["status"], headers, body, row["body_hash"], int(row["body_bytes"]))
@@ -123,7 +111,8 @@ class Claim:
     async def mark(self, tx: Database) -> None:
         """The commit hook of the request's transactions; not of work that goes on after the answer."""
         if not self._over and await tx.execute_raw(_MARK, self._id, self._attempt) != 1:
-            raise KeyTaken("Another request with this Idempotency-Key has taken over; nothing was changed")
+            message = "Another request with this Idempotency-Key has taken over; nothing was changed"
+            raise Conflict(message, code="idempotency.key_taken")
 
     async def store(self, answer: Answer) -> None:
         """Store the response. If that fails the client still gets it: only a repetition would not."""

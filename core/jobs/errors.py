@@ -8,7 +8,6 @@ JobStopped                            a handler must stop; never caught by handl
   LeaseLost                             somebody else runs the job now: touch nothing any more
 """
 
-from typing import ClassVar
 from uuid import UUID
 
 from core.errors import Conflict, NotFound
@@ -16,7 +15,7 @@ from core.jobs.views import JobState, JsonObject
 
 
 class JobNotFound(NotFound):
-    code: ClassVar[str] = "jobs.not_found"
+    code = "jobs.not_found"
 
     def __init__(self, job_id: str) -> None:
         super().__init__(f"Job with id {job_id} not found")
@@ -25,7 +24,7 @@ class JobNotFound(NotFound):
 class JobConflict(Conflict):
     """A job that excludes this kind is queued or running; `job_id` is that one."""
 
-    code: ClassVar[str] = "jobs.conflict"
+    code = "jobs.conflict"
 
     def __init__(self, kind: str, job_id: str) -> None:
         super().__init__(
@@ -35,7 +34,7 @@ class JobConflict(Conflict):
 
 
 class JobEnded(Conflict):
-    code: ClassVar[str] = "jobs.ended"
+    code = "jobs.ended"
 
     def __init__(self, job_id: str, state: JobState) -> None:
         super().__init__(f"Job {job_id} has already {state} and cannot be cancelled")

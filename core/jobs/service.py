@@ -56,12 +56,8 @@ class Jobs:
         self._db = db
         self._cache = cache
         self._settings = settings
-        self._kinds: dict[str, JobKind] = {}
         declared = list(kinds)
-        for kind in (*declared, pruning_of_jobs(declared)):
-            if kind.kind in self._kinds:
-                raise ValueError(f"Job kind {kind.kind} is declared twice")
-            self._kinds[kind.kind] = kind
+        self._kinds = {kind.kind: kind for kind in (*declared, pruning_of_jobs(declared))}
         self._place = place_of(settings.data_dir)
         self._delays = delays
         self._openapi = openapi

@@ -8,7 +8,7 @@ from core.errors import Gone, Unavailable
 class PositionGone(Gone):
     """Events after the position may have been deleted."""
 
-    code: ClassVar[str] = "changes.position_gone"
+    code = "changes.position_gone"
 
     def __init__(self, position: int) -> None:
         super().__init__(
@@ -20,7 +20,7 @@ class PositionGone(Gone):
 class TooManyStreams(Unavailable):
     """This process has as many open streams as it can feed."""
 
-    code: ClassVar[str] = "changes.too_many_streams"
+    code = "changes.too_many_streams"
     default_retry_after: ClassVar[float] = 5.0
 
     def __init__(self, most: int) -> None:

@@ -8,7 +8,7 @@ from core.errors import Unavailable
 class TooManyStreams(Unavailable):
     """This process has as many open event streams as it can feed."""
 
-    code: ClassVar[str] = "jobs.too_many_streams"
+    code = "jobs.too_many_streams"
     default_retry_after: ClassVar[float] = 5.0
 
     def __init__(self, most: int) -> None:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -53,8 +53,6 @@ class ListQuery(Protocol):
 
 Query = TypeVar("Query", bound=ListQuery)
 
-_open = 0
-
 
 class LongList(Exception):
     """The list is not to be held in memory: `spooled_list` makes the response."""
@@ -63,15 +61,17 @@ class LongList(Exception):
 class Spool:
     """Rows of a list in an unlinked file in `folder`."""
 
+    open: ClassVar[int] = 0
+    """Spools of this process."""
+
     def __init__(self, folder: Path) -> None:
-        global _open
-        if _open >= MOST:
+        if Spool.open >= MOST:
             raise Unavailable("Other complete lists are being sent; ask for pages with limit, or again later")
         self.file = TemporaryFile(dir=folder)  # noqa: SIM115 - until it is sent
         self.count = self.size = 0
         self._between = b""
         self._digest = blake2b(digest_size=12)
-        _open += 1
+        Spool.open += 1
 
     async def write(self, rows: Projected) -> None:
         if rows.count:
@@ -92,10 +92,9 @@ class Spool:
         return f'W/"{digest.hexdigest()}"'
 
     def close(self) -> None:
-        global _open
         if not self.file.closed:
             self.file.close()
-            _open -= 1
+            Spool.open -= 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ AccessScope = Literal["read", "write", "admin"]
 LIFETIME_S: Final = 5.0
 KEY_TAG: Final = "keys"
 """Cache tag that every change of a key renews."""
+KEY_REQUIRED: Final = "access.key_required"
+"""Code of the error for a missing, an unknown, a wrong, an expired and a revoked key."""
 
 FAILURES: Final = 20
 FAILURES_WINDOW_S: Final = 60.0
@@ -60,20 +62,6 @@ class Principal:
 
 
 Authenticate = Callable[["Database", str], Awaitable[Principal | None]]
-
-
-class KeyRequired(Unauthorized):
-    """A valid key is required; the same for a missing, unknown, wrong, expired and revoked one."""
-
-    code = "access.key_required"
-
-
-class ScopeTooSmall(Forbidden):
-    code = "access.scope_too_small"
-
-
-class TooManyFailures(RateLimited):
-    code = "access.too_many_failures"
 
 
 async def is_still_let_in(scope: Scope) -> bool:
@@ -108,21 +96,22 @@ class Access:
         self._again = asyncio.Lock()
 
     async def check(self, scope: Scope, context: RequestContext) -> None:
-        """Raises KeyRequired, ScopeTooSmall, TooManyFailures, and Unavailable before the app has started."""
+        """Raises Unauthorized, Forbidden, RateLimited, and Unavailable before the app has started."""
         if context.admitted or is_open(scope["path"]) or _below(scope["path"], self._own_paths):
             return
         if b"authorization" not in context.headers:
             _challenge(context)
-            raise KeyRequired("An API key is required")
+            raise Unauthorized("An API key is required", code=KEY_REQUIRED)
         principal = await self._holder(context)
         if principal is None:
             self._count_failure(limit_key(context.client))
             _challenge(context, b', error="invalid_token"')
-            raise KeyRequired("A valid API key is required")
+            raise Unauthorized("A valid API key is required", code=KEY_REQUIRED)
         needed = needed_scope(scope["method"], scope["path"], self._admin_paths)
         if not principal.may(needed):
             _challenge(context, b', error="insufficient_scope", scope="%b"' % needed.encode())
-            raise ScopeTooSmall(f"This needs a key with the scope {needed}")
+            message = f"This needs a key with the scope {needed}"
+            raise Forbidden(message, code="access.scope_too_small")
         context.principal, context.access = principal, self
 
     async def still_knows(self, context: RequestContext) -> bool:
@@ -153,14 +142,13 @@ class Access:
         return principal
 
     def _count_failure(self, client: str) -> None:
-        """Raises TooManyFailures, only for a key that was looked up and is wrong: whoever holds a valid one
+        """Raises RateLimited, only for a key that was looked up and is wrong: whoever holds a valid one
         is not locked out by somebody else behind the same address.
         """
         verdict = self._failures.take_local(client)
         if not verdict.allowed:
-            raise TooManyFailures(
-                "Too many requests with wrong keys, please try again later", retry_after=verdict.retry_s
-            )
+            message = "Too many requests with wrong keys, please try again later"
+            raise RateLimited(message, code="access.too_many_failures", retry_after=verdict.retry_s)
         if not verdict.remaining:
             log.warning("access.client_barred", client=client)
 

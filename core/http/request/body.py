@@ -23,10 +23,6 @@ LONGEST_PAUSE_S = 20.0
 LONGEST_BODY_S = 60.0
 
 
-class EncodedBody(UnsupportedMediaType):
-    code = "http.encoded_body"
-
-
 def allow_body(request: Request, limit: int) -> None:
     """Let this request's body have up to `limit` bytes. Call it before the body is read."""
     context_of(request.scope).body_limit = limit
@@ -45,7 +41,8 @@ class BodyLimit:
             codings = context.headers.get(b"content-encoding", b"").lower().replace(b" ", b"").split(b",")
             if not _NOT_ENCODED.issuperset(codings):
                 context.response_headers.append((b"accept-encoding", b"identity"))  # RFC 9110, 15.5.16
-                raise EncodedBody("Content-Encoding must be identity: send the body as it is")
+                message = "Content-Encoding must be identity: send the body as it is"
+                raise UnsupportedMediaType(message, code="http.encoded_body")
             receive = _limited(receive, context, self.limit)
         await self.app(scope, receive, send)
 

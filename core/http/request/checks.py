@@ -15,47 +15,31 @@ from core.settings import Settings
 _RETRY_S: Final = 2
 
 
-class Draining(Unavailable):
-    code = "http.draining"
-
-
 async def check_draining(scope: Scope, context: RequestContext) -> None:
-    """Raises Draining, but for probes."""
+    """Raises Unavailable, but for probes."""
     platform = context.platform
     if platform is None or not platform.stopping:
         return
     context.response_headers.append((b"connection", b"close"))
     if platform.draining.is_set() and scope["path"] not in PROBES:
-        raise Draining("The server is shutting down", retry_after=_RETRY_S)
+        raise Unavailable("The server is shutting down", code="http.draining", retry_after=_RETRY_S)
 
 
-class AdminPort:
-    """Check that separates the ports: ADMIN_PORT answers health and metrics, the main port everything but
-    metrics. The socket of a request tells its port: no client can forge it. `/health` and its two neighbours
-    are answered on both: the published contract has them on the main port, and load balancers ask there.
+async def check_port(admin_port: int, scope: Scope, context: RequestContext) -> None:
+    """Separates the ports: ADMIN_PORT answers health and metrics, the main port everything but metrics.
+    Raises NotFound for a path of the other port.
+
+    The socket of a request tells its port: no client can forge it. `/health` and its two neighbours are
+    answered on both: the published contract has them on the main port, and load balancers ask there.
     """
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-
-    async def check(self, scope: Scope, context: RequestContext) -> None:
-        """Raises NotFound for a path of the other port."""
-        server, path = scope.get("server"), scope["path"]
-        context.admitted = server is not None and server[1] == self._port
-        if path not in PROBES if context.admitted else path == "/metrics":
-            raise NotFound("Route not found")
+    server, path = scope.get("server"), scope["path"]
+    context.admitted = server is not None and server[1] == admin_port
+    if path not in PROBES if context.admitted else path == "/metrics":
+        raise NotFound("Route not found")
 
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITE: Final = frozenset({b"same-origin", b"none"})
-
-
-class HostRefused(Misdirected):
-    code = "http.host_refused"
-
-
-class CrossSite(Forbidden):
-    code = "http.cross_site"
 
 
 class ForgeryProtection:
@@ -78,12 +62,14 @@ class ForgeryProtection:
         self._serves = lru_cache(1024)(lambda host: _serves(host, allowed))
 
     async def check(self, scope: Scope, context: RequestContext) -> None:
-        """Raises HostRefused and CrossSite."""
+        """Raises Misdirected and Forbidden."""
         host = context.headers.get(b"host")
         if self._checks_host and host and scope["path"] not in PROBES and not self._serves(host):
-            raise HostRefused("This server is not called so; ALLOWED_HOSTS lists its names")
+            message = "This server is not called so; ALLOWED_HOSTS lists its names"
+            raise Misdirected(message, code="http.host_refused")
         if self._without_keys and context.method not in _SAFE and self._is_cross_site(context.headers, host):
-            raise CrossSite("A page of another site asks for this change; CORS_ORIGINS lists those that may")
+            message = "A page of another site asks for this change; CORS_ORIGINS lists those that may"
+            raise Forbidden(message, code="http.cross_site")
 
     def _is_cross_site(self, headers: Mapping[bytes, bytes], host: bytes | None) -> bool:
         site, origin = headers.get(b"sec-fetch-site"), headers.get(b"origin")
@@ -121,10 +107,6 @@ _EXPOSED: Final = (
 _MAX_AGE_S: Final = "600"
 
 
-class OriginRefused(Forbidden):
-    code = "http.origin_refused"
-
-
 class Cors:
     """Check of origins by CORS_ORIGINS; without any, it is not made. `*` among them allows every one (never
     with credentials: the API uses none). Its headers are added to the request's context, so errors of every
@@ -137,7 +119,7 @@ class Cors:
 
     async def check(self, scope: Scope, context: RequestContext) -> Response | None:
         """The response to a preflight, which allows whatever headers are asked for, as the old services did.
-        Raises OriginRefused for one of another origin.
+        Raises Forbidden for one of another origin.
         """
         context.response_headers.append((b"vary", b"Origin"))
         origin = context.headers.get(b"origin")
@@ -152,7 +134,7 @@ class Cors:
         if b"access-control-request-method" not in context.headers:
             return None
         if not allowed:
-            raise OriginRefused("Origin not allowed")
+            raise Forbidden("Origin not allowed", code="http.origin_refused")
         asked = context.headers.get(b"access-control-request-headers", b"")
         headers = {
             "Access-Control-Allow-Methods": _METHODS,

@@ -54,10 +54,6 @@ _REST_S: Final = 1.0
 _MAX_CONNECTIONS: Final = 32
 
 
-class TooManyRequests(RateLimited):
-    code = "http.rate_limited"
-
-
 class Verdict(NamedTuple):
     """Outcome of a request. `reset_s` until the bucket is full, `retry_s` until the next token: whole
     seconds, rounded up.
@@ -91,7 +87,7 @@ class RateLimiter:
         self._turns = asyncio.Semaphore(_MAX_CONNECTIONS)
 
     async def check(self, scope: Scope, context: RequestContext) -> None:
-        """Raises TooManyRequests, but for probes and for what a request that was counted asks for."""
+        """Raises RateLimited, but for probes and for what a request that was counted asks for."""
         if scope["path"] in PROBES or WITHIN in scope["state"]:
             return
         verdict = self._take_leased(limit_key(context.client))
@@ -106,7 +102,7 @@ class RateLimiter:
         )
         if not verdict.allowed:
             message = "Too many requests, please try again later"
-            raise TooManyRequests(message, retry_after=verdict.retry_s)
+            raise RateLimited(message, code="http.rate_limited", retry_after=verdict.retry_s)
 
     async def take(self, client: str, redis: Redis | None) -> Verdict:
         """Take a token. Never raises for want of Redis: then each process counts for itself for a second."""
