@@ -1,10 +1,10 @@
 """App of one process: settings, layers, features, and their lifespan."""
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from importlib.metadata import version
 from typing import Final
 
 import structlog
@@ -15,7 +15,7 @@ from core.cache import Cache
 from core.changes import ChangeFollower
 from core.database.client import Database
 from core.feature import Feature, kinds_of, renewing
-from core.http.about import docs, openapi, system
+from core.http import openapi
 from core.http.answers import errors
 from core.http.answers.response_cache import Compression, ResponseCache
 from core.http.request.access import Access
@@ -36,6 +36,7 @@ from features.console.feature import feature as console
 from features.demo.feature import feature as demo
 from features.exports.feature import feature as exports
 from features.files.feature import feature as files
+from features.health.feature import feature as health
 from features.ideas.feature import feature as ideas
 from features.imports.feature import feature as imports
 from features.items.feature import feature as items
@@ -64,12 +65,10 @@ FEATURES: Final[tuple[Feature, ...]] = (
     specs,
     demo,
     console,
+    health,
 )
 
 log = structlog.get_logger("handover.app")
-
-_COLLECTION: Final = re.compile(r"/api(?:/v\d+)?/([a-z][a-z-]*)")
-_DOCUMENT: Final = re.compile(r"/spec/([a-z]+)\.yaml")
 
 _DESCRIPTION: Final = """\
 The idea bank and the documentation registry of two older services behind one door, paths and shapes kept.
@@ -77,10 +76,6 @@ The idea bank and the documentation registry of two older services behind one do
 Every error has one shape (`ErrorBody`), or RFC 9457 with `Accept: application/problem+json`.
 Lists take `limit`, `offset` and `cursor`; reads carry an `ETag` and answer `If-None-Match` with 304.
 """
-_OWN_TAGS: Final = [
-    {"name": "Health", "description": "Is it there, does it work"},
-    {"name": "Observability", "description": "Figures"},
-]
 
 
 def create_app(settings: Settings | None = None, features: Sequence[Feature] = FEATURES) -> FastAPI:
@@ -89,9 +84,9 @@ def create_app(settings: Settings | None = None, features: Sequence[Feature] = F
     logging.configure(settings)
     app = FastAPI(
         title="Handover",
-        version=system.service_version(),
+        version=version("handover"),
         description=_DESCRIPTION,
-        openapi_tags=[*_tags(features), *_OWN_TAGS],
+        openapi_tags=_tags(features),
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
@@ -113,11 +108,9 @@ def create_app(settings: Settings | None = None, features: Sequence[Feature] = F
     app.state.features = tuple(features)
     # Routes are tried in turn: those that are asked most come first. An included router would try each of its
     # own twice, which takes a third of the time that it takes to find that there is no such route.
-    for router in (*(feature.router for feature in features if feature.router), system.router, docs.router):
+    for router in [feature.router for feature in features if feature.router]:
         app.router.routes.extend(router.routes)
     app.state.admin_paths = _first_parts([feature for feature in features if feature.admin])
-    app.state.collections = _named_by(features, _COLLECTION)
-    app.state.documents = _named_by(features, _DOCUMENT)
     errors.install(app)
     openapi.install(app)
     _install_layers(app, settings)
@@ -167,13 +160,6 @@ def _first_parts(features: Sequence[Feature]) -> tuple[str, ...]:
     return tuple(
         {route.path.partition("{")[0].rstrip("/") for route in routes if isinstance(route, APIRoute)}
     )
-
-
-def _named_by(features: Sequence[Feature], pattern: re.Pattern[str]) -> dict[str, str]:
-    """Paths that match the pattern, each under the name of its group."""
-    routes = [route for feature in features if feature.router for route in feature.router.routes]
-    paths = [route.path for route in routes if isinstance(route, APIRoute)]
-    return {found[1]: path for path in paths if (found := pattern.fullmatch(path))}
 
 
 @asynccontextmanager

@@ -205,14 +205,11 @@ def call_arguments(
     if method in RAW_METHODS:
         parameters = encoder.encode(arguments["parameters"])
         return {"query": arguments["query"], "parameters": parameters}, encoder.tagged
-    generated = None if model is None else _generated(model)
-    columns = None if generated is None else _json_columns_of(generated)
-    if (
-        model is not None
-        and method not in WITHOUT_ROWS
-        and (generated is not model or arguments.get("include"))
-    ):
-        arguments = {**arguments, "include": None, **selection(model, arguments.get("include"))}
+    columns = None if model is None else _json_columns_of(_generated(model))
+    if model is not None and method not in WITHOUT_ROWS:
+        include = arguments.get("include")
+        if include is not None or not model.__module__.endswith(".models"):
+            arguments = {**arguments, "include": None, **selection(model, include)}
     encoded = {
         QUERY_BUILDER_ALIASES.get(key, key): encoder.encode(value, columns)
         for key, value in arguments.items()

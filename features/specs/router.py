@@ -1,16 +1,22 @@
-"""Routes `/spec/*.yaml`, `/api/v1/docs/status` and `/api/v1/docs/download`."""
+"""Routes `/spec/*.yaml`, `/openapi.json`, `/docs`, `/api/v1/docs/status` and `/api/v1/docs/download`."""
 
 from hashlib import blake2b
 from typing import Annotated, Any, Final
 
+import orjson
 from fastapi import Depends, Request, Response
+from fastapi.responses import HTMLResponse
+from starlette.concurrency import run_in_threadpool
 
 from core.cache import Entry
 from core.deps import Cache, platform_of
+from core.errors import NotFound
 from core.http.answers.conditional import cached_response, fixed_response, json_entry
+from core.http.request.context import context_of
 from core.http.routing import Router
 from features.specs import service
 from features.specs.cache import STATUS
+from features.specs.documents import page
 from features.specs.schemas import SpecStatusResponse
 from features.specs.service import Files
 
@@ -83,3 +89,27 @@ async def spec_status(request: Request, cache: Cache, files: SpecFiles) -> Respo
 async def download_specs(request: Request, files: SpecFiles) -> Response:
     disposition = {"Content-Disposition": 'attachment; filename="handover-specs.zip"'}
     return fixed_response(request, files.archive, ZIP, disposition)
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def openapi_document(request: Request) -> Response:
+    """OpenAPI document, built and serialised once per app."""
+    state = request.app.state
+    if not hasattr(state, "openapi_bytes"):
+        state.openapi_bytes = orjson.dumps(request.app.openapi())
+    return fixed_response(request, state.openapi_bytes, "application/json")
+
+
+@router.get("/docs", include_in_schema=False)
+async def docs_page(request: Request) -> HTMLResponse:
+    context_of(request.scope).security = page.HEADERS
+    return HTMLResponse(page.PAGE)
+
+
+@router.get("/docs/{name}", include_in_schema=False)
+async def docs_asset(request: Request, name: str) -> Response:
+    if name == "start.js":
+        return fixed_response(request, page.START, "text/javascript")
+    if name not in page.FILES:
+        raise NotFound("Route not found")
+    return fixed_response(request, await run_in_threadpool(page.read, name), page.FILES[name])

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from core.http.about.system import Check
+from features.health.schemas import Check
 from tests.contract.conftest import StartJourney
 from tests.contract.promises.service import COLLECTIONS
 from tests.fixtures.application import RunningApp
@@ -40,10 +40,10 @@ async def test_the_service_itself(
     async def crash(*_: object) -> Check:
         raise RuntimeError("not even an answer")
 
-    monkeypatch.setattr("core.http.about.system.check_database", down)
+    monkeypatch.setattr("features.health.service.check_database", down)
     broken = await walk.call("GET", "/health", 503)
     assert (broken["status"], broken["database"]["connections"]) == ("degraded", 0)
-    monkeypatch.setattr("core.http.about.system.check_database", crash)
+    monkeypatch.setattr("features.health.service.check_database", crash)
     await walk.call("GET", "/health", 500)
     monkeypatch.undo()
     async with running_app(rate_limit_max=1) as impatient:

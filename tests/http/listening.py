@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 from core.app import create_app
 from core.server.serve import HTTP
 from tests.fixtures.waiting import wait_until
-from tests.http.probe import feature, settings_for_probe
+from tests.http.probe import FEATURES, settings_for_probe
 
 Address = tuple[str, int]
 ANSWERED_S = 10.0
@@ -24,7 +24,7 @@ ANSWERED_S = 10.0
 def listening(app: ASGIApp | None = None, *, idle_s: int = 60) -> Iterator[Address]:
     """In a thread of its own, on the server's own event loop. In the end no connection may be left."""
     config = uvicorn.Config(
-        app or create_app(settings_for_probe(), [feature]),
+        app or create_app(settings_for_probe(), FEATURES),
         http=HTTP,
         ws="none",
         lifespan="off",

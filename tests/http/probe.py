@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import httpx
 from fastapi import File, Form, Query, Request, UploadFile
@@ -22,6 +22,8 @@ from core.http.request.text import Text, Trimmed
 from core.http.request.timestamps import Timestamp
 from core.http.routing import Router
 from core.settings import Settings
+from features.health.feature import feature as health
+from features.specs.feature import feature as specs
 
 SECRET = "SELECT * FROM secrets WHERE password = 'hunter2'"
 SMALL_LIMIT = 1000
@@ -143,6 +145,10 @@ async def probe_endless() -> StreamingResponse:
 feature = Feature(name="probe", router=router)
 
 
+FEATURES: Final = (feature, health, specs)
+"""The probe, and the slices that tell of the service itself."""
+
+
 def settings_for_probe(**changes: object) -> Settings:
     values = {
         "database_url": "postgresql://nobody@localhost/none",
@@ -158,7 +164,7 @@ async def probe_client(
     client_address: str = "192.0.2.1", **changes: object
 ) -> AsyncIterator[httpx.AsyncClient]:
     """The app with the probe feature alone, not started: nothing it would connect to is needed."""
-    app = create_app(settings_for_probe(**changes), [feature])
+    app = create_app(settings_for_probe(**changes), FEATURES)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False, client=(client_address, 1234))
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from core.deps import IfMatch
 from core.errors import PreconditionFailed
-from core.http.about import openapi
+from core.http import openapi
 from core.http.answers import errors, rows
 from core.http.answers.conditional import Precondition
 from core.http.answers.envelope import Envelope

@@ -6,6 +6,7 @@ from core.app import create_app
 from core.feature import Feature
 from core.platform import Platform
 from core.settings import Settings
+from features.health.feature import feature as health
 from tests.fixtures.application import client_of, lifespan_of
 from tests.fixtures.waiting import wait_for
 
@@ -19,7 +20,7 @@ async def test_a_start_that_fails_is_logged_and_stops_nothing(settings: Settings
     async def fail(platform: Platform) -> None:
         raise RuntimeError("broken")
 
-    features = (Feature("broken", on_start=fail), Feature("sound", on_start=succeed))
+    features = (health, Feature("broken", on_start=fail), Feature("sound", on_start=succeed))
     app = create_app(settings, features)
     with capture_logs() as logs:
         async with lifespan_of(app), client_of(app) as client:

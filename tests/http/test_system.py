@@ -2,12 +2,12 @@
 
 import asyncio
 import re
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import httpx
 
 from core.errors import Unavailable
-from core.http.about.system import service_version
 from core.jobs import Jobs
 from tests.fixtures.waiting import wait_for
 
@@ -86,7 +86,7 @@ class TestHealth:
         async def hang(*arguments: object, **options: object) -> None:
             await asyncio.Event().wait()
 
-        monkeypatch.setattr("core.http.about.system.TIMEOUT_S", 0.05)
+        monkeypatch.setattr("features.health.service.TIMEOUT_S", 0.05)
         monkeypatch.setattr(app.state.platform.db, "query_raw", hang)
         assert (await client.get("/health")).status_code == 503
 
@@ -146,7 +146,7 @@ class TestMetrics:
             "FROM generate_series(1, 3) AS age"
         )
         text = (await client.get("/metrics")).text
-        assert f'handover_build_info{{version="{service_version()}"}} 1.0\n' in text
+        assert f'handover_build_info{{version="{version("handover")}"}} 1.0\n' in text
         assert "handover_jobs_queued 3.0\n" in text
         [age] = re.findall(r"^handover_jobs_oldest_queued_seconds (\S+)$", text, re.MULTILINE)
         assert 180 <= float(age) < 240

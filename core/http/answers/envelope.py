@@ -99,7 +99,7 @@ class Problem(BaseModel):
 def error_responses(*errors: type[HandoverError]) -> dict[int | str, dict[str, Any]]:
     """OpenAPI responses of a route's errors: `responses=error_responses(NotFound)`.
 
-    `core.http.about.openapi` adds their schemas, and the errors that any route can answer (400, 429, 500,
+    `core.http.openapi` adds their schemas, and the errors that any route can answer (400, 429, 500,
     503).
     """
     return {error.status: {"description": HTTPStatus(error.status).phrase} for error in errors}

@@ -78,7 +78,3 @@ def security_headers(policy: bytes) -> tuple[Header, ...]:
 
 
 API_HEADERS: Final = security_headers(b"")
-DOCS_HEADERS: Final = security_headers(
-    b"script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; "
-    b"connect-src 'self'; form-action 'none'; "
-)

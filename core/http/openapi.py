@@ -13,7 +13,6 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from core.feature import Feature
-from core.http.about import system
 from core.http.answers.envelope import ErrorBody, ErrorDetail, Problem
 from core.http.answers.errors import CODE_BY_STATUS
 from core.http.request.access import is_open, needed_scope
@@ -193,7 +192,6 @@ def _words(features: Sequence[Feature]) -> dict[str, tuple[str, ...]]:
     """Words of each enumeration, by its name."""
     activities = [kind for feature in features for kind in feature.activities]
     return {
-        **{name: get_args(kind) for name, kind in system.ENUMERATIONS.items()},
         **{name: get_args(kind) for feature in features for name, kind in feature.enumerations.items()},
         "ActivityType": tuple(f"{kind.entity}_{verb}" for kind in activities for verb in kind.verbs.values()),
     }
