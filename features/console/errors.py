@@ -5,9 +5,15 @@ from features.console.schemas import Fault
 
 
 class SignInNeeded(Unauthorized):
-    """Nobody is signed in, or whose key is not valid any more; the page to sign in follows."""
+    """Nobody is signed in; the page to sign in follows."""
 
     code = "console.sign_in_needed"
+
+
+class KeyEnded(SignInNeeded):
+    """The key of the session was revoked, or has expired."""
+
+    code = "console.key_ended"
 
 
 class FormExpired(Forbidden):
@@ -25,3 +31,7 @@ class Refused(Exception):
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.message)
         self.fault = fault
+
+
+class Repeated(Refused):
+    """A form that was sent a second time, as by a reload: it was carried out, and its answer is not kept."""

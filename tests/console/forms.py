@@ -9,13 +9,16 @@ class _Forms(HTMLParser):
         self.forms: list[tuple[str, dict[str, str]]] = []
         self._area: str | None = None
         self._select: str | None = None
+        self._sends = False
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attributes}
         name = given.get("name", "")
         if tag == "form":
-            self.forms.append((given.get("action", ""), {}))
-        elif not self.forms:
+            self._sends = given.get("method") == "post"
+            if self._sends:
+                self.forms.append((given.get("action", ""), {}))
+        elif not self._sends:
             return
         elif tag == "textarea":
             self._area = name
@@ -36,17 +39,25 @@ class _Forms(HTMLParser):
             self._area = None
         elif tag == "select":
             self._select = None
+        elif tag == "form":
+            self._sends = False
 
     def handle_data(self, data: str) -> None:
         if self._area is not None:
             self.forms[-1][1][self._area] += data.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def form_of(html: str, action: str) -> tuple[str, dict[str, str]]:
-    """Where the form whose path begins so goes, and its fields as they are sent when nobody touches them."""
+def forms_of(html: str) -> list[tuple[str, dict[str, str]]]:
+    """Where each form that changes something goes, and its fields as they are sent untouched."""
     parser = _Forms()
     parser.feed(html)
-    for place, fields in parser.forms:
+    return parser.forms
+
+
+def form_of(html: str, action: str) -> tuple[str, dict[str, str]]:
+    """The form whose path begins so."""
+    forms = forms_of(html)
+    for place, fields in forms:
         if place.startswith(action):
             return place, fields
-    raise AssertionError(f"no form {action} among {[place for place, _ in parser.forms]}")
+    raise AssertionError(f"no form {action} among {[place for place, _ in forms]}")

@@ -15,4 +15,9 @@ from features.console.router import signing as signing
 from features.console.router import systems as systems
 from features.console.router import takeover as takeover
 from features.console.router import webhooks as webhooks
-from features.console.router.visit import router as router
+from features.console.router.pages import nowhere
+from features.console.router.pages import router as router
+
+# The last, for they take what no other route does.
+for _path in ("", "/{path:text}"):
+    router.add_api_route(_path, nowhere, methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])

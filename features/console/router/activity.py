@@ -4,7 +4,8 @@ from typing import Final
 
 from starlette.responses import Response
 
-from features.console.router.visit import Visited, router
+from features.console.router.pages import router
+from features.console.router.visit import Visited
 
 FILTERS: Final = ("entity", "entity_id", "action", "actor", "since", "until")
 

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from core.errors import NotFound
 from core.http.answers.conditional import fixed_response
-from features.console.router.visit import router
+from features.console.router.pages import router
 from features.console.service.rendering import TYPES, assets
 
 _FOR_GOOD: Final = {"Cache-Control": "public, max-age=31536000, immutable"}

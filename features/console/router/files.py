@@ -12,7 +12,8 @@ from features.console.errors import Refused
 from features.console.router import systems
 from features.console.router.history import history
 from features.console.router.messages import text
-from features.console.router.visit import ROOT, Visit, Visited, router
+from features.console.router.pages import router
+from features.console.router.visit import Visit, Visited, inside
 from features.console.schemas import Fault
 from features.console.service.forms import passed_on
 from features.console.service.records import FILE, IDEA
@@ -71,8 +72,7 @@ async def upload(visit: Visited) -> Response:
     if back is None or not stored + len(refused):
         raise MalformedForm(text("files", "none_chosen"))
     told = [text("files", "stored").format(stored)] if stored else []
-    place = back if back.startswith(f"{ROOT}/") else FILE.pages
-    return visit.go(place, "; ".join([*told, *refused]), "bad" if refused else "good")
+    return visit.go(inside(back, FILE.pages), "; ".join([*told, *refused]), "bad" if refused else "good")
 
 
 @router.get("/files/{file_id}")

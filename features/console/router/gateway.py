@@ -9,10 +9,15 @@ from fastapi import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
+from core.errors import NotFound
 from core.http.request.body import allow_body
 from core.http.request.context import WITHIN, context_of
-from features.console.router.visit import ROOT, Visited, router
+from features.console.router.messages import ROOT
+from features.console.router.pages import router
+from features.console.router.visit import Visited
 
+_ROOT: Final = ROOT.encode()
+_PREFIX: Final = _ROOT + b"/api/"
 _SAFE: Final = frozenset({"GET", "HEAD"})
 _PASSED: Final = frozenset(
     (
@@ -39,7 +44,7 @@ class _Passed(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         given = {name: text for name, text in self._visit.request.headers.items() if name in _PASSED}
         named = {name: text for name, text in self._visit.api.headers.items() if name != "accept"}
-        raw: bytes = scope["raw_path"].partition(b"?")[0].removeprefix(ROOT.encode())
+        raw: bytes = scope["raw_path"].partition(b"?")[0].removeprefix(_ROOT)
         inner: Scope = {
             **{name: scope[name] for name in ("type", "asgi", "http_version", "scheme", "query_string")},
             **{name: scope.get(name) for name in ("client", "server", "root_path")},
@@ -59,8 +64,13 @@ class _Passed(Response):
         await self._visit.api.app(inner, receive, passed)
 
 
-@router.api_route("/api/{path:path}", methods=["GET", "POST", "PUT", "DELETE"])
+@router.api_route("/api/{path:text}", methods=["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 async def pass_on(request: Request, visit: Visited) -> Response:
+    """Raises NotFound for a prefix that is written in another way: what is passed on begins with `/api/` and
+    never comes back here.
+    """
+    if not request.scope["raw_path"].startswith(_PREFIX):
+        raise NotFound("Route not found")
     if context_of(request.scope).method not in _SAFE:
         visit.check_form(None)
         allow_body(request, _LARGEST)

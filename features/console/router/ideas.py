@@ -8,7 +8,8 @@ from starlette.responses import Response
 
 from features.console.router import systems
 from features.console.router.history import history
-from features.console.router.visit import Visit, Visited, router
+from features.console.router.pages import router
+from features.console.router.visit import Visit, Visited
 from features.console.schemas import Fault
 from features.console.service.records import IDEA
 

@@ -6,7 +6,8 @@ from typing import Final
 from starlette.responses import Response
 
 from features.console.router.history import history
-from features.console.router.visit import Visit, Visited, router
+from features.console.router.pages import router
+from features.console.router.visit import RowId, Visit, Visited
 from features.console.schemas import Fault
 from features.console.service.records import ITEM
 
@@ -28,9 +29,9 @@ async def items(visit: Visited) -> Response:
 
 
 @router.get("/items/item")
-async def show_item(visit: Visited) -> Response:
+async def show_item(visit: Visited, item_id: RowId) -> Response:
     """Ids of items can be any text, so they stand in the query."""
-    return await one_page(visit, visit.request.query_params.get("id", ""))
+    return await one_page(visit, item_id)
 
 
 async def one_page(

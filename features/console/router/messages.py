@@ -8,10 +8,14 @@ import orjson
 from fastapi import Request
 from starlette.responses import HTMLResponse, Response
 
+from core.http.answers.errors import error_response
 from features.console.schemas import Fault
 from features.console.service.rendering import render, texts
 
+ROOT: Final = "/console"
 FLASH_COOKIE: Final = "handover_flash"
+LONGEST: Final = 600
+"""Letters of a message."""
 Tone = Literal["good", "bad"]
 
 
@@ -20,17 +24,26 @@ def is_by_script(request: Request) -> bool:
     return request.headers.get("hx-request") == "true"
 
 
-def refusal(request: Request, fault: Fault) -> Response:
+def refusal(request: Request, fault: Fault, headers: Mapping[str, str] | None = None) -> Response:
+    given = {"Cache-Control": "no-store", **(headers or {})}
     if is_by_script(request):
         told = "; ".join(f"{each['field']}: {each['message']}" for each in fault.fields) or fault.message
-        return Response(status_code=fault.status, headers={"HX-Reswap": "none", **toast(told, "bad")})
-    html = render("error.html", fault=fault, path=request.url.path)
-    return HTMLResponse(html, fault.status, {"Cache-Control": "no-store"})
+        given |= {"HX-Reswap": "none", **toast(told, "bad")}
+        return Response(status_code=fault.status, headers=given)
+    return HTMLResponse(render("error.html", fault=fault, path=request.url.path), fault.status, given)
+
+
+def failure(request: Request, error: Exception) -> Response:
+    """Refusal of a request that ended in an error; one that nobody expects is logged as a crash."""
+    answer = error_response(request.scope, error)
+    said = orjson.loads(bytes(answer.body))
+    headers = {name: answer.headers[name] for name in ("retry-after", "allow") if name in answer.headers}
+    return refusal(request, Fault(answer.status_code, said["message"], said.get("details", ())), headers)
 
 
 def toast(message: str, tone: Tone) -> dict[str, str]:
     # A header is ASCII; JSON can say every letter in it.
-    told = orjson.dumps({"toast": {"message": message, "tone": tone}}).decode()
+    told = orjson.dumps({"toast": {"message": _short(message), "tone": tone}}).decode()
     return {"HX-Trigger": "".join(letter if letter.isascii() else _escaped(letter) for letter in told)}
 
 
@@ -59,4 +72,16 @@ def text(*path: str) -> str:
 
 def flash(message: str, tone: Tone) -> str:
     """Cookie by which the next page tells a message."""
-    return base64.urlsafe_b64encode(orjson.dumps({"message": message, "tone": tone})).decode()
+    return base64.urlsafe_b64encode(orjson.dumps({"message": _short(message), "tone": tone})).decode()
+
+
+def _short(message: str) -> str:
+    """Message that fits into a header: browsers drop a cookie of more than 4096 bytes."""
+    return message if len(message) <= LONGEST else f"{message[: LONGEST - 1]}…"
+
+
+def set_cookie(request: Request, response: Response, name: str, value: str, *, seconds: int) -> None:
+    secure = request.url.scheme == "https" or request.headers.get("x-forwarded-proto") == "https"
+    response.set_cookie(
+        name, value, max_age=seconds, path=ROOT, httponly=True, samesite="strict", secure=secure
+    )

@@ -10,8 +10,10 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
 
 from core.deps import platform_of
+from features.console.errors import KeyEnded
 from features.console.router.messages import text
-from features.console.router.visit import Visited, router
+from features.console.router.pages import router
+from features.console.router.visit import Visited
 from features.console.service.figures import figures_of
 
 EVERY_S: Final = 2.0
@@ -24,11 +26,9 @@ async def overview(visit: Visited) -> Response:
     # What the database would have to tell waits for it.
     down = health["checks"]["database"]["status"] == "down"
     running = None if down or not visit.may("admin") else await _running(visit)
-    if visit.by_script:
-        return visit.page("parts/state.html", health=health, running=running)
-    return visit.page(
-        "overview.html", health=health, running=running, counts={} if down else await _counts(visit)
-    )
+    counts = {} if down else await _counts(visit)
+    template = "parts/state.html" if visit.by_script else "overview.html"
+    return visit.page(template, health=health, running=running, counts=counts)
 
 
 @router.get("/figures", response_class=EventSourceResponse)
@@ -36,7 +36,10 @@ async def figures(request: Request, visit: Visited) -> AsyncIterator[ServerSentE
     """The figures every EVERY_S, until the page or the service closes, or the key is not valid any more."""
     draining = platform_of(request).draining
     while not draining.is_set():
-        answer = await visit.api.call("GET", "/metrics", port=visit.settings.admin_port)
+        try:
+            answer = await visit.api.call("GET", "/metrics", port=visit.settings.admin_port)
+        except KeyEnded:
+            return
         if answer.status != 200:
             return
         found = figures_of(answer.body.decode())

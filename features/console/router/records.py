@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 from secrets import token_hex
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from fastapi import Query
 from starlette.responses import Response
 
 from core.errors import NotFound
@@ -12,13 +11,16 @@ from core.http.request.body import allow_body
 from features.console.errors import Refused
 from features.console.router import files, ideas, items, systems, webhooks
 from features.console.router.messages import text, toast
-from features.console.router.visit import ROOT, Visit, Visited, router
+from features.console.router.pages import router
+from features.console.router.visit import RowId, Visit, Visited, inside
 from features.console.schemas import Fault
 from features.console.service.editing import Conflict, change, delete
 from features.console.service.records import RECORDS, Record
 
 _LARGEST: Final = 8 * 1024 * 1024
 """Bytes of a form here; the API judges each field."""
+MADE: Final = ("idea", "item", "system")
+"""Kinds that are made by a page of their own."""
 _PAGES: Final = {
     "idea": ideas.one_page,
     "item": items.one_page,
@@ -26,17 +28,17 @@ _PAGES: Final = {
     "file": files.one_page,
     "webhook": webhooks.one_page,
 }
-RowId = Annotated[str, Query(alias="id")]
 
 
 @router.get("/new/{entity}")
 async def new(visit: Visited, entity: str) -> Response:
-    return await _new_page(visit, _record(entity), visit.request.query_params)
+    record = _made(visit, entity)
+    return await _new_page(visit, record, visit.request.query_params)
 
 
 @router.post("/new/{entity}")
 async def create(visit: Visited, entity: str) -> Response:
-    record, form = _record(entity), await _form(visit)
+    record, form = _made(visit, entity), await _form(visit)
     try:
         made = await visit.api.send("POST", record.api, record.given(form), once=form.get("once"))
     except Refused as refused:
@@ -48,7 +50,7 @@ async def create(visit: Visited, entity: str) -> Response:
 async def save(visit: Visited, entity: str, row_id: RowId) -> Response:
     """A script that sends one field of a row in a list gets the row; `next` is where others go on."""
     record, form = _record(entity), await _form(visit)
-    place = _inside(form.get("next"), record.page(row_id))
+    place = inside(form.get("next"), record.page(row_id))
     try:
         row = await change(visit.api, record, row_id, form)
     except Conflict as conflict:
@@ -72,13 +74,21 @@ async def save(visit: Visited, entity: str, row_id: RowId) -> Response:
 async def remove(visit: Visited, entity: str, row_id: RowId) -> Response:
     record, form = _record(entity), await visit.form()
     await delete(visit.api, record, row_id, form.get("seen", ""))
-    return visit.go(_inside(form.get("next"), record.pages), text("edit", "deleted"))
+    return visit.go(inside(form.get("next"), record.pages), text("edit", "deleted"))
 
 
 def _record(entity: str) -> Record:
     if (record := RECORDS.get(entity)) is None:
         raise NotFound("There is no such page")
     return record
+
+
+def _made(visit: Visit, entity: str) -> Record:
+    """Kind of record that has a form to make one, for who may. Raises Forbidden and NotFound."""
+    visit.need("write")
+    if entity not in MADE:
+        raise NotFound("There is no such page")
+    return RECORDS[entity]
 
 
 async def _form(visit: Visit) -> dict[str, str]:
@@ -108,7 +118,3 @@ async def _latest(visit: Visit, record: Record, row_id: str) -> dict[str, Any] |
         return None
     found = await visit.api.get("/api/v1/audit", entity=record.entity, entity_id=row_id, limit=1)
     return found.rows[0] if found.rows else None
-
-
-def _inside(path: str | None, otherwise: str) -> str:
-    return path if path and path.startswith(f"{ROOT}/") else otherwise

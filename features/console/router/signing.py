@@ -8,8 +8,14 @@ from starlette.responses import Response
 
 from core.deps import platform_of
 from core.errors import RateLimited
-from features.console.router.messages import text
-from features.console.router.visit import NAME_COOKIE, ROOT, SIGN_IN, TOKEN_COOKIE, Visited, Visitor, router
+from features.console.router.messages import ROOT, set_cookie, text
+from features.console.router.pages import SIGN_IN, TOKEN_COOKIE, router
+from features.console.router.visit import (
+    NAME_COOKIE,
+    Visited,
+    Visitor,
+    inside,
+)
 from features.console.service.sessions import close_session, open_session
 from features.keys.api import authenticate
 
@@ -20,8 +26,8 @@ Back = Annotated[str, Query(alias="next")]
 @router.get("/sign-in")
 async def sign_in_page(visit: Visitor, back: Back = ROOT) -> Response:
     if visit.may("read"):
-        return visit.go(_inside(back))
-    return visit.page("sign_in.html", back=_inside(back), problem="")
+        return visit.go(inside(back))
+    return visit.page("sign_in.html", back=inside(back), problem="")
 
 
 @router.post("/sign-in")
@@ -31,7 +37,7 @@ async def sign_in(visit: Visitor) -> Response:
     if visit.settings.auth == "off":
         return visit.go(ROOT)
     form = {name: str(value) for name, value in (await visit.request.form()).items()}
-    key, back = form.get("key", "").strip(), _inside(form.get("next", ""))
+    key, back = form.get("key", "").strip(), inside(form.get("next"))
     given = {"authorization": f"Bearer {key}"}
     tried = await visit.api.call("GET", "/api/v1/systems", query={"limit": 1}, headers=given)
     db = platform_of(visit.request).db
@@ -43,7 +49,7 @@ async def sign_in(visit: Visitor) -> Response:
         )
     token, lifetime = await open_session(db, key, holder)
     response = visit.go(back)
-    visit.set_cookie(response, TOKEN_COOKIE, token, seconds=int(lifetime.total_seconds()))
+    set_cookie(visit.request, response, TOKEN_COOKIE, token, seconds=int(lifetime.total_seconds()))
     return response
 
 
@@ -62,11 +68,6 @@ async def set_name(visit: Visited) -> Response:
     """With AUTH=off the name is a label for the audit trail, not a proof."""
     form = await visit.form()
     name = form.get("name", "").strip()[:60]
-    response = visit.go(_inside(form.get("next", "")), text("name", "set") if name else text("name", "unset"))
-    visit.set_cookie(response, NAME_COOKIE, quote(name), seconds=_NAME_DAYS * 86_400)
+    response = visit.go(inside(form.get("next")), text("name", "set") if name else text("name", "unset"))
+    set_cookie(visit.request, response, NAME_COOKIE, quote(name), seconds=_NAME_DAYS * 86_400)
     return response
-
-
-def _inside(path: str) -> str:
-    """The path, if it is one of a page."""
-    return path if path == ROOT or path.startswith(f"{ROOT}/") else ROOT

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from fastapi import Query
 from starlette.responses import Response
 
 from features.console.router.history import history
 from features.console.router.messages import Tone, text, toast
-from features.console.router.visit import Visit, Visited, router
+from features.console.router.pages import router
+from features.console.router.visit import RowId, Visit, Visited
 from features.console.schemas import Fault
 from features.console.service.records import SYSTEM
 
@@ -42,7 +42,7 @@ async def list_systems(visit: Visited) -> Response:
 
 
 @router.post("/systems/check")
-async def check(visit: Visited, row_id: Annotated[str, Query(alias="id")]) -> Response:
+async def check(visit: Visited, row_id: RowId) -> Response:
     await visit.form()
     result = (await visit.api.send("POST", f"{SYSTEM.place(row_id)}/health")).data
     message = text("systems", "found", result["status"])

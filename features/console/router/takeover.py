@@ -8,9 +8,11 @@ from starlette.responses import Response
 from core.http.request.body import allow_body
 from core.http.request.multipart import FormReader, Part
 from features.console.errors import Refused
-from features.console.router.messages import text
-from features.console.router.visit import ROOT, Visit, Visited, router
+from features.console.router.messages import ROOT, text
+from features.console.router.pages import router
+from features.console.router.visit import Visit, Visited
 from features.console.schemas import Fault
+from features.console.service.api_client import place
 from features.console.service.forms import passed_on
 
 PREFIX: Final = f"{ROOT}/takeover"
@@ -51,7 +53,7 @@ async def show_import(visit: Visited, job_id: str) -> Response:
 async def undo_import(visit: Visited, job_id: str) -> Response:
     form = await visit.form()
     query = {"keepChanged": form.get("keep_changed"), "dryRun": form.get("dry_run")}
-    accepted = await visit.api.send("POST", f"/api/v1/imports/{job_id}/undo", **query)
+    accepted = await visit.api.send("POST", place("/api/v1/imports", job_id, "undo"), **query)
     return visit.go(f"{PREFIX}/{accepted.data['data']['id']}")
 
 
@@ -86,7 +88,7 @@ async def _page(visit: Visit, *, fault: Fault | None = None) -> Response:
 
 
 async def _shown(visit: Visit, job_id: str) -> Response:
-    job = (await visit.api.get(f"/api/v1/jobs/{job_id}")).data["data"]
+    job = (await visit.api.get(place("/api/v1/jobs", job_id))).data["data"]
     undoable = False
     ended = job["state"] not in ("queued", "running")
     imported = job["kind"].startswith("import.") and job["kind"] != "import.undo"

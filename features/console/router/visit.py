@@ -7,54 +7,34 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 from urllib.parse import quote, unquote
 
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from core.deps import platform_of
-from core.errors import HandoverError
+from core.errors import Forbidden
 from core.http.request.access import AccessScope, Principal
-from core.http.request.context import context_of, security_headers
-from core.http.routing import Handler, Route, Router
+from core.http.request.context import context_of
 from core.settings import Settings
-from features.console.errors import FormExpired, Refused, SignInNeeded
-from features.console.router.messages import FLASH_COOKIE, Tone, flash, flash_of, is_by_script, refusal
-from features.console.schemas import Fault, Session
+from features.console.errors import FormExpired, SignInNeeded
+from features.console.router.messages import (
+    FLASH_COOKIE,
+    ROOT,
+    Tone,
+    flash,
+    flash_of,
+    is_by_script,
+    set_cookie,
+)
+from features.console.router.pages import TOKEN_COOKIE
+from features.console.schemas import Session
 from features.console.service.api_client import ApiClient, Calls
 from features.console.service.rendering import render
 from features.console.service.sessions import Sessions
 
-ROOT: Final = "/console"
-SIGN_IN: Final = f"{ROOT}/sign-in"
-TOKEN_COOKIE: Final = "handover_session"
 NAME_COOKIE: Final = "handover_name"
-HEADERS: Final = security_headers(
-    b"script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'; "
-)
-_OWN_SITE: Final = frozenset({None, "same-origin", "none"})
-
-
-class PageRoute(Route):
-    """Route of a page: its errors are pages, or toasts where a script asked."""
-
-    def get_route_handler(self) -> Handler:
-        answer = super().get_route_handler()
-
-        async def page(request: Request) -> Response:
-            context_of(request.scope).security = HEADERS
-            try:
-                return await answer(request)
-            except SignInNeeded:
-                return _sign_in_first(request)
-            except Refused as refused:
-                return refusal(request, refused.fault)
-            except HandoverError as error:
-                return refusal(request, Fault(error.status, error.message))
-
-        return page
-
-
-router = Router(prefix=ROOT, include_in_schema=False)
-router.route_class = PageRoute
+_OWN_SITE: Final = frozenset({"same-origin", "none"})
+_IN_A_PLACE: Final = "/%?&=#:@!$'()*+,;[]~"
+"""What a place may have beside letters and digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,22 +82,20 @@ class Visit:
             response.delete_cookie(FLASH_COOKIE, path=ROOT)
         return response
 
+    def need(self, scope: AccessScope) -> None:
+        """Raises Forbidden where nothing else asks for the right."""
+        if not self.may(scope):
+            raise Forbidden(f"This needs a key with the scope {scope}", code="access.scope_too_small")
+
     def go(self, path: str, message: str = "", tone: Tone = "good") -> Response:
         """Go to another page, which tells the message; a script gets there by itself."""
-        response: Response = RedirectResponse(path, 303)
+        place = quote(path, safe=_IN_A_PLACE, errors="replace")
+        response: Response = RedirectResponse(place, 303)
         if self.by_script:
-            response = Response(status_code=204, headers={"HX-Redirect": path})
+            response = Response(status_code=204, headers={"HX-Redirect": place})
         if message:
-            self.set_cookie(response, FLASH_COOKIE, flash(message, tone), seconds=60)
+            set_cookie(self.request, response, FLASH_COOKIE, flash(message, tone), seconds=60)
         return response
-
-    def set_cookie(self, response: Response, name: str, value: str, *, seconds: int) -> None:
-        secure = (
-            self.request.url.scheme == "https" or self.request.headers.get("x-forwarded-proto") == "https"
-        )
-        response.set_cookie(
-            name, value, max_age=seconds, path=ROOT, httponly=True, samesite="strict", secure=secure
-        )
 
     async def form(self) -> dict[str, str]:
         """Fields of the form that was sent. Raises FormExpired."""
@@ -134,8 +112,13 @@ class Visit:
         self.check_site()
 
     def check_site(self) -> None:
-        """Raises FormExpired for a form of another site."""
-        if self.request.headers.get("sec-fetch-site") not in _OWN_SITE:
+        """Raises FormExpired for a form of another site, by `Sec-Fetch-Site` or, of older browsers, by
+        `Origin`; programs send neither. The scheme is not compared: a proxy may have taken TLS off.
+        """
+        headers = self.request.headers
+        site, origin, host = map(headers.get, ("sec-fetch-site", "origin", "host"))
+        own = site in _OWN_SITE if site else origin is None or origin.partition("://")[2] == host
+        if not own:
             raise FormExpired
 
 
@@ -162,17 +145,11 @@ async def visit(visit: Annotated[Visit, Depends(visitor)]) -> Visit:
     return visit
 
 
+RowId = Annotated[str, Query(alias="id", min_length=1)]
 Visitor = Annotated[Visit, Depends(visitor)]
 Visited = Annotated[Visit, Depends(visit)]
 
 
-def _sign_in_first(request: Request) -> Response:
-    back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    place = f"{SIGN_IN}?next={quote(back, safe='')}" if request.method == "GET" else SIGN_IN
-    if is_by_script(request):
-        response = Response(status_code=204, headers={"HX-Redirect": SIGN_IN})
-    else:
-        response = RedirectResponse(place, 303)
-    if TOKEN_COOKIE in request.cookies:
-        response.delete_cookie(TOKEN_COOKIE, path=ROOT)
-    return response
+def inside(path: str | None, otherwise: str = ROOT) -> str:
+    """The path, if it is one of a page."""
+    return path if path and (path == ROOT or path.startswith(f"{ROOT}/")) else otherwise

@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import Mapping
+from secrets import token_hex
 from typing import Final
 
 from starlette.responses import Response
 
-from features.console.errors import Refused
+from features.console.errors import Refused, Repeated
 from features.console.router.history import history
 from features.console.router.messages import text
-from features.console.router.visit import Visit, Visited, router
+from features.console.router.pages import router
+from features.console.router.visit import Visit, Visited
 from features.console.schemas import Fault
+from features.console.service.api_client import place
 from features.console.service.records import WEBHOOK
 
 PAGE: Final = 50
@@ -26,7 +29,9 @@ async def create_webhook(visit: Visited) -> Response:
     """The page that answers shows the secret, this once."""
     form = await visit.form()
     try:
-        made = await visit.api.send("POST", WEBHOOK.api, WEBHOOK.given(form))
+        made = await visit.api.send("POST", WEBHOOK.api, WEBHOOK.given(form), once=form.get("once"))
+    except Repeated:
+        return visit.go(WEBHOOK.pages, text("webhooks", "made_before"), "bad")
     except Refused as refused:
         return await _list(visit, form, fault=refused.fault)
     return await one_page(visit, made.data["data"]["id"], secret=made.data["data"]["secret"])
@@ -39,15 +44,19 @@ async def show_webhook(visit: Visited, webhook_id: str) -> Response:
 
 @router.post("/webhooks/{webhook_id}/rotate")
 async def rotate_secret(visit: Visited, webhook_id: str) -> Response:
-    await visit.form()
-    made = await visit.api.send("POST", f"{WEBHOOK.place(webhook_id)}/rotate-secret")
+    form = await visit.form()
+    try:
+        replace = place(WEBHOOK.api, webhook_id, "rotate-secret")
+        made = await visit.api.send("POST", replace, once=form.get("once"))
+    except Repeated:
+        return visit.go(WEBHOOK.page(webhook_id), text("webhooks", "rotated_before"), "bad")
     return await one_page(visit, webhook_id, secret=made.data["data"]["secret"])
 
 
 @router.post("/webhooks/{webhook_id}/deliveries/{delivery_id}/redeliver")
 async def redeliver(visit: Visited, webhook_id: str, delivery_id: str) -> Response:
     await visit.form()
-    await visit.api.send("POST", f"{WEBHOOK.place(webhook_id)}/deliveries/{delivery_id}/redeliver")
+    await visit.api.send("POST", place(WEBHOOK.api, webhook_id, "deliveries", delivery_id, "redeliver"))
     return visit.go(WEBHOOK.page(webhook_id), text("webhooks", "sent_again"))
 
 
@@ -61,6 +70,7 @@ async def _list(visit: Visit, form: Mapping[str, str], *, fault: Fault | None = 
         more=listed.data.get("nextCursor"),
         record=WEBHOOK,
         texts={"active": "true", **form},
+        once=token_hex(16),
         fault=fault,
         wanted={"cursor": cursor},
     )
@@ -76,9 +86,9 @@ async def one_page(
 ) -> Response:
     given = visit.request.query_params
     wanted = {"state": given.get("state", ""), "cursor": given.get("cursor", "")}
-    place = WEBHOOK.place(webhook_id)
     found, deliveries = await asyncio.gather(
-        visit.api.get(place), visit.api.get(f"{place}/deliveries", limit=PAGE, **wanted)
+        visit.api.get(WEBHOOK.place(webhook_id)),
+        visit.api.get(place(WEBHOOK.api, webhook_id, "deliveries"), limit=PAGE, **wanted),
     )
     values = {
         "row": found.data["data"],
@@ -96,6 +106,7 @@ async def one_page(
         fault=fault,
         systems=[],
         secret=secret,
+        once=token_hex(16),
         trail=await history(visit, WEBHOOK, webhook_id),
         **values,
     )

@@ -15,7 +15,7 @@ import orjson
 
 from core.http.request.context import WITHIN
 from core.platform import Platform
-from features.console.errors import Refused, SignInNeeded
+from features.console.errors import KeyEnded, Refused, Repeated
 from features.console.schemas import Answer, Fault
 
 Message = MutableMapping[str, Any]
@@ -25,6 +25,13 @@ App = Callable[
 
 _JSON: Final = "application/json"
 _HOST: Final = "localhost"
+_NOT_KNOWN: Final = 401
+_HELD: Final = 409
+
+
+def place(collection: str, *parts: str) -> str:
+    """Path below a collection of the API; `parts` are escaped."""
+    return "/".join((collection, *(quote(part, safe="") for part in parts)))
 
 
 @dataclass(slots=True)
@@ -51,9 +58,7 @@ class ApiClient:
     client: str
 
     async def get(self, path: str, **query: object) -> Answer:
-        """Raises Refused, and SignInNeeded when the key is not valid any more. Empty parameters are left
-        out.
-        """
+        """Raises Refused, and KeyEnded when the key is not valid any more. Empty parameters are left out."""
         return _checked(await self.call("GET", path, query=query))
 
     async def send(
@@ -66,8 +71,8 @@ class ApiClient:
         once: str | None = None,
         **query: object,
     ) -> Answer:
-        """Send JSON. `etag`: only if that is still the state; `once` is the idempotency key. Raises as
-        `get`.
+        """Send JSON. `etag`: only if that is still the state; `once` is the idempotency key. Raises as `get`,
+        and Repeated.
         """
         headers = {
             "if-match": etag,
@@ -82,6 +87,8 @@ class ApiClient:
             body=body,
             headers={name: text for name, text in headers.items() if text},
         )
+        if once and answer.status == _HELD:
+            raise Repeated(Fault(answer.status, answer.data["message"]))
         return _checked(answer)
 
     async def upload(self, path: str, content_type: str, body: AsyncIterator[bytes]) -> Answer:
@@ -99,7 +106,7 @@ class ApiClient:
         headers: Mapping[str, str] | None = None,
         port: int | None = None,
     ) -> Answer:
-        """Answer of the API, whatever it is. Ids in `path` are escaped."""
+        """Answer of the API, whatever it is. Ids in `path` are escaped. Raises KeyEnded."""
         given = {**self.headers, **(headers or {}), "host": _HOST}
         if isinstance(body, bytes) and body:
             given["content-length"] = str(len(body))
@@ -118,7 +125,10 @@ class ApiClient:
             "server": (_HOST, port or 80),
             "state": {WITHIN: True},
         }
-        return await self._answer(scope, body)
+        answer = await self._answer(scope, body)
+        if answer.status == _NOT_KNOWN and given.get("authorization") == self.headers.get("authorization"):
+            raise KeyEnded(str(answer.data["message"]))
+        return answer
 
     async def _answer(self, scope: Message, body: bytes | AsyncIterator[bytes]) -> Answer:
         complete = asyncio.Event()
@@ -171,7 +181,5 @@ def _checked(answer: Answer) -> Answer:
     if answer.status < 400:
         return answer
     said: Mapping[str, Any] = answer.data if isinstance(answer.data, dict) else {}
-    if answer.status == 401:
-        raise SignInNeeded(said.get("message", "Sign in"))
     fields = [{"field": each["field"], "message": each["message"]} for each in said.get("details", ())]
     raise Refused(Fault(answer.status, said.get("message", "It was refused"), fields))

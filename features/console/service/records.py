@@ -11,6 +11,9 @@ from urllib.parse import quote
 
 import orjson
 
+_EXACT: Final = 2.0**53
+"""From here on a fractional number skips whole ones."""
+
 Kind = Literal["line", "note", "text", "choice", "tags", "number", "date", "json", "flag", "system"]
 
 
@@ -45,7 +48,7 @@ class Field:
     def given(self, text: str) -> object:
         """Value of a text. What cannot be read goes on as it is: the API says what is wrong with it."""
         if self.kind == "tags":
-            return [tag.strip() for tag in next(csv.reader([text], skipinitialspace=True), []) if tag.strip()]
+            return _tags(text)
         if self.kind == "flag":
             return text == "true"
         if self.kind != "note" and not text.strip() and not self.required:
@@ -56,7 +59,7 @@ class Field:
             if self.kind == "json":
                 return orjson.loads(text)
             if self.kind == "number" and isfinite(number := float(text)):
-                return int(number) if number.is_integer() else number
+                return int(number) if abs(number) < _EXACT and number.is_integer() else number
         except ValueError:
             pass
         return text
@@ -112,6 +115,15 @@ class Record:
 def state_of(row: Mapping[str, Any]) -> str:
     """Which state of a row that is: the moment of its last change."""
     return str(row.get("updatedAt") or row["createdAt"])
+
+
+def _tags(text: str) -> list[str]:
+    line = " ".join(text.splitlines())
+    try:
+        found = next(csv.reader([line], skipinitialspace=True), [])
+    except csv.Error:  # a field of more letters than it takes
+        found = line.split(",")
+    return [tag.strip() for tag in found if tag.strip()]
 
 
 def _quoted(tag: str) -> str:
