@@ -1,5 +1,7 @@
 """Errors of the console."""
 
+from collections.abc import Mapping
+
 from core.errors import Forbidden, Unauthorized
 from features.console.schemas import Fault
 
@@ -16,13 +18,20 @@ class KeyEnded(SignInNeeded):
     code = "console.key_ended"
 
 
+class ForeignForm(Forbidden):
+    """The form is of another site."""
+
+    code = "console.foreign_form"
+
+
 class FormExpired(Forbidden):
-    """The form is not of this session, or of another site."""
+    """The form is not of this session; `fields` are what was typed into it."""
 
     code = "console.form_expired"
 
-    def __init__(self) -> None:
+    def __init__(self, fields: Mapping[str, str]) -> None:
         super().__init__("This form is not of your session any more: load the page again and repeat it")
+        self.fields = fields
 
 
 class Refused(Exception):

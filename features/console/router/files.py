@@ -59,7 +59,7 @@ async def upload(visit: Visited) -> Response:
             fields[part.name] = await part.text()
             continue
         if back is None:
-            visit.check_form(fields.pop("csrf", None))
+            visit.check_form(fields.pop("csrf", None), fields)
             back = fields.pop("next", FILE.pages)
         if await part.is_unchosen():
             continue
@@ -83,7 +83,7 @@ async def show_file(visit: Visited, file_id: str) -> Response:
 async def one_page(
     visit: Visit, file_id: str, *, form: Mapping[str, str] | None = None, fault: Fault | None = None
 ) -> Response:
-    file = (await visit.api.get(FILE.place(file_id))).data["data"]
+    file = FILE.row(await visit.api.get(FILE.place(file_id)))
     idea, look, choices, entries = await asyncio.gather(
         _title_of(visit, file.get("ideaId")),
         _look(visit, file),

@@ -72,6 +72,6 @@ async def pass_on(request: Request, visit: Visited) -> Response:
     if not request.scope["raw_path"].startswith(_PREFIX):
         raise NotFound("Route not found")
     if context_of(request.scope).method not in _SAFE:
-        visit.check_form(None)
+        visit.check_form(None, {})
         allow_body(request, _LARGEST)
     return _Passed(visit)

@@ -45,8 +45,7 @@ async def show_idea(visit: Visited, idea_id: str) -> Response:
 async def one_page(
     visit: Visit, idea_id: str, *, form: Mapping[str, str] | None = None, fault: Fault | None = None
 ) -> Response:
-    found = await visit.api.get(IDEA.place(idea_id))
-    idea = found.data["data"]
+    idea = IDEA.row(await visit.api.get(IDEA.place(idea_id)))
     files, entries, choices = await asyncio.gather(
         visit.api.get("/api/v1/files", idea_id=idea_id, limit=100),
         history(visit, IDEA, idea_id),

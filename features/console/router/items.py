@@ -37,7 +37,7 @@ async def show_item(visit: Visited, item_id: RowId) -> Response:
 async def one_page(
     visit: Visit, item_id: str, *, form: Mapping[str, str] | None = None, fault: Fault | None = None
 ) -> Response:
-    item = (await visit.api.get(ITEM.place(item_id))).data["data"]
+    item = ITEM.row(await visit.api.get(ITEM.place(item_id)))
     return visit.page(
         "item.html",
         200 if fault is None else fault.status,

@@ -6,21 +6,21 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from core.errors import NotFound
+from core.errors import Invalid, NotFound
 from core.http.request.body import allow_body
-from features.console.errors import Refused
+from features.console.errors import FormExpired, Refused
 from features.console.router import files, ideas, items, systems, webhooks
-from features.console.router.messages import text, toast
+from features.console.router.messages import ROOT, text, toast
 from features.console.router.pages import router
-from features.console.router.visit import RowId, Visit, Visited, inside
+from features.console.router.visit import LARGEST_FORM, RowId, Visit, Visited, inside
 from features.console.schemas import Fault
 from features.console.service.editing import Conflict, change, delete
-from features.console.service.records import RECORDS, Record
+from features.console.service.records import RECORDS, WEBHOOK, Record
 
-_LARGEST: Final = 8 * 1024 * 1024
-"""Bytes of a form here; the API judges each field."""
 MADE: Final = ("idea", "item", "system")
 """Kinds that are made by a page of their own."""
+_MAKERS: Final = {entity: f"{ROOT}/new/{entity}" for entity in MADE} | {"webhook": WEBHOOK.pages}
+"""Where the forms of new records go."""
 _PAGES: Final = {
     "idea": ideas.one_page,
     "item": items.one_page,
@@ -38,10 +38,15 @@ async def new(visit: Visited, entity: str) -> Response:
 
 @router.post("/new/{entity}")
 async def create(visit: Visited, entity: str) -> Response:
-    record, form = _made(visit, entity), await _form(visit)
+    record = _made(visit, entity)
     try:
+        form = await _form(visit)
         made = await visit.api.send("POST", record.api, record.given(form), once=form.get("once"))
+    except FormExpired as expired:
+        return await _kept_page(visit, record, expired.fields, Fault(expired.status, text("kept", "expired")))
     except Refused as refused:
+        if refused.fault.status != Invalid.status:
+            return await _kept_page(visit, record, form, refused.fault)
         return await _new_page(visit, record, form, refused.fault)
     return visit.go(record.page(made.data["data"]["id"]), text("edit", "made"))
 
@@ -49,9 +54,10 @@ async def create(visit: Visited, entity: str) -> Response:
 @router.post("/save/{entity}")
 async def save(visit: Visited, entity: str, row_id: RowId) -> Response:
     """A script that sends one field of a row in a list gets the row; `next` is where others go on."""
-    record, form = _record(entity), await _form(visit)
-    place = inside(form.get("next"), record.page(row_id))
+    record = _record(entity)
     try:
+        form = await _form(visit)
+        place = inside(form.get("next"), record.page(row_id))
         row = await change(visit.api, record, row_id, form)
     except Conflict as conflict:
         template = "parts/conflict.html" if visit.by_script else "conflict.html"
@@ -59,9 +65,14 @@ async def save(visit: Visited, entity: str, row_id: RowId) -> Response:
         return visit.page(
             template, 412, conflict=conflict, record=record, row_id=row_id, latest=latest, place=place
         )
+    except FormExpired as expired:
+        fault = Fault(expired.status, text("kept", "expired"))
+        return await _kept_page(visit, record, expired.fields, fault, row_id)
     except Refused as refused:
-        if visit.by_script or refused.fault.status != 400:
+        if visit.by_script:
             raise
+        if refused.fault.status != Invalid.status:
+            return await _kept_page(visit, record, form, refused.fault, row_id)
         return await _PAGES[entity](visit, row_id, form=form, fault=refused.fault)
     if not visit.by_script:
         return visit.go(place, text("edit", "saved"))
@@ -92,7 +103,7 @@ def _made(visit: Visit, entity: str) -> Record:
 
 
 async def _form(visit: Visit) -> dict[str, str]:
-    allow_body(visit.request, _LARGEST)
+    allow_body(visit.request, LARGEST_FORM)
     return await visit.form()
 
 
@@ -109,6 +120,33 @@ async def _new_page(
         fault=fault,
         systems=systems_to_choose,
         once=token_hex(16),
+    )
+
+
+async def _kept_page(
+    visit: Visit, record: Record, form: Mapping[str, str], fault: Fault, row_id: str | None = None
+) -> Response:
+    """Page with all that was typed into a form that could not be carried out, to be sent again; to make the
+    row anew where somebody has deleted it.
+    """
+    if visit.by_script:
+        raise Refused(fault)
+    gone, system = row_id is not None and fault.status == NotFound.status, form.get("systemId")
+    carried = {name: form[name] for name in ("seen", "was", "next", "once") if name in form}
+    place = f"{visit.request.url.path}?{visit.request.url.query}"
+    if gone:
+        carried, place = {"once": token_hex(16)}, _MAKERS.get(record.entity, "")
+    return visit.page(
+        "kept.html",
+        fault.status,
+        record=record,
+        texts=form,
+        fault=fault,
+        gone=gone,
+        making=gone or row_id is None,
+        carried=carried,
+        place=place,
+        systems=[{"id": system, "name": system}] if system else [],
     )
 
 

@@ -51,7 +51,7 @@ async def check(visit: Visited, row_id: RowId) -> Response:
     tone: Tone = "good" if result["status"] == "online" else "bad"
     if not visit.by_script:
         return visit.go(SYSTEM.page(row_id), message, tone)
-    row = (await visit.api.get(SYSTEM.place(row_id))).data["data"]
+    row = SYSTEM.row(await visit.api.get(SYSTEM.place(row_id)))
     response = visit.page(SYSTEM.part, row=row)
     response.headers.update(toast(message, tone))
     return response
@@ -76,7 +76,7 @@ async def show_system(visit: Visited, system_id: str) -> Response:
 async def one_page(
     visit: Visit, system_id: str, *, form: Mapping[str, str] | None = None, fault: Fault | None = None
 ) -> Response:
-    system = (await visit.api.get(SYSTEM.place(system_id))).data["data"]
+    system = SYSTEM.row(await visit.api.get(SYSTEM.place(system_id)))
     ideas, files, entries = await asyncio.gather(
         visit.api.get("/api/v1/ideas", system_id=system_id, limit=SHOWN, order_by="updated_at"),
         visit.api.get("/api/v1/files", system_id=system_id, limit=100),

@@ -37,7 +37,7 @@ async def begin_import(visit: Visited) -> Response:
         if part.filename is None:
             fields[part.name] = await part.text()
             continue
-        visit.check_form(fields.pop("csrf", None))
+        visit.check_form(fields.pop("csrf", None), fields)
         if not await part.is_unchosen():
             return await _begun(visit, fields, part)
         break

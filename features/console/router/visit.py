@@ -3,6 +3,7 @@ answers that pages have.
 """
 
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final
 from urllib.parse import quote, unquote
@@ -15,7 +16,7 @@ from core.errors import Forbidden
 from core.http.request.access import AccessScope, Principal
 from core.http.request.context import context_of
 from core.settings import Settings
-from features.console.errors import FormExpired, SignInNeeded
+from features.console.errors import ForeignForm, FormExpired, SignInNeeded
 from features.console.router.messages import (
     FLASH_COOKIE,
     ROOT,
@@ -32,6 +33,8 @@ from features.console.service.rendering import render
 from features.console.service.sessions import Sessions
 
 NAME_COOKIE: Final = "handover_name"
+LARGEST_FORM: Final = 16 * 1024 * 1024
+"""Bytes of a form: each letter of the longest text may take twelve. The API judges each field."""
 _OWN_SITE: Final = frozenset({"same-origin", "none"})
 _IN_A_PLACE: Final = "/%?&=#:@!$'()*+,;[]~"
 """What a place may have beside letters and digits."""
@@ -98,28 +101,31 @@ class Visit:
         return response
 
     async def form(self) -> dict[str, str]:
-        """Fields of the form that was sent. Raises FormExpired."""
-        fields = {name: str(value) for name, value in (await self.request.form()).items()}
-        self.check_form(fields.pop("csrf", None))
+        """Fields of the form that was sent. Raises as `check_form`."""
+        given = await self.request.form(max_part_size=LARGEST_FORM)
+        fields = {name: str(value) for name, value in given.items()}
+        self.check_form(fields.pop("csrf", None), fields)
         return fields
 
-    def check_form(self, token: str | None) -> None:
-        """Raises FormExpired unless the token, or that of the header for scripts, is of this session."""
+    def check_form(self, token: str | None, fields: Mapping[str, str]) -> None:
+        """Raises ForeignForm, and FormExpired unless the token, or that of the header for scripts, is of this
+        session.
+        """
+        self.check_site()
         if self.session is not None:
             given = token or self.request.headers.get("x-csrf-token", "")
             if not hmac.compare_digest(given.encode(), self.session.csrf.encode()):
-                raise FormExpired
-        self.check_site()
+                raise FormExpired(fields)
 
     def check_site(self) -> None:
-        """Raises FormExpired for a form of another site, by `Sec-Fetch-Site` or, of older browsers, by
+        """Raises ForeignForm for a form of another site, by `Sec-Fetch-Site` or, of older browsers, by
         `Origin`; programs send neither. The scheme is not compared: a proxy may have taken TLS off.
         """
         headers = self.request.headers
         site, origin, host = map(headers.get, ("sec-fetch-site", "origin", "host"))
         own = site in _OWN_SITE if site else origin is None or origin.partition("://")[2] == host
         if not own:
-            raise FormExpired
+            raise ForeignForm("This form is of another site: nothing was done")
 
 
 async def visitor(request: Request) -> Visit:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from features.console.errors import Refused
 from features.console.schemas import Fault
 from features.console.service.api_client import ApiClient
+from features.console.service.differences import Piece, marked
 from features.console.service.records import Record, state_of
 
 _CHANGED: Final = 412
@@ -17,8 +18,8 @@ class Difference:
     """Field of which there are two versions; `mine` is None if only the other side has changed it."""
 
     name: str
-    theirs: str
-    mine: str | None
+    theirs: list[Piece]
+    mine: list[Piece] | None
 
 
 class Conflict(Exception):
@@ -36,28 +37,30 @@ async def change(api: ApiClient, record: Record, row_id: str, form: Mapping[str,
     mine = record.mine(form)
     while True:
         found = await api.get(record.place(row_id))
-        row: dict[str, Any] = found.data["data"]
+        row = record.row(found)
         shown = record.shown(row)
         wanted = {name: text for name, text in mine.items() if shown[name] != text}
         if not wanted:
             return row
         if state_of(row) != form.get("seen"):
             names = (wanted.keys() | record.theirs(form, row)) if form.get("was") else wanted.keys()
-            differences = [
-                Difference(field.name, shown[field.name], wanted.get(field.name))
-                for field in record.fields
-                if field.name in names
-            ]
-            raise Conflict(row, wanted, differences)
+            found_names = [field.name for field in record.fields if field.name in names]
+            raise Conflict(row, wanted, [_difference(name, shown[name], wanted) for name in found_names])
         try:
             values = record.given(wanted)
-            answer = await api.send("PUT", record.place(row_id), values, etag=found.headers["etag"])
+            return record.row(await api.send("PUT", record.place(row_id), values, etag=found.headers["etag"]))
         except Refused as refused:
             if refused.fault.status == _CHANGED:
                 continue
             raise
-        changed: dict[str, Any] = answer.data["data"]
-        return changed
+
+
+def _difference(name: str, theirs: str, mine: Mapping[str, str]) -> Difference:
+    return (
+        Difference(name, *marked(theirs, mine[name]))
+        if name in mine
+        else Difference(name, [Piece(theirs, differs=True)], None)
+    )
 
 
 async def delete(api: ApiClient, record: Record, row_id: str, seen: str) -> None:

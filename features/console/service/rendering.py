@@ -14,7 +14,7 @@ import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from features.console.service.records import state_of
+from features.console.service.records import RECORDS, state_of
 
 FOLDER: Final = Path(__file__).resolve().parents[1]
 STATIC: Final = FOLDER / "static"
@@ -70,6 +70,7 @@ def _environment() -> Environment:
         "word": word,
         "state": state_of,
         "past": past,
+        "prints": lambda row, entity: RECORDS[entity].prints(row),
     }
     environment.filters |= filters
     return environment

@@ -62,7 +62,7 @@ async function move(card, status) {
   card.classList.add("moving");
   if (focused) card.querySelector(".idea-title").focus();
   card.scrollIntoView({ block: "nearest", inline: "nearest" });
-  const answer = await change(`/console/save/idea?id=${encodeURIComponent(card.dataset.id)}`, { status, seen: card.dataset.seen });
+  const answer = await change(`/console/save/idea?id=${encodeURIComponent(card.dataset.id)}`, { status, seen: card.dataset.seen, was: card.dataset.was });
   moves += 1;
   card.classList.remove("moving");
   const shown = document.getElementById(card.id);
@@ -173,6 +173,7 @@ function edit(cell) {
   const fault = document.createElement("small");
   let over = false;
   fault.className = "fault"; fault.id = `fault-${row.id}-${name}`; fault.hidden = true;
+  if (input.matches("select") && ![...input.options].some((each) => each.value === cell.dataset.value)) input.prepend(new Option(cell.dataset.value));
   input.value = cell.dataset.value;
   const close = () => {
     if (over) return;
@@ -185,7 +186,7 @@ function edit(cell) {
     if (over || input.disabled) return;
     if (input.value === cell.dataset.value) { close(); return; }
     input.disabled = true;
-    const answer = await change(row.dataset.save, { [name]: input.value, seen: row.dataset.seen });
+    const answer = await change(row.dataset.save, { [name]: input.value, seen: row.dataset.seen, was: row.dataset.was });
     input.disabled = false;
     if (answer.ok && answer.row) {
       over = true;
