@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from core.database.client import Database
 from core.jobs import JobContext
+from features.imports.csv.writer import csv_lines
 from features.imports.lowdb.item import LegacyItem
 from features.imports.lowdb.layout import Layout, newest_layout
 from features.imports.lowdb.text import lead_of, margin_of, written
@@ -46,6 +47,7 @@ __all__ = [
     "Table",
     "Told",
     "columns_of",
+    "csv_lines",
     "digest_of",
     "imported_ids",
     "lead_of",

@@ -92,6 +92,10 @@ class ImportNotFound(NotFound):
     code = "imports.not_found"
 
 
+class VerificationNotReady(Conflict):
+    code = "imports.verification_not_ready"
+
+
 class NoEarlierImport(Conflict):
     """There is no earlier import to compare the source with."""
 

@@ -1,9 +1,10 @@
 """Manifest of the slice."""
 
 from core.feature import Feature
-from features.imports.jobs import JOBS
+from features.imports.comparison.schemas import ComparedSource
+from features.imports.jobs import JOBS, VERIFY
 from features.imports.router import router
-from features.imports.schemas import FileSource, ImportSource, Into, OnConflict
+from features.imports.schemas import ImportSource, Into, OnConflict, RejectForm
 from features.imports.undo import contents
 from features.imports.undo.run import UNDO
 
@@ -11,13 +12,14 @@ feature = Feature(
     name="imports",
     description="Legacy data comes in",
     router=router,
-    jobs=(*JOBS, UNDO),
+    jobs=(*JOBS, VERIFY, UNDO),
     needs_objects=contents.needed,
     admin=True,
     enumerations={
         "ImportSource": ImportSource,
-        "FileSource": FileSource,
+        "ComparedSource": ComparedSource,
         "OnConflict": OnConflict,
         "ImportList": Into,
+        "RejectForm": RejectForm,
     },
 )

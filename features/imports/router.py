@@ -1,9 +1,10 @@
-"""Routes under `/api/v1/imports`: upload a legacy file, list imports, download rejects, undo."""
+"""Routes under `/api/v1/imports`: import a file, compare one with what stands here, list, download, undo."""
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import BackgroundTasks, Path, Query, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import FileResponse, StreamingResponse
+from pydantic import BaseModel
 
 from core.deps import Actor, AppSettings, Db, Jobs
 from core.errors import Invalid, Unavailable
@@ -13,29 +14,44 @@ from core.http.request.body import allow_body
 from core.http.request.multipart import FORM_OVERHEAD_BYTES, NotAForm
 from core.http.request.text import Text
 from core.http.routing import Router
-from core.jobs import JobConflict
+from core.jobs import JobConflict, JobView
 from features.imports import service
-from features.imports.errors import ImportNotFound, ImportNotUndoable, UploadInvalid, UploadTooLarge
-from features.imports.schemas import NDJSON, FileForm, Import, RejectLines
+from features.imports.comparison.schemas import DifferenceLines, VerifyForm
+from features.imports.errors import (
+    ImportNotFound,
+    ImportNotUndoable,
+    UploadInvalid,
+    UploadTooLarge,
+    VerificationNotReady,
+)
+from features.imports.schemas import NDJSON, FileOptions, Import, RejectForm, RejectLines
 from features.imports.settings import ImportSettings
 from features.imports.undo.schemas import UndoChoices
 from features.jobs.api import Job, show
 
-_OPTIONS: Final = FileForm.model_json_schema()
-_FILE: Final = {"type": "string", "format": "binary", "description": "A LowDB or CSV file"}
-_FORM: Final = {
-    "required": True,
-    "content": {
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "required": ["file", *_OPTIONS["required"]],
-                "properties": {"file": _FILE, **_OPTIONS["properties"]},
-            },
-            "example": {"file": '{"items": []}', "source": "lowdb", "on_conflict": "skip"},
-        }
-    },
+_FILE: Final = {
+    "type": "string",
+    "format": "binary",
+    "description": "A LowDB file, a CSV file, or of an old registry a ZIP file: `documentation_systems.csv`, "
+    "`documentation_ideas.csv`, `documentation_files.csv`, `documentation_audit_log.csv`, as far as they are "
+    "there, and one folder with the bytes of its files, without which files are rejected",
 }
+_REFUSED: Final = error_responses(JobConflict, UploadInvalid, UploadTooLarge, NotAForm, Unavailable)
+JobId = Annotated[Text, Path(description="The id of the import's job")]
+
+
+def _form(model: type[BaseModel], **example: str) -> dict[str, Any]:
+    """A form with the model's fields and a file, for the document."""
+    options = model.model_json_schema()
+    schema = {
+        "type": "object",
+        "required": ["file", *options["required"]],
+        "properties": {"file": _FILE, **options["properties"]},
+    }
+    example = {"file": '{"items": []}', "source": "lowdb", **example}
+    content = {"multipart/form-data": {"schema": schema, "example": example}}
+    return {"requestBody": {"required": True, "content": content}}
+
 
 router = Router(prefix="/api/v1/imports", tags=["Imports"])
 
@@ -60,8 +76,8 @@ async def list_imports(
     "",
     status_code=202,
     summary="Import a file",
-    responses=error_responses(JobConflict, UploadInvalid, UploadTooLarge, NotAForm, Unavailable),
-    openapi_extra={"requestBody": _FORM},
+    responses=_REFUSED,
+    openapi_extra=_form(FileOptions, on_conflict="skip"),
 )
 async def create_import(
     request: Request,
@@ -74,10 +90,55 @@ async def create_import(
 ) -> Envelope[Job]:
     """The file streams to disk and is imported in the background; follow the job that `Location` names."""
     allow_body(request, int(settings.of(ImportSettings).import_max_bytes) + FORM_OVERHEAD_BYTES)
-    job = await service.accept_upload(db, jobs, settings, actor, request.headers, request.stream())
-    background_tasks.add_task(jobs.run_after_answer, job.id)
-    response.headers["Location"] = f"/api/v1/jobs/{job.id}"
-    return Envelope(message="Import accepted", data=show(job, jobs.public_arguments(job)))
+    job = await service.accept_upload(
+        db, jobs, settings, actor, request.headers, request.stream(), FileOptions
+    )
+    return _accepted("Import", job, response, background_tasks, jobs)
+
+
+@router.post(
+    "/verify",
+    status_code=202,
+    summary="Compare a file with what stands here",
+    responses=_REFUSED,
+    openapi_extra=_form(VerifyForm),
+)
+async def verify(
+    request: Request,
+    response: Response,
+    background_tasks: BackgroundTasks,
+    db: Db,
+    jobs: Jobs,
+    settings: AppSettings,
+    actor: Actor,
+) -> Envelope[Job]:
+    """Writes nothing. The `result` of the job counts the differences by kind and names the first; all of them
+    can be downloaded, until the next import or comparison begins.
+    """
+    allow_body(request, int(settings.of(ImportSettings).import_max_bytes) + FORM_OVERHEAD_BYTES)
+    job = await service.accept_upload(
+        db, jobs, settings, actor, request.headers, request.stream(), VerifyForm
+    )
+    return _accepted("Comparison", job, response, background_tasks, jobs)
+
+
+@router.get(
+    "/{job_id}/differences",
+    summary="Download what a comparison found",
+    response_class=FileResponse,
+    responses={
+        **error_responses(ImportNotFound, VerificationNotReady),
+        200: {"description": "One JSON object for each difference", "model": DifferenceLines},
+    },
+)
+async def download_differences(
+    job_id: Annotated[Text, Path(description="The id of the comparison's job")],
+    jobs: Jobs,
+    settings: AppSettings,
+) -> FileResponse:
+    """NDJSON: `kind`, `id`, and by column in `fields` the values in the `source` and `here`."""
+    path = await service.differences_of(jobs, settings, job_id)
+    return FileResponse(path, filename=path.name, media_type=NDJSON)
 
 
 @router.get(
@@ -86,16 +147,25 @@ async def create_import(
     response_class=LinesResponse,
     responses={
         **error_responses(ImportNotFound),
-        200: {"description": "One JSON object for each reject", "model": RejectLines},
+        200: {
+            "description": "One JSON object for each reject, or CSV",
+            "model": RejectLines,
+            "content": {"text/csv": {"schema": {"type": "string"}}},
+        },
     },
 )
 async def download_rejects(
-    job_id: Annotated[Text, Path(description="The id of the import's job")], db: Db, jobs: Jobs
+    job_id: JobId,
+    db: Db,
+    jobs: Jobs,
+    form: Annotated[RejectForm, Query(description="The form of the file")] = "ndjson",
 ) -> LinesResponse:
-    """NDJSON: `position`, `path`, `reason`, `errors` by field, and the `record` as the source has it."""
-    lines = await service.rejects_of(db, jobs, job_id)
-    disposition = 'attachment; filename="rejects.ndjson"'
-    return LinesResponse(lines, headers={"Content-Disposition": disposition})
+    """NDJSON: `position`, `path`, `reason`, `errors` by field, and the `record` as the source has it. CSV:
+    `path`, `reason`, and the record's own columns, to be mended in a spreadsheet and imported again.
+    """
+    lines = await service.rejects_of(db, jobs, job_id, form)
+    headers = {"Content-Disposition": f'attachment; filename="rejects.{form}"'}
+    return LinesResponse(lines, headers=headers, media_type=NDJSON if form == "ndjson" else "text/csv")
 
 
 @router.post(
@@ -105,7 +175,7 @@ async def download_rejects(
     responses=error_responses(ImportNotFound, ImportNotUndoable, JobConflict),
 )
 async def undo_import(
-    job_id: Annotated[Text, Path(description="The id of the import's job")],
+    job_id: JobId,
     choices: Annotated[UndoChoices, Query()],
     response: Response,
     background_tasks: BackgroundTasks,
@@ -118,6 +188,12 @@ async def undo_import(
     that they need, and its `result` names them.
     """
     job = await service.accept_undo(db, jobs, actor, job_id, choices)
+    return _accepted("Undo", job, response, background_tasks, jobs)
+
+
+def _accepted(
+    what: str, job: JobView, response: Response, background_tasks: BackgroundTasks, jobs: Jobs
+) -> Envelope[Job]:
     background_tasks.add_task(jobs.run_after_answer, job.id)
     response.headers["Location"] = f"/api/v1/jobs/{job.id}"
-    return Envelope(message="Undo accepted", data=show(job, jobs.public_arguments(job)))
+    return Envelope(message=f"{what} accepted", data=show(job, jobs.public_arguments(job)))

@@ -27,6 +27,7 @@ from core.jobs import JobState
 KIND: Final = "import.lowdb"
 NDJSON: Final = "application/x-ndjson"
 UNDO_KIND: Final = "import.undo"
+VERIFY_KIND: Final = "import.verify"
 EXCLUSIVE: Final = "import"
 """Exclusion group of all imports and undos: one of them runs at a time, for each may need rows of another."""
 
@@ -50,7 +51,6 @@ _NEXT_FIELD: Final = re.compile(r",(?=\s*\w+\s*=)")
 SAMPLES: Final = 20
 """Upper bound of the rejects, conflicts and vanished records that are named."""
 
-FileSource = Literal["lowdb", "csv"]
 ImportSource = Literal["lowdb", "csv", "questdb", "postgres"]
 SOURCES: Final[Mapping[ImportSource, str]] = {source: f"import.{source}" for source in get_args(ImportSource)}
 """Kinds of all jobs that may reject records, by the source's name."""
@@ -58,6 +58,7 @@ SOURCES: Final[Mapping[ImportSource, str]] = {source: f"import.{source}" for sou
 FAMILIES: Final = ((SOURCES["lowdb"],), (SOURCES["csv"],), (SOURCES["questdb"], SOURCES["postgres"]))
 """Kinds of jobs whose sources are compared with each other's."""
 
+RejectForm = Literal["ndjson", "csv"]
 Into = Literal["items", "ideas", "systems"]
 """Lists that CSV files go into."""
 Store = Literal["questdb-1", "questdb-2", "postgres"]
@@ -112,10 +113,17 @@ def _parsed_map(value: object) -> object:
 
 class FileOptions(Choices):
     """Options of a file. Those of CSV: the list that it goes `into`, and by field the column to take; without
-    `map` the columns that are called as a field.
+    `map` the columns that are called as a field. An unknown one is refused: a misspelt `dry_run` would import
+    for real.
     """
 
-    source: FileSource
+    model_config = ConfigDict(extra="forbid")
+
+    source: ImportSource = Field(
+        description="What the file is: `lowdb` a LowDB file, `csv` a spreadsheet, `questdb` and `postgres` a "
+        "ZIP file of the old registry's tables, as QuestDB's `/exp` or PostgreSQL's `COPY … CSV HEADER` "
+        "writes them"
+    )
     into: Into | None = Field(
         default=None,
         validate_default=True,
@@ -132,17 +140,11 @@ class FileOptions(Choices):
     @classmethod
     def _of_csv(cls, value: str | dict[str, str] | None, given: ValidationInfo) -> object:
         source = given.data.get("source")
-        if value and source == "lowdb":
+        if value and source not in (None, "csv"):
             raise ValueError("goes with source=csv only; leave it out")
         if value is None and source == "csv":
             raise ValueError(f"is required with source=csv: {', '.join(get_args(Into))}")
         return value
-
-
-class FileForm(FileOptions):
-    """Options of an upload. An unknown field is refused: a misspelt `dry_run` would import for real."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class RegistryOptions(Choices):
@@ -176,7 +178,8 @@ class FileArguments(Arguments):
 
 
 class RegistryArguments(Arguments):
-    """`captured` is the SHA-256 of each table's capture; the tables that the source lacks are `absent`.
+    """`files` is a folder of the caller's own, or in that of the job. `captured` is the SHA-256 of each
+    table's capture; the tables that the source lacks are `absent`.
     `columns` are those of each table, `unknown` the ones among them that its schema does not have: they stay
     in `legacy`.
     """
@@ -248,7 +251,7 @@ class RejectLine(BaseModel):
     record: JsonValue
 
 
-def _in_lines(schema: dict[str, Any]) -> None:
+def in_lines(schema: dict[str, Any]) -> None:
     line = schema.pop("items")
     schema |= {"type": "string", "format": "binary", "contentMediaType": NDJSON, "contentSchema": line}
 
@@ -256,7 +259,7 @@ def _in_lines(schema: dict[str, Any]) -> None:
 class RejectLines(RootModel[list[RejectLine]]):
     """Rejects in the order of the source, one JSON object a line."""
 
-    model_config = ConfigDict(json_schema_extra=_in_lines)
+    model_config = ConfigDict(json_schema_extra=in_lines)
 
 
 Entry = tuple[str | None, str | None, str | None, str | None]

@@ -1,6 +1,7 @@
 """Service of imports: accepts uploads, files and undos, lists imports, streams rejects."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping
 from pathlib import Path
 from typing import Final, TypeVar
@@ -12,12 +13,15 @@ from pydantic import ValidationError
 from core.database.client import Author, Database
 from core.errors import VALIDATION_FAILED
 from core.http.answers.envelope import ListEnvelope, listed
+from core.http.request.input import Input
 from core.http.request.multipart import FORM_OVERHEAD_BYTES
 from core.http.request.validation import field_errors
 from core.jobs import JobNotFound, Jobs, JobView
 from core.settings import Settings
+from features.imports.comparison.schemas import DIFFERENCES, VerifyForm
 from features.imports.csv.columns import resolved
 from features.imports.csv.reader import CsvReader
+from features.imports.csv.writer import csv_lines
 from features.imports.errors import (
     ColumnsUnusable,
     ImportNotFound,
@@ -25,20 +29,36 @@ from features.imports.errors import (
     SourceUnavailable,
     UploadInvalid,
     UploadTooLarge,
+    VerificationNotReady,
 )
 from features.imports.pipeline.source import opened
 from features.imports.pipeline.spool import sha256_of
 from features.imports.queries import journal, rejects
-from features.imports.schemas import SOURCES, UNDO_KIND, FileArguments, FileForm, FileOptions, Import, Reject
+from features.imports.schemas import (
+    SOURCES,
+    UNDO_KIND,
+    VERIFY_KIND,
+    Arguments,
+    FileArguments,
+    FileOptions,
+    Import,
+    RegistryOptions,
+    Reject,
+    RejectForm,
+)
 from features.imports.settings import ImportSettings
-from features.imports.storage.upload import receive
+from features.imports.storage.folders import Folders
+from features.imports.storage.upload import plain_name, receive
 from features.imports.storage.work import accept
 from features.imports.undo.schemas import UndoArguments, UndoChoices
 from features.jobs.api import list_page
 
 IMPORTS: Final = tuple(SOURCES.values())
 
-Options = TypeVar("Options", bound=FileOptions)
+Options = TypeVar("Options", bound=Input)
+
+_MOST_COLUMNS: Final = 1000
+"""Columns of rejects as CSV; those of a record beyond are left out."""
 
 log = structlog.get_logger(__name__)
 
@@ -50,10 +70,11 @@ async def accept_upload(
     actor: Author,
     headers: Mapping[str, str],
     body: AsyncIterable[bytes],
+    form: type[FileOptions | VerifyForm],
 ) -> JobView:
-    """Stream the form to disk and enqueue its import; whatever goes wrong leaves no file behind.
+    """Stream the form to disk and enqueue its import or comparison; what goes wrong leaves no file behind.
 
-    Raises JobConflict while another import has not ended, before the body is read if it is known by then.
+    Raises JobConflict while another one has not ended, before the body is read if it is known by then.
     """
     limit = int(settings.of(ImportSettings).import_max_bytes)
     announced = headers.get("content-length", "")
@@ -61,16 +82,22 @@ async def accept_upload(
         raise UploadTooLarge(f"The file is larger than {limit} bytes")
     size = 0
 
-    async def receive_form(folder: Path) -> FileArguments:
+    async def receive_form(folder: Path) -> Arguments:
         nonlocal size
         upload = await receive(headers.get("content-type", ""), body, folder, limit=limit)
-        options = valid(FileForm, {name: text for name, text in upload.fields.items() if text != ""})
+        options = valid(form, {name: text for name, text in upload.fields.items() if text != ""})
         size = upload.size
+        if options.source in ("questdb", "postgres"):
+            # Only here: what reads a running registry is slow to import, and most commands do without it.
+            from features.imports.registry.accept import capture_archive
+
+            chosen = RegistryOptions.model_validate(options.model_dump())
+            return await capture_archive(folder, upload, chosen, limit)
         arguments = FileArguments(**options.model_dump(), filename=upload.filename, sha256=upload.sha256)
         return await asyncio.to_thread(_with_columns, arguments, upload.path)
 
-    job = await accept(db, jobs, settings, actor, receive_form)
-    log.info("import.accepted", job_id=job.id, bytes=size, sha256=job.arguments["sha256"])
+    job = await accept(db, jobs, settings, actor, receive_form, verify=form is VerifyForm)
+    log.info("import.accepted", job_id=job.id, kind=job.kind, bytes=size)
     return job
 
 
@@ -81,7 +108,7 @@ async def accept_file(
     path = await asyncio.to_thread(readable_file, path)
 
     async def name(folder: Path) -> FileArguments:
-        arguments = FileArguments(**options.model_dump(), filename=path.name, path=str(path))
+        arguments = FileArguments(**options.model_dump(), filename=plain_name(path.name), path=str(path))
         return await asyncio.to_thread(_with_columns, arguments, path)
 
     return await accept(db, jobs, settings, actor, name)
@@ -118,10 +145,29 @@ def _shown(job: JobView, kept: Collection[str]) -> Import:
     )
 
 
-async def rejects_of(db: Database, jobs: Jobs, job_id: str) -> AsyncIterator[bytes]:
-    """Rejects of an import as NDJSON, in the order of the source. Raises ImportNotFound."""
+async def rejects_of(db: Database, jobs: Jobs, job_id: str, form: RejectForm) -> AsyncIterator[bytes]:
+    """Rejects of an import in the order of the source. Raises ImportNotFound."""
     job = await find_import(jobs, job_id)
-    return _lines(db, job.id, await rejects.rejects_after(db, job.id, -1))
+    pages = _pages(db, job.id, await rejects.rejects_after(db, job.id, -1))
+    return _csv(db, job.id, pages) if form == "csv" else _ndjson(pages)
+
+
+async def differences_of(jobs: Jobs, settings: Settings, job_id: str) -> Path:
+    """File with all that a comparison found. Raises VerificationNotFound, VerificationNotReady."""
+    try:
+        job = await jobs.get(job_id)
+    except JobNotFound:
+        job = None
+    if job is None or job.kind != VERIFY_KIND:
+        raise ImportNotFound(f"Comparison with id {job_id} not found")
+    if job.state != "succeeded":
+        raise VerificationNotReady(f"Comparison {job_id} has no differences to download: it is {job.state}")
+    path = Folders(settings.data_dir).of(job.id) / DIFFERENCES
+    if not await asyncio.to_thread(path.is_file):
+        raise ImportNotFound(
+            f"The differences of comparison {job_id} are not kept here any more; compare again"
+        )
+    return path
 
 
 async def find_import(jobs: Jobs, job_id: str) -> JobView:
@@ -150,10 +196,33 @@ async def accept_undo(db: Database, jobs: Jobs, actor: Author, job_id: str, choi
     )
 
 
-async def _lines(db: Database, job_id: str, page: list[Reject]) -> AsyncIterator[bytes]:
+async def _pages(db: Database, job_id: str, page: list[Reject]) -> AsyncIterator[list[Reject]]:
     while page:
-        yield b"".join(_line(each) for each in page)
+        yield page
         page = await rejects.rejects_after(db, job_id, page[-1].position)
+
+
+async def _ndjson(pages: AsyncIterator[list[Reject]]) -> AsyncIterator[bytes]:
+    async for page in pages:
+        yield b"".join(_line(each) for each in page)
+
+
+async def _csv(db: Database, job_id: str, pages: AsyncIterator[list[Reject]]) -> AsyncIterator[bytes]:
+    """A first pass finds the columns, in the order in which records have them."""
+    columns: dict[str, None] = {}
+    async for page in _pages(db, job_id, await rejects.rejects_after(db, job_id, -1)):
+        for each in page:
+            if len(columns) < _MOST_COLUMNS:
+                columns |= dict.fromkeys(_cells(each))
+    yield csv_lines([["path", "reason", *columns]]).encode()
+    async for page in pages:
+        lines = ((each.path, each.reason, *map(_cells(each).get, columns)) for each in page)
+        yield csv_lines(lines).encode("utf-8", "backslashreplace")
+
+
+def _cells(reject: Reject) -> dict[str, object]:
+    record = json.loads(reject.record)
+    return record if isinstance(record, dict) else {"record": record}
 
 
 def _line(reject: Reject) -> bytes:

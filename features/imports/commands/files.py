@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from core.command import CommandContext, Features
     from core.feature import Feature
     from core.jobs import JobView
-    from features.imports.pipeline.comparison import Compared
+    from features.imports.comparison.schemas import Compared
 
 LowDbFile = Annotated[
     Path,
@@ -123,8 +123,8 @@ def verify_lowdb(file: LowDbFile) -> None:
 async def _verify(file: Path) -> "Compared":
     from core.command import command_context
     from features.imports.commands.shown import show_difference
+    from features.imports.comparison.compare import compare
     from features.imports.lowdb.source import LowDbSource
-    from features.imports.pipeline.comparison import compare
     from features.imports.schemas import FileArguments
     from features.imports.service import readable_file
 

@@ -19,8 +19,7 @@ from features.imports.commands.options import (
 if TYPE_CHECKING:
     from core.command import CommandContext, Features
     from core.jobs import JobView
-    from features.imports.pipeline.comparison import Compared
-    from features.imports.schemas import Table
+    from features.imports.comparison.schemas import Compared
 
 Store = Literal["questdb", "postgres"]
 FilesFolder = Annotated[
@@ -99,13 +98,13 @@ def verify(
     """
     from features.imports.commands.shown import end_comparison
 
-    compared, absent = asyncio.run(_verify(source, files, store))
-    for table in absent:
+    compared = asyncio.run(_verify(source, files, store))
+    for table in compared.absent:
         typer.echo(f"{table} is not in the source")
     end_comparison(compared, f"{compared.records:,} records and {compared.stored:,} rows here")
 
 
-async def _verify(source: str, files: Path | None, store: Store | None) -> "tuple[Compared, list[Table]]":
+async def _verify(source: str, files: Path | None, store: Store | None) -> "Compared":
     from core.command import command_context
     from features.imports.commands.shown import show_difference
     from features.imports.registry.accept import compare_registry

@@ -1,5 +1,6 @@
 """Summaries of imports, and the differences that a comparison finds."""
 
+import json
 from typing import get_args
 
 import typer
@@ -7,7 +8,7 @@ from rich.markup import escape
 
 from core.console import out, say, say_columns
 from core.jobs import JobView, JsonObject
-from features.imports.pipeline.comparison import Compared, Difference
+from features.imports.comparison.schemas import Compared, Difference
 from features.imports.schemas import Table
 from features.jobs.api.terminal import COLOURS, list_of, show_each, show_more, words
 
@@ -129,9 +130,12 @@ def end_comparison(compared: Compared, what: str) -> None:
 
 def show_difference(difference: Difference, source: str) -> None:
     typer.echo(f"{difference.kind:<10} {difference.id}")
-    for name, there, here in difference.fields:
-        values = f"{_short(there, here)} in the {source}, {_short(here, there)} here" if here else there
-        typer.echo(f"{'':<10}   {name}: {values}")
+    if difference.reason is not None:
+        typer.echo(f"{'':<10}   reason: {difference.reason}")
+    for each in difference.fields:
+        there, here = (json.dumps(value, ensure_ascii=False) for value in (each.source, each.here))
+        values = f"{_short(there, here)} in the {source}, {_short(here, there)} here"
+        typer.echo(f"{'':<10}   {each.name}: {values}")
 
 
 def _short(text: str, other: str) -> str:

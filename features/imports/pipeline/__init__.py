@@ -3,5 +3,5 @@ writes them in batches beside the journal, verify compares the tables with the s
 
 source.py      what a source gives          validator.py   base of the validators, and the rejects
 spool.py       records between the phases   previous.py    what earlier imports found (identifiers.py)
-since_last.py  changes since then           comparison.py  `handover verify`
+since_last.py  changes since then
 """

@@ -1,6 +1,7 @@
 """Acceptance of a source: captures it, and enqueues the job that needs nothing but the capture."""
 
 import asyncio
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,8 +11,10 @@ import structlog
 from core.database.client import Author, Database
 from core.jobs import Jobs, JobView
 from core.settings import Settings
+from features.imports.comparison.compare import compare
+from features.imports.comparison.schemas import Compared, Difference
 from features.imports.errors import SourceUnavailable
-from features.imports.pipeline.comparison import Compared, Difference, compare
+from features.imports.registry.archive import unpack
 from features.imports.registry.capture import Capture
 from features.imports.registry.columns import recognized, unknown
 from features.imports.registry.exported import capture_csv, tables_in
@@ -20,6 +23,7 @@ from features.imports.registry.source import RegistrySource
 from features.imports.registry.tables import TABLES
 from features.imports.schemas import RegistryArguments, RegistryOptions, Table
 from features.imports.storage.folders import Folders
+from features.imports.storage.upload import Upload, plain_name
 from features.imports.storage.work import accept
 
 log = structlog.get_logger(__name__)
@@ -53,14 +57,23 @@ async def compare_registry(
     source: str,
     options: RegistryOptions,
     tell: Callable[[Difference], None],
-) -> tuple[Compared, list[Table]]:
-    """Comparison of the source with the tables here. Also returns the tables that the source lacks, which are
-    not compared. Raises as `capture` does.
-    """
+) -> Compared:
+    """Comparison of the source with the tables here. Raises as `capture` does."""
     async with Folders(settings.data_dir).incoming() as folder:
         arguments = await capture(folder, source, options, lambda table, rows: None)
-        compared = await compare(db, RegistrySource(arguments, folder, settings), tell)
-        return compared, arguments.absent
+        return await compare(db, RegistrySource(arguments, folder, settings), tell)
+
+
+async def capture_archive(
+    folder: Path, upload: Upload, options: RegistryOptions, limit: int
+) -> RegistryArguments:
+    """Capture an uploaded ZIP file, which then goes; the bytes of files stay in the folder."""
+    tables, files = await asyncio.to_thread(unpack, upload.path, folder, limit)
+    arguments = await capture(folder, str(tables), options, lambda table, rows: None)
+    await asyncio.to_thread(upload.path.unlink)
+    await asyncio.to_thread(shutil.rmtree, tables)
+    files = None if files is None else files.relative_to(folder)
+    return arguments.model_copy(update={"filename": upload.filename, "files": files})
 
 
 async def capture(folder: Path, source: str, options: RegistryOptions, tell: Tell) -> RegistryArguments:
@@ -103,17 +116,16 @@ async def _capture(
         if len(absent) == len(TABLES):
             raise SourceUnavailable(f"{label_of(source)} has none of {', '.join(TABLES)}")
         return label_of(source), absent
-    if options.source == "postgres":
-        raise SourceUnavailable("An old PostgreSQL is named by a postgresql:// URL")
     if "://" in source:
         raise SourceUnavailable(
-            "A running QuestDB is named by postgresql://HOST:8812, exports by their folder"
+            "A running QuestDB is named by postgresql://HOST:8812, PostgreSQL by its postgresql:// URL, CSV "
+            "files by their folder"
         )
     folder = await asyncio.to_thread(Path(source).absolute)
     found = await asyncio.to_thread(tables_in, folder)
     for table, path in found.items():
         await asyncio.to_thread(capture_csv, path, begin(table), partial(tell, table))
-    return folder.name, [table for table in TABLES if table not in found]
+    return plain_name(folder.name), [table for table in TABLES if table not in found]
 
 
 def _existing_folder(path: Path) -> Path:

@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from core.database.client import Database
@@ -26,19 +27,20 @@ from features.search import api as search
 class FileObjects:
     """Bytes of the files of one table."""
 
-    def __init__(self, arguments: RegistryArguments, rows: BulkTable) -> None:
+    def __init__(self, arguments: RegistryArguments, files: Path | None, rows: BulkTable) -> None:
         self._arguments = arguments
+        self._files = files
         self._rows = rows
         self._copied: set[str] = set()
 
     async def store(self, context: JobContext, batch: Batch) -> Batch:
         """Give each row the key of its object, and store the needed bytes."""
-        if self._arguments.files is None:  # without it preflight accepts no file
+        if self._files is None:  # without it preflight accepts no file
             return batch
         rows = [self._rows.row(line.row) for line in batch.records]
         needed = await self._needed(context, batch)
         stored = await files.contents_of(context.db, [row["id"] for row in rows])
-        folder = await asyncio.to_thread(ContentFolder, self._arguments.files)
+        folder = await asyncio.to_thread(ContentFolder, self._files)
         try:
             for row in rows:
                 key = row["object_key"] = files.key_for(context.job.id, row["id"])

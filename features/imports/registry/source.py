@@ -39,6 +39,7 @@ class RegistrySource(Source):
         self.sha256 = hashlib.sha256(parts.encode()).hexdigest()
         self.accepted: dict[str, set[str]] = {}
         self.contents: ContentFolder | None = None
+        self._files = None if arguments.files is None else folder / arguments.files
         self._settings = settings
 
     def rows_of(self, table: str) -> str:
@@ -51,7 +52,7 @@ class RegistrySource(Source):
         return f"{table} {row_id}"
 
     def objects(self, table: str) -> Objects | None:
-        return FileObjects(self.arguments, self.tables[table]) if table == FILES else None
+        return FileObjects(self.arguments, self._files, self.tables[table]) if table == FILES else None
 
     async def damaged(self, db: Database, table: str, ids: Sequence[str]) -> dict[str, str]:
         contents = await files.contents_of(db, ids) if table == FILES else {}
@@ -62,8 +63,8 @@ class RegistrySource(Source):
         }
 
     def validator(self, table: str, sink: Sink, before: int) -> Validator:
-        if self.contents is None and self.arguments.files is not None:
-            self.contents = ContentFolder(self.arguments.files)
+        if self.contents is None and self._files is not None:
+            self.contents = ContentFolder(self._files)
         self.bytes += path_of(self.folder, table).stat().st_size
         return RowValidator(self, cast(Table, table), sink, before)
 

@@ -78,7 +78,7 @@ class TableReader(Validator):
         path = "storage_path" if "storage_path" in old else "file_path"
         size = "size" if "size" in old else "size_bytes"
         if folder is None:
-            return path, "its bytes are needed: name their folder with --files"
+            return path, "its bytes are needed: name their folder with --files, or put it into the ZIP file"
         name = str(row["filename"])
         if "." not in name:  # a stored name need not have the extension
             name = str(row["original_name"])

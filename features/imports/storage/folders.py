@@ -61,8 +61,17 @@ class Folders:
         finally:
             os.close(lock)
 
-    def remove(self, job_id: str) -> None:
-        shutil.rmtree(self.of(job_id), ignore_errors=True)
+    def remove(self, job_id: str, keep: str | None = None) -> None:
+        """Remove the folder; with a file to `keep`, only what else is in it: the next sweep has the rest."""
+        folder = self.of(job_id)
+        if keep is None or not (folder / keep).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            return
+        for each in os.scandir(folder):
+            if each.is_dir(follow_symlinks=False):
+                shutil.rmtree(each, ignore_errors=True)
+            elif each.name not in (keep, _LOCK):
+                Path(each).unlink(missing_ok=True)
 
     def candidates(self) -> list[str]:
         """Names of all folders. Read them before asking which jobs live, or a new job counts as dead."""

@@ -47,7 +47,7 @@ async def receive(content_type: str, body: AsyncIterable[bytes], folder: Path, *
             elif await part.is_unchosen():
                 raise UploadInvalid('No file was chosen for "file"')
             else:
-                filename = _plain_name(part.filename)
+                filename = plain_name(part.filename)
                 size = await _copy(part, writer, limit)
         if filename is None:
             raise UploadInvalid('The form has no "file"')
@@ -76,6 +76,9 @@ async def _copy(part: Part, writer: SpoolWriter, limit: int) -> int:
     return size
 
 
-def _plain_name(name: str) -> str:
-    """Base name of the client's file without control characters, at most 255 characters."""
-    return re.sub(r"[\x00-\x1f\x7f]", "", re.split(r"[/\\]", name)[-1])[:255] or "upload"
+def plain_name(name: str) -> str:
+    """Base name of a file as people see it: what no terminal or page would show is left out; at most 255
+    characters.
+    """
+    base = re.split(r"[/\\]", name)[-1]
+    return "".join(each for each in base if each.isprintable())[:255] or "upload"

@@ -13,7 +13,7 @@ from core.errors import Unavailable
 from core.jobs import JobContext, JobInterrupted, Jobs, JobView, JsonObject, LeaseLost
 from core.settings import Settings
 from features.imports.queries import journal
-from features.imports.schemas import KIND, SOURCES, Arguments
+from features.imports.schemas import KIND, SOURCES, VERIFY_KIND, Arguments
 from features.imports.storage.folders import Folders
 
 _RESULT: Final = "result"
@@ -29,12 +29,14 @@ async def accept(
     settings: Settings,
     actor: Author,
     prepare: Callable[[Path], Awaitable[Arguments]],
+    *,
+    verify: bool = False,
 ) -> JobView:
-    """Enqueue an import whose source is prepared in what becomes its folder; whatever goes wrong leaves no
-    file behind. Raises JobConflict while another import has not ended, before anything is prepared if that is
-    known by then.
+    """Enqueue an import, or a comparison, whose source is prepared in what becomes its folder; whatever goes
+    wrong leaves no file behind. Raises JobConflict while another one has not ended, before anything is
+    prepared if that is known by then.
     """
-    await jobs.raise_if_taken(KIND)
+    await jobs.raise_if_taken(VERIFY_KIND if verify else KIND)
     await _sweep(jobs, settings)
     folders = Folders(settings.data_dir)
     async with folders.incoming() as folder:
@@ -43,7 +45,8 @@ async def accept(
 
         async def work(tx: Database) -> JobView:
             nonlocal folder
-            job = await jobs.enqueue(tx, SOURCES[arguments.source], stored, actor)
+            kind = VERIFY_KIND if verify else SOURCES[arguments.source]
+            job = await jobs.enqueue(tx, kind, stored, actor)
             # Should the commit fail now, the folder has no job and the next sweep takes it.
             folder = await asyncio.to_thread(folders.adopt, folder, job.id)
             return job
@@ -51,9 +54,11 @@ async def accept(
         return await unit_of_work(db, work)
 
 
-async def done_once(context: JobContext, work: Callable[[Path], Awaitable[JsonObject]]) -> JsonObject:
+async def done_once(
+    context: JobContext, work: Callable[[Path], Awaitable[JsonObject]], *, keep: str | None = None
+) -> JsonObject:
     """Result of `work`, or the stored one if the job lost its process after it. The folder is removed when
-    the job has ended, and stays when it is to be resumed.
+    the job has ended, but for a file to `keep` until the next one begins, and stays when it is to be resumed.
     """
     stored = (context.job.checkpoint or {}).get(_RESULT)
     if isinstance(stored, dict):
@@ -66,12 +71,12 @@ async def done_once(context: JobContext, work: Callable[[Path], Awaitable[JsonOb
             if not isinstance(error, _RESUMED):
                 await asyncio.to_thread(folders.remove, context.job.id)
             raise
-        await asyncio.to_thread(folders.remove, context.job.id)
+        await asyncio.to_thread(folders.remove, context.job.id, keep)
         return result
 
 
 async def close(context: JobContext, result: JsonObject) -> None:
-    """Finish the run and store its result in the checkpoint: a resumed job only returns it."""
+    """Finish the run, if it is one, and store its result in the checkpoint: a resumed job only returns it."""
 
     async def work(tx: Database) -> None:
         await journal.finish_run(tx, context.job.id)

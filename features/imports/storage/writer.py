@@ -16,7 +16,7 @@ class SpoolWriter:
         self._path = path
         self._partial = path.with_name(f"{path.name}.{token}")
         self._hash = hashlib.sha256()
-        self._file = storing(lambda: open(self._partial, "wb", buffering=1 << 20, opener=_private))  # noqa: SIM115
+        self._file = storing(lambda: open(self._partial, "wb", buffering=1 << 20, opener=private))  # noqa: SIM115
 
     def write(self, lines: bytes) -> None:
         self._hash.update(lines)
@@ -42,6 +42,6 @@ class SpoolWriter:
         self._partial.unlink(missing_ok=True)
 
 
-def _private(path: str, flags: int) -> int:
+def private(path: str, flags: int) -> int:
     """Opener for files that only their owner may read."""
     return os.open(path, flags | os.O_CLOEXEC, 0o600)

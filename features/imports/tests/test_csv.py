@@ -1,9 +1,12 @@
 """Spreadsheets come in: CSV of any shape, mapped to the fields of a list and judged as new rows of it."""
 
+import csv
+import io
+
 import httpx
 import pytest
 
-from features.imports.tests.factories import ended
+from features.imports.tests.factories import IMPORTS, ended
 from features.imports.tests.spreadsheets import ITEMS, LISTS, imported, post, rejects, rows
 from tests.fixtures.database import Connection
 
@@ -171,3 +174,31 @@ async def test_a_system_that_does_not_exist_is_told(client: httpx.AsyncClient) -
     job = await imported(client, content, "ideas")
     [reject] = await rejects(client, job)
     assert (reject["path"], reject["reason"]) == ("line 2", "systemId: names none of the systems")
+
+
+async def test_rejects_come_as_a_sheet_that_can_be_mended_and_imported(client: httpx.AsyncClient) -> None:
+    content = (
+        "Name,Text,category,priority,Votes\n"
+        "a,'=1+1,dashboard,none,7\n"
+        'b,"two\nlines",dashboard,low,\n'
+        "c,text,nowhere\n"
+        'd,"x"y,dashboard,low,\n'
+    )
+    fields = {"map": "title=Name,description=Text,category=category,priority=priority"}
+    job = await imported(client, content, **fields)
+    assert job["result"]["imported"] == 1
+    answer = await client.get(f"{IMPORTS}/{job['id']}/rejects", params={"form": "csv"})
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert answer.headers["content-disposition"] == 'attachment; filename="rejects.csv"'
+    lines = list(csv.reader(io.StringIO(answer.text)))
+    assert lines[0] == ["path", "reason", "Name", "Text", "category", "priority", "Votes", "record"]
+    assert [line[0] for line in lines[1:]] == ["line 2", "line 5", "line 6"]
+    assert lines[1][2:] == ["a", "'=1+1", "dashboard", "none", "7", ""]
+    assert lines[2][2:] == ["c", "text", "nowhere", "", "", ""]
+    assert lines[3][-1] == 'd,"x"y,dashboard,low,\n'
+    mended = answer.text.replace("none", "high").replace("nowhere,", "dashboard,low")
+    again = await imported(client, mended, **fields)
+    assert (again["result"]["imported"], again["rejected"]) == (2, 1)
+    assert [row["description"] for row in await rows(client)] == ["=1+1", "two\nlines", "text"]
+    wrong = await client.get(f"{IMPORTS}/{job['id']}/rejects", params={"form": "xlsx"})
+    assert (wrong.status_code, wrong.json()["details"][0]["field"]) == (400, "form")

@@ -43,13 +43,14 @@ async def test_a_dry_run_names_the_first_rejects(handover: Handover, tmp_path: P
         (("questdb", "."), r"handover: \S+ has none of documentation_systems\.csv, .*"),
         (
             ("questdb", "http://ada:hunter2@localhost:9000"),
-            "handover: A running QuestDB is named by postgresql://HOST:8812, exports by their folder",
+            "handover: A running QuestDB is named by postgresql://HOST:8812, PostgreSQL by its "
+            "postgresql:// URL, CSV files by their folder",
         ),
         (
             ("postgres", "postgresql://ada:hunter2@nowhere.invalid/old"),
             "handover: nowhere.invalid/old cannot be reached: its host name is not known",
         ),
-        (("postgres", "."), "handover: An old PostgreSQL is named by a postgresql:// URL"),
+        (("postgres", "."), r"handover: \S+ has none of documentation_systems\.csv, .*"),
         (
             ("postgres", "postgresql://ada:hunter2@127.0.0.1:1/old"),
             "handover: 127.0.0.1:1/old cannot be reached: Connection refused",

@@ -126,7 +126,7 @@ async def test_without_a_folder_files_wait_for_it(
     first = await takeover(folder)
     assert (first["result"]["imported"], first["result"]["rejected"]) == (1, 1)
     assert await rejected(first, client) == {
-        "f": "file_path: its bytes are needed: name their folder with --files"
+        "f": "file_path: its bytes are needed: name their folder with --files, or put it into the ZIP file"
     }
     second = await takeover(folder, files=uploads)
     assert (second["result"]["imported"], second["result"]["rejected"]) == (1, 0)
