@@ -105,16 +105,15 @@ def _parsed_map(value: object) -> object:
     if not isinstance(value, str):
         return value
     pairs = [pair.partition("=") for pair in _NEXT_FIELD.split(value)]
-    fields = {field.strip(): column.strip() for field, _, column in pairs}
-    if len(fields) < len(pairs) or not all((*fields, *fields.values())):
+    fields = {field.strip(): column.strip() for field, equals, column in pairs if equals}
+    if len(fields) < len(pairs) or "" in fields:
         raise PydanticCustomError("map", "must be like title=Name,priority=Rank, each field once")
     return fields
 
 
 class FileOptions(Choices):
-    """Options of a file. Those of CSV: the list that it goes `into`, and by field the column to take; without
-    `map` the columns that are called as a field. An unknown one is refused: a misspelt `dry_run` would import
-    for real.
+    """Options of a file; an unknown one is refused: a misspelt `dry_run` would import for real. Those of CSV:
+    the list that it goes `into`, and by field the column to take, "" for none.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -132,8 +131,8 @@ class FileOptions(Choices):
     )
     map: Annotated[dict[str, str], BeforeValidator(_parsed_map), WithJsonSchema({"type": "string"})] = Field(
         default_factory=dict,
-        description="Columns of a CSV file by field, `title=Name,priority=Rank`; without it those that are "
-        "called as a field",
+        description="Columns of a CSV file by field, `title=Name,priority=Rank`; other columns are taken for "
+        "the field that they are called as, unless it is given none: `status=`",
     )
 
     @field_validator("into", "map")

@@ -31,7 +31,7 @@ from features.imports.errors import (
     UploadTooLarge,
     VerificationNotReady,
 )
-from features.imports.pipeline.source import opened
+from features.imports.pipeline.source import opened, readable_path
 from features.imports.pipeline.spool import sha256_of
 from features.imports.queries import journal, rejects
 from features.imports.schemas import (
@@ -244,12 +244,13 @@ def _with_columns(arguments: FileArguments, path: Path) -> FileArguments:
 
 def readable_file(path: Path) -> Path:
     """Its absolute path. Raises SourceUnavailable, in whose message the path is the given one."""
+    name = readable_path(path)
     try:
         if not path.is_file():
-            raise SourceUnavailable(f"{path} {'is not a file' if path.exists() else 'does not exist'}")
+            raise SourceUnavailable(f"{name} {'is not a file' if path.exists() else 'does not exist'}")
         path.open("rb").close()
     except OSError as error:
-        raise SourceUnavailable(f"{path} cannot be read: {error.strerror}") from error
+        raise SourceUnavailable(f"{name} cannot be read: {error.strerror}") from error
     return path.absolute()
 
 

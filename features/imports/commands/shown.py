@@ -71,6 +71,8 @@ def show_summary(job: JobView, database: str) -> None:
     show_each(rejects, "path", "reason")
     if rejects:
         show_more(rejects, result.get("rejected"), "records that cannot be imported")
+        if not result.get("dryRun"):
+            say(f"All of them: GET /api/v1/imports/{job.id}/rejects, as CSV with ?form=csv")
     if isinstance(changes, dict):
         conflicts, vanished = list_of(changes.get("firstConflicts")), list_of(changes.get("firstVanished"))
         show_each(conflicts, "id", "reason")
@@ -111,10 +113,13 @@ def _show_tables(job: "JobView") -> None:
 
 
 def show_unknown(job: JobView) -> None:
-    """Print the columns of the source that no field takes."""
-    unknown = job.arguments.get("unknown")
+    """Print which column of a spreadsheet becomes which field, and the columns that no field takes."""
+    unknown, columns = job.arguments.get("unknown"), job.arguments.get("map")
+    if isinstance(columns, dict):
+        taken = [field if field == name else f"{field} from {name}" for field, name in columns.items()]
+        say(f"Columns: {', '.join(taken)}")
     if isinstance(unknown, list) and unknown:
-        say(f"{job.arguments['filename']} has unknown columns, left out: {', '.join(map(str, unknown))}")
+        say(f"Left out: {', '.join(map(str, unknown))}")
     for table, columns in unknown.items() if isinstance(unknown, dict) else ():
         say(f"{table} has unknown columns, kept in legacy: {', '.join(map(str, list_of(columns)))}")
 

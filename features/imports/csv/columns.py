@@ -58,15 +58,23 @@ TABLES: Final[Mapping[Into, CsvTable]] = {
 def resolved(
     into: Into, wanted: Mapping[str, str], header: Sequence[str]
 ) -> tuple[dict[str, str], list[str]]:
-    """Column of each field, and the columns that become none. Raises ColumnsUnusable."""
+    """Column of each field, and the columns that become none. A column that is called as a field becomes it,
+    unless one of them is `wanted` otherwise. Raises ColumnsUnusable.
+    """
     table = TABLES[into]
     spellings = {_plain(field): field for field in table.fields}
-    if not wanted:
-        wanted = {column: column for column in header if _plain(column) in spellings}
+    settled = {_plain(name) for name in wanted}
+    called = {
+        column: column
+        for column in header
+        if _plain(column) in spellings.keys() - settled and column not in wanted.values()
+    }
     columns: dict[str, str] = {}
-    for name, column in wanted.items():
+    for name, column in (*wanted.items(), *called.items()):
         if (field := spellings.get(_plain(name))) is None:
             raise ColumnsUnusable(f"{into} have no field {name}; it must be one of {', '.join(table.fields)}")
+        if column == "":
+            continue
         if (found := header.count(column)) != 1:
             problem = "no column" if not found else "more than one column"
             raise ColumnsUnusable(f"The file has {problem} {column}; its columns are {_listed(header)}")

@@ -17,6 +17,8 @@ _SEPARATORS: Final = ",;\t"
 _QUOTED: Final = re.compile(r'"[^"]*(?:"|\Z)')
 _SEPARATOR_LINE: Final = re.compile(r"sep=(.)[\r\n]*", re.IGNORECASE)
 _TEXT_FORMULA: Final = re.compile(r'="((?:[^"]|"")*)"')
+_WORKBOOKS: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+"""First bytes of .xlsx and .ods, and of .xls."""
 _DISARMED: Final = re.compile(r"'(?=[=+\-@\t\r])")
 """The apostrophe of our own exports before what would be a formula."""
 
@@ -84,6 +86,9 @@ class CsvReader:
             if len(data) == LARGEST_RECORD:
                 problem = f"A line is longer than {LARGEST_RECORD >> 20} MiB"
                 raise SourceMalformed(problem, offset=self.bytes_read)
+            if not self.bytes_read and data.startswith(_WORKBOOKS):
+                problem = 'The file is a workbook of a spreadsheet program, not CSV; save it as "CSV UTF-8"'
+                raise SourceMalformed(problem, offset=0)
             self._hash.update(data)
             try:
                 text = data.decode("utf-8" if self.bytes_read else "utf-8-sig")

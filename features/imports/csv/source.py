@@ -23,11 +23,14 @@ from features.imports.pipeline.identifiers import SeenIds
 from features.imports.pipeline.source import FileSource, Words
 from features.imports.pipeline.spool import UNCHANGED, Line
 from features.imports.pipeline.validator import Fault, Found, Sink, Validator
+from features.imports.queries.digests import text_of
 from features.imports.queries.tables import BY_NAME
 from features.imports.schemas import SOURCES, FileArguments
 from features.systems import api as systems
 
 _ROWS_AT_ONCE: Final = 500
+_SHOWN_ROWS: Final = 5
+_SHOWN_CHARACTERS: Final = 200
 _IDS: Final = uuid.UUID("0d0c5f9e-0f43-4f5e-8a1d-6a2b1d1c9a57")
 """Namespace of the ids of rows that come without one: they are made of the file's digest and the line, so the
 same file brings the same rows.
@@ -148,6 +151,13 @@ class RowValidator(Validator):
         return [row for row in rows if row.values[column] not in values]
 
     def _accept(self, rows: Sequence[_Row]) -> None:
+        for row in rows[: _SHOWN_ROWS - len(self.first_rows)]:
+            texts = {
+                name: text_of(value, self._rows.declared.columns[name]) for name, value in row.values.items()
+            }
+            self.first_rows.append(
+                {to_camel(name): text and text[:_SHOWN_CHARACTERS] for name, text in texts.items()}
+            )
         for row in rows:
             line = self._rows.line(row.values)
             digest = self._rows.digest(line)

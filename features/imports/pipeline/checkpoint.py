@@ -2,12 +2,13 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from features.imports.schemas import Changes
+from features.imports.schemas import Changes, Sample
 
 
 class TableFindings(BaseModel):
     """Findings of preflight in one table. `translated`: rows by the column whose old word has a new one;
-    `adapted`: rows by the column whose value the new registry cannot hold. `existing`: for dry runs only.
+    `adapted`: rows by the column whose value the new registry cannot hold. `existing` and `first_rows`: for
+    dry runs only.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -19,6 +20,7 @@ class TableFindings(BaseModel):
     translated: dict[str, int] = {}
     adapted: dict[str, int] = {}
     changes: Changes | None = None
+    first_rows: list[dict[str, str | None]] = []
     spool_sha256: str = ""
 
     @property
@@ -27,7 +29,7 @@ class TableFindings(BaseModel):
 
 
 class Findings(BaseModel):
-    """Findings of preflight. `ignored`: other lists of the source, by name."""
+    """Findings of preflight. `ignored`: other lists of the source, by name; `samples` of its rejects."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,6 +37,7 @@ class Findings(BaseModel):
     sha256: str
     bytes: int
     ignored: list[str] = []
+    samples: list[Sample] = []
     seconds: float
     rejects_sha256: str = ""
 

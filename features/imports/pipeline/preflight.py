@@ -18,7 +18,7 @@ from features.imports.pipeline.spool import REJECTS, chunks, joined, spool_of
 from features.imports.pipeline.validator import Rejects, Sink
 from features.imports.queries.bulk import BulkTable
 from features.imports.queries.rejects import insert_rejects
-from features.imports.schemas import Changes, Sample
+from features.imports.schemas import Changes
 from features.imports.settings import ImportSettings
 from features.imports.storage.writer import SpoolWriter
 
@@ -28,7 +28,7 @@ _NAMED_IDS: Final = 5
 log = structlog.get_logger(__name__)
 
 
-async def examine(context: JobContext, source: Source, *, first: bool) -> tuple[Findings, list[Sample]]:
+async def examine(context: JobContext, source: Source, *, first: bool) -> Findings:
     """Validate every record; unless it is a dry run the spools in the folder are complete afterwards.
 
     Raises SourceMalformed, TooManyRejects, or RowsExist for `on_conflict=fail`. `first` is false when rows of
@@ -58,13 +58,14 @@ async def examine(context: JobContext, source: Source, *, first: bool) -> tuple[
         sha256=source.sha256,
         bytes=source.bytes,
         ignored=source.ignored,
+        samples=rejects.samples,
         seconds=time.perf_counter() - began_at,
         rejects_sha256=rejects_sha256,
     )
     log.info(
         "import.preflight_done", records=findings.rows, rejected=findings.rejected, sha256=findings.sha256
     )
-    return findings, rejects.samples
+    return findings
 
 
 async def _spool(context: JobContext, source: Source, path: Path) -> SpoolWriter | None:
@@ -130,6 +131,7 @@ async def _examine_table(
             translated=dict(validator.translated),
             adapted=dict(validator.adapted),
             changes=changes,
+            first_rows=validator.first_rows if arguments.dry_run else [],
             spool_sha256="" if spool is None else await asyncio.to_thread(spool.finish),
         )
     finally:

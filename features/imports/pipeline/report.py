@@ -53,10 +53,10 @@ class TableResult(_Figures):
 
 
 class Result(_Figures):
-    """Result of the job. A dry run counts what would be imported and what exists, and shows the first
-    rejects. `seconds` and `rowsPerSecond` are by phase. `store`, `absent` and `tables` are a registry's,
-    whose `since_last` names rows by entity and id; `ignored` are other lists of a LowDB file, `unknown`
-    other columns of a CSV file.
+    """Result of the job, with the first `rejects`. A dry run counts what would be imported and what exists,
+    and has the `first_rows` of a CSV file. `seconds` and `rowsPerSecond` are by phase. `store`, `absent` and
+    `tables` are a registry's, whose `since_last` names rows by entity and id; `ignored` are other lists of a
+    LowDB file, `unknown` other columns of a CSV file.
     """
 
     dry_run: bool
@@ -69,7 +69,8 @@ class Result(_Figures):
     unknown: list[str] | None = None
     absent: list[Table] | None = None
     tables: dict[str, TableResult] | None = None
-    rejects: list[Sample] | None = None
+    rejects: list[Sample]
+    first_rows: list[dict[str, str | None]] | None = None
     seconds: dict[Phase, float]
     rows_per_second: dict[Phase, int]
 
@@ -85,9 +86,8 @@ def report(
     source: Source,
     checkpoint: Checkpoint,
     checked: tuple[dict[str, Checked], float] | None,
-    samples: list[Sample] | None,
 ) -> JsonObject:
-    """Result of the job as JSON. `samples`, and how many rows exist already, are for dry runs."""
+    """Result of the job as JSON. How many rows exist already, and the first rows, are for dry runs."""
     arguments, findings = source.arguments, checkpoint.findings
     outcomes, verify_s = checked or (dict.fromkeys(findings.tables, Checked()), 0.0)
     tables = {
@@ -121,7 +121,7 @@ def report(
         **{name: sum(getattr(each, name) for each in tables.values()) for name in _SUMS},
         existing=sum(each.existing or 0 for each in tables.values()) if arguments.dry_run else None,
         since_last=_all_changes(source, tables),
-        rejects=samples,
+        rejects=findings.samples,
         seconds=seconds,
         rows_per_second={phase: round(rows[phase] / max(seconds[phase], 0.001)) for phase in rows},
     )
@@ -130,6 +130,8 @@ def report(
         result.store, result.absent, result.tables = arguments.store, arguments.absent, tables
     elif isinstance(arguments, FileArguments) and arguments.into is not None:
         result.unknown = arguments.unknown
+        if arguments.dry_run:
+            result.first_rows = findings.tables[arguments.into].first_rows
     else:
         result.ignored = findings.ignored
     return result.model_dump(by_alias=True, exclude_none=True, mode="json")

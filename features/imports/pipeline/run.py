@@ -19,15 +19,15 @@ from features.imports.storage.work import close
 async def run_import(context: JobContext, source: Source) -> JsonObject:
     if source.arguments.dry_run:
         await asyncio.to_thread(source.raise_if_changed, None, spooled=False)
-        findings, samples = await examine(context, source, first=True)
+        findings = await examine(context, source, first=True)
         done = findings.accepted
         await context.progress(phase="report", done=done, total=done)
-        return report(source, Checkpoint(findings=findings), None, samples)
+        return report(source, Checkpoint(findings=findings), None)
     checkpoint = await _prepare(context, source)
     checkpoint = await load(context, source, checkpoint)
     checked = await verify(context, source, checkpoint)
     await context.progress(phase="report", done=checkpoint.done)
-    result = report(source, checkpoint, checked, None)
+    result = report(source, checkpoint, checked)
     await close(context, result)
     return result
 
@@ -38,8 +38,7 @@ async def _prepare(context: JobContext, source: Source) -> Checkpoint:
     """
     if context.job.checkpoint is None:
         await asyncio.to_thread(source.raise_if_changed, None, spooled=False)
-        findings, _ = await examine(context, source, first=True)
-        return Checkpoint(findings=findings)
+        return Checkpoint(findings=await examine(context, source, first=True))
     name = source.arguments.filename
     try:
         checkpoint = Checkpoint.model_validate(context.job.checkpoint)
@@ -53,7 +52,7 @@ async def _prepare(context: JobContext, source: Source) -> Checkpoint:
     await asyncio.to_thread(source.raise_if_changed, known.sha256, spooled=spooled)
     if spooled:
         return checkpoint
-    again, _ = await examine(context, source, first=False)
+    again = await examine(context, source, first=False)
     if not await asyncio.to_thread(_spooled, source, known) or again.tables.keys() != known.tables.keys():
         raise SourceChanged(f"{name} is judged differently now; begin a new import")
     return checkpoint

@@ -157,3 +157,13 @@ def opened(path: Path) -> BinaryIO:
         return path.open("rb")
     except OSError as error:
         raise SourceUnavailable(f"{path.name} cannot be read: {error.strerror}") from error
+
+
+def readable_path(path: Path) -> str:
+    """Path for people, whatever is in it. Raises SourceUnavailable for one that no job could keep."""
+    shown = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in str(path))
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError:
+        raise SourceUnavailable(f"{shown} is not a path in UTF-8; rename it") from None
+    return shown

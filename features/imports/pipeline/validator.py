@@ -88,7 +88,8 @@ class Found:
 class Validator(ABC):
     """Validator of the records of one table, to be iterated once.
 
-    `records` have been read so far, `validated` of them are done with.
+    `records` have been read so far, `validated` of them are done with; `first_rows`, of sources whose columns
+    people map, are the first as they would come in.
     """
 
     def __init__(self, sink: Sink) -> None:
@@ -96,6 +97,7 @@ class Validator(ABC):
         self.records = self.validated = self.superseded = self.rejected = 0
         self.translated: Counter[str] = Counter()
         self.adapted: Counter[str] = Counter()
+        self.first_rows: list[dict[str, str | None]] = []
         self._lines: list[bytes] = []
         self._collected: list[Line] = []
 

@@ -14,6 +14,7 @@ from core.settings import Settings
 from features.imports.comparison.compare import compare
 from features.imports.comparison.schemas import Compared, Difference
 from features.imports.errors import SourceUnavailable
+from features.imports.pipeline.source import readable_path
 from features.imports.registry.archive import unpack
 from features.imports.registry.capture import Capture
 from features.imports.registry.columns import recognized, unknown
@@ -129,6 +130,7 @@ async def _capture(
 
 
 def _existing_folder(path: Path) -> Path:
+    name = readable_path(path)
     if not path.is_dir():
-        raise SourceUnavailable(f"{path} {'is not a folder' if path.exists() else 'does not exist'}")
+        raise SourceUnavailable(f"{name} {'is not a folder' if path.exists() else 'does not exist'}")
     return path.absolute()

@@ -100,6 +100,7 @@ async def test_columns_that_do_not_make_a_row_are_refused_before_there_is_a_job(
     [
         ({"into": ""}, "into", "is required with source=csv: items, ideas, systems"),
         ({"into": "files"}, "into", "must be 'items', 'ideas' or 'systems'"),
+        ({"map": "=b"}, "map", "must be like title=Name,priority=Rank, each field once"),
         ({"map": "title"}, "map", "must be like title=Name,priority=Rank, each field once"),
         ({"map": "title=a,title=b"}, "map", "must be like title=Name,priority=Rank, each field once"),
         ({"source": "lowdb"}, "into", "goes with source=csv only; leave it out"),
@@ -202,3 +203,47 @@ async def test_rejects_come_as_a_sheet_that_can_be_mended_and_imported(client: h
     assert [row["description"] for row in await rows(client)] == ["=1+1", "two\nlines", "text"]
     wrong = await client.get(f"{IMPORTS}/{job['id']}/rejects", params={"form": "xlsx"})
     assert (wrong.status_code, wrong.json()["details"][0]["field"]) == (400, "form")
+
+
+async def test_columns_that_the_map_does_not_name_are_taken_as_they_are_called(
+    client: httpx.AsyncClient,
+) -> None:
+    content = "Name,description,category,Priority,status,Tags,Votes\na,d,dashboard,low,Done,x,7\n"
+    job = await imported(client, content, map="title=Name,status=")
+    assert job["state"] == "succeeded", job
+    fields = ("title", "description", "category", "priority", "tags")
+    assert job["arguments"]["map"] == dict(
+        zip(fields, ("Name", "description", "category", "Priority", "Tags"), strict=True)
+    )
+    assert job["result"]["unknown"] == ["status", "Votes"]
+    [row] = await rows(client)
+    assert (row["priority"], row["tags"], row["status"]) == ("low", ["x"], "new")
+
+
+async def test_a_column_that_is_mapped_is_not_taken_for_the_field_of_its_name_too(
+    client: httpx.AsyncClient,
+) -> None:
+    content = "title,description,category,priority\na,d,dashboard,low\n"
+    answer = await post(client, content, map="title=description")
+    assert answer.json()["message"].startswith("No column is mapped to description; the file has title, desc")
+    job = await imported(client, content, map="title=description,description=title")
+    assert job["result"]["unknown"] == []
+    [row] = await rows(client)
+    assert (row["title"], row["description"]) == ("d", "a")
+
+
+async def test_a_dry_run_shows_the_first_rows_as_they_would_come_in(client: httpx.AsyncClient) -> None:
+    lines = "".join(f"{number},{'d' * 300},docs,low,2;5\n" for number in range(9))
+    content = "title,description,category,priority,Tags\n,bad,docs,low,\n" + lines
+    job = await imported(client, content, "ideas", dry_run="true")
+    shown = job["result"]["firstRows"]
+    assert [row["title"] for row in shown] == ["0", "1", "2", "3", "4"]
+    assert (shown[0]["tags"], shown[0]["description"]) == ('["2", "5"]', "d" * 200)
+    assert "firstRows" not in (await imported(client, content, "ideas"))["result"]
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04rest", b"\xd0\xcf\x11\xe0\xa1\xb1"], ids=["xlsx", "xls"])
+async def test_a_workbook_is_refused_with_what_to_do(client: httpx.AsyncClient, content: bytes) -> None:
+    answer = await post(client, content)
+    told = 'The file is a workbook of a spreadsheet program, not CSV; save it as "CSV UTF-8" (byte 0)'
+    assert (answer.status_code, answer.json()["message"]) == (400, told)

@@ -1,6 +1,7 @@
 """Imports of spreadsheets are imports: again, since the last time, back, killed, exported, by command."""
 
 import io
+import os
 import uuid
 import zipfile
 from pathlib import Path
@@ -147,5 +148,25 @@ async def test_the_command_tells_what_it_left_out(handover: Handover, tmp_path: 
     outcome = await handover(*arguments, *fields)
     assert outcome.code == 0, outcome.err
     assert "Import of ours.csv succeeded" in outcome.out
+    assert "Columns: title from Name, short, category, priority, description\n" in outcome.out
+    assert "line 3: priority: must be one of" in outcome.out
+    assert "/rejects, as CSV with ?form=csv" in outcome.out
     again = await handover("import", "csv", "ours.csv", "--into", "ideas", *fields)
     assert again.code == 0
+
+
+async def test_a_name_that_a_terminal_would_run_is_shown_without_it(
+    handover: Handover, client: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    name = "\x1b[31mo\nurs\u202e.csv"
+    (tmp_path / name).write_text(ITEMS)
+    outcome = await handover("import", "csv", name, "--into", "items")
+    assert (outcome.code, "Import of [31mours.csv succeeded" in outcome.out) == (0, True), outcome.err
+    [listed] = (await client.get(IMPORTS)).json()["data"]
+    assert listed["filename"] == "[31mours.csv"
+    for wrong, told in (
+        (f"{name}.no", r"\x1b[31mo\nurs\u202e.csv.no does not exist"),
+        (os.fsdecode(b"ours\xff.csv"), r"ours\udcff.csv is not a path in UTF-8; rename it"),
+    ):
+        refused = await handover("import", "csv", wrong, "--into", "items")
+        assert (refused.code, refused.err.splitlines()[-1]) == (1, f"handover: {told}")
