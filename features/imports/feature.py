@@ -1,7 +1,7 @@
 """Manifest of the slice."""
 
 from core.feature import Feature
-from features.imports.comparison.schemas import ComparedSource
+from features.imports.comparison.schemas import ComparedSource, DifferenceKind
 from features.imports.jobs import JOBS, VERIFY
 from features.imports.router import router
 from features.imports.schemas import ImportSource, Into, OnConflict, RejectForm
@@ -18,6 +18,7 @@ feature = Feature(
     enumerations={
         "ImportSource": ImportSource,
         "ComparedSource": ComparedSource,
+        "DifferenceKind": DifferenceKind,
         "OnConflict": OnConflict,
         "ImportList": Into,
         "RejectForm": RejectForm,

@@ -13,6 +13,7 @@ DIFFERENCES: Final = "differences.ndjson"
 """File in the folder of a comparison's job."""
 
 ComparedSource = Literal["lowdb", "questdb", "postgres"]
+DifferenceKind = Literal["missing", "different", "extra", "unusable"]
 
 
 class VerifyForm(Input):
@@ -36,7 +37,7 @@ class Difference(BaseModel):
     has. unusable: the record cannot be taken over, for a `reason`. different: by the columns in `fields`.
     """
 
-    kind: Literal["missing", "different", "extra", "unusable"]
+    kind: DifferenceKind
     id: str
     reason: Annotated[str | None, Field(exclude_if=is_none)] = None
     fields: list[DifferingField] = []
