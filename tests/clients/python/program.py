@@ -15,7 +15,7 @@ from handover_client.models import (
     CreateImportBody,
     CreateItem,
     ErrorBody,
-    FileSource,
+    ImportSource,
     ItemCategory,
     ItemStatus,
     Job,
@@ -78,7 +78,7 @@ def run(client: Client) -> None:
     assert content.payload.read() == b"Some notes"
 
     source = io.BytesIO(json.dumps({"items": [RECORD, {"id": "broken"}]}).encode())
-    library = CreateImportBody(File(source, "library.json"), FileSource.LOWDB)
+    library = CreateImportBody(File(source, "library.json"), ImportSource.LOWDB)
     job = follow(client, given(create_import.sync(client=client, body=library)).data)
     assert (job.state, job.rejected) == (JobState.SUCCEEDED, 1), job.error
     rejects = given(download_rejects.sync(job.id, client=client))
