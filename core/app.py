@@ -14,7 +14,8 @@ from fastapi.routing import APIRoute
 from core.cache import Cache
 from core.changes import ChangeFollower
 from core.database.client import Database
-from core.feature import Feature, kinds_of, renewing
+from core.database.writes import renewing
+from core.feature import Feature, kinds_of, rules_of
 from core.http import openapi
 from core.http.answers import errors
 from core.http.answers.response_cache import Compression, ResponseCache
@@ -194,7 +195,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         stack.push_async_callback(db.disconnect)
         stack.push_async_callback(cache.close)
         await db.connect()
-        tell = renewing(cache, features)
+        tell = renewing(rules_of(features), cache.invalidate)
         db.tell_writes_to(tell, cache.doubt)
         follower = ChangeFollower(db, cache, tell, settings)
         stack.push_async_callback(follower.close)

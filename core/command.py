@@ -96,13 +96,14 @@ async def command_context(features: Features) -> AsyncIterator[CommandContext]:
         known = await importing
 
         from core.cache import Cache
-        from core.feature import kinds_of, renewing
+        from core.database.writes import renewing
+        from core.feature import kinds_of, rules_of
         from core.jobs import Jobs
 
         cache = Cache(running)
         await cache.start()
         stack.push_async_callback(cache.close)
-        db.tell_writes_to(renewing(cache, known), cache.doubt)
+        db.tell_writes_to(renewing(rules_of(known), cache.invalidate), cache.doubt)
         jobs = Jobs(db, cache, running, kinds_of(known))
         stack.push_async_callback(jobs.stop)
         # Modules and models live as long as the process: no collection shall look at them again.

@@ -1,13 +1,12 @@
 """The manifest that a slice hands to `core.app`: the only thing the platform knows of a feature."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from core.cache import Cache
     from core.database.client import Author, Database
-    from core.database.writes import Rule, Tell, Write
+    from core.database.writes import Rule
     from core.http.request.access import Principal
     from core.http.routing import Router
     from core.jobs import JobKind, Jobs, JobView
@@ -80,13 +79,6 @@ def kinds_of(features: Sequence[Feature]) -> "list[JobKind]":
     return [kind(features) if callable(kind) else kind for kind in kinds]
 
 
-def renewing(cache: "Cache", features: Iterable[Feature]) -> "Tell":
-    """Callback that renews the cache tags that follow from writes."""
-    rules = {model: rule for feature in features for model, rule in feature.renews.items()}
-
-    async def renew(writes: "Sequence[Write]") -> None:
-        tags = [tag for write in writes if write.model in rules for tag in rules[write.model](write)]
-        if tags:
-            await cache.invalidate(*tags)
-
-    return renew
+def rules_of(features: Sequence[Feature]) -> "dict[str, Rule]":
+    """By the model, the rule of the cache tags that a write of its rows renews."""
+    return {model: rule for feature in features for model, rule in feature.renews.items()}

@@ -2,7 +2,7 @@
 calls of this process at once, of all others by the log of changes.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,6 +33,17 @@ class Write:
 Rule = Callable[[Write], Iterable[str]]
 """Returns the cache tags that a write renews."""
 Tell = Callable[[Sequence[Write]], Awaitable[None]]
+
+
+def renewing(rules: Mapping[str, Rule], renew: Callable[..., Awaitable[None]]) -> Tell:
+    """Callback that has `renew(*tags)` renew what follows from writes by the rules of their models."""
+
+    async def tell(writes: Sequence[Write]) -> None:
+        tags = [tag for write in writes if write.model in rules for tag in rules[write.model](write)]
+        if tags:
+            await renew(*tags)
+
+    return tell
 
 
 def may_have_written(error: BaseException) -> bool:

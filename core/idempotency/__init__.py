@@ -24,6 +24,6 @@ it is after a 5xx, unless a change was committed. Work that a request leaves beh
 guarantees.
 """
 
-from core.idempotency.claim import Answer, Claim, KeyHeld
+from core.idempotency.claim import PRUNE, Answer, Claim, KeyHeld
 
-__all__ = ["Answer", "Claim", "KeyHeld"]
+__all__ = ["PRUNE", "Answer", "Claim", "KeyHeld"]

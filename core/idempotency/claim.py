@@ -1,10 +1,13 @@
-"""The claim of a request on its key, and its statements."""
+"""The claim of a request on its key, its statements, and the job `idempotency.prune`, which deletes expired
+keys.
+"""
 
 import asyncio
 import base64
 import json
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 from uuid import uuid4
 
@@ -12,6 +15,7 @@ import structlog
 
 from core.database.client import Database
 from core.errors import Conflict, Unavailable
+from core.jobs.kinds import pruning
 
 KEPT_S: Final = 24 * 3600.0
 LEASE_S: Final = 30.0
@@ -145,3 +149,12 @@ class Claim:
 
     async def _change(self, statement: str, *arguments: object) -> None:
         await self._db.execute_raw(statement, self._id, self._attempt, *arguments)
+
+
+_DELETE_EXPIRED: Final = """
+DELETE FROM idempotency_keys WHERE expires_at < clock_timestamp() AND lease_expires_at < clock_timestamp()
+"""
+
+PRUNE: Final = pruning(
+    "idempotency.prune", timedelta(hours=1), lambda context: context.db.execute_raw(_DELETE_EXPIRED)
+)

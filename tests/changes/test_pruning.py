@@ -3,10 +3,10 @@
 import time
 
 from core.cache import Cache
-from core.changes import pruning
 from core.database.client import Author, Database
 from core.jobs import Jobs
 from core.settings import Settings
+from features.changes.jobs import KEPT, PRUNE
 from tests.changes.conftest import StartHost, cached, no_looks, shows_in_time
 from tests.changes.test_hosts import ITEM, made, says
 from tests.changes.test_lives import unlogged
@@ -15,9 +15,9 @@ from tests.fixtures.database import Connection
 
 async def prune(connection: Connection, db: Database, settings: Settings) -> None:
     """As by another host, a long time later."""
-    await connection.execute("UPDATE changes SET at = now() - 2 * $1::interval", pruning.KEPT)
-    jobs = Jobs(db, Cache(settings), settings, [pruning.PRUNE])
-    await jobs.run((await jobs.enqueue(db, pruning.PRUNE.kind, {}, Author("clock"))).id)
+    await connection.execute("UPDATE changes SET at = now() - 2 * $1::interval", KEPT)
+    jobs = Jobs(db, Cache(settings), settings, [PRUNE])
+    await jobs.run((await jobs.enqueue(db, PRUNE.kind, {}, Author("clock"))).id)
     await jobs.stop()
     assert not await connection.fetch("SELECT 1 FROM changes WHERE model = 'Item'")
 

@@ -7,7 +7,7 @@ import pytest
 
 from core.cache import Cache
 from core.database.client import Database
-from core.idempotency import pruning as idempotency
+from core.idempotency import PRUNE
 from core.jobs import JobContext, JobKind, Jobs, JsonObject
 from core.settings import Settings
 from tests.fixtures.database import Connection
@@ -173,7 +173,7 @@ async def test_a_job_from_before_the_setting_was_0_deletes_nothing(
 async def test_expired_idempotency_keys_are_pruned(
     make_jobs: MakeJobs, db: Database, connection: Connection
 ) -> None:
-    jobs = make_jobs(idempotency.PRUNE)
+    jobs = make_jobs(PRUNE)
     for name, expires, lease in (("old", -1, -1), ("held", -1, 1), ("new", 1, -1)):
         await connection.execute(
             """
@@ -185,7 +185,7 @@ async def test_expired_idempotency_keys_are_pruned(
             expires,
         )
 
-    job = await jobs.enqueue(db, idempotency.PRUNE.kind, {}, CALLER)
+    job = await jobs.enqueue(db, PRUNE.kind, {}, CALLER)
     assert (await jobs.run(job.id)).result == {"deleted": 1}
     assert {row["id"] for row in await connection.fetch("SELECT id FROM idempotency_keys")} == {"held", "new"}
 

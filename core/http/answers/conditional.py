@@ -6,18 +6,15 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from core.cache import Entry
+from core.cache import Cache, Entry, Policy
 from core.errors import HandoverError, PreconditionFailed
 from core.http.request.context import RequestContext, context_of
-
-if TYPE_CHECKING:
-    from core.cache import Cache, Policy
 
 # A copy may be kept, but is asked about before each use: a write that was answered is seen by the next read.
 REVALIDATE: Final = "no-cache"
@@ -122,13 +119,13 @@ def is_unchanged(context: RequestContext, etag: str) -> bool:
 class Resolved:
     """URL after routing and validation: enough to answer it again without them."""
 
-    policy: "Policy"
+    policy: Policy
     key: str
     load: Callable[[], Awaitable[Entry]]
 
 
 async def cached_response(
-    request: Request, cache: "Cache", policy: "Policy", key: str, load: Callable[[], Awaitable[Entry]]
+    request: Request, cache: Cache, policy: Policy, key: str, load: Callable[[], Awaitable[Entry]]
 ) -> Response:
     """Response of JSON from the cache or from `load`, as 200 or 304; `X-Cache` says which it was. Raises
     PreconditionFailed.

@@ -14,18 +14,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 import structlog
 from starlette.types import Scope
 
+from core.database.client import Database
 from core.errors import Forbidden, RateLimited, Unauthorized, Unavailable
 from core.http.request.context import PROBES, RequestContext, context_of
 from core.http.request.rate_limit import RateLimiter, limit_key
 from core.http.request.timestamps import now
-
-if TYPE_CHECKING:
-    from core.database.client import Database
 
 AccessScope = Literal["read", "write", "admin"]
 
@@ -61,7 +59,7 @@ class Principal:
         return _RANK[self.scope] >= _RANK[scope]
 
 
-Authenticate = Callable[["Database", str], Awaitable[Principal | None]]
+Authenticate = Callable[[Database, str], Awaitable[Principal | None]]
 
 
 async def is_still_let_in(scope: Scope) -> bool:

@@ -18,7 +18,7 @@ _RETRY_S: Final = 2
 async def check_draining(scope: Scope, context: RequestContext) -> None:
     """Raises Unavailable, but for probes."""
     platform = context.platform
-    if platform is None or not platform.stopping:
+    if platform is None or not (platform.leaving.is_set() or platform.draining.is_set()):
         return
     context.response_headers.append((b"connection", b"close"))
     if platform.draining.is_set() and scope["path"] not in PROBES:
