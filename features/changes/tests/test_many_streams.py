@@ -1,4 +1,4 @@
-"""Two thousand streams on one process: what they cost requests, and how soon a change is told."""
+"""A thousand streams on one process: what they cost requests, and how soon a change is told."""
 
 import asyncio
 import os
@@ -19,9 +19,9 @@ from tests.fixtures.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 
-STREAMS = 2000
+STREAMS = 1000
 ROWS = 100
-READS = 1000
+READS = 200
 
 
 async def opened(server: LiveServer, query: str) -> asyncio.StreamWriter:
@@ -74,14 +74,14 @@ async def test_many_streams_leave_requests_alone(
         crowded = await Round.of(server, client, rows)
         delays = []
         async with following(server) as told:
-            for number in range(50):
+            for number in range(20):
                 title = f"Again {number}"
                 assert (await client.put(f"/api/items/{rows[0]}", json={"title": title})).status_code == 200
                 answered = time.perf_counter()
                 await wait_for(lambda wanted=number + 1: len(told.changes) >= wanted)  # type: ignore[misc]
                 delays.append(1000 * (time.perf_counter() - answered))
         began, used = time.monotonic(), cpu_s(server)
-        await wait_for(lambda: time.monotonic() - began > 3)
+        await wait_for(lambda: time.monotonic() - began > 2)
         idle = (cpu_s(server) - used) / (time.monotonic() - began)
         await stack.aclose()
         after = await Round.of(server, client, rows)
@@ -90,5 +90,5 @@ async def test_many_streams_leave_requests_alone(
         f"told {median(delays):.0f} ms after the answer, at most {max(delays):.0f} ms"
     )
     record_property("figures", figures)
-    assert idle < 0.2
+    assert idle < 0.1
     assert max(delays) < 5000
