@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from prisma.errors import UniqueViolationError
 
 from core.database.client import Database
@@ -45,8 +46,8 @@ class Told(list[Write]):
         self.doubts += 1
 
 
-@pytest.fixture
-async def client(services: TestServices, db: Database) -> AsyncIterator[Database]:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def client(services: TestServices) -> AsyncIterator[Database]:
     async with connected(services.database_url, 3) as client:
         yield client
 
