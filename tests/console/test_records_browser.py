@@ -236,3 +236,38 @@ async def test_without_scripts_records_are_made_and_a_conflict_is_asked_about(
     await page.get_by_text("Saved").wait_for()
     now = (await program.get(place)).json()["data"]
     assert (now["description"], now["priority"]) == ("Mine", "low")
+
+
+async def test_files_that_are_refused_or_lost_say_why_and_stay_chosen(
+    server: LiveServer, program: "httpx.AsyncClient", open_page: OpenPage, tmp_path: Path
+) -> None:
+    idea = await make(program, "/api/v1/ideas", IDEA)
+    large, fine, refused = (tmp_path / name for name in ("large.txt", "fine.txt", "refused.exe"))
+    fine.write_text("fine")
+    refused.write_bytes(b"MZ" * 1000)
+    with large.open("wb") as sparse:
+        sparse.truncate((await program.get("/api/v1/files/upload-info")).json()["max_file_size"] + 1)
+    page = await open_page(server)
+    for path in ("/console/files", idea.replace("/api/v1", "/console")):
+        stored = (await program.get("/api/v1/files?limit=1")).json()["total"]
+        await page.goto(path)
+        chosen, told = page.locator("input[type=file]"), page.locator(".refused")
+        names = "input => [...input.files].map(file => file.name)"
+        await chosen.set_input_files([large, fine])
+        await page.get_by_text("2 files: large.txt, fine.txt").wait_for()
+        await page.get_by_role("button", name="Upload").click()
+        await told.get_by_text("large.txt is larger than 50.0 MB").wait_for()
+        assert await chosen.evaluate(names) == ["large.txt", "fine.txt"]
+        await chosen.set_input_files([fine, refused])
+        await page.get_by_role("button", name="Upload").click()
+        await told.get_by_text("refused.exe").wait_for()
+        assert await chosen.evaluate(names) == ["refused.exe"]
+        await page.get_by_role("link", name="fine.txt", exact=True).first.wait_for()
+        assert await audit(page) == []
+        await chosen.set_input_files([fine])
+        await page.route("**/console/files", lambda route: route.abort())
+        await page.get_by_role("button", name="Upload").click()
+        await told.get_by_text("The connection was lost").wait_for()
+        assert await chosen.evaluate(names) == ["fine.txt"]
+        await page.unroute("**/console/files")
+        assert (await program.get("/api/v1/files?limit=1")).json()["total"] == stored + 1

@@ -11,12 +11,12 @@ from core.http.request.multipart import FormReader, MalformedForm
 from features.console.errors import Refused
 from features.console.router import systems
 from features.console.router.history import history
-from features.console.router.messages import text
+from features.console.router.messages import text, toast
 from features.console.router.pages import router
 from features.console.router.visit import Visit, Visited, inside
 from features.console.schemas import Fault
 from features.console.service.forms import passed_on
-from features.console.service.records import FILE, IDEA
+from features.console.service.records import FILE, IDEA, UPLOADS
 
 PAGE: Final = 50
 FILTERS: Final = ("search", "mime_type", "is_public", "system_id", "idea_id", "uploaded_by")
@@ -36,11 +36,9 @@ async def list_files(visit: Visited) -> Response:
     listed, counts = await asyncio.gather(
         visit.api.get(FILE.api, limit=PAGE, **wanted), visit.api.get(f"{FILE.api}/statistics")
     )
-    if visit.by_script:
+    if visit.by_script and not given.get("whole"):
         return visit.page("parts/file_rows.html", **_rows(listed.data, wanted))
-    info, choices = await asyncio.gather(
-        visit.api.get(f"{FILE.api}/upload-info"), systems.choices(visit, wanted["system_id"])
-    )
+    info, choices = await asyncio.gather(visit.api.get(UPLOADS), systems.choices(visit, wanted["system_id"]))
     return visit.page(
         "files.html", counts=counts.data, info=info.data, systems=choices, **_rows(listed.data, wanted)
     )
@@ -48,11 +46,13 @@ async def list_files(visit: Visited) -> Response:
 
 @router.post("/files")
 async def upload(visit: Visited) -> Response:
-    """Each file streams through to the API, one after the other; the other fields stand before them."""
+    """Each file streams through to the API, one after the other; the other fields stand before them. A script
+    hears which ones were refused, and keeps them chosen.
+    """
     allow_body(visit.request, _LARGEST)
     reader = FormReader(visit.request.headers.get("content-type", ""), visit.request.stream())
     fields: dict[str, str] = {}
-    stored, refused = 0, list[str]()
+    stored, refused = 0, list[tuple[str, str]]()
     back: str | None = None
     async for part in reader.parts():
         if part.filename is None:
@@ -68,11 +68,16 @@ async def upload(visit: Visited) -> Response:
             await visit.api.upload(f"{FILE.api}/upload", content_type, body)
             stored += 1
         except Refused as error:
-            refused.append(f"{part.filename}: {_reason(error.fault)}")
+            refused.append((part.filename, _reason(error.fault)))
     if back is None or not stored + len(refused):
         raise MalformedForm(text("files", "none_chosen"))
     told = [text("files", "stored").format(stored)] if stored else []
-    return visit.go(inside(back, FILE.pages), "; ".join([*told, *refused]), "bad" if refused else "good")
+    message = "; ".join([*told, *(f"{name}: {reason}" for name, reason in refused)])
+    if not (refused and visit.by_script):
+        return visit.go(inside(back, FILE.pages), message, "bad" if refused else "good")
+    response = visit.page("parts/refused_files.html", refused=refused)
+    response.headers.update(toast(message, "bad"))
+    return response
 
 
 @router.get("/files/{file_id}")

@@ -11,7 +11,7 @@ from features.console.router.history import history
 from features.console.router.pages import router
 from features.console.router.visit import Visit, Visited
 from features.console.schemas import Fault
-from features.console.service.records import IDEA
+from features.console.service.records import IDEA, UPLOADS
 
 COLUMN: Final = 50
 STATUSES: Final = next(field.values for field in IDEA.fields if field.name == "status")
@@ -46,10 +46,11 @@ async def one_page(
     visit: Visit, idea_id: str, *, form: Mapping[str, str] | None = None, fault: Fault | None = None
 ) -> Response:
     idea = IDEA.row(await visit.api.get(IDEA.place(idea_id)))
-    files, entries, choices = await asyncio.gather(
+    files, entries, choices, info = await asyncio.gather(
         visit.api.get("/api/v1/files", idea_id=idea_id, limit=100),
         history(visit, IDEA, idea_id),
         systems.choices(visit, idea.get("systemId")),
+        visit.api.get(UPLOADS),
     )
     texts = {**IDEA.shown(idea), **(form or {})}
     return visit.page(
@@ -61,6 +62,7 @@ async def one_page(
         fault=fault,
         files=files.rows,
         systems=choices,
+        info=info.data,
         **entries,
     )
 

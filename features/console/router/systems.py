@@ -11,7 +11,7 @@ from features.console.router.messages import Tone, text, toast
 from features.console.router.pages import router
 from features.console.router.visit import RowId, Visit, Visited
 from features.console.schemas import Fault
-from features.console.service.records import SYSTEM
+from features.console.service.records import SYSTEM, UPLOADS
 
 PAGE: Final = 50
 SHOWN: Final = 10
@@ -77,10 +77,11 @@ async def one_page(
     visit: Visit, system_id: str, *, form: Mapping[str, str] | None = None, fault: Fault | None = None
 ) -> Response:
     system = SYSTEM.row(await visit.api.get(SYSTEM.place(system_id)))
-    ideas, files, entries = await asyncio.gather(
+    ideas, files, entries, info = await asyncio.gather(
         visit.api.get("/api/v1/ideas", system_id=system_id, limit=SHOWN, order_by="updated_at"),
         visit.api.get("/api/v1/files", system_id=system_id, limit=100),
         history(visit, SYSTEM, system_id),
+        visit.api.get(UPLOADS),
     )
     return visit.page(
         "system.html",
@@ -93,6 +94,7 @@ async def one_page(
         ideas=ideas.rows,
         ideas_total=ideas.data.get("total"),
         files=files.rows,
+        info=info.data,
         **entries,
     )
 

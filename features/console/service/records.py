@@ -278,4 +278,7 @@ WEBHOOK: Final = Record(
     ),
 )
 
+UPLOADS: Final = f"{FILE.api}/upload-info"
+"""Path of what may be uploaded."""
+
 RECORDS: Final = {record.entity: record for record in (IDEA, ITEM, SYSTEM, FILE, WEBHOOK)}

@@ -138,8 +138,31 @@ function plot() {
   })).observe(place);
 }
 
-/* Uploads with their progress; the answer is a part of a page, and the chosen file stays chosen. */
+/* Uploads with their progress; the answer is a part of a page, and what was not stored stays chosen. */
+function refuse(form, ...messages) {
+  form.querySelector(".refused").replaceChildren(...messages.map((message) => {
+    const line = document.createElement("p");
+    line.textContent = message;
+    return line;
+  }));
+}
+function keepChosen(form, refused) {
+  const input = form.querySelector("input[type=file]"), kept = new DataTransfer();
+  const names = new Set([...refused.querySelectorAll("[data-file]")].map((each) => each.dataset.file));
+  for (const file of input.files) if (names.has(file.name)) kept.items.add(file);
+  input.files = kept.files;
+  tellChosen(input);
+}
+function tellChosen(input) {
+  const told = input.closest(".drop").querySelector("strong"), names = [...input.files].map((file) => file.name);
+  told.dataset.none ??= told.textContent;
+  told.textContent = names.length > 1 ? document.body.dataset.chosen.replace("{0}", names.length).replace("{1}", names.join(", ")) : names[0] ?? told.dataset.none;
+}
 function upload(form, submitter) {
+  const files = [...form.querySelector("input[type=file]").files], most = Number(form.dataset.largest ?? Infinity);
+  const large = files.filter((file) => file.size > most).map((file) => form.dataset.tooLarge.replace("{0}", file.name));
+  refuse(form, ...large);
+  if (large.length) return;
   const request = new XMLHttpRequest(), bar = form.querySelector("progress.sending");
   const buttons = form.querySelectorAll("button");
   request.open("POST", submitter?.getAttribute("formaction") || form.action);
@@ -150,15 +173,16 @@ function upload(form, submitter) {
     bar.hidden = true;
     buttons.forEach((button) => { button.disabled = false; });
     const place = request.getResponseHeader("HX-Redirect"), heard = request.getResponseHeader("HX-Trigger");
-    if (place) location.assign(place);
-    else if (heard) { const { message, tone } = JSON.parse(heard).toast; toast(message, tone); }
-    if (!place && request.status === 200) {
-      const target = document.querySelector(form.dataset.upload);
-      target.innerHTML = request.responseText;
-      htmx.process(target);
-      renewed();
-      target.firstElementChild?.scrollIntoView({ block: "nearest" });
-    }
+    if (place) { location.assign(place); return; }
+    const { message, tone } = heard ? JSON.parse(heard).toast : { message: document.body.dataset.lost, tone: "bad" };
+    if (heard || request.status !== 200) toast(message, tone);
+    if (request.status !== 200) { refuse(form, message); return; }
+    const target = form.querySelector(form.dataset.upload) ?? document.querySelector(form.dataset.upload);
+    target.innerHTML = request.responseText;
+    if (target.matches(".refused")) { keepChosen(form, target); htmx.trigger(document.body, "stored"); return; }
+    htmx.process(target);
+    renewed();
+    target.firstElementChild?.scrollIntoView({ block: "nearest" });
   });
   bar.hidden = false;
   buttons.forEach((button) => { button.disabled = true; });
@@ -200,7 +224,7 @@ document.addEventListener("click", async (event) => {
 /* The name of a chosen file, and files that are dropped. */
 document.addEventListener("change", (event) => {
   const label = event.target.closest(".drop");
-  if (label && event.target.files?.length) label.querySelector("strong").textContent = event.target.files[0].name;
+  if (label && event.target.files) tellChosen(event.target);
 });
 for (const kind of ["dragover", "dragleave", "drop"]) {
   document.addEventListener(kind, (event) => event.target.closest?.(".drop")?.classList.toggle("over", kind === "dragover"));
