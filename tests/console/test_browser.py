@@ -118,12 +118,12 @@ async def test_a_change_appears_by_itself_with_who_made_it(
     async with server.client(headers={"authorization": f"Bearer {key}"}) as program:
         place = (await program.post("/api/items", json=ITEM)).headers["location"]
         await page.goto("/console/activity?action=updated")
-        await page.get_by_text("No change matches.").wait_for()
+        await page.get_by_text("No change matches the filter.").wait_for()
         await program.put(place, json={"status": "review"}, headers={"x-user-id": "grace"})
     entry = page.locator("#entries li").first
     await entry.wait_for()
     told = await entry.inner_text()
-    for part in ("Updated", "ada (grace)", "status", "new", "review"):
+    for part in ("Updated", "ada (grace)", "Status", "new", "review"):
         assert part in told
     assert await entry.locator(".before").first.inner_text() == "new"
 

@@ -3,12 +3,15 @@
 import json
 import re
 import time
+from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from features.console.service.rendering import FOLDER, texts
+from features.console.service.rendering import FOLDER, texts, word
+from features.keys.tests.factories import make_key
+from tests.console.people import signed_in
 from tests.fixtures.servers import StartServer
 from tests.fixtures.waiting import wait_for
 
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from core.database.client import Database
     from tests.fixtures.application import RunningApp
     from tests.fixtures.database import Connection
 
@@ -135,6 +139,62 @@ async def test_a_refusal_is_a_page_for_people_and_a_toast_for_scripts(client: "h
     assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
     toast = await client.get("/console/jobs/nowhere", headers={"hx-request": "true"})
     assert '"tone":"bad"' in toast.headers["hx-trigger"]
+
+
+async def test_keys_beyond_a_page_are_listed_on_the_next(running_app: "RunningApp", db: "Database") -> None:
+    async with running_app(auth="keys") as client:
+        await signed_in(client, db, "admin", "root")
+        for number in range(104):
+            await make_key(db, "read", f"holder-{number:03}")
+        page, seen = "/console/keys", set[str]()
+        for _ in range(2):
+            shown = (await client.get(page)).text
+            seen |= set(re.findall(r"holder-\d+", shown))
+            if more := re.search(r'href="(/console/keys\?[^"]*cursor=[^"]+)"', shown):
+                page = unescape(more[1])
+        assert len(seen) == 104
+        assert "Back to the newest" in shown
+
+
+async def test_a_row_without_changes_and_a_filter_without_a_match_say_so(
+    client: "httpx.AsyncClient", connection: "Connection"
+) -> None:
+    made = await client.post("/api/items", json=ITEM)
+    page = f"/console/items/item?id={made.json()['data']['id']}"
+    no_match = await client.get("/console/activity?actor=nobody")
+    assert "No change matches the filter." in no_match.text
+    await connection.execute("SET session_replication_role = replica; DELETE FROM audit_entries; RESET ALL")
+    shown = (await client.get(page)).text
+    assert "No changes yet." in shown
+    live = re.search(r'hx-get="(/console/activity[^"]+)"', shown)
+    assert live is not None
+    assert "No changes yet." in (await client.get(unescape(live[1]), headers={"hx-request": "true"})).text
+    assert "Nothing has been changed yet." in (await client.get("/console/activity")).text
+
+
+async def test_the_activity_tells_what_a_row_is_called(client: "httpx.AsyncClient") -> None:
+    kept = (await client.post("/api/items", json=ITEM)).json()["data"]["id"]
+    await client.put(f"/api/items/{kept}", json={"status": "review"})
+    system = {"name": "Orders", "description": "Takes orders", "status": "planned"}
+    gone = (await client.post("/api/v1/systems", json=system)).json()["data"]["id"]
+    await client.put(f"/api/v1/systems/{gone}", json={"status": "online"})
+    await client.delete(f"/api/v1/systems/{gone}")
+    shown = (await client.get("/console/activity")).text
+    assert shown.count(f'<a class="strong" href="/console/items/item?id={kept}">Dark mode</a>') == 2
+    assert "<span>Orders</span>" in shown
+    assert f'href="/console/systems/{gone}"' not in shown
+
+
+def test_words_of_the_api_are_those_of_people() -> None:
+    for given, told in (
+        ("api", "API"),
+        ("csv", "CSV"),
+        ("in_progress", "In progress"),
+        ("jobs.run", "Jobs run"),
+    ):
+        assert word(given) == told
+    for template in (*TEMPLATES, FOLDER / "texts.toml"):
+        assert not re.search(r"\bApi\b|\bCsv\b|\bUrl\b", template.read_text(encoding="utf-8"))
 
 
 @pytest.mark.slow

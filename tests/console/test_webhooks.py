@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from core.database.client import Database
     from tests.fixtures.application import RunningApp
+    from tests.fixtures.database import Connection
 
 ITEM = {"title": "Dark mode", "description": "At night", "category": "dashboard", "priority": "low"}
 ADDRESS = "http://127.0.0.1:1/hook?a=<b>"
@@ -58,6 +59,37 @@ async def test_a_webhook_is_turned_off_and_deleted(client: "httpx.AsyncClient") 
     place, fields = form_of((await client.get(page)).text, "/console/delete/webhook")
     assert (await client.post(place, data=fields)).headers["location"] == "/console/webhooks"
     assert (await client.get(WEBHOOK.api)).json()["data"] == []
+
+
+async def test_a_webhook_that_fails_says_so_since_when_and_what_is_next(
+    client: "httpx.AsyncClient", connection: "Connection"
+) -> None:
+    page, _ = await make(client)
+    assert ">On<" in (await client.get("/console/webhooks")).text
+    await client.post("/api/items", json=ITEM)
+
+    async def failing() -> bool:
+        return ">Failing<" in (await client.get("/console/webhooks")).text
+
+    await wait_for(failing, 20, message="the failure is not told")
+    for path in ("/console/webhooks", page):
+        shown = (await client.get(path)).text
+        for told in ("Since <time", "Cannot be reached", "Waiting: 1", "tried again <time"):
+            assert told in shown, (path, told)
+        assert ">On<" not in shown
+    await connection.execute(
+        "UPDATE webhook_deliveries SET state = 'dead', next_attempt_at = NULL, ended_at = now()"
+    )
+    assert "Given up: 1" in (await client.get("/console/webhooks")).text
+    shown = (await client.get(page, params={"state": "waiting"})).text
+    assert "No delivery is in this state." in shown
+    assert "item.created" not in shown
+    assert "item.created" in (await client.get(page, params={"state": "dead"})).text
+    place, fields = form_of(shown, f"{page}/redeliver-dead")
+    assert (await client.post(place, data=fields)).headers["location"] == page
+    shown = (await client.get(page)).text
+    assert "Sent again: 1" in shown
+    assert "Given up: 1" not in shown
 
 
 async def test_a_fault_stands_beside_its_field_and_only_administrators_see_webhooks(

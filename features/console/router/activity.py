@@ -4,6 +4,7 @@ from typing import Final
 
 from starlette.responses import Response
 
+from features.console.router.history import entries_of
 from features.console.router.pages import router
 from features.console.router.visit import Visited
 
@@ -17,9 +18,9 @@ async def activity(visit: Visited) -> Response:
     wanted = {name: given.get(name, "") for name in (*FILTERS, "cursor")}
     template = "parts/entries.html" if visit.by_script else "activity.html"
     if visit.may("admin"):
-        answer = await visit.api.get("/api/v1/audit", limit=25, **wanted)
-        entries, more, told = answer.rows, answer.data.get("nextCursor"), []
+        found = await entries_of(visit, wanted)
     else:
         answer = await visit.api.get("/api/v1/stats/activity", days=30, limit=100)
-        entries, more, told = [], None, answer.data["activities"]
-    return visit.page(template, entries=entries, told=told, more=more, wanted=wanted)
+        told = answer.data["activities"]
+        found = {"entries": [], "titles": {}, "told": told, "more": None, "wanted": wanted}
+    return visit.page(template, of_row=given.get("history") == "yes", **found)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from secrets import token_hex
-from typing import Final
+from typing import Any, Final
 
 from starlette.responses import Response
 
@@ -17,6 +17,8 @@ from features.console.service.api_client import place
 from features.console.service.records import WEBHOOK
 
 PAGE: Final = 50
+LOOKED_AT: Final = 100
+"""Deliveries that wait, of which those are told that have failed."""
 
 
 @router.get("/webhooks")
@@ -60,13 +62,24 @@ async def redeliver(visit: Visited, webhook_id: str, delivery_id: str) -> Respon
     return visit.go(WEBHOOK.page(webhook_id), text("webhooks", "sent_again"))
 
 
+@router.post("/webhooks/{webhook_id}/redeliver-dead")
+async def redeliver_dead(visit: Visited, webhook_id: str) -> Response:
+    await visit.form()
+    sent, more = 0, True
+    while more:
+        answer = await visit.api.send("POST", place(WEBHOOK.api, webhook_id, "redeliver-dead"))
+        sent, more = sent + answer.data["data"]["count"], answer.data["data"]["more"]
+    return visit.go(WEBHOOK.page(webhook_id), text("webhooks", "all_sent_again").format(sent))
+
+
 async def _list(visit: Visit, form: Mapping[str, str], *, fault: Fault | None = None) -> Response:
     cursor = visit.request.query_params.get("cursor", "")
     listed = await visit.api.get(WEBHOOK.api, limit=PAGE, cursor=cursor)
+    health = await asyncio.gather(*(_health(visit, row["id"]) for row in listed.rows))
     return visit.page(
         "webhooks.html",
         200 if fault is None else fault.status,
-        webhooks=listed.rows,
+        webhooks=list(zip(listed.rows, health, strict=True)),
         more=listed.data.get("nextCursor"),
         record=WEBHOOK,
         texts={"active": "true", **form},
@@ -74,6 +87,27 @@ async def _list(visit: Visit, form: Mapping[str, str], *, fault: Fault | None = 
         fault=fault,
         wanted={"cursor": cursor},
     )
+
+
+async def _health(visit: Visit, webhook_id: str) -> dict[str, Any]:
+    """How its deliveries fare: `waiting` and `dead` count them; with attempts that failed `since` when that
+    is so at least, why, and when `next` it is tried.
+    """
+    deliveries = place(WEBHOOK.api, webhook_id, "deliveries")
+    waiting, dead = await asyncio.gather(
+        visit.api.get(deliveries, state="waiting", limit=LOOKED_AT),
+        visit.api.get(deliveries, state="dead", limit=1),
+    )
+    health = {"waiting": waiting.data["total"], "dead": dead.data["total"]}
+    failed = [each for each in waiting.rows if each["attempts"]]
+    if failed:
+        last = max(failed, key=lambda each: str(each.get("lastAttemptAt", "")))
+        health |= {
+            "since": min(each["createdAt"] for each in failed),
+            "next": min((each["nextAttemptAt"] for each in failed if "nextAttemptAt" in each), default=None),
+            "reason": last.get("lastError") or f"HTTP {last.get('lastStatus')}",
+        }
+    return health
 
 
 async def one_page(
@@ -86,12 +120,14 @@ async def one_page(
 ) -> Response:
     given = visit.request.query_params
     wanted = {"state": given.get("state", ""), "cursor": given.get("cursor", "")}
-    found, deliveries = await asyncio.gather(
+    found, deliveries, health = await asyncio.gather(
         visit.api.get(WEBHOOK.place(webhook_id)),
         visit.api.get(place(WEBHOOK.api, webhook_id, "deliveries"), limit=PAGE, **wanted),
+        _health(visit, webhook_id),
     )
     values = {
         "row": found.data["data"],
+        "health": health,
         "deliveries": deliveries.rows,
         "more": deliveries.data.get("nextCursor"),
         "wanted": wanted,

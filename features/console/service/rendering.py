@@ -1,5 +1,6 @@
 """Pages from templates. Every value is escaped; the words are those of `texts.toml`."""
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from features.console.service.records import RECORDS, state_of
+
+_HUMP: Final = re.compile("(?<=[a-z])(?=[A-Z])")
 
 FOLDER: Final = Path(__file__).resolve().parents[1]
 STATIC: Final = FOLDER / "static"
@@ -70,6 +73,8 @@ def _environment() -> Environment:
         "word": word,
         "state": state_of,
         "past": past,
+        "field_name": lambda name: vars(texts().edit.field).get(name) or word(_HUMP.sub(" ", name).lower()),
+        "row_page": lambda entity, row_id: RECORDS[entity].page(row_id),
         "prints": lambda row, entity: RECORDS[entity].prints(row),
     }
     environment.filters |= filters
@@ -114,5 +119,7 @@ def span(seconds: float | None) -> str:
 
 def word(text: object) -> str:
     """A word of the API for people: `in_progress` is In progress."""
+    if (known := vars(texts().words).get(str(text))) is not None:
+        return str(known)
     plain = str(text).replace("_", " ").replace("-", " ").replace(".", " ")
     return plain[:1].upper() + plain[1:]
