@@ -1,7 +1,9 @@
 """The takeover over HTTP, as a browser without scripts does it."""
 
 import re
+from io import BytesIO
 from typing import TYPE_CHECKING
+from zipfile import ZipFile
 
 import orjson
 
@@ -73,11 +75,15 @@ async def test_without_a_word_about_it_a_file_is_only_tried(client: "httpx.Async
 
 
 async def test_a_spreadsheet_goes_into_the_list_that_is_chosen(client: "httpx.AsyncClient") -> None:
-    fields = {"into": "ideas", "map": "title=Name,description=Text,category=Art,priority=Rank"}
+    fields = {"what": "ideas", "map": "title=Name,description=Text,category=Art,priority=Rank"}
     sheet = b"Name,Text,Art,Rank,Votes\nDark mode,At night,docs,high,3\n"
     url = "/console/takeover?dry_run=false"
     page = await ended(client, await client.post(url, data=fields, files={"file": ("ours.csv", sheet)}))
     assert "Votes" in page
+    dry = await client.post("/console/takeover", data=fields, files={"file": ("ours.csv", sheet)})
+    preview = await ended(client, dry)
+    assert "<th>title<br><small>Name</small></th>" in preview
+    assert '<td data-label="title">Dark mode</td>' in preview
     assert [each["title"] for each in (await client.get("/api/v1/ideas")).json()["data"]] == ["Dark mode"]
 
 
@@ -89,3 +95,54 @@ async def test_an_export_is_downloaded_from_its_page(client: "httpx.AsyncClient"
     download = await client.get(found[1])
     assert download.content == LIBRARY
     assert "attachment" in download.headers["content-disposition"]
+
+
+def registry(title: str) -> bytes:
+    """As QuestDB writes it; its last idea has no title."""
+    columns = "id,title,description,status,category,priority,created_at,designated_timestamp"
+    row = ",One page,backlog,guide,high,2024-05-01T12:00:00.000000Z,2024-05-01T12:00:00.000000Z\r\n"
+    content = BytesIO()
+    with ZipFile(content, "w") as archive:
+        archive.writestr("old/documentation_ideas.csv", f"{columns}\r\ni,{title}{row}j,{row}")
+    return content.getvalue()
+
+
+async def test_the_old_registry_comes_in_is_compared_and_taken_back(client: "httpx.AsyncClient") -> None:
+    async def post(query: str, content: bytes) -> "httpx.Response":
+        url, file = f"/console/takeover?{query}", {"file": ("old.zip", content, "application/zip")}
+        return await client.post(url, data={"what": "questdb", "since_last": ""}, files=file)
+
+    dry = await ended(client, await post("dry_run=true", registry("Pages")))
+    assert "documentation_ideas[1]" in dry
+    assert "Not in the file: documentation_systems, documentation_files" in dry
+    begun = await post("dry_run=false", registry("Pages"))
+    page = await ended(client, begun)
+    assert re.search(r"<dd>1</dd><dt>new here</dt>", page)
+    assert "<code>documentation_ideas.status</code> 1" in page
+    rejects = re.search(r'href="(/console/api/v1/imports/[^"]+/rejects\?form=csv)"', page)
+    assert rejects is not None
+    assert (await client.get(rejects[1])).text.startswith("path,reason,id,title,")
+    compared = await ended(client, await post("verify=true", registry("Other")))
+    assert "Comparison of old.zip" in compared
+    assert "title: <del>Other</del> <ins>Pages</ins>" in compared
+    assert re.search(r"<dd>1</dd><dt>unusable, as they came</dt>", compared)
+    found = re.search(r'href="(/console/api/v1/imports/[^"]+/differences)"', compared)
+    assert found is not None
+    assert len((await client.get(found[1])).text.splitlines()) == 2
+    undone = await ended(
+        client, await client.post(f"{begun.headers['location']}/undo", data={"dry_run": "false"})
+    )
+    assert "It is taken back." in undone
+    broken = await post("dry_run=true", LIBRARY)
+    assert (broken.status_code, "is no ZIP file; pack the folder" in broken.text) == (400, True)
+
+
+async def test_a_file_is_compared_without_a_difference(client: "httpx.AsyncClient") -> None:
+    await ended(client, await send(client, "false"))
+    file = {"file": ("library.json", orjson.dumps({"items": orjson.loads(LIBRARY)["items"][:1]}))}
+    page = await ended(client, await client.post("/console/takeover?verify=true", files=file))
+    assert "No difference. Records in the file: 1, rows here: 1." in page
+    sheet = await client.post(
+        "/console/takeover?verify=true", data={"what": "items"}, files={"file": ("x.csv", b"a")}
+    )
+    assert (sheet.status_code, "source" in sheet.text) == (400, True)

@@ -1,4 +1,4 @@
-"""Routes of taking over: a dry run and an import of a file, how it went, and the way back."""
+"""Routes of taking over: a dry run, an import and a comparison of a file, how it went, and the way back."""
 
 from typing import Any, Final
 
@@ -16,6 +16,8 @@ from features.console.service.api_client import place
 from features.console.service.forms import passed_on
 
 PREFIX: Final = f"{ROOT}/takeover"
+LISTS: Final = ("items", "ideas", "systems")
+"""Lists that spreadsheets go into."""
 PHASES: Final = ("preflight", "load", "verify", "report")
 SHOWN_REJECTS: Final = 200
 _LARGEST: Final = 2**62
@@ -65,12 +67,16 @@ async def begin_export(visit: Visited) -> Response:
 
 
 async def _begun(visit: Visit, fields: dict[str, str], file: Part) -> Response:
-    dry_run = "false" if visit.request.query_params.get("dry_run") == "false" else "true"
-    source = "csv" if fields.get("into") else "lowdb"
-    options = {"source": source, "dry_run": dry_run, **fields}
+    what, query = fields.pop("what", "") or "lowdb", visit.request.query_params
+    if query.get("verify") == "true":
+        path, options = "/api/v1/imports/verify", {"source": "csv" if what in LISTS else what}
+    else:
+        sheet = {"source": "csv", "into": what} if what in LISTS else {"source": what}
+        dry_run = "false" if query.get("dry_run") == "false" else "true"
+        path, options = "/api/v1/imports", {**fields, **sheet, "dry_run": dry_run}
     content_type, body = passed_on(options, file.name, file.filename or "", file)
     try:
-        accepted = await visit.api.upload("/api/v1/imports", content_type, body)
+        accepted = await visit.api.upload(path, content_type, body)
     except Refused as refused:
         if visit.by_script:
             raise
@@ -91,7 +97,7 @@ async def _shown(visit: Visit, job_id: str) -> Response:
     job = (await visit.api.get(place("/api/v1/jobs", job_id))).data["data"]
     undoable = False
     ended = job["state"] not in ("queued", "running")
-    imported = job["kind"].startswith("import.") and job["kind"] != "import.undo"
+    imported = job["kind"].startswith("import.") and job["kind"] not in ("import.undo", "import.verify")
     if imported and ended:
         listed = await visit.api.get("/api/v1/imports", limit=100)
         undoable = any(each["id"] == job_id and each["undoable"] for each in listed.rows)
