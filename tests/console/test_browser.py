@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 import pytest_asyncio
 
+from features.imports.tests.registry.archives import GUIDE, packed, registry
 from features.keys.tests.factories import make_key
 from tests.fixtures.browser import OpenPage
 from tests.fixtures.commands import Handover
@@ -108,6 +109,45 @@ async def test_a_file_is_taken_over_and_back_as_the_guide_does_it(
     await page.get_by_text("It is taken back.").wait_for()
     await page.get_by_role("link", name="Items").click()
     await page.get_by_text("No item here yet.").wait_for()
+
+
+@pytest.mark.parametrize("size", ["desk", "phone"])
+async def test_the_old_registry_and_a_spreadsheet_come_in_and_are_compared(
+    server: LiveServer, db: "Database", open_page: OpenPage, tmp_path: Path, size: str
+) -> None:
+    page = await open_page(server, size=size)
+    await sign_in(page, db)
+    old, sheet, run = tmp_path / "old.zip", tmp_path / "ours.csv", page.locator("#run")
+    old.write_bytes(
+        packed({f"old/{name}": data for name, data in registry().items()} | {"uploads/guide.md": GUIDE})
+    )
+    sheet.write_text("Name;description;category;priority\nDark pages;At night;docs;high\n;;docs;low\n")
+
+    async def chosen(what: str, file: Path, button: str, told: str) -> None:
+        await page.goto("/console/takeover")
+        await page.get_by_label("What the file is").select_option(what)
+        if file is sheet:
+            await page.locator("summary", has_text="Options").click()
+            await page.get_by_label("Columns of a spreadsheet by field").fill("title=Name")
+        await page.get_by_label("The old service's file").set_input_files(file)
+        await page.locator("#takeover").get_by_role("button", name=button).click()
+        await run.get_by_text(told).wait_for()
+        assert await audit(page) == [], told
+        inner, outer = await page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert inner <= outer, told
+
+    await chosen("questdb", old, "Dry run", "Nothing was written.")
+    await run.get_by_role("button", name="Start the import").click()
+    await run.get_by_text("Done, and compared with the source row by row.").wait_for()
+    await chosen("questdb", old, "Compare with what is here", "No difference.")
+    await chosen("ideas", sheet, "Dry run", "The first rows as they would come in")
+    assert await run.get_by_role("cell", name="Dark pages").count() == 1
+    await chosen("ideas", sheet, "Start the import", "Done, and compared with the source row by row.")
+    async with page.expect_download() as download:
+        await run.get_by_role("link", name="The same as a sheet to mend").click()
+    assert (await (await download.value).path()).read_text().splitlines()[0].startswith("path,reason,Name")
+    await chosen("questdb", old, "Compare with what is here", "Some of it differs.")
+    assert await run.get_by_text("only here").count() > 0
 
 
 async def test_a_change_appears_by_itself_with_who_made_it(
