@@ -72,7 +72,7 @@ def show_summary(job: JobView, database: str) -> None:
     if rejects:
         show_more(rejects, result.get("rejected"), "records that cannot be imported")
         if not result.get("dryRun"):
-            say(f"All of them: GET /api/v1/imports/{job.id}/rejects, as CSV with ?form=csv")
+            say(f"With their records: GET /api/v1/imports/{job.id}/rejects, as CSV with ?form=csv")
     if isinstance(changes, dict):
         conflicts, vanished = list_of(changes.get("firstConflicts")), list_of(changes.get("firstVanished"))
         show_each(conflicts, "id", "reason")

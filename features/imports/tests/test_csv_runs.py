@@ -150,7 +150,7 @@ async def test_the_command_tells_what_it_left_out(handover: Handover, tmp_path: 
     assert "Import of ours.csv succeeded" in outcome.out
     assert "Columns: title from Name, short, category, priority, description\n" in outcome.out
     assert "line 3: priority: must be one of" in outcome.out
-    assert "/rejects, as CSV with ?form=csv" in outcome.out
+    assert "With their records: GET" in outcome.out
     again = await handover("import", "csv", "ours.csv", "--into", "ideas", *fields)
     assert again.code == 0
 
