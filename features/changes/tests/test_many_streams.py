@@ -1,4 +1,4 @@
-"""A thousand streams on one process: what they cost requests, and how soon a change is told."""
+"""Two thousand streams on one process: what they cost requests, and how soon a change is told."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ from tests.fixtures.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 
-STREAMS = 1000
+STREAMS = 2000
 ROWS = 100
 READS = 200
 
@@ -90,5 +90,5 @@ async def test_many_streams_leave_requests_alone(
         f"told {median(delays):.0f} ms after the answer, at most {max(delays):.0f} ms"
     )
     record_property("figures", figures)
-    assert idle < 0.1
+    assert idle < 0.2
     assert max(delays) < 5000
