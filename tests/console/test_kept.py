@@ -211,3 +211,18 @@ def test_differing_words_are_marked_and_long_equal_parts_shortened() -> None:
     ):
         pieces = marked(first, second)
         assert any(piece.differs for piece in (*pieces[0], *pieces[1])) == (first != second)
+
+
+async def test_the_page_of_a_conflict_and_of_what_is_kept_has_its_place_in_the_navigation(
+    client: "httpx.AsyncClient",
+) -> None:
+    row = await row_of(client, "idea")
+    record = RECORDS["idea"]
+    place, fields = form_of((await client.get(record.page(row["id"]))).text, "/console/save/idea")
+    await client.put(record.place(row["id"]), json={"description": "Theirs"})
+    conflict = await client.post(place, data={**fields, "description": "Mine"})
+    await client.delete(record.place(row["id"]))
+    gone = await client.post(place, data={**fields, "description": "Mine"})
+    assert (conflict.status_code, gone.status_code) == (412, 404)
+    for page in (conflict, gone):
+        assert 'href="/console/ideas" aria-current="page"' in page.text

@@ -19,6 +19,14 @@ from features.console.service.records import RECORDS, state_of
 
 _HUMP: Final = re.compile("(?<=[a-z])(?=[A-Z])")
 
+_MOMENT: Final = re.compile(r"\w+At|dueDate|lastChecked")
+"""Fields that are moments."""
+_WORDS: Final = frozenset({"status", "priority", "category", "type", "scope", "action"})
+"""Fields whose values are words of the API."""
+_SHOWN: Final = 200
+"""Letters of a value of a change."""
+_EXACT: Final = 2**53
+
 FOLDER: Final = Path(__file__).resolve().parents[1]
 STATIC: Final = FOLDER / "static"
 TYPES: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -73,6 +81,7 @@ def _environment() -> Environment:
         "word": word,
         "state": state_of,
         "past": past,
+        "value": value,
         "field_name": lambda name: vars(texts().edit.field).get(name) or word(_HUMP.sub(" ", name).lower()),
         "row_page": lambda entity, row_id: RECORDS[entity].page(row_id),
         "prints": lambda row, entity: RECORDS[entity].prints(row),
@@ -115,6 +124,20 @@ def span(seconds: float | None) -> str:
     parts = [(left.days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
     told = [f"{count} {unit}" for count, unit in parts if count][:2]
     return " ".join(told) or "0 s"
+
+
+def value(given: object, field: str) -> str:
+    """Value of a change for people: a moment, a word of the API, a number without needless digits."""
+    if isinstance(given, bool):
+        return str(texts().edit.yes if given else texts().edit.no)
+    if isinstance(given, str) and _MOMENT.fullmatch(field):
+        return moment(given)
+    if isinstance(given, str) and field in _WORDS:
+        return word(given)
+    if isinstance(given, float) and given.is_integer() and abs(given) < _EXACT:
+        return str(int(given))
+    text = given if isinstance(given, str) else orjson.dumps(given, option=orjson.OPT_INDENT_2).decode()
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
 def word(text: object) -> str:

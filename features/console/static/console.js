@@ -79,7 +79,7 @@ function plot() {
         fill: n || lines[name].length > 1 ? undefined : colour("--accent-soft"),
       }));
       charts.set(name, new uPlot({
-        width: box.clientWidth || 280, height: 130, legend: { show: false }, cursor: { show: false }, padding: [8, 22, 0, 0],
+        width: box.clientWidth || 280, height: 130, legend: { show: false }, cursor: { show: false }, padding: [8, 22, 6, 0],
         scales: { y: { range: (_, low, high) => [0, name === "hits" ? 100 : Math.max(high * 1.15 || 1, name === "memory" ? 10 : 1)] } },
         axes: [{ ...axis, space: 80, size: 22, values: (_, moments) => moments.map((at) => clock.format(at * 1000)) }, { ...axis, size: 38, space: 34 }],
         series: [{}, ...series],
