@@ -12,10 +12,12 @@ import httpx
 import pytest
 
 from features.imports.tests.factories import ended
+from features.imports.tests.registry import archives
 from features.imports.tests.registry.conftest import Gate
 from features.imports.tests.registry.factories import Old, export, file, ideas, system
 from tests.fixtures.application import RunningApp
 from tests.fixtures.commands import StartCommand
+from tests.fixtures.servers import StartServer
 from tests.fixtures.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -204,3 +206,21 @@ async def test_a_cancel_stops_at_the_next_batch(
     assert "Import of old cancelled" in outcome.out
     assert await sql.fetchval("SELECT count(*) FROM ideas") == 60
     assert list((tmp_path / "data" / "imports").iterdir()) == []
+
+
+@pytest.mark.timeout(120)
+async def test_a_killed_server_goes_on_with_what_was_uploaded(live_server: StartServer, gate: Gate) -> None:
+    """The bytes of files lie in the job's folder until it has ended; nobody sends them again."""
+    content = archives.packed({**archives.registry(), "uploads/guide.md": archives.GUIDE})
+    first = await live_server(QUICK)
+    async with gate.before("files", "f"), first.client() as client:
+        job_id = (await archives.post(client, content)).json()["data"]["id"]
+        await wait_for(gate.waited_at, 30)
+        await first.stop(signal.SIGKILL)
+    second = await live_server(QUICK)
+    async with second.client() as client:
+        job = await ended(client, job_id)
+        assert job["state"] == "succeeded", job
+        assert (job["result"]["imported"], job["result"]["verified"]) == (4, 4)
+        assert (await client.get("/api/v1/files/f/download")).content == archives.GUIDE
+    assert list((second.data_dir / "imports").iterdir()) == []
