@@ -1,8 +1,7 @@
 """The captured tables of an old registry as a source, resolved with what is stored here."""
 
-import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
@@ -12,15 +11,13 @@ from features.files import api as files
 from features.imports.errors import SourceChanged
 from features.imports.pipeline.source import Objects, Source, Words
 from features.imports.pipeline.spool import sha256_of
-from features.imports.pipeline.validator import Found, Sink, Validator
+from features.imports.pipeline.validator import Sink, Validator
 from features.imports.registry.capture import path_of
 from features.imports.registry.contents import ContentFolder
 from features.imports.registry.objects import FileObjects
-from features.imports.registry.tables import BY_NAME, FILES, KINDS, LEGACY, SYSTEMS, TABLES, table_of
-from features.imports.registry.translate import Candidate
-from features.imports.registry.validator import TableReader
+from features.imports.registry.tables import FILES, KINDS, TABLES, table_of
+from features.imports.registry.validator import RowValidator
 from features.imports.schemas import RegistryArguments, Table
-from features.systems import api as systems
 
 
 class RegistrySource(Source):
@@ -80,51 +77,3 @@ class RegistrySource(Source):
         if self.contents is not None:
             self.contents.close()
             self.contents = None
-
-
-class RowValidator(TableReader):
-    """Validator of a table's rows that also knows what is stored here and in the tables before it."""
-
-    def __init__(self, source: RegistrySource, table: Table, sink: Sink, before: int) -> None:
-        super().__init__(source.folder, table, source.tables[table], sink, before)
-        self._source = source
-        source.accepted[table] = self.accepted_ids
-
-    async def found(self, db: Database) -> AsyncIterator[Found]:
-        while await asyncio.to_thread(self.index_some):
-            yield Found([], [])
-        while (some := await asyncio.to_thread(self.some)) is not None:
-            if self.table == FILES:
-                some = await asyncio.to_thread(self._with_contents, some)
-            # Taken before anything that is stored here changes them.
-            said = await asyncio.to_thread(lambda found: [self.line(each) for each in found], some)
-            await self._resolve(db, some)
-            known = self.known(some)
-            here = await LEGACY[self.table].rows.existing(db, known) if known else []
-            gone = frozenset(known).difference(here)
-            await asyncio.to_thread(self.accept, some, said, gone)
-            yield Found([each.id for each in some], self.collected())
-
-    def _with_contents(self, some: Sequence[Candidate]) -> list[Candidate]:
-        return [each for each in some if self.add_content(each, self._source.contents)]
-
-    async def _resolve(self, db: Database, candidates: Sequence[Candidate]) -> None:
-        """Rename systems whose name is taken, cut links to rows that do not exist."""
-        if self.table == SYSTEMS:
-            await self._name_apart(db, candidates)
-        for column, name in LEGACY[self.table].rows.declared.parents.items():
-            parent = BY_NAME[name]
-            linked = {str(value) for each in candidates if (value := each.row.get(column)) is not None}
-            unsure = linked - self._source.accepted.get(parent, set())
-            known = await LEGACY[parent].rows.existing(db, sorted(unsure)) if unsure else []
-            for each in candidates:
-                if each.row.get(column) in unsure.difference(known):
-                    each.unlink(column)
-
-    async def _name_apart(self, db: Database, candidates: Sequence[Candidate]) -> None:
-        unsure = {str(each.row["name"]): each for each in candidates}
-        while taken := await systems.names_taken(db, {name: each.id for name, each in unsure.items()}):
-            renamed = [unsure[name] for name in taken]
-            for each in renamed:
-                self.rename(each)
-            unsure = {str(each.row["name"]): each for each in renamed}

@@ -1,47 +1,89 @@
-"""Reading and validation of a table's captured rows."""
+"""Validator of a table's captured rows."""
 
+import asyncio
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from functools import partial
 from itertools import islice
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
+from core.database.client import Database
 from features.files import api as files
 from features.imports.pipeline.spool import Line
-from features.imports.pipeline.validator import Fault, Sink, Validator
-from features.imports.queries.bulk import BulkTable
+from features.imports.pipeline.validator import Fault, Found, Sink, Validator
 from features.imports.registry import capture
-from features.imports.registry.contents import ContentFolder, NoContent, open_content
-from features.imports.registry.tables import SYSTEMS, translate
+from features.imports.registry.contents import NoContent, open_content
+from features.imports.registry.tables import BY_NAME, FILES, LEGACY, SYSTEMS, translate
 from features.imports.registry.translate import Candidate
 from features.imports.registry.versions import Names, Versions
 from features.imports.schemas import Table
+from features.systems import api as systems
+
+if TYPE_CHECKING:
+    from features.imports.registry.source import RegistrySource
 
 _ROWS_AT_ONCE: Final = 500
 _CHECKSUM_LENGTH: Final = 1000
 
 
-class TableReader(Validator):
-    """Base of the validator of one table's rows, which reads them twice: `index_some` until it is false, then
-    `some` and `accept` until there are none. `before`: how many rows the tables before it have.
+class RowValidator(Validator):
+    """Validator of one table's rows, which reads them twice: first it finds the newest versions. It also
+    knows what is stored here and in the tables before it, which have `before` rows.
     """
 
-    def __init__(self, folder: Path, table: Table, rows: BulkTable, sink: Sink, before: int) -> None:
+    def __init__(self, source: "RegistrySource", table: Table, sink: Sink, before: int) -> None:
         super().__init__(sink)
         self.table = table
-        self.accepted_ids: set[str] = set()
-        self._rows = rows
+        self._source, self._rows = source, source.tables[table]
+        self._accepted = source.accepted[table] = set[str]()
         self._before = before
         self._versions = Versions()
-        self._indexed = capture.read(folder, table)
-        self._remaining = capture.read(folder, table)
+        self._indexed = capture.read(source.folder, table)
+        self._remaining = capture.read(source.folder, table)
         self._names = Names()
         self._owners: dict[str, str] = {}
 
-    def index_some(self) -> bool:
+    async def found(self, db: Database) -> AsyncIterator[Found]:
+        while await asyncio.to_thread(self._index_some):
+            yield Found([], [])
+        while (some := await asyncio.to_thread(self._some)) is not None:
+            if self.table == FILES:
+                some = await asyncio.to_thread(lambda found: list(filter(self._add_content, found)), some)
+            # Taken before anything that is stored here changes them.
+            said = await asyncio.to_thread(lambda found: [self._line(each) for each in found], some)
+            await self._resolve(db, some)
+            known = self._known(some)
+            here = await LEGACY[self.table].rows.existing(db, known) if known else []
+            gone = frozenset(known).difference(here)
+            await asyncio.to_thread(self._accept, some, said, gone)
+            yield Found([each.id for each in some], self.collected())
+
+    async def _resolve(self, db: Database, candidates: Sequence[Candidate]) -> None:
+        """Rename systems whose name is taken, cut links to rows that do not exist."""
+        if self.table == SYSTEMS:
+            await self._name_apart(db, candidates)
+        for column, name in LEGACY[self.table].rows.declared.parents.items():
+            parent = BY_NAME[name]
+            linked = {str(value) for each in candidates if (value := each.row.get(column)) is not None}
+            unsure = linked - self._source.accepted.get(parent, set())
+            known = await LEGACY[parent].rows.existing(db, sorted(unsure)) if unsure else []
+            for each in candidates:
+                if each.row.get(column) in unsure.difference(known):
+                    each.unlink(column)
+
+    async def _name_apart(self, db: Database, candidates: Sequence[Candidate]) -> None:
+        """Rename systems: here names are unique, in the old services they were not."""
+        unsure = {str(each.row["name"]): each for each in candidates}
+        while taken := await systems.names_taken(db, {name: each.id for name, each in unsure.items()}):
+            renamed = [unsure[name] for name in taken]
+            for each in renamed:
+                each.rename()
+                self._give_name(each)
+            unsure = {str(each.row["name"]): each for each in renamed}
+
+    def _index_some(self) -> bool:
         """Index the newest versions among the next rows; False at the end."""
         some = list(islice(self._indexed, _ROWS_AT_ONCE))
         for row in some:
@@ -54,30 +96,25 @@ class TableReader(Validator):
             self._owners = self._names.owners()
         return bool(some)
 
-    def some(self) -> list[Candidate] | None:
+    def _some(self) -> list[Candidate] | None:
         """Candidates among the next rows: valid as far as the rows themselves can tell. None at the end."""
         rows = list(islice(self._remaining, _ROWS_AT_ONCE))
         self.validated += len(rows)
         candidates = [candidate for row in rows if (candidate := self._candidate(row)) is not None]
         return candidates if rows else None
 
-    def rename(self, candidate: Candidate) -> None:
-        """Give the system another name: here names are unique, in the old services they were not."""
-        candidate.rename()
-        self._give_name(candidate)
-
-    def add_content(self, candidate: Candidate, folder: ContentFolder | None) -> bool:
+    def _add_content(self, candidate: Candidate) -> bool:
         """Add type, size and checksum of a file's bytes to its row; False if it was rejected. Blocking."""
-        fault = self._fault_of_content(candidate, folder)
+        fault = self._fault_of_content(candidate)
         if fault is not None:
             self._reject(candidate.position, candidate.values, fault)
         return fault is None
 
-    def _fault_of_content(self, candidate: Candidate, folder: ContentFolder | None) -> Fault | None:
+    def _fault_of_content(self, candidate: Candidate) -> Fault | None:
         old, row = candidate.old, candidate.row
         path = "storage_path" if "storage_path" in old else "file_path"
         size = "size" if "size" in old else "size_bytes"
-        if folder is None:
+        if (folder := self._source.contents) is None:
             return path, "its bytes are needed: name their folder with --files, or put it into the ZIP file"
         name = str(row["filename"])
         if "." not in name:  # a stored name need not have the extension
@@ -107,26 +144,26 @@ class TableReader(Validator):
         }
         return None
 
-    def line(self, candidate: Candidate) -> bytes:
+    def _line(self, candidate: Candidate) -> bytes:
         return self._rows.line(candidate.finished())
 
-    def accept(self, candidates: Sequence[Candidate], said: Sequence[bytes], gone: Collection[str]) -> None:
+    def _accept(self, candidates: Sequence[Candidate], said: Sequence[bytes], gone: Collection[str]) -> None:
         """Emit the lines of valid rows. `said`: the rows as in the source, whatever is stored here. Rows that
         are `gone` here will not come back, so nothing can refer to them.
         """
         for candidate, source in zip(candidates, said, strict=True):
             if candidate.id not in gone:
-                self.accepted_ids.add(candidate.id)
+                self._accepted.add(candidate.id)
             self.translated.update(candidate.old.translated)
             self.adapted.update(candidate.old.adapted)
-            row, now = self.line(candidate), self._rows.digest(source)
+            row, now = self._line(candidate), self._rows.digest(source)
             kind, base = self.kind_of(candidate.id, now, partial(self._rows.former_digest, source))
             pair = b'%b,"%b"' % (orjson.dumps(candidate.id), now.encode())
             own = b"" if row == source else self._rows.digest(row).encode()
             self.emit(Line(kind, pair, b"", row, base.encode(), own))
         self.flush()
 
-    def known(self, candidates: Sequence[Candidate]) -> list[str]:
+    def _known(self, candidates: Sequence[Candidate]) -> list[str]:
         """Ids of those candidates that an earlier source had."""
         if (previous := self.sink.previous) is None:
             return []

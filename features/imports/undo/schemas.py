@@ -22,12 +22,10 @@ class UndoChoices(Input):
     dry_run: bool = Field(default=False, description="Only tell what would happen")
 
 
-class UndoArguments(BaseModel):
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+class UndoArguments(UndoChoices):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
     import_job_id: str
-    keep_changed: bool = False
-    dry_run: bool = False
 
 
 class Changed(BaseModel):
