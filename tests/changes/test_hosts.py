@@ -1,7 +1,6 @@
 """What anybody writes, every host shows within the bound: whoever it was, and whatever becomes of Redis."""
 
 import asyncio
-import os
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -179,6 +178,7 @@ async def test_all_that_renews_is_logged(connection: Connection) -> None:
         assert events == wanted, model
 
 
+@pytest.mark.slow
 async def test_what_a_killed_engine_leaves_to_the_database_is_shown(
     live_server: StartServer, connection: Connection
 ) -> None:
@@ -199,6 +199,7 @@ async def test_what_a_killed_engine_leaves_to_the_database_is_shown(
         await shows_in_time(client, path, says("changed"), time.monotonic())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP])
 async def test_what_a_killed_server_leaves_to_the_database_is_shown_by_its_neighbour(
     live_server: StartServer, connection: Connection, end: signal.Signals
@@ -214,9 +215,9 @@ async def test_what_a_killed_server_leaves_to_the_database_is_shown_by_its_neigh
             await connection.execute("SELECT FROM items FOR UPDATE")
             writing = asyncio.create_task(writer.put(path, json={"title": "changed"}))
             await wait_for(lambda: connection.fetchval(f"SELECT count(*) FROM {WAITING_LOCKS}"))
-            os.kill(killed.pid, end)
+            killed.process.send_signal(end)
             assert "old" in (await cached(reader, path)).text
         await wait_for(lambda: connection.fetchval("SELECT count(*) FROM items WHERE title = 'changed'"))
         await shows_in_time(reader, path, says("changed"), time.monotonic())
-        os.kill(killed.pid, signal.SIGCONT)
+        killed.process.send_signal(signal.SIGCONT)
         await asyncio.gather(writing, return_exceptions=True)

@@ -52,6 +52,7 @@ async def test_each_committed_change_is_told_once_and_in_order_by_stream_and_pag
         assert len(whole) == len(rows) + len(committed)
 
 
+@pytest.mark.slow
 async def test_a_client_goes_on_after_the_process_that_numbered_was_killed(
     live_server: StartServer, connection: Connection
 ) -> None:
