@@ -1,5 +1,6 @@
 """ADMIN_PORT: health and metrics on a port of their own, which asks for no key."""
 
+import re
 from typing import TYPE_CHECKING
 
 import httpx
@@ -49,7 +50,9 @@ async def test_without_it_metrics_need_a_key_as_everything_does(
         assert (await client.get("/metrics", headers=bearer(reader))).status_code == 200
 
 
-async def test_all_workers_serve_both_ports(live_server: "StartServer") -> None:
+async def test_all_workers_serve_both_ports_and_their_figures_are_added_up(
+    live_server: "StartServer",
+) -> None:
     port = free_port()
     server = await live_server({"ADMIN_PORT": str(port), "WORKERS": "2", "LOG_FORMAT": "text"})
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as second, server.client() as main:
@@ -59,6 +62,22 @@ async def test_all_workers_serve_both_ports(live_server: "StartServer") -> None:
         assert (await second.get("/api/items")).status_code == 404
         assert (await main.get("/metrics")).status_code == 404
         assert (await main.get("/api/items")).status_code == 200
+    sent = 60
+    for _ in range(sent):  # a connection for each, so that both workers get some
+        async with server.client() as client:
+            assert (await client.get("/")).status_code == 200
+    text = ""
+
+    async def all_counted() -> bool:  # a worker writes its figures some milliseconds after the answer
+        nonlocal text
+        async with httpx.AsyncClient() as client:
+            text = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+        pattern = r'tradingsystem_http_requests_total\{method="GET",route="/",status="200"\} (\S+)'
+        found = re.search(pattern, text)
+        return found is not None and float(found.group(1)) == sent
+
+    await wait_for(all_counted)
+    assert len(set(re.findall(r'process_cpu_seconds_total\{pid="(\d+)"\}', text))) >= 2
     for address in (("127.0.0.1", port), ("127.0.0.1", httpx.URL(server.base_url).port or 0)):
         async with connect(address) as connection:
             await connection.send(

@@ -9,7 +9,6 @@ import httpx
 
 from core.errors import Unavailable
 from core.jobs import Jobs
-from tests.fixtures.waiting import wait_for
 
 if TYPE_CHECKING:
     import pytest
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
     from tests.fixtures.application import RunningApp
     from tests.fixtures.database import Connection
-    from tests.fixtures.servers import StartServer
 
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
@@ -159,26 +157,6 @@ class TestMetrics:
 
         monkeypatch.setattr(Jobs, "measure_queue", broken)
         assert (await client.get("/metrics")).status_code == 200
-
-    async def test_several_workers_are_added_up(self, live_server: "StartServer") -> None:
-        server = await live_server({"WORKERS": "2"})
-        sent = 60
-        for _ in range(sent):  # a connection for each, so that both workers get some
-            async with server.client() as client:
-                assert (await client.get("/")).status_code == 200
-        pattern = r'tradingsystem_http_requests_total\{method="GET",route="/",status="200"\} (\S+)'
-        text = ""
-
-        async def all_counted() -> bool:  # a worker writes its figures some milliseconds after the answer
-            nonlocal text
-            async with server.client() as client:
-                text = (await client.get("/metrics")).text
-            found = re.search(pattern, text)
-            return found is not None and float(found.group(1)) == sent
-
-        await wait_for(all_counted)
-        pids = set(re.findall(r'process_cpu_seconds_total\{pid="(\d+)"\}', text))
-        assert len(pids) >= 2
 
 
 class TestDocs:
