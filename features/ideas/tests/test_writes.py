@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from functools import partial
 
 import httpx
 import pytest
@@ -170,35 +171,39 @@ async def test_updates_and_deletes_at_once_end_in_one_delete(
     assert actions == ["created", *["updated"] * succeeded, "deleted"]
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE"])
-async def test_a_writer_that_waits_too_long_is_told_to_try_again(
-    client: httpx.AsyncClient, connection: Connection, method: str
+async def test_writers_that_wait_too_long_are_told_to_try_again(
+    client: httpx.AsyncClient, connection: Connection
 ) -> None:
-    idea = await create(client)
-    url = f"{IDEAS}/{idea['id']}"
-    body = {"title": "late"} if method == "PUT" else None
+    ideas = [await create(client), await create(client)]
+    changes = [
+        partial(client.request, method, f"{IDEAS}/{idea['id']}", json=body)
+        for method, idea, body in zip(("PUT", "DELETE"), ideas, ({"title": "late"}, None), strict=True)
+    ]
     async with connection.transaction():
         await connection.execute("SELECT FROM ideas FOR UPDATE")
-        response = await client.request(method, url, json=body)
-    assert response.status_code == 503
-    assert int(response.headers["retry-after"]) >= 1
-    assert (await client.get(url)).json()["data"] == idea
-    assert (await client.request(method, url, json=body)).status_code == 200
+        answers = await asyncio.gather(*(change() for change in changes))
+    for answer, idea, change in zip(answers, ideas, changes, strict=True):
+        assert answer.status_code == 503
+        assert int(answer.headers["retry-after"]) >= 1
+        assert (await client.get(f"{IDEAS}/{idea['id']}")).json()["data"] == idea
+        assert (await change()).status_code == 200
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE"])
-async def test_a_change_is_answered_though_the_name_of_its_system_cannot_be_read(
-    client: httpx.AsyncClient, connection: Connection, method: str
+async def test_changes_are_answered_though_the_name_of_their_system_cannot_be_read(
+    client: httpx.AsyncClient, connection: Connection
 ) -> None:
-    idea = await create(client, systemId=await add_system(connection, "Orders"))
-    body = {"title": "Changed"} if method == "PUT" else None
+    system_id = await add_system(connection, "Orders")
+    changed, deleted = [await create(client, systemId=system_id) for _ in range(2)]
     async with connection.transaction():
         await connection.execute("LOCK TABLE systems IN ACCESS EXCLUSIVE MODE")
-        response = await client.request(method, f"{IDEAS}/{idea['id']}", json=body)
-    assert response.status_code == 200
-    left = await connection.fetchval("SELECT title FROM ideas")
-    assert left == (body and "Changed")
-    assert response.json()["data"]["systemId"] == idea["systemId"]
+        answers = await asyncio.gather(
+            client.put(f"{IDEAS}/{changed['id']}", json={"title": "Changed"}),
+            client.delete(f"{IDEAS}/{deleted['id']}"),
+        )
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert {answer.json()["data"]["systemId"] for answer in answers} == {system_id}
+    left = await connection.fetch("SELECT id, title FROM ideas")
+    assert [tuple(row) for row in left] == [(changed["id"], "Changed")]
 
 
 async def test_a_system_that_is_deleted_meanwhile_is_not_linked(

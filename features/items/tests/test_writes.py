@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from functools import partial
 
 import asyncpg
 import httpx
@@ -135,20 +136,22 @@ async def test_a_writer_waits_for_the_one_before(client: httpx.AsyncClient, conn
     assert await connection.fetchval("SELECT version FROM items") == 3
 
 
-@pytest.mark.parametrize("method", ["PUT", "DELETE"])
-async def test_a_writer_that_waits_too_long_is_told_to_try_again(
-    client: httpx.AsyncClient, connection: Connection, method: str
+async def test_writers_that_wait_too_long_are_told_to_try_again(
+    client: httpx.AsyncClient, connection: Connection
 ) -> None:
-    item = await create(client)
-    url = f"/api/items/{item['id']}"
-    body = {"title": "late"} if method == "PUT" else None
+    items = [await create(client), await create(client)]
+    changes = [
+        partial(client.request, method, f"/api/items/{item['id']}", json=body)
+        for method, item, body in zip(("PUT", "DELETE"), items, ({"title": "late"}, None), strict=True)
+    ]
     async with connection.transaction():
         await connection.execute("SELECT FROM items FOR UPDATE")
-        response = await client.request(method, url, json=body)
-    assert response.status_code == 503
-    assert int(response.headers["retry-after"]) >= 1
-    assert (await client.get(url)).json()["data"] == item
-    assert (await client.request(method, url, json=body)).status_code == 200
+        answers = await asyncio.gather(*(change() for change in changes))
+    for answer, item, change in zip(answers, items, changes, strict=True):
+        assert answer.status_code == 503
+        assert int(answer.headers["retry-after"]) >= 1
+        assert (await client.get(f"/api/items/{item['id']}")).json()["data"] == item
+        assert (await change()).status_code == 200
 
 
 async def test_the_rows_of_an_import_keep_what_only_it_knows(
