@@ -43,8 +43,6 @@ SLOTS: Final = 16_384
 HEAD_WORDS: Final = 6
 FILE_BYTES: Final = WORD_BYTES * (HEAD_WORDS + SLOTS)
 EPOCH, LIFE, HOST = (slice(at * WORD_BYTES, (at + 1) * WORD_BYTES) for at in range(3))
-LOOKED_AT, WANTED_AT, DOUBTED_UNTIL = 3, 4, 5
-"""Moments of the monotonic clock, which all processes of a host share."""
 
 
 @lru_cache(maxsize=4096)
@@ -69,8 +67,30 @@ class Follower(Protocol):
         """Look now. Raises nothing: where that was not possible, the last look is as old as it was."""
 
 
+class _Moment:
+    """Word of the file that holds a moment of the monotonic clock, which all processes of a host share."""
+
+    def __init__(self, word: int) -> None:
+        self._word = word
+
+    def __get__(self, versions: "TagVersions", owner: object) -> float:
+        return versions.moments[self._word]
+
+    def __set__(self, versions: "TagVersions", moment: float) -> None:
+        versions.moments[self._word] = moment
+
+
 class TagVersions:
     """Open on construction; raises OSError when the file cannot be made (folder not writable, disk full)."""
+
+    looked_at = _Moment(3)
+    """All that was committed before this moment has been renewed here; 0 before the first look."""
+    wanted_at = _Moment(4)
+    """When somebody read last."""
+    doubted_until = _Moment(5)
+    """Till then PostgreSQL may carry out a write of this host whose outcome is unknown: what the log of
+    changes has of this host is read as if another one had made it.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -114,35 +134,6 @@ class TagVersions:
             return False
         return _runs(int(pid))
 
-    @property
-    def doubted_until(self) -> float:
-        """Till then PostgreSQL may carry out a write of this host whose outcome is unknown: what the log of
-        changes has of this host is read as if another one had made it.
-        """
-        return self._moments[DOUBTED_UNTIL]
-
-    @doubted_until.setter
-    def doubted_until(self, moment: float) -> None:
-        self._moments[DOUBTED_UNTIL] = moment
-
-    @property
-    def looked_at(self) -> float:
-        """All that was committed before this moment has been renewed here; 0 before the first look."""
-        return self._moments[LOOKED_AT]
-
-    @looked_at.setter
-    def looked_at(self, moment: float) -> None:
-        self._moments[LOOKED_AT] = moment
-
-    @property
-    def wanted_at(self) -> float:
-        """When somebody read last."""
-        return self._moments[WANTED_AT]
-
-    @wanted_at.setter
-    def wanted_at(self, moment: float) -> None:
-        self._moments[WANTED_AT] = moment
-
     def lead(self) -> bool:
         """True if this process is the one of the host that looks; it stays so until it ends."""
         self._follow()
@@ -158,7 +149,7 @@ class TagVersions:
         os.close(self.bell)
 
     def _detach(self) -> None:
-        self._moments.release()
+        self.moments.release()
         self._map.close()
         os.close(self._descriptor)
 
@@ -181,10 +172,10 @@ class TagVersions:
             os.close(self._descriptor)
             raise
         # Aligned words of native doubles are written at once; `struct` would write some forms byte by byte.
-        self._moments = memoryview(words)[: WORD_BYTES * HEAD_WORDS].cast("d")
-        if max(self._moments[LOOKED_AT], self._moments[WANTED_AT]) > time.monotonic():
+        self.moments = memoryview(words)[: WORD_BYTES * HEAD_WORDS].cast("d")
+        if max(self.looked_at, self.wanted_at) > time.monotonic():
             # The file is of before the machine started, or of another one.
-            self._moments[LOOKED_AT] = self._moments[WANTED_AT] = self._moments[DOUBTED_UNTIL] = 0
+            self.looked_at = self.wanted_at = self.doubted_until = 0
         if not any(words[HOST]):
             words[HOST] = os.urandom(WORD_BYTES)
         words[EPOCH] = os.urandom(WORD_BYTES)

@@ -109,11 +109,8 @@ async def retried(db: Client, work: Callable[[Client], Awaitable[Result]]) -> Re
         return await work(db)
     if _commit_hook.get() is not None:
         return await unit_of_work(db, work)
-
-    def may_run_again(error: DatabaseProblem) -> bool:
-        return isinstance(error, WriteConflict)
-
-    return await _repeated(lambda: work(db), may_run_again, time.monotonic() + RETRY_LIMIT.total_seconds())
+    ends = time.monotonic() + RETRY_LIMIT.total_seconds()
+    return await _repeated(lambda: work(db), lambda error: isinstance(error, WriteConflict), ends)
 
 
 async def _repeated(

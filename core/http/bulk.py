@@ -23,8 +23,8 @@ from pydantic import (
 )
 from starlette.responses import Response
 
-from core.database.bulk import hold_rows, update_rows
 from core.database.client import Database
+from core.database.statements import hold_rows, update_rows
 from core.errors import VALIDATION_FAILED, FieldError, HandoverError, Invalid, NotFound
 from core.http.answers.conditional import Precondition, entity_tags
 from core.http.answers.envelope import list_ends

@@ -79,11 +79,11 @@ class JobContext:
     def __init__(
         self,
         job: JobView,
+        signals: Signals,
         *,
         db: Database,
         cache: Cache,
         settings: Settings,
-        signals: Signals,
         openapi: Describe | None = None,
     ) -> None:
         self.job = job

@@ -1,6 +1,6 @@
 """Lease of a job: whoever claims it is its only runner for JOB_LEASE_S, and renews that with a heartbeat for
 as long as its process lives. Once the lease has run out, another process may claim the job, if it has the
-data folder whose files the job needs.
+data folder whose files the job needs. And the pauses between tries.
 """
 
 import asyncio

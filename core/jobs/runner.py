@@ -3,21 +3,20 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
 
-from core.cache import Cache
 from core.database.client import Database
 from core.errors import HandoverError, Unavailable
 from core.jobs import metrics, queries
-from core.jobs.context import Describe, JobContext, Signals
+from core.jobs.context import JobContext, Signals
 from core.jobs.errors import JobCancelled, JobFailed, JobInterrupted, LeaseLost
 from core.jobs.kinds import JobKind
-from core.jobs.lease import Delays, Lease, pause
+from core.jobs.lease import Lease, pause
 from core.jobs.views import Counts, JobState, JobView, JsonObject
 from core.observability.tracing import linked_span
-from core.settings import Settings
 
 MAX_ATTEMPTS = 5
 INTERNAL_ERROR = "The job stopped because of an internal error; the log has the details under its id"
@@ -44,22 +43,18 @@ class Runner:
         kind: JobKind,
         *,
         db: Database,
-        cache: Cache,
-        settings: Settings,
+        context_of: Callable[[JobView, Signals], JobContext],
         stopping: asyncio.Event,
         lease: Lease,
-        delays: Delays,
-        openapi: Describe | None = None,
+        retry_s: float,
     ) -> None:
         self.job = job
         self.signals = Signals(stopping, cancel_requested=job.cancel_requested)
         self._kind = kind
         self._db = db
-        self._cache = cache
-        self._settings = settings
-        self._openapi = openapi
+        self._context_of = context_of
         self._lease = lease
-        self._retry_s = delays.retry
+        self._retry_s = retry_s
         self._context: JobContext | None = None
         self._work: asyncio.Future[JsonObject] | None = None
         self._aborted = False
@@ -111,14 +106,7 @@ class Runner:
     async def _attempt(self) -> Outcome:
         if self.signals.cancel_requested:
             return Outcome("cancelled")
-        self._context = JobContext(
-            self.job,
-            db=self._db,
-            cache=self._cache,
-            settings=self._settings,
-            signals=self.signals,
-            openapi=self._openapi,
-        )
+        self._context = self._context_of(self.job, self.signals)
         self._work = asyncio.ensure_future(self._kind.run(self._context))
         try:
             await asyncio.wait({self._work})

@@ -14,7 +14,7 @@ from core.database.client import Author, Database
 from core.errors import Unavailable
 from core.jobs import metrics, queries, statements
 from core.jobs.clock import Clock
-from core.jobs.context import Describe
+from core.jobs.context import Describe, JobContext
 from core.jobs.errors import JobConflict, JobEnded, JobNotFound, job_id_of
 from core.jobs.kinds import JobKind, pruning_of_jobs
 from core.jobs.lease import Delays, Lease, is_dead, pause, place_of
@@ -54,13 +54,12 @@ class Jobs:
         delays: Delays = _DELAYS,
     ) -> None:
         self._db = db
-        self._cache = cache
         self._settings = settings
         declared = list(kinds)
         self._kinds = {kind.kind: kind for kind in (*declared, pruning_of_jobs(declared))}
         self._place = place_of(settings.data_dir)
         self._delays = delays
-        self._openapi = openapi
+        self._context_of = partial(JobContext, db=db, cache=cache, settings=settings, openapi=openapi)
         self._stopping = stopping or asyncio.Event()
         self.clock = Clock(db, settings, self._kinds.values(), self.enqueue, delays.clock)
         self._running: dict[asyncio.Task[None], Runner] = {}
@@ -228,12 +227,10 @@ class Jobs:
             job,
             self._kinds[job.kind],
             db=self._db,
-            cache=self._cache,
-            settings=self._settings,
+            context_of=self._context_of,
             stopping=self._stopping,
             lease=lease,
-            delays=self._delays,
-            openapi=self._openapi,
+            retry_s=self._delays.retry,
         )
         task = asyncio.create_task(runner.run(), name=f"job {job.id}", context=contextvars.Context())
         self._running[task] = runner

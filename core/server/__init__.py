@@ -2,6 +2,6 @@
 embedded PostgreSQL and Redis.
 
 serve.py      settings, embedded services, schema, uvicorn, and out again in the reverse order
-protocol.py   the server's end of a connection    head.py                what it checks
+protocol.py   the server's end of a connection    limits.py              what it checks
 lifecycle.py  the end of a server process         embedded/              services of the default set-up
 """

@@ -30,7 +30,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from core.errors import HandoverError
 from core.http.answers.errors import error_response
-from core.server.head import MAX_HEAD_BYTES, Delivery, check_fields, check_size, head_too_large
+from core.server.limits import MAX_HEAD_BYTES, Delivery, check_fields, check_size, head_too_large
 
 log = structlog.get_logger("handover.http")
 

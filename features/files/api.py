@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Final
 
-from core.database import places
-from core.database.bulk import hold_rows
+from core.database import statements
 from core.database.client import Database
+from core.database.statements import hold_rows
 from core.settings import Settings
 from features.files import service
 from features.files.cache import FILE_TAGS
@@ -109,7 +109,7 @@ async def created_by_day(db: Database, since: datetime, audience: Audience) -> d
     """Number of uploads on each day (UTC, `2025-10-23`) from `since` on, of files that the audience may see;
     days without any are left out.
     """
-    return await places.created_by_day(db, "files", since, rows.seen_by(audience))
+    return await statements.created_by_day(db, "files", since, rows.seen_by(audience))
 
 
 async def texts_after(db: Database, file_id: str | None = None, *, limit: int = 100) -> list[IndexedFile]:

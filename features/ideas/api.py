@@ -12,9 +12,9 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
-from core.database import places
+from core.database import statements
 from core.database.client import Database
-from core.database.places import Ranked
+from core.database.statements import Ranked
 from core.database.transaction import unaudited
 from features.ideas.cache import BULK_TAGS, IDEA_TAGS
 from features.ideas.queries import exists, ideas_by_id, insert_ideas, statistics, titles_of
@@ -91,4 +91,4 @@ async def load(tx: Database, stored: Sequence[tuple[Idea, int]]) -> frozenset[st
 
 async def created_by_day(db: Database, since: datetime) -> dict[str, int]:
     """Numbers of ideas by day (UTC, `2025-10-23`) from `since` on; days without one are left out."""
-    return await places.created_by_day(db, "ideas", since)
+    return await statements.created_by_day(db, "ideas", since)

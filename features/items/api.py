@@ -9,7 +9,7 @@ from typing import Final
 from pydantic import TypeAdapter
 
 from core.database.client import Database
-from core.database.places import Ranked
+from core.database.statements import Ranked
 from features.items import queries
 from features.items.cache import ITEM_TAGS, LIST_TAGS
 from features.items.schemas import ID_LENGTH, Category, CreateItem, Item, ItemQuery, Priority, Status

@@ -9,9 +9,9 @@ invalidates `SYSTEM_TAGS`. `TAKEOVER` is the table as imports know it.
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from core.database import places
-from core.database.bulk import hold_rows
+from core.database import statements
 from core.database.client import Database
+from core.database.statements import hold_rows
 from core.settings import Settings
 from features.systems import service
 from features.systems.cache import LIST_TAGS, SYSTEM_TAGS
@@ -113,7 +113,7 @@ async def created_by_day(db: Database, since: datetime) -> dict[str, int]:
     """Numbers of systems registered on each day (UTC, `2025-10-23`) from `since` on; days without one are
     left out.
     """
-    return await places.created_by_day(db, "systems", since)
+    return await statements.created_by_day(db, "systems", since)
 
 
 async def load(tx: Database, stored: Sequence[StoredSystem]) -> frozenset[str]:

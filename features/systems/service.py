@@ -5,7 +5,7 @@ from typing import Final
 from uuid import uuid4
 
 from core.database.client import Database
-from core.database.places import Place
+from core.database.statements import Place
 from core.deps import Writing
 from core.http.answers.long_lists import PAGE, Listing, LongList, Spool
 from core.http.answers.pagination import Position, decode_place, encode_place, moment_of

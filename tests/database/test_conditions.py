@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.database.client import Database
-from core.database.places import Arguments, condition
+from core.database.statements import Arguments, condition
 from tests.fixtures.database import Connection
 
 _MOMENT = datetime(2025, 1, 1, tzinfo=UTC)

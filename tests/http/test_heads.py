@@ -9,7 +9,7 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from core.server.head import MAX_HEAD_BYTES
+from core.server.limits import MAX_HEAD_BYTES
 from tests.http.listening import Address, client, listening, statuses
 from tests.http.probe import assert_shape
 from tests.http.wire import connected

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from core.cache import Cache
 from core.database.client import Database
 from core.jobs import Delays, Jobs, queries
 from core.jobs.lease import place_of
@@ -132,12 +133,12 @@ async def test_progress_between_crashes_starts_the_count_anew(make_jobs: MakeJob
 
 
 async def test_a_job_that_needs_files_waits_for_a_process_that_has_them(
-    make_jobs: MakeJobs, db: Database, job_settings: Settings, tmp_path: Path
+    db: Database, job_settings: Settings, tmp_path: Path
 ) -> None:
     here, elsewhere = place_of(job_settings.data_dir), place_of(tmp_path / "elsewhere")
     assert here == place_of(job_settings.data_dir) != elsewhere
     local = replace(COUNT, kind="test.local", local=True)
-    jobs = Jobs(db, make_jobs()._cache, job_settings, [local])
+    jobs = Jobs(db, Cache(job_settings), job_settings, [local])
     job = await jobs.enqueue(db, local.kind, {"total": 1}, CALLER)
     await expire_lease(db, job.id)
     for place in (elsewhere, None):

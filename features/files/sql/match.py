@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from core.database.client import Database
-from core.database.places import Arguments, best_statement, condition
+from core.database.statements import Arguments, best_statement, condition
 from features.files.schemas import Order
 
 WORDS: Final = "handover_words(original_name, description)"

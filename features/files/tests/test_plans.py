@@ -7,7 +7,7 @@ from typing import Any
 from prisma.types import FileWhereInput
 
 from core.database.client import Database
-from core.database.places import best_statement
+from core.database.statements import best_statement
 from core.deps import ActorName
 from features.files import service
 from features.files.queries import lists

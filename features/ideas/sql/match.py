@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from core.database.client import Database
-from core.database.places import Arguments, KeyOrder, Place, best_statement, page_statement, places_of
+from core.database.statements import Arguments, KeyOrder, Place, best_statement, page_statement, places_of
 from features.ideas.schemas import IdeaFilter, IdeaQuery, OrderBy
 
 _WORDS: Final = "handover_words(title, description)"

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from core.database.client import Database
-from core.database.places import Place
+from core.database.statements import Place
 from features.ideas import queries
 from features.ideas.schemas import Direction, IdeaQuery, OrderBy
 from features.ideas.sql.match import find_matching, matching_statement

@@ -5,7 +5,7 @@ positions in the list; typed calls read the rows.
 from typing import Any, Final
 
 from core.database.client import Database
-from core.database.places import Arguments, KeyOrder, Place, best_statement, page_statement, places_of
+from core.database.statements import Arguments, KeyOrder, Place, best_statement, page_statement, places_of
 from core.http.answers.pagination import Position
 from features.items.schemas import ItemFilter
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from core.database.client import Database
-from core.database.places import Arguments, KeyOrder, Place, condition, page_statement, places_of
+from core.database.statements import Arguments, KeyOrder, Place, condition, page_statement, places_of
 from features.systems.schemas import OrderBy, SystemFilter, SystemQuery
 
 _WORDS: Final = "handover_words(name, description)"
