@@ -16,6 +16,8 @@ from core.cache.policy import LARGEST_SHARE, Entry
 OVERHEAD_BYTES: Final = 900
 """Bytes of an entry beside its text: the objects around it, measured roughly."""
 
+_AGAIN_S: Final = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -84,9 +86,6 @@ class MemoryTier:
 
 def _size(kept: Kept) -> int:
     return len(kept.entry.body) + len(kept.entry.etag) + OVERHEAD_BYTES
-
-
-_AGAIN_S: Final = 0.1
 
 
 class SingleFlight:

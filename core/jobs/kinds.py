@@ -13,6 +13,9 @@ from core.settings import Settings
 
 Handler = Callable[[JobContext], Awaitable[JsonObject]]
 
+BATCH: Final = 1000
+"""Upper bound of the jobs deleted in one transaction."""
+
 
 @dataclass(frozen=True, slots=True)
 class JobKind:
@@ -43,10 +46,6 @@ class JobKind:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*)+", self.kind):
             raise ValueError(f"A job kind is a dotted lower-case name, not {self.kind!r}")
-
-
-BATCH: Final = 1000
-"""Upper bound of the jobs deleted in one transaction."""
 
 
 def pruning(kind: str, every: timedelta, delete: Callable[[JobContext], Awaitable[int]]) -> JobKind:

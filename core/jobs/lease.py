@@ -22,6 +22,8 @@ from core.settings import Settings
 
 log = structlog.get_logger(__name__)
 
+FILE: Final = "place"
+
 
 class Lease:
     """Lease of one claim. `owner` is of this claim alone; it lasts at least JOB_LEASE_S from `renewed_at`, a
@@ -55,9 +57,6 @@ def is_dead(owner: str) -> bool:
     """True if the owner's process on this host is dead. One that lives elsewhere is stopped by its token."""
     host, pid, _ = owner.rsplit(":", 2)
     return host == socket.gethostname() and not is_running(int(pid))
-
-
-FILE: Final = "place"
 
 
 def place_of(data_dir: Path) -> str:

@@ -19,6 +19,9 @@ MAX_HEAD_BYTES: Final = 64 * 1024
 # A name, an IPv4 address or one of IPv6 in brackets, and a port (RFC 9110, 7.2, and RFC 3986, 3.2.2).
 _HOST: Final = re.compile(rb"([A-Za-z0-9._~%!$&'()*+,;=-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?")
 
+_ACKNOWLEDGED: Final = slice(120, 128)
+"""Position in Linux' `struct tcp_info` of the count of bytes that the peer has acknowledged."""
+
 
 def head_too_large() -> HTTPException:
     return HTTPException(431, f"The request line and headers are larger than {MAX_HEAD_BYTES} bytes")
@@ -43,10 +46,6 @@ def check_fields(headers: Iterable[Header], version: str) -> None:
         return
     wrong = FieldError("Host", "must be sent once, as name or name:port")
     raise Invalid(VALIDATION_FAILED, details=[wrong])
-
-
-_ACKNOWLEDGED: Final = slice(120, 128)
-"""Position in Linux' `struct tcp_info` of the count of bytes that the peer has acknowledged."""
 
 
 class Delivery:

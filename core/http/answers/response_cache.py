@@ -44,6 +44,19 @@ _LEFT: Final = (
 )
 
 
+MAX_URLS: Final = 4096
+MAX_URL_BYTES: Final = 1024
+
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_REVALIDATE: Final[Header] = (b"cache-control", REVALIDATE.encode())
+_VARY: Final[Header] = (b"vary", b"Accept-Encoding")
+_JSON: Final[Header] = (b"content-type", b"application/json")
+_GZIP: Final[Header] = (b"content-encoding", b"gzip")
+_X_CACHE: Final[dict[Outcome, Header]] = {
+    outcome: (b"x-cache", outcome.value.encode()) for outcome in Outcome
+}
+
+
 class Compression:
     """Layer of compression with gzip where the client accepts it: complete responses above a size, streams
     chunk by chunk. Adds Vary where gzip is or would have been used.
@@ -133,19 +146,6 @@ def takes_gzip(accepted: bytes) -> bool:
     named = [given[name] for name in (b"gzip", b"x-gzip") if name in given]
     weight = min(named, default=given.get(b"*", 0.0))
     return weight > 0 and weight >= given.get(b"identity", 0.0)
-
-
-MAX_URLS: Final = 4096
-MAX_URL_BYTES: Final = 1024
-
-_GZIP_MAGIC: Final = b"\x1f\x8b"
-_REVALIDATE: Final[Header] = (b"cache-control", REVALIDATE.encode())
-_VARY: Final[Header] = (b"vary", b"Accept-Encoding")
-_JSON: Final[Header] = (b"content-type", b"application/json")
-_GZIP: Final[Header] = (b"content-encoding", b"gzip")
-_X_CACHE: Final[dict[Outcome, Header]] = {
-    outcome: (b"x-cache", outcome.value.encode()) for outcome in Outcome
-}
 
 
 @dataclass(slots=True)

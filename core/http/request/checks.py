@@ -14,6 +14,20 @@ from core.settings import Settings
 
 _RETRY_S: Final = 2
 
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_OWN_SITE: Final = frozenset({b"same-origin", b"none"})
+_METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE"
+_REQUEST_HEADERS: Final = (
+    "Accept, Authorization, Cache-Control, Content-Type, Idempotency-Key, If-Match, If-Modified-Since, "
+    "If-None-Match, If-Range, If-Unmodified-Since, Last-Event-ID, Range, X-Request-Id, X-User-Id"
+)
+_EXPOSED: Final = (
+    b"Accept-Ranges, Allow, Content-Disposition, Content-Range, ETag, Idempotency-Replayed, Location, "
+    b"RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, Server-Timing, WWW-Authenticate, "
+    b"X-Cache, X-Request-Id"
+)
+_MAX_AGE_S: Final = "600"
+
 
 async def check_draining(scope: Scope, context: RequestContext) -> None:
     """Raises Unavailable, but for probes."""
@@ -36,10 +50,6 @@ async def check_port(admin_port: int, scope: Scope, context: RequestContext) -> 
     context.admitted = server is not None and server[1] == admin_port
     if path not in PROBES if context.admitted else path == "/metrics":
         raise NotFound("Route not found")
-
-
-_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_OWN_SITE: Final = frozenset({b"same-origin", b"none"})
 
 
 class ForgeryProtection:
@@ -92,19 +102,6 @@ def _serves(host: bytes, allowed: Iterable[str]) -> bool:
         return ip_address(name).is_loopback
     except ValueError:
         return False
-
-
-_METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE"
-_REQUEST_HEADERS: Final = (
-    "Accept, Authorization, Cache-Control, Content-Type, Idempotency-Key, If-Match, If-Modified-Since, "
-    "If-None-Match, If-Range, If-Unmodified-Since, Last-Event-ID, Range, X-Request-Id, X-User-Id"
-)
-_EXPOSED: Final = (
-    b"Accept-Ranges, Allow, Content-Disposition, Content-Range, ETag, Idempotency-Replayed, Location, "
-    b"RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, Server-Timing, WWW-Authenticate, "
-    b"X-Cache, X-Request-Id"
-)
-_MAX_AGE_S: Final = "600"
 
 
 class Cors:

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
+LARGEST: Final = 1e15
+
 
 def is_none(value: object) -> bool:
     return value is None
@@ -43,9 +45,6 @@ def always_there(*names: str) -> Callable[[dict[str, Any]], None]:
         schema["required"] = [*names, *(name for name in schema.get("required", ()) if name not in names)]
 
     return publish
-
-
-LARGEST: Final = 1e15
 
 
 def _in_range(value: float) -> float:

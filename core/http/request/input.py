@@ -22,6 +22,8 @@ from core.http.request.validation import field_errors
 
 WHOLE_NUMBER: Final = re.compile(r"-?[0-9]+")
 
+_TOO_LONG: Final = frozenset({"string_too_long", "too_long"})
+
 
 def _digits(value: object) -> object:
     if isinstance(value, str) and not WHOLE_NUMBER.fullmatch(value):
@@ -64,9 +66,6 @@ def _other_spellings(model: type[BaseModel]) -> dict[str, str]:
         documented = field.alias or name
         found |= {other: documented for other in (name, to_camel(name)) if other != documented}
     return found
-
-
-_TOO_LONG: Final = frozenset({"string_too_long", "too_long"})
 
 
 class Update(Input):
