@@ -153,9 +153,7 @@ async def test_a_handler_that_cancels_itself_has_failed(make_jobs: MakeJobs, db:
     assert (job.state, job.error) == ("failed", INTERNAL_ERROR)
 
 
-def test_kinds_are_dotted_and_unique(make_jobs: MakeJobs) -> None:
+def test_kinds_are_dotted() -> None:
     for bad in ("import", "Import.Lowdb", "import.", "import lowdb"):
         with pytest.raises(ValueError, match="dotted"):
             JobKind(bad, COUNT.run)
-    with pytest.raises(ValueError, match="twice"):
-        make_jobs(COUNT, COUNT)
