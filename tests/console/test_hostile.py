@@ -119,6 +119,32 @@ async def test_a_form_is_refused_or_goes_on(
         check(await client.post(place, data={**fields, field: text}, headers=headers))
 
 
+async def test_no_header_or_cookie_breaks_a_page(client: httpx.AsyncClient) -> None:
+    rows = await make_rows(client)
+    page = rows.page("/items/item")[0]
+    place, fields = form_of((await client.get(page)).text, "/console/save/item")
+    for value in (*VALUES, LONG[:20_000]):
+        latin = (
+            value.encode("ascii", "replace").decode().replace("\r", "").replace("\n", "").replace("\0", "")
+        )
+        for name in ("hx-request", "x-csrf-token", "x-forwarded-proto", "accept", "range", "if-none-match"):
+            answer = await client.get(page, headers={name: latin})
+            assert answer.status_code in (200, 304), (name, answer.status_code)
+            assert (await client.post(place, data=fields, headers={name: latin})).status_code < 500, name
+            check(await client.get("/console/nowhere", headers={name: latin}))
+        for name in ("handover_name", "handover_flash", "handover_session"):
+            cookie = {"cookie": f"{name}={quote(value, safe='')}"}
+            check(await client.get(page, headers=cookie))
+            check(await client.post(place, data={**fields, "description": f"New {name}"}, headers=cookie))
+
+
+async def test_a_name_of_control_characters_signs_nothing(client: httpx.AsyncClient) -> None:
+    await client.post("/console/name", data={"name": "a\r\nb\x1b\u202e"})
+    rows = await make_rows(client)
+    place, fields = form_of((await client.get(rows.page("/items/item")[0])).text, "/console/save/item")
+    assert (await client.post(place, data={**fields, "description": "New"})).status_code == 303
+
+
 async def test_no_form_of_keys_or_of_the_sign_in_breaks(running_app: "RunningApp", db: "Database") -> None:
     async with running_app(auth="keys") as client:
         for value in VALUES:

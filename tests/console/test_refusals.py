@@ -7,7 +7,7 @@ from urllib.parse import unquote
 import pytest
 
 from core.http.request import access
-from features.console.router import router
+from features.console.router import items, router
 from features.keys.tests.factories import bearer, make_key
 from tests.console.forms import form_of, forms_of
 from tests.console.pages import make_rows
@@ -65,6 +65,17 @@ async def test_a_method_that_a_page_does_not_take_is_told_as_a_page(client: "htt
         answer = await client.request("PATCH", re.sub("{.*?}", "x", path))
         assert (answer.status_code, "<h1" in answer.text) == (405, True), path
         assert answer.headers["allow"] in ("GET", "POST", "GET, POST")
+
+
+async def test_a_crash_is_a_page_too(client: "httpx.AsyncClient", monkeypatch: pytest.MonkeyPatch) -> None:
+    async def crash(*_: object) -> None:
+        raise RuntimeError("secret of the house")
+
+    monkeypatch.setattr(items, "one_page", crash)
+    page = await client.get("/console/items/item?id=a")
+    assert (page.status_code, "Internal server error" in page.text, "<h1" in page.text) == (500, True, True)
+    assert "secret" not in page.text
+    assert (await client.get("/console/items/item?id=a", headers=SCRIPT)).headers["hx-trigger"]
 
 
 @pytest.mark.parametrize(
@@ -172,3 +183,16 @@ async def test_a_reload_makes_no_second_key_secret_or_webhook(
         assert unquote(again.headers["location"]) == page
         assert "replaced before" in (await client.get(page)).text
         assert (await client.get(page.replace("/console", "/console/api/v1"))).json()["data"] == row
+
+
+async def test_a_form_to_make_a_record_is_for_who_may_and_of_kinds_that_have_one(
+    running_app: "RunningApp", db: "Database"
+) -> None:
+    async with running_app(auth="keys") as client:
+        for scope in ("read", "admin"):
+            await signed_in(client, db, scope)
+            for entity in ("idea", "item", "system", "webhook", "file", "nothing"):
+                page = await client.get(f"/console/new/{entity}")
+                known = entity in ("idea", "item", "system")
+                assert page.status_code == (403 if scope == "read" else 200 if known else 404), entity
+                assert ("This needs a key with the scope write" in page.text) == (scope == "read")

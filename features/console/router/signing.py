@@ -67,7 +67,7 @@ async def sign_out(visit: Visitor) -> Response:
 async def set_name(visit: Visited) -> Response:
     """With AUTH=off the name is a label for the audit trail, not a proof."""
     form = await visit.form()
-    name = form.get("name", "").strip()[:60]
+    name = "".join(filter(str.isprintable, form.get("name", ""))).strip()[:60]
     response = visit.go(inside(form.get("next")), text("name", "set") if name else text("name", "unset"))
     set_cookie(visit.request, response, NAME_COOKIE, quote(name), seconds=_NAME_DAYS * 86_400)
     return response
