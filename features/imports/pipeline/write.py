@@ -27,17 +27,6 @@ class Outcome:
     conflicts: list[Told]
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """Lines to be written, the number of them whose rows are stored (their before images are kept), and the
-    conflicts by id.
-    """
-
-    lines: list[Line]
-    stored: int
-    conflicts: Mapping[bytes, str]
-
-
 async def write(tx: Database, job_id: str, source: Source, table: str, batch: Batch) -> Outcome:
     """Write rows, before images and manifest chunk in the caller's transaction: all or none. Raises
     RowsExist for `on_conflict=fail`.
@@ -45,17 +34,16 @@ async def write(tx: Database, job_id: str, source: Source, table: str, batch: Ba
     arguments, rows = source.arguments, source.tables[table]
     lines, accepted = [line for line in batch.accepted if line.row], batch.accepted
     overwrite = arguments.overwrites and rows.reversal is not None
-    wanted = _Wanted(lines, 0, {})
+    wanted, overwritten, conflicts = lines, 0, dict[bytes, str]()
     if overwrite and lines:
-        wanted = await _wanted(tx, job_id, source, table, lines)
+        wanted, overwritten, conflicts = await _wanted(tx, job_id, source, table, lines)
     written = Written()
-    if wanted.lines:
-        lines_json = joined(line.row for line in wanted.lines)
-        written = await rows.load(tx, lines_json, job_id, overwrite=overwrite)
-    if len(written.updated) > wanted.stored:
+    if wanted:
+        written = await rows.load(tx, joined(line.row for line in wanted), job_id, overwrite=overwrite)
+    if len(written.updated) > overwritten:
         raise RowAppeared
     if arguments.on_conflict == "fail" and written.kept and rows.reversal is not None:
-        stored = await rows.existing(tx, [line.key for line in wanted.lines], other_than_job=job_id)
+        stored = await rows.existing(tx, [line.key for line in wanted], other_than_job=job_id)
         if stored:
             raise RowsExist(
                 f"{len(stored)} {source.rows_of(table)} came in between, for example "
@@ -64,24 +52,26 @@ async def write(tx: Database, job_id: str, source: Source, table: str, batch: Ba
     if overwrite and lines and rows.declared.counters:
         await rows.raise_counters(tx, joined(line.row for line in lines))
     ids = written.written
-    if ids is None and len(wanted.lines) < len(accepted):
-        ids = [line.key for line in wanted.lines]
+    if ids is None and len(wanted) < len(accepted):
+        ids = [line.key for line in wanted]
     if rows.reversal is not None:
-        await _keep_pages(tx, job_id, rows.declared.entity, batch, wanted.conflicts, ids)
+        await _keep_pages(tx, job_id, rows.declared.entity, batch, conflicts, ids)
     kept = 0 if arguments.since_last else written.kept
     changed = written.inserted + len(written.updated)
     return Outcome(
         written.inserted,
         written.updated,
-        len(accepted) - changed - kept - len(wanted.conflicts),
+        len(accepted) - changed - kept - len(conflicts),
         kept,
         ids,
-        [Told(id=orjson.loads(row_id), reason=reason) for row_id, reason in wanted.conflicts.items()],
+        [Told(id=orjson.loads(row_id), reason=reason) for row_id, reason in conflicts.items()],
     )
 
 
-async def _wanted(tx: Database, job_id: str, source: Source, table: str, lines: Sequence[Line]) -> _Wanted:
-    """Sort lines by verdict into lines to write and conflicts; keeps before images of rows to overwrite."""
+async def _wanted(
+    tx: Database, job_id: str, source: Source, table: str, lines: Sequence[Line]
+) -> tuple[list[Line], int, dict[bytes, str]]:
+    """Lines to write, how many of them have stored rows (whose images it keeps), and conflicts by id."""
     rows, since_last = source.tables[table], source.arguments.since_last
     verdicts = await verdicts_on(tx, rows, lines, since_last=since_last)
     wanted: list[Line] = []
@@ -99,7 +89,7 @@ async def _wanted(tx: Database, job_id: str, source: Source, table: str, lines: 
     if overwritten and rows.reversal is not None:
         images = await rows.reversal.before(tx, overwritten)
         await journal.keep_images(tx, job_id, rows.declared.entity, images)
-    return _Wanted(wanted, len(overwritten), conflicts)
+    return wanted, len(overwritten), conflicts
 
 
 async def _keep_pages(
