@@ -79,7 +79,8 @@ async def test_a_spreadsheet_goes_into_the_list_that_is_chosen(client: "httpx.As
     sheet = b"Name,Text,Art,Rank,Votes\nDark mode,At night,docs,high,3\n"
     url = "/console/takeover?dry_run=false"
     page = await ended(client, await client.post(url, data=fields, files={"file": ("ours.csv", sheet)}))
-    assert "Votes" in page
+    assert "left out: Votes" in page
+    assert "title from Name, category from Art, priority from Rank, description from Text" in page
     dry = await client.post("/console/takeover", data=fields, files={"file": ("ours.csv", sheet)})
     preview = await ended(client, dry)
     assert "<th>title<br><small>Name</small></th>" in preview
