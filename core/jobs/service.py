@@ -99,6 +99,10 @@ class Jobs:
         metrics.QUEUED.set(queue["jobs"])
         metrics.OLDEST_QUEUED.set(queue["seconds"])
 
+    async def ask_database(self) -> None:
+        """Raises unless the database answers, and would take a write; nothing is written or locked."""
+        await self._db.query_raw(statements.WRITABLE)
+
     async def raise_if_taken(self, kind: str) -> None:
         """Raises JobConflict if `enqueue` would: a check before much work is done for the job."""
         key = self._kinds[kind].exclusive_key

@@ -8,7 +8,6 @@ from typing import Final
 
 import structlog
 
-from core.jobs.statements import WRITABLE
 from core.observability.metrics import Gauge
 from core.platform import Platform
 from features.health.schemas import Check, DatabaseHealth, Ready
@@ -37,7 +36,7 @@ async def timed(name: str, question: Awaitable[object]) -> Check:
 
 async def check_database(platform: Platform) -> Check:
     """Check of the database by a query that needs all of it: engine, pool, a PostgreSQL that writes."""
-    return await timed("database", platform.db.query_raw(WRITABLE))
+    return await timed("database", platform.jobs.ask_database())
 
 
 async def check_cache(platform: Platform) -> Check:
