@@ -1,16 +1,12 @@
 """Errors of exports, each with its permanent code. Messages name a file without its folder."""
 
-from core.errors import Conflict, Invalid, NotFound, Unavailable
+from core.errors import Invalid, NotFound, Unavailable
 
 
 class ExportNotFound(NotFound):
     """The export does not exist, or its file was removed when a later one began."""
 
     code = "exports.not_found"
-
-
-class ExportNotReady(Conflict):
-    code = "exports.not_ready"
 
 
 class TargetUnusable(Invalid):

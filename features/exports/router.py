@@ -6,11 +6,12 @@ from fastapi import BackgroundTasks, Path, Query, Response
 from fastapi.responses import FileResponse
 
 from core.deps import Actor, AppSettings, Db, Jobs
+from core.errors import Conflict
 from core.http.answers.envelope import Envelope, error_responses
 from core.http.request.text import Text
 from core.http.routing import Router
 from features.exports import service
-from features.exports.errors import ExportNotFound, ExportNotReady
+from features.exports.errors import ExportNotFound
 from features.exports.schemas import LowDbFile, Wanted
 from features.jobs.api import Job, show
 
@@ -44,7 +45,7 @@ async def create_export(
     summary="Download an export",
     response_class=FileResponse,
     responses={
-        **error_responses(ExportNotFound, ExportNotReady),
+        **error_responses(ExportNotFound, Conflict),
         200: {
             "description": "The LowDB file, the ZIP file of the registry, or a list as CSV",
             "model": LowDbFile,

@@ -6,9 +6,10 @@ import uuid
 from pathlib import Path
 
 from core.database.client import Author, Database
+from core.errors import Conflict
 from core.jobs import JobNotFound, Jobs, JobView
 from core.settings import Settings
-from features.exports.errors import ExportNotFound, ExportNotReady
+from features.exports.errors import ExportNotFound
 from features.exports.schemas import KINDS, Arguments, Form, Wanted
 from features.exports.targets.file import FileTarget
 from features.exports.targets.folder import FolderTarget
@@ -32,7 +33,7 @@ async def accept(
 
 
 async def finished_file(jobs: Jobs, settings: Settings, job_id: str) -> Path:
-    """Path of an export's file. Raises ExportNotFound, or ExportNotReady until it is complete."""
+    """Path of an export's file. Raises ExportNotFound, or Conflict until it is complete."""
     try:
         job = await jobs.get(job_id)
     except JobNotFound:
@@ -40,7 +41,7 @@ async def finished_file(jobs: Jobs, settings: Settings, job_id: str) -> Path:
     if job.kind not in KINDS.values() or "path" in job.arguments:
         raise ExportNotFound(f"Export with id {job_id} not found")
     if job.state != "succeeded":
-        raise ExportNotReady(f"Export {job_id} has no file: it is {job.state}")
+        raise Conflict(f"Export {job_id} has no file: it is {job.state}", code="exports.not_ready")
     path = file_of(settings, job)
     if not await asyncio.to_thread(path.is_file):
         raise ExportNotFound(f"The file of export {job_id} is not kept here any more")

@@ -1,6 +1,5 @@
 """Errors of imports, each with its permanent code. Messages name a file without its folder."""
 
-from core.database.errors import WriteConflict
 from core.errors import Conflict, FieldError, Invalid, NotFound, TooLarge, Unavailable
 
 
@@ -60,12 +59,6 @@ class UploadTooLarge(TooLarge):
     code = "imports.upload_too_large"
 
 
-class TooManyRejects(Invalid):
-    """More records are unusable than the caller allows."""
-
-    code = "imports.too_many_rejects"
-
-
 class RowsExist(Conflict):
     """`on_conflict=fail` and at least one row is already there."""
 
@@ -81,28 +74,8 @@ class SomebodyWasQuicker(Conflict):
         super().__init__("Somebody changed what the rows depend on at the same moment; begin again")
 
 
-class RowAppeared(WriteConflict):
-    """A row was overwritten without a before image, for it has just appeared: the batch is retried."""
-
-    def __init__(self) -> None:
-        super().__init__("A row was added while it was imported; try again")
-
-
 class ImportNotFound(NotFound):
     code = "imports.not_found"
-
-
-class VerificationNotReady(Conflict):
-    code = "imports.verification_not_ready"
-
-
-class NoEarlierImport(Conflict):
-    """There is no earlier import to compare the source with."""
-
-    code = "imports.no_earlier_import"
-
-    def __init__(self, source: str) -> None:
-        super().__init__(f"No {source} has been imported yet, so there is no last time; import it as a whole")
 
 
 class ImportNotUndoable(Conflict):

@@ -7,7 +7,7 @@ from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel
 
 from core.deps import Actor, AppSettings, Db, Jobs
-from core.errors import Invalid, Unavailable
+from core.errors import Conflict, Invalid, Unavailable
 from core.http.answers.envelope import Envelope, ListEnvelope, error_responses
 from core.http.answers.pagination import Cursor, Limit, Offset
 from core.http.request.body import allow_body
@@ -22,7 +22,6 @@ from features.imports.errors import (
     ImportNotUndoable,
     UploadInvalid,
     UploadTooLarge,
-    VerificationNotReady,
 )
 from features.imports.schemas import NDJSON, FileOptions, Import, RejectForm, RejectLines
 from features.imports.settings import ImportSettings
@@ -127,7 +126,7 @@ async def verify(
     summary="Download what a comparison found",
     response_class=FileResponse,
     responses={
-        **error_responses(ImportNotFound, VerificationNotReady),
+        **error_responses(ImportNotFound, Conflict),
         200: {"description": "One JSON object for each difference", "model": DifferenceLines},
     },
 )

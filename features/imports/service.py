@@ -11,7 +11,7 @@ import structlog
 from pydantic import ValidationError
 
 from core.database.client import Author, Database
-from core.errors import VALIDATION_FAILED
+from core.errors import VALIDATION_FAILED, Conflict
 from core.http.answers.envelope import ListEnvelope, listed
 from core.http.request.input import Input
 from core.http.request.multipart import FORM_OVERHEAD_BYTES
@@ -29,7 +29,6 @@ from features.imports.errors import (
     SourceUnavailable,
     UploadInvalid,
     UploadTooLarge,
-    VerificationNotReady,
 )
 from features.imports.pipeline.source import opened, readable_path
 from features.imports.pipeline.spool import sha256_of
@@ -153,7 +152,7 @@ async def rejects_of(db: Database, jobs: Jobs, job_id: str, form: RejectForm) ->
 
 
 async def differences_of(jobs: Jobs, settings: Settings, job_id: str) -> Path:
-    """File with all that a comparison found. Raises VerificationNotFound, VerificationNotReady."""
+    """File with all that a comparison found. Raises ImportNotFound, Conflict."""
     try:
         job = await jobs.get(job_id)
     except JobNotFound:
@@ -161,7 +160,10 @@ async def differences_of(jobs: Jobs, settings: Settings, job_id: str) -> Path:
     if job is None or job.kind != VERIFY_KIND:
         raise ImportNotFound(f"Comparison with id {job_id} not found")
     if job.state != "succeeded":
-        raise VerificationNotReady(f"Comparison {job_id} has no differences to download: it is {job.state}")
+        raise Conflict(
+            f"Comparison {job_id} has no differences to download: it is {job.state}",
+            code="imports.verification_not_ready",
+        )
     path = Folders(settings.data_dir).of(job.id) / DIFFERENCES
     if not await asyncio.to_thread(path.is_file):
         raise ImportNotFound(

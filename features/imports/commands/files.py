@@ -68,7 +68,7 @@ def import_csv(
         typer.Option(
             "--map",
             metavar="FIELD=COLUMN,...",
-            help="The column of each field. Without it the columns that are called as a field.",
+            help="Columns that are not called as their field; FIELD= takes none for it.",
         ),
     ] = None,
     dry_run: DryRun = False,

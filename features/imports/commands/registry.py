@@ -60,7 +60,10 @@ def postgres(
     ctx: typer.Context,
     url: Annotated[
         str,
-        typer.Argument(metavar="URL", help="postgresql://USER@HOST:PORT/DATABASE of the old registry."),
+        typer.Argument(
+            metavar="SOURCE",
+            help="postgresql://USER@HOST:PORT/DATABASE, or a folder of its tables as CSV with a header.",
+        ),
     ],
     files: FilesFolder = None,
     dry_run: DryRun = False,
@@ -70,7 +73,7 @@ def postgres(
 ) -> None:
     """Import systems, ideas, files and audit log of an old registry in PostgreSQL. Running it again is safe.
 
-    All tables are read in one snapshot. `?schema=NAME` names another schema. For the rest see
+    All tables of a URL are read in one snapshot. `?schema=NAME` names another schema. For the rest see
     `handover import questdb --help`.
     """
     _run(ctx.obj, url, files, chosen(dry_run, since_last, on_conflict, max_rejects, source="postgres"))
@@ -89,7 +92,7 @@ def verify(
         Store | None,
         typer.Option(
             "--source",
-            help="What the URL leads to; without it port 8812 is QuestDB's.",
+            help="What the source is of; without it folders and port 8812 are QuestDB's.",
         ),
     ] = None,
 ) -> None:

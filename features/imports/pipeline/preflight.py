@@ -8,8 +8,9 @@ from typing import Final
 
 import structlog
 
+from core.errors import Invalid
 from core.jobs import JobContext
-from features.imports.errors import RowsExist, SourceChanged, TooManyRejects
+from features.imports.errors import RowsExist, SourceChanged
 from features.imports.pipeline.checkpoint import Findings, TableFindings
 from features.imports.pipeline.previous import recall
 from features.imports.pipeline.since_last import earlier_runs, foreseen, left
@@ -31,8 +32,8 @@ log = structlog.get_logger(__name__)
 async def examine(context: JobContext, source: Source, *, first: bool) -> Findings:
     """Validate every record; unless it is a dry run the spools in the folder are complete afterwards.
 
-    Raises SourceMalformed, TooManyRejects, or RowsExist for `on_conflict=fail`. `first` is false when rows of
-    this very job may be stored already.
+    Raises SourceMalformed, Invalid for too many rejects, or RowsExist for `on_conflict=fail`. `first` is
+    false when rows of this very job may be stored already.
     """
     began_at = time.perf_counter()
     arguments, db = source.arguments, context.db
@@ -147,13 +148,14 @@ async def _stored(context: JobContext, rows: BulkTable, ids: Sequence[str]) -> l
 
 
 async def _give_up(context: JobContext, source: Source, rejects: Rejects) -> None:
-    """Store the rejects, then raise TooManyRejects: they say what has to be mended."""
+    """Store the rejects, then raise Invalid: they say what has to be mended."""
     if not source.arguments.dry_run:
         rows = context.settings.of(ImportSettings).import_batch_rows
         for chunk in chunks(source.folder / REJECTS, 0, rows=rows):
             await insert_rejects(context.db, context.job.id, joined(chunk.lines))
     first = rejects.samples[0]
-    raise TooManyRejects(
+    raise Invalid(
         f"More than {source.arguments.max_rejects} {source.words.records} cannot be imported, "
-        f"so nothing was; the first is {first.path}: {first.reason}"
+        f"so nothing was; the first is {first.path}: {first.reason}",
+        code="imports.too_many_rejects",
     )

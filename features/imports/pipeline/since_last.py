@@ -5,7 +5,7 @@ from typing import Final
 
 from core.database.client import Database
 from core.database.import_table import Verdict
-from features.imports.errors import NoEarlierImport
+from core.errors import Conflict
 from features.imports.pipeline.previous import Previous, known
 from features.imports.pipeline.spool import UNCHANGED, Line, joined
 from features.imports.queries import journal
@@ -38,10 +38,13 @@ async def left(
 
 
 async def earlier_runs(db: Database, source: str, kinds: Sequence[str]) -> list[str]:
-    """Job ids of finished imports of these kinds, newest first. Raises NoEarlierImport, naming the source."""
+    """Job ids of finished imports of these kinds, newest first. Raises Conflict, naming the source."""
     runs = await journal.finished_runs(db, *kinds)
     if not runs:
-        raise NoEarlierImport(source)
+        raise Conflict(
+            f"No {source} has been imported yet, so there is no last time; import it as a whole",
+            code="imports.no_earlier_import",
+        )
     return runs
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import orjson
 
 from core.database.client import Database
+from core.database.errors import WriteConflict
 from core.database.import_table import Written
-from features.imports.errors import RowAppeared, RowsExist
+from features.imports.errors import RowsExist
 from features.imports.pipeline.since_last import REASONS, verdicts_on
 from features.imports.pipeline.source import Source
 from features.imports.pipeline.spool import Batch, Line, joined
@@ -41,7 +42,8 @@ async def write(tx: Database, job_id: str, source: Source, table: str, batch: Ba
     if wanted:
         written = await rows.load(tx, joined(line.row for line in wanted), job_id, overwrite=overwrite)
     if len(written.updated) > overwritten:
-        raise RowAppeared
+        # One has just appeared, and is overwritten without an image of it: the batch is tried again.
+        raise WriteConflict("A row was added while it was imported; try again")
     if arguments.on_conflict == "fail" and written.kept and rows.reversal is not None:
         stored = await rows.existing(tx, [line.key for line in wanted], other_than_job=job_id)
         if stored:
