@@ -13,6 +13,7 @@ import pytest
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 ENGINE: Final = "prisma/engine"
+MYPY: Final = ".mypy_cache"
 STAMPS: Final = (".venv/.installed", f"{ENGINE}/node_modules/.installed")
 BLOCK: Final = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 PLACE: Final = re.compile(r"`([\w.<>-]+/[\w./<>-]+\.\w+|README\.md|\.env\.example)`")
@@ -48,7 +49,9 @@ def test_the_example_is_short() -> None:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A copy with what is installed here; what is generated for the typed client has a place of its own."""
+    """A copy with what is installed here and what mypy knows of it; what is generated for the typed client
+    has a place of its own.
+    """
     copy = tmp_path / "project"
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
@@ -58,6 +61,8 @@ def project(tmp_path: Path) -> Path:
             shutil.copy2(ROOT / name, copy / name)
     (copy / ".venv").symlink_to(sys.prefix)
     (copy / ENGINE / "node_modules").symlink_to(ROOT / ENGINE / "node_modules")
+    if (ROOT / MYPY).exists():
+        shutil.copytree(ROOT / MYPY, copy / MYPY)
     package = Path(prisma.__file__).parent
     shutil.copytree(package, tmp_path / "site" / "prisma")
     return copy
