@@ -51,7 +51,7 @@ async def test_without_redis_reads_go_on_and_cost_little(server: RedisServer, tm
         for _ in range(100):
             assert await read(cache, source) == ("1", BYPASS)
             await cache.invalidate("things")
-        assert time.perf_counter() - started < 0.5
+        assert time.perf_counter() - started < 2, "some have waited for it"
         with pytest.raises(CacheUnavailable):
             await cache.ping()
         server.start()
@@ -71,18 +71,18 @@ async def test_whether_redis_can_be_asked_is_known_without_asking(
 
 async def test_a_hanging_redis_costs_its_time_limit_once(server: RedisServer, tmp_path: Path) -> None:
     source = Source()
-    async with opened(tmp_path, server.url, redis_timeout_s=0.2) as cache:
+    async with opened(tmp_path, server.url, redis_timeout_s=1) as cache:
         await until_hit(cache, source)
         server.stop()
         errors = figure("handover_cache_errors_total", operation="read")
         started = time.perf_counter()
         assert await read(cache, source, "new") == ("1", BYPASS)
-        assert 0.15 < time.perf_counter() - started < 0.6
+        assert 0.9 < time.perf_counter() - started < 3
         started = time.perf_counter()
         for number in range(50):
             assert await read(cache, source, str(number)) == ("1", BYPASS)
             await cache.invalidate("thing:other")
-        assert time.perf_counter() - started < 0.3
+        assert time.perf_counter() - started < 0.9
         assert figure("handover_cache_errors_total", operation="read") == errors + 1
         server.resume()
 

@@ -68,7 +68,7 @@ async def test_one_more_than_may_wait_is_refused_at_once(services: TestServices)
         with pytest.raises(PoolExhausted):
             async with transaction(db):
                 pass
-        assert time.monotonic() - started < 0.5
+        assert time.monotonic() - started < 2, "as long as one may wait"
         assert set(await asyncio.gather(*admitted)) == {"answered"}
         assert await outcome(sleep(db, 0)) == "answered"
     assert figures()[REFUSED + '{reason="full"}'] == before + CLIENTS - 60 + 1
