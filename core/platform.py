@@ -35,7 +35,7 @@ class Platform:
         return self.leaving.is_set() or self.draining.is_set()
 
     def part(self, make: "Callable[[Platform], Part]") -> Part:
-        """What a slice has once in a process: made by `make(platform)` when it is first asked for."""
+        """Part of a slice that a process has once: made by `make(platform)` when it is first asked for."""
         if make not in self._parts:
             self._parts[make] = make(self)
         part: Part = self._parts[make]

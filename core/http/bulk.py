@@ -248,7 +248,7 @@ class BulkTable:
         if row is None:
             raise self.not_found(operation.id)
         named = None if operation.if_match is None else operation.if_match.encode()
-        if not Precondition(entity_tags(named)).takes(row.etag):
+        if not Precondition(entity_tags(named)).matches(row.etag):
             raise self.changed(operation.id)
         return row
 

@@ -65,7 +65,8 @@ async def insert(
     )
 
 
-async def holder(db: Database, exclusive_key: str) -> str | None:
+async def active_job(db: Database, exclusive_key: str) -> str | None:
+    """Id of the job that holds the key."""
     row = await db.job.find_unique(where={"exclusive_key": exclusive_key})
     return row.id if row else None
 
@@ -112,9 +113,9 @@ async def claim_next(
     return await _change(db, statements.CLAIM_NEXT, owner, lease_s, list(kinds), place)
 
 
-async def orphan(db: Database, job_id: str, dead_owner: str | None) -> JobView | None:
+async def expire_lease(db: Database, job_id: str, dead_owner: str | None) -> JobView | None:
     """Make a job claimable; None if it has ended, or its lease is valid and not the dead owner's."""
-    return await _change(db, statements.ORPHAN, job_id, dead_owner)
+    return await _change(db, statements.EXPIRE_LEASE, job_id, dead_owner)
 
 
 async def renew(db: Database, job_id: str, token: int, *, lease_s: float) -> JobView | None:

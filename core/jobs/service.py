@@ -88,9 +88,9 @@ class Jobs:
             )
             if job is not None:
                 return job
-            holder = await queries.holder(db, exclusive_key) if exclusive_key is not None else None
-            if holder is not None:
-                raise JobConflict(kind, holder)
+            active = await queries.active_job(db, exclusive_key) if exclusive_key is not None else None
+            if active is not None:
+                raise JobConflict(kind, active)
         raise Unavailable(f"Jobs of kind {kind} begin and end too fast; try again")
 
     async def measure_queue(self) -> None:
@@ -106,14 +106,14 @@ class Jobs:
     async def raise_if_taken(self, kind: str) -> None:
         """Raises JobConflict if `enqueue` would: a check before much work is done for the job."""
         key = self._kinds[kind].exclusive_key
-        if key is not None and (holder := await queries.holder(self._db, key)) is not None:
-            raise JobConflict(kind, holder)
+        if key is not None and (active := await queries.active_job(self._db, key)) is not None:
+            raise JobConflict(kind, active)
 
     async def is_orphaned(self, job_id: str) -> bool:
         """True if its lease has run out, or is that of a dead process of this host: `run` takes it over."""
         owner = (await self.get(job_id)).lease_owner
         dead = owner if owner and is_dead(owner) else None
-        return await queries.orphan(self._db, job_id, dead) is not None
+        return await queries.expire_lease(self._db, job_id, dead) is not None
 
     async def run(self, job_id: str) -> JobView:
         """Run a job that nobody runs, to its end; returns its last state.

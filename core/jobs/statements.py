@@ -76,7 +76,7 @@ CLAIM_NEXT = _with_event(
 )
 
 # $1 id, $2 the owner of a lease who is known to be dead. From then on the job can be claimed.
-ORPHAN = f"""
+EXPIRE_LEASE = f"""
 UPDATE jobs SET lease_expires_at = least(lease_expires_at, clock_timestamp()) WHERE id = $1::uuid
     AND state IN ('queued', 'running') AND ({_EXPIRED} OR lease_owner = $2) RETURNING *"""
 

@@ -20,7 +20,7 @@ from prisma.types import (
 
 from core.database.client import Database
 from core.database.errors import DatabaseProblem
-from core.http.answers.conditional import Precondition, Seen, WriteRow, as_seen
+from core.http.answers.conditional import Precondition, RowState, WriteRow, conditional_write
 from core.http.answers.long_lists import LONG, LongList
 from core.http.answers.pagination import Position, beyond
 from core.http.answers.projection import Projected, projected, projected_in_order, projected_rows, total_of
@@ -171,13 +171,13 @@ async def delete_idea(db: Database, idea_id: str, seen: Precondition) -> Row:
 
 
 async def _change(db: Database, idea_id: str, seen: Precondition, write: WriteRow[IdeaRow]) -> Row:
-    async def find() -> Seen | None:
+    async def find() -> RowState | None:
         if (row := await find_idea(db, idea_id)) is None:
             return None
-        still = {"row_version": row.row_version, "import_job_id": row.import_job_id}
-        return Seen(shown(row).etag, still)
+        columns = {"row_version": row.row_version, "import_job_id": row.import_job_id}
+        return RowState(shown(row).etag, columns)
 
-    return await _shown(db, await as_seen(seen, idea_id, find, write, IdeaNotFound, IdeaChanged))
+    return await _shown(db, await conditional_write(seen, idea_id, find, write, IdeaNotFound, IdeaChanged))
 
 
 def shown(row: IdeaRow) -> Row:

@@ -16,7 +16,7 @@ from prisma.types import (
 )
 
 from core.database.client import Database
-from core.http.answers.conditional import Precondition, Seen, WriteRow, as_seen
+from core.http.answers.conditional import Precondition, RowState, WriteRow, conditional_write
 from core.http.answers.pagination import Position, beyond
 from core.http.answers.projection import Projected, projected, total_of
 from core.http.answers.rows import row_of
@@ -99,10 +99,10 @@ async def delete_item(db: Database, item_id: str, seen: Precondition) -> ItemRow
 
 
 async def _change(db: Database, item_id: str, seen: Precondition, write: WriteRow[ItemRow]) -> ItemRow:
-    async def find() -> Seen | None:
+    async def find() -> RowState | None:
         if (row := await find_item(db, item_id)) is None:
             return None
-        still = {"version": row.version, "import_job_id": row.import_job_id}
-        return Seen(row_of(Item, row, row.version).etag, still)
+        columns = {"version": row.version, "import_job_id": row.import_job_id}
+        return RowState(row_of(Item, row, row.version).etag, columns)
 
-    return await as_seen(seen, item_id, find, write, ItemNotFound, ItemChanged)
+    return await conditional_write(seen, item_id, find, write, ItemNotFound, ItemChanged)

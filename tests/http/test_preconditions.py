@@ -29,7 +29,7 @@ def app_with_a_row() -> FastAPI:
 
     @app.put("/row")
     async def change(if_match: IfMatch) -> dict[str, list[str] | None]:
-        if not if_match.takes('"3-abc"'):
+        if not if_match.matches('"3-abc"'):
             raise PreconditionFailed("Row with id 7 was changed meanwhile: read it again")
         return {"tags": None if if_match.tags is None else list(if_match.tags)}
 
@@ -66,8 +66,8 @@ async def test_refused_when_it_was_changed(header: str) -> None:
 
 
 def test_a_weak_tag_of_ours_is_the_same_state() -> None:
-    assert Precondition(('"1"',)).takes('W/"1"')
-    assert not Precondition(()).takes('W/"1"')
+    assert Precondition(('"1"',)).matches('W/"1"')
+    assert not Precondition(()).matches('W/"1"')
 
 
 def test_described_in_openapi() -> None:

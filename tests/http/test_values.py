@@ -148,7 +148,7 @@ class TestConditional:
         ],
     )
     def test_if_none_match(self, header: str, etag: str, same: bool) -> None:
-        assert Precondition(entity_tags(header.encode())).takes(etag) is same
+        assert Precondition(entity_tags(header.encode())).matches(etag) is same
 
     def test_tags(self) -> None:
         assert body_etag(b"a").startswith('W/"')

@@ -24,7 +24,7 @@ _PROXY_SUFFIX: Final = re.compile(r'--?(?:gzip|br|zstd|deflate)"$')
 
 
 def body_etag(body: bytes) -> str:
-    """Weak ETag of equal bytes, for responses that no single version number describes."""
+    """Weak ETag, a digest of the body, for responses that no single version number describes."""
     return f'W/"{blake2b(body, digest_size=12).hexdigest()}"'
 
 
@@ -44,10 +44,10 @@ class Precondition:
     others: tuple[str, ...] | None = None
 
     @property
-    def takes_any(self) -> bool:
+    def is_unconditional(self) -> bool:
         return self.others is None and (self.tags is None or "*" in self.tags)
 
-    def takes(self, etag: str) -> bool:
+    def matches(self, etag: str) -> bool:
         names = {"*", etag.removeprefix("W/")}
         return (self.tags is None or not names.isdisjoint(self.tags)) and names.isdisjoint(self.others or ())
 
@@ -68,13 +68,13 @@ def entity_tags(header: bytes | None) -> tuple[str, ...] | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """ETag of a row, and the columns (with their values) that prove it unchanged. Where ids can be imported
-    again versions begin anew, so those name the import too.
+class RowState:
+    """ETag of a row, and the columns with the values that it has while it is unchanged: its version, and the
+    import where one may bring a deleted row back with its first version.
     """
 
     etag: str
-    still: Mapping[str, object]
+    columns: Mapping[str, object]
 
 
 Stored = TypeVar("Stored")
@@ -82,10 +82,10 @@ WriteRow = Callable[[Any], Awaitable[Stored | None]]
 """One typed update or delete `where` the conditions hold; None when it found no row."""
 
 
-async def as_seen(
+async def conditional_write(
     precondition: Precondition,
     row_id: str,
-    find: Callable[[], Awaitable[Seen | None]],
+    find: Callable[[], Awaitable[RowState | None]],
     write: WriteRow[Stored],
     not_found: Callable[[str], HandoverError],
     changed: Callable[[str], HandoverError],
@@ -93,26 +93,26 @@ async def as_seen(
     """Write a row if it matches the precondition: the write itself repeats the condition, or a change after
     the check would be lost. Raises `not_found` or `changed`, or PreconditionFailed for `If-None-Match`.
     """
-    still: Mapping[str, object] = {}
-    if not precondition.takes_any:
+    columns: Mapping[str, object] = {}
+    if not precondition.is_unconditional:
         if (found := await find()) is None:
             raise not_found(row_id)
-        if not Precondition(precondition.tags).takes(found.etag):
+        if not Precondition(precondition.tags).matches(found.etag):
             raise changed(row_id)
-        if not precondition.takes(found.etag):
+        if not precondition.matches(found.etag):
             raise PreconditionFailed("It is in a state that If-None-Match names; nothing was changed")
-        still = found.still
-    if (written := await write({"id": row_id, **still})) is not None:
+        columns = found.columns
+    if (written := await write({"id": row_id, **columns})) is not None:
         return written
-    raise not_found(row_id) if precondition.takes_any or await find() is None else changed(row_id)
+    raise not_found(row_id) if precondition.is_unconditional or await find() is None else changed(row_id)
 
 
 def is_unchanged(context: RequestContext, etag: str) -> bool:
     """True if a read is answered with 304 (RFC 9110, 13.2.2). Raises PreconditionFailed."""
     named, known = context.headers.get(b"if-match"), context.headers.get(b"if-none-match")
-    if named is not None and not Precondition(entity_tags(named)).takes(etag):
+    if named is not None and not Precondition(entity_tags(named)).matches(etag):
         raise PreconditionFailed("If-Match names another state than the present one: read it without")
-    return known is not None and not Precondition(others=entity_tags(known)).takes(etag)
+    return known is not None and not Precondition(others=entity_tags(known)).matches(etag)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Header = tuple[bytes, bytes]
 
-WITHIN: Final = "within"
+SUBREQUEST: Final = "within"
 """Mark in a scope's `state` of a request that another one makes in this process: it is measured,
 counted and logged with that one. No client can set it.
 """

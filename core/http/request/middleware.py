@@ -22,7 +22,7 @@ from structlog.contextvars import bind_contextvars, reset_contextvars
 from core.database.metrics import Meter, current_meter
 from core.http.answers.access_log import UNMATCHED, AnsweredRequest, record
 from core.http.answers.errors import error_response
-from core.http.request.context import API_HEADERS, WITHIN, Header, RequestContext
+from core.http.request.context import API_HEADERS, SUBREQUEST, Header, RequestContext
 from core.http.request.rate_limit import parse_address
 from core.observability import tracing
 
@@ -122,7 +122,7 @@ class RequestMiddleware:
             scope["method"] = "GET"
         variables = bind_contextvars(request_id=context.request_id)
         # What another request asks for is measured, counted and logged with that one.
-        meter = (current_meter.get() if WITHIN in scope["state"] else None) or Meter()
+        meter = (current_meter.get() if SUBREQUEST in scope["state"] else None) or Meter()
         outer_meter = current_meter.set(meter)
         response = _Response(scope, context, meter, send)
         try:
@@ -206,7 +206,7 @@ class _Response:
     def end(self) -> None:
         """Count and log the request. To be called once."""
         self.ended = True
-        if WITHIN in self.scope["state"]:
+        if SUBREQUEST in self.scope["state"]:
             return
         context = self.context
         record(

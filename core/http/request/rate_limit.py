@@ -24,7 +24,7 @@ from redis.exceptions import RedisError
 from starlette.types import Scope
 
 from core.errors import RateLimited
-from core.http.request.context import PROBES, WITHIN, RequestContext
+from core.http.request.context import PROBES, SUBREQUEST, RequestContext
 
 log = structlog.get_logger("handover.http")
 
@@ -88,7 +88,7 @@ class RateLimiter:
 
     async def check(self, scope: Scope, context: RequestContext) -> None:
         """Raises RateLimited, but for probes and for what a request that was counted asks for."""
-        if scope["path"] in PROBES or WITHIN in scope["state"]:
+        if scope["path"] in PROBES or SUBREQUEST in scope["state"]:
             return
         verdict = self._take_leased(limit_key(context.client))
         if verdict is None:

@@ -11,7 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from core.errors import NotFound
 from core.http.request.body import allow_body
-from core.http.request.context import WITHIN, context_of
+from core.http.request.context import SUBREQUEST, context_of
 from features.console.router.messages import ROOT
 from features.console.router.pages import router
 from features.console.router.visit import Visited
@@ -49,7 +49,7 @@ class _Passed(Response):
             **{name: scope[name] for name in ("type", "asgi", "http_version", "scheme", "query_string")},
             **{name: scope.get(name) for name in ("client", "server", "root_path")},
             "method": context_of(scope).method,
-            "state": {WITHIN: True},
+            "state": {SUBREQUEST: True},
             "path": unquote_to_bytes(raw).decode(errors="replace"),
             "raw_path": raw,
             "headers": [(name.encode(), text.encode("utf-8")) for name, text in {**given, **named}.items()],

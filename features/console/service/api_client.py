@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote, urlencode
 
 import orjson
 
-from core.http.request.context import WITHIN
+from core.http.request.context import SUBREQUEST
 from core.platform import Platform
 from features.console.errors import KeyEnded, Refused, Repeated
 from features.console.schemas import Answer, Fault
@@ -123,7 +123,7 @@ class ApiClient:
             "headers": [(name.encode(), value.encode("utf-8")) for name, value in given.items()],
             "client": (self.client, 0),
             "server": (_HOST, port or 80),
-            "state": {WITHIN: True},
+            "state": {SUBREQUEST: True},
         }
         answer = await self._answer(scope, body)
         if answer.status == _NOT_KNOWN and given.get("authorization") == self.headers.get("authorization"):

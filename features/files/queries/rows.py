@@ -8,7 +8,7 @@ from prisma.models import File as FileRow
 from prisma.types import FileUpdateInput, FileWhereInput
 
 from core.database.client import Database
-from core.http.answers.conditional import Precondition, Seen, WriteRow, as_seen
+from core.http.answers.conditional import Precondition, RowState, WriteRow, conditional_write
 from core.http.answers.rows import row_etag
 from core.http.request.timestamps import now
 from features.files.errors import FileChanged, FileNotFound, IdeaUnknown
@@ -88,15 +88,15 @@ async def _change(
 ) -> FileRow:
     visible = seen_by(audience)
 
-    async def find() -> Seen | None:
+    async def find() -> RowState | None:
         row = await db.file.find_first(where={"id": file_id, **visible})
         if row is None:
             return None
         etag = _without_count(etag_of(stored(row)))
-        return Seen(etag, {"row_version": row.row_version, "import_job_id": row.import_job_id})
+        return RowState(etag, {"row_version": row.row_version, "import_job_id": row.import_job_id})
 
     seen = Precondition(*(each and tuple(map(_without_count, each)) for each in (seen.tags, seen.others)))
-    return await as_seen(
+    return await conditional_write(
         seen, file_id, find, lambda where: write({**where, **visible}), FileNotFound, FileChanged
     )
 

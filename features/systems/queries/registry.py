@@ -17,7 +17,7 @@ from prisma.types import (
 )
 
 from core.database.client import Database
-from core.http.answers.conditional import Precondition, Seen, WriteRow, as_seen
+from core.http.answers.conditional import Precondition, RowState, WriteRow, conditional_write
 from core.http.answers.pagination import Position, beyond
 from core.http.answers.rows import Row
 from core.http.request.timestamps import now
@@ -115,12 +115,14 @@ async def delete_system(db: Database, system_id: str, seen: Precondition) -> Row
 
 
 async def _change(db: Database, system_id: str, seen: Precondition, write: WriteRow[SystemRow]) -> Row:
-    async def find() -> Seen | None:
+    async def find() -> RowState | None:
         if (row := await find_system(db, system_id)) is None:
             return None
-        return Seen(row_of(row).etag, {"row_version": row.row_version, "import_job_id": row.import_job_id})
+        return RowState(
+            row_of(row).etag, {"row_version": row.row_version, "import_job_id": row.import_job_id}
+        )
 
-    return row_of(await as_seen(seen, system_id, find, write, SystemNotFound, SystemChanged))
+    return row_of(await conditional_write(seen, system_id, find, write, SystemNotFound, SystemChanged))
 
 
 async def names_of(db: Database, ids: Collection[str]) -> dict[str, str]:

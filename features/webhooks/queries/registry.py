@@ -10,7 +10,7 @@ from prisma.models import Webhook as WebhookRow
 from prisma.types import WebhookCreateInput, WebhookOrderByInput, WebhookUpdateInput
 
 from core.database.client import Database
-from core.http.answers.conditional import Precondition, Seen, WriteRow, as_seen
+from core.http.answers.conditional import Precondition, RowState, WriteRow, conditional_write
 from core.http.answers.pagination import Position, beyond
 from core.http.answers.projection import Projected, projected
 from core.http.answers.rows import Row, row_of
@@ -108,11 +108,11 @@ async def positions(db: Database) -> list[int]:
 
 
 async def _change(db: Database, webhook_id: str, seen: Precondition, write: WriteRow[WebhookRow]) -> Row:
-    async def find() -> Seen | None:
+    async def find() -> RowState | None:
         row = await find_webhook(db, webhook_id)
-        return None if row is None else Seen(row.etag, {"row_version": row.version})
+        return None if row is None else RowState(row.etag, {"row_version": row.version})
 
-    return _shown(await as_seen(seen, webhook_id, find, write, WebhookNotFound, WebhookChanged))
+    return _shown(await conditional_write(seen, webhook_id, find, write, WebhookNotFound, WebhookChanged))
 
 
 def _shown(row: WebhookRow) -> Row:
