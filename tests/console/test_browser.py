@@ -163,9 +163,9 @@ async def test_a_change_appears_by_itself_with_who_made_it(
     entry = page.locator("#entries li").first
     await entry.wait_for()
     told = await entry.inner_text()
-    for part in ("Updated", "ada (grace)", "Status", "new", "review"):
+    for part in ("Updated", "ada (grace)", "Status", "New", "Review"):
         assert part in told
-    assert await entry.locator(".before").first.inner_text() == "new"
+    assert await entry.locator(".before").first.inner_text() == "New"
 
 
 async def test_a_key_is_shown_once_used_and_revoked(

@@ -79,7 +79,7 @@ async def test_an_idea_is_made_changed_given_a_file_and_deleted_by_keyboard(
     await page.get_by_role("button", name="Save").press("Enter")
     await page.get_by_text("Saved").wait_for()
     entry = page.locator("#entries li").first
-    assert "review" in await entry.inner_text()
+    assert "Review" in await entry.inner_text()
     (tmp_path / "notes.md").write_text("# <script>alert(1)</script>")
     await page.locator("input[type=file]").set_input_files(tmp_path / "notes.md")
     await page.get_by_role("button", name="Upload").click()
