@@ -1,24 +1,20 @@
-"""Pictures of the console for the README: `python -m tests.console.pictures`, with example data and load."""
+"""Pictures of the console for the README: `python -m tests.console.pictures`, with example data."""
 
 import asyncio
 import json
 import os
-import random
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Final
 
-import httpx
 from playwright.async_api import async_playwright
 
 from tests.fixtures.browser import chromium
 from tests.fixtures.servers import free_port
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "pictures"
-SECONDS: Final = 40.0
-"""Time of the load that the plots show."""
 COMMAND: Final = (sys.executable, "-P", "-m", "core.cli")
 WORDS: Final = ("Dark maps", "Faster search", "Risk by desk", "Opening report", "Old sessions", "Night batch")
 
@@ -44,20 +40,8 @@ def library(records: int) -> bytes:
     ).encode()
 
 
-async def load(client: httpx.AsyncClient) -> None:
-    """Reads, some of them new, with a wave in it."""
-    begun, moment = asyncio.get_running_loop().time(), 0.0
-    while moment < SECONDS:
-        moment = asyncio.get_running_loop().time() - begun
-        for _ in range(int(6 + 5 * random.random() + 6 * (1 + moment % 11) / 11)):
-            place = random.choice(("/api/items", "/api/v1/ideas", "/api/v1/systems"))
-            await client.get(place, params={"limit": random.choice((20, 20, 20, random.randint(1, 90)))})
-        await asyncio.sleep(0.15)
-
-
 async def take(url: str, key: str, file: Path) -> None:
-    headers = {"authorization": f"Bearer {key}"}
-    async with httpx.AsyncClient(base_url=url, headers=headers) as client, async_playwright() as playwright:
+    async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         page = await browser.new_page(
             base_url=url, viewport={"width": 1280, "height": 960}, reduced_motion="reduce"
@@ -66,8 +50,8 @@ async def take(url: str, key: str, file: Path) -> None:
         await page.get_by_label("API key").fill(key)
         await page.keyboard.press("Enter")
         await page.get_by_role("heading", name="Overview").wait_for()
-        await load(client)
-        await page.screenshot(path=FOLDER / "overview.png")
+        await page.goto("/console/ideas")
+        await page.screenshot(path=FOLDER / "ideas.png")
         await page.goto("/console/takeover")
         await page.get_by_label("The old service's file").set_input_files(file)
         await page.get_by_role("button", name="Start the import").click()
