@@ -8,11 +8,11 @@ from core.cache import Entry
 from core.deps import Actor, Cache, Db, Editor, Writer, platform_of
 from core.errors import Invalid, PreconditionFailed, TooLarge, Unavailable, UnsupportedMediaType
 from core.http.answers.conditional import cached_response
-from core.http.answers.envelope import Done, Envelope, ListEnvelope, error_responses
+from core.http.answers.envelope import Done, Envelope, ListEnvelope, error_responses, listed
 from core.http.answers.rows import Row, done
 from core.http.request.text import Text
 from core.http.routing import Router
-from features.webhooks import service
+from features.webhooks import service, sql
 from features.webhooks.cache import LIST, WEBHOOK
 from features.webhooks.errors import DeliveryNotFound, SecretRefused, WebhookChanged, WebhookNotFound
 from features.webhooks.jobs import Supervisor
@@ -24,6 +24,7 @@ from features.webhooks.schemas import (
     Redelivered,
     UpdateWebhook,
     Webhook,
+    WebhookHealth,
     WebhookQuery,
     WebhookSecret,
 )
@@ -88,6 +89,13 @@ async def create_webhook(writer: Writer, supervisor: Supervised, values: CreateW
     supervisor.begin()
     place = {"Location": f"{PREFIX}/{webhook_id}"}
     return _once("Webhook created successfully", created, status.HTTP_201_CREATED, place)
+
+
+@router.get("/health", summary="How deliveries fare", responses=error_responses(Unavailable))
+async def list_webhook_health(db: Db) -> ListEnvelope[WebhookHealth]:
+    """Of webhooks for which deliveries wait or are dead; all is delivered for the others."""
+    found = await sql.health(db)
+    return listed(found, total=len(found))
 
 
 @router.get(

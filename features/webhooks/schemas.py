@@ -140,6 +140,23 @@ class DeliveryQuery(Input):
     cursor: Cursor | None = None
 
 
+class WebhookHealth(BaseModel):
+    """How the deliveries of one webhook fare. The last three are absent while none of those that wait has
+    failed.
+    """
+
+    model_config = _CAMEL
+
+    webhook_id: str
+    waiting: int = Field(description="Deliveries that wait: for their turn, or to be tried again")
+    dead: int = Field(description="Deliveries that were given up and are kept")
+    failing_since: Timestamp | None = Field(
+        default=None, description="The first attempt of the oldest that waits", **LEFT_OUT_IF_NONE
+    )
+    next_attempt_at: Timestamp | None = Field(default=None, **LEFT_OUT_IF_NONE)
+    last_error: str | None = Field(default=None, **LEFT_OUT_IF_NONE)
+
+
 class Redelivered(BaseModel):
     count: int = Field(description="Dead deliveries that are sent again")
     more: bool = Field(description="There may be more: ask again")

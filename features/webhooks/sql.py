@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Final
 
 from core.database.client import Database
-from features.webhooks.schemas import Due, Moved, Outcome, State
+from features.webhooks.schemas import Due, Moved, Outcome, State, WebhookHealth
 
 # $1 from, $2 to. Locked until the transaction ends, so that none is deleted or changed meanwhile. One with an
 # earlier position was turned on a moment ago.
@@ -76,6 +76,17 @@ FROM (
 ) AS dead
 WHERE delivery.id = dead.id AND delivery.state = 'dead'
 """
+# Only the first delivery of a row is tried, so those that fail are as many as rows, not as changes.
+_HEALTH: Final = """
+SELECT webhook_id,
+    (count(*) FILTER (WHERE state = 'waiting'))::int AS waiting,
+    (count(*) FILTER (WHERE state = 'dead'))::int AS dead,
+    min(first_attempt_at) FILTER (WHERE state = 'waiting' AND attempts > 0) AS failing_since,
+    min(next_attempt_at) FILTER (WHERE state = 'waiting' AND attempts > 0) AS next_attempt_at,
+    (array_agg(last_error ORDER BY last_attempt_at DESC)
+        FILTER (WHERE state = 'waiting' AND attempts > 0))[1] AS last_error
+FROM webhook_deliveries WHERE state IN ('waiting', 'dead') GROUP BY webhook_id ORDER BY webhook_id
+"""
 
 
 async def move(tx: Database, start: int, end: int) -> list[Moved]:
@@ -87,6 +98,11 @@ async def move(tx: Database, start: int, end: int) -> list[Moved]:
 async def release(tx: Database, touched: Collection[str]) -> None:
     """Make the first waiting delivery of each of their rows due."""
     await tx.execute_raw(_RELEASE, list(touched))
+
+
+async def health(db: Database) -> list[WebhookHealth]:
+    """Health of webhooks for which deliveries wait, or are dead."""
+    return [WebhookHealth.model_validate(row) for row in await db.query_raw(_HEALTH)]
 
 
 async def find_due(

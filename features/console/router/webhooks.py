@@ -17,8 +17,7 @@ from features.console.service.api_client import place
 from features.console.service.records import WEBHOOK
 
 PAGE: Final = 50
-LOOKED_AT: Final = 100
-"""Deliveries that wait, of which those are told that have failed."""
+NOTHING_LEFT: Final = {"waiting": 0, "dead": 0}
 
 
 @router.get("/webhooks")
@@ -74,12 +73,13 @@ async def redeliver_dead(visit: Visited, webhook_id: str) -> Response:
 
 async def _list(visit: Visit, form: Mapping[str, str], *, fault: Fault | None = None) -> Response:
     cursor = visit.request.query_params.get("cursor", "")
-    listed = await visit.api.get(WEBHOOK.api, limit=PAGE, cursor=cursor)
-    health = await asyncio.gather(*(_health(visit, row["id"]) for row in listed.rows))
+    listed, health = await asyncio.gather(
+        visit.api.get(WEBHOOK.api, limit=PAGE, cursor=cursor), _health(visit)
+    )
     return visit.page(
         "webhooks.html",
         200 if fault is None else fault.status,
-        webhooks=list(zip(listed.rows, health, strict=True)),
+        webhooks=[(row, health.get(row["id"], NOTHING_LEFT)) for row in listed.rows],
         more=listed.data.get("nextCursor"),
         record=WEBHOOK,
         texts={"active": "true", **form},
@@ -89,25 +89,10 @@ async def _list(visit: Visit, form: Mapping[str, str], *, fault: Fault | None = 
     )
 
 
-async def _health(visit: Visit, webhook_id: str) -> dict[str, Any]:
-    """How its deliveries fare: `waiting` and `dead` count them; with attempts that failed `since` when that
-    is so at least, why, and when `next` it is tried.
-    """
-    deliveries = place(WEBHOOK.api, webhook_id, "deliveries")
-    waiting, dead = await asyncio.gather(
-        visit.api.get(deliveries, state="waiting", limit=LOOKED_AT),
-        visit.api.get(deliveries, state="dead", limit=1),
-    )
-    health = {"waiting": waiting.data["total"], "dead": dead.data["total"]}
-    failed = [each for each in waiting.rows if each["attempts"]]
-    if failed:
-        last = max(failed, key=lambda each: str(each.get("lastAttemptAt", "")))
-        health |= {
-            "since": min(each["createdAt"] for each in failed),
-            "next": min((each["nextAttemptAt"] for each in failed if "nextAttemptAt" in each), default=None),
-            "reason": last.get("lastError") or f"HTTP {last.get('lastStatus')}",
-        }
-    return health
+async def _health(visit: Visit) -> dict[str, dict[str, Any]]:
+    """Health by the id of the webhook; those for which all is delivered have none."""
+    told = await visit.api.get(place(WEBHOOK.api, "health"))
+    return {each["webhookId"]: each for each in told.rows}
 
 
 async def one_page(
@@ -123,11 +108,11 @@ async def one_page(
     found, deliveries, health = await asyncio.gather(
         visit.api.get(WEBHOOK.place(webhook_id)),
         visit.api.get(place(WEBHOOK.api, webhook_id, "deliveries"), limit=PAGE, **wanted),
-        _health(visit, webhook_id),
+        _health(visit),
     )
     values = {
         "row": found.data["data"],
-        "health": health,
+        "health": health.get(webhook_id, NOTHING_LEFT),
         "deliveries": deliveries.rows,
         "more": deliveries.data.get("nextCursor"),
         "wanted": wanted,

@@ -1,10 +1,51 @@
-"""Dead deliveries of a webhook, sent again all at once."""
+"""How deliveries fare, and the dead sent again all at once."""
+
+from typing import Any
 
 import httpx
 
-from features.webhooks.tests.receiver import WEBHOOKS, Receiver, create_item, deliveries, retitle, subscribe
+from features.webhooks.tests.receiver import (
+    WEBHOOKS,
+    Receiver,
+    create_item,
+    deliveries,
+    refuse,
+    retitle,
+    subscribe,
+)
 from tests.fixtures.database import Connection
 from tests.fixtures.waiting import wait_for
+
+
+async def health(client: httpx.AsyncClient) -> list[dict[str, Any]]:
+    told: list[dict[str, Any]] = (await client.get(f"{WEBHOOKS}/health")).json()["data"]
+    return told
+
+
+async def test_health_tells_since_when_and_why_deliveries_fail(
+    client: httpx.AsyncClient, receiver: Receiver
+) -> None:
+    webhook = await subscribe(client, receiver.url())
+    assert await health(client) == []
+    receiver.answer = refuse
+    item_id = await create_item(client)
+    await retitle(client, item_id, "Later")
+
+    async def failing() -> bool:
+        return any("failingSince" in each for each in await health(client))
+
+    await wait_for(failing)
+    [told] = await health(client)
+    [first] = [each for each in await deliveries(client, webhook["id"]) if each["attempts"]]
+    assert told == {
+        "webhookId": webhook["id"],
+        "waiting": 2,
+        "dead": 0,
+        "failingSince": told["failingSince"],
+        "nextAttemptAt": first["nextAttemptAt"],
+        "lastError": "Answered with status 500",
+    }
+    assert told["failingSince"] <= first["lastAttemptAt"]
 
 
 async def test_after_an_outage_the_dead_are_sent_again_in_the_order_of_their_rows(
@@ -23,6 +64,8 @@ async def test_after_an_outage_the_dead_are_sent_again_in_the_order_of_their_row
     await wait_for(ended)
     await connection.execute("UPDATE webhook_deliveries SET state = 'dead', attempts = 7")
     receiver.answered.clear()
+    told = sorted((each["webhookId"], each["waiting"], each["dead"]) for each in await health(client))
+    assert told == sorted((hook["id"], 0, 4) for hook in (webhook, other))
     path = f"{WEBHOOKS}/{webhook['id']}/redeliver-dead"
     again = await client.post(path)
     assert again.json()["data"] == {"count": 4, "more": False}
