@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import sha256
@@ -15,6 +15,7 @@ import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from features.console.service.differences import Piece, marked
 from features.console.service.records import RECORDS, state_of
 
 _HUMP: Final = re.compile("(?<=[a-z])(?=[A-Z])")
@@ -82,6 +83,9 @@ def _environment() -> Environment:
         "state": state_of,
         "past": past,
         "value": value,
+        "whole": whole,
+        "cut": cut,
+        "versions": versions,
         "field_name": lambda name: vars(texts().edit.field).get(name) or word(_HUMP.sub(" ", name).lower()),
         "row_page": lambda entity, row_id: RECORDS[entity].page(row_id),
         "prints": lambda row, entity: RECORDS[entity].prints(row),
@@ -127,6 +131,11 @@ def span(seconds: float | None) -> str:
 
 
 def value(given: object, field: str) -> str:
+    """Value of a change for people, cut if it is long."""
+    return cut(whole(given, field))
+
+
+def whole(given: object, field: str) -> str:
     """Value of a change for people: a moment, a word of the API, a number without needless digits."""
     if isinstance(given, bool):
         return str(texts().edit.yes if given else texts().edit.no)
@@ -136,8 +145,23 @@ def value(given: object, field: str) -> str:
         return word(given)
     if isinstance(given, float) and given.is_integer() and abs(given) < _EXACT:
         return str(int(given))
-    text = given if isinstance(given, str) else orjson.dumps(given, option=orjson.OPT_INDENT_2).decode()
+    return given if isinstance(given, str) else orjson.dumps(given, option=orjson.OPT_INDENT_2).decode()
+
+
+def cut(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+def versions(change: Mapping[str, Any], field: str) -> tuple[Sequence[Piece], Sequence[Piece]]:
+    """Pieces of a change's values before and after. Of two texts, those that differ are marked: the words of
+    a long one that has changed can stand anywhere in it.
+    """
+    before, after = change.get("before"), change.get("after")
+    texts_of_both = ["" if given is None else whole(given, field) for given in (before, after)]
+    if before is None or after is None or max(map(len, texts_of_both)) <= _SHOWN:
+        one, other = ([Piece(cut(text), differs=False)] if text else [] for text in texts_of_both)
+        return one, other
+    return marked(*texts_of_both)
 
 
 def word(text: object) -> str:

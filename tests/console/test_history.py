@@ -1,0 +1,25 @@
+"""The history of a row: each field before and after, also of long texts."""
+
+from html import unescape
+from typing import TYPE_CHECKING
+
+from features.console.service.records import RECORDS
+from tests.console.test_records import make
+
+if TYPE_CHECKING:
+    import httpx
+
+
+async def test_a_change_at_the_end_of_a_long_text_is_marked_and_the_whole_unfolds(
+    client: "httpx.AsyncClient",
+) -> None:
+    record, text = RECORDS["idea"], "Words of a guide, one by one. " * 10
+    row = await make(client, record, description=f"{text}Begun")
+    await client.put(record.place(row["id"]), json={"description": f"{text}<b>Done</b>"})
+    for page in (record.page(row["id"]), "/console/activity?action=updated"):
+        told = (await client.get(page)).text.split('id="entries"')[1]
+        changed = told.split('class="version before"')[1]
+        assert "<mark>Begun</mark>" in changed
+        assert "Done" in changed.split("<mark>")[2]
+        for whole in (f"{text}Begun", f"{text}<b>Done</b>"):
+            assert f"<summary>The whole text</summary>{whole}</details>" in unescape(changed)
