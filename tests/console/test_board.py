@@ -149,3 +149,20 @@ async def test_who_may_only_read_is_offered_no_change(
     await reader.keyboard.press("Enter")
     await reader.get_by_role("heading", name="Guide", level=1).wait_for()
     assert await reader.get_by_role("main").get_by_role("button").count() == 0
+
+
+async def test_a_long_name_does_not_make_a_card_wider_than_its_column(
+    server: LiveServer, program: "httpx.AsyncClient", open_page: OpenPage
+) -> None:
+    name = "A system with quite a long name, as they have it"
+    system = await make(program, "/api/v1/systems", {**SYSTEM, "name": name})
+    long = {"systemId": system.rpartition("/")[2], "assignedTo": "w" * 60, "title": "W" * 90}
+    await make(program, "/api/v1/ideas", {**IDEA, **long})
+    for size in ("desk", "phone"):
+        page = await open_page(server, size=size)
+        await page.goto("/console/ideas")
+        wide = ".cards, .idea, .idea > *:not(.move)"
+        found = await page.locator(wide).evaluate_all(
+            "all => all.filter(each => each.scrollWidth > each.clientWidth + 1).map(each => each.className)"
+        )
+        assert found == [], size
