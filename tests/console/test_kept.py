@@ -226,3 +226,35 @@ async def test_the_page_of_a_conflict_and_of_what_is_kept_has_its_place_in_the_n
     assert (conflict.status_code, gone.status_code) == (412, 404)
     for page in (conflict, gone):
         assert 'href="/console/ideas" aria-current="page"' in page.text
+
+
+async def test_what_was_typed_is_there_when_nobody_is_signed_in_any_more(
+    running_app: "RunningApp", db: "Database"
+) -> None:
+    typed = {"title": "Mine", "name": "ada", "url": "http://a.example/", "description": "All my <words>"}
+    async with running_app(auth="keys") as client:
+        for page, text in (
+            ("/console/new/idea", "All my <words>"),
+            ("/console/webhooks", "All my <words>"),
+            ("/console/keys", 'value="ada"'),
+        ):
+            await signed_in(client, db, "admin", "first")
+            place, fields = form_of((await client.get(page)).text, page)
+            client.cookies.clear()
+            sent = {**fields, **typed}
+            out = await client.post(place, data=sent, headers={"referer": f"http://localhost{page}"})
+            assert (out.status_code, "you are signed out" in out.text) == (401, True), page
+            assert text in unescape(out.text), page
+            assert f"/console/sign-in?next={page.replace('/', '%2F')}" in out.text
+            assert fields["csrf"] not in out.text
+            foreign = await client.post(place, data=sent, headers={"sec-fetch-site": "cross-site"})
+            assert (foreign.status_code, text in unescape(foreign.text)) == (403, False)
+            heard = await client.post(place, data=sent, headers=SCRIPT)
+            assert (heard.status_code, "hx-redirect" in heard.headers) == (401, False)
+            assert "you are signed out" in heard.headers["hx-trigger"]
+            await signed_in(client, db, "admin", "second")
+            place, again = form_of(out.text, page)
+            kept = await client.post(place, data=again)
+            assert (kept.status_code, text in unescape(kept.text)) == (403, True), page
+            place, again = form_of(kept.text, page)
+            assert (await client.post(place, data=again)).status_code in (200, 303), page

@@ -8,7 +8,7 @@ from typing import Final
 from starlette.responses import Response
 
 from core.http.request.timestamps import now, to_iso
-from features.console.errors import Refused, Repeated
+from features.console.errors import FormExpired, Refused, Repeated
 from features.console.router.messages import ROOT, text
 from features.console.router.pages import router
 from features.console.router.visit import Visit, Visited
@@ -29,7 +29,11 @@ async def keys(visit: Visited) -> Response:
 @router.post("/keys")
 async def create_key(visit: Visited) -> Response:
     """The page that answers shows the key; it is kept nowhere, so that it cannot be shown again."""
-    form = await visit.form()
+    try:
+        form = await visit.form()
+    except FormExpired as expired:
+        fault = Fault(expired.status, text("kept", "expired"))
+        return await _page(visit, dict(expired.fields), fault=fault)
     values = {"name": form.get("name", ""), "scope": form.get("scope", "read")}
     if days := form.get("days", "").strip():
         if not _DAYS.fullmatch(days):

@@ -9,6 +9,7 @@ from fastapi import Request
 from starlette.responses import HTMLResponse, Response
 
 from core.http.answers.errors import error_response
+from features.console.errors import ForeignForm
 from features.console.schemas import Fault
 from features.console.service.rendering import render, texts
 
@@ -17,11 +18,22 @@ FLASH_COOKIE: Final = "handover_flash"
 LONGEST: Final = 600
 """Letters of a message."""
 Tone = Literal["good", "bad"]
+_OWN_SITE: Final = frozenset({"same-origin", "none"})
 
 
 def is_by_script(request: Request) -> bool:
     """True if a script asks for a part of a page."""
     return request.headers.get("hx-request") == "true"
+
+
+def check_site(request: Request) -> None:
+    """Raises ForeignForm for a form of another site, by `Sec-Fetch-Site` or, of older browsers, by
+    `Origin`; programs send neither. The scheme is not compared: a proxy may have taken TLS off.
+    """
+    site, origin, host = map(request.headers.get, ("sec-fetch-site", "origin", "host"))
+    own = site in _OWN_SITE if site else origin is None or origin.partition("://")[2] == host
+    if not own:
+        raise ForeignForm("This form is of another site: nothing was done")
 
 
 def refusal(request: Request, fault: Fault, headers: Mapping[str, str] | None = None) -> Response:

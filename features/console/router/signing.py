@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from core.deps import platform_of
 from core.errors import RateLimited
-from features.console.router.messages import ROOT, set_cookie, text
+from features.console.router.messages import ROOT, check_site, set_cookie, text
 from features.console.router.pages import SIGN_IN, TOKEN_COOKIE, router
 from features.console.router.visit import (
     NAME_COOKIE,
@@ -33,7 +33,7 @@ async def sign_in_page(visit: Visitor, back: Back = ROOT) -> Response:
 @router.post("/sign-in")
 async def sign_in(visit: Visitor) -> Response:
     """The API itself judges the key, and counts wrong ones."""
-    visit.check_site()
+    check_site(visit.request)
     if visit.settings.auth == "off":
         return visit.go(ROOT)
     form = {name: str(value) for name, value in (await visit.request.form()).items()}

@@ -16,11 +16,12 @@ from core.errors import Forbidden
 from core.http.request.access import AccessScope, Principal
 from core.http.request.context import context_of
 from core.settings import Settings
-from features.console.errors import ForeignForm, FormExpired, SignInNeeded
+from features.console.errors import FormExpired, SignInNeeded
 from features.console.router.messages import (
     FLASH_COOKIE,
     ROOT,
     Tone,
+    check_site,
     flash,
     flash_of,
     is_by_script,
@@ -35,7 +36,6 @@ from features.console.service.sessions import Sessions
 NAME_COOKIE: Final = "handover_name"
 LARGEST_FORM: Final = 16 * 1024 * 1024
 """Bytes of a form: each letter of the longest text may take twelve. The API judges each field."""
-_OWN_SITE: Final = frozenset({"same-origin", "none"})
 _IN_A_PLACE: Final = "/%?&=#:@!$'()*+,;[]~"
 """What a place may have beside letters and digits."""
 
@@ -111,21 +111,11 @@ class Visit:
         """Raises ForeignForm, and FormExpired unless the token, or that of the header for scripts, is of this
         session.
         """
-        self.check_site()
+        check_site(self.request)
         if self.session is not None:
             given = token or self.request.headers.get("x-csrf-token", "")
             if not hmac.compare_digest(given.encode(), self.session.csrf.encode()):
                 raise FormExpired(fields)
-
-    def check_site(self) -> None:
-        """Raises ForeignForm for a form of another site, by `Sec-Fetch-Site` or, of older browsers, by
-        `Origin`; programs send neither. The scheme is not compared: a proxy may have taken TLS off.
-        """
-        headers = self.request.headers
-        site, origin, host = map(headers.get, ("sec-fetch-site", "origin", "host"))
-        own = site in _OWN_SITE if site else origin is None or origin.partition("://")[2] == host
-        if not own:
-            raise ForeignForm("This form is of another site: nothing was done")
 
 
 async def visitor(request: Request) -> Visit:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from features.console.errors import Refused, Repeated
+from features.console.errors import FormExpired, Refused, Repeated
 from features.console.router.history import history
 from features.console.router.messages import text
 from features.console.router.pages import router
@@ -28,9 +28,12 @@ async def webhooks(visit: Visited) -> Response:
 @router.post("/webhooks")
 async def create_webhook(visit: Visited) -> Response:
     """The page that answers shows the secret, this once."""
-    form = await visit.form()
     try:
+        form = await visit.form()
         made = await visit.api.send("POST", WEBHOOK.api, WEBHOOK.given(form), once=form.get("once"))
+    except FormExpired as expired:
+        fault = Fault(expired.status, text("kept", "expired"))
+        return await _list(visit, expired.fields, fault=fault)
     except Repeated:
         return visit.go(WEBHOOK.pages, text("webhooks", "made_before"), "bad")
     except Refused as refused:

@@ -27,6 +27,18 @@ function tellTimes() {
   }
 }
 
+/* What was typed stays when a part of the page finds that nobody is signed in any more. */
+const isTouched = (field) => field.matches("select")
+  ? field.selectedIndex !== Math.max(0, [...field.options].findIndex((each) => each.defaultSelected))
+  : field.type === "file" ? field.files.length > 0
+  : field.matches("[type=checkbox], [type=radio]") ? field.checked !== field.defaultChecked : field.value !== field.defaultValue;
+document.addEventListener("htmx:before:response", (event) => {
+  const { hx } = event.detail.ctx;
+  if (!hx.redirect || ![...document.querySelectorAll("form[method=post] [name], td > [data-for]")].some(isTouched)) return;
+  event.preventDefault();
+  if (!document.querySelector(".toast.out")) toast(document.body.dataset.signedOut, "bad out");
+});
+
 /* Live parts: an event of the stream that a part names has it loaded anew. */
 const streams = new Map();
 function follow() {
