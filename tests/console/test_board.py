@@ -166,3 +166,20 @@ async def test_a_long_name_does_not_make_a_card_wider_than_its_column(
             "all => all.filter(each => each.scrollWidth > each.clientWidth + 1).map(each => each.className)"
         )
         assert found == [], size
+
+
+async def test_a_card_that_is_on_its_way_takes_the_next_moves_too(
+    server: LiveServer, program: "httpx.AsyncClient", open_page: OpenPage
+) -> None:
+    place = await make(program, "/api/v1/ideas", IDEA)
+    page = await open_page(server)
+    await page.goto("/console/ideas")
+    await card(page).get_by_role("link").focus()
+    for _ in range(4):
+        await page.keyboard.press("Shift+ArrowRight")
+    await page.keyboard.press("Shift+ArrowLeft")
+    await page.get_by_text("“Guide” is in Review now").wait_for()
+    assert await status_of(program, place) == "review"
+    assert await column(page, "Review").get_by_role("link", name="Guide").count() == 1
+    assert await page.locator(".count").all_inner_texts() == ["0", "0", "0", "1", "0", "0"]
+    assert await page.evaluate("document.activeElement.innerText") == "Guide"

@@ -176,7 +176,7 @@ async def test_a_key_is_shown_once_used_and_revoked(
     await page.goto("/console/keys")
     await page.get_by_label("Who will hold it").fill("dashboard")
     await page.get_by_role("button", name="Make the key").click()
-    made = await page.locator("#made-key").inner_text()
+    made = await page.locator("#once-shown").inner_text()
     async with server.client(headers={"authorization": f"Bearer {made}"}) as program:
         assert (await program.get("/api/items")).status_code == 200
         await page.goto("/console/keys")

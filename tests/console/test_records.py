@@ -1,5 +1,6 @@
 """Records over HTTP, without scripts: made, changed, deleted, and what two people do at once."""
 
+import json
 import re
 from html import unescape
 from typing import TYPE_CHECKING, Any
@@ -227,3 +228,16 @@ async def test_an_item_has_a_page_whatever_its_id_is(
     save, fields = form_of((await client.get(place)).text, "/console/save/item")
     assert (await client.post(save, data={**fields, "title": "Even"})).status_code == 303
     assert await connection.fetchval("SELECT title FROM items WHERE id = $1", item_id) == "Even"
+
+
+async def test_a_message_names_the_field_as_people_see_it(client: "httpx.AsyncClient") -> None:
+    row = await make(client, RECORDS["item"])
+    place = f"/console/save/item?id={row['id']}"
+    seen = {"seen": row.get("updatedAt") or row["createdAt"]}
+    for given, told in (
+        ({"title": " "}, "Title: "),
+        ({"tags": f"a, b, {'c' * 300}"}, "Tags, number 3: "),
+    ):
+        heard = await client.post(place, data={**seen, **given}, headers={"hx-request": "true"})
+        assert heard.status_code == 400
+        assert json.loads(heard.headers["hx-trigger"])["toast"]["message"].startswith(told)

@@ -24,7 +24,7 @@ async def make(client: "httpx.AsyncClient") -> tuple[str, str]:
     fields = form_of((await client.get("/console/webhooks")).text, "/console/webhooks")[1]
     made = await client.post("/console/webhooks", data={**fields, "url": ADDRESS, "entity": "item"})
     assert made.status_code == 200, made.text
-    secret = made.text.split('id="made-secret">')[1].split("<")[0]
+    secret = made.text.split('id="once-shown">')[1].split("<")[0]
     row = (await client.get(WEBHOOK.api)).json()["data"][0]
     return WEBHOOK.page(row["id"]), secret
 

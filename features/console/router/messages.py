@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, Response
 from core.http.answers.errors import error_response
 from features.console.errors import ForeignForm
 from features.console.schemas import Fault
-from features.console.service.rendering import render, texts
+from features.console.service.rendering import field_name, render, texts
 
 ROOT: Final = "/console"
 FLASH_COOKIE: Final = "handover_flash"
@@ -39,7 +39,10 @@ def check_site(request: Request) -> None:
 def refusal(request: Request, fault: Fault, headers: Mapping[str, str] | None = None) -> Response:
     given = {"Cache-Control": "no-store", **(headers or {})}
     if is_by_script(request):
-        told = "; ".join(f"{each['field']}: {each['message']}" for each in fault.fields) or fault.message
+        told = (
+            "; ".join(f"{field_name(each['field'])}: {each['message']}" for each in fault.fields)
+            or fault.message
+        )
         given |= {"HX-Reswap": "none", **toast(told, "bad")}
         return Response(status_code=fault.status, headers=given)
     return HTMLResponse(render("error.html", fault=fault, path=request.url.path), fault.status, given)

@@ -20,6 +20,8 @@ from features.console.service.records import RECORDS, state_of
 
 _HUMP: Final = re.compile("(?<=[a-z])(?=[A-Z])")
 
+_SNAKE: Final = re.compile("_([a-z])")
+
 _MOMENT: Final = re.compile(r"\w+At|dueDate|lastChecked")
 """Fields that are moments."""
 _WORDS: Final = frozenset({"status", "priority", "category", "type", "scope", "action"})
@@ -86,7 +88,7 @@ def _environment() -> Environment:
         "whole": whole,
         "cut": cut,
         "versions": versions,
-        "field_name": lambda name: vars(texts().edit.field).get(name) or word(_HUMP.sub(" ", name).lower()),
+        "field_name": field_name,
         "row_page": lambda entity, row_id: RECORDS[entity].page(row_id),
         "prints": lambda row, entity: RECORDS[entity].prints(row),
     }
@@ -162,6 +164,21 @@ def versions(change: Mapping[str, Any], field: str) -> tuple[Sequence[Piece], Se
         one, other = ([Piece(cut(text), differs=False)] if text else [] for text in texts_of_both)
         return one, other
     return marked(*texts_of_both)
+
+
+def field_name(path: str) -> str:
+    """Name of a field of the API, in either of its forms, as forms call it; of what is inside one with its
+    place: `tags.2` is the third tag.
+    """
+    name, _, inner = path.partition(".")
+    camel = _SNAKE.sub(lambda found: found[1].upper(), name)
+    told = vars(texts().edit.field).get(camel) or word(_HUMP.sub(" ", name).lower())
+    if not inner:
+        return str(told)
+    form, place = (
+        (texts().edit.nth, str(int(inner) + 1)) if inner.isdecimal() else (texts().edit.inside, inner)
+    )
+    return str(form.format(told, place))
 
 
 def word(text: object) -> str:

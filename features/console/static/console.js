@@ -229,8 +229,11 @@ document.addEventListener("submit", (event) => {
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
-  await navigator.clipboard.writeText(document.querySelector(button.dataset.copy).textContent);
-  button.textContent = button.dataset.copied;
+  const secret = document.querySelector(button.dataset.copy);
+  // Browsers have a clipboard for scripts only where the connection is secure.
+  const copied = await navigator.clipboard?.writeText(secret.textContent).then(() => true, () => false);
+  if (!copied) getSelection().selectAllChildren(secret);
+  button.textContent = copied ? button.dataset.copied : button.dataset.selected;
 });
 
 /* The name of a chosen file, and files that are dropped. */

@@ -53,30 +53,39 @@ function put(card, column, before = null) {
 }
 async function move(card, status) {
   const from = columnOf(card), to = document.getElementById(`in-${status}`), after = card.nextElementSibling;
-  if (!to || to === from || card.classList.contains("moving")) return;
-  const board = document.getElementById("board"), title = card.querySelector(".idea-title").textContent;
-  const name = (column) => column.querySelector(".name").textContent;
+  if (!to || to === from) return;
   const focused = card.contains(document.activeElement);
   moves += 1;
   put(card, to);
-  card.classList.add("moving");
   if (focused) card.querySelector(".idea-title").focus();
   card.scrollIntoView({ block: "nearest", inline: "nearest" });
+  if (card.classList.contains("moving")) { underway.set(card.id, status); return; }
+  await save(card, status, from, after);
+  catchUp();
+}
+/* Where cards go that are on their way already: the last word counts. */
+const underway = new Map();
+async function save(card, status, from, after) {
+  const board = document.getElementById("board"), title = card.querySelector(".idea-title").textContent;
+  const focused = card.contains(document.activeElement);
+  card.classList.add("moving");
   const answer = await change(`/console/save/idea?id=${encodeURIComponent(card.dataset.id)}`, { status, seen: card.dataset.seen, was: card.dataset.was });
   moves += 1;
   card.classList.remove("moving");
-  const shown = document.getElementById(card.id);
+  const shown = document.getElementById(card.id), next = underway.get(card.id);
+  underway.delete(card.id);
   if (answer.ok && answer.row) {
     const refocus = shown?.contains(document.activeElement) || document.activeElement === document.body && focused;
     shown?.replaceWith(answer.row);
     if (refocus) answer.row.querySelector(".idea-title").focus();
-    toast(board.dataset.moved.replace("{0}", title).replace("{1}", name(to)), "good");
+    if (next) { await save(answer.row, next, document.getElementById(`in-${status}`), null); return; }
+    const name = document.querySelector(`#in-${status} .name`).textContent;
+    toast(board.dataset.moved.replace("{0}", title).replace("{1}", name), "good");
   } else {
-    if (shown === card && columnOf(card) === to) put(card, from, after);
+    if (shown === card) put(card, from, after);
     if (focused && !answer.conflict) card.querySelector(".idea-title").focus();
     toast(answer.told?.message ?? board.dataset.stayed.replace("{0}", title), "bad");
   }
-  catchUp();
 }
 let moves = 0, dragged = null, missed = false;
 /* A board that was asked for before a move, or comes while a card is held, is older than what is shown. */
@@ -206,6 +215,7 @@ function edit(cell) {
     if (event.key === "Enter") { event.preventDefault(); keep(); }
     if (event.key === "Escape") { event.preventDefault(); event.stopPropagation(); close(); }
   });
+  input.addEventListener("input", () => { input.removeAttribute("aria-invalid"); fault.hidden = true; });
   input.addEventListener("change", () => { if (input.matches("select")) keep(); });
   input.addEventListener("blur", () => setTimeout(() => { if (!over && !input.disabled && !input.hasAttribute("aria-invalid")) keep(); }));
   cell.replaceWith(input);
