@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping
 from pathlib import Path
 from typing import Final, TypeVar
@@ -223,8 +224,13 @@ async def _csv(db: Database, job_id: str, pages: AsyncIterator[list[Reject]]) ->
 
 
 def _cells(reject: Reject) -> dict[str, object]:
-    record = json.loads(reject.record)
+    record = json.loads(reject.record, parse_int=_number)
     return record if isinstance(record, dict) else {"record": record}
+
+
+def _number(digits: str) -> int | str:
+    """One of more digits than Python reads stays text."""
+    return int(digits) if len(digits) <= sys.int_info.default_max_str_digits else digits
 
 
 def _line(reject: Reject) -> bytes:

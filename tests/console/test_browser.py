@@ -1,6 +1,7 @@
 """The console in a real browser: every page in both schemes and sizes, and whole ways through it."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 from importlib.resources import files
 from pathlib import Path
@@ -257,3 +258,17 @@ async def test_a_revoked_key_ends_the_page_that_is_open(
         assert (await program.delete(f"/api/v1/keys/{key.split('_')[1]}")).status_code == 200
     await page.get_by_label("Status").select_option("new")
     await page.wait_for_url("**/console/sign-in")
+
+
+async def test_a_live_part_that_cannot_be_loaded_says_so(
+    server: LiveServer, db: "Database", open_page: OpenPage
+) -> None:
+    page = await open_page(server)
+    await sign_in(page, db)
+    await page.goto("/console/systems")
+    told, path = page.locator("#rows").get_by_text("what it shows may be old"), re.compile(r"/systems\??$")
+    await page.route(path, lambda route: route.abort())
+    await page.evaluate("setInterval(() => htmx.trigger('#rows', 'live'), 200)")
+    await told.wait_for()
+    await page.unroute(path)
+    await told.wait_for(state="detached")

@@ -147,3 +147,13 @@ async def test_a_file_is_compared_without_a_difference(client: "httpx.AsyncClien
         "/console/takeover?verify=true", data={"what": "items"}, files={"file": ("x.csv", b"a")}
     )
     assert (sheet.status_code, "source" in sheet.text) == (400, True)
+
+
+async def test_records_that_no_parser_takes_are_told_with_their_reasons(client: "httpx.AsyncClient") -> None:
+    records = rb'{"items": [{"title": "a \ud800 b"}, {"title": "", "x": 1e400}, {"title": "", "x": %d}]}'
+    page = await ended(client, await send(client, "false", records.replace(b"%d", b"9" * 5000)))
+    for number in range(3):
+        assert f"<code>items[{number}]</code>" in page
+    sheet = re.search(r'href="([^"]+/rejects\?form=csv)"', page)
+    assert sheet is not None
+    assert "9" * 5000 in (await client.get(sheet[1])).text

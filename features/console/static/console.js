@@ -57,6 +57,16 @@ function follow() {
     streams.set(part, { source, place: part.dataset.live });
   }
 }
+/* A part that cannot be loaded says so, until it can be: what it shows may be old. */
+function tellOld({ target }) {
+  if (!target.matches?.("[data-live]") || target.querySelector(":scope > .old")) return;
+  const line = document.createElement("p");
+  line.className = "old notice bad";
+  line.setAttribute("role", "alert");
+  line.textContent = document.body.dataset.old;
+  target.prepend(line);
+}
+for (const kind of ["htmx:response:error", "htmx:error"]) document.addEventListener(kind, tellOld);
 /* A browser has few connections for an origin: a page that nobody sees gives its own back. */
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) { streams.forEach(({ source }) => source.close()); streams.clear(); return; }
