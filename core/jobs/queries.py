@@ -193,6 +193,12 @@ async def page(
     return JobPage(await _with_rates(db, [JobView.model_validate(row) for row in rows]), total)
 
 
+async def about(db: Database, kind: str, argument: str, values: Sequence[str]) -> list[JobView]:
+    """Jobs of the kind whose argument is one of the values, oldest first."""
+    rows = await db.query_raw(statements.ABOUT, kind, argument, list(values))
+    return [JobView.model_validate(row) for row in rows]
+
+
 async def _with_rates(db: Database, jobs: list[JobView]) -> list[JobView]:
     """Jobs with rate and seconds left, from the newest event of each of the few running ones."""
     running = [job for job in jobs if job.state == "running"]

@@ -177,6 +177,10 @@ class Jobs:
         kinds = [kind] if isinstance(kind, str) else kind
         return await queries.page(self._db, kinds, state, limit, offset, after)
 
+    async def about(self, kind: str, argument: str, values: Sequence[str]) -> Sequence[JobView]:
+        """Jobs of the kind whose argument is one of the values, oldest first."""
+        return await queries.about(self._db, kind, argument, values)
+
     async def events_after(self, job_id: str, sequence: int) -> Sequence[JobEventView]:
         """The next events, oldest first; at most 500, so ask again until none come."""
         return await self.events_of({job_id_of(job_id): sequence})

@@ -153,6 +153,10 @@ CANCEL = _with_event(
     "CASE state WHEN 'cancelled' THEN 'state' ELSE 'cancel' END",
 )
 
+# $1 kind, $2 name of an argument, $3 its values
+ABOUT = """
+SELECT * FROM jobs WHERE kind = $1 AND arguments ->> $2 = ANY($3::text[]) ORDER BY created_at, id"""
+
 SET_CLOCKS = """
 INSERT INTO job_clocks (kind, next_at)
 SELECT kind, now() + make_interval(secs => seconds)

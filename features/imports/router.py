@@ -17,13 +17,10 @@ from core.http.routing import Router
 from core.jobs import JobConflict, JobView
 from features.imports import service
 from features.imports.comparison.schemas import DifferenceLines, VerifyForm
-from features.imports.errors import (
-    ImportNotFound,
-    ImportNotUndoable,
-    UploadInvalid,
-    UploadTooLarge,
-)
-from features.imports.schemas import NDJSON, FileOptions, Import, RejectForm, RejectLines
+from features.imports.errors import ImportNotFound, ImportNotUndoable, UploadInvalid, UploadTooLarge
+from features.imports.listing import find
+from features.imports.listing.schemas import Import
+from features.imports.schemas import NDJSON, FileOptions, RejectForm, RejectLines
 from features.imports.settings import ImportSettings
 from features.imports.undo.schemas import UndoChoices
 from features.jobs.api import Job, show
@@ -37,6 +34,7 @@ _FILE: Final = {
 }
 _REFUSED: Final = error_responses(JobConflict, UploadInvalid, UploadTooLarge, NotAForm, Unavailable)
 JobId = Annotated[Text, Path(description="The id of the import's job")]
+ComparisonId = Annotated[Text, Path(description="The id of the comparison's job")]
 
 
 def _form(model: type[BaseModel], **example: str) -> dict[str, Any]:
@@ -68,7 +66,7 @@ async def list_imports(
     cursor: Annotated[Cursor | None, Query()] = None,
 ) -> ListEnvelope[Import]:
     """Imports of all sources, also dry runs and failed ones; `undoable` ones have something to take back."""
-    return await service.list_imports(db, jobs, limit=limit, offset=offset, cursor=cursor)
+    return await find.list_imports(db, jobs, limit=limit, offset=offset, cursor=cursor)
 
 
 @router.post(
@@ -121,6 +119,12 @@ async def verify(
     return _accepted("Comparison", job, response, background_tasks, jobs)
 
 
+@router.get("/{job_id}", summary="Show an import", responses=error_responses(ImportNotFound))
+async def show_import(job_id: JobId, db: Db, jobs: Jobs) -> Envelope[Import]:
+    """What the list tells of it. `takenBack` says when and by whom, and names the job of the undo."""
+    return Envelope(data=await find.show_import(db, jobs, job_id))
+
+
 @router.get(
     "/{job_id}/differences",
     summary="Download what a comparison found",
@@ -130,11 +134,7 @@ async def verify(
         200: {"description": "One JSON object for each difference", "model": DifferenceLines},
     },
 )
-async def download_differences(
-    job_id: Annotated[Text, Path(description="The id of the comparison's job")],
-    jobs: Jobs,
-    settings: AppSettings,
-) -> FileResponse:
+async def download_differences(job_id: ComparisonId, jobs: Jobs, settings: AppSettings) -> FileResponse:
     """NDJSON: `kind`, `id`, and by column in `fields` the values in the `source` and `here`."""
     path = await service.differences_of(jobs, settings, job_id)
     return FileResponse(path, filename=path.name, media_type=NDJSON)

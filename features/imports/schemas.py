@@ -19,10 +19,8 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from core.http.request.fields import is_none, without_null
+from core.http.request.fields import without_null
 from core.http.request.input import DIGITS_ALONE, Input
-from core.http.request.timestamps import Timestamp
-from core.jobs import JobState
 
 KIND: Final = "import.lowdb"
 NDJSON: Final = "application/x-ndjson"
@@ -276,23 +274,3 @@ class Sample(BaseModel):
 
     path: str
     reason: str
-
-
-class Import(BaseModel):
-    """An import in the list of them. `id` is its job's; `undoable`: there is something to take back."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, serialize_by_alias=True)
-
-    id: str
-    source: ImportSource
-    filename: str
-    state: JobState
-    dry_run: bool
-    imported: Annotated[int | None, Field(exclude_if=is_none)] = None
-    updated: Annotated[int | None, Field(exclude_if=is_none)] = None
-    rejected: int
-    undoable: bool
-    actor: str
-    created_at: Timestamp
-    finished_at: Annotated[Timestamp | None, Field(exclude_if=is_none)] = None
-    error: Annotated[str | None, Field(exclude_if=is_none)] = None

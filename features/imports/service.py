@@ -1,9 +1,9 @@
-"""Service of imports: accepts uploads, files and undos, lists imports, streams rejects."""
+"""Service of imports: accepts uploads, files and undos, streams rejects."""
 
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterable, AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -13,7 +13,6 @@ from pydantic import ValidationError
 
 from core.database.client import Author, Database
 from core.errors import VALIDATION_FAILED, Conflict
-from core.http.answers.envelope import ListEnvelope, listed
 from core.http.request.input import Input
 from core.http.request.multipart import FORM_OVERHEAD_BYTES
 from core.http.request.validation import field_errors
@@ -31,17 +30,16 @@ from features.imports.errors import (
     UploadInvalid,
     UploadTooLarge,
 )
+from features.imports.listing.find import find_import
 from features.imports.pipeline.source import opened, readable_path
 from features.imports.pipeline.spool import sha256_of
 from features.imports.queries import journal, rejects
 from features.imports.schemas import (
-    SOURCES,
     UNDO_KIND,
     VERIFY_KIND,
     Arguments,
     FileArguments,
     FileOptions,
-    Import,
     RegistryOptions,
     Reject,
     RejectForm,
@@ -51,9 +49,6 @@ from features.imports.storage.folders import Folders
 from features.imports.storage.upload import plain_name, receive
 from features.imports.storage.work import accept
 from features.imports.undo.schemas import UndoArguments, UndoChoices
-from features.jobs.api import list_page
-
-IMPORTS: Final = tuple(SOURCES.values())
 
 Options = TypeVar("Options", bound=Input)
 
@@ -114,37 +109,6 @@ async def accept_file(
     return await accept(db, jobs, settings, actor, name)
 
 
-async def list_imports(
-    db: Database, jobs: Jobs, *, limit: int, offset: int, cursor: str | None
-) -> ListEnvelope[Import]:
-    """Page of imports, newest first, dry runs and those that failed too."""
-    page = await list_page(jobs, ("imports",), kind=IMPORTS, limit=limit, offset=offset, cursor=cursor)
-    kept = await journal.existing(db, [job.id for job in page.jobs])
-    shown = [_shown(job, kept) for job in page.jobs]
-    return listed(shown, total=page.total, next_cursor=page.next_cursor)
-
-
-def _shown(job: JobView, kept: Collection[str]) -> Import:
-    result = job.result or {}
-    return Import.model_validate(
-        {
-            "id": job.id,
-            "source": job.kind.removeprefix("import."),
-            "filename": job.arguments.get("filename"),
-            "state": job.state,
-            "dryRun": job.arguments.get("dryRun", False),
-            "imported": result.get("imported"),
-            "updated": result.get("updated"),
-            "rejected": job.rejected,
-            "undoable": job.ended and job.id in kept,
-            "actor": job.actor,
-            "createdAt": job.created_at,
-            "finishedAt": job.finished_at,
-            "error": job.error,
-        }
-    )
-
-
 async def rejects_of(db: Database, jobs: Jobs, job_id: str, form: RejectForm) -> AsyncIterator[bytes]:
     """Rejects of an import in the order of the source. Raises ImportNotFound."""
     job = await find_import(jobs, job_id)
@@ -171,17 +135,6 @@ async def differences_of(jobs: Jobs, settings: Settings, job_id: str) -> Path:
             f"The differences of comparison {job_id} are not kept here any more; compare again"
         )
     return path
-
-
-async def find_import(jobs: Jobs, job_id: str) -> JobView:
-    """Raises ImportNotFound."""
-    try:
-        job = await jobs.get(job_id)
-    except JobNotFound:
-        job = None
-    if job is None or job.kind not in IMPORTS:
-        raise ImportNotFound(f"Import with id {job_id} not found")
-    return job
 
 
 async def accept_undo(db: Database, jobs: Jobs, actor: Author, job_id: str, choices: UndoChoices) -> JobView:

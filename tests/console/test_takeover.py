@@ -60,6 +60,25 @@ async def test_an_import_is_told_listed_and_taken_back(client: "httpx.AsyncClien
     assert "It is taken back." in undone
 
 
+async def test_an_import_and_its_undo_name_each_other(client: "httpx.AsyncClient") -> None:
+    begun = await send(client, "false")
+    await ended(client, begun)
+    place, undo = begun.headers["location"], f"{begun.headers['location']}/undo"
+    assert undo not in await ended(client, await send(client, "true"))
+    tried = await client.post(undo, data={"dry_run": "true"})
+    assert undo in await ended(client, tried)
+    taken = await client.post(undo, data={"dry_run": "false"})
+    for page in (await ended(client, taken), await ended(client, tried)):
+        assert f'href="{place}"' in page
+        assert undo not in page
+    page = await ended(client, begun)
+    assert "Done, and compared" not in page
+    assert f'<a href="{taken.headers["location"]}">This import was taken back</a> <time' in page
+    assert "by anonymous" in page
+    assert undo not in page
+    assert "Taken back</span>" in (await client.get("/console/takeover")).text
+
+
 async def test_what_is_no_file_and_what_is_not_chosen_is_told_on_the_page(
     client: "httpx.AsyncClient",
 ) -> None:

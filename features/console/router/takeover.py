@@ -95,15 +95,24 @@ async def _page(visit: Visit, *, fault: Fault | None = None) -> Response:
 
 async def _shown(visit: Visit, job_id: str) -> Response:
     job = (await visit.api.get(place("/api/v1/jobs", job_id))).data["data"]
-    undoable = False
-    ended = job["state"] not in ("queued", "running")
-    imported = job["kind"].startswith("import.") and job["kind"] not in ("import.undo", "import.verify")
-    if imported and ended:
-        listed = await visit.api.get("/api/v1/imports", limit=100)
-        undoable = any(each["id"] == job_id and each["undoable"] for each in listed.rows)
     template = "parts/run.html" if visit.by_script else "run.html"
-    rejects = await _rejects(visit, job) if ended and imported else []
-    return visit.page(template, job=job, phases=PHASES, undoable=undoable, rejects=rejects)
+    imported = await _import_of(visit, job)
+    own = imported is not None and imported["id"] == job_id
+    rejects = await _rejects(visit, job) if own and _ended(job) else []
+    return visit.page(template, job=job, phases=PHASES, imported=imported, rejects=rejects)
+
+
+def _ended(job: dict[str, Any]) -> bool:
+    return job["state"] not in ("queued", "running")
+
+
+async def _import_of(visit: Visit, job: dict[str, Any]) -> dict[str, Any] | None:
+    """The import that the job is, or that it takes back."""
+    if not job["kind"].startswith("import.") or job["kind"] == "import.verify":
+        return None
+    job_id = job["arguments"]["importJobId"] if job["kind"] == "import.undo" else job["id"]
+    found: dict[str, Any] = (await visit.api.get(place("/api/v1/imports", job_id))).data["data"]
+    return found
 
 
 async def _rejects(visit: Visit, job: dict[str, Any]) -> list[dict[str, Any]]:

@@ -45,9 +45,17 @@ async def test_imports_are_listed_with_what_became_of_them(client: httpx.AsyncCl
     }
     assert [each["dryRun"] for each in answer["data"]] == [False, True, False]
     assert answer["data"][0]["error"] == broken["error"]
-    await undone(client, whole["id"])
+    await undone(client, whole["id"], dryRun="true")
+    assert (await client.get(f"{IMPORTS}/{whole['id']}")).json()["data"] == last, (
+        "a dry run takes nothing back"
+    )
+    undo = await undone(client, whole["id"])
     listed = (await client.get(IMPORTS)).json()["data"]
     assert [each["undoable"] for each in listed] == [False] * 3, "an undo is no import"
+    taken_back = {"jobId": undo["id"], "at": undo["finishedAt"], "actor": "anonymous"}
+    assert listed[-1]["takenBack"] == taken_back
+    assert (await client.get(f"{IMPORTS}/{whole['id']}")).json()["data"] == listed[-1]
+    assert (await client.get(f"{IMPORTS}/{undo['id']}")).status_code == 404
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3])

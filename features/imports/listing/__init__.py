@@ -1,0 +1,1 @@
+"""Imports as clients see them, each with what became of it."""
