@@ -79,6 +79,21 @@ async def test_an_import_and_its_undo_name_each_other(client: "httpx.AsyncClient
     assert "Taken back</span>" in (await client.get("/console/takeover")).text
 
 
+async def test_a_dry_run_tells_what_the_file_would_overwrite(client: "httpx.AsyncClient") -> None:
+    await ended(client, await send(client, "false"))
+    fields, file = {"on_conflict": "overwrite"}, {"file": ("library.json", LIBRARY)}
+    page = await ended(client, await client.post("/console/takeover", data=fields, files=file))
+    assert "up to 1 would be overwritten" in page
+    assert "would be overwritten" not in await ended(client, await send(client, "true"))
+
+
+async def test_an_option_that_is_not_valid_is_told_by_the_service(client: "httpx.AsyncClient") -> None:
+    assert "pattern=" not in (await client.get("/console/takeover")).text, "it could not be shown when closed"
+    fields, file = {"max_rejects": "many"}, {"file": ("library.json", LIBRARY)}
+    told = await client.post("/console/takeover", data=fields, files=file)
+    assert (told.status_code, "max_rejects" in told.text) == (400, True)
+
+
 async def test_what_is_no_file_and_what_is_not_chosen_is_told_on_the_page(
     client: "httpx.AsyncClient",
 ) -> None:
@@ -138,7 +153,7 @@ async def test_the_old_registry_comes_in_is_compared_and_taken_back(client: "htt
     begun = await post("dry_run=false", registry("Pages"))
     page = await ended(client, begun)
     assert re.search(r"<dd>1</dd><dt>new here</dt>", page)
-    assert "<code>documentation_ideas.status</code> 1" in page
+    assert "<code>documentation_ideas.status</code> translated in 1" in page
     rejects = re.search(r'href="(/console/api/v1/imports/[^"]+/rejects\?form=csv)"', page)
     assert rejects is not None
     assert (await client.get(rejects[1])).text.startswith("path,reason,id,title,")
