@@ -94,6 +94,18 @@ async def test_an_option_that_is_not_valid_is_told_by_the_service(client: "httpx
     assert (told.status_code, "max_rejects" in told.text) == (400, True)
 
 
+async def test_a_comparison_shows_the_part_that_differs(client: "httpx.AsyncClient") -> None:
+    await ended(client, await send(client, "false"))
+    [record, _] = orjson.loads(LIBRARY)["items"]
+    await client.put("/api/items/1", json={"description": f"{'word ' * 60}here"})
+    changed = {"description": f"{'word ' * 60}there", "updatedAt": None}
+    file = {"file": ("library.json", orjson.dumps({"items": [record | changed]}))}
+    page = await ended(client, await client.post("/console/takeover?verify=true", files=file))
+    assert re.search(r"word <del>there</del> → word .* word <ins>here</ins>", page, re.DOTALL)
+    assert re.search(r"updatedAt: <em>\w+</em> → <ins>2", page)
+    assert "None" not in page
+
+
 async def test_what_is_no_file_and_what_is_not_chosen_is_told_on_the_page(
     client: "httpx.AsyncClient",
 ) -> None:
@@ -159,7 +171,7 @@ async def test_the_old_registry_comes_in_is_compared_and_taken_back(client: "htt
     assert (await client.get(rejects[1])).text.startswith("path,reason,id,title,")
     compared = await ended(client, await post("verify=true", registry("Other")))
     assert "Comparison of old.zip" in compared
-    assert "title: <del>Other</del> <ins>Pages</ins>" in compared
+    assert "title: <del>Other</del> → <ins>Pages</ins>" in compared
     assert re.search(r"<dd>1</dd><dt>unusable, as they came</dt>", compared)
     found = re.search(r'href="(/console/api/v1/imports/[^"]+/differences)"', compared)
     assert found is not None

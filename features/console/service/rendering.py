@@ -89,6 +89,7 @@ def _environment() -> Environment:
         "cut": cut,
         "versions": versions,
         "field_name": field_name,
+        "marked": lambda one, other: marked(_written(one), _written(other)),
         "row_page": lambda entity, row_id: RECORDS[entity].page(row_id),
         "prints": lambda row, entity: RECORDS[entity].prints(row),
     }
@@ -179,6 +180,13 @@ def field_name(path: str) -> str:
         (texts().edit.nth, str(int(inner) + 1)) if inner.isdecimal() else (texts().edit.inside, inner)
     )
     return str(form.format(told, place))
+
+
+def _written(value: object) -> str:
+    """Value as text; one that is not there is no text."""
+    if isinstance(value, str) and value:
+        return value
+    return "" if value is None else orjson.dumps(value).decode()
 
 
 def word(text: object) -> str:
