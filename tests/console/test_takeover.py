@@ -106,6 +106,23 @@ async def test_a_comparison_shows_the_part_that_differs(client: "httpx.AsyncClie
     assert "None" not in page
 
 
+async def test_jobs_are_called_after_what_they_do_with_which_file(client: "httpx.AsyncClient") -> None:
+    begun = await send(client, "false")
+    await ended(client, begun)
+    await ended(client, await send(client, "true"))
+    await ended(
+        client, await client.post("/console/takeover?verify=true", files={"file": ("x.json", LIBRARY)})
+    )
+    await ended(client, await client.post(f"{begun.headers['location']}/undo", data={"dry_run": "true"}))
+    jobs = (await client.get("/console/jobs")).text
+    names = re.findall(r'href="/console/jobs/[^"]+">\s*([^<]+?)\s*<', jobs)
+    assert names[:2] == ["What an undo would do", "Comparison of x.json"]
+    assert [re.sub("&#34;|%22", '"', each) for each in names[2:4]] == [
+        'Dry run of li"brary.json',
+        'Import of li"brary.json',
+    ]
+
+
 async def test_what_is_no_file_and_what_is_not_chosen_is_told_on_the_page(
     client: "httpx.AsyncClient",
 ) -> None:
