@@ -123,6 +123,32 @@ async def test_jobs_are_called_after_what_they_do_with_which_file(client: "httpx
     ]
 
 
+async def test_rows_that_a_run_names_lead_to_their_pages(client: "httpx.AsyncClient") -> None:
+    def records(*ids: str, **changes: str) -> bytes:
+        record = orjson.loads(LIBRARY)["items"][0]
+        return orjson.dumps({"items": [{**record, **changes, "id": each} for each in ids]})
+
+    async def sent(query: str, content: bytes, **fields: str) -> str:
+        file = {"file": ("library.json", content)}
+        return await ended(client, await client.post(f"/console/takeover?{query}", data=fields, files=file))
+
+    await sent("dry_run=false", records("1", "a/ b"))
+    await client.put("/api/items/1", json={"status": "review"})
+    page = await sent("dry_run=false", records("1", title="Other"), since_last="true")
+    assert '<a href="/console/items/item?id=1"><code>1</code></a>' in page
+    gone = '<a href="/console/items/item?id=a%2F%20b"><code>a/ b</code></a>'
+    assert gone in page
+    assert gone in await sent("verify=true", records("1"))
+    old = {"file": ("old.zip", registry("Pages"), "application/zip")}
+    url, fields = "/console/takeover?dry_run=false", {"what": "questdb"}
+    await ended(client, await client.post(url, data=fields, files=old))
+    other = {"file": ("old.zip", registry("Other"), "application/zip")}
+    url = "/console/takeover?verify=true"
+    assert '<a href="/console/ideas/i"><code>idea i</code></a>' in await ended(
+        client, await client.post(url, data=fields, files=other)
+    )
+
+
 async def test_what_is_no_file_and_what_is_not_chosen_is_told_on_the_page(
     client: "httpx.AsyncClient",
 ) -> None:
