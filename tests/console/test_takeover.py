@@ -235,7 +235,7 @@ async def test_a_file_is_compared_without_a_difference(client: "httpx.AsyncClien
     sheet = await client.post(
         "/console/takeover?verify=true", data={"what": "items"}, files={"file": ("x.csv", b"a")}
     )
-    assert (sheet.status_code, "source" in sheet.text) == (400, True)
+    assert (sheet.status_code, "Source" in sheet.text) == (400, True)
 
 
 async def test_records_that_no_parser_takes_are_told_with_their_reasons(client: "httpx.AsyncClient") -> None:
