@@ -127,6 +127,7 @@ async def test_the_old_registry_and_a_spreadsheet_come_in_and_are_compared(
     async def chosen(what: str, file: Path, button: str, told: str) -> None:
         await page.goto("/console/takeover")
         await page.get_by_label("What the file is").select_option(what)
+        assert await page.get_by_text("The ZIP file has").is_visible() == (what == "questdb")
         if file is sheet:
             await page.locator("summary", has_text="Options").click()
             await page.get_by_label("Columns of a spreadsheet by field").fill("title=Name")
@@ -244,7 +245,7 @@ async def test_without_scripts_the_forms_still_work(
     while await page.get_by_text("Done, and compared").count() == 0:
         await page.reload()
     await page.goto("/console/items?q=dark")
-    await page.get_by_text("1 items").wait_for()
+    await page.get_by_text("1 item", exact=True).wait_for()
 
 
 async def test_a_revoked_key_ends_the_page_that_is_open(

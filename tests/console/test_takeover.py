@@ -156,6 +156,10 @@ async def test_what_is_no_file_and_what_is_not_chosen_is_told_on_the_page(
     assert (empty.status_code, "Choose a file first" in empty.text) == (400, True)
     broken = await ended(client, await send(client, "true", b'{"items": ['))
     assert "The file ends" in broken
+    packed = await ended(client, await send(client, "true", registry("Pages")))
+    assert "The file is a ZIP file, not a LowDB file" in packed
+    await ended(client, await send(client, "false"))
+    assert ">1 item<" in (await client.get("/console/items")).text
 
 
 async def test_without_a_word_about_it_a_file_is_only_tried(client: "httpx.AsyncClient") -> None:

@@ -11,6 +11,11 @@ from features.imports.errors import SourceMalformed
 LARGEST_VALUE: Final = 16 << 20
 """Upper bound of a record in characters: a longer one would not fit a batch."""
 
+_ZIP: Final = b"PK\x03\x04"
+_PACKED: Final = (
+    "The file is a ZIP file, not a LowDB file; choose that it is an old registry's, or unpack it first"
+)
+
 _space = re.compile(r"[ \t\n\r]*").match
 
 
@@ -66,6 +71,8 @@ class Window:
         self._window, self._at, self._outside_from = kept, 0, 0
         data = self._file.read(max(self._chunk_bytes, len(kept)))
         undecoded = len(self._utf8.getstate()[0])
+        if not self.bytes_read and data.startswith(_ZIP):
+            raise SourceMalformed(_PACKED, offset=0, path=self._path)
         self._hash.update(data)
         try:
             self._window += self._utf8.decode(data, final=not data)
