@@ -34,6 +34,15 @@ class FormExpired(Forbidden):
         self.fields = fields
 
 
+class Unconfirmed(Exception):
+    """The form asks a question first; `fields` are what it carries on when the answer is yes."""
+
+    def __init__(self, question: str, fields: Mapping[str, str]) -> None:
+        super().__init__(question)
+        self.question = question
+        self.fields = fields
+
+
 class Refused(Exception):
     """The API refused something; the page of the error shows it, or the form that it was about."""
 

@@ -218,6 +218,10 @@ async def test_a_system_is_made_checked_and_changed(
     await row.locator("time").wait_for()
     assert (await program.get("/api/v1/systems")).json()["data"][0]["metadata"] == {"team": 1}
     await page.get_by_role("button", name="Check all").click()
+    await page.get_by_role("button", name="Keep it").click()
+    await page.get_by_role("button", name="Check all").click()
+    await page.get_by_role("dialog").get_by_text("replaces the status").wait_for()
+    await page.get_by_role("button", name="Yes, go on").click()
     await page.get_by_text("1 checked, 1 of them not well").wait_for()
 
 

@@ -75,4 +75,5 @@ async def _page(
         form=form,
         once=token_hex(16),
         moment=to_iso(now()),
+        own=visit.session.key.split("_")[1] if visit.session else "",
     )

@@ -11,7 +11,7 @@ from starlette.routing import Match
 from core.errors import NotFound
 from core.http.request.context import context_of, security_headers
 from core.http.routing import Handler, Route, Router
-from features.console.errors import ForeignForm, KeyEnded, Refused, SignInNeeded
+from features.console.errors import ForeignForm, KeyEnded, Refused, SignInNeeded, Unconfirmed
 from features.console.router.messages import (
     FLASH_COOKIE,
     ROOT,
@@ -59,6 +59,8 @@ class PageRoute(Route):
                 return await answer(request)
             except SignInNeeded as needed:
                 return await _sign_in_first(request, needed)
+            except Unconfirmed as asked:
+                return _question(request, asked)
             except Refused as refused:
                 return refusal(request, refused.fault)
             except ClientDisconnect:
@@ -100,6 +102,17 @@ async def _sign_in_first(request: Request, needed: SignInNeeded) -> Response:
         if request.method == "GET":
             set_cookie(request, response, FLASH_COOKIE, flash(_reason(needed), "bad"), seconds=60)
     return response
+
+
+def _question(request: Request, asked: Unconfirmed) -> Response:
+    html = render(
+        "question.html",
+        question=asked.question,
+        fields=asked.fields,
+        place=_place(request.url.path, request.url.query),
+        back=_origin(request) or ROOT,
+    )
+    return HTMLResponse(html, headers={"Cache-Control": "no-store"})
 
 
 async def _signed_out(request: Request, needed: SignInNeeded) -> Response:

@@ -16,7 +16,7 @@ from core.errors import Forbidden
 from core.http.request.access import AccessScope, Principal
 from core.http.request.context import context_of
 from core.settings import Settings
-from features.console.errors import FormExpired, SignInNeeded
+from features.console.errors import FormExpired, SignInNeeded, Unconfirmed
 from features.console.router.messages import (
     FLASH_COOKIE,
     ROOT,
@@ -101,10 +101,13 @@ class Visit:
         return response
 
     async def form(self) -> dict[str, str]:
-        """Fields of the form that was sent. Raises as `check_form`."""
+        """Fields of the form that was sent. Raises as `check_form`, and Unconfirmed."""
         given = await self.request.form(max_part_size=LARGEST_FORM)
         fields = {name: str(value) for name, value in given.items()}
-        self.check_form(fields.pop("csrf", None), fields)
+        token, question = fields.pop("csrf", ""), fields.pop("ask", "")
+        self.check_form(token, fields)
+        if question:
+            raise Unconfirmed(question, {**fields, "csrf": token})
         return fields
 
     def check_form(self, token: str | None, fields: Mapping[str, str]) -> None:

@@ -29,6 +29,8 @@ _WORDS: Final = frozenset({"status", "priority", "category", "type", "scope", "a
 _SHOWN: Final = 200
 """Letters of a value of a change."""
 _EXACT: Final = 2**53
+_ITSELF: Final = frozenset({"clock", "webhooks", "system"})
+"""Actors of jobs that the service begins by itself: one that is cancelled begins again."""
 
 FOLDER: Final = Path(__file__).resolve().parents[1]
 STATIC: Final = FOLDER / "static"
@@ -87,6 +89,7 @@ def _environment() -> Environment:
         "value": value,
         "whole": whole,
         "cut": cut,
+        "cancellable": cancellable,
         "versions": versions,
         "field_name": field_name,
         "marked": lambda one, other: marked(_written(one), _written(other)),
@@ -103,6 +106,10 @@ def moment(text: str | None) -> str:
         return ""
     at = datetime.fromisoformat(text).astimezone(UTC)
     return Markup('<time datetime="{}">{}</time>').format(text, at.strftime("%Y-%m-%d %H:%M"))
+
+
+def cancellable(job: Mapping[str, Any]) -> bool:
+    return job["state"] in ("queued", "running") and job["actor"] not in _ITSELF
 
 
 def past(text: str) -> bool:

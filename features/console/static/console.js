@@ -212,18 +212,19 @@ function upload(form, submitter) {
 }
 
 /* Questions before what cannot be taken back. */
+const questionOf = (form) => form.dataset.confirm ?? form.querySelector("[name=ask]")?.value;
 function ask(form, submitter) {
   const dialog = document.getElementById("confirm");
-  dialog.querySelector("p").textContent = form.dataset.confirm;
+  dialog.querySelector("p").textContent = questionOf(form);
   dialog.returnValue = "no";
   dialog.addEventListener("close", () => {
-    if (dialog.returnValue === "yes") { form.dataset.confirmed = "yes"; form.requestSubmit(submitter); }
+    if (dialog.returnValue === "yes") { form.dataset.confirmed = "yes"; form.querySelector("[name=ask]")?.remove(); form.requestSubmit(submitter); }
   }, { once: true });
   dialog.showModal();
 }
 document.addEventListener("submit", (event) => {
   const form = event.target, asks = form.querySelector("[data-asks]");
-  if (form.dataset.confirm && !form.dataset.confirmed && (!asks || asks === event.submitter)) {
+  if (questionOf(form) && !form.dataset.confirmed && (!asks || asks === event.submitter)) {
     event.preventDefault();
     ask(form, event.submitter);
   } else if (form.dataset.upload) {

@@ -25,8 +25,9 @@ async function change(place, fields) {
 }
 document.addEventListener("submit", async (event) => {
   const form = event.target;
+  if (event.defaultPrevented) return;
   form.querySelectorAll("[data-once]").forEach((button) => setTimeout(() => { button.disabled = true; }));
-  if (!form.dataset.renew || event.defaultPrevented) return;
+  if (!form.dataset.renew) return;
   event.preventDefault();
   const button = form.querySelector("button"), row = form.closest(form.dataset.renew);
   button.disabled = true;
