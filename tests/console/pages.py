@@ -26,7 +26,7 @@ QUERIES = {
     "/jobs": ("state", "cursor"),
     "/jobs/{job_id}": (),
     "/keys": ("cursor",),
-    "/new/{entity}": RECORD,
+    "/new/{entity}": (*RECORD, "once"),
     "/sign-in": ("next",),
     "/systems": ("search", "status", "type", "tag", "cursor"),
     "/systems/{system_id}": (),

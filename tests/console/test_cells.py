@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.console.rows import ITEM, make, program, server
+from tests.console.rows import IDEA, ITEM, make, program, server
 from tests.fixtures.browser import OpenPage
 from tests.fixtures.servers import LiveServer
 
@@ -45,3 +45,17 @@ async def test_a_secret_is_selected_where_scripts_have_no_clipboard(
     await page.get_by_role("button", name="It is selected: copy it").wait_for()
     selected = await page.evaluate("getSelection().toString().trim()")
     assert selected == await page.locator("#once-shown").inner_text()
+
+
+async def test_going_back_and_sending_the_same_again_makes_no_twin(
+    server: LiveServer, program: "httpx.AsyncClient", open_page: OpenPage
+) -> None:
+    page = await open_page(server)
+    await page.goto("/console/new/idea")
+    for title, total in (("Guide", 1), ("Guide", 1), ("Other", 2)):
+        await page.get_by_label("Title").fill(title)
+        await page.get_by_label("Description").fill(IDEA["description"])
+        await page.get_by_role("button", name="Make the idea").click()
+        await page.get_by_role("heading", name=title, level=1).wait_for()
+        assert (await program.get("/api/v1/ideas?limit=1")).json()["total"] == total
+        await page.go_back()

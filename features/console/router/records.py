@@ -1,9 +1,11 @@
 """Routes that make, change and delete records of every kind."""
 
 from collections.abc import Mapping
+from hashlib import sha256
 from secrets import token_hex
 from typing import Any, Final
 
+import orjson
 from starlette.responses import Response
 
 from core.errors import Invalid, NotFound
@@ -41,7 +43,8 @@ async def create(visit: Visited, entity: str) -> Response:
     record = _made(visit, entity)
     try:
         form = await _form(visit)
-        made = await visit.api.send("POST", record.api, record.given(form), once=form.get("once"))
+        values = record.given(form)
+        made = await visit.api.send("POST", record.api, values, once=_once(form, values))
     except FormExpired as expired:
         return await _kept_page(visit, record, expired.fields, Fault(expired.status, text("kept", "expired")))
     except Refused as refused:
@@ -88,6 +91,14 @@ async def remove(visit: Visited, entity: str, row_id: RowId) -> Response:
     return visit.go(inside(form.get("next"), record.pages), text("edit", "deleted"))
 
 
+def _once(form: Mapping[str, str], values: Mapping[str, object]) -> str | None:
+    """Idempotency key of a form: whoever goes back and sends the same again makes no twin, and something else
+    is made.
+    """
+    once = form.get("once")
+    return f"{once}-{sha256(orjson.dumps(values)).hexdigest()[:16]}" if once else None
+
+
 def _record(entity: str) -> Record:
     if (record := RECORDS.get(entity)) is None:
         raise NotFound("There is no such page")
@@ -119,7 +130,7 @@ async def _new_page(
         texts=texts,
         fault=fault,
         systems=systems_to_choose,
-        once=token_hex(16),
+        once=texts.get("once") or token_hex(16),
     )
 
 

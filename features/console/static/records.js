@@ -228,3 +228,11 @@ document.addEventListener("click", (event) => {
   const cell = event.target.closest("[data-edit]");
   if (cell) edit(cell);
 });
+
+/* Whoever goes back to a form that makes a row comes to the same one: what it made is not made twice. */
+const once = document.querySelector("form[action^='/console/new/'] [name=once]");
+if (once) {
+  const place = new URL(location);
+  place.searchParams.set("once", once.value);
+  history.replaceState(history.state, "", place);
+}
