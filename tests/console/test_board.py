@@ -94,7 +94,7 @@ async def test_a_card_that_somebody_else_moved_shows_both_versions_and_asks(
     dialog = page.get_by_role("dialog")
     await dialog.get_by_text("Changed by somebody else meanwhile").wait_for()
     assert await audit(page) == []
-    assert await dialog.locator(".version").all_inner_texts() == ["rejected", "triage"]
+    assert await dialog.locator(".version").all_inner_texts() == ["Rejected", "Triage"]
     assert "grace" in await dialog.inner_text()
     assert await status_of(program, place) == "rejected"
     if mine:

@@ -189,8 +189,8 @@ async def test_a_conflict_in_a_list_shows_what_the_other_one_changed(
     for told in (
         "Description",
         "Theirs",
-        "<mark>critical</mark>",
-        "<mark>review</mark>",
+        "<mark>Critical</mark>",
+        "<mark>Review</mark>",
         "not changed by you",
     ):
         assert told in answer.text, told

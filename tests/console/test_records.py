@@ -245,3 +245,11 @@ async def test_a_message_names_the_field_as_people_see_it(client: "httpx.AsyncCl
         heard = await client.post(place, data={**seen, **given}, headers={"hx-request": "true"})
         assert heard.status_code == 400
         assert json.loads(heard.headers["hx-trigger"])["toast"]["message"].startswith(told)
+
+
+async def test_numbers_are_told_as_people_write_them(client: "httpx.AsyncClient") -> None:
+    await make(client, RECORDS["item"])
+    assert ">1 item<" in (await client.get("/console/items")).text
+    given = {**VALUES["idea"], "actualHours": "50000", "tags": ""}
+    refused = await client.post("/console/new/idea", data=given)
+    assert (refused.status_code, "must be at most 10000<" in refused.text) == (400, True)

@@ -15,6 +15,11 @@ _PLACES: Final = frozenset({"body", "query", "path", "header", "cookie"})
 Context = Mapping[str, Any]
 
 
+def _plain(bound: object) -> object:
+    """The bound as people write it: 10000, not 10000.0."""
+    return int(bound) if isinstance(bound, float) and bound.is_integer() else bound
+
+
 def _length(bound: str, words: str) -> Callable[[Context, object], str]:
     def say(context: Context, value: object) -> str:
         count = context[bound]
@@ -58,9 +63,9 @@ _MESSAGES: Final[dict[str, str | Callable[[Context, object], str]]] = {
     "uuid_parsing": "must be a UUID",
     "literal_error": lambda context, value: f"must be one of {context['expected']}",
     "enum": lambda context, value: f"must be one of {context['expected']}",
-    "greater_than_equal": lambda context, value: f"must be at least {context['ge']}",
+    "greater_than_equal": lambda context, value: f"must be at least {_plain(context['ge'])}",
     "greater_than": lambda context, value: f"must be more than {context['gt']}",
-    "less_than_equal": lambda context, value: f"must be at most {context['le']}",
+    "less_than_equal": lambda context, value: f"must be at most {_plain(context['le'])}",
     "less_than": lambda context, value: f"must be less than {context['lt']}",
     "union_tag_not_found": "is required",
     "union_tag_invalid": lambda context, value: f"must be one of {context['expected_tags']}",

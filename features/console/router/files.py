@@ -13,7 +13,7 @@ from features.console.router import systems
 from features.console.router.history import history
 from features.console.router.messages import text, toast
 from features.console.router.pages import router
-from features.console.router.visit import Visit, Visited, inside
+from features.console.router.visit import ANY_SIZE, Visit, Visited, inside
 from features.console.schemas import Fault
 from features.console.service.forms import passed_on
 from features.console.service.records import FILE, IDEA, UPLOADS
@@ -25,8 +25,6 @@ IMAGES: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"}
 TEXTS: Final = ("text/", "application/json", "application/yaml", "application/xml", "image/svg+xml")
 LOOK: Final = 65_536
 """Bytes of a text that are shown."""
-_LARGEST: Final = 2**62
-"""Bytes of a form here; the route of uploads has its own limit."""
 
 
 @router.get("/files")
@@ -49,7 +47,7 @@ async def upload(visit: Visited) -> Response:
     """Each file streams through to the API, one after the other; the other fields stand before them. A script
     hears which ones were refused, and keeps them chosen.
     """
-    allow_body(visit.request, _LARGEST)
+    allow_body(visit.request, ANY_SIZE)
     reader = FormReader(visit.request.headers.get("content-type", ""), visit.request.stream())
     fields: dict[str, str] = {}
     stored, refused = 0, list[tuple[str, str]]()

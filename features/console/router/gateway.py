@@ -14,7 +14,7 @@ from core.http.request.body import allow_body
 from core.http.request.context import SUBREQUEST, context_of
 from features.console.router.messages import ROOT
 from features.console.router.pages import router
-from features.console.router.visit import Visited
+from features.console.router.visit import ANY_SIZE, Visited
 
 _ROOT: Final = ROOT.encode()
 _PREFIX: Final = _ROOT + b"/api/"
@@ -30,8 +30,6 @@ _OUTER: Final = frozenset({b"x-request-id", b"server-timing", b"x-content-type-o
 """Headers that the outer answer has anyway. Both content security policies are sent: the stricter one
 holds.
 """
-_LARGEST: Final = 2**62
-"""Bytes of a body here; the route that is asked has its own limit."""
 
 
 class _Passed(Response):
@@ -73,5 +71,5 @@ async def pass_on(request: Request, visit: Visited) -> Response:
         raise NotFound("Route not found")
     if context_of(request.scope).method not in _SAFE:
         visit.check_form(None, {})
-        allow_body(request, _LARGEST)
+        allow_body(request, ANY_SIZE)
     return _Passed(visit)

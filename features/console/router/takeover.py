@@ -10,7 +10,7 @@ from core.http.request.multipart import FormReader, Part
 from features.console.errors import Refused
 from features.console.router.messages import ROOT, text
 from features.console.router.pages import router
-from features.console.router.visit import Visit, Visited
+from features.console.router.visit import ANY_SIZE, Visit, Visited
 from features.console.schemas import Fault
 from features.console.service.api_client import place
 from features.console.service.forms import passed_on
@@ -20,8 +20,6 @@ LISTS: Final = ("items", "ideas", "systems")
 """Lists that spreadsheets go into."""
 PHASES: Final = ("preflight", "load", "verify", "report")
 SHOWN_REJECTS: Final = 200
-_LARGEST: Final = 2**62
-"""Bytes of a form here; the route of imports has its own limit."""
 
 
 @router.get("/takeover")
@@ -32,7 +30,7 @@ async def takeover(visit: Visited) -> Response:
 @router.post("/takeover")
 async def begin_import(visit: Visited) -> Response:
     """The file streams through; its form has come by then, as it stands before the file."""
-    allow_body(visit.request, _LARGEST)
+    allow_body(visit.request, ANY_SIZE)
     reader = FormReader(visit.request.headers.get("content-type", ""), visit.request.stream())
     fields: dict[str, str] = {}
     async for part in reader.parts():

@@ -34,6 +34,8 @@ from features.console.service.rendering import render
 from features.console.service.sessions import Sessions
 
 NAME_COOKIE: Final = "handover_name"
+ANY_SIZE: Final = 2**62
+"""Bytes of a body that is passed on: the route of the API has its own limit."""
 LARGEST_FORM: Final = 16 * 1024 * 1024
 """Bytes of a form: each letter of the longest text may take twelve. The API judges each field."""
 _IN_A_PLACE: Final = "/%?&=#:@!$'()*+,;[]~"

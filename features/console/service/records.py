@@ -14,7 +14,7 @@ import orjson
 from features.console.schemas import Answer
 from features.console.service.json_texts import indented, is_json, member
 
-_EXACT: Final = 2.0**53
+EXACT: Final = 2.0**53
 """From here on a fractional number skips whole ones."""
 
 Kind = Literal["line", "note", "text", "choice", "tags", "number", "date", "json", "flag", "system"]
@@ -65,7 +65,7 @@ class Field:
             return orjson.Fragment(text)
         try:
             if self.kind == "number" and isfinite(number := float(text)):
-                return int(number) if abs(number) < _EXACT and number.is_integer() else number
+                return int(number) if abs(number) < EXACT and number.is_integer() else number
         except ValueError:
             pass
         return text

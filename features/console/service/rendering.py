@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from features.console.service.differences import Piece, marked
-from features.console.service.records import RECORDS, state_of
+from features.console.service.records import EXACT, RECORDS, state_of
 
 _HUMP: Final = re.compile("(?<=[a-z])(?=[A-Z])")
 
@@ -28,7 +28,6 @@ _WORDS: Final = frozenset({"status", "priority", "category", "type", "scope", "a
 """Fields whose values are words of the API."""
 _SHOWN: Final = 200
 """Letters of a value of a change."""
-_EXACT: Final = 2**53
 _ITSELF: Final = frozenset({"clock", "webhooks", "system"})
 """Actors of jobs that the service begins by itself: one that is cancelled begins again."""
 
@@ -89,6 +88,8 @@ def _environment() -> Environment:
         "value": value,
         "whole": whole,
         "cut": cut,
+        "counted": lambda count, forms: forms[0] if count == 1 else forms[1].format(number(count)),
+        "told": told,
         "cancellable": cancellable,
         "versions": versions,
         "field_name": field_name,
@@ -136,8 +137,8 @@ def span(seconds: float | None) -> str:
     hours, rest = divmod(left.seconds, 3600)
     minutes, rest = divmod(rest, 60)
     parts = [(left.days, "d"), (hours, "h"), (minutes, "min"), (rest, "s")]
-    told = [f"{count} {unit}" for count, unit in parts if count][:2]
-    return " ".join(told) or "0 s"
+    largest = [f"{count} {unit}" for count, unit in parts if count][:2]
+    return " ".join(largest) or "0 s"
 
 
 def value(given: object, field: str) -> str:
@@ -153,9 +154,16 @@ def whole(given: object, field: str) -> str:
         return moment(given)
     if isinstance(given, str) and field in _WORDS:
         return word(given)
-    if isinstance(given, float) and given.is_integer() and abs(given) < _EXACT:
+    if isinstance(given, float) and given.is_integer() and abs(given) < EXACT:
         return str(int(given))
     return given if isinstance(given, str) else orjson.dumps(given, option=orjson.OPT_INDENT_2).decode()
+
+
+def told(pieces: Sequence[Piece], field: str) -> Sequence[Piece]:
+    """The pieces of a field's value; a word of the API for people."""
+    if field not in _WORDS:
+        return pieces
+    return [Piece(word("".join(each.text for each in pieces)), any(each.differs for each in pieces))]
 
 
 def cut(text: str) -> str:
@@ -180,13 +188,13 @@ def field_name(path: str) -> str:
     """
     name, _, inner = path.partition(".")
     camel = _SNAKE.sub(lambda found: found[1].upper(), name)
-    told = vars(texts().edit.field).get(camel) or word(_HUMP.sub(" ", name).lower())
+    label = vars(texts().edit.field).get(camel) or word(_HUMP.sub(" ", name).lower())
     if not inner:
-        return str(told)
+        return str(label)
     form, place = (
         (texts().edit.nth, str(int(inner) + 1)) if inner.isdecimal() else (texts().edit.inside, inner)
     )
-    return str(form.format(told, place))
+    return str(form.format(label, place))
 
 
 def _written(value: object) -> str:
