@@ -258,7 +258,7 @@ async def test_a_revoked_key_ends_the_page_that_is_open(
     async with server.client(headers={"authorization": f"Bearer {admin.key}"}) as program:
         assert (await program.delete(f"/api/v1/keys/{key.split('_')[1]}")).status_code == 200
     await page.get_by_label("Status").select_option("new")
-    await page.wait_for_url("**/console/sign-in")
+    await page.wait_for_url(re.compile("/console/sign-in"))
 
 
 async def test_a_live_part_that_cannot_be_loaded_says_so(
