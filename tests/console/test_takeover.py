@@ -7,6 +7,7 @@ from zipfile import ZipFile
 
 import orjson
 
+from tests.console.forms import form_of
 from tests.fixtures.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -52,11 +53,11 @@ async def test_an_import_is_told_listed_and_taken_back(client: "httpx.AsyncClien
     place = begun.headers["location"]
     assert place in (await client.get("/console/takeover")).text
     await client.put("/api/items/1", json={"status": "review"})
-    stopped = await ended(client, await client.post(f"{place}/undo", data={"dry_run": "false"}))
+    stopped = await ended(client, await client.post(f"{place}/undo"))
     assert "Nothing was undone because of 1 conflict" in stopped
     assert "/console/activity?entity=item&amp;entity_id=1" in stopped
     await client.delete("/api/items/1")
-    undone = await ended(client, await client.post(f"{place}/undo", data={"dry_run": "false"}))
+    undone = await ended(client, await client.post(f"{place}/undo"))
     assert "It is taken back." in undone
 
 
@@ -65,9 +66,9 @@ async def test_an_import_and_its_undo_name_each_other(client: "httpx.AsyncClient
     await ended(client, begun)
     place, undo = begun.headers["location"], f"{begun.headers['location']}/undo"
     assert undo not in await ended(client, await send(client, "true"))
-    tried = await client.post(undo, data={"dry_run": "true"})
+    tried = await client.post(f"{undo}?dry_run=true")
     assert undo in await ended(client, tried)
-    taken = await client.post(undo, data={"dry_run": "false"})
+    taken = await client.post(undo)
     for page in (await ended(client, taken), await ended(client, tried)):
         assert f'href="{place}"' in page
         assert undo not in page
@@ -77,6 +78,21 @@ async def test_an_import_and_its_undo_name_each_other(client: "httpx.AsyncClient
     assert "by anonymous" in page
     assert undo not in page
     assert "Taken back</span>" in (await client.get("/console/takeover")).text
+
+
+async def test_an_undo_asks_first_without_scripts_and_a_look_at_it_does_not(
+    client: "httpx.AsyncClient",
+) -> None:
+    begun = await send(client, "false")
+    place, fields = form_of(await ended(client, begun), f"{begun.headers['location']}/undo")
+    asked = await client.post(place, data={**fields, "keep_changed": "true"})
+    assert (asked.status_code, fields["ask"] in asked.text) == (200, True)
+    looked = await client.post(f"{place}?dry_run=true", data={"ask": [fields["ask"], ""]})
+    assert "What an undo would do" in await ended(client, looked)
+    assert "Done, and compared" in await ended(client, begun)
+    place, fields = form_of(asked.text, place)
+    assert fields == {"keep_changed": "true"}
+    assert "It is taken back." in await ended(client, await client.post(place, data=fields))
 
 
 async def test_a_dry_run_tells_what_the_file_would_overwrite(client: "httpx.AsyncClient") -> None:
@@ -113,7 +129,7 @@ async def test_jobs_are_called_after_what_they_do_with_which_file(client: "httpx
     await ended(
         client, await client.post("/console/takeover?verify=true", files={"file": ("x.json", LIBRARY)})
     )
-    await ended(client, await client.post(f"{begun.headers['location']}/undo", data={"dry_run": "true"}))
+    await ended(client, await client.post(f"{begun.headers['location']}/undo?dry_run=true"))
     jobs = (await client.get("/console/jobs")).text
     names = re.findall(r'href="/console/jobs/[^"]+">\s*([^<]+?)\s*<', jobs)
     assert names[:2] == ["What an undo would do", "Comparison of x.json"]
@@ -223,9 +239,7 @@ async def test_the_old_registry_comes_in_is_compared_and_taken_back(client: "htt
     found = re.search(r'href="(/console/api/v1/imports/[^"]+/differences)"', compared)
     assert found is not None
     assert len((await client.get(found[1])).text.splitlines()) == 2
-    undone = await ended(
-        client, await client.post(f"{begun.headers['location']}/undo", data={"dry_run": "false"})
-    )
+    undone = await ended(client, await client.post(f"{begun.headers['location']}/undo"))
     assert "It is taken back." in undone
     broken = await post("dry_run=true", LIBRARY)
     assert (broken.status_code, "is no ZIP file; pack the folder" in broken.text) == (400, True)

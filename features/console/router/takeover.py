@@ -50,9 +50,9 @@ async def show_import(visit: Visited, job_id: str) -> Response:
 
 
 @router.post("/takeover/{job_id}/undo")
-async def undo_import(visit: Visited, job_id: str) -> Response:
+async def undo_import(visit: Visited, job_id: str, dry_run: str = "false") -> Response:
     form = await visit.form()
-    query = {"keepChanged": form.get("keep_changed"), "dryRun": form.get("dry_run")}
+    query = {"keepChanged": form.get("keep_changed"), "dryRun": dry_run}
     accepted = await visit.api.send("POST", place("/api/v1/imports", job_id, "undo"), **query)
     return visit.go(f"{PREFIX}/{accepted.data['data']['id']}")
 

@@ -212,7 +212,7 @@ function upload(form, submitter) {
 }
 
 /* Questions before what cannot be taken back. */
-const questionOf = (form) => form.dataset.confirm ?? form.querySelector("[name=ask]")?.value;
+const questionOf = (form) => form.querySelector("[name=ask]")?.value;
 function ask(form, submitter) {
   const dialog = document.getElementById("confirm");
   dialog.querySelector("p").textContent = questionOf(form);
