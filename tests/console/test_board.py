@@ -1,5 +1,6 @@
 """The board of ideas in a real browser: by pointer and keyboard, and with others at it."""
 
+import asyncio
 import re
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from tests.fixtures.servers import LiveServer, StartServer
 
 if TYPE_CHECKING:
     import httpx
-    from playwright.async_api import Page
+    from playwright.async_api import Page, Route
 
     from core.database.client import Database
 
@@ -183,3 +184,30 @@ async def test_a_card_that_is_on_its_way_takes_the_next_moves_too(
     assert await column(page, "Review").get_by_role("link", name="Guide").count() == 1
     assert await page.locator(".count").all_inner_texts() == ["0", "0", "0", "1", "0", "0"]
     assert await page.evaluate("document.activeElement.innerText") == "Guide"
+
+
+async def test_a_board_that_comes_while_a_card_is_on_its_way_is_not_shown(
+    server: LiveServer, program: "httpx.AsyncClient", open_page: OpenPage
+) -> None:
+    """It was made before the card's move was written."""
+    await make(program, "/api/v1/ideas", IDEA)
+    page = await open_page(server)
+    await page.goto("/console/ideas")
+    held = asyncio.Event()
+
+    async def hold(route: "Route") -> None:
+        await held.wait()
+        await route.continue_()
+
+    await page.route("**/console/save/idea*", hold)
+    await card(page).get_by_role("link").focus()
+    await page.keyboard.press("Shift+ArrowRight")
+    await page.evaluate(
+        """() => new Promise((come) => {
+            document.addEventListener("htmx:before:swap", () => setTimeout(come), { once: true });
+            htmx.trigger(document.querySelector("form[hx-target='#board']"), "renew");
+        })"""
+    )
+    held.set()
+    await page.get_by_role("status").get_by_text("“Guide” is in Triage now").wait_for()
+    assert await column(page, "Triage").get_by_role("link", name="Guide", exact=True).count() == 1

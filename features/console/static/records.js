@@ -89,14 +89,16 @@ async function save(card, status, from, after) {
   }
 }
 let moves = 0, dragged = null, missed = false;
-/* A board that was asked for before a move, or comes while a card is held, is older than what is shown. */
+/* A board that was asked for before a move, or comes while a card is held or on its way, may be older than what is
+   shown. */
 document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => { ctx.moves = moves; });
 document.addEventListener("htmx:before:swap", (event) => {
   const { ctx } = event.detail;
-  if (ctx.target?.id !== "board" || (ctx.moves === moves && !dragged)) return;
+  const busy = dragged || document.querySelector(".idea.moving");
+  if (ctx.target?.id !== "board" || (ctx.moves === moves && !busy)) return;
   event.preventDefault();
   missed = true;
-  if (!dragged && !document.querySelector(".idea.moving")) catchUp();
+  if (!busy) catchUp();
 });
 function catchUp() {
   if (missed) htmx.trigger(document.querySelector("form[hx-target='#board']"), "renew");
