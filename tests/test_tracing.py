@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from features.items.tests.factories import new_item
 from tests.fixtures.servers import StartServer, free_port
-from tests.fixtures.waiting import wait_until
+from tests.fixtures.waiting import wait_for, wait_until
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
@@ -70,9 +70,15 @@ async def test_a_request_is_followed_to_its_statements_and_its_job(
     server = await live_server({"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url})
     async with server.client() as client:
         assert (await client.post("/api/items", json=new_item(), headers=TRACED)).status_code == 201
-        for cached in ("MISS", "HIT"):
-            listed = await client.get("/api/items?limit=5")
-            assert (listed.json()["count"], listed.headers["x-cache"]) == (1, cached)
+        listed = await client.get("/api/items?limit=5")
+        assert (listed.json()["count"], listed.headers["x-cache"]) == (1, "MISS")
+
+        async def cached() -> httpx.Response | None:
+            """One that has just started may load an answer twice, until it hears of other hosts' writes."""
+            answer = await client.get("/api/items?limit=5")
+            return answer if answer.headers["x-cache"] == "HIT" else None
+
+        listed = await wait_for(cached)
         await client.get("/nowhere")
         assert (await client.post("/api/v1/search/reindex", headers=TRACED)).status_code == 202
         assert (await client.get("/health/ready")).status_code == 200
@@ -89,7 +95,7 @@ async def test_a_request_is_followed_to_its_statements_and_its_job(
         "db.response.returned_rows": 1,
     }
     assert "prisma:client:operation" in collector.below(create)
-    [missed, hit] = [span for span in collector.spans if span.name == "GET /api/items"]
+    [missed, *_, hit] = [span for span in collector.spans if span.name == "GET /api/items"]
     assert attributes(hit)["http.route"] == "/api/items"
     assert attributes(hit)["handover.request_id"] == listed.headers["x-request-id"]
     read = collector.below(missed)["findMany Item"]
