@@ -78,7 +78,9 @@ async def test_a_request_is_followed_to_its_statements_and_its_job(
             answer = await client.get("/api/items?limit=5")
             return answer if answer.headers["x-cache"] == "HIT" else None
 
-        listed = await wait_for(cached)
+        found = await wait_for(cached)
+        assert found is not None
+        listed = found
         await client.get("/nowhere")
         assert (await client.post("/api/v1/search/reindex", headers=TRACED)).status_code == 202
         assert (await client.get("/health/ready")).status_code == 200
