@@ -23,7 +23,7 @@ NAMED: Final = (
     "tests/test_readme.py",
     "tests/test_settings.py",
     "tests/test_links.py",
-    "tests/http/test_system.py",
+    "features/health/tests/test_health.py",
 )
 
 

@@ -256,7 +256,7 @@ class Jobs:
                 await self._pick_up()
             except Unavailable as unavailable:
                 log.warning("jobs.recovery_unavailable", error=str(unavailable))
-            except Exception:
+            except Exception:  # the next look may succeed
                 log.exception("jobs.recovery_failed")
             await pause(self._stopping, self._delays.poll * random.uniform(0.75, 1.25))
 

@@ -10,12 +10,7 @@ from core.deps import platform_of
 from core.errors import RateLimited
 from features.console.router.messages import ROOT, check_site, set_cookie, text
 from features.console.router.pages import SIGN_IN, TOKEN_COOKIE, router
-from features.console.router.visit import (
-    NAME_COOKIE,
-    Visited,
-    Visitor,
-    inside,
-)
+from features.console.router.visit import NAME_COOKIE, Visited, Visitor, inside
 from features.console.service.sessions import close_session, open_session
 from features.keys.api import authenticate
 

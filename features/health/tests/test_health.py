@@ -1,4 +1,4 @@
-"""What is asked about the service itself, on the whole app."""
+"""Routes of the service itself, on the whole app."""
 
 import asyncio
 import re
