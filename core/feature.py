@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from core.jobs import JobKind, Jobs, JobView
     from core.platform import Platform
 
+    NamesOf = Callable[[Database, Collection[str]], Awaitable[Mapping[str, str]]]
+
 
 @dataclass(frozen=True, slots=True)
 class ActivityKind:
@@ -19,15 +21,13 @@ class ActivityKind:
     updated. `name` is the field of an entry that says what the row is called, `verbs` has the word of each
     action that is told. An answer that tells them hangs on the cache tags `tags`.
 
-    `names_of` gives present names by id, for entries without one. `visible` gives those of the ids that the
-    holder of a key (None: anybody) may be told of.
+    `visible` gives those of the ids that the holder of a key (None: anybody) may be told of.
     """
 
     entity: str
     name: str
     tags: tuple[str, ...]
     verbs: Mapping[str, str] = field(default_factory=lambda: {"created": "created", "updated": "updated"})
-    names_of: "Callable[[Database, Collection[str]], Awaitable[Mapping[str, str]]] | None" = None
     visible: "Callable[[Database, Collection[str], Principal | None], Awaitable[Collection[str]]] | None" = (
         None
     )
@@ -43,8 +43,10 @@ class Feature:
 
     `on_change` takes part in changes of other features' rows: by the model, it is called with the client of
     the change's transaction and with what the api of the model's feature says of the change. What it raises
-    undoes both; a job that it returns is run after the commit. `needs_objects` gives those of the keys of the
-    store of files that its rows refer to. A job that asks all features is a function of them.
+    undoes both; a job that it returns is run after the commit. `names_of` gives, by the entity of audit
+    entries, what its rows of these ids are called now; nothing of rows that are gone. `needs_objects` gives
+    those of the keys of the store of files that its rows refer to. A job that asks all features is a function
+    of them.
 
     `admin`: with AUTH=keys all its routes need a key of that scope; `own_access`: they need none, and see
     to it themselves whom they answer. `authenticate` returns the holder of an API key, None for an invalid
@@ -65,6 +67,7 @@ class Feature:
         default_factory=dict
     )
     activities: tuple[ActivityKind, ...] = ()
+    names_of: "Mapping[str, NamesOf]" = field(default_factory=dict)
     enumerations: Mapping[str, object] = field(default_factory=dict)
     needs_objects: "Callable[[Database, Sequence[str]], Awaitable[frozenset[str]]] | None" = None
     admin: bool = False
@@ -82,3 +85,8 @@ def kinds_of(features: Sequence[Feature]) -> "list[JobKind]":
 def rules_of(features: Sequence[Feature]) -> "dict[str, Rule]":
     """By the model, the rule of the cache tags that a write of its rows renews."""
     return {model: rule for feature in features for model, rule in feature.renews.items()}
+
+
+def names_by_entity(features: Sequence[Feature]) -> "dict[str, NamesOf]":
+    """By the entity of audit entries, what gives its rows' present names."""
+    return {entity: names_of for feature in features for entity, names_of in feature.names_of.items()}

@@ -13,7 +13,8 @@ feature = Feature(
     cache_tags=CACHE_TAGS,
     renews={"Idea": renewed},
     follows=("System",),
-    activities=(ActivityKind(ENTITY, "title", IDEA_TAGS, names_of=titles_of),),
+    activities=(ActivityKind(ENTITY, "title", IDEA_TAGS),),
+    names_of={ENTITY: titles_of},
     enumerations={
         "IdeaStatus": Status,
         "IdeaCategory": Category,

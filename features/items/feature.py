@@ -2,6 +2,7 @@
 
 from core.feature import Feature
 from features.items.cache import CACHE_TAGS, renewed
+from features.items.queries import titles_of
 from features.items.router import router
 from features.items.schemas import Category, Priority, Status
 
@@ -11,5 +12,6 @@ feature = Feature(
     router=router,
     cache_tags=CACHE_TAGS,
     renews={"Item": renewed},
+    names_of={"item": titles_of},
     enumerations={"ItemStatus": Status, "ItemCategory": Category, "Priority": Priority},
 )

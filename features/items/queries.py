@@ -1,9 +1,10 @@
 """Queries of items by the typed client. Functions take `db` first and open no transaction."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from typing import Any, Final, cast
 from uuid import uuid4
 
+from prisma.bases import BaseItem
 from prisma.models import Item as ItemRow
 from prisma.types import (
     ItemCreateInput,
@@ -30,6 +31,13 @@ TABLE: Final = BulkTable(
     "items", "Item", Item, lambda db: db.item, ItemNotFound, ItemChanged, version="version"
 )
 NEWEST_FIRST: Final[list[ItemOrderByInput]] = [{"created_at": "desc"}, {"id": "asc"}]
+
+
+class ItemTitle(BaseItem):
+    """Columns of an item that is only named: a description can be large."""
+
+    id: str
+    title: str
 
 
 async def list_items(
@@ -69,6 +77,12 @@ async def count_items(db: Database, wanted: ItemFilter | None = None) -> int:
 def _totals(db: Database, wanted: ItemFilter) -> Awaitable[list[ItemTotalGroupByOutput]]:
     by: list[ItemTotalScalarFieldKeys] = ["status"]
     return db.itemtotal.group_by(by, where=cast(ItemTotalWhereInput, wanted.kinds), sum={"items": True})
+
+
+async def titles_of(db: Database, ids: Collection[str]) -> dict[str, str]:
+    """Titles of the items that exist, by id."""
+    rows = await ItemTitle.prisma(db).find_many(where={"id": {"in": list(ids)}})
+    return {row.id: row.title for row in rows}
 
 
 async def find_item(db: Database, item_id: str) -> ItemRow | None:

@@ -140,8 +140,8 @@ async def get_activity(
     holder: Holder,
     query: Annotated[ActivityQuery, Query()],
 ) -> Response:
-    kinds = [kind for feature in features for kind in feature.activities]
+    kinds = (kind for feature in features for kind in feature.activities)
     policy = activity_policy(tuple(tag for kind in kinds for tag in kind.tags))
     asking = None if holder is None else (holder.name, holder.scope)
     key = cache_key(holder=asking, **query.model_dump())
-    return await _cached(request, cache, policy, key, lambda: service.activity(db, query, kinds, holder))
+    return await _cached(request, cache, policy, key, lambda: service.activity(db, query, features, holder))

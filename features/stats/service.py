@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from core.database.client import Database
-from core.feature import ActivityKind
+from core.feature import Feature, names_by_entity
 from core.http.request.access import Principal
 from core.http.request.timestamps import now
 from features.audit import api as audit
@@ -113,11 +113,13 @@ async def search(db: Database, query: StatsSearchQuery, audience: files.Audience
 
 
 async def activity(
-    db: Database, query: ActivityQuery, kinds: Sequence[ActivityKind], holder: Principal | None
+    db: Database, query: ActivityQuery, features: Sequence[Feature], holder: Principal | None
 ) -> ActivityData:
     """One query of the trail, and for each entity at most one of its rows that may be told of, and one of
     their names.
     """
+    kinds = [kind for feature in features for kind in feature.activities]
+    names_of = names_by_entity(features)
     since = now() - timedelta(days=query.days)
     wanted = [audit.TraceKind(each.name, each.entity, action) for each in kinds for action in each.verbs]
     traces = await audit.recent(db, wanted, since, limit=query.limit)
@@ -128,8 +130,8 @@ async def activity(
             seen = await each.visible(db, ids, holder)
             traces = [trace for trace in traces if trace.entity != each.entity or trace.entity_id in seen]
         unnamed = {trace.entity_id for trace in traces if trace.entity == each.entity and trace.label is None}
-        if unnamed and each.names_of is not None:
-            names[each.entity] = await each.names_of(db, unnamed)
+        if unnamed:
+            names[each.entity] = await names_of[each.entity](db, unnamed)
     verbs = {each.entity: each.verbs for each in kinds}
     activities = [_activity(each, verbs[each.entity], names.get(each.entity, {})) for each in traces]
     return ActivityData(timeframe=f"{query.days}d", activities=activities)

@@ -14,7 +14,8 @@ feature = Feature(
     jobs=(CHECK_ALL,),
     cache_tags=CACHE_TAGS,
     renews={"System": renewed},
-    activities=(ActivityKind(ENTITY, "name", LIST_TAGS, names_of=names_of),),
+    activities=(ActivityKind(ENTITY, "name", LIST_TAGS),),
+    names_of={ENTITY: names_of},
     enumerations={
         "SystemStatus": Status,
         "CheckStatus": CheckStatus,

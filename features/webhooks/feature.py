@@ -3,6 +3,7 @@
 from core.feature import Feature
 from features.webhooks.cache import CACHE_TAGS, renewed
 from features.webhooks.jobs import DELIVER, PRUNE, supervise
+from features.webhooks.queries.registry import urls_of
 from features.webhooks.router import router
 from features.webhooks.schemas import State
 
@@ -13,6 +14,7 @@ feature = Feature(
     jobs=(DELIVER, PRUNE),
     cache_tags=CACHE_TAGS,
     renews={"Webhook": renewed},
+    names_of={"webhook": urls_of},
     admin=True,
     on_start=supervise,
     enumerations={"DeliveryState": State},

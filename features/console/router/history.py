@@ -1,13 +1,13 @@
 """History of rows: the entries of the audit trail, for who may read them, and what their rows are called."""
 
-import asyncio
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
+from core.deps import platform_of
+from core.feature import names_by_entity
 from features.console.router.visit import Visit
 from features.console.service.records import RECORDS, Record
-
-_FOUND: Final = 200
 
 
 async def history(visit: Visit, record: Record, row_id: str) -> dict[str, Any]:
@@ -26,13 +26,16 @@ async def entries_of(visit: Visit, wanted: Mapping[str, str]) -> dict[str, Any]:
 
 
 async def _titles(visit: Visit, entries: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """What the rows of entries are called now, by kind and id; nothing of rows that are gone."""
-    named = {(each["entity"], each["entityId"]) for each in entries if each["entity"] in RECORDS}
-    answers = await asyncio.gather(
-        *(visit.api.call("GET", RECORDS[entity].place(row_id)) for entity, row_id in named)
-    )
+    """What the rows of entries are called now, by kind and id; nothing of rows that are gone, or that have no
+    page. One query a kind: whoever may read the entries may read all rows.
+    """
+    named = defaultdict(set)
+    for each in entries:
+        named[each["entity"]].add(each["entityId"])
+    names_of = names_by_entity(visit.request.app.state.features)
+    db = platform_of(visit.request).db
     return {
-        f"{entity} {row_id}": str(answer.data["data"][RECORDS[entity].label])
-        for (entity, row_id), answer in zip(named, answers, strict=True)
-        if answer.status == _FOUND
+        f"{entity} {row_id}": name
+        for entity in sorted(named.keys() & RECORDS.keys())
+        for row_id, name in (await names_of[entity](db, named[entity])).items()
     }

@@ -25,6 +25,11 @@ class FileId(BaseFile):
     id: str
 
 
+class FileName(BaseFile):
+    id: str
+    original_name: str
+
+
 class FileContent(BaseFile):
     id: str
     checksum: str
@@ -133,6 +138,12 @@ async def visible(db: Database, ids: Collection[str], audience: Audience) -> fro
 async def contents_of(db: Database, ids: Sequence[str]) -> dict[str, StoredContent]:
     rows = await FileContent.prisma(db).find_many(where={"id": {"in": list(ids)}})
     return {row.id: StoredContent(row.checksum, row.object_key, row.size_bytes) for row in rows}
+
+
+async def names_of(db: Database, ids: Collection[str]) -> dict[str, str]:
+    """Names of the files that exist, by id."""
+    rows = await FileName.prisma(db).find_many(where={"id": {"in": list(ids)}})
+    return {row.id: row.original_name for row in rows}
 
 
 async def known_keys(db: Database, object_keys: Sequence[str]) -> frozenset[str]:

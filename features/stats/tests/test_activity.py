@@ -102,8 +102,11 @@ async def test_a_slice_says_how_its_entries_are_told_and_to_whom(
     await note("b", "created", name="of systems", text="Hello")
     await note("b", "updated", text="Bye")
     assert await told(client) == []
-    notes = ActivityKind("note", "text", ("notes",), {"created": "written"}, names_of, visible)
-    own = new_app(settings, Feature("notes", activities=(notes,), cache_tags=("notes",)))
+    notes = ActivityKind("note", "text", ("notes",), {"created": "written"}, visible)
+    own = new_app(
+        settings,
+        Feature("notes", activities=(notes,), names_of={"note": names_of}, cache_tags=("notes",)),
+    )
     async with lifespan_of(own), client_of(own) as other:
         assert [(row["type"], row["description"]) for row in await activities(other)] == [
             ("note_written", 'Note "Hello" was written'),

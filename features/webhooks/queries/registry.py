@@ -28,6 +28,13 @@ class WebhookPosition(BaseWebhook):
     position: int
 
 
+class WebhookUrl(BaseWebhook):
+    """URL of a webhook, without its secrets."""
+
+    id: str
+    url: str
+
+
 async def list_webhooks(db: Database, *, after: Position | None, offset: int, size: int) -> Projected:
     """Webhooks, newest first, ties by id."""
     return await projected(
@@ -46,6 +53,12 @@ async def list_webhooks(db: Database, *, after: Position | None, offset: int, si
 
 async def count_webhooks(db: Database) -> int:
     return await db.webhook.count()
+
+
+async def urls_of(db: Database, ids: Collection[str]) -> dict[str, str]:
+    """URLs of the webhooks that exist, by id."""
+    rows = await WebhookUrl.prisma(db).find_many(where={"id": {"in": list(ids)}})
+    return {row.id: row.url for row in rows}
 
 
 async def find_webhook(db: Database, webhook_id: str) -> Row | None:
