@@ -63,7 +63,7 @@ async def test_a_stop_signal_stops_everything_in_order(
     assert len(below) >= 4 + int(workers)
     assert await server.stop(number) == 0
     # Python's own helper for spawned workers ends a moment after the server, when it sees its pipe closed.
-    await wait_for(lambda: not alive(below), 2, message="processes outlive their stopped server")
+    await wait_for(lambda: not alive(below), message="processes outlive their stopped server")
     assert "Traceback" not in server.output()
 
 
@@ -142,7 +142,7 @@ async def test_a_signal_while_starting_stops_it(live_server: StartServer) -> Non
     await wait_for(lambda: descendants(server.pid), 20)
     below = descendants(server.pid)
     assert await server.stop() == 0
-    await wait_for(lambda: not alive(below), 2, message="processes outlive their stopped server")
+    await wait_for(lambda: not alive(below), message="processes outlive their stopped server")
     assert "Traceback" not in server.output()
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from core.cache import Cache, Entry, Outcome, Policy
 from tests.cache.support import RedisServer, Source, entry, eventually, figure, in_memory, opened
+from tests.fixtures.waiting import PATIENCE_S
 
 POLICY = Policy("test.memory", 60, ("things", "thing:{key}"))
 ADDRESS = POLICY.address("k")
@@ -162,5 +163,5 @@ async def test_a_renewal_that_fails_leaves_the_old_answer(cache: Cache) -> None:
         raise OSError("no")
 
     assert await cache.get_or_load(STATS, "k", failing) == (entry("old"), HIT)
-    await asyncio.wait_for(failed.wait(), 5)
+    await asyncio.wait_for(failed.wait(), PATIENCE_S)
     assert await cache.get_or_load(STATS, "k", failing) == (entry("old"), HIT)

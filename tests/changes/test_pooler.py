@@ -46,7 +46,7 @@ async def test_the_log_is_followed_on_a_session_that_a_transaction_holds(
                 async def shown(number: int = number) -> bool:
                     return f"change {number}" in (await client.get(path)).text
 
-                await wait_for(shown, 2)
+                await wait_for(shown)
                 held = await wait_for(lambda: connection.fetchval(HELD))
                 if number % 2:
                     await connection.execute("SELECT pg_terminate_backend($1)", held)

@@ -19,7 +19,7 @@ from core.database.transaction import unit_of_work
 from tests.database.values import json
 from tests.fixtures.counting import measure
 from tests.fixtures.transactions import transaction
-from tests.fixtures.waiting import wait_for
+from tests.fixtures.waiting import PATIENCE_S, wait_for
 
 
 async def test_query_raw_with_parameters_and_model(library: Any, generated: ModuleType) -> None:
@@ -181,7 +181,7 @@ async def test_no_free_connection_is_an_error_of_its_own(showcase: Any) -> None:
     for _ in range(3):  # of the pool of four, one is for single calls
         ready = asyncio.Event()
         busy.append(asyncio.create_task(hold(ready)))
-        await asyncio.wait_for(ready.wait(), 5)
+        await asyncio.wait_for(ready.wait(), PATIENCE_S)
     try:
         with pytest.raises(PoolExhausted) as exhausted:
             async with transaction(showcase, max_wait=timedelta(milliseconds=200)):

@@ -6,6 +6,7 @@ import pytest
 
 from core.database.client import Database
 from core.jobs import JobContext, JobEnded, JsonObject, queries
+from tests.fixtures.waiting import PATIENCE_S
 from tests.jobs.conftest import MakeJobs
 from tests.jobs.handlers import CALLER, COUNT, Gate, written
 
@@ -42,7 +43,7 @@ async def test_a_running_job_stops_at_its_next_batch(
     await gate.reached.wait()
     asked = await (make_jobs() if elsewhere else jobs).cancel(job.id)
     assert asked.cancel_requested
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         ended = await run
     assert (ended.state, ended.error) == ("cancelled", None)
     assert gate.stopped_by == ["JobCancelled"]

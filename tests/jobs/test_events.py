@@ -8,7 +8,7 @@ from core.database.client import Database
 from core.jobs import JobContext, JobEventView, JobKind, Jobs, JsonObject, queries
 from core.jobs.context import Meter
 from core.jobs.views import Counts
-from tests.fixtures.waiting import wait_for
+from tests.fixtures.waiting import PATIENCE_S, wait_for
 from tests.jobs.conftest import MakeJobs
 from tests.jobs.handlers import CALLER, COUNT, Gate
 
@@ -57,7 +57,7 @@ async def test_a_follower_ends_when_the_process_stops(make_jobs: MakeJobs, db: D
     stream = jobs.follow(job.id)
     assert (await anext(stream)).sequence == 1
     stopping.set()
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(PATIENCE_S):
         assert [event async for event in stream] == []
 
 

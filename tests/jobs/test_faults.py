@@ -10,7 +10,7 @@ from core.database.client import Database
 from core.errors import Unavailable
 from core.jobs import JobContext, JobKind, Jobs, JsonObject, queries
 from core.jobs.runner import INTERNAL_ERROR
-from tests.fixtures.waiting import wait_for
+from tests.fixtures.waiting import PATIENCE_S, wait_for
 from tests.jobs.conftest import QUICK, MakeJobs
 from tests.jobs.handlers import CALLER, COUNT, Gate, written
 
@@ -102,7 +102,7 @@ async def test_stopping_while_waiting_for_the_database_hands_back(make_jobs: Mak
     job = await jobs.enqueue(db, "test.down", {}, CALLER)
     run = asyncio.create_task(jobs.run(job.id))
     await gate.reached.wait()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE_S):
         await jobs.stop()
         assert (await run).state == "queued"
 

@@ -24,7 +24,7 @@ from features.changes.tests.listening import (
 )
 from tests.fixtures.database import Connection
 from tests.fixtures.servers import StartServer
-from tests.fixtures.waiting import wait_for
+from tests.fixtures.waiting import PATIENCE_S, wait_for
 
 
 async def test_each_committed_change_is_told_once_and_in_order_by_stream_and_pages(
@@ -120,4 +120,4 @@ async def test_a_slow_client_is_dropped_and_told_where_to_go_on(
     assert [event async for event in slow] == [None]
     assert None not in heard
     platform.draining.set()
-    await asyncio.wait_for(listening, 5)
+    await asyncio.wait_for(listening, PATIENCE_S)

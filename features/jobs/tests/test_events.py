@@ -12,6 +12,7 @@ import pytest
 
 from features.jobs.tests.conftest import Work
 from tests.fixtures.servers import StartServer
+from tests.fixtures.waiting import PATIENCE_S
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ async def test_a_stream_lasts_until_the_job_ends(client: httpx.AsyncClient, work
     assert not stream.done()
     work.opened.set()
     ended = await run
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         events = await stream
     assert [event.id for event in events] == list(range(1, ended.last_event + 1))
 

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from core.jobs import Jobs
 from features.jobs.tests.conftest import Work
+from tests.fixtures.waiting import PATIENCE_S
 
 TIMESTAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 
@@ -126,7 +127,7 @@ async def test_cancelling_a_running_job_reaches_its_process(client: httpx.AsyncC
     assert answer.status_code == 200
     assert answer.json()["message"] == "Job is being cancelled"
     assert answer.json()["data"]["state"] == "running"
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         assert (await run).state == "cancelled"
 
 

@@ -12,7 +12,7 @@ from core.settings import Settings
 from features.jobs.service import JobStreams
 from features.jobs.tests.conftest import Work
 from tests.fixtures.database import Connection
-from tests.fixtures.waiting import wait_for
+from tests.fixtures.waiting import PATIENCE_S, wait_for
 
 ADD: str = """
 WITH job AS (UPDATE jobs SET last_event = last_event + 1 WHERE id = $1::uuid RETURNING id, last_event)
@@ -62,5 +62,5 @@ async def test_a_slow_client_is_dropped_and_another_goes_on_where_it_was(
     assert rest == heard[1:]
     assert [event.sequence for event in others if event] == [1]
     platform.draining.set()
-    await asyncio.wait_for(asyncio.gather(*listening), 5)
+    await asyncio.wait_for(asyncio.gather(*listening), PATIENCE_S)
     assert [event async for event in again] == []
