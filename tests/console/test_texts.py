@@ -7,8 +7,9 @@ import pytest
 
 from features.console.service.rendering import FOLDER
 
+# A kind of run is named by its template.
 SOURCES = "\n".join(
-    path.read_text(encoding="utf-8")
+    f'"{path.stem}" {path.read_text(encoding="utf-8")}'
     for pattern in ("templates/**/*.html", "router/*.py", "service/*.py")
     for path in sorted(FOLDER.glob(pattern))
 )

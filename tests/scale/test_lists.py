@@ -148,7 +148,6 @@ async def faults_of_depth(registry: Registry, hot: Hot, query: Query) -> list[st
     return [f"{hot.path} {dict(query)} costs more in the depth: {said}\n{deep.plan}"]
 
 
-@pytest.mark.timeout(300)
 async def test_every_filter_and_order_has_its_index_and_depth_costs_nothing(
     services: TestServices, running_app: RunningApp
 ) -> None:
@@ -170,7 +169,6 @@ async def test_every_filter_and_order_has_its_index_and_depth_costs_nothing(
         assert not found, f"{len(found)} faults\n" + "\n\n".join(found[:5])
 
 
-@pytest.mark.timeout(300)
 async def test_a_page_with_its_total_costs_the_same_in_a_table_of_any_size(
     services: TestServices, running_app: RunningApp
 ) -> None:

@@ -30,7 +30,6 @@ LARGE = 100_000
 QUICK_LEASE = {"JOB_LEASE_S": "2", "JOB_HEARTBEAT_S": "0.5"}
 
 
-@pytest.mark.timeout(240)
 async def test_a_killed_server_goes_on_from_its_checkpoint(
     live_server: StartServer, held_at: Held, sql: "asyncpg.Connection"
 ) -> None:

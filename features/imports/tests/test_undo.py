@@ -226,7 +226,6 @@ async def test_only_what_brought_something_can_be_undone(client: httpx.AsyncClie
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 async def test_a_killed_undo_has_done_nothing_and_is_done_later(
     live_server: StartServer, sql: "asyncpg.Connection"
 ) -> None:

@@ -208,7 +208,6 @@ async def test_a_cancel_stops_at_the_next_batch(
     assert list((tmp_path / "data" / "imports").iterdir()) == []
 
 
-@pytest.mark.timeout(120)
 async def test_a_killed_server_goes_on_with_what_was_uploaded(live_server: StartServer, gate: Gate) -> None:
     """The bytes of files lie in the job's folder until it has ended; nobody sends them again."""
     content = archives.packed({**archives.registry(), "uploads/guide.md": archives.GUIDE})

@@ -36,7 +36,6 @@ async def peak_bytes(running: RunningCommand) -> int:
     return peak
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.usefixtures("handover")
 async def test_twenty_thousand_ideas_take_little_memory(start_command: StartCommand, tmp_path: Path) -> None:
     small = export(tmp_path / "small", systems=[system()], ideas=ideas(MANY // 10, seed=2))
