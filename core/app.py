@@ -18,7 +18,7 @@ from core.database.writes import renewing
 from core.feature import Feature, kinds_of, rules_of
 from core.http import openapi
 from core.http.answers import errors
-from core.http.answers.response_cache import Compression, ResponseCache
+from core.http.answers.response_cache import ResponseCache
 from core.http.request.access import Access
 from core.http.request.body import BodyLimit
 from core.http.request.checks import Cors, ForgeryProtection, check_draining, check_port
@@ -140,11 +140,15 @@ def _install_layers(app: FastAPI, settings: Settings) -> None:
     layers = (
         Idempotency,
         partial(BodyLimit, limit=settings.max_body_bytes),
-        partial(Compression, minimum_size=settings.gzip_min_bytes),
         partial(ResponseCache, minimum_size=settings.gzip_min_bytes),
     )
-    clients = ClientResolver(settings.trusted_proxies)
-    app.add_middleware(RequestMiddleware, clients=clients, checks=checks, layers=layers)
+    app.add_middleware(
+        RequestMiddleware,
+        clients=ClientResolver(settings.trusted_proxies),
+        checks=checks,
+        layers=layers,
+        minimum_size=settings.gzip_min_bytes,
+    )
 
 
 def _tags(features: Sequence[Feature]) -> list[dict[str, object]]:

@@ -3,7 +3,7 @@ them up (prometheus_client's multiprocess mode, always on).
 
 Import `Counter`, `Gauge` and `Histogram` from here, not from prometheus_client: this module chooses the
 files' folder first. Gauges name their `multiprocess_mode`. Names start with `handover_`, but for the two
-that existing dashboards scrape (`core.http.answers.access_log`).
+that existing dashboards scrape (`core.http.answers.sending`).
 """
 
 import os

@@ -251,7 +251,7 @@ class HttpProtocol(HttpToolsProtocol):
             flow=self.flow,
             logger=self.logger,
             access_logger=self.access_logger,
-            access_log=False,  # `core.http.answers.access_log` has it
+            access_log=False,  # `core.http.answers.sending` has it
             default_headers=self.server_state.default_headers,
             message_event=asyncio.Event(),
             expect_100_continue=self.expect_100_continue,

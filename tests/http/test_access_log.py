@@ -106,10 +106,11 @@ async def test_probes_are_not_logged_at_info(capsys: pytest.CaptureFixture[str])
 
 
 async def test_odd_paths_are_logged_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
-    from core.http.answers.access_log import AnsweredRequest, record
+    from core.http.answers.sending import record
 
     configure(settings_for_probe(log_format="json"))
-    record(AnsweredRequest(0.5, "GET", "unmatched", "/\ud800", 404, 0.001, 0, None, "r1"))
+    fields = {"method": "GET", "route": "unmatched", "path": "/\ud800", "status": 404, "request_id": "r1"}
+    record(0.5, 0.001, fields)
     flush()
     (event,) = written(capsys)
     assert (event["path"], event["timestamp"]) == ("/\ud800", "1970-01-01T00:00:00.500000Z")

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from core.http.answers import response_cache
 from core.http.answers.response_cache import ResponseCache
-from core.http.answers.response_cache import gzip as gzip_whole
+from core.http.answers.sending import gzip as gzip_whole
 from core.observability.metrics import scrape
 from features.items.tests.factories import create
 from tests.fixtures.application import RunningApp, client_of, lifespan_of, new_app

@@ -40,7 +40,8 @@ class RequestContext:
       the admin port: `admitted`, which makes a key needless;
     - whoever makes an error of it: `reason`, the first line of what is wrong, for the log;
     - a route: `body_limit` in bytes, which replaces MAX_BODY_BYTES; `resolved`, how it found a cached answer;
-      `security`, the security headers of a page, which replace those of the API.
+      `security`, the security headers of a page, which replace those of the API;
+    - the response cache: `as_is`, its bytes are already those that this client takes.
     """
 
     request_id: str
@@ -57,6 +58,7 @@ class RequestContext:
     admitted: bool = False
     body_limit: int | None = None
     resolved: "Resolved | None" = None
+    as_is: bool = False
     security: tuple[Header, ...] | None = None
 
 

@@ -1,7 +1,7 @@
 """Idempotency keys: a POST with the same `Idempotency-Key` is answered again instead of carried out again.
 
-The promise, and why it holds, are in `core.idempotency`. This layer is inside the compression, so responses
-are stored uncompressed, and inside the body's limit.
+The promise, and why it holds, are in `core.idempotency`. This layer is inside the body's limit, and stores
+responses before they are compressed.
 """
 
 import asyncio

@@ -1,13 +1,14 @@
 """Outermost middleware: gives each request its id, times it, has it logged and counted, lets no exception
 out.
 
-Its one wrapper around `send` adds every header that the layers below asked for in the request's context.
+Its one wrapper around `send` (`core.http.answers.sending`) adds every header that the layers below asked for
+in the request's context.
 """
 
 import itertools
+import math
 import random
 import re
-import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from ipaddress import ip_network
@@ -16,15 +17,14 @@ from typing import Final
 import structlog
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from core.database.metrics import Meter, current_meter
-from core.http.answers.access_log import UNMATCHED, AnsweredRequest, record
 from core.http.answers.errors import error_response
-from core.http.request.context import API_HEADERS, SUBREQUEST, Header, RequestContext
+from core.http.answers.sending import CLIENT_GONE, HeadAnswered, Sending
+from core.http.request.context import SUBREQUEST, Header, RequestContext
 from core.http.request.rate_limit import parse_address
-from core.observability import tracing
 
 log = structlog.get_logger("handover.http")
 
@@ -32,10 +32,6 @@ _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _TRACEPARENT: Final = re.compile(
     rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
 )
-_CLIENT_GONE: Final = 499
-_TRACED: Final = tracing.is_configured()
-_UNREAD_BODY: Final = (408, 413)
-"""Statuses of requests whose body is not read to its end: the connection is closed."""
 _ID_OF_PROCESS: Final = str(uuid.uuid4())[:24]
 _count: Final = itertools.count(random.getrandbits(48))
 
@@ -83,12 +79,10 @@ class ClientResolver:
         return found
 
 
-class _HeadAnswered(OSError):
-    """Ends a stream that answers HEAD: the framework takes an OSError for a closed connection."""
-
-
 class RequestMiddleware:
-    """`checks` are made in their order; `layers` wrap the app for requests that pass, from the inside out."""
+    """`checks` are made in their order; `layers` wrap the app for requests that pass, from the inside out.
+    Responses from `minimum_size` bytes on are compressed.
+    """
 
     def __init__(
         self,
@@ -97,10 +91,12 @@ class RequestMiddleware:
         clients: ClientResolver,
         checks: Sequence[Check] = (),
         layers: Sequence[Callable[[ASGIApp], ASGIApp]] = (),
+        minimum_size: float = math.inf,
     ) -> None:
         self._lifespan = self.app = app
         self._clients = clients
         self._checks = checks
+        self._minimum_size = minimum_size
         for layer in layers:
             self.app = layer(self.app)
 
@@ -124,105 +120,29 @@ class RequestMiddleware:
         # What another request asks for is measured, counted and logged with that one.
         meter = (current_meter.get() if SUBREQUEST in scope["state"] else None) or Meter()
         outer_meter = current_meter.set(meter)
-        response = _Response(scope, context, meter, send)
+        sending = Sending(scope, context, meter, send, self._minimum_size)
         try:
             answer = None
             for check in self._checks:
                 if (answer := await check(scope, context)) is not None:
                     break
-            await (answer or self.app)(scope, receive, response.send)
-        except _HeadAnswered:
+            await (answer or self.app)(scope, receive, sending.send)
+        except HeadAnswered:
             pass
         except ClientDisconnect:
-            context.status = context.status or _CLIENT_GONE
-        except Exception as error:  # noqa: BLE001 - the last place that can answer it
-            await response.failed(error, receive)
+            context.status = context.status or CLIENT_GONE
+        except Exception as error:  # the last place that can answer it
+            if context.status == 0:
+                await error_response(scope, error)(scope, receive, sending.send)
+            else:
+                # The status line is out. Returning without the last chunk makes the server cut the
+                # connection, so the client cannot take half an answer for a whole one.
+                log.exception("http.crashed", error=type(error).__name__, after="response started")
         finally:
-            if not response.ended:
-                response.end()
+            if not sending.ended:
+                sending.end()
             current_meter.reset(outer_meter)
             reset_contextvars(**variables)
-
-
-class _Response:
-    """Response as it is sent. `end` is called after its last byte, or when no more will come."""
-
-    def __init__(self, scope: Scope, context: RequestContext, meter: Meter, send: Send) -> None:
-        self.scope = scope
-        self.context = context
-        self.meter = meter
-        self.server_send = send
-        self.ended = False
-
-    async def send(self, message: Message) -> None:
-        more = False
-        if message["type"] == "http.response.start":
-            self.context.status = message["status"]
-            if _TRACED:  # the span ends with the last byte
-                tracing.describe_request(
-                    self.context.method, self.context.request_id, self.scope.get("route")
-                )
-            if message["status"] in _UNREAD_BODY:
-                self.context.response_headers.append((b"connection", b"close"))
-            message = {**message, "headers": [*message.get("headers", ()), *self._headers()]}
-            more = True
-        elif message["type"] == "http.response.body":
-            more = message.get("more_body", False)
-            if self.context.method == "HEAD":
-                if not self.ended:
-                    self.end()
-                    await self.server_send({"type": "http.response.body", "body": b"", "more_body": False})
-                if more:
-                    raise _HeadAnswered
-                return
-        await self.server_send(message)
-        if not (more or self.ended):
-            self.end()
-
-    def _headers(self) -> list[Header]:
-        context, meter = self.context, self.meter
-        elapsed = (time.perf_counter() - context.started_at) * 1000
-        timing = b'db;dur=%.2f;desc="%d %b", app;dur=%.2f' % (
-            meter.seconds * 1000,
-            meter.queries,
-            b"query" if meter.queries == 1 else b"queries",
-            elapsed,
-        )
-        return [
-            (b"x-request-id", context.request_id.encode()),
-            (b"server-timing", timing),
-            *(context.security or API_HEADERS),
-            *context.response_headers,
-        ]
-
-    async def failed(self, error: Exception, receive: Receive) -> None:
-        if self.context.status == 0:
-            await error_response(self.scope, error)(self.scope, receive, self.send)
-            return
-        # The status line is out. Returning without the last chunk makes the server cut the connection,
-        # so the client cannot take half an answer for a whole one.
-        log.error("http.crashed", error=type(error).__name__, after="response started", exc_info=error)
-
-    def end(self) -> None:
-        """Count and log the request. To be called once."""
-        self.ended = True
-        if SUBREQUEST in self.scope["state"]:
-            return
-        context = self.context
-        record(
-            AnsweredRequest(
-                time.time(),
-                context.method,
-                getattr(self.scope.get("route"), "path_format", UNMATCHED),
-                self.scope["path"],
-                context.status or _CLIENT_GONE,
-                time.perf_counter() - context.started_at,
-                self.meter.queries,
-                context.client,
-                context.request_id,
-                context.reason,
-            )
-        )
 
 
 def _joined(headers: Iterable[Header]) -> dict[bytes, bytes]:
