@@ -72,7 +72,7 @@ class Feature:
     needs_objects: "Callable[[Database, Sequence[str]], Awaitable[frozenset[str]]] | None" = None
     admin: bool = False
     own_access: bool = False
-    authenticate: "Callable[[Database, str], Awaitable[Principal | None]] | None" = None
+    authenticate: "Callable[[Platform, str], Awaitable[Principal | None]] | None" = None
     on_start: "Callable[[Platform], Awaitable[None]] | None" = None
 
 

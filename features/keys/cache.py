@@ -1,7 +1,11 @@
 """Invalidation of the keys that processes keep in memory."""
 
+from typing import Final
+
 from core.database.writes import Write
-from core.http.request.access import KEY_TAG
+
+KEY_TAG: Final = "keys"
+"""Cache tag that every change of a key renews."""
 
 
 def renewed(write: Write) -> tuple[str, ...]:

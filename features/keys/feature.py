@@ -1,10 +1,10 @@
 """Manifest of the slice."""
 
 from core.feature import Feature
-from core.http.request.access import KEY_TAG, AccessScope
-from features.keys.cache import renewed
+from core.http.request.access import AccessScope
+from features.keys.cache import KEY_TAG, renewed
 from features.keys.router import router
-from features.keys.service import authenticate, tell_when_there_is_none
+from features.keys.service import holder_of, tell_when_there_is_none
 
 feature = Feature(
     name="keys",
@@ -13,7 +13,7 @@ feature = Feature(
     cache_tags=(KEY_TAG,),
     renews={"ApiKey": renewed},
     admin=True,
-    authenticate=authenticate,
+    authenticate=holder_of,
     on_start=tell_when_there_is_none,
     enumerations={"AccessScope": AccessScope},
 )

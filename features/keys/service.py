@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import secrets
+import time
 from datetime import timedelta
 from typing import Final
 
@@ -17,9 +18,12 @@ from core.http.request.access import Principal
 from core.http.request.timestamps import now
 from core.platform import Platform
 from features.keys import queries
+from features.keys.cache import KEY_TAG
 from features.keys.errors import KeyNotFound
 from features.keys.schemas import KEY, ApiKey, CreatedKey, CreateKey, KeyQuery, StoredKey
 
+LIFETIME_S: Final = 5.0
+"""Upper bound of the time for which a valid key is remembered."""
 USE_NOTED_EVERY: Final = timedelta(minutes=5)
 """Minimum time between two writes of a key's last use."""
 
@@ -75,6 +79,38 @@ async def revoke_key(db: Database, author: Author, key_id: str) -> ApiKey:
         raise KeyNotFound(key_id)
     log.info("keys.revoked", key_id=key_id, name=found.about.name)
     return found.about
+
+
+class KnownKeys:
+    """Valid keys that this process remembers, for LIFETIME_S at most and until this host hears of a change of
+    any key. So revoking takes effect at once on the host where it happens, and on others within
+    CACHE_HOSTS_BOUND_MS. What is remembered is the SHA-256 of the key, never the key.
+    """
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        # Only keys that were valid once get in here, so it is bounded by their number.
+        self._known: dict[str, tuple[Principal, bytes, float]] = {}
+
+    async def holder(self, given: str) -> Principal | None:
+        """Holder of the key, if it is valid: remembered, or looked up."""
+        digest, versions = _hash(given), self._platform.cache.versions_of(KEY_TAG)
+        known, noted, until = self._known.get(digest, (None, b"", 0.0))
+        if known is not None and noted == versions and time.monotonic() < until:
+            return known
+        self._known.pop(digest, None)
+        found = await authenticate(self._platform.db, given)
+        if found is not None:
+            left_s = LIFETIME_S
+            if found.expires_at is not None:
+                left_s = min(LIFETIME_S, (found.expires_at - now()).total_seconds())
+            self._known[digest] = (found, versions, time.monotonic() + left_s)
+        return found
+
+
+async def holder_of(platform: Platform, given: str) -> Principal | None:
+    """Holder of the key of a request."""
+    return await platform.part(KnownKeys).holder(given)
 
 
 async def authenticate(db: Database, given: str) -> Principal | None:

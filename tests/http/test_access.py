@@ -8,7 +8,8 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from core.http.request.access import FAILURES, LIFETIME_S
+from core.http.request.access import FAILURES
+from features.keys.service import LIFETIME_S
 from features.keys.tests.factories import bearer, make_key
 from tests.fixtures.trail import audit_of
 from tests.fixtures.waiting import wait_for

@@ -1,35 +1,28 @@
 """Access control with `AUTH=keys`: `Authorization: Bearer <key>` (RFC 6750) with a sufficient scope.
 
 GET needs `read`, every other method `write`, the routes of features that say so `admin`; a scope includes
-those before it. Probes and the page of the documentation need no key: they hold no data.
-
-A key that was found valid is remembered for LIFETIME_S at most, and until this host hears of a change of any
-key. So revoking takes effect at once on the host where it happens, and on others within CACHE_HOSTS_BOUND_MS.
-What is remembered is the SHA-256 of the key, never the key, in this process alone.
+those before it. Probes and the page of the documentation need no key: they hold no data. Who holds a key, the
+slice of keys tells.
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import structlog
 from starlette.types import Scope
 
-from core.database.client import Database
 from core.errors import Forbidden, RateLimited, Unauthorized, Unavailable
 from core.http.request.context import PROBES, RequestContext, context_of
 from core.http.request.rate_limit import RateLimiter, limit_key
-from core.http.request.timestamps import now
+
+if TYPE_CHECKING:
+    from core.platform import Platform
 
 AccessScope = Literal["read", "write", "admin"]
 
-LIFETIME_S: Final = 5.0
-KEY_TAG: Final = "keys"
-"""Cache tag that every change of a key renews."""
 KEY_REQUIRED: Final = "access.key_required"
 """Code of the error for a missing, an unknown, a wrong, an expired and a revoked key."""
 
@@ -59,22 +52,13 @@ class Principal:
         return _RANK[self.scope] >= _RANK[scope]
 
 
-Authenticate = Callable[[Database, str], Awaitable[Principal | None]]
+Authenticate = Callable[["Platform", str], Awaitable[Principal | None]]
 
 
 async def is_still_let_in(scope: Scope) -> bool:
     """True while the key of this request is valid; to be asked by endless responses."""
     context = context_of(scope)
     return context.access is None or await context.access.still_knows(context)
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """`until` is on the monotonic clock; `versions` are those of KEY_TAG when the key was looked up."""
-
-    principal: Principal
-    until: float
-    versions: bytes
 
 
 class Access:
@@ -88,8 +72,6 @@ class Access:
         self._authenticate = authenticate
         self._admin_paths = admin_paths
         self._own_paths = own_paths
-        # Only keys that were valid once get in here, so it is bounded by their number.
-        self._known: dict[bytes, _Known] = {}
         self._failures = RateLimiter(FAILURES, FAILURES_WINDOW_S)
         self._again = asyncio.Lock()
 
@@ -123,21 +105,12 @@ class Access:
                 return True
 
     async def _holder(self, context: RequestContext) -> Principal | None:
-        """Holder of the request's key, if it is valid: remembered, or looked up."""
+        """Holder of the request's key, if it is valid."""
         if (platform := context.platform) is None:
             raise Unavailable("The service is being started")
         scheme, _, token = context.headers[b"authorization"].partition(b" ")
         token = token.strip() if scheme.lower() == _SCHEME else b""
-        digest, versions = sha256(token).digest(), platform.cache.versions_of(KEY_TAG)
-        known = self._known.get(digest)
-        if known is not None and known.versions == versions and time.monotonic() < known.until:
-            return known.principal
-        principal = await self._authenticate(platform.db, token.decode("latin-1"))
-        if principal is None:
-            self._known.pop(digest, None)
-        else:
-            self._known[digest] = _Known(principal, time.monotonic() + _lifetime_s(principal), versions)
-        return principal
+        return await self._authenticate(platform, token.decode("latin-1"))
 
     def _count_failure(self, client: str) -> None:
         """Raises RateLimited, only for a key that was looked up and is wrong: whoever holds a valid one
@@ -165,12 +138,6 @@ def needed_scope(method: str, path: str, admin_paths: tuple[str, ...]) -> Access
 
 def _below(path: str, roots: tuple[str, ...]) -> bool:
     return path.startswith(roots) and any(path == root or path.startswith(f"{root}/") for root in roots)
-
-
-def _lifetime_s(principal: Principal) -> float:
-    if principal.expires_at is None:
-        return LIFETIME_S
-    return min(LIFETIME_S, (principal.expires_at - now()).total_seconds())
 
 
 def _challenge(context: RequestContext, about: bytes = b"") -> None:
