@@ -2,6 +2,7 @@
 requests.
 """
 
+from functools import cache
 from typing import Final, Literal
 
 from core.cache.policy import Outcome
@@ -39,16 +40,16 @@ used_bytes: Final = Gauge(
 )
 evictions: Final = Counter("handover_cache_evictions_total", "Entries put out of memory for want of room.")
 
-_request_children: Final[dict[tuple[str, Outcome], Counter]] = {}
 _hit_children: Final[dict[Tier, Counter]] = {tier: _hits.labels(tier) for tier in ("memory", "redis")}
 
 
+@cache
+def _request_child(policy: str, outcome: Outcome) -> Counter:
+    return _requests.labels(policy, outcome.value.lower())
+
+
 def count_request(policy: str, outcome: Outcome, number: int = 1) -> None:
-    child = _request_children.get((policy, outcome))
-    if child is None:  # labels() takes a lock and builds a tuple of texts on each call
-        child = _requests.labels(policy, outcome.value.lower())
-        _request_children[policy, outcome] = child
-    child.inc(number)
+    _request_child(policy, outcome).inc(number)
 
 
 def count_hits(policy: str, tier: Tier, number: int = 1) -> None:

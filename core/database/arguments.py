@@ -113,7 +113,10 @@ class Encoder:
             if value is None:
                 return self._tag("$null", True)
             if isinstance(value, dict) and all(map(JSON_FILTER.fullmatch, value)):
-                return self.encode(value, _FILTER)
+                return {
+                    name: self._tag("$null", True) if each is None else self.encode(each)
+                    for name, each in value.items()
+                }
         return self.encode(value, columns.of_relation.get(key, columns))
 
     def _tag(self, tag: str, value: object) -> JsonObject:
@@ -121,21 +124,12 @@ class Encoder:
         return {tag: value}
 
 
-class _AllNames(frozenset[str]):
-    def __contains__(self, name: object) -> bool:
-        return True
-
-
 class _JsonColumns:
     """Json columns of a model, and those of the models that its relations lead to."""
 
-    def __init__(self, names: frozenset[str] = frozenset()) -> None:
-        self.names = names
+    def __init__(self) -> None:
+        self.names: set[str] = set()
         self.of_relation: dict[str, _JsonColumns] = {}
-
-
-_FILTER: Final = _JsonColumns(_AllNames())
-"""Columns inside a filter of a Json column, where None is NULL too."""
 
 
 @cache
@@ -149,8 +143,11 @@ def _json_columns_of(model: type[BaseModel]) -> _JsonColumns | None:
 def _collect(model: type[BaseModel], found: dict[type[BaseModel], _JsonColumns]) -> _JsonColumns:
     if model in found:
         return found[model]
-    columns = found[model] = _JsonColumns(frozenset(_json_columns(model)))
+    columns = found[model] = _JsonColumns()
     for name, info in model_fields(model).items():
+        # A list of Json values has no NULL of its own.
+        if get_origin(info.annotation) is not list and fields.Json in _types_in(info.annotation):
+            columns.names.add(name)
         for related in _types_in(info.annotation):
             if isinstance(related, type) and hasattr(related, "__prisma_model__"):
                 columns.of_relation[name] = _collect(related, found)
@@ -269,17 +266,6 @@ _READERS: Final[Mapping[int, Callable[[Any], Any]]] = {
 }
 """Readers by the column's type, a number of Prisma's `ColumnTypeEnum`."""
 _READ_BY_MODELS: Final = frozenset({4, 11, 68, 75})
-
-
-@cache
-def _json_columns(model: type[BaseModel]) -> tuple[str, ...]:
-    """Names of the Json columns without lists of Json values: such a column has no NULL of its own."""
-    return tuple(
-        name
-        for name, info in model_fields(model).items()
-        if get_origin(info.annotation) is not list
-        and fields.Json in (info.annotation, *get_args(info.annotation))
-    )
 
 
 def _generated(model: type[BaseModel]) -> type[BaseModel]:

@@ -1,7 +1,7 @@
 """Timestamps in the clients' form: UTC, three fraction digits, `Z` (JavaScript's `toISOString`)."""
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 _EXAMPLE = "2025-10-23T22:45:24.940Z"
 _ISO_8601: Final = re.compile(
-    r"(?P<date>\d{4}(?:-?\d\d-?\d\d|-?W\d\d(?:-?\d)?|(?P<ordinal>-?\d{3})))"
+    r"(?P<date>\d{4}(?:-?\d\d-?\d\d|-?W\d\d(?:-?\d)?))"
     r"(?P<time>[T ]\d\d(?::?\d\d(?::?\d\d(?:[.,]\d+)?)?)?(?:Z|[+-]\d\d(?::?\d\d)?)?)?",
     re.ASCII,
 )
@@ -25,8 +25,7 @@ def to_iso(moment: datetime) -> str:
 
 def from_iso(text: str) -> datetime:
     """Moment of an ISO 8601 timestamp, in UTC; without an offset it means UTC. The date is that of a
-    calendar, a week (`2025-W43-4`) or an ordinal one (`2025-296`), in basic or extended form; `24:00` is the
-    end of the day.
+    calendar or a week (`2025-W43-4`), in basic or extended form; `24:00` is the end of the day.
 
     Raises ValueError or, outside the years 1 to 9999, OverflowError.
     """
@@ -37,19 +36,10 @@ def from_iso(text: str) -> datetime:
     day = parts["date"]
     if day.startswith("0000"):
         raise OverflowError("before the year 1")
-    if parts["ordinal"]:
-        day = _day_of_year(int(day[:4]), int(parts["ordinal"].lstrip("-"))).isoformat()
     time, at_end_of_day = _END_OF_DAY.subn("00", parts["time"] or "")
     moment = datetime.fromisoformat(day + time)
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     return moment + timedelta(days=at_end_of_day)
-
-
-def _day_of_year(year: int, number: int) -> date:
-    found = date.fromordinal(date(year, 1, 1).toordinal() + number - 1)
-    if found.year != year:
-        raise ValueError("no such day of the year")
-    return found
 
 
 def now() -> datetime:
@@ -80,4 +70,4 @@ Timestamp = Annotated[
     PlainSerializer(to_iso, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time", "examples": [_EXAMPLE]}),
 ]
-"""Timestamp: reads any ISO 8601 text (without a zone: UTC) and writes the one form."""
+"""Timestamp: reads an ISO 8601 text (without a zone: UTC) and writes the one form."""
