@@ -28,7 +28,7 @@ class FieldError:
 class HandoverError(Exception):
     """Root of every error with a response. `retry_after` is in seconds and becomes `Retry-After`."""
 
-    status: ClassVar[int] = 500
+    status: int = 500
     code: str = "crash"
     default_retry_after: ClassVar[float | None] = None
 

@@ -12,7 +12,6 @@ from core.http.answers.conditional import cached_response
 from core.http.answers.envelope import Done, Envelope, ListEnvelope, error_responses
 from core.http.answers.rows import done
 from core.http.bulk import ABOUT, BulkResponse, Outcome
-from core.http.request.text import fault_of
 from core.http.routing import Router
 from features.items import service
 from features.items.cache import ITEM, LIST
@@ -37,7 +36,7 @@ async def item_id(request: Request, id: Annotated[str, Path(description="Item id
         wanted = unquote_to_bytes(sent.rstrip(b"/")).decode() if found else id
     except UnicodeDecodeError:
         raise ItemNotFound(id) from None
-    if len(wanted) > ID_LENGTH or fault_of(wanted) is not None:
+    if len(wanted) > ID_LENGTH or "\0" in wanted:
         raise ItemNotFound(wanted)
     return wanted
 

@@ -13,7 +13,7 @@ from core.database.client import Author, Database
 from core.database.transaction import retried
 from core.errors import FieldError, Invalid, Unavailable
 from core.http.answers.envelope import ListEnvelope, listed
-from core.http.answers.pagination import Position, check_start, decode_position, position_cursor
+from core.http.answers.pagination import check_start, decode_position, encode_place
 from core.http.request.access import Principal
 from core.http.request.timestamps import now
 from core.platform import Platform
@@ -43,7 +43,7 @@ async def list_keys(db: Database, query: KeyQuery) -> ListEnvelope[ApiKey]:
     shown = keys[: query.limit]
     cursor = None
     if len(keys) > len(shown):
-        cursor = position_cursor(Position(shown[-1].created_at, shown[-1].id), _SCOPE)
+        cursor = encode_place(_SCOPE, shown[-1].created_at, shown[-1].id)
     is_all = not query.offset and after is None and cursor is None
     return listed(shown, total=len(shown) if is_all else await queries.count_keys(db), next_cursor=cursor)
 

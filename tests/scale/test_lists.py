@@ -18,7 +18,7 @@ import asyncpg
 import httpx
 import pytest
 
-from core.http.answers.pagination import Position, position_cursor
+from core.http.answers.pagination import encode_place
 from tests.fixtures.application import RunningApp
 from tests.fixtures.database import Connection
 from tests.fixtures.services import TestServices
@@ -128,7 +128,7 @@ async def deep_cursor(registry: Registry, hot: Hot, query: Query) -> str | None:
             "SELECT at, id FROM audit_entries ORDER BY at, id OFFSET 100000 LIMIT 1"
         )
         assert row is not None
-        return position_cursor(Position(row["at"], str(row["id"])))
+        return encode_place((), row["at"], str(row["id"]))
     assert total is not None
     answer, _ = await registry.ask(hot, {**query, "offset": str(total * 9 // 10)})
     cursor: str | None = answer.get("nextCursor")

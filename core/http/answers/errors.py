@@ -1,8 +1,6 @@
 """Error responses: the one place that turns an exception into one, in our shape or that of RFC 9457."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
@@ -19,7 +17,16 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from core.database.errors import as_error
-from core.errors import ABSENT, KINDS, VALIDATION_FAILED, Crash, FieldError, HandoverError
+from core.errors import (
+    ABSENT,
+    KINDS,
+    VALIDATION_FAILED,
+    Crash,
+    FieldError,
+    HandoverError,
+    Invalid,
+    UnsupportedMediaType,
+)
 from core.http.request.preferences import weights
 from core.http.request.validation import field_errors, safe_text, shown
 
@@ -31,23 +38,13 @@ _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _JSON: Final = "application/json"
 _FORM: Final = "multipart/form-data"
 _PROBLEM: Final = "application/problem+json"
+_MALFORMED: Final = "Malformed JSON"
 _UNREADABLE_BODY: Final = "There was an error parsing the body"
 """Framework's message for a body that it cannot read, without a place in it."""
 _SAID_BETTER: Final = {
     404: "Route not found",
     405: "Method not allowed",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Error as it is shown: nothing internal in it."""
-
-    status: int
-    code: str
-    message: str
-    details: Sequence[FieldError] = ()
-    headers: Mapping[str, str] | None = None
 
 
 def install(app: FastAPI) -> None:
@@ -61,20 +58,24 @@ async def answer(request: Request, error: Exception) -> Response:
 
 def error_response(scope: Scope, error: Exception) -> Response:
     """Response to any exception. An unexpected one is logged, with its traceback, as a crash."""
-    fault = _fault_of(scope, error)
-    lines = [f"{detail.field}: {detail.message}" for detail in fault.details] or [fault.message]
+    known = _known(scope, error)
+    message = safe_text(known.message)
+    lines = [f"{detail.field}: {detail.message}" for detail in known.details] or [message]
     if "context" in scope.get("state", ()):  # not so where the server itself refuses what is no request
         scope["state"]["context"].reason = lines[0]
-    body: dict[str, Any] = {"success": False, "message": fault.message, "error": fault.message}
+    body: dict[str, Any] = {"success": False, "message": message, "error": message}
     media_type = _JSON
     if wants_problem(",".join(Headers(scope=scope).getlist("accept"))):
-        body, media_type = _problem(scope, fault), _PROBLEM
+        body, media_type = _problem(scope, known, message), _PROBLEM
     body["errors"] = lines
-    if fault.details:
-        body["details"] = [_shown(detail) for detail in fault.details]
-    response = Response(orjson.dumps(body), fault.status, fault.headers, media_type)
+    if known.details:
+        body["details"] = [_shown(detail) for detail in known.details]
+    response = Response(orjson.dumps(body), known.status, {"Cache-Control": "no-store"}, media_type)
     response.headers.add_vary_header("Accept")
-    response.headers["Cache-Control"] = "no-store"
+    if known.status == 405:
+        response.headers["Allow"] = ", ".join(_allowed(scope))
+    if known.retry_after is not None:
+        response.headers["Retry-After"] = str(max(1, math.ceil(known.retry_after)))
     return response
 
 
@@ -85,13 +86,13 @@ def wants_problem(accept: str) -> bool:
     return problem > 0 and problem >= given.get(_JSON.encode(), 0.0)
 
 
-def _problem(scope: Scope, fault: Fault) -> dict[str, Any]:
+def _problem(scope: Scope, known: HandoverError, message: str) -> dict[str, Any]:
     body: dict[str, Any] = {
-        "type": f"urn:handover:problem:{fault.code}",
-        "title": HTTPStatus(fault.status).phrase,
-        "status": fault.status,
-        "detail": fault.message,
-        "message": fault.message,
+        "type": f"urn:handover:problem:{known.code}",
+        "title": HTTPStatus(known.status).phrase,
+        "status": known.status,
+        "detail": message,
+        "message": message,
         "instance": quote(safe_text(scope["path"])),
     }
     if "context" in scope.get("state", ()):  # not so where the server itself refuses what is no request
@@ -105,37 +106,33 @@ def _shown(detail: FieldError) -> dict[str, Any]:
     return entry if value is ABSENT else {**entry, "value": value}
 
 
-def _fault_of(scope: Scope, error: Exception) -> Fault:
+def _known(scope: Scope, error: Exception) -> HandoverError:
+    """Error as it is shown: nothing internal in it."""
     if isinstance(error, RequestValidationError):
         return _refused_input(scope, error)
     if isinstance(error, HTTPException):
-        return _framework_error(scope, error)
+        return _framework_error(error)
     if isinstance(error, ClientDisconnect):
-        return Fault(400, "invalid", "The request ended before its body was complete")
-    known = error if isinstance(error, HandoverError) else as_error(error) or Crash(INTERNAL)
+        return Invalid("The request ended before its body was complete")
+    known = as_error(error) or Crash(INTERNAL)
     if isinstance(known, Crash):
         log.error("http.crashed", error=type(error).__name__, exc_info=error)
-        return Fault(500, known.code, known.message)
-    if known.status >= 500:
+    elif known.status >= 500:
         log.warning(
             "http.unavailable", code=known.code, error=type(error).__name__, reason=safe_text(str(error))
         )
-    headers = None
-    if known.retry_after is not None:
-        headers = {"Retry-After": str(max(1, math.ceil(known.retry_after)))}
-    return Fault(known.status, known.code, safe_text(known.message), known.details, headers)
+    return known
 
 
-def _framework_error(scope: Scope, error: HTTPException) -> Fault:
-    status = error.status_code
-    headers = dict(error.headers or {})
-    if status == 405:
-        headers["Allow"] = ", ".join(_allowed(scope))
+def _framework_error(error: HTTPException) -> HandoverError:
     if error.detail == _UNREADABLE_BODY:
         reason = "is not UTF-8, is nested too deeply, or has a number of too many digits"
-        return Fault(400, "invalid", "Malformed JSON", [FieldError("body", reason)])
-    message = _SAID_BETTER.get(status) or safe_text(str(error.detail))
-    return Fault(status, CODE_BY_STATUS.get(status, f"http.{status}"), message, (), headers)
+        return Invalid(_MALFORMED, details=[FieldError("body", reason)])
+    status = error.status_code
+    code = CODE_BY_STATUS.get(status, f"http.{status}")
+    known = HandoverError(_SAID_BETTER.get(status) or str(error.detail), code=code)
+    known.status = status
+    return known
 
 
 def _allowed(scope: Scope) -> list[str]:
@@ -149,16 +146,15 @@ def _allowed(scope: Scope) -> list[str]:
     return ["GET", "HEAD", *found[1:]] if "GET" in found else found
 
 
-def _refused_input(scope: Scope, error: RequestValidationError) -> Fault:
+def _refused_input(scope: Scope, error: RequestValidationError) -> HandoverError:
     problems = error.errors()
     about_body = any(problem["loc"][:1] == ("body",) for problem in problems)
     if about_body and (wanted := _wrong_media_type(scope)) is not None:
-        return Fault(415, "unsupported_media_type", f"Content-Type must be {wanted}")
+        return UnsupportedMediaType(f"Content-Type must be {wanted}")
     if problems and problems[0]["type"] == "json_invalid":
-        position = problems[0]["loc"][-1]
-        reason = f"is not valid JSON (at character {position})"
-        return Fault(400, "invalid", "Malformed JSON", [FieldError("body", reason)])
-    return Fault(400, "invalid", VALIDATION_FAILED, field_errors(problems))
+        reason = f"is not valid JSON (at character {problems[0]['loc'][-1]})"
+        return Invalid(_MALFORMED, details=[FieldError("body", reason)])
+    return Invalid(VALIDATION_FAILED, details=field_errors(problems))
 
 
 def _wrong_media_type(scope: Scope) -> str | None:

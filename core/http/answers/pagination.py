@@ -58,18 +58,15 @@ def check_start(cursor: str | None, offset: int | None) -> None:
         raise Invalid(VALIDATION_FAILED, details=[wrong])
 
 
-def position_cursor(position: Position, scope: Scope = ()) -> str:
-    return encode_place(scope, position.created_at, position.id)
-
-
 def decode_position(cursor: str, scope: Scope = ()) -> Position:
-    """Position of a cursor. Raises Invalid when it is not one of `position_cursor`."""
+    """Position of a cursor. Raises Invalid when it is none of a place with its two parts."""
     return Position(*decode_place(scope, cursor, moment_of, str, issued_bare=True))
 
 
 def encode_place(scope: Scope, *place: Key) -> str:
-    """Cursor of a row in an order: `place` is its sort key, the id last."""
-    return encode_cursor(*scope, *map(_text, place))
+    """Opaque cursor of a row in an order: `place` is its sort key, the id last."""
+    text = json.dumps([*scope, *map(_text, place)], ensure_ascii=False, separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def decode_place(
@@ -78,9 +75,17 @@ def decode_place(
     """Sort key of a cursor; each reader parses a part of it, or raises ValueError or OverflowError.
     `issued_bare`: cursors of this order once named no scope, and remain valid.
 
-    Raises Invalid for a cursor of another list or order.
+    Raises Invalid for a cursor of another list or order, and for what is none.
     """
-    parts = decode_cursor(cursor)
+    try:
+        padded = cursor + "=" * (-len(cursor) % 4)
+        parts = json.loads(base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True))
+    except (binascii.Error, ValueError, RecursionError):
+        raise bad_cursor(cursor) from None
+    if not isinstance(parts, list) or not all(
+        isinstance(part, str) and fault_of(part) is None for part in parts
+    ):
+        raise bad_cursor(cursor)
     texts = parts[len(scope) :]
     if issued_bare and len(parts) == len(readers):
         texts = parts
@@ -120,27 +125,6 @@ def beyond(after: Position, *, newest_first: bool = True) -> list[Any]:
         {"created_at": {f"{past}e": after.created_at}},
         {"OR": [{"created_at": {past: after.created_at}}, {"id": {further: after.id}}]},
     ]
-
-
-def encode_cursor(*parts: str) -> str:
-    """Opaque cursor of a scope and the sort key of a page's last row."""
-    text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def decode_cursor(cursor: str) -> list[str]:
-    """Parts that `encode_cursor` was given. Raises Invalid when it is not one of ours."""
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        values = json.loads(base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError, RecursionError):
-        raise bad_cursor(cursor) from None
-    if not isinstance(values, list):
-        raise bad_cursor(cursor)
-    for value in values:
-        if not isinstance(value, str) or fault_of(value) is not None:
-            raise bad_cursor(cursor)
-    return values
 
 
 def bad_cursor(cursor: str) -> Invalid:

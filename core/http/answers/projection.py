@@ -18,7 +18,7 @@ from pydantic.fields import FieldInfo
 from core.database import json as sql
 from core.database.client import Database
 from core.database.projection import Projection, project
-from core.http.answers.pagination import Position, Scope, encode_cursor, position_cursor
+from core.http.answers.pagination import Scope, encode_place
 from core.http.request.fields import LARGEST, Measure, is_none
 from core.http.request.text import EmptyIfNone
 from core.http.request.timestamps import Timestamp
@@ -82,7 +82,7 @@ async def projected(
         count = size
         lines, _, _ = lines.rpartition(b"\n")
         last = orjson.loads(lines[lines.rfind(b"\n") + 1 :])
-        next_cursor = encode_cursor(*scope, *(last[name] for name in place))
+        next_cursor = encode_place(scope, *(last[name] for name in place))
     return Projected(count, lines.replace(b"\n", b","), next_cursor, *totals)
 
 
@@ -124,8 +124,7 @@ def _of_models(
     texts = [_json(model, row) for row in shown]
     cursor = None
     if len(rows) > len(shown):
-        moment, row_id = (getattr(shown[-1], name) for name in order)
-        cursor = position_cursor(Position(moment, row_id), scope)
+        cursor = encode_place(scope, *(getattr(shown[-1], name) for name in order))
     return Projected(len(shown), b",".join(texts), cursor)
 
 

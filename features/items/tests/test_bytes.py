@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.database.client import Database
-from core.http.answers.pagination import Position, decode_position, position_cursor
+from core.http.answers.pagination import Position, decode_position, encode_place
 from features.items import service
 from features.items.queries import SCOPE
 from features.items.schemas import Category, ItemFilter, ItemQuery, Priority, Status
@@ -57,7 +57,7 @@ async def test_lists_and_single_rows_have_the_bytes_of_the_typed_way(
         place = data.draw(st.none() | st.sampled_from(rows))
         if place is not None:
             after, offset = Position(place["created_at"], place["id"]), 0
-    cursor = None if after is None else position_cursor(after)
+    cursor = None if after is None else encode_place((), after.created_at, after.id)
     query = ItemQuery(**conditions, offset=offset, cursor=cursor)
     answer = await service.LIST.body(db, query, size)
     wanted = ItemFilter(**conditions)

@@ -7,7 +7,7 @@ from prisma.types import ItemWhereInput
 
 from core.database.client import Database
 from core.http.answers.envelope import listed
-from core.http.answers.pagination import Position, position_cursor
+from core.http.answers.pagination import Position, encode_place
 from features.items.queries import SCOPE
 from features.items.schemas import Category, Item, ItemFilter, Priority, Status
 
@@ -37,7 +37,7 @@ async def list_items(
     items = [item_of(row) for row in rows[:size]]
     cursor = None
     if len(rows) > len(items):
-        cursor = position_cursor(Position(items[-1].created_at, items[-1].id), SCOPE)
+        cursor = encode_place(SCOPE, items[-1].created_at, items[-1].id)
     return listed(items, total=total, next_cursor=cursor).model_dump_json(by_alias=True).encode()
 
 
