@@ -35,6 +35,7 @@ from urllib.parse import parse_qs, urlsplit
 import structlog
 
 from core.locks import try_lock
+from core.server.embedded.process import is_running
 from core.server.embedded.server import ServicePaths
 from core.settings import Settings
 
@@ -199,13 +200,9 @@ class TagVersions:
 def _runs(pid: int) -> bool:
     """False also if it was stopped, or killed and not yet waited for: neither renews anything."""
     try:
-        os.kill(pid, 0)
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except ProcessLookupError:
-        return False
-    except OSError:  # another user's, or no Linux
-        return True
-    return state not in "TtZX"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "TtZX"
+    except OSError:  # gone, or no Linux
+        return is_running(pid)
 
 
 def _reserve(descriptor: int) -> None:

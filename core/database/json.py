@@ -1,18 +1,7 @@
-"""SQL of JSON, byte for byte as models write it: compact, in the order of the fields.
+"""SQL of JSON values, byte for byte as models write them.
 
 The arguments are SQL expressions; none of them may come from a request.
 """
-
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """Field of an object. An optional one is left out when its value is NULL; others must not be NULL."""
-
-    name: str
-    value: str
-    optional: bool = False
 
 
 def text(expression: str) -> str:
@@ -38,16 +27,3 @@ def number(expression: str) -> str:
         WHEN {expression} >= 1e-4 THEN {shortest}
         WHEN {expression} >= 1e-5 THEN '0.0000' || replace(split_part({shortest}, 'e', 1), '.', '')
         ELSE replace({shortest}, 'e-0', 'e-') END"""
-
-
-def nullable(value: str) -> str:
-    return f"coalesce({value}, 'null')"
-
-
-def json_object(first: Field, *others: Field) -> str:
-    """JSON of an object, `{"id":...,...}`; the first field is always present."""
-    parts = [f"""'{{"{first.name}":', {first.value}"""]
-    for field in others:
-        name = f"""',"{field.name}":'"""
-        parts.append(f"{name} || ({field.value})" if field.optional else f"{name}, {field.value}")
-    return f"concat({', '.join(parts)}, '}}')"

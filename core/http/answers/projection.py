@@ -169,7 +169,7 @@ def _object(model: type[BaseModel], relation: str | None = None, path: str | Non
     """SQL of a model's JSON object. `relation` is the column that holds the row where it was joined to
     another one, as a JSON object.
     """
-    fields: list[sql.Field] = []
+    parts: list[str] = []
     for name, info in model.model_fields.items():
         where = f"{path or model.__name__}.{name}"
         kind, may_be_none = _kind(info)
@@ -178,21 +178,22 @@ def _object(model: type[BaseModel], relation: str | None = None, path: str | Non
         left_out = info.exclude_if is not None
         if value is None:
             raise TypeError(f"{where}: how PostgreSQL writes {kind} is not known")
-        if info.exclude or (left_out and (info.exclude_if is not is_none or not fields)):
+        if info.exclude or (left_out and (info.exclude_if is not is_none or not parts)):
             raise TypeError(f"{where}: PostgreSQL leaves out NULL only, and not in the first field")
         # No setting has that name: the expression is an error, but only where it is evaluated.
         value = f"coalesce({value}, current_setting('{where} has no form for what is stored'))"
         never_none = kind == list[str] or (kind == EmptyIfNone and not may_be_none)
         if (may_be_none or left_out) and not never_none:
             value = f"CASE WHEN {column} IS NOT NULL THEN {value} END"
-        shown = sql.nullable(value) if may_be_none and not left_out else value
-        fields.append(sql.Field(info.serialization_alias or name, shown, optional=left_out))
+        shown = f"coalesce({value}, 'null')" if may_be_none and not left_out else value
+        key = f"""'{"," if parts else "{"}"{info.serialization_alias or name}":'"""
+        parts.append(f"{key} || ({shown})" if left_out else f"{key}, {shown}")
     decorators = model.__pydantic_decorators__
     if any(getattr(decorators, each.name) for each in dataclasses.fields(decorators)):
         raise TypeError(f"{model.__name__}: PostgreSQL runs no validators, serializers or computed fields")
     if unknown := model.model_config.keys() - _OF_NO_EFFECT:
         raise TypeError(f"{model.__name__}: how PostgreSQL follows {', '.join(sorted(unknown))} is not known")
-    return sql.json_object(*fields)
+    return f"concat({', '.join(parts)}, '}}')"
 
 
 _OF_NO_EFFECT: Final = frozenset(
