@@ -3,6 +3,7 @@
 `.env.example` documents each variable with its default; `tests/test_settings.py` keeps the two equal.
 """
 
+from difflib import SequenceMatcher
 from functools import cache
 from importlib import import_module
 from ipaddress import ip_network
@@ -252,13 +253,9 @@ def _misspelt() -> list[str]:
 
 
 def _changes(given: str, meant: str) -> int:
-    """Levenshtein's distance: how many letters were added, left out or exchanged."""
-    row = list(range(len(meant) + 1))
-    for number, letter in enumerate(given, 1):
-        above, row = row, [number]
-        for column, other in enumerate(meant, 1):
-            row.append(min(above[column] + 1, row[-1] + 1, above[column - 1] + (letter != other)))
-    return row[-1]
+    """Letters that were added, left out or exchanged."""
+    steps = SequenceMatcher(None, given, meant).get_opcodes()
+    return sum(max(b - a, d - c) for kind, a, b, c, d in steps if kind != "equal")
 
 
 def _sentence(error: ValidationError) -> str:

@@ -46,11 +46,6 @@ def renewing(rules: Mapping[str, Rule], renew: Callable[..., Awaitable[None]]) -
     return tell
 
 
-def may_have_written(error: BaseException) -> bool:
-    """True if no answer came from PostgreSQL or Prisma: a refusal, a timeout's too, has changed nothing."""
-    return isinstance(error, DatabaseUnavailable | EngineUnavailable) or not isinstance(error, PrismaError)
-
-
 class Writes:
     """Writes of one engine: calls `tell` with each when it has been committed, or may have been."""
 
@@ -62,8 +57,12 @@ class Writes:
         self._uncommitted: dict[str, list[Write]] = {}
 
     def failed(self, error: BaseException) -> bool:
-        """True if the write may have been done, or may be yet."""
-        unknown = may_have_written(error)
+        """True if the write may have been done, or may be yet: no answer came from PostgreSQL or Prisma. A
+        refusal, a timeout's too, has changed nothing.
+        """
+        unknown = not isinstance(error, PrismaError) or isinstance(
+            error, DatabaseUnavailable | EngineUnavailable
+        )
         if unknown and self.doubt is not None:
             self.doubt()
         return unknown
