@@ -107,7 +107,6 @@ class Engine(AsyncAbstractEngine):
             in_flight=process.connection.in_flight if process is not None else 0,
             restarts=self._supervisor.restarts,
             pool_total=self._stats.get("poolTotal", 0),
-            pool_idle=self._stats.get("poolIdle", 0),
             pool_waiting=self._stats.get("poolWaiting", 0) + self._admission.waiting,
         )
 

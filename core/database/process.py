@@ -102,7 +102,6 @@ class EngineStatus:
     in_flight: int
     restarts: int
     pool_total: int = 0
-    pool_idle: int = 0
     pool_waiting: int = 0
 
 

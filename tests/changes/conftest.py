@@ -9,7 +9,7 @@ from typing import Protocol
 import httpx
 import pytest
 
-from core.changes import follower
+from core.changes import IDLE_AFTER_S
 from core.settings import Settings
 from tests.cache.support import RedisServer
 from tests.fixtures.application import client_of, lifespan_of, new_app
@@ -69,7 +69,7 @@ async def no_looks(connection: Connection) -> None:
             "WHERE datname = current_database() AND query LIKE '%pg_current_snapshot()%' "
             "AND pid <> pg_backend_pid()"
         )
-        return min((age for (age,) in ages), default=math.inf) > 2 * follower.IDLE_AFTER_S
+        return min((age for (age,) in ages), default=math.inf) > 2 * IDLE_AFTER_S
 
     await wait_for(idle)
 

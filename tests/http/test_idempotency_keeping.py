@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from core.idempotency import claim as claims
+from core import idempotency as claims
 from features.keys.tests.factories import bearer, make_key
 from tests.fixtures.waiting import wait_for
 from tests.http.keyed import ITEM, ITEMS, SYSTEM, count, keyed
