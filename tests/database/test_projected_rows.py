@@ -8,9 +8,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from core.database import json as sql
 from core.database.client import Database
-from core.http.answers.projection import projected_in_order, projected_rows
+from core.http.answers.projection import measure, projected_in_order, projected_rows
 from core.http.request.fields import LARGEST
 from features.items.schemas import Item
 from features.items.tests.factories import seed
@@ -25,7 +24,7 @@ from tests.fixtures.plans import statement_of
 @example(values=[2.0**exponent for exponent in range(-1074, 50)])
 async def test_measures_have_the_digits_of_a_model(connection: Connection, values: list[float]) -> None:
     rows = await connection.fetch(
-        f"SELECT {sql.number('value')} AS text FROM unnest($1::float8[]) AS value", values
+        f"SELECT {measure('value')} AS text FROM unnest($1::float8[]) AS value", values
     )
     # The engine's numbers know no negative zero.
     written = [TypeAdapter(float).dump_json(value + 0.0).decode() for value in values]

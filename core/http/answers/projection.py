@@ -15,7 +15,6 @@ import orjson
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from core.database import json as sql
 from core.database.client import Database
 from core.database.projection import Projection, project
 from core.http.answers.pagination import Scope, encode_place
@@ -209,7 +208,7 @@ def _form(kind: Any, column: str, where: str) -> str | None:
         return f"CASE WHEN jsonb_typeof({column}) = 'object' THEN {_object(related, column, where)} END"
     if _is_literal(kind):
         values = ", ".join(f"'{each}'" for each in get_args(kind))
-        return f"CASE WHEN {column} IN ({values}) THEN {sql.word(column)} END"
+        return f"""CASE WHEN {column} IN ({values}) THEN '"' || {column} || '"' END"""
     return next((form(column) for known, form in _FORMS if kind == known), None)
 
 
@@ -235,31 +234,44 @@ def _is_literal(kind: Any) -> bool:
     return get_origin(kind) is Literal and all(_needs_no_escape(each) for each in get_args(kind))
 
 
+def _text(column: str) -> str:
+    """SQL of a text, an array of texts, a flag or a whole number."""
+    return f"to_json({column})::text"
+
+
 def _moment(column: str) -> str:
-    """SQL of a moment in the years that Python has."""
+    """SQL of a moment in the years that Python has, in any session's time zone."""
     condition = f"{column} >= '0001-01-01Z' AND {column} < '9999-12-31 24:00Z'"
-    return f"CASE WHEN {condition} THEN {sql.moment(column)} END"
+    text = f"""to_char({column} AT TIME ZONE 'UTC', '"\\""YYYY-MM-DD"T"HH24:MI:SS.MS"Z\\""')"""
+    return f"CASE WHEN {condition} THEN {text} END"
 
 
 def _texts(column: str) -> str:
     """SQL of a list of texts. The typed client gives NULL as [], and refuses lists of lists."""
-    texts = sql.text(f"coalesce({column}, '{{}}')")
+    texts = _text(f"coalesce({column}, '{{}}')")
     return f"CASE WHEN array_position({column}, NULL) IS NULL THEN {texts} END"
 
 
-def _measure(column: str) -> str:
-    return f"CASE WHEN {column} BETWEEN 0 AND {LARGEST} THEN {sql.number(column)} END"
+def measure(column: str) -> str:
+    """SQL of a double precision between 0 and 1e15: `8.0`, `0.00001`, `1e-7`."""
+    shortest = f"({column})::text"
+    return f"""CASE
+        WHEN {column} NOT BETWEEN 0 AND {LARGEST} THEN NULL
+        WHEN {column} = trunc({column}) THEN ({column})::bigint || '.0'
+        WHEN {column} >= 1e-4 THEN {shortest}
+        WHEN {column} >= 1e-5 THEN '0.0000' || replace(split_part({shortest}, 'e', 1), '.', '')
+        ELSE replace({shortest}, 'e-0', 'e-') END"""
 
 
 # Not float of any size: see Measure.
 _FORMS: Final[tuple[tuple[Any, Callable[[str], str]], ...]] = (
-    (str, sql.text),
-    (EmptyIfNone, lambda column: sql.text(f"coalesce({column}, '')")),
+    (str, _text),
+    (EmptyIfNone, lambda column: _text(f"coalesce({column}, '')")),
     (list[str], _texts),
-    (bool, sql.text),
-    (int, sql.text),
+    (bool, _text),
+    (int, _text),
     (Timestamp, _moment),
-    (Measure, _measure),
+    (Measure, measure),
 )
 
 
