@@ -47,6 +47,9 @@ class CacheUnavailable(Unavailable):
 class Cache:
     """Finished answers, by policy and key. Belongs to one event loop; usable between `start` and `close`."""
 
+    versions: TagVersions
+    """There between the two."""
+
     def __init__(self, settings: Settings) -> None:
         """Memory, in front of Redis when `REDIS_URL` names one. `CACHE_MAX_BYTES=0` switches caching off."""
         max_bytes = int(settings.cache_max_bytes)
@@ -56,7 +59,6 @@ class Cache:
             self._redis = RedisTier(settings.redis_url, settings.redis_timeout_s, max_bytes)
         self._keeps_entries = max_bytes > 0
         self._settings = settings
-        self._opened: TagVersions | None = None
         self._follower: Follower | None = None
         self._bound_s = math.inf
         self._flights = SingleFlight()
@@ -72,15 +74,9 @@ class Cache:
         """False without Redis, and for about a second after it failed: do not ask it now."""
         return self._redis is not None and self._redis.available
 
-    @property
-    def versions(self) -> TagVersions:
-        if self._opened is None:
-            raise RuntimeError("the cache is used before start() or after close()")
-        return self._opened
-
     async def start(self) -> None:
         """Raises OSError when the file of tag versions cannot be made. Redis need not be there."""
-        self._opened = TagVersions(versions_folder(self._settings) / VERSIONS_FILE)
+        self.versions = TagVersions(versions_folder(self._settings) / VERSIONS_FILE)
         if self._redis is not None:
             with suppress(UnreachableError):  # reported where it failed; reads bypass Redis until it is there
                 await self._redis.ping()
@@ -98,9 +94,8 @@ class Cache:
             await self._redis.client.aclose(close_connection_pool=True)
         self._count_peeked()
         self._memory.clear()
-        if self._opened is not None:
-            self._opened.close()
-            self._opened = None
+        self.versions.close()
+        del self.versions
 
     async def ping(self) -> float:
         """Seconds that Redis took to answer, if there is one. Raises CacheUnavailable, also when it can be

@@ -262,10 +262,10 @@ async def test_without_room_nothing_is_cached(tmp_path: Path) -> None:
             assert (await cache.get_or_load(LIST, "k", Source().load))[1] == Outcome.BYPASS
 
 
-async def test_use_before_start_is_a_clear_mistake(tmp_path: Path) -> None:
+async def test_use_after_close_is_a_clear_mistake(tmp_path: Path) -> None:
     async with opened(tmp_path) as cache:
         pass
-    with pytest.raises(RuntimeError, match="before start"):
+    with pytest.raises(AttributeError, match="versions"):
         await cache.get_or_load(LIST, "k", Source().load)
 
 
