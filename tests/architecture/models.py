@@ -56,7 +56,10 @@ def schema_files_have_an_owner(tree: Tree) -> list[str]:
     return [
         f"prisma/schema/{model.owner}.prisma belongs to no slice"
         for model in models_of(tree)
-        if not any((tree.root / place / model.owner).is_dir() for place in ("features", "core"))
+        if not any(
+            (tree.root / place).exists()
+            for place in (f"features/{model.owner}", f"core/{model.owner}", f"core/{model.owner}.py")
+        )
     ]
 
 
