@@ -7,13 +7,12 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from core.app import create_app
-from core.settings import Settings
 from tests.attacks.shapes import HEADERS, TEXTS, check
+from tests.fixtures.document import document
 
 pytestmark = pytest.mark.slow
 
-DOCUMENT = create_app(Settings.model_construct(log_format="json")).openapi()
+DOCUMENT = document()
 NEVER_ENDS = "/api/v1/changes/events"
 """Answers any filter with a stream, which has tests of its own."""
 

@@ -14,10 +14,6 @@ from tests.contract.promises import SLICES
 StartJourney = Callable[..., Journey]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.pluginmanager.import_plugin("schemathesis.pytest.plugin")
-
-
 @pytest.fixture(scope="session")
 def document(clean_environment: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     settings = Settings.model_validate({"data_dir": tmp_path_factory.mktemp("document")})

@@ -9,9 +9,10 @@ import pytest
 from core.app import create_app
 from core.settings import Settings
 from features.items.tests.factories import new_item
+from tests.fixtures.document import document
 
 ITEMS: Final = "/api/items"
-DOCUMENT: Final[dict[str, Any]] = create_app(Settings.model_construct(log_format="json")).openapi()
+DOCUMENT: Final = document()
 OPERATIONS: Final = [
     (method.upper(), path, operation)
     for path, methods in DOCUMENT["paths"].items()
