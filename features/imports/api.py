@@ -13,51 +13,41 @@ from features.imports.lowdb.layout import Layout, newest_layout
 from features.imports.lowdb.text import lead_of, margin_of, written
 from features.imports.pipeline.identifiers import SeenIds
 from features.imports.queries import journal
-from features.imports.queries.bulk import BulkTable
 from features.imports.queries.digests import digest_of
 from features.imports.queries.rejects import rejects_after
 from features.imports.queries.tables import ITEMS
-from features.imports.registry.columns import columns_of
-from features.imports.registry.tables import (
-    AUDIT,
-    FILES,
-    IDEAS,
-    KINDS,
-    LEGACY,
-    SYSTEMS,
-    TABLES,
-    translate,
-)
+from features.imports.registry.exported import line
+from features.imports.registry.tables import AUDIT, FILES, KINDS, LEGACY, TABLES
+from features.imports.registry.translate import OldRow, old_row
 from features.imports.schemas import Entry, RegistryArguments, Reject, Store, Table, Told
 
 __all__ = [
     "AUDIT",
     "FILES",
-    "IDEAS",
     "ITEMS",
-    "SYSTEMS",
+    "LEGACY",
     "TABLES",
     "Entry",
     "Layout",
     "LegacyItem",
+    "OldRow",
     "Origin",
     "Reject",
     "SeenIds",
     "Store",
     "Table",
     "Told",
-    "columns_of",
     "csv_lines",
     "digest_of",
     "imported_ids",
     "lead_of",
+    "line",
     "margin_of",
     "newest_layout",
+    "old_row",
     "origins",
     "records",
     "rejects_of",
-    "rows_of",
-    "translate",
     "written",
 ]
 
@@ -87,12 +77,12 @@ async def origins(context: JobContext, tx: Database) -> dict[Table, Origin]:
             if arguments.store == store:
                 found.setdefault(table, Origin(store, columns, job_id))
     here = store or "postgres"
-    return {table: found.get(table) or Origin(here, columns_of(here, table), None) for table in TABLES}
+    return {table: found.get(table) or Origin(here, LEGACY[table].names_in(here), None) for table in TABLES}
 
 
 async def imported_ids(db: Database, job_id: str, table: Table) -> AsyncIterator[list[str]]:
     """Batches of the ids that the import accepted, in the source's order."""
-    async for page in journal.pages(db, job_id, rows_of(table).declared.entity):
+    async for page in journal.pages(db, job_id, LEGACY[table].rows.declared.entity):
         yield [entry[0] for entry in page.entries if entry[0] is not None]
 
 
@@ -102,11 +92,6 @@ async def rejects_of(db: Database, job_id: str, table: Table) -> AsyncIterator[l
     while batch := await rejects_after(db, job_id, position):
         yield [each for each in batch if each.path.startswith(f"{table}[")]
         position = batch[-1].position
-
-
-def rows_of(table: Table) -> BulkTable:
-    """Table here that the rows of an old one go to."""
-    return LEGACY[table].rows
 
 
 async def records(db: Database, ids: Sequence[str]) -> dict[str, LegacyItem]:

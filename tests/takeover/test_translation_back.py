@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from core.http.request.timestamps import to_iso
-from features.exports.registry import csv
-from features.exports.registry.translation import old_row
 from features.ideas import api as ideas
-from features.imports.api import FILES, IDEAS, SYSTEMS, Store, Table, columns_of, translate
+from features.imports.registry.columns import STORES
+from features.imports.registry.exported import _cells, line
+from features.imports.registry.tables import FILES, IDEAS, LEGACY, SYSTEMS
+from features.imports.registry.translate import old_row, translate
+from features.imports.schemas import Store, Table
 from features.systems import api as systems
 
-STORES: Final[tuple[Store, ...]] = ("questdb-1", "questdb-2", "postgres")
 _TEXT: Final = some.text(
     some.characters(exclude_categories=["Cs", "Cc"]) | some.sampled_from("\",\r\n'[]{}="),
     min_size=1,
@@ -78,11 +79,9 @@ LOSSY: Final = {"status", "category"}
 """Columns with words that an old store may not have."""
 
 
-def read_back(columns: list[str], values: dict[str, object]) -> dict[str, object]:
+def read_back(table: Table, columns: list[str], values: dict[str, object]) -> dict[str, object]:
     """The values as the importer reads them from their line."""
-    from features.imports.registry.exported import _cells
-
-    cells = _cells(csv.line((name, values[name]) for name in columns).decode())
+    cells = _cells(line({name: values[name] for name in columns}, LEGACY[table].bare).decode())
     assert cells is not None
     return dict(zip(columns, cells, strict=True))
 
@@ -92,13 +91,13 @@ def read_back(columns: list[str], values: dict[str, object]) -> dict[str, object
 @given(data=some.data())
 def test_the_importer_makes_the_same_of_it(table: Table, store: Store, data: some.DataObject) -> None:
     """Also of a row that the source said something else of before."""
-    columns = columns_of(store, table)
+    columns = LEGACY[table].names_in(store)
     row, former = data.draw(ROWS[table]), data.draw(ROWS[table])
     before = old_row(table, store, columns, {**former, "legacy": {}}, unchanged=False)
     kept = data.draw(some.sets(some.sampled_from([name for name in columns if name != "id"])))
     legacy = {"original": {name: before.values[name] for name in kept}}
     old = old_row(table, store, columns, {**row, "legacy": legacy}, unchanged=False)
-    again = translate(table, 0, read_back(columns, old.values))
+    again = translate(table, 0, read_back(table, columns, old.values))
     assert not again.old.faults
     differing = {name for name, value in again.row.items() if value != row[name]}
     links = {name for name in ("system_id", "idea_id") if row.get(name, "") is None and name in kept}

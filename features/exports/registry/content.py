@@ -10,8 +10,6 @@ from uuid import UUID, uuid5
 from core.database.client import Database
 from core.jobs import JobContext
 from features.audit import api as audit
-from features.exports.registry import csv
-from features.exports.registry.translation import Old, old_row
 from features.exports.schemas import NAMED, RegistryResult, TableResult
 from features.exports.targets.folder import FolderTarget
 from features.files import api as files
@@ -55,14 +53,14 @@ class _Table:
         origin: Origin,
     ) -> None:
         self._context, self._tx, self._folder, self._all = context, tx, folder, result
-        self._table, self._origin = table, origin
+        self._table, self._origin, self._legacy = table, origin, imports.LEGACY[table]
         self._result = result.tables[table] = TableResult()
         self._position = 0
 
     async def write(self) -> None:
         file = await asyncio.to_thread(self._folder.table, self._table)
         try:
-            await self._write(file, [csv.header(self._origin.columns)])
+            await self._write(file, [imports.line({name: name for name in self._origin.columns})])
             rejects = self._rejects()
             reject = await anext(rejects, None)
             async for rows in self._entries() if self._table == AUDIT else self._rows():
@@ -97,14 +95,14 @@ class _Table:
                 for row_id in ids:
                     seen.add(row_id, 0)
                 yield await self._stored(ids)
-        async for ids in imports.rows_of(self._table).every_id(self._tx):
+        async for ids in self._legacy.rows.every_id(self._tx):
             new = [row_id for row_id in ids if row_id not in seen]
             for start in range(0, len(new), _ROWS_AT_ONCE):
                 yield await self._stored(new[start : start + _ROWS_AT_ONCE])
 
     async def _stored(self, ids: Sequence[str]) -> list[_Stored | None]:
-        rows = await imports.rows_of(self._table).rows(self._tx, ids)
-        states = await imports.rows_of(self._table).states(self._tx, ids)
+        rows = await self._legacy.rows.rows(self._tx, ids)
+        states = await self._legacy.rows.states(self._tx, ids)
         return [
             _Stored(
                 {**rows[row_id], "legacy": json.loads(str(rows[row_id]["legacy"] or "{}"))},
@@ -133,13 +131,13 @@ class _Table:
         async for page in imports.rejects_of(self._tx, self._origin.job_id, self._table):
             records = [json.loads(each.record) for each in page]
             ids = [str(record["id"]) for record in records if isinstance(record, dict) and record.get("id")]
-            here = await imports.rows_of(self._table).existing(self._tx, ids)
+            here = await self._legacy.rows.existing(self._tx, ids)
             for each, record in zip(page, records, strict=True):
                 [place] = _ROW.findall(each.path)
                 if not isinstance(record, dict):
                     line = f"{str(record).rstrip()}\r\n".encode(errors="backslashreplace")
                 elif (str(record.get("id")) in here) == each.reason.startswith(imports.OLDER_VERSION):
-                    line = csv.line((name, record.get(name)) for name in self._origin.columns)
+                    line = self._csv(record)
                 else:
                     self._position += 1
                     continue
@@ -152,8 +150,8 @@ class _Table:
         return await files.contents_of(self._tx, [str(each.row["id"]) for each in rows if each is not None])
 
     async def _line(self, stored: _Stored, contents: dict[str, files.StoredContent]) -> bytes:
-        columns = self._origin.columns
-        old = old_row(self._table, self._origin.store, columns, stored.row, unchanged=stored.unchanged)
+        store, columns = self._origin.store, self._origin.columns
+        old = imports.old_row(self._table, store, columns, stored.row, unchanged=stored.unchanged)
         row_id = str(stored.row["id"])
         if self._table == FILES:
             await self._copy(row_id, stored.row, old, contents.get(row_id))
@@ -167,13 +165,16 @@ class _Table:
             added=stored.added,
             translated=not stored.unchanged and not stored.added,
         )
-        return csv.line((name, old.values[name]) for name in columns)
+        return self._csv(old.values)
+
+    def _csv(self, values: Mapping[str, object]) -> bytes:
+        return imports.line({name: values.get(name) for name in self._origin.columns}, self._legacy.bare)
 
     async def _copy(
-        self, file_id: str, row: dict[str, Any], old: Old, content: files.StoredContent | None
+        self, file_id: str, row: dict[str, Any], old: imports.OldRow, content: files.StoredContent | None
     ) -> None:
         """Copy the bytes; a file that has no path yet, or whose path other bytes have, gets one."""
-        column = "storage_path" if "storage_path" in old.values else "file_path"
+        column = self._legacy.by_name["file_path"].name_among(old.values)
         wanted = str(old.values.get(column) or f"{file_id}/{row['filename']}")
         blocks = None if content is None else await files.content_of(self._context.settings, content)
         place = None

@@ -17,10 +17,10 @@ from features.imports.errors import SourceUnavailable
 from features.imports.pipeline.source import readable_path
 from features.imports.registry.archive import unpack
 from features.imports.registry.capture import Capture
-from features.imports.registry.columns import recognized, unknown
 from features.imports.registry.exported import capture_csv, tables_in
 from features.imports.registry.live import capture_live, is_url, label_of
 from features.imports.registry.source import RegistrySource
+from features.imports.registry.stores import recognized, unknown
 from features.imports.registry.tables import TABLES
 from features.imports.schemas import RegistryArguments, RegistryOptions, Table
 from features.imports.storage.folders import Folders

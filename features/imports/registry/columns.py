@@ -1,74 +1,108 @@
-"""Schemas of the old registry: three, told apart by the columns of their tables.
+"""Declaration of an old table: its columns by their names, and the table here that its rows go to.
 
-The third one, PostgreSQL, is the second with more columns: both are read alike.
+The old registry had three schemas, told apart by their columns. The third one, PostgreSQL, is the second with
+more columns: both are read alike.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+import math
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final, get_args
 
-from features.imports.errors import SchemaUnknown
-from features.imports.registry.tables import AUDIT, FILES, LEGACY, SYSTEMS
-from features.imports.schemas import Store, Table
+from core.database.import_table import Kind, Value
+from features.imports.queries.bulk import BulkTable
+from features.imports.registry.values import Old, Words
+from features.imports.schemas import Store
 
-_ONLY_POSTGRES: Final[Mapping[str, str]] = {SYSTEMS: "icon color host port created_by", FILES: "checksum"}
-
-
-def columns_of(store: Store, table: Table) -> list[str]:
-    """Columns of the table in a registry of that store, in their order."""
-    known = LEGACY[table].first if store == "questdb-1" else LEGACY[table].later
-    others = _ONLY_POSTGRES.get(table, "").split() if store == "questdb-2" else []
-    if table == AUDIT:
-        others = ["ts" if store == "postgres" else "created_at"]
-    return [name for name in known if name not in others]
+STORES: Final[tuple[Store, ...]] = get_args(Store)
+_BARE: Final[Collection[Kind]] = ("integer", "real", "flag", "counter")
 
 
-def recognized(source: str, columns: Mapping[Table, Sequence[str]]) -> Store:
-    """Schema of tables with these columns. Raises SchemaUnknown when they are of several schemas, or one
-    lacks a required column.
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Column of an old table in these `stores`, of which some may have another `former` name for it. It goes
+    `into` the column here of that name, or else of its own; if there is none, it stays in `legacy`.
+
+    The kind of that column says how it is read and written, unless there are `words` or a function to `read`
+    it. `least` and `most` are bounds of a number, `most` that of a text's length. A table is refused without
+    a `required` column. What is `of_bytes` the bytes of a file say: the row's value is only compared.
     """
-    first: list[str] = []
-    later: list[str] = []
-    for table, names in columns.items():
-        if table != AUDIT:
-            (first if _is_first(table, names) else later).append(table)
-        required = {name for name, needed in _known(table, names).items() if needed}
-        if missing := sorted(required.difference(names)):
-            raise SchemaUnknown(f"{table} lacks {_listed(missing)}; export the whole table")
-        if source == "questdb" or table == AUDIT:
-            designated(table, names)
-    if first and later:
-        raise SchemaUnknown(
-            f"{_listed(first)} has the first schema (with ts), {_listed(later)} a later one; "
-            "import the tables of one registry at a time"
-        )
-    return "questdb-1" if first else "postgres" if source == "postgres" else "questdb-2"
+
+    name: str
+    stores: Collection[Store] = STORES
+    former: Mapping[Store, str] = field(default_factory=dict)
+    into: str = ""
+    required: bool = False
+    least: float = 0
+    most: float = math.inf
+    words: Words | None = None
+    read: Callable[[Old, str], Value] | None = None
+    of_bytes: bool = False
+
+    @property
+    def here(self) -> str:
+        return self.into or self.name
+
+    def name_in(self, store: Store) -> str:
+        return self.former.get(store, self.name)
+
+    def name_among(self, names: Collection[str]) -> str:
+        """Its name in a row or table with these."""
+        return next((name for name in self.former.values() if name in names), self.name)
 
 
-def unknown(columns: Mapping[Table, Sequence[str]]) -> dict[str, list[str]]:
-    """Columns of each table that its schema does not have."""
-    found: dict[str, list[str]] = {}
-    for table, names in columns.items():
-        if more := [name for name in names if name not in _known(table, names)]:
-            found[table] = more
-    return found
+@dataclass(frozen=True)
+class LegacyTable:
+    """Table of the old registry. Its `columns` stand in the order of the later schemas, the last one is the
+    time at which a row's version was appended. `finish` applies rules about several columns of a row.
 
+    Columns here are read in their order, those that are `read_first` before the others: `legacy` has the
+    original values in that order, and digests in the import journal are of it.
+    """
 
-def designated(table: Table, columns: Sequence[str]) -> str:
-    """Name of the column with the time at which a row's version was appended. Raises SchemaUnknown."""
-    choices = ("ts", "created_at") if table == AUDIT else ("ts", "designated_timestamp")
-    found = next((column for column in choices if column in columns), None)
-    if found is None:
-        raise SchemaUnknown(f"{table} has neither {choices[0]} nor {choices[1]}; export the whole table")
-    return found
+    rows: BulkTable
+    columns: tuple[Column, ...]
+    read_first: tuple[str, ...] = ()
+    finish: Callable[[Old, dict[str, Value]], None] = lambda old, row: None
 
+    @cached_property
+    def by_name(self) -> Mapping[str, Column]:
+        """Columns by all names that they have had."""
+        return {name: each for each in self.columns for name in (each.name, *each.former.values())}
 
-def _known(table: Table, columns: Sequence[str]) -> Mapping[str, bool]:
-    return LEGACY[table].first if _is_first(table, columns) else LEGACY[table].later
+    @cached_property
+    def translated(self) -> Mapping[str, tuple[Column, Kind]]:
+        """Columns, and kinds of those here that rows are made of, in the order in which they are read."""
+        kinds = self.rows.declared.columns
+        found = {each.here: (each, kinds[each.here]) for each in self.columns if each.here in kinds}
+        order = (*self.read_first, *kinds)
+        return {here: found[here] for here in order if here in found and not found[here][0].of_bytes}
 
+    @cached_property
+    def bare(self) -> frozenset[str]:
+        """Names of the columns that CSV has without quotes."""
+        kinds = self.rows.declared.columns
+        return frozenset(name for name, each in self.by_name.items() if kinds.get(each.here) in _BARE)
 
-def _is_first(table: Table, columns: Sequence[str]) -> bool:
-    return table != AUDIT and "ts" in columns
+    def names_in(self, store: Store) -> list[str]:
+        """Columns of the table in a registry of that store, in their order."""
+        return [each.name_in(store) for each in self.columns if store in each.stores]
 
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names)
+    def rows_from(self, names: Collection[str]) -> BulkTable:
+        """Table here for rows of a source with these columns: what it cannot know stays as it is, but a row
+        that does not say when it was updated never was.
+        """
+        known = {
+            each.here
+            for each in self.columns
+            if each.of_bytes
+            or each.here == "updated_at"
+            or len(each.stores) == len(STORES)
+            or each.name_among(names) in names
+        }
+        kinds = self.rows.declared.columns
+        unsure = [
+            name for name, kind in kinds.items() if kind not in ("verbatim", "key") and name not in known
+        ]
+        return self.rows.without(unsure)

@@ -1,4 +1,4 @@
-"""Reader of CSV as QuestDB's `/exp` writes it.
+"""Reader and writer of CSV as QuestDB's `/exp` writes it.
 
 UTF-8, a header line, `\\r\\n` between lines; texts, symbols and timestamps in double quotes with quotes
 doubled, numbers and booleans bare. Nothing between two commas is null, `""` is an empty text.
@@ -6,7 +6,7 @@ doubled, numbers and booleans bare. Nothing between two commas is null, `""` is 
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -16,6 +16,7 @@ from features.imports.registry.tables import TABLES
 from features.imports.schemas import Table
 
 _CELL: Final = re.compile(r'(?:"((?:[^"]|"")*+)"|([^",\r\n]*+))(,|\r?\n?\Z)')
+_SAFE: Final = re.compile(r'[^",\r\n]+')
 _TELL_EVERY: Final = 1000
 _BOM: Final = b"\xef\xbb\xbf"
 
@@ -108,3 +109,17 @@ def _cells(record: str) -> list[str | None] | None:
         if end != ",":
             return cells
     return None
+
+
+def line(cells: Mapping[str, object], bare: Collection[str] = ()) -> bytes:
+    """Line with these cells by column. Texts in `bare` columns are numbers or booleans."""
+    texts = (_cell(value, bare=name in bare) for name, value in cells.items())
+    return f"{','.join(texts)}\r\n".encode(errors="backslashreplace")
+
+
+def _cell(value: object, *, bare: bool) -> str:
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    bare = bare or not isinstance(value, str | list | dict)
+    return text if bare and _SAFE.fullmatch(text) else f'"{text.replace(chr(34), chr(34) * 2)}"'

@@ -21,7 +21,7 @@ import asyncpg
 
 from features.imports.errors import SourceMalformed, SourceUnavailable
 from features.imports.registry.capture import Capture
-from features.imports.registry.columns import designated
+from features.imports.registry.stores import designated
 from features.imports.registry.tables import AUDIT, TABLES
 from features.imports.schemas import Table
 
@@ -102,8 +102,7 @@ async def _capture_snapshot(connection: Connection, begin: Begin, tell: Tell) ->
             capture.columns = await _columns_of(connection, table)
             query = f"SELECT row_to_json(source)::text FROM {table} AS source"
             if table == AUDIT:
-                moment = "ts" if "ts" in capture.columns else "created_at"
-                query += f" ORDER BY {moment}, ctid"
+                query += f" ORDER BY {designated(table, capture.columns)}, ctid"
             async for record in connection.cursor(query, prefetch=PAGE_ROWS):
                 # Between tokens of a JSON column there may be line breaks; inside of strings there are none.
                 capture.add_json(record[0].replace("\n", " ").replace("\r", " "))

@@ -22,17 +22,8 @@ from features.imports.registry import capture
 from features.imports.registry.capture import path_of
 from features.imports.registry.contents import ContentFolder, NoContent, open_content
 from features.imports.registry.objects import FileObjects
-from features.imports.registry.tables import (
-    BY_NAME,
-    FILES,
-    KINDS,
-    LEGACY,
-    SYSTEMS,
-    TABLES,
-    table_of,
-    translate,
-)
-from features.imports.registry.translate import Candidate
+from features.imports.registry.tables import BY_NAME, FILES, KINDS, LEGACY, SYSTEMS, TABLES
+from features.imports.registry.translate import Candidate, translate
 from features.imports.registry.versions import Names, Versions
 from features.imports.schemas import RegistryArguments, Table
 from features.systems import api as systems
@@ -49,7 +40,7 @@ class RegistrySource(Source):
     def __init__(self, arguments: RegistryArguments, folder: Path, settings: Settings) -> None:
         super().__init__(arguments, folder)
         self.tables = {
-            table: table_of(table, arguments.columns[table])
+            table: LEGACY[table].rows_from(arguments.columns[table])
             for table in TABLES
             if table in arguments.captured
         }
@@ -179,20 +170,21 @@ class RowValidator(Validator):
         """Add type, size and checksum of a file's bytes to its row; False if it was rejected. Blocking."""
         fault = self._fault_of_content(candidate)
         if fault is not None:
-            self._reject(candidate.position, candidate.values, fault)
+            self._reject(candidate.position, candidate.old.values, fault)
         return fault is None
 
     def _fault_of_content(self, candidate: Candidate) -> Fault | None:
         old, row = candidate.old, candidate.row
-        path = "storage_path" if "storage_path" in old else "file_path"
-        size = "size" if "size" in old else "size_bytes"
+        path, size = (
+            LEGACY[self.table].by_name[name].name_among(old.values) for name in ("file_path", "size_bytes")
+        )
         if (folder := self._source.contents) is None:
             return path, "its bytes are needed: name their folder with --files, or put it into the ZIP file"
         name = str(row["filename"])
         if "." not in name:  # a stored name need not have the extension
             name = str(row["original_name"])
         try:
-            with open_content(folder, candidate.values) as file:
+            with open_content(folder, old.values) as file:
                 content = files.identify(name, file)
         except NoContent as error:
             return path, str(error)

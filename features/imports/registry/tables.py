@@ -1,104 +1,240 @@
-"""Tables of the old registry, each one declaration: its columns, their translation, and the table here that
-its rows go to.
+"""Tables of the old registry, each one declaration: its columns, their translation there and back, and the
+table here that its rows go to.
 """
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, get_args
 
 from core.database.import_table import Value
+from features.files import api as files
+from features.ideas import api as ideas
 from features.imports.queries import tables
-from features.imports.queries.bulk import BulkTable
-from features.imports.registry.translate import Candidate, entry_row, file_row, idea_row, system_row
-from features.imports.registry.values import Old
-from features.imports.schemas import SOURCES, Table
+from features.imports.registry.columns import Column, LegacyTable
+from features.imports.registry.values import Old, Words
+from features.imports.schemas import SOURCES, Store, Table
+from features.systems import api as systems
 
 KINDS: Final = (SOURCES["questdb"], SOURCES["postgres"])
 SYSTEMS: Final = "documentation_systems"
 IDEAS: Final = "documentation_ideas"
 FILES: Final = "documentation_files"
 AUDIT: Final = "documentation_audit_log"
+NOBODY: Final = "anonymous"
 
+_LATER: Final[tuple[Store, ...]] = ("questdb-2", "postgres")
+_POSTGRES: Final[tuple[Store, ...]] = ("postgres",)
+_QUESTDB: Final[tuple[Store, ...]] = ("questdb-1", "questdb-2")
+_NOT_SECOND: Final[tuple[Store, ...]] = ("questdb-1", "postgres")
+_ACTOR_LENGTH: Final = 128
+_ENTITY_LENGTH: Final = 64
+_ENTITY_ID_LENGTH: Final = 512
+_NO_MOMENT: Final = "is required, as an ISO 8601 timestamp"
 
-@dataclass(frozen=True, slots=True)
-class LegacyTable:
-    """Table of the old registry. `first` and `later` are its columns in the first schema and in the later
-    ones, with those that it cannot be without. Values of columns here that a source without them cannot know
-    (`unsure`) stay as they are.
-    """
-
-    rows: BulkTable
-    translate: Callable[[Old], dict[str, Value]]
-    first: Mapping[str, bool]
-    later: Mapping[str, bool]
-    unsure: frozenset[str] = frozenset()
-
-
-def _columns(names: str) -> dict[str, bool]:
-    """Columns by name; True for required ones, which have a mark."""
-    return {name.rstrip("!"): name.endswith("!") for name in names.split()}
-
-
-_LOG: Final = _columns(
-    "id! entity_type! entity_id! action! user_id changes ip_address user_agent ts created_at"
+_SYSTEM_STATUS: Final = Words(
+    get_args(systems.Status),
+    old={"error": "degraded", "unknown": "planned"},
+    default="planned",
+    first={"planned": "offline"},
+    later={"degraded": "error", "planned": "unknown"},
 )
-LEGACY: Final[dict[Table, LegacyTable]] = {
+_IDEA_STATUS: Final = Words(
+    get_args(ideas.Status),
+    old={"backlog": "new", "todo": "triage", "done": "completed", "cancelled": "rejected"},
+    default="new",
+    first={
+        "new": "backlog",
+        "triage": "backlog",
+        "review": "in_progress",
+        "completed": "done",
+        "rejected": "cancelled",
+    },
+    later={"new": "backlog", "triage": "todo", "completed": "done", "rejected": "backlog"},
+)
+_CATEGORY: Final = Words(
+    get_args(ideas.Category),
+    old={
+        "new_feature": "automation",
+        "bug_fix": "api",
+        "structure": "infrastructure",
+        **dict.fromkeys(("improvement", "content", "guide", "reference", "tutorial"), "docs"),
+    },
+    default="docs",
+    first=dict.fromkeys(("docs", "automation", "dashboard", "infrastructure"), "guide"),
+    later={
+        "docs": "content",
+        "api": "bug_fix",
+        "infrastructure": "structure",
+        **dict.fromkeys(("automation", "dashboard"), "new_feature"),
+    },
+)
+_URGENT: Final = {"critical": "urgent"}
+_PRIORITY: Final = Words(
+    get_args(ideas.Priority), {"urgent": "critical"}, default="medium", first=_URGENT, later=_URGENT
+)
+_ACTIONS: Final = {"created": "create", "updated": "update", "deleted": "delete", "checked": "update"}
+_ACTION: Final = Words(
+    (), {"create": "created", "update": "updated", "delete": "deleted"}, first=_ACTIONS, later=_ACTIONS
+)
+
+
+def _url(old: Old, column: str) -> str | None:
+    url = old.text(column, most=systems.URL_LENGTH)
+    if url is not None and systems.fault_of_url(url) is not None:
+        old.adapt(column)
+        return None
+    return url
+
+
+def _created_at(old: Old, column: str) -> str | None:
+    """Without a time of creation that of the row's version counts."""
+    if (found := old.moment(column)) is None:
+        old.adapt(column)
+        found = old.moment_beside("ts") or old.moment_beside("designated_timestamp")
+        if found is None:
+            old.fault(column, _NO_MOMENT)
+    return found
+
+
+def _at(old: Old, column: str) -> str | None:
+    if (found := old.moment(column)) is None:
+        old.fault(column, _NO_MOMENT)
+    return found
+
+
+def _filename(old: Old, column: str) -> str:
+    sent = old.text("original_name", most=files.ORIGINAL_LENGTH)
+    name = old.text(column, most=files.ORIGINAL_LENGTH) or sent
+    if name is None:
+        old.fault(column, "is required")
+    if (safe := files.safe_name(name or "")) != name:
+        old.keep(column)
+    return safe
+
+
+def _original_name(old: Old, column: str) -> str:
+    sent = old.text(column, most=files.ORIGINAL_LENGTH)
+    name = sent or old.text(_FILENAME.name_among(old.values), most=files.ORIGINAL_LENGTH)
+    if (shown := files.shown_name(name or "")) != sent:
+        old.keep(column)
+    return shown
+
+
+def _uploaded_by(old: Old, column: str) -> str:
+    found = old.text(column, most=_ACTOR_LENGTH)
+    if found is None:
+        old.adapt(column)
+    return found or NOBODY
+
+
+def _actor(old: Old, column: str) -> str:
+    found = old.text(column, most=_ACTOR_LENGTH)
+    if found is None:
+        old.keep(column)
+    return found or NOBODY
+
+
+def _complete(old: Old, row: dict[str, Value]) -> None:
+    """Only a completed idea has a time of completion, and it has one."""
+    completed = row["status"] == "completed"
+    if completed != (row["completed_at"] is not None):
+        old.adapt("completed_at")
+        row["completed_at"] = (row["updated_at"] or row["created_at"]) if completed else None
+
+
+_SYSTEM_ID: Final = Column("system_id", _LATER, most=systems.ID_LENGTH)
+_CREATED_AT: Final = Column("created_at", read=_created_at)
+_APPENDED: Final = Column("designated_timestamp", former={"questdb-1": "ts"})
+_FILENAME: Final = Column("filename", former={"questdb-1": "stored_name"}, required=True, read=_filename)
+
+LEGACY: Final[Mapping[Table, LegacyTable]] = {
     SYSTEMS: LegacyTable(
         tables.SYSTEMS,
-        system_row,
-        _columns("id! name! description status! port host url icon color tags created_at updated_at ts"),
-        _columns(
-            "id! name! description type url status! last_checked response_time_ms version owner tags "
-            "metadata icon color host port created_by created_at updated_at designated_timestamp"
-        ),
-        frozenset(
-            {
-                *("port", "category", "type", "owner", "version", "metadata", "icon", "color", "host"),
-                *("last_checked", "response_time_ms"),
-            }
+        (
+            Column("id", required=True, most=systems.ID_LENGTH),
+            Column("name", required=True, most=systems.STORED_NAME_LENGTH),
+            Column("description", most=systems.DESCRIPTION_LENGTH),
+            Column("type", _LATER, words=Words(get_args(systems.SystemType))),
+            Column("url", read=_url),
+            Column("status", required=True, words=_SYSTEM_STATUS),
+            Column("last_checked", _LATER),
+            Column("response_time_ms", _LATER),
+            Column("version", _LATER, most=systems.WORD_LENGTH),
+            Column("owner", _LATER, most=systems.WORD_LENGTH),
+            Column("tags"),
+            Column("metadata", _LATER),
+            Column("icon", _NOT_SECOND),
+            Column("color", _NOT_SECOND),
+            Column("host", _NOT_SECOND),
+            Column("port", _NOT_SECOND, least=1, most=65_535),
+            Column("created_by", _POSTGRES),
+            _CREATED_AT,
+            Column("updated_at"),
+            _APPENDED,
         ),
     ),
     IDEAS: LegacyTable(
         tables.IDEAS,
-        idea_row,
-        _columns(
-            "id! title! description status! category! priority! tags created_by assigned_to created_at "
-            "updated_at completed_at ts"
+        (
+            Column("id", required=True, most=ideas.ID_LENGTH),
+            Column("title", required=True, most=ideas.STORED_TITLE_LENGTH),
+            Column("description", most=ideas.DESCRIPTION_LENGTH),
+            Column("status", required=True, words=_IDEA_STATUS),
+            Column("category", required=True, words=_CATEGORY),
+            Column("priority", required=True, words=_PRIORITY),
+            Column("assigned_to", most=ideas.PERSON_LENGTH),
+            Column("created_by", most=ideas.PERSON_LENGTH),
+            _SYSTEM_ID,
+            Column("tags"),
+            Column("estimated_hours", _LATER, least=1, most=1000),
+            Column("actual_hours", _LATER, most=10_000),
+            Column("due_date", _LATER),
+            _CREATED_AT,
+            Column("updated_at"),
+            Column("completed_at"),
+            _APPENDED,
         ),
-        _columns(
-            "id! title! description status! category! priority! assigned_to created_by system_id tags "
-            "estimated_hours actual_hours due_date created_at updated_at completed_at designated_timestamp"
-        ),
-        frozenset({"system_id", "estimated_hours", "actual_hours", "due_date"}),
+        finish=_complete,
     ),
     FILES: LegacyTable(
         tables.FILES,
-        file_row,
-        _columns(
-            "id! idea_id original_name! stored_name! size mime_type storage_path! checksum uploaded_by "
-            "uploaded_at ts"
+        (
+            Column("id", required=True, most=files.ID_LENGTH),
+            _FILENAME,
+            Column("original_name", required=True, read=_original_name),
+            Column("mime_type", of_bytes=True),
+            Column("size_bytes", former={"questdb-1": "size"}, of_bytes=True),
+            Column("file_path", former={"questdb-1": "storage_path"}, required=True),
+            Column("description", _LATER),
+            Column("idea_id", most=ideas.ID_LENGTH),
+            _SYSTEM_ID,
+            Column("uploaded_by", read=_uploaded_by),
+            Column("is_public", _LATER),
+            Column("download_count", _LATER),
+            Column("checksum", _NOT_SECOND, of_bytes=True),
+            Column("created_at", former={"questdb-1": "uploaded_at"}, read=_created_at),
+            Column("updated_at", _LATER),
+            _APPENDED,
         ),
-        _columns(
-            "id! filename! original_name! mime_type size_bytes file_path! description idea_id system_id "
-            "uploaded_by is_public download_count checksum created_at updated_at designated_timestamp"
-        ),
-        frozenset({"description", "system_id", "is_public", "download_count"}),
+        read_first=("filename", "original_name", "uploaded_by"),
     ),
-    AUDIT: LegacyTable(tables.ENTRIES, entry_row, _LOG, _LOG),
+    AUDIT: LegacyTable(
+        tables.ENTRIES,
+        (
+            Column("id", into="legacy_id", required=True, most=_ENTITY_ID_LENGTH),
+            Column("entity_type", into="entity", required=True, most=_ENTITY_LENGTH),
+            Column("entity_id", required=True, most=_ENTITY_ID_LENGTH),
+            Column("action", required=True, words=_ACTION),
+            Column("user_id", into="actor", read=_actor),
+            Column("changes", read=lambda old, column: old.members(column) or {}),
+            Column("ip_address", into="client", most=_ACTOR_LENGTH),
+            Column("user_agent"),
+            Column("created_at", former=dict.fromkeys(_QUESTDB, "ts"), into="at", read=_at),
+        ),
+        read_first=("at", "actor"),
+    ),
 }
 """Tables in the order in which they are written, and their rows locked: each refers only to those before."""
 
 TABLES: Final[tuple[Table, ...]] = tuple(LEGACY)
 BY_NAME: Final[Mapping[str, Table]] = {each.rows.declared.name: table for table, each in LEGACY.items()}
 """Tables by the name of those that their rows go to."""
-
-
-def table_of(table: Table, columns: Collection[str]) -> BulkTable:
-    """Table that the rows of a source with these columns go to."""
-    return LEGACY[table].rows.without(LEGACY[table].unsure.difference(columns))
-
-
-def translate(table: Table, position: int, values: Mapping[str, object]) -> Candidate:
-    """Candidate made of an old row; if it cannot be a row, `old` has the faults."""
-    old = Old(values)
-    return Candidate(position, values, old, LEGACY[table].translate(old))

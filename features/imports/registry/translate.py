@@ -1,51 +1,22 @@
-"""Translation of old rows to new ones: which column becomes which, and which old word means which new one.
+"""Translation of rows, there and back: the importer's, and its reverse, which is checked by it.
 
-The words and their translations are those of the three schemas that the old services had.
+A row that is as its import left it gets the source's own values where `legacy` keeps them. Of any other row a
+kept value is used as long as the importer would still make of it what the row says now.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, get_args
+from typing import Final, NamedTuple
 
-from core.database.import_table import Value
-from features.audit import api as audit
-from features.files import api as files
-from features.ideas import api as ideas
+from core.database.import_table import Kind, Value
+from features.imports.registry.columns import Column
+from features.imports.registry.tables import LEGACY, SYSTEMS
 from features.imports.registry.values import Old
+from features.imports.schemas import Store, Table
 from features.systems import api as systems
 
-SYSTEM_STATUS: Final = {"error": "degraded", "unknown": "planned"}
-IDEA_STATUS: Final = {
-    "backlog": "new",
-    "todo": "triage",
-    "done": "completed",
-    "cancelled": "rejected",
-}
-IDEA_PRIORITY: Final = {"urgent": "critical"}
-IDEA_CATEGORY: Final = {
-    "new_feature": "automation",
-    "improvement": "docs",
-    "bug_fix": "api",
-    "content": "docs",
-    "structure": "infrastructure",
-    "guide": "docs",
-    "reference": "docs",
-    "tutorial": "docs",
-}
-ACTION: Final[Mapping[str, audit.Action]] = {
-    "create": "created",
-    "update": "updated",
-    "delete": "deleted",
-}
-NOBODY: Final = "anonymous"
-
-_JSON_LENGTH: Final = 1 << 20
-_ACTOR_LENGTH: Final = 128
-_HOURS: Final = (1, 1000)
-_WORKED_HOURS: Final = (0, 10_000)
-_PORTS: Final = (1, 65_535)
-_ENTITY_LENGTH: Final = 64
-_ENTITY_ID_LENGTH: Final = 512
+_LINKS: Final = frozenset({"system_id", "idea_id"})
 
 
 @dataclass(slots=True)
@@ -53,7 +24,6 @@ class Candidate:
     """Row being translated. `old` keeps the source's values until the row is written."""
 
     position: int
-    values: Mapping[str, object]
     old: Old
     row: dict[str, Value] = field(default_factory=dict)
     renamed: int = 0
@@ -73,129 +43,119 @@ class Candidate:
         """
         self.renamed += 1
         suffix = f" ({self.id})" if self.renamed == 1 else f" ({self.id}, {self.renamed})"
-        self.row["name"] = str(self.values["name"])[: systems.STORED_NAME_LENGTH - len(suffix)] + suffix
+        name = str(self.old.values["name"])
+        self.row["name"] = name[: systems.STORED_NAME_LENGTH - len(suffix)] + suffix
         self.old.adapt("name")
 
     def finished(self) -> dict[str, Value]:
         return {**self.row, "legacy": self.old.legacy()}
 
 
-def system_row(old: Old) -> dict[str, Value]:
+class OldRow(NamedTuple):
+    """Row in the source's columns. `lost`: the reason by column for what the old schema cannot say."""
+
+    values: dict[str, object]
+    lost: dict[str, str]
+
+
+def translate(table: Table, position: int, values: Mapping[str, object]) -> Candidate:
+    """Candidate made of an old row; if it cannot be a row, `old` has the faults. Of files it lacks what only
+    the bytes can tell.
+    """
+    legacy, old = LEGACY[table], Old(values)
+    read = {here: _read(old, column, kind) for here, (column, kind) in legacy.translated.items()}
+    row = {here: read[here] for here in legacy.rows.declared.columns if here in read}
+    legacy.finish(old, row)
+    return Candidate(position, old, row)
+
+
+def _read(old: Old, column: Column, kind: Kind) -> Value:
+    name = column.name_among(old.values)
+    if column.read is not None:
+        return column.read(old, name)
+    if column.words is not None:
+        return old.word(name, column.words, required=column.required)
+    match kind:
+        case "integer":
+            return old.integer(name, least=column.least, most=column.most)
+        case "counter":
+            return old.integer(name) or 0
+        case "real":
+            return old.real(name, least=column.least, most=column.most)
+        case "moment":
+            return old.moment(name)
+        case "texts":
+            return list(old.texts(name))
+        case "object":
+            return old.members(name)
+        case "flag":
+            return old.flag(name)
+    return old.text(name, most=column.most, required=column.required)
+
+
+def old_row(
+    table: Table, store: Store, columns: Sequence[str], row: Mapping[str, object], *, unchanged: bool
+) -> OldRow:
+    """Row as the old store would have it. `row` has no `legacy` but as parsed JSON."""
+    legacy = row.get("legacy") or {}
+    assert isinstance(legacy, dict)
+    original = legacy.get("original", {})
+    kept = {
+        name: value for name, value in {**legacy.get("fields", {}), **original}.items() if name in columns
+    }
+    plain = {name: _plain(table, store, name, row, unchanged=unchanged) for name in columns}
+    values = {**plain, **kept}
+    if unchanged:
+        return OldRow(values, {})
+    source = {_here(table, name): name for name in columns}
+    # A link that is null keeps what it was, as an import does that finds nothing there.
+    links = {name for name in _LINKS if name in original and row.get(name) is None}
+    for here in _differing(table, values, row) - links:
+        if here in source:
+            values[source[here]] = plain[source[here]]
+    lost = {}
+    for here in sorted(_differing(table, values, row) - links):
+        name = source.get(here)
+        written = "there is no column for it" if name is None else f"written as {_text(values[name])}"
+        lost[name or here] = f"{_text(row[here])} cannot be said in the old schema; {written}"
+    return OldRow(values, lost)
+
+
+def _differing(table: Table, values: Mapping[str, object], row: Mapping[str, object]) -> set[str]:
+    """Columns here of which the importer would make something else than the row says."""
+    candidate = translate(table, 0, values)
+    while table == SYSTEMS and candidate.renamed < 2 and candidate.row["name"] != row["name"]:
+        candidate.rename()
     return {
-        "id": old.text("id", most=systems.ID_LENGTH, required=True),
-        "name": old.text("name", most=systems.STORED_NAME_LENGTH, required=True),
-        "description": old.text("description", most=systems.DESCRIPTION_LENGTH),
-        "status": old.word("status", get_args(systems.Status), SYSTEM_STATUS, default="planned"),
-        "port": old.integer("port", least=_PORTS[0], most=_PORTS[1]),
-        "tags": old.texts("tags"),
-        "type": old.optional_word("type", get_args(systems.SystemType)),
-        "url": _url(old),
-        "owner": old.text("owner", most=systems.WORD_LENGTH),
-        "version": old.text("version", most=systems.WORD_LENGTH),
-        "metadata": old.members("metadata"),
-        "icon": old.text("icon", most=_JSON_LENGTH),
-        "color": old.text("color", most=_JSON_LENGTH),
-        "host": old.text("host", most=_JSON_LENGTH),
-        "last_checked": old.moment("last_checked"),
-        "response_time_ms": old.integer("response_time_ms"),
-        **_times(old),
+        here
+        for here, value in candidate.row.items()
+        if value != row[here] and (here != "updated_at" or here in values)
     }
 
 
-def idea_row(old: Old) -> dict[str, Value]:
-    low, high = _HOURS
-    row: dict[str, Value] = {
-        "id": old.text("id", most=ideas.ID_LENGTH, required=True),
-        "title": old.text("title", most=ideas.STORED_TITLE_LENGTH, required=True),
-        "description": old.text("description", most=ideas.DESCRIPTION_LENGTH),
-        "status": old.word("status", get_args(ideas.Status), IDEA_STATUS, default="new"),
-        "category": old.word("category", get_args(ideas.Category), IDEA_CATEGORY, default="docs"),
-        "priority": old.word("priority", get_args(ideas.Priority), IDEA_PRIORITY, default="medium"),
-        "tags": old.texts("tags"),
-        "system_id": old.text("system_id", most=systems.ID_LENGTH),
-        "assigned_to": old.text("assigned_to", most=ideas.PERSON_LENGTH),
-        "created_by": old.text("created_by", most=ideas.PERSON_LENGTH),
-        "estimated_hours": old.real("estimated_hours", least=low, most=high),
-        "actual_hours": old.real("actual_hours", least=_WORKED_HOURS[0], most=_WORKED_HOURS[1]),
-        "due_date": old.moment("due_date"),
-        "completed_at": old.moment("completed_at"),
-        **_times(old),
-    }
-    if row["status"] != "completed":
-        if row["completed_at"] is not None:
-            old.adapt("completed_at")
-        row["completed_at"] = None
-    elif row["completed_at"] is None:
-        old.adapt("completed_at")
-        row["completed_at"] = row["updated_at"] or row["created_at"]
-    return row
+def _here(table: Table, name: str) -> str:
+    column = LEGACY[table].by_name.get(name)
+    return name if column is None else column.here
 
 
-def file_row(old: Old) -> dict[str, Value]:
-    """Row of a file without what only its bytes can tell: type, size, checksum, object key."""
-    column = "stored_name" if "stored_name" in old else "filename"
-    sent = old.text("original_name", most=files.ORIGINAL_LENGTH)
-    name = old.text(column, most=files.ORIGINAL_LENGTH) or sent
-    if name is None:
-        old.fault(column, "is required")
-    safe, shown = files.safe_name(name or ""), files.shown_name(sent or name or "")
-    if safe != name:
-        old.keep(column)
-    if shown != sent:
-        old.keep("original_name")
-    uploaded_by = old.text("uploaded_by", most=_ACTOR_LENGTH)
-    if uploaded_by is None:
-        old.adapt("uploaded_by")
-    return {
-        "id": old.text("id", most=files.ID_LENGTH, required=True),
-        "filename": safe,
-        "original_name": shown,
-        "description": old.text("description", most=_JSON_LENGTH),
-        "idea_id": old.text("idea_id", most=ideas.ID_LENGTH),
-        "system_id": old.text("system_id", most=systems.ID_LENGTH),
-        "uploaded_by": uploaded_by or NOBODY,
-        "is_public": old.flag("is_public"),
-        "download_count": old.integer("download_count") or 0,
-        **_times(old),
-    }
+def _plain(table: Table, store: Store, name: str, row: Mapping[str, object], *, unchanged: bool) -> object:
+    column, here = LEGACY[table].by_name.get(name), _here(table, name)
+    value = row.get(here)
+    if column is LEGACY[table].columns[-1] and value is None:
+        value = row.get("updated_at") or row["created_at"]
+        return f"{str(value)[:-1]}000Z"
+    if value is not None and LEGACY[table].rows.declared.columns.get(here) == "moment":
+        return f"{str(value)[:-1]}000Z"
+    if column is not None and column.words is not None and not unchanged:
+        words = column.words.first if store == "questdb-1" else column.words.later
+        return words.get(str(value), value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list) and store == "questdb-1":
+        joined = ",".join(value)
+        return None if not value else joined if Old({name: joined}).texts(name) == value else value
+    return value
 
 
-def entry_row(old: Old) -> dict[str, Value]:
-    """Entry of the audit log. Its changes stay as they are; `user_agent` has no column here."""
-    column = "ts" if "ts" in old else "created_at"
-    at = old.moment(column)
-    if at is None:
-        old.fault(column, "is required, as an ISO 8601 timestamp")
-    actor = old.text("user_id", most=_ACTOR_LENGTH)
-    if actor is None:
-        old.keep("user_id")
-    return {
-        "legacy_id": old.text("id", most=_ENTITY_ID_LENGTH, required=True),
-        "entity": old.text("entity_type", most=_ENTITY_LENGTH, required=True),
-        "entity_id": old.text("entity_id", most=_ENTITY_ID_LENGTH, required=True),
-        "action": old.word("action", (), ACTION, default=None),
-        "actor": actor or NOBODY,
-        "client": old.text("ip_address", most=_ACTOR_LENGTH),
-        "changes": old.members("changes") or {},
-        "at": at,
-    }
-
-
-def _times(old: Old) -> dict[str, Value]:
-    """Times of creation and update. Without the former, that of the row's version counts."""
-    column = "uploaded_at" if "uploaded_at" in old else "created_at"
-    created_at = old.moment(column)
-    if created_at is None:
-        old.adapt(column)
-        created_at = old.moment_beside("ts") or old.moment_beside("designated_timestamp")
-        if created_at is None:
-            old.fault(column, "is required, as an ISO 8601 timestamp")
-    return {"created_at": created_at, "updated_at": old.moment("updated_at")}
-
-
-def _url(old: Old) -> str | None:
-    url = old.text("url", most=systems.URL_LENGTH)
-    if url is not None and systems.fault_of_url(url) is not None:
-        old.adapt("url")
-        return None
-    return url
+def _text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -6,7 +6,9 @@ own words. Only what a row cannot be without is a fault, and so is text that Pos
 
 import json
 import math
+import sys
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NoReturn
 
@@ -14,39 +16,55 @@ from core.http.request.text import fault_of
 from core.http.request.timestamps import from_iso, to_iso
 
 _LARGEST_INTEGER: Final = 2**31 - 1
+_LONGEST: Final = 1 << 20
 _DEEPEST: Final = 64
 _TRUE: Final = frozenset({"true", "t", "1", "yes"})
 _FALSE: Final = frozenset({"false", "f", "0", "no"})
 _NO_NUMBER: Final = frozenset({"", "nan", "null"})
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Words of a column `here`, and what `old` ones become. Any other word becomes the `default`; without one
+    it is none, or a fault where one is required. The `first` and the `later` schemas lack some words that are
+    here: these are theirs for them, the nearest where there is none.
+    """
+
+    here: Collection[str]
+    old: Mapping[str, str] = field(default_factory=dict)
+    default: str | None = None
+    first: Mapping[str, str] = field(default_factory=dict)
+    later: Mapping[str, str] = field(default_factory=dict)
+
+
 class Old:
     """Row of the source. Each column is asked for once; `legacy` returns what is left in the end."""
 
     def __init__(self, values: Mapping[str, object]) -> None:
-        self._values = values
+        self.values = values
         self._asked: set[str] = set()
         self._original: dict[str, object] = {}
-        self.faults: list[tuple[str, str]] = []
         self.translated: set[str] = set()
         self.adapted: set[str] = set()
-        for column, value in values.items():
-            if (fault := fault_of(column) or _fault_inside(value, _DEEPEST)) is not None:
-                self.faults.append((column, fault))
+        self.faults = [
+            (column, fault)
+            for column, value in values.items()
+            if (fault := fault_of(column) or _fault_inside(value, _DEEPEST)) is not None
+        ]
 
-    def text(self, column: str, *, most: int, required: bool = False) -> str | None:
+    def text(self, column: str, *, most: float = math.inf, required: bool = False) -> str | None:
         """Text as it is. An empty one that is not required is None."""
         value = self._take(column)
         if value is None:
             if required:
-                self.faults.append((column, "is required"))
+                self.fault(column, "is required")
             return None
         text = value if isinstance(value, str) else _as_text(value)
         if required and not text.strip():
-            self.faults.append((column, "must not be empty"))
-        elif len(text) > most:
+            self.fault(column, "must not be empty")
+        elif len(text) > min(most, _LONGEST):
             if required:
-                self.faults.append((column, f"must have at most {most} characters"))
+                self.fault(column, f"must have at most {most} characters")
             self.adapt(column)
         elif text.strip():
             if text is not value and not isinstance(value, int):
@@ -56,41 +74,22 @@ class Old:
             self.keep(column)
         return None
 
-    def __contains__(self, column: str) -> bool:
-        return column in self._values
-
-    def word(
-        self, column: str, words: Collection[str], old: Mapping[str, str], *, default: str | None
-    ) -> str | None:
-        """One of the words, or the translation of an old one; any other word becomes the default. Without a
-        default it is a fault.
-        """
+    def word(self, column: str, words: Words, *, required: bool) -> str | None:
         value = self._take(column)
-        if value is None or value == "":
-            if default is None:
-                self.faults.append((column, "is required"))
-            else:
-                self.adapt(column)
-            return default
-        if isinstance(value, str) and value in words:
+        if isinstance(value, str) and value in words.here:
             return value
-        if isinstance(value, str) and value in old:
+        if isinstance(value, str) and value in words.old:
             self.translated.add(column)
             self.keep(column)
-            return old[value]
-        if default is not None:
+            return words.old[value]
+        if required and words.default is None:
+            known = ", ".join(dict.fromkeys((*words.here, *words.old)))
+            self.fault(column, "is required" if value in (None, "") else f"must be one of {known}")
+        elif value == "" and words.default is None:
+            self.keep(column)
+        elif value is not None or words.default is not None:
             self.adapt(column)
-            return default
-        known = ", ".join([*words, *(word for word in old if word not in words)])
-        self.faults.append((column, f"must be one of {known}"))
-        return None
-
-    def optional_word(self, column: str, words: Collection[str]) -> str | None:
-        value = self._take(column)
-        if value is None or (isinstance(value, str) and value in words):
-            return value
-        self.keep(column) if value == "" else self.adapt(column)
-        return None
+        return words.default
 
     def moment(self, column: str) -> str | None:
         """Moment in UTC with milliseconds; finer digits are cut, as everywhere, and kept in `legacy`."""
@@ -107,29 +106,28 @@ class Old:
 
     def moment_beside(self, column: str) -> str | None:
         """Moment of a column that itself stays among the fields."""
-        moment = as_moment(self._values.get(column))
+        moment = as_moment(self.values.get(column))
         return None if moment is None else to_iso(moment)
 
-    def integer(self, column: str, *, least: int = 0, most: int = _LARGEST_INTEGER) -> int | None:
-        number = self._number(column)
+    def integer(self, column: str, *, least: float = 0, most: float = _LARGEST_INTEGER) -> int | None:
+        number = self.real(column, least=-math.inf)
         if number is None:
             return None
         whole = round(number)
-        if not least <= whole <= most:
+        fits = least <= whole <= min(most, _LARGEST_INTEGER)
+        if not fits or whole != number:
             self.adapt(column)
-            return None
-        if whole != number:
-            self.adapt(column)
-        return whole
+        return whole if fits else None
 
-    def real(self, column: str, *, least: float, most: float) -> float | None:
-        number = self._number(column)
-        if number is None:
+    def real(self, column: str, *, least: float = 0, most: float = math.inf) -> float | None:
+        value = self._take(column)
+        if value is None or (isinstance(value, str) and value.strip().lower() in _NO_NUMBER):
             return None
-        if not least <= number <= most:
+        number = _number_in(value)
+        if number is None or not least <= number <= most:
             self.adapt(column)
             return None
-        return float(number) + 0.0
+        return number + 0.0
 
     def flag(self, column: str) -> bool:
         value = self._take(column)
@@ -143,7 +141,7 @@ class Old:
 
     def texts(self, column: str) -> list[str]:
         """List of texts: given as JSON text, as a list, or with commas between them (`docs,portal`)."""
-        value = self._values.get(column)
+        value = self.values.get(column)
         if isinstance(value, str) and value != "" and not _is_json(value):
             self._asked.add(column)
             texts = [text for each in value.split(",") if (text := each.strip())]
@@ -169,7 +167,7 @@ class Old:
 
     def keep(self, column: str) -> None:
         """Keep the source's value in `legacy` as it is."""
-        self._original[column] = self._values.get(column)
+        self._original[column] = self.values.get(column)
 
     def adapt(self, column: str) -> None:
         """Keep the source's value in `legacy` because the new registry cannot hold it."""
@@ -181,26 +179,14 @@ class Old:
 
     def legacy(self) -> str | None:
         """JSON of what the columns do not hold: `fields` that have no column, and `original` values."""
-        rest = {
-            name: value
-            for name, value in self._values.items()
-            if name not in self._asked and value is not None
-        }
-        left = {name: value for name, value in (("fields", rest), ("original", self._original)) if value}
+        values = self.values.items()
+        fields = {name: value for name, value in values if name not in self._asked and value is not None}
+        left = {name: value for name, value in (("fields", fields), ("original", self._original)) if value}
         return json.dumps(left, ensure_ascii=False, separators=(",", ":")) if left else None
 
     def _take(self, column: str) -> object:
         self._asked.add(column)
-        return self._values.get(column)
-
-    def _number(self, column: str) -> float | int | None:
-        value = self._take(column)
-        if value is None or (isinstance(value, str) and value.strip().lower() in _NO_NUMBER):
-            return None
-        number = _number_in(value)
-        if number is None:
-            self.adapt(column)
-        return number
+        return self.values.get(column)
 
     def _json(self, column: str) -> object:
         value = self._take(column)
@@ -217,7 +203,9 @@ class Old:
         if _fault_inside(found, _DEEPEST) is not None:
             self.adapt(column)
             return None
-        if value not in _spellings(found):
+        # Any but the usual spellings (a number as 1.50, a duplicate key) has to be kept.
+        plain = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+        if value not in (plain, json.dumps(found, ensure_ascii=False), json.dumps(found)):
             self.keep(column)
         return found
 
@@ -243,24 +231,14 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _number_in(value: object) -> float | int | None:
-    if isinstance(value, str):
-        try:
-            value = int(value) if len(value) < 20 and value.strip("-").isdecimal() else float(value)
-        except ValueError:
-            return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+def _number_in(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
-    return value
-
-
-def _spellings(value: object) -> tuple[str, ...]:
-    """Spellings by the usual JSON writers: any other (a number as 1.50, a duplicate key) has to be kept."""
-    return (
-        json.dumps(value, ensure_ascii=False, separators=(",", ":")),
-        json.dumps(value, ensure_ascii=False),
-        json.dumps(value),
-    )
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _is_reordered(value: object) -> bool:
@@ -284,10 +262,8 @@ def _fault_inside(value: object, depth: int) -> str | None:
     """Reason why PostgreSQL could not hold this value or something in it, or None."""
     if isinstance(value, str):
         return fault_of(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return "is a number out of range"
-    if isinstance(value, int) and abs(value) > 10**300:
-        return "is a number out of range"
+    if isinstance(value, int | float):
+        return None if abs(value) <= sys.float_info.max else "is a number out of range"
     if not isinstance(value, list | dict) or not value:
         return None
     if depth == 0:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from core.database.client import Database
-from features.imports.registry.tables import IDEAS, SYSTEMS, table_of
+from features.imports.registry.tables import IDEAS, LEGACY, SYSTEMS
 from features.imports.tests.factories import undone
 from features.imports.tests.registry.conftest import Takeover
 from features.imports.tests.registry.factories import export, idea, system
@@ -27,7 +27,7 @@ async def test_journals_of_former_versions_are_known(
 ) -> None:
     same, changed, hub = idea(id="same", actual_hours="1.5"), idea(id="changed"), system(id="s")
     first = await takeover(export(tmp_path / "old", systems=[hub], ideas=[same, changed]))
-    for rows in (table_of(SYSTEMS, hub), table_of(IDEAS, same)):
+    for rows in (LEGACY[SYSTEMS].rows_from(hub), LEGACY[IDEAS].rows_from(same)):
         entity = rows.declared.entity
         ids = [row["id"] for row in await sql.fetch(f"SELECT id FROM {rows.declared.name} ORDER BY id")]
         stored = await rows.rows(db, ids)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from features.imports.registry.tables import AUDIT, FILES, IDEAS, SYSTEMS, TABLES, translate
-from features.imports.registry.translate import Candidate
+from features.imports.registry.tables import AUDIT, FILES, IDEAS, SYSTEMS, TABLES
+from features.imports.registry.translate import Candidate, translate
 from features.imports.schemas import Table
 from features.imports.tests.registry import factories
 from features.imports.tests.registry.factories import NOON, Old
