@@ -2,8 +2,8 @@
 
 import asyncio
 import shutil
-from collections.abc import Callable
-from functools import partial
+from collections.abc import AsyncGenerator, Callable
+from contextlib import ExitStack, aclosing, closing
 from pathlib import Path
 
 import structlog
@@ -15,10 +15,9 @@ from features.imports.comparison.compare import compare
 from features.imports.comparison.schemas import Compared, Difference
 from features.imports.errors import SourceUnavailable
 from features.imports.pipeline.source import readable_path
+from features.imports.registry import exported, live
 from features.imports.registry.archive import unpack
-from features.imports.registry.capture import Capture
-from features.imports.registry.exported import capture_csv, tables_in
-from features.imports.registry.live import capture_live, is_url, label_of
+from features.imports.registry.capture import Capture, Page, Tell
 from features.imports.registry.source import RegistrySource
 from features.imports.registry.stores import recognized, unknown
 from features.imports.registry.tables import TABLES
@@ -28,9 +27,6 @@ from features.imports.storage.upload import Upload, plain_name
 from features.imports.storage.work import accept
 
 log = structlog.get_logger(__name__)
-
-Tell = Callable[[Table, int], None]
-"""Progress callback, called from any thread with a table and how many of its rows were captured so far."""
 
 
 async def accept_registry(
@@ -82,51 +78,43 @@ async def capture(folder: Path, source: str, options: RegistryOptions, tell: Tel
     if options.files is not None:
         files = await asyncio.to_thread(_existing_folder, options.files)
         options = options.model_copy(update={"files": files})
+    label, pages = await _opened(source, options)
     captures: dict[Table, Capture] = {}
-
-    def begin(table: Table) -> Capture:
-        captures[table] = Capture(folder, table)
-        return captures[table]
-
-    try:
-        filename, absent = await _capture(source, options, begin, tell)
-        digests = {
-            table: await asyncio.to_thread(captures[table].finish) for table in TABLES if table in captures
-        }
-    finally:
-        for each in captures.values():
-            each.close()
-    columns = {table: captures[table].columns for table in digests}
+    columns: dict[Table, list[str]] = {}
+    with ExitStack() as stack:
+        async with aclosing(pages):
+            async for page in pages:
+                if page.table not in captures:
+                    captures[page.table] = stack.enter_context(closing(Capture(folder, page.table)))
+                    columns[page.table] = page.columns
+                await asyncio.to_thread(captures[page.table].add, page.lines, tell)
+        if not captures:
+            raise SourceUnavailable(f"{label} has none of {', '.join(TABLES)}")
+        present = [table for table in TABLES if table in captures]
+        digests = {table: await asyncio.to_thread(captures[table].finish) for table in present}
+    columns = {table: columns[table] for table in present}
     return RegistryArguments(
         **options.model_dump(),
-        filename=filename,
+        filename=label,
         store=recognized(options.source, columns),
         columns=columns,
         unknown=unknown(columns),
         captured=digests,
-        absent=absent,
+        absent=[table for table in TABLES if table not in captures],
     )
 
 
-async def _capture(
-    source: str, options: RegistryOptions, begin: Callable[[Table], Capture], tell: Tell
-) -> tuple[str, list[Table]]:
-    """Label of the source for people, and the tables that it lacks."""
-    if is_url(source):
-        absent = await capture_live(options.source, source, begin, tell)
-        if len(absent) == len(TABLES):
-            raise SourceUnavailable(f"{label_of(source)} has none of {', '.join(TABLES)}")
-        return label_of(source), absent
+async def _opened(source: str, options: RegistryOptions) -> tuple[str, AsyncGenerator[Page, None]]:
+    """Label of the source for people, and its rows."""
+    if live.is_url(source):
+        return live.label_of(source), live.pages_of(options.source, source)
     if "://" in source:
         raise SourceUnavailable(
             "A running QuestDB is named by postgresql://HOST:8812, PostgreSQL by its postgresql:// URL, CSV "
             "files by their folder"
         )
     folder = await asyncio.to_thread(Path(source).absolute)
-    found = await asyncio.to_thread(tables_in, folder)
-    for table, path in found.items():
-        await asyncio.to_thread(capture_csv, path, begin(table), partial(tell, table))
-    return plain_name(folder.name), [table for table in TABLES if table not in found]
+    return plain_name(folder.name), exported.pages_of(folder)
 
 
 def _existing_folder(path: Path) -> Path:

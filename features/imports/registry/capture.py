@@ -4,7 +4,7 @@ A line is `[fault, row]`: the row by column, or, with the reason, text that coul
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -14,7 +14,11 @@ from features.imports.storage.writer import SpoolWriter
 LARGEST_ROW: Final = 8 << 20
 """Upper bound of a row as JSON, in bytes: a longer one would not fit a batch."""
 
+TELL_EVERY: Final = 1000
 _WRITER: Final = 0
+
+Tell = Callable[[Table, int], None]
+"""Progress callback, called from any thread with a table and how many of its rows were captured so far."""
 
 
 class Row(NamedTuple):
@@ -25,28 +29,30 @@ class Row(NamedTuple):
     values: object
 
 
-class Capture:
-    """Writer of a table's capture; `finish` gives the file its real name and returns its SHA-256. `columns`
-    are the table's, to be set before the first row.
+class Page(NamedTuple):
+    """Next rows of a source's table, which has these columns, as lines of its capture. They may be read from
+    the source as they are iterated over, which blocks.
     """
+
+    table: Table
+    columns: list[str]
+    lines: Iterable[str]
+
+
+class Capture:
+    """Writer of a table's capture; `finish` gives the file its real name and returns its SHA-256."""
 
     def __init__(self, folder: Path, table: Table) -> None:
         self.rows = 0
-        self.columns: list[str] = []
+        self._table = table
         self._spool = SpoolWriter(path_of(folder, table), _WRITER)
 
-    def add(self, row: Mapping[str, object]) -> None:
-        self.add_json(json.dumps(row, separators=(",", ":"), default=str))
-
-    def add_json(self, row: str) -> None:
-        """Add a JSON object on one line."""
-        if len(row) > LARGEST_ROW:
-            self.add_fault(f"the row has more than {LARGEST_ROW} bytes", row[:1000])
-            return
-        self._write(f"[null,{row}]\n")
-
-    def add_fault(self, fault: str, text: str) -> None:
-        self._write(f"[{json.dumps(fault)},{json.dumps(text)}]\n")
+    def add(self, lines: Iterable[str], tell: Tell) -> None:
+        for line in lines:
+            self._spool.write(line.encode())
+            self.rows += 1
+            if not self.rows % TELL_EVERY:
+                tell(self._table, self.rows)
 
     def finish(self) -> str:
         return self._spool.finish()
@@ -55,9 +61,20 @@ class Capture:
         """Discard the file, unless finished."""
         self._spool.close()
 
-    def _write(self, line: str) -> None:
-        self.rows += 1
-        self._spool.write(line.encode())
+
+def row_line(row: Mapping[str, object]) -> str:
+    return json_line(json.dumps(row, separators=(",", ":"), default=str))
+
+
+def json_line(row: str) -> str:
+    """Line of a row that is a JSON object on one line."""
+    if len(row) > LARGEST_ROW:
+        return fault_line(f"the row has more than {LARGEST_ROW} bytes", row[:1000])
+    return f"[null,{row}]\n"
+
+
+def fault_line(fault: str, text: str) -> str:
+    return f"[{json.dumps(fault)},{json.dumps(text)}]\n"
 
 
 def path_of(folder: Path, table: str) -> Path:

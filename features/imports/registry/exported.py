@@ -4,24 +4,21 @@ UTF-8, a header line, `\\r\\n` between lines; texts, symbols and timestamps in d
 doubled, numbers and booleans bare. Nothing between two commas is null, `""` is an empty text.
 """
 
+import asyncio
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from features.imports.errors import SourceMalformed, SourceUnavailable
-from features.imports.registry.capture import LARGEST_ROW, Capture
+from features.imports.registry.capture import LARGEST_ROW, Page, fault_line, row_line
 from features.imports.registry.tables import TABLES
 from features.imports.schemas import Table
 
 _CELL: Final = re.compile(r'(?:"((?:[^"]|"")*+)"|([^",\r\n]*+))(,|\r?\n?\Z)')
 _SAFE: Final = re.compile(r'[^",\r\n]+')
-_TELL_EVERY: Final = 1000
 _BOM: Final = b"\xef\xbb\xbf"
-
-Tell = Callable[[int], None]
-"""Progress callback, called with the number of rows so far."""
 
 
 def tables_in(folder: Path) -> dict[Table, Path]:
@@ -35,66 +32,64 @@ def tables_in(folder: Path) -> dict[Table, Path]:
     return found
 
 
-def capture_csv(path: Path, capture: Capture, tell: Tell) -> None:
-    """Capture a CSV file; blocking. Raises SourceMalformed; a bad line becomes a row with a fault."""
-    try:
-        with path.open("rb") as file:
-            _capture(file, path.name, capture, tell)
-    except OSError as error:
-        raise SourceUnavailable(f"{path} cannot be read: {error.strerror}") from error
+async def pages_of(folder: Path) -> AsyncGenerator[Page, None]:
+    """The folder's tables; a bad line is a row with a fault. Raises SourceUnavailable, SourceMalformed."""
+    for table, path in (await asyncio.to_thread(tables_in, folder)).items():
+        try:
+            with path.open("rb") as file:
+                columns = await asyncio.to_thread(_columns, file, path)
+                yield Page(table, columns, _lines(file, path, columns))
+        except OSError as error:
+            raise SourceUnavailable(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _capture(file: BinaryIO, name: str, capture: Capture, tell: Tell) -> None:
-    header = _record(file, name)
-    columns = capture.columns = _columns(header.removeprefix(_BOM), name)
-    while True:
-        record = _record(file, name)
-        if not record:
-            return
+def _lines(file: BinaryIO, path: Path, columns: list[str]) -> Iterator[str]:
+    while record := _record(file, path):
         if not record.strip(b"\r\n"):
             continue
         try:
             cells = _cells(record.decode())
         except UnicodeDecodeError:
-            capture.add_fault("the line is not UTF-8", record.decode("utf-8", "backslashreplace"))
+            yield fault_line("the line is not UTF-8", record.decode("utf-8", "backslashreplace"))
             continue
         if cells is None:
-            capture.add_fault("the line is not CSV: its quotes are out of place", record.decode())
+            yield fault_line("the line is not CSV: its quotes are out of place", record.decode())
         elif len(cells) != len(columns):
-            capture.add_fault(
-                f"the line has {len(cells)} columns, the header has {len(columns)}", record.decode()
-            )
+            fault = f"the line has {len(cells)} columns, the header has {len(columns)}"
+            yield fault_line(fault, record.decode())
         else:
-            capture.add(dict(zip(columns, cells, strict=True)))
-        if not capture.rows % _TELL_EVERY:
-            tell(capture.rows)
+            yield row_line(dict(zip(columns, cells, strict=True)))
 
 
-def _record(file: BinaryIO, name: str) -> bytes:
+def _record(file: BinaryIO, path: Path) -> bytes:
     """One record: a line, and those after it while a quote is open; empty at the end of the file."""
-    offset = file.tell()
-    record = b""
+    offset, record = file.tell(), b""
     while True:
-        line = file.readline(LARGEST_ROW)
+        try:
+            line = file.readline(LARGEST_ROW)
+        except OSError as error:
+            raise SourceUnavailable(f"{path} cannot be read: {error.strerror}") from error
         record += line
         if record.count(b'"') % 2 == 0 and (line.endswith(b"\n") or not line):
             return record
         if not line:
-            raise SourceMalformed(f"{name} ends inside of double quotes", offset=offset)
+            raise SourceMalformed(f"{path.name} ends inside of double quotes", offset=offset)
         if len(record) > LARGEST_ROW:
-            raise SourceMalformed(f"{name} has a line of more than {LARGEST_ROW >> 20} MiB", offset=offset)
+            largest = f"{LARGEST_ROW >> 20} MiB"
+            raise SourceMalformed(f"{path.name} has a line of more than {largest}", offset=offset)
 
 
-def _columns(header: bytes, name: str) -> list[str]:
+def _columns(file: BinaryIO, path: Path) -> list[str]:
+    header = _record(file, path).removeprefix(_BOM)
     try:
         cells = _cells(header.decode())
     except UnicodeDecodeError:
         cells = None
     columns = [cell or "" for cell in cells or []]
     if "id" not in columns:
-        raise SourceMalformed(f'{name} has no header line with a column "id"', offset=0)
+        raise SourceMalformed(f'{path.name} has no header line with a column "id"', offset=0)
     if twice := next((column for column in columns if columns.count(column) > 1), None):
-        raise SourceMalformed(f"{name} has the column {json.dumps(twice[:100])} twice", offset=0)
+        raise SourceMalformed(f"{path.name} has the column {json.dumps(twice[:100])} twice", offset=0)
     return columns
 
 

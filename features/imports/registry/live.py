@@ -11,16 +11,16 @@ import math
 import os
 import re
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import asyncpg
 
 from features.imports.errors import SourceMalformed, SourceUnavailable
-from features.imports.registry.capture import Capture
+from features.imports.registry.capture import Page, json_line, row_line
 from features.imports.registry.stores import designated
 from features.imports.registry.tables import AUDIT, TABLES
 from features.imports.schemas import Table
@@ -39,7 +39,7 @@ _QUESTDB_PORT: Final = 8812
 _ABSENT: Final = re.compile(r"does not exist")
 
 _ONLY_PRISMAS: Final = frozenset(
-    {
+    [
         "connect_timeout",
         "connection_limit",
         "pgbouncer",
@@ -49,12 +49,9 @@ _ONLY_PRISMAS: Final = frozenset(
         "sslidentity",
         "sslpassword",
         "statement_cache_size",
-    }
+    ]
 )
 """URL parameters that only Prisma knows."""
-
-Begin = Callable[[Table], Capture]
-Tell = Callable[[Table, int], None]
 
 
 def is_url(source: str) -> bool:
@@ -80,61 +77,51 @@ def label_of(url: str) -> str:
     return f"{host or 'localhost'}{port}{parts.path.rstrip('/')}"[:200]
 
 
-async def capture_live(source: str, url: str, begin: Begin, tell: Tell) -> list[Table]:
-    """Capture the tables that exist and return those that do not. Raises SourceUnavailable."""
+async def pages_of(source: str, url: str) -> AsyncGenerator[Page, None]:
+    """The tables that exist. Raises SourceUnavailable, SourceMalformed."""
     async with _connected(source, url) as connection:
-        if source == "postgres":
-            return await _capture_snapshot(connection, begin, tell)
-        return await _capture_pages(connection, begin, tell)
+        async for page in _snapshot(connection) if source == "postgres" else _in_order(connection):
+            yield page
 
 
-async def _capture_snapshot(connection: Connection, begin: Begin, tell: Tell) -> list[Table]:
-    """Capture all tables in one snapshot; returns the absent ones. PostgreSQL itself writes the rows as JSON,
-    so that no type needs to be known here.
-    """
-    absent: list[Table] = []
+async def _snapshot(connection: Connection) -> AsyncIterator[Page]:
+    """All tables in one snapshot. PostgreSQL itself writes rows as JSON: no type needs to be known here."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         for table in TABLES:
             if await connection.fetchval("SELECT to_regclass($1)::text", table) is None:
-                absent.append(table)
                 continue
-            capture = begin(table)
-            capture.columns = await _columns_of(connection, table)
+            columns = await _columns_of(connection, table)
             query = f"SELECT row_to_json(source)::text FROM {table} AS source"
             if table == AUDIT:
-                query += f" ORDER BY {designated(table, capture.columns)}, ctid"
-            async for record in connection.cursor(query, prefetch=PAGE_ROWS):
+                query += f" ORDER BY {designated(table, columns)}, ctid"
+            cursor, page = await connection.cursor(query), Page(table, columns, ())
+            yield page
+            while rows := await cursor.fetch(PAGE_ROWS):
                 # Between tokens of a JSON column there may be line breaks; inside of strings there are none.
-                capture.add_json(record[0].replace("\n", " ").replace("\r", " "))
-                if not capture.rows % PAGE_ROWS:
-                    tell(table, capture.rows)
-    return absent
+                texts = (row[0].replace("\n", " ").replace("\r", " ") for row in rows)
+                yield page._replace(lines=map(json_line, texts))
 
 
-async def _capture_pages(connection: Connection, begin: Begin, tell: Tell) -> list[Table]:
-    absent: list[Table] = []
+async def _in_order(connection: Connection) -> AsyncIterator[Page]:
     for table in reversed(TABLES):
         try:
             known = await connection.fetchval(f"SELECT count(*) FROM {table}")
         except asyncpg.PostgresError as error:
             if not _ABSENT.search(str(error)):
                 raise
-            absent.append(table)
             continue
-        capture = begin(table)
-        capture.columns = await _columns_of(connection, table)
-        order = designated(table, capture.columns)
-        async for page in _pages(connection, table, order):
-            for record in page:
-                capture.add({name: _plain(value) for name, value in record.items()})
-            tell(table, capture.rows)
-        if capture.rows < known:
+        columns, rows = await _columns_of(connection, table), 0
+        order = designated(table, columns)
+        async for records in _pages(connection, table, order):
+            rows += len(records)
+            plain = ({name: _plain(value) for name, value in record.items()} for record in records)
+            yield Page(table, columns, map(row_line, plain))
+        if rows < known:
             raise SourceMalformed(
-                f"{table} gave {capture.rows} of its {known} rows: {order} is null in the others; "
+                f"{table} gave {rows} of its {known} rows: {order} is null in the others; "
                 "export it with /exp instead",
                 offset=0,
             )
-    return absent
 
 
 async def _columns_of(connection: Connection, table: Table) -> list[str]:
@@ -189,11 +176,10 @@ async def _connected(source: str, url: str) -> AsyncIterator[Connection]:
     label = label_of(url)
     try:
         connection = await asyncpg.connect(
-            _for_postgres(url) if source == "postgres" else _for_questdb(url),
             timeout=CONNECT_S,
             command_timeout=QUERY_S,
             statement_cache_size=0,
-            server_settings={"TimeZone": "UTC"} if source == "postgres" else None,
+            **(_of_postgres(url) if source == "postgres" else _of_questdb(url)),
         )
     except (ValueError, TypeError, asyncpg.InterfaceError):
         raise _unusable() from None
@@ -207,34 +193,34 @@ async def _connected(source: str, url: str) -> AsyncIterator[Connection]:
         connection.terminate()
 
 
-def _for_postgres(url: str) -> str:
-    """PostgreSQL URL from the old service's own settings: Prisma's `schema` becomes `search_path`, and
+def _of_postgres(url: str) -> dict[str, Any]:
+    """Connection to a URL of the old service's own settings: Prisma's `schema` becomes `search_path`, and
     parameters that only Prisma knows are left out.
     """
     parts = urlsplit(url)
     given = [pair for pair in parse_qsl(parts.query) if pair[0] not in _ONLY_PRISMAS]
     query = [("search_path", _quoted(value)) if name == "schema" else (name, value) for name, value in given]
-    return parts._replace(query=urlencode(query, quote_via=quote)).geturl()
+    dsn = parts._replace(query=urlencode(query, quote_via=quote)).geturl()
+    return {"dsn": dsn, "server_settings": {"TimeZone": "UTC"}}
 
 
 def _quoted(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 
 
-def _for_questdb(url: str) -> str:
-    """QuestDB URL with the defaults of an unconfigured QuestDB: its port, its user, no encryption."""
+def _of_questdb(url: str) -> dict[str, Any]:
+    """Connection with the defaults of an unconfigured QuestDB: its port, its user, no encryption."""
     parts = urlsplit(url)
-    credentials, at, _ = parts.netloc.rpartition("@")
-    if not at:
-        password = ":quest" if "PGPASSWORD" not in os.environ else ""
-        credentials = f"admin{password}"
-    host = parts.hostname or "localhost"
-    host = f"[{host}]" if ":" in host else quote(host)
-    netloc = f"{credentials}@{host}:{parts.port or _QUESTDB_PORT}"
-    query = (
-        parts.query if "sslmode=" in parts.query else "&".join(filter(None, (parts.query, "sslmode=disable")))
-    )
-    return parts._replace(netloc=netloc, path=parts.path.rstrip("/") or "/qdb", query=query).geturl()
+    known = "@" in parts.netloc
+    return {
+        "dsn": url,
+        "host": parts.hostname or "localhost",
+        "port": parts.port or _QUESTDB_PORT,
+        "user": None if known else "admin",
+        "password": None if known or "PGPASSWORD" in os.environ else "quest",
+        "database": parts.path.strip("/") or "qdb",
+        "ssl": None if "sslmode=" in parts.query else "disable",
+    }
 
 
 def _reason(error: BaseException) -> str:

@@ -1,13 +1,15 @@
 """CSV as QuestDB's `/exp` writes it, with values that try to be something else."""
 
+import asyncio
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from features.imports.errors import SourceMalformed, SourceUnavailable
 from features.imports.registry.capture import LARGEST_ROW, Capture, Row, read
-from features.imports.registry.exported import capture_csv, tables_in
+from features.imports.registry.exported import pages_of, tables_in
 from features.imports.registry.tables import IDEAS, SYSTEMS
 from features.imports.tests.registry.factories import TABLES, csv, export, idea
 
@@ -29,14 +31,15 @@ HOSTILE = (
 
 
 def captured(folder: Path, content: bytes) -> list[Row]:
-    source = folder / f"{IDEAS}.csv"
-    source.write_bytes(content)
-    capture = Capture(folder, IDEAS)
-    try:
-        capture_csv(source, capture, lambda rows: None)
-        capture.finish()
-    finally:
-        capture.close()
+    (folder / f"{IDEAS}.csv").write_bytes(content)
+
+    async def capture_all() -> None:
+        with closing(Capture(folder, IDEAS)) as capture:
+            async for page in pages_of(folder):
+                capture.add(page.lines, lambda table, rows: None)
+            capture.finish()
+
+    asyncio.run(capture_all())
     return list(read(folder, IDEAS))
 
 

@@ -234,16 +234,18 @@ async def test_the_url_is_stored_nowhere(
 @pytest.mark.parametrize(
     ("url", "asked"),
     [
-        ("postgresql://db.example", "postgresql://admin:quest@db.example:8812/qdb?sslmode=disable"),
-        ("postgresql://ada:x%40@db:99/other", "postgresql://ada:x%40@db:99/other?sslmode=disable"),
-        ("postgresql://ada@[::1]/", "postgresql://ada@[::1]:8812/qdb?sslmode=disable"),
-        ("postgresql://db?sslmode=require", "postgresql://admin:quest@db:8812/qdb?sslmode=require"),
+        ("postgresql://db.example", ("db.example", 8812, "admin", "quest", "qdb", "disable")),
+        ("postgresql://ada:x%40@db:99/other", ("db", 99, None, None, "other", "disable")),
+        ("postgresql://ada@[::1]/", ("::1", 8812, None, None, "qdb", "disable")),
+        ("postgresql://db?sslmode=require", ("db", 8812, "admin", "quest", "qdb", None)),
     ],
 )
 def test_questdb_is_asked_as_it_is_set_up_by_default(
-    url: str, asked: str, monkeypatch: pytest.MonkeyPatch
+    url: str, asked: tuple[str | int | None, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Beside the URL, which says what is None here."""
     monkeypatch.delenv("PGPASSWORD", raising=False)
-    assert live._for_questdb(url) == asked
+    names = ("host", "port", "user", "password", "database", "ssl")
+    assert tuple(live._of_questdb(url)[name] for name in names) == asked
     monkeypatch.setenv("PGPASSWORD", "secret")
-    assert "quest@" not in live._for_questdb("postgresql://db.example")
+    assert live._of_questdb("postgresql://db.example")["password"] is None
