@@ -10,8 +10,6 @@ import typer
 
 if TYPE_CHECKING:
     from core.command import Features
-    from core.jobs import JobView
-    from features.exports.schemas import Form
 
 _RECORDS = (
     *("records", "unchanged", "changed", "added", "unusable", "replaced", "removed"),
@@ -34,15 +32,12 @@ app.add_typer(exports, name="export")
 
 
 @exports.command("lowdb")
-def export_lowdb(
-    ctx: typer.Context,
-    file: OneFile,
-) -> None:
+def export_lowdb(ctx: typer.Context, file: OneFile) -> None:
     """Write the items as the LowDB file that they came from, with what has changed since.
 
     What has not changed comes out to the byte. The server may run on: the file is that of one moment.
     """
-    _end(asyncio.run(_export(ctx.obj, "lowdb", None, None if str(file) == "-" else file, _RECORDS)))
+    asyncio.run(_export(ctx.obj, {"form": "lowdb"}, file, _RECORDS))
 
 
 @exports.command("registry")
@@ -57,17 +52,7 @@ def export_registry(
 
     The bytes of files are in its folder files. The server may run on: the folder is that of one moment.
     """
-    from core.console import say_columns
-    from features.exports.schemas import RegistryResult
-    from features.imports.api import TABLES
-
-    job = asyncio.run(_export(ctx.obj, "registry", None, folder, ("store", *_ROWS, "bytes")))
-    if job.state == "succeeded":
-        tables = RegistryResult.model_validate(job.result).tables
-        figures = [[f"{getattr(tables[table], name):,}" for name in _ROWS] for table in TABLES]
-        rows = zip(TABLES, figures, strict=True)
-        say_columns([("table", *_ROWS), *((table, *counts) for table, counts in rows)])
-    _end(job)
+    asyncio.run(_export(ctx.obj, {"form": "registry"}, folder, ("store", *_ROWS, "bytes")))
 
 
 @exports.command("csv")
@@ -83,34 +68,33 @@ def export_csv(
 
     A text that a spreadsheet would run as a formula gets an apostrophe before it.
     """
-    _end(asyncio.run(_export(ctx.obj, "csv", name, None if str(file) == "-" else file, _FILE)))
+    asyncio.run(_export(ctx.obj, {"form": "csv", "list": name}, file, _FILE))
 
 
-def _end(job: "JobView") -> None:
-    if job.state != "succeeded":
-        raise typer.Exit(1)
-
-
-async def _export(
-    features: "Features", form: "Form", name: str | None, file: Path | None, figures: tuple[str, ...]
-) -> "JobView":
+async def _export(features: "Features", form: dict[str, str], target: Path, figures: tuple[str, ...]) -> None:
     from core.command import command_context
-    from core.console import out
-    from features.exports.schemas import Wanted
+    from core.console import out, say_columns
+    from features.exports.schemas import RegistryResult, Wanted
     from features.exports.service import accept, finished_file
     from features.jobs.api.terminal import run_shown, show_ended
 
-    wanted = Wanted.model_validate({"form": form, "list": name})
-    if file is None:
+    wanted = Wanted.model_validate(form)
+    path = None if str(target) == "-" and wanted.form != "registry" else target
+    if path is None:
         out.stderr = True  # what goes to standard output is the file and nothing else
     async with command_context(features) as here:
-        accepted = await accept(here.db, here.jobs, here.settings, here.actor, wanted, file)
+        accepted = await accept(here.db, here.jobs, here.settings, here.actor, wanted, path)
         job = await run_shown(here.jobs, accepted.id)
-        what = "to standard output" if file is None else f"of {file.name}"
+        what = "to standard output" if path is None else f"of {path.name}"
         show_ended(job, f"Export {what}", figures, here.database)
-        if file is None and job.state == "succeeded":
+        if job.state != "succeeded":
+            raise typer.Exit(1)
+        if wanted.form == "registry":
+            tables = RegistryResult.model_validate(job.result).tables.items()
+            counts = [(table, *(f"{getattr(each, name):,}" for name in _ROWS)) for table, each in tables]
+            say_columns([("table", *_ROWS), *counts])
+        if path is None:
             await asyncio.to_thread(_copy_out, await finished_file(here.jobs, here.settings, job.id))
-        return job
 
 
 def _copy_out(path: Path) -> None:

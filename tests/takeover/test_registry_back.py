@@ -189,6 +189,7 @@ async def test_changed_added_and_deleted_rows_come_back_from_the_export(
         1,
         1,
     )
+    assert (result["removed"], result["inexpressible"]) == (2, 1)
     [told] = result["firstDecided"]
     assert told["id"] == f"documentation_ideas {lossy['id']}"
     assert "dashboard" in told["reason"]

@@ -79,19 +79,20 @@ class Content:
             for entry in entries:
                 text = self._text(entry, stored, changed)
                 if text is not None:
-                    usual = imports.lead_of(self._margin, first=self._position == 0)
-                    lead = usual if entry[3] is None else entry[3]
-                    parts += (self._separated(lead), text)
-                    self._result.records += 1
+                    parts.append(self._record(text, entry[3]))
                 self._position += 1
                 parts.append(self._left_after(entry[0]) if entry[0] is not None else "")
         return "".join(parts)
 
-    def _separated(self, lead: str) -> str:
-        """Text before a record with a comma if another record precedes it, else without."""
+    def _record(self, text: str, lead: str | None = None) -> str:
+        """Text of a record behind the text before it, with a comma if another record precedes it."""
+        lead = imports.lead_of(self._margin, first=False) if lead is None else lead
         if self._result.records == 0:
-            return lead.replace(",", "")
-        return lead if "," in lead else f",{lead}"
+            lead = lead.replace(",", "")
+        elif "," not in lead:
+            lead = f",{lead}"
+        self._result.records += 1
+        return lead + text
 
     async def _changed_and_unusable(
         self, entries: Sequence[imports.Entry], stored: dict[str, imports.LegacyItem]
@@ -146,25 +147,12 @@ class Content:
 
     def _left_after(self, item_id: str | None) -> str:
         """Text of the leftovers after the record with this id."""
-        if item_id not in self._leftovers:
-            return ""
-        parts: list[str] = []
-        for text in self._leftovers.pop(item_id):
-            parts += (imports.lead_of(self._margin, first=self._result.records == 0), text)
-            self._result.records += 1
-            self._result.unusable += 1
-        return "".join(parts)
+        left = self._leftovers.pop(item_id, [])
+        self._result.unusable += len(left)
+        return "".join(map(self._record, left))
 
     async def _added(self, ids: Sequence[str]) -> str:
-        parts: list[str] = []
         stored = await imports.records(self._tx, ids)
-        for item_id in ids:
-            first = self._result.records == 0
-            parts += (
-                imports.lead_of(self._margin, first=first),
-                imports.written(stored[item_id], self._margin),
-            )
-            self._result.records += 1
-            self._result.added += 1
-            parts.append(self._left_after(item_id))
-        return "".join(parts)
+        self._result.added += len(ids)
+        texts = ((item_id, imports.written(stored[item_id], self._margin)) for item_id in ids)
+        return "".join(self._record(text) + self._left_after(item_id) for item_id, text in texts)

@@ -35,7 +35,10 @@ async def write_registry(
     """Write the tables into the folder from the one snapshot that `tx` sees, and count in `result`."""
     for table, origin in (await imports.origins(context, tx)).items():
         result.store = origin.store
+        counts = result.tables[table] = TableResult()
         await _Table(context, tx, folder, result, table, origin).write()
+        for name in TableResult.model_fields:
+            setattr(result, name, getattr(result, name) + getattr(counts, name))
 
 
 class _Table:
@@ -54,7 +57,7 @@ class _Table:
     ) -> None:
         self._context, self._tx, self._folder, self._all = context, tx, folder, result
         self._table, self._origin, self._legacy = table, origin, imports.LEGACY[table]
-        self._result = result.tables[table] = TableResult()
+        self._result = result.tables[table]
         self._position = 0
 
     async def write(self) -> None:
@@ -65,7 +68,8 @@ class _Table:
             reject = await anext(rejects, None)
             async for rows in self._entries() if self._table == AUDIT else self._rows():
                 lines: list[bytes] = []
-                contents = await self._contents(rows)
+                ids = [str(each.row["id"]) for each in rows if each is not None and self._table == FILES]
+                contents = await files.contents_of(self._tx, ids) if ids else {}
                 for stored in rows:
                     while reject is not None and reject[0] <= self._position:
                         lines.append(reject[1])
@@ -77,7 +81,7 @@ class _Table:
                     else:
                         lines.append(await self._line(stored, contents))
                 await self._write(file, lines)
-                await self._context.progress(done=self._all.rows)
+                await self._context.progress(done=self._all.rows + self._result.rows)
                 await self._context.raise_if_stopping()
             while reject is not None:
                 await self._write(file, [reject[1]])
@@ -104,11 +108,8 @@ class _Table:
         rows = await self._legacy.rows.rows(self._tx, ids)
         states = await self._legacy.rows.states(self._tx, ids)
         return [
-            _Stored(
-                {**rows[row_id], "legacy": json.loads(str(rows[row_id]["legacy"] or "{}"))},
-                *states[row_id],
-            )
-            if row_id in rows
+            _Stored({**row, "legacy": json.loads(str(row["legacy"] or "{}"))}, *states[row_id])
+            if (row := rows.get(row_id)) is not None
             else None
             for row_id in ids
         ]
@@ -117,9 +118,7 @@ class _Table:
         async for page in audit.entries_of(self._tx, _ENTITIES):
             yield [
                 _Stored(
-                    {**entry, "id": (row_id := _entry_id(entry)), "legacy_id": row_id},
-                    entry["legacy_id"] is None,
-                    entry["legacy_id"] is not None,
+                    {**entry, "legacy_id": _entry_id(entry)}, added := entry["legacy_id"] is None, not added
                 )
                 for entry in page
             ]
@@ -141,18 +140,13 @@ class _Table:
                 else:
                     self._position += 1
                     continue
-                self._count(unusable=1)
+                self._count("unusable")
                 yield int(place), line
-
-    async def _contents(self, rows: Sequence[_Stored | None]) -> dict[str, files.StoredContent]:
-        if self._table != FILES:
-            return {}
-        return await files.contents_of(self._tx, [str(each.row["id"]) for each in rows if each is not None])
 
     async def _line(self, stored: _Stored, contents: dict[str, files.StoredContent]) -> bytes:
         store, columns = self._origin.store, self._origin.columns
         old = imports.old_row(self._table, store, columns, stored.row, unchanged=stored.unchanged)
-        row_id = str(stored.row["id"])
+        row_id = str(stored.row[self._legacy.rows.declared.key])
         if self._table == FILES:
             await self._copy(row_id, stored.row, old, contents.get(row_id))
         if old.lost:
@@ -160,11 +154,7 @@ class _Table:
             if len(self._all.first_decided) < NAMED:
                 reason = "; ".join(f"{name}: {why}" for name, why in old.lost.items())
                 self._all.first_decided.append(imports.Told(id=f"{self._table} {row_id}", reason=reason))
-        self._count(
-            unchanged=stored.unchanged,
-            added=stored.added,
-            translated=not stored.unchanged and not stored.added,
-        )
+        self._count("unchanged" if stored.unchanged else "added" if stored.added else "translated")
         return self._csv(old.values)
 
     def _csv(self, values: Mapping[str, object]) -> bytes:
@@ -185,12 +175,9 @@ class _Table:
         if place is not None and (not old.values.get(column) or not wanted.endswith(place)):
             old.values[column] = place
 
-    def _count(self, **more: int) -> None:
-        self._all.rows += 1
+    def _count(self, what: str) -> None:
         self._result.rows += 1
-        for name, number in more.items():
-            for result in (self._all, self._result):
-                setattr(result, name, getattr(result, name) + int(number))
+        setattr(self._result, what, getattr(self._result, what) + 1)
 
     async def _write(self, file: BinaryIO, lines: Sequence[bytes]) -> None:
         await asyncio.to_thread(self._folder.write, file, b"".join(lines))

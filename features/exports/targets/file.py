@@ -5,7 +5,9 @@ import hashlib
 import os
 import stat
 from abc import ABC, abstractmethod
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -41,16 +43,29 @@ class Target(ABC):
         """Discard what was written."""
 
     @abstractmethod
-    def finish(self, mode: int) -> None:
-        """Sync what was written and give it its name, with `mode` if it is new there."""
+    def seal(self, mode: int) -> None:
+        """Sync what was written, with `mode` if it is new there."""
 
     @abstractmethod
     def close(self) -> None:
         """Discard what was written, unless finished."""
 
-    def problem(self, error: OSError) -> TargetUnusable | ExportNotStored:
-        sentence = f"{self.name} cannot be written: {os.strerror(error.errno or 0)}"
-        return TargetUnusable(sentence) if isinstance(error, _UNUSABLE) else ExportNotStored(sentence)
+    def finish(self, mode: int) -> None:
+        """Give what was written its name."""
+        with self.told():
+            self.seal(mode)
+            self.partial.rename(self.path)
+            sync(self.path.parent)
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Raises TargetUnusable, ExportNotStored instead of what the system says."""
+        try:
+            yield
+        except OSError as error:
+            sentence = f"{self.name} cannot be written: {os.strerror(error.errno or 0)}"
+            kind = TargetUnusable if isinstance(error, _UNUSABLE) else ExportNotStored
+            raise kind(sentence) from error
 
 
 class FileTarget(Target):
@@ -61,69 +76,48 @@ class FileTarget(Target):
     def __init__(self, path: Path, owner: str, *, name: str | None = None) -> None:
         super().__init__(path.resolve(), owner, name=name or path.name)
         self._hash = hashlib.sha256()
-        self._file: BinaryIO | None = None
-        try:
+        with self.told():
             if self.path.exists() and not self.path.is_file():
                 raise TargetUnusable(f"{self.name} is not a file")
-            self._sweep()
+            for left in self.path.parent.glob(f".{escape(self.path.name)}.*{PARTIAL}"):
+                with suppress(OSError), locked_at_once(left) as lock:
+                    if lock is not None:
+                        left.unlink(missing_ok=True)
             descriptor = open_lock(self.partial)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            self._file = os.fdopen(descriptor, "wb", buffering=1 << 20)
-        except OSError as error:
-            raise self.problem(error) from error
+            self._file: BinaryIO = os.fdopen(descriptor, "wb", buffering=1 << 20)
 
     @property
     def sha256(self) -> str:
         return self._hash.hexdigest()
 
     def restart(self) -> None:
-        assert self._file is not None
         self._file.seek(0)
         self._file.truncate()
         self._hash, self.bytes = hashlib.sha256(), 0
 
     def write(self, data: bytes) -> None:
-        assert self._file is not None
-        try:
+        with self.told():
             self._file.write(data)
-        except OSError as error:
-            raise self.problem(error) from error
         self._hash.update(data)
         self.bytes += len(data)
 
-    def finish(self, mode: int) -> None:
+    def seal(self, mode: int) -> None:
         """An existing file passes its mode and, if permitted, its owner to the new one."""
-        assert self._file is not None
-        try:
-            self._file.flush()
-            self._keep_access(self._file.fileno(), mode)
-            os.fsync(self._file.fileno())
-            self.partial.rename(self.path)
-            sync(self.path.parent)
-        except OSError as error:
-            raise self.problem(error) from error
+        self._file.flush()
+        descriptor = self._file.fileno()
+        if self.path.exists():
+            old = self.path.stat()
+            mode = stat.S_IMODE(old.st_mode)
+            with suppress(PermissionError):
+                os.fchown(descriptor, old.st_uid, old.st_gid)
+        os.fchmod(descriptor, mode)
+        os.fsync(descriptor)
 
     def close(self) -> None:
-        if self._file is not None:
-            self.partial.unlink(missing_ok=True)
-            with suppress(OSError):  # what it still wants to write does not matter
-                self._file.close()
-
-    def _keep_access(self, descriptor: int, mode: int) -> None:
-        try:
-            old = self.path.stat()
-        except FileNotFoundError:
-            os.fchmod(descriptor, mode)
-            return
-        with suppress(PermissionError):
-            os.fchown(descriptor, old.st_uid, old.st_gid)
-        os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
-
-    def _sweep(self) -> None:
-        for left in self.path.parent.glob(f".{_escaped(self.path.name)}.*{PARTIAL}"):
-            with suppress(OSError), locked_at_once(left) as lock:
-                if lock is not None:
-                    left.unlink(missing_ok=True)
+        self.partial.unlink(missing_ok=True)
+        with suppress(OSError):  # what it still wants to write does not matter
+            self._file.close()
 
 
 def default_mode() -> int:
@@ -145,7 +139,3 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _escaped(name: str) -> str:
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)

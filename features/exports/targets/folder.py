@@ -20,15 +20,13 @@ class FolderTarget(Target):
     def __init__(self, path: Path, owner: str, *, name: str | None = None) -> None:
         """Raises TargetUnusable when there is something at the path other than an empty folder."""
         super().__init__(path, owner, name=name)
-        try:
+        with self.told():
             if path.exists() and not (path.is_dir() and not any(path.iterdir())):
                 what = "not empty" if path.is_dir() else "not a folder"
                 raise TargetUnusable(f"{self.name} is {what}; name a folder that is empty or does not exist")
             for left in path.parent.glob(f".*.{owner.partition('.')[0]}.*{PARTIAL}"):
                 shutil.rmtree(left, ignore_errors=True)  # of earlier runs of this job, which have lost it
             self.partial.mkdir(mode=0o700)
-        except OSError as error:
-            raise self.problem(error) from error
 
     def restart(self) -> None:
         shutil.rmtree(self.partial)
@@ -36,16 +34,12 @@ class FolderTarget(Target):
         self.bytes = 0
 
     def table(self, table: str) -> BinaryIO:
-        try:
+        with self.told():
             return (self.partial / f"{table}.csv").open("wb", buffering=1 << 20)
-        except OSError as error:
-            raise self.problem(error) from error
 
     def write(self, file: BinaryIO, data: bytes) -> None:
-        try:
+        with self.told():
             file.write(data)
-        except OSError as error:
-            raise self.problem(error) from error
         self.bytes += len(data)
 
     async def content(
@@ -63,28 +57,20 @@ class FolderTarget(Target):
         fallback = [hashlib.sha256(file_id.encode()).hexdigest()[:32], (parts or ["file"])[-1]]
         at = await asyncio.to_thread(self._place, parts, fallback)
         digest = hashlib.sha256()
-        try:
-            with at.open("wb") as file:
-                async for block in blocks:
-                    digest.update(block)
-                    await asyncio.to_thread(file.write, block)
-                    self.bytes += len(block)
-        except OSError as error:
-            raise self.problem(error) from error
+        with self.told(), at.open("wb") as file:
+            async for block in blocks:
+                digest.update(block)
+                await asyncio.to_thread(file.write, block)
+                self.bytes += len(block)
         if digest.hexdigest() != checksum:
             await asyncio.to_thread(at.unlink)
             return None
         return str(at.relative_to(self.partial / CONTENTS))
 
-    def finish(self, mode: int) -> None:
-        try:
-            self.partial.chmod(mode)
-            for place in (*self.partial.glob("*.csv"), self.partial):
-                sync(place)
-            self.partial.rename(self.path)
-            sync(self.path.parent)
-        except OSError as error:
-            raise self.problem(error) from error
+    def seal(self, mode: int) -> None:
+        self.partial.chmod(mode)
+        for place in (*self.partial.glob("*.csv"), self.partial):
+            sync(place)
 
     def close(self) -> None:
         shutil.rmtree(self.partial, ignore_errors=True)

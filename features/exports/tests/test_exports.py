@@ -218,7 +218,7 @@ def test_what_was_not_finished_is_not_there(tmp_path: Path) -> None:
 def test_a_full_disk_is_told(tmp_path: Path) -> None:
     target = FileTarget(tmp_path / "x.json", "1")
     full = Path("/dev/full").open("wb", buffering=0)  # noqa: SIM115
-    os.dup2(full.fileno(), target._file.fileno())  # type: ignore[union-attr]
+    os.dup2(full.fileno(), target._file.fileno())
     full.close()
     with pytest.raises(ExportNotStored, match="No space left"):
         target.write(b"x" * 2_000_000)
