@@ -38,7 +38,15 @@ async def run(context: JobContext) -> JsonObject:
     mode = _PRIVATE if arguments.path is None else default_mode()
 
     async def write(tx: Database, target: FileTarget) -> FileResult:
-        result, content = await _begun(context, tx, arguments)
+        result: FileResult
+        if arguments.list is None:
+            result = counts = Result(filename=arguments.filename)
+            content: AsyncIterable[str] = Content(tx, counts)
+            await context.progress(phase="export", done=0, total=await items.count(tx))
+        else:
+            result = FileResult(filename=arguments.filename)
+            content = list_lines(tx, arguments.list, result)
+            await context.progress(phase="export", done=0)
         async for text in content:
             await asyncio.to_thread(target.write, text.encode())
             await context.progress(done=result.done)
@@ -47,18 +55,6 @@ async def run(context: JobContext) -> JsonObject:
         return result
 
     return await _export(context, FileTarget, path, mode, write)
-
-
-async def _begun(
-    context: JobContext, tx: Database, arguments: Arguments
-) -> tuple[FileResult, AsyncIterable[str]]:
-    if arguments.list is not None:
-        listed = FileResult(filename=arguments.filename)
-        await context.progress(phase="export", done=0)
-        return listed, list_lines(tx, arguments.list, listed)
-    result = Result(filename=arguments.filename)
-    await context.progress(phase="export", done=0, total=await items.count(tx))
-    return result, Content(tx, result)
 
 
 async def run_registry(context: JobContext) -> JsonObject:
@@ -75,8 +71,6 @@ async def run_registry(context: JobContext) -> JsonObject:
     if arguments.path is not None:
         return await _export(context, FolderTarget, path, default_mode() | 0o111, write)
     folder = path.with_suffix("")
-    if context.job.checkpoint is None:
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     result = await _export(context, FolderTarget, folder, 0o700, write)
     await asyncio.to_thread(_pack, folder, path)
     return result

@@ -97,7 +97,7 @@ def test_the_importer_makes_the_same_of_it(table: Table, store: Store, data: som
     kept = data.draw(some.sets(some.sampled_from([name for name in columns if name != "id"])))
     legacy = {"original": {name: before.values[name] for name in kept}}
     old = old_row(table, store, columns, {**row, "legacy": legacy}, unchanged=False)
-    again = translate(table, 0, read_back(table, columns, old.values))
+    again = translate(table, read_back(table, columns, old.values))
     assert not again.old.faults
     differing = {name for name, value in again.row.items() if value != row[name]}
     links = {name for name in ("system_id", "idea_id") if row.get(name, "") is None and name in kept}

@@ -4,7 +4,7 @@ The old registry had three schemas, told apart by their columns. The third one, 
 more columns: both are read alike.
 """
 
-import math
+import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,10 +12,11 @@ from typing import Final, get_args
 
 from core.database.import_table import Kind, Value
 from features.imports.queries.bulk import BulkTable
-from features.imports.registry.values import Old, Words
+from features.imports.registry.values import LARGEST_INTEGER, LONGEST_TEXT, Old, Words
 from features.imports.schemas import Store
 
 STORES: Final[tuple[Store, ...]] = get_args(Store)
+Reader = Callable[[Old, str], Value]
 _BARE: Final[Collection[Kind]] = ("integer", "real", "flag", "counter")
 
 
@@ -35,9 +36,9 @@ class Column:
     into: str = ""
     required: bool = False
     least: float = 0
-    most: float = math.inf
+    most: float = sys.float_info.max
     words: Words | None = None
-    read: Callable[[Old, str], Value] | None = None
+    read: Reader | None = None
     of_bytes: bool = False
 
     @property
@@ -49,7 +50,28 @@ class Column:
 
     def name_among(self, names: Collection[str]) -> str:
         """Its name in a row or table with these."""
-        return next((name for name in self.former.values() if name in names), self.name)
+        for name in self.former.values():
+            if name in names:
+                return name
+        return self.name
+
+    def reader(self, kind: Kind) -> Reader:
+        """Reader of its values for a column here of that kind."""
+        words, required, least, most = self.words, self.required, self.least, self.most
+        if words is not None:
+            return lambda old, name: old.word(name, words, required=required)
+        longest, largest = min(most, LONGEST_TEXT), min(most, LARGEST_INTEGER)
+        readers: dict[Kind, Reader] = {
+            "text": lambda old, name: old.text(name, most=longest, required=required),
+            "integer": lambda old, name: old.integer(name, least=least, most=largest),
+            "counter": lambda old, name: old.integer(name) or 0,
+            "real": lambda old, name: old.real(name, least=least, most=most),
+            "flag": Old.flag,
+            "moment": Old.moment,
+            "texts": lambda old, name: list(old.texts(name)),
+            "object": Old.members,
+        }
+        return self.read or readers[kind]
 
 
 @dataclass(frozen=True)
@@ -57,8 +79,8 @@ class LegacyTable:
     """Table of the old registry. Its `columns` stand in the order of the later schemas, the last one is the
     time at which a row's version was appended. `finish` applies rules about several columns of a row.
 
-    Columns here are read in their order, those that are `read_first` before the others: `legacy` has the
-    original values in that order, and digests in the import journal are of it.
+    Columns here are read in their order, behind the key those that are `read_first`: in that order `legacy`
+    has the original values, and digests in the import journal are of it.
     """
 
     rows: BulkTable
@@ -72,12 +94,12 @@ class LegacyTable:
         return {name: each for each in self.columns for name in (each.name, *each.former.values())}
 
     @cached_property
-    def translated(self) -> Mapping[str, tuple[Column, Kind]]:
-        """Columns, and kinds of those here that rows are made of, in the order in which they are read."""
+    def readers(self) -> Mapping[str, tuple[Column, Reader]]:
+        """Columns here that rows are translated to, in the order in which they are read."""
         kinds = self.rows.declared.columns
-        found = {each.here: (each, kinds[each.here]) for each in self.columns if each.here in kinds}
-        order = (*self.read_first, *kinds)
-        return {here: found[here] for here in order if here in found and not found[here][0].of_bytes}
+        found = {each.here: each for each in self.columns if each.here in kinds and not each.of_bytes}
+        order = dict.fromkeys((self.rows.declared.key, *self.read_first, *kinds))
+        return {here: (found[here], found[here].reader(kinds[here])) for here in order if here in found}
 
     @cached_property
     def bare(self) -> frozenset[str]:

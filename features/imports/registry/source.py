@@ -112,15 +112,11 @@ class RowValidator(Validator):
         while await asyncio.to_thread(self._index_some):
             yield Found([], [])
         while (some := await asyncio.to_thread(self._some)) is not None:
-            if self.table == FILES:
-                some = await asyncio.to_thread(lambda found: list(filter(self._add_content, found)), some)
-            # Taken before anything that is stored here changes them.
-            said = await asyncio.to_thread(lambda found: [self._line(each) for each in found], some)
             await self._resolve(db, some)
             known = self._known(some)
             here = await LEGACY[self.table].rows.existing(db, known) if known else []
             gone = frozenset(known).difference(here)
-            await asyncio.to_thread(self._accept, some, said, gone)
+            await asyncio.to_thread(self._accept, some, gone)
             yield Found([each.id for each in some], self.collected())
 
     async def _resolve(self, db: Database, candidates: Sequence[Candidate]) -> None:
@@ -166,14 +162,8 @@ class RowValidator(Validator):
         candidates = [candidate for row in rows if (candidate := self._candidate(row)) is not None]
         return candidates if rows else None
 
-    def _add_content(self, candidate: Candidate) -> bool:
-        """Add type, size and checksum of a file's bytes to its row; False if it was rejected. Blocking."""
-        fault = self._fault_of_content(candidate)
-        if fault is not None:
-            self._reject(candidate.position, candidate.old.values, fault)
-        return fault is None
-
     def _fault_of_content(self, candidate: Candidate) -> Fault | None:
+        """Add type, size and checksum of a file's bytes to its row, unless they are a fault. Blocking."""
         old, row = candidate.old, candidate.row
         path, size = (
             LEGACY[self.table].by_name[name].name_among(old.values) for name in ("file_path", "size_bytes")
@@ -208,19 +198,17 @@ class RowValidator(Validator):
         }
         return None
 
-    def _line(self, candidate: Candidate) -> bytes:
-        return self._rows.line(candidate.finished())
-
-    def _accept(self, candidates: Sequence[Candidate], said: Sequence[bytes], gone: Collection[str]) -> None:
-        """Emit the lines of valid rows. `said`: the rows as in the source, whatever is stored here. Rows that
-        are `gone` here will not come back, so nothing can refer to them.
+    def _accept(self, candidates: Sequence[Candidate], gone: Collection[str]) -> None:
+        """Emit the lines of valid rows. Rows that are `gone` here will not come back, so nothing can refer to
+        them.
         """
-        for candidate, source in zip(candidates, said, strict=True):
+        for candidate in candidates:
             if candidate.id not in gone:
                 self._accepted.add(candidate.id)
             self.translated.update(candidate.old.translated)
             self.adapted.update(candidate.old.adapted)
-            row, now = self._line(candidate), self._rows.digest(source)
+            row, source = self._rows.line(candidate.finished()), candidate.said
+            now = self._rows.digest(source)
             kind, base = self.kind_of(candidate.id, now, partial(self._rows.former_digest, source))
             pair = b'%b,"%b"' % (orjson.dumps(candidate.id), now.encode())
             own = b"" if row == source else self._rows.digest(row).encode()
@@ -245,12 +233,16 @@ class RowValidator(Validator):
                 self._path(row.position), self._before + row.position, lambda: json.dumps(row.values), reason
             )
             return None
-        candidate = translate(self.table, row.position, row.values)
-        if candidate.old.faults:
-            self._reject(row.position, row.values, *candidate.old.faults)
+        candidate = translate(self.table, row.values)
+        faults = candidate.old.faults
+        if self.table == FILES and not faults and (fault := self._fault_of_content(candidate)) is not None:
+            faults.append(fault)
+        if faults:
+            self._reject(row.position, row.values, *faults)
             return None
         if self.table == SYSTEMS:
             self._give_name(candidate)
+        candidate.said = self._rows.line(candidate.finished())
         return candidate
 
     def _give_name(self, candidate: Candidate) -> None:

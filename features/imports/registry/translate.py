@@ -6,11 +6,10 @@ kept value is used as long as the importer would still make of it what the row s
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from core.database.import_table import Kind, Value
-from features.imports.registry.columns import Column
+from core.database.import_table import Value
 from features.imports.registry.tables import LEGACY, SYSTEMS
 from features.imports.registry.values import Old
 from features.imports.schemas import Store, Table
@@ -21,12 +20,14 @@ _LINKS: Final = frozenset({"system_id", "idea_id"})
 
 @dataclass(slots=True)
 class Candidate:
-    """Row being translated. `old` keeps the source's values until the row is written."""
+    """Row being translated. `old` keeps the source's values until the row is written; `said` is its line as
+    the source has it, whatever is stored here.
+    """
 
-    position: int
     old: Old
-    row: dict[str, Value] = field(default_factory=dict)
+    row: dict[str, Value]
     renamed: int = 0
+    said: bytes = b""
 
     @property
     def id(self) -> str:
@@ -58,39 +59,14 @@ class OldRow(NamedTuple):
     lost: dict[str, str]
 
 
-def translate(table: Table, position: int, values: Mapping[str, object]) -> Candidate:
+def translate(table: Table, values: Mapping[str, object]) -> Candidate:
     """Candidate made of an old row; if it cannot be a row, `old` has the faults. Of files it lacks what only
     the bytes can tell.
     """
     legacy, old = LEGACY[table], Old(values)
-    read = {here: _read(old, column, kind) for here, (column, kind) in legacy.translated.items()}
-    row = {here: read[here] for here in legacy.rows.declared.columns if here in read}
+    row = {here: reader(old, column.name_among(values)) for here, (column, reader) in legacy.readers.items()}
     legacy.finish(old, row)
-    return Candidate(position, old, row)
-
-
-def _read(old: Old, column: Column, kind: Kind) -> Value:
-    name = column.name_among(old.values)
-    if column.read is not None:
-        return column.read(old, name)
-    if column.words is not None:
-        return old.word(name, column.words, required=column.required)
-    match kind:
-        case "integer":
-            return old.integer(name, least=column.least, most=column.most)
-        case "counter":
-            return old.integer(name) or 0
-        case "real":
-            return old.real(name, least=column.least, most=column.most)
-        case "moment":
-            return old.moment(name)
-        case "texts":
-            return list(old.texts(name))
-        case "object":
-            return old.members(name)
-        case "flag":
-            return old.flag(name)
-    return old.text(name, most=column.most, required=column.required)
+    return Candidate(old, row)
 
 
 def old_row(
@@ -123,7 +99,7 @@ def old_row(
 
 def _differing(table: Table, values: Mapping[str, object], row: Mapping[str, object]) -> set[str]:
     """Columns here of which the importer would make something else than the row says."""
-    candidate = translate(table, 0, values)
+    candidate = translate(table, values)
     while table == SYSTEMS and candidate.renamed < 2 and candidate.row["name"] != row["name"]:
         candidate.rename()
     return {

@@ -5,18 +5,19 @@ own words. Only what a row cannot be without is a fault, and so is text that Pos
 """
 
 import json
-import math
 import sys
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, NoReturn
+from typing import Final
 
 from core.http.request.text import fault_of
 from core.http.request.timestamps import from_iso, to_iso
 
-_LARGEST_INTEGER: Final = 2**31 - 1
-_LONGEST: Final = 1 << 20
+LARGEST_INTEGER: Final = 2**31 - 1
+LONGEST_TEXT: Final = 1 << 20
+_LARGEST: Final = sys.float_info.max
 _DEEPEST: Final = 64
 _TRUE: Final = frozenset({"true", "t", "1", "yes"})
 _FALSE: Final = frozenset({"false", "f", "0", "no"})
@@ -52,7 +53,7 @@ class Old:
             if (fault := fault_of(column) or _fault_inside(value, _DEEPEST)) is not None
         ]
 
-    def text(self, column: str, *, most: float = math.inf, required: bool = False) -> str | None:
+    def text(self, column: str, *, most: float = LONGEST_TEXT, required: bool = False) -> str | None:
         """Text as it is. An empty one that is not required is None."""
         value = self._take(column)
         if value is None:
@@ -62,7 +63,7 @@ class Old:
         text = value if isinstance(value, str) else _as_text(value)
         if required and not text.strip():
             self.fault(column, "must not be empty")
-        elif len(text) > min(most, _LONGEST):
+        elif len(text) > most:
             if required:
                 self.fault(column, f"must have at most {most} characters")
             self.adapt(column)
@@ -109,25 +110,26 @@ class Old:
         moment = as_moment(self.values.get(column))
         return None if moment is None else to_iso(moment)
 
-    def integer(self, column: str, *, least: float = 0, most: float = _LARGEST_INTEGER) -> int | None:
-        number = self.real(column, least=-math.inf)
+    def integer(self, column: str, *, least: float = 0, most: float = LARGEST_INTEGER) -> int | None:
+        number = self.real(column, least=-_LARGEST)
         if number is None:
             return None
         whole = round(number)
-        fits = least <= whole <= min(most, _LARGEST_INTEGER)
+        fits = least <= whole <= most
         if not fits or whole != number:
             self.adapt(column)
         return whole if fits else None
 
-    def real(self, column: str, *, least: float = 0, most: float = math.inf) -> float | None:
+    def real(self, column: str, *, least: float = 0, most: float = _LARGEST) -> float | None:
         value = self._take(column)
-        if value is None or (isinstance(value, str) and value.strip().lower() in _NO_NUMBER):
+        text = "" if value is None else str(value).strip().lower()
+        if text in _NO_NUMBER:
             return None
-        number = _number_in(value)
-        if number is None or not least <= number <= most:
-            self.adapt(column)
-            return None
-        return number + 0.0
+        with suppress(ValueError):
+            if least <= (number := float(text)) <= most:
+                return number + 0.0
+        self.adapt(column)
+        return None
 
     def flag(self, column: str) -> bool:
         value = self._take(column)
@@ -196,7 +198,7 @@ class Old:
             self.keep(column)
             return None
         try:
-            found = json.loads(str(value), parse_constant=_refuse)
+            found = json.loads(str(value))
         except (ValueError, RecursionError):
             self.adapt(column)
             return None
@@ -212,33 +214,19 @@ class Old:
 
 def as_moment(value: object) -> datetime | None:
     """Moment of an ISO 8601 text, in UTC; None for anything else."""
-    if not isinstance(value, str):
-        return None
-    try:
-        return from_iso(value.strip())
-    except (ValueError, OverflowError):
-        return None
+    with suppress(ValueError, OverflowError):
+        return from_iso(value.strip()) if isinstance(value, str) else None
+    return None
 
 
 def _is_json(text: str) -> bool:
     """True for a JSON value other than a word or number, which could be a tag."""
     if text.strip()[:1] not in ("[", "{", '"', "n"):
         return False
-    try:
+    with suppress(ValueError, RecursionError):
         json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def _number_in(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
+        return True
+    return False
 
 
 def _is_reordered(value: object) -> bool:
@@ -263,14 +251,10 @@ def _fault_inside(value: object, depth: int) -> str | None:
     if isinstance(value, str):
         return fault_of(value)
     if isinstance(value, int | float):
-        return None if abs(value) <= sys.float_info.max else "is a number out of range"
+        return None if abs(value) <= _LARGEST else "is a number out of range"
     if not isinstance(value, list | dict) or not value:
         return None
     if depth == 0:
         return f"is nested deeper than {_DEEPEST} levels"
     parts = [*value, *value.values()] if isinstance(value, dict) else value
     return next((fault for part in parts if (fault := _fault_inside(part, depth - 1))), None)
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(constant)

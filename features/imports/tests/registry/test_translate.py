@@ -16,7 +16,7 @@ MAKE = {SYSTEMS: factories.system, IDEAS: factories.idea, FILES: factories.file,
 
 def translated(table: Table, **changes: object) -> Candidate:
     row: Old = MAKE[table](**changes)
-    return translate(table, 0, row)
+    return translate(table, row)
 
 
 def legacy_of(candidate: Candidate) -> dict[str, Any]:
