@@ -19,7 +19,7 @@ from features.exports.lists.content import list_lines
 from features.exports.lowdb.content import Content
 from features.exports.registry.content import write_registry
 from features.exports.schemas import KINDS, Arguments, FileResult, RegistryResult, Result
-from features.exports.targets.file import FileTarget, Target, default_mode, identity_of
+from features.exports.targets.file import DEFAULT_MODE, FileTarget, Target, identity_of
 from features.exports.targets.folder import FolderTarget
 from features.items import api as items
 
@@ -35,7 +35,7 @@ async def run(context: JobContext) -> JsonObject:
     """Write one file."""
     arguments = Arguments.model_validate(context.job.arguments)
     path = await asyncio.to_thread(service.file_of, context.settings, context.job, make=True)
-    mode = _PRIVATE if arguments.path is None else default_mode()
+    mode = _PRIVATE if arguments.path is None else DEFAULT_MODE
 
     async def write(tx: Database, target: FileTarget) -> FileResult:
         result: FileResult
@@ -69,7 +69,7 @@ async def run_registry(context: JobContext) -> JsonObject:
         return result
 
     if arguments.path is not None:
-        return await _export(context, FolderTarget, path, default_mode() | 0o111, write)
+        return await _export(context, FolderTarget, path, DEFAULT_MODE | 0o111, write)
     folder = path.with_suffix("")
     result = await _export(context, FolderTarget, folder, 0o700, write)
     await asyncio.to_thread(_pack, folder, path)

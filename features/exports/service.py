@@ -67,20 +67,16 @@ def _writable(path: Path, form: Form) -> Path:
 
 async def _sweep(jobs: Jobs, settings: Settings) -> None:
     """Remove the files of exports that have ended. The folders are read before the live jobs are."""
-    names = await asyncio.to_thread(_folders, _root(settings))
+    folders = await asyncio.to_thread(lambda: list(_root(settings).glob("*")))
     live = {
         job.id
         for kind in KINDS.values()
         for state in ("queued", "running")
         for job in (await jobs.list(kind=kind, state=state)).jobs
     }
-    for name in names:
-        if name not in live:
-            await asyncio.to_thread(shutil.rmtree, _root(settings) / name, ignore_errors=True)
-
-
-def _folders(root: Path) -> list[str]:
-    return [entry.name for entry in root.iterdir()] if root.is_dir() else []
+    for folder in folders:
+        if folder.name not in live:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
 def _root(settings: Settings) -> Path:

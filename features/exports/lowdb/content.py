@@ -75,9 +75,9 @@ class Content:
         for start in range(0, len(page), _ITEMS_AT_ONCE):
             entries = page[start : start + _ITEMS_AT_ONCE]
             stored = await imports.records(self._tx, [entry[0] for entry in entries if entry[0] is not None])
-            changed = await self._changed_and_unusable(entries, stored)
+            decided = await self._decided(entries, stored)
             for entry in entries:
-                text = self._text(entry, stored, changed)
+                text = self._text(entry, stored, decided)
                 if text is not None:
                     parts.append(self._record(text, entry[3]))
                 self._position += 1
@@ -94,56 +94,48 @@ class Content:
         self._result.records += 1
         return lead + text
 
-    async def _changed_and_unusable(
+    async def _decided(
         self, entries: Sequence[imports.Entry], stored: dict[str, imports.LegacyItem]
-    ) -> frozenset[str]:
-        """Ids whose records could not be taken over and whose items have changed here, without ids that the
-        file has in a usable record elsewhere.
+    ) -> dict[str, bool]:
+        """Ids whose records could not be taken over and whose items are here: True if those have changed. Not
+        ids that the file has in a usable record elsewhere.
         """
         unusable = [item_id for item_id, digest, _, _ in entries if item_id in stored and digest is None]
         if not unusable:
-            return frozenset()
+            return {}
         if self._usable is None:
             self._usable = await self._layout.ids(self._tx)
         wanted = [item_id for item_id in unusable if item_id not in self._usable]
         states = await imports.ITEMS.states(self._tx, wanted)
-        return frozenset(item_id for item_id, state in states.items() if not state.unchanged)
+        return {item_id: not state.unchanged for item_id, state in states.items()}
 
     def _text(
-        self, entry: imports.Entry, stored: dict[str, imports.LegacyItem], changed: frozenset[str]
+        self, entry: imports.Entry, stored: dict[str, imports.LegacyItem], decided: dict[str, bool]
     ) -> str | None:
         """Text of a record, None if its item was deleted."""
         item_id, digest, text, _ = entry
-        if item_id is None or digest is None:
-            return self._unusable(item_id, text or "", stored, changed)
+        if item_id is None or (digest is None and item_id not in decided):
+            self._result.unusable += 1
+            return text or ""
         self._seen.add(item_id, 0)
         item = stored.get(item_id)
         if item is None:
             self._result.removed += 1
             return None
+        if digest is None:
+            reason = _AS_HERE if decided[item_id] else _AS_THE_FILE
+            if len(self._result.first_decided) < NAMED:
+                self._result.first_decided.append(imports.Told(id=item_id, reason=reason))
+            if not decided[item_id]:
+                self._result.unusable += 1
+                return text or ""
+            self._result.replaced += 1
+            return imports.written(item, self._margin)
         if imports.digest_of(item.row()) == digest:
             self._result.unchanged += 1
             return text or imports.written(item, self._margin)
         self._result.changed += 1
         return imports.written(item, self._margin, text)
-
-    def _unusable(
-        self, item_id: str | None, text: str, stored: dict[str, imports.LegacyItem], changed: frozenset[str]
-    ) -> str:
-        if item_id not in stored or self._usable is None or item_id in self._usable:
-            self._result.unusable += 1
-            return text
-        self._seen.add(item_id, 0)
-        as_here = item_id in changed
-        if len(self._result.first_decided) < NAMED:
-            self._result.first_decided.append(
-                imports.Told(id=item_id, reason=_AS_HERE if as_here else _AS_THE_FILE)
-            )
-        if as_here:
-            self._result.replaced += 1
-            return imports.written(stored[item_id], self._margin)
-        self._result.unusable += 1
-        return text
 
     def _left_after(self, item_id: str | None) -> str:
         """Text of the leftovers after the record with this id."""

@@ -16,6 +16,8 @@ from core.server.embedded.process import GIVEN_UMASK
 from features.exports.errors import ExportNotStored, TargetUnusable
 
 PARTIAL: Final = ".partial"
+DEFAULT_MODE: Final = 0o666 & ~GIVEN_UMASK
+"""Permission bits of a new file of this process."""
 _UNUSABLE: Final = (
     *(FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError),
     FileExistsError,
@@ -52,13 +54,13 @@ class Target(ABC):
 
     def finish(self, mode: int) -> None:
         """Give what was written its name."""
-        with self.told():
+        with self.writing():
             self.seal(mode)
             self.partial.rename(self.path)
             sync(self.path.parent)
 
     @contextmanager
-    def told(self) -> Iterator[None]:
+    def writing(self) -> Iterator[None]:
         """Raises TargetUnusable, ExportNotStored instead of what the system says."""
         try:
             yield
@@ -76,7 +78,7 @@ class FileTarget(Target):
     def __init__(self, path: Path, owner: str, *, name: str | None = None) -> None:
         super().__init__(path.resolve(), owner, name=name or path.name)
         self._hash = hashlib.sha256()
-        with self.told():
+        with self.writing():
             if self.path.exists() and not self.path.is_file():
                 raise TargetUnusable(f"{self.name} is not a file")
             for left in self.path.parent.glob(f".{escape(self.path.name)}.*{PARTIAL}"):
@@ -97,7 +99,7 @@ class FileTarget(Target):
         self._hash, self.bytes = hashlib.sha256(), 0
 
     def write(self, data: bytes) -> None:
-        with self.told():
+        with self.writing():
             self._file.write(data)
         self._hash.update(data)
         self.bytes += len(data)
@@ -118,11 +120,6 @@ class FileTarget(Target):
         self.partial.unlink(missing_ok=True)
         with suppress(OSError):  # what it still wants to write does not matter
             self._file.close()
-
-
-def default_mode() -> int:
-    """Permission bits of a new file of this process."""
-    return 0o666 & ~GIVEN_UMASK
 
 
 def identity_of(path: Path) -> str | None:

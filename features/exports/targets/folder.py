@@ -20,7 +20,7 @@ class FolderTarget(Target):
     def __init__(self, path: Path, owner: str, *, name: str | None = None) -> None:
         """Raises TargetUnusable when there is something at the path other than an empty folder."""
         super().__init__(path, owner, name=name)
-        with self.told():
+        with self.writing():
             if path.exists() and not (path.is_dir() and not any(path.iterdir())):
                 what = "not empty" if path.is_dir() else "not a folder"
                 raise TargetUnusable(f"{self.name} is {what}; name a folder that is empty or does not exist")
@@ -34,11 +34,11 @@ class FolderTarget(Target):
         self.bytes = 0
 
     def table(self, table: str) -> BinaryIO:
-        with self.told():
+        with self.writing():
             return (self.partial / f"{table}.csv").open("wb", buffering=1 << 20)
 
     def write(self, file: BinaryIO, data: bytes) -> None:
-        with self.told():
+        with self.writing():
             file.write(data)
         self.bytes += len(data)
 
@@ -57,7 +57,7 @@ class FolderTarget(Target):
         fallback = [hashlib.sha256(file_id.encode()).hexdigest()[:32], (parts or ["file"])[-1]]
         at = await asyncio.to_thread(self._place, parts, fallback)
         digest = hashlib.sha256()
-        with self.told(), at.open("wb") as file:
+        with self.writing(), at.open("wb") as file:
             async for block in blocks:
                 digest.update(block)
                 await asyncio.to_thread(file.write, block)
