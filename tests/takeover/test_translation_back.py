@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from core.http.request.timestamps import to_iso
@@ -89,6 +89,7 @@ def read_back(table: Table, columns: list[str], values: dict[str, object]) -> di
 @pytest.mark.parametrize("store", STORES)
 @pytest.mark.parametrize("table", ROWS)
 @given(data=some.data())
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the first draw builds tables of all characters
 def test_the_importer_makes_the_same_of_it(table: Table, store: Store, data: some.DataObject) -> None:
     """Also of a row that the source said something else of before."""
     columns = LEGACY[table].names_in(store)

@@ -56,16 +56,16 @@ def unpack(archive: Path, folder: Path, limit: int) -> tuple[Path, Path | None]:
             entries = _checked(opened.infolist())
             if sum(info.file_size for info in entries.values()) > limit:
                 raise _too_large(limit)
-            tables, contents = _sorted(entries)
-            left = limit
-            for name, parts in (*tables.items(), *contents.items()):
-                left = _copy(opened, entries[parts], folder / name, left, limit)
+            left, places = limit, _placed(entries)
+            for place, info in places.items():
+                left = _copy(opened, info, folder / place, left, limit)
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, struct.error, ValueError, OSError):
         with archive.open("rb") as broken:
             if broken.read(4) == b"PK\x03\x04":
                 _refuse("ends too early or is damaged; pack it anew, and send it again")
             _refuse("is no ZIP file; pack the folder of the CSV files into one")
-    return folder / "tables", folder / "files" if contents else None
+    has_files = any(place.parts[0] == "files" for place in places)
+    return folder / "tables", folder / "files" if has_files else None
 
 
 def _checked(found: Iterable[zipfile.ZipInfo]) -> Entries:
@@ -116,8 +116,8 @@ def _name(info: zipfile.ZipInfo) -> str:
         return name
 
 
-def _sorted(entries: Entries) -> tuple[dict[Path, Parts], dict[Path, Parts]]:
-    """Where the tables and the contents go, and which entries they are."""
+def _placed(entries: Entries) -> dict[Path, zipfile.ZipInfo]:
+    """Entries by where they go: below `tables`, or below `files`."""
     bases = sorted(
         {parts[:-1] for parts in entries if parts[-1] in _FILES}, key=lambda base: (len(base), base)
     )
@@ -127,20 +127,19 @@ def _sorted(entries: Entries) -> tuple[dict[Path, Parts], dict[Path, Parts]]:
     if others and len(others[0]) == len(base):
         both = " and ".join(_shown("/".join(each)) for each in (base, others[0]))
         _refuse(f"has tables in {both}; pack those of one registry")
-    tables: dict[Path, Parts] = {}
-    contents: dict[Path, Parts] = {}
+    places: dict[Path, zipfile.ZipInfo] = {}
     roots: set[Parts] = set()
-    for parts in entries:
+    for parts, info in entries.items():
         shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(base, parts, strict=False)))
         if parts[:-1] == base and parts[-1] in _FILES:
-            tables[Path("tables", parts[-1])] = parts
+            places[Path("tables", parts[-1])] = info
         elif len(parts) > shared + 1:
             roots.add(parts[: shared + 1])
-            contents[Path("files", *parts[shared + 1 :])] = parts
+            places[Path("files", *parts[shared + 1 :])] = info
     if len(roots) > 1:
         named = ", ".join(_shown("/".join(each)) for each in sorted(roots)[:5])
         _refuse(f"has several folders beside the tables ({named}); put the bytes of files into one")
-    return tables, contents
+    return places
 
 
 def _copy(opened: zipfile.ZipFile, info: zipfile.ZipInfo, to: Path, left: int, limit: int) -> int:

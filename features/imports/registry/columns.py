@@ -68,7 +68,7 @@ class Column:
             "real": lambda old, name: old.real(name, least=least, most=most),
             "flag": Old.flag,
             "moment": Old.moment,
-            "texts": lambda old, name: list(old.texts(name)),
+            "texts": Old.texts,
             "object": Old.members,
         }
         return self.read or readers[kind]
@@ -92,6 +92,10 @@ class LegacyTable:
     def by_name(self) -> Mapping[str, Column]:
         """Columns by all names that they have had."""
         return {name: each for each in self.columns for name in (each.name, *each.former.values())}
+
+    def column(self, name: str) -> Column:
+        """Column that has or had this name, declared or not."""
+        return self.by_name.get(name) or Column(name)
 
     @cached_property
     def readers(self) -> Mapping[str, tuple[Column, Reader]]:

@@ -15,7 +15,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit
 
 import asyncpg
 
@@ -36,6 +36,7 @@ PAGE_ROWS: Final = 1000
 CONNECT_S: Final = 10.0
 QUERY_S: Final = 300.0
 _QUESTDB_PORT: Final = 8812
+_UNUSABLE: Final = "The address is no usable postgresql:// URL"
 _ABSENT: Final = re.compile(r"does not exist")
 
 _ONLY_PRISMAS: Final = frozenset(
@@ -60,21 +61,23 @@ def is_url(source: str) -> bool:
 
 def guessed_source(source: str) -> Literal["questdb", "postgres"]:
     """Kind of a source, guessed from a folder or URL. Raises SourceUnavailable."""
-    try:
-        return "postgres" if is_url(source) and urlsplit(source).port != _QUESTDB_PORT else "questdb"
-    except ValueError:
-        raise _unusable() from None
+    return "postgres" if is_url(source) and _parts_of(source).port != _QUESTDB_PORT else "questdb"
 
 
 def label_of(url: str) -> str:
     """Label of the source, safe to show and store: host, port and database. Raises SourceUnavailable."""
+    parts = _parts_of(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.hostname or 'localhost'}{port}{parts.path.rstrip('/')}"[:200]
+
+
+def _parts_of(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
-        port = f":{parts.port}" if parts.port else ""
-        host = parts.hostname or ""
+        _ = parts.port  # which is read from the URL only now
     except ValueError:
-        raise _unusable() from None
-    return f"{host or 'localhost'}{port}{parts.path.rstrip('/')}"[:200]
+        raise SourceUnavailable(_UNUSABLE) from None
+    return parts
 
 
 async def pages_of(source: str, url: str) -> AsyncGenerator[Page, None]:
@@ -156,14 +159,18 @@ def _moment(record: asyncpg.Record, table: Table, order: str) -> datetime:
     moment = record.get(order)
     if not isinstance(moment, datetime):
         raise SourceMalformed(f"{table} has no timestamp {order}; export it with /exp instead", offset=0)
+    return _in_utc(moment)
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """The moment without a zone, which QuestDB's timestamps lack: they are UTC."""
     return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
 
 
 def _plain(value: object) -> object:
-    """Value that JSON can hold. QuestDB's timestamps have no zone and are UTC."""
+    """Value that JSON can hold."""
     if isinstance(value, datetime):
-        moment = value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
-        return f"{moment.isoformat(timespec='microseconds')}Z"
+        return f"{_in_utc(value).isoformat(timespec='microseconds')}Z"
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if value is None or isinstance(value, str | bool | int | float | list | dict):
@@ -182,7 +189,7 @@ async def _connected(source: str, url: str) -> AsyncIterator[Connection]:
             **(_of_postgres(url) if source == "postgres" else _of_questdb(url)),
         )
     except (ValueError, TypeError, asyncpg.InterfaceError):
-        raise _unusable() from None
+        raise SourceUnavailable(_UNUSABLE) from None
     except (OSError, TimeoutError, asyncpg.PostgresError) as error:
         raise SourceUnavailable(f"{label} cannot be reached: {_reason(error)}") from None
     try:
@@ -235,7 +242,3 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno)
     return "the connection failed"
-
-
-def _unusable() -> SourceUnavailable:
-    return SourceUnavailable("The address is no usable postgresql:// URL")

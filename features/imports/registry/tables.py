@@ -2,15 +2,16 @@
 table here that its rows go to.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, get_args
 
 from core.database.import_table import Value
+from core.http.request.timestamps import to_iso
 from features.files import api as files
 from features.ideas import api as ideas
 from features.imports.queries import tables
-from features.imports.registry.columns import Column, LegacyTable
-from features.imports.registry.values import Old, Words
+from features.imports.registry.columns import Column, LegacyTable, Reader
+from features.imports.registry.values import Old, Words, appended_at
 from features.imports.schemas import SOURCES, Store, Table
 from features.systems import api as systems
 
@@ -28,7 +29,6 @@ _NOT_SECOND: Final[tuple[Store, ...]] = ("questdb-1", "postgres")
 _ACTOR_LENGTH: Final = 128
 _ENTITY_LENGTH: Final = 64
 _ENTITY_ID_LENGTH: Final = 512
-_NO_MOMENT: Final = "is required, as an ISO 8601 timestamp"
 
 _SYSTEM_STATUS: Final = Words(
     get_args(systems.Status),
@@ -85,19 +85,13 @@ def _url(old: Old, column: str) -> str | None:
     return url
 
 
-def _created_at(old: Old, column: str) -> str | None:
-    """Without a time of creation that of the row's version counts."""
+def _moment(old: Old, column: str) -> str | None:
+    """Time that every row has. Without one that of the row's version counts."""
     if (found := old.moment(column)) is None:
         old.adapt(column)
-        found = old.moment_beside("ts") or old.moment_beside("designated_timestamp")
-        if found is None:
-            old.fault(column, _NO_MOMENT)
-    return found
-
-
-def _at(old: Old, column: str) -> str | None:
-    if (found := old.moment(column)) is None:
-        old.fault(column, _NO_MOMENT)
+        if (appended := appended_at(old.values)) is not None:
+            return to_iso(appended)
+        old.fault(column, "is required, as an ISO 8601 timestamp")
     return found
 
 
@@ -119,18 +113,14 @@ def _original_name(old: Old, column: str) -> str:
     return shown
 
 
-def _uploaded_by(old: Old, column: str) -> str:
-    found = old.text(column, most=_ACTOR_LENGTH)
-    if found is None:
-        old.adapt(column)
-    return found or NOBODY
+def _person(keep: Callable[[Old, str], None]) -> Reader:
+    def read(old: Old, column: str) -> str:
+        found = old.text(column, most=_ACTOR_LENGTH)
+        if found is None:
+            keep(old, column)
+        return found or NOBODY
 
-
-def _actor(old: Old, column: str) -> str:
-    found = old.text(column, most=_ACTOR_LENGTH)
-    if found is None:
-        old.keep(column)
-    return found or NOBODY
+    return read
 
 
 def _complete(old: Old, row: dict[str, Value]) -> None:
@@ -142,7 +132,7 @@ def _complete(old: Old, row: dict[str, Value]) -> None:
 
 
 _SYSTEM_ID: Final = Column("system_id", _LATER, most=systems.ID_LENGTH)
-_CREATED_AT: Final = Column("created_at", read=_created_at)
+_CREATED_AT: Final = Column("created_at", read=_moment)
 _APPENDED: Final = Column("designated_timestamp", former={"questdb-1": "ts"})
 _FILENAME: Final = Column("filename", former={"questdb-1": "stored_name"}, required=True, read=_filename)
 
@@ -207,11 +197,11 @@ LEGACY: Final[Mapping[Table, LegacyTable]] = {
             Column("description", _LATER),
             Column("idea_id", most=ideas.ID_LENGTH),
             _SYSTEM_ID,
-            Column("uploaded_by", read=_uploaded_by),
+            Column("uploaded_by", read=_person(Old.adapt)),
             Column("is_public", _LATER),
             Column("download_count", _LATER),
             Column("checksum", _NOT_SECOND, of_bytes=True),
-            Column("created_at", former={"questdb-1": "uploaded_at"}, read=_created_at),
+            Column("created_at", former={"questdb-1": "uploaded_at"}, read=_moment),
             Column("updated_at", _LATER),
             _APPENDED,
         ),
@@ -224,11 +214,11 @@ LEGACY: Final[Mapping[Table, LegacyTable]] = {
             Column("entity_type", into="entity", required=True, most=_ENTITY_LENGTH),
             Column("entity_id", required=True, most=_ENTITY_ID_LENGTH),
             Column("action", required=True, words=_ACTION),
-            Column("user_id", into="actor", read=_actor),
+            Column("user_id", into="actor", read=_person(Old.keep)),
             Column("changes", read=lambda old, column: old.members(column) or {}),
             Column("ip_address", into="client", most=_ACTOR_LENGTH),
             Column("user_agent"),
-            Column("created_at", former=dict.fromkeys(_QUESTDB, "ts"), into="at", read=_at),
+            Column("created_at", former=dict.fromkeys(_QUESTDB, "ts"), into="at", read=_moment),
         ),
         read_first=("at", "actor"),
     ),

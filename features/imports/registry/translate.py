@@ -7,15 +7,13 @@ kept value is used as long as the importer would still make of it what the row s
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from core.database.import_table import Value
 from features.imports.registry.tables import LEGACY, SYSTEMS
 from features.imports.registry.values import Old
 from features.imports.schemas import Store, Table
 from features.systems import api as systems
-
-_LINKS: Final = frozenset({"system_id", "idea_id"})
 
 
 @dataclass(slots=True)
@@ -83,9 +81,10 @@ def old_row(
     values = {**plain, **kept}
     if unchanged:
         return OldRow(values, {})
-    source = {_here(table, name): name for name in columns}
+    source = {LEGACY[table].column(name).here: name for name in columns}
     # A link that is null keeps what it was, as an import does that finds nothing there.
-    links = {name for name in _LINKS if name in original and row.get(name) is None}
+    parents = LEGACY[table].rows.declared.parents
+    links = {name for name in parents if name in original and row.get(name) is None}
     for here in _differing(table, values, row) - links:
         if here in source:
             values[source[here]] = plain[source[here]]
@@ -109,20 +108,14 @@ def _differing(table: Table, values: Mapping[str, object], row: Mapping[str, obj
     }
 
 
-def _here(table: Table, name: str) -> str:
-    column = LEGACY[table].by_name.get(name)
-    return name if column is None else column.here
-
-
 def _plain(table: Table, store: Store, name: str, row: Mapping[str, object], *, unchanged: bool) -> object:
-    column, here = LEGACY[table].by_name.get(name), _here(table, name)
-    value = row.get(here)
-    if column is LEGACY[table].columns[-1] and value is None:
-        value = row.get("updated_at") or row["created_at"]
+    legacy, column = LEGACY[table], LEGACY[table].column(name)
+    value, kind = row.get(column.here), legacy.rows.declared.columns.get(column.here)
+    if column is legacy.columns[-1] and value is None:
+        value, kind = row.get("updated_at") or row["created_at"], "moment"
+    if value is not None and kind == "moment":
         return f"{str(value)[:-1]}000Z"
-    if value is not None and LEGACY[table].rows.declared.columns.get(here) == "moment":
-        return f"{str(value)[:-1]}000Z"
-    if column is not None and column.words is not None and not unchanged:
+    if column.words is not None and not unchanged:
         words = column.words.first if store == "questdb-1" else column.words.later
         return words.get(str(value), value)
     if isinstance(value, float) and value.is_integer():

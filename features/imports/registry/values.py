@@ -105,11 +105,6 @@ class Old:
             self.keep(column)
         return to_iso(moment)
 
-    def moment_beside(self, column: str) -> str | None:
-        """Moment of a column that itself stays among the fields."""
-        moment = as_moment(self.values.get(column))
-        return None if moment is None else to_iso(moment)
-
     def integer(self, column: str, *, least: float = 0, most: float = LARGEST_INTEGER) -> int | None:
         number = self.real(column, least=-_LARGEST)
         if number is None:
@@ -217,6 +212,11 @@ def as_moment(value: object) -> datetime | None:
     with suppress(ValueError, OverflowError):
         return from_iso(value.strip()) if isinstance(value, str) else None
     return None
+
+
+def appended_at(values: Mapping[str, object]) -> datetime | None:
+    """Time at which this version of a row was appended."""
+    return as_moment(values.get("ts")) or as_moment(values.get("designated_timestamp"))
 
 
 def _is_json(text: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from features.imports.registry.values import as_moment
+from features.imports.registry.values import appended_at, as_moment
 
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -19,8 +19,8 @@ class Versions:
         """Add a version; True if it is the newest of its id so far."""
         if (key := _key(values)) is None:
             return False
-        appended_at = as_moment(values.get("ts") or values.get("designated_timestamp")) or _NEVER
-        place = (appended_at, as_moment(values.get("updated_at")) or _NEVER, position)
+        updated_at = as_moment(values.get("updated_at")) or _NEVER
+        place = (appended_at(values) or _NEVER, updated_at, position)
         self._newest[key] = max(self._newest.get(key, place), place)
         return self._newest[key] == place
 

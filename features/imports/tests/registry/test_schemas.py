@@ -182,6 +182,16 @@ async def test_a_schema_that_lacks_a_column_leaves_it_alone(
     assert "icon" not in shown
 
 
+async def test_a_column_that_is_called_as_one_of_ours_is_unknown_all_the_same(
+    takeover: Takeover, client: httpx.AsyncClient, sql: "asyncpg.Connection", tmp_path: Path
+) -> None:
+    job = await takeover(export(tmp_path / "old", systems=[system(id="s", category="backend")]))
+    assert job["state"] == "succeeded", job["error"]
+    assert job["result"]["tables"]["documentation_systems"]["unknown"] == ["category"]
+    assert (await legacy_of(sql, "systems", "s"))["fields"]["category"] == "backend"
+    assert "category" not in await one(client, "systems/s")
+
+
 @pytest.mark.parametrize(
     ("tables", "message"),
     [

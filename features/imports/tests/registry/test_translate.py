@@ -85,6 +85,7 @@ def test_a_word_that_both_know_stays(table: Table, column: str, word: str) -> No
         (IDEAS, "title", "a\0b", "must not contain the NUL character"),
         (IDEAS, "assigned_to", "a\0b", "must not contain the NUL character"),
         (IDEAS, "unheard_of", "a\ud800b", "must be valid Unicode text"),
+        (SYSTEMS, "response_time_ms", 10**400, "is a number out of range"),
         (FILES, "id", None, "is required"),
         (AUDIT, "action", "renamed", "must be one of create, update, delete"),
         (AUDIT, "entity_id", None, "is required"),
