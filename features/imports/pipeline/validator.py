@@ -127,14 +127,12 @@ class Validator(ABC):
             self.sink.previous.is_unusable(str(row_id))
         self.sink.rejects.add(path, position, record, faults)
 
-    def kind_of(self, identifier: str, digest: str, former: Callable[[], str] = str) -> tuple[bytes, str]:
-        """Kind of a record's line, and its digest of the last time. `former`: the same digest as former
-        versions computed it.
-        """
+    def kind_of(self, identifier: str, digest: str) -> tuple[bytes, str]:
+        """Kind of a record's line, and its digest of the last time."""
         last = None if self.sink.previous is None else self.sink.previous.digest_of(identifier)
         if last is None:
             return NEW, ""
-        return UNCHANGED if last == digest or last == former() else CHANGED, last
+        return UNCHANGED if last == digest else CHANGED, last
 
     def emit(self, line: Line) -> None:
         if self.sink.spool is not None:

@@ -11,14 +11,7 @@ from core.database.client import Database
 from core.database.import_table import Difference, ImportTable, Row, Verdict, Written
 from core.database.transaction import unaudited
 from features.imports.errors import SomebodyWasQuicker
-from features.imports.queries.digests import (
-    NOT_DIGESTED,
-    decode,
-    digest_of,
-    encode,
-    former_digest,
-    text_of,
-)
+from features.imports.queries.digests import NOT_DIGESTED, decode, digest_of, encode, text_of
 from features.imports.queries.reversal import ReversibleTable
 from features.imports.queries.statements import Statements
 
@@ -137,10 +130,6 @@ class BulkTable:
     def content_digest(self, line: bytes) -> str:
         """SHA-256 of all columns but counters, keys and incidental ones."""
         return digest_of(_without(line, [*self._undigested, *self._incidental]))
-
-    def former_digest(self, line: bytes) -> str:
-        """The digest in journals of imports of the registry by former versions."""
-        return former_digest(self.row(line), self._columns)
 
     def pair(self, digest: bytes, line: bytes) -> bytes:
         """Entry of `compare`."""

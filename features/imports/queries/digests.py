@@ -38,19 +38,6 @@ def digest_of(line: bytes) -> str:
     return hashlib.sha256(line).hexdigest()
 
 
-def former_digest(row: Row, columns: Columns) -> str:
-    """Digest of the registry's rows in journals of versions before lines: each text behind its length."""
-
-    def measured(name: str, kind: Kind) -> str:
-        value = row[name]
-        if isinstance(value, list):
-            return f"{len(value)}[{''.join(f'{len(each)}:{each}' for each in value)}"
-        return "-" if (text := text_of(value, kind)) is None else f"{len(text)}:{text}"
-
-    texts = (measured(name, kind) for name, kind in columns.items() if kind not in NOT_DIGESTED)
-    return hashlib.sha256("".join(texts).encode()).hexdigest()
-
-
 def line_sql(table: str, columns: Collection[tuple[str, Kind]]) -> str:
     """Text of the line of these columns, in SQL."""
     texts = ", ".join(_text_sql(f"{table}.{name}", kind) for name, kind in columns if kind != "texts")

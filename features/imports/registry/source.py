@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Collection, Sequence
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Final, cast
@@ -209,7 +208,7 @@ class RowValidator(Validator):
             self.adapted.update(candidate.old.adapted)
             row, source = self._rows.line(candidate.finished()), candidate.said
             now = self._rows.digest(source)
-            kind, base = self.kind_of(candidate.id, now, partial(self._rows.former_digest, source))
+            kind, base = self.kind_of(candidate.id, now)
             pair = b'%b,"%b"' % (orjson.dumps(candidate.id), now.encode())
             own = b"" if row == source else self._rows.digest(row).encode()
             self.emit(Line(kind, pair, b"", row, base.encode(), own))

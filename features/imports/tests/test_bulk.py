@@ -187,7 +187,6 @@ def test_digests_are_those_of_journals_that_exist() -> None:
     )
     line = TABLE.line({**whole, "legacy": '{"x":1}'})
     assert TABLE.digest(line) == "7e5c486e9db1c50883cf4e140d192b07fa59807077e3a7b05895774ced72793e"
-    assert TABLE.former_digest(line) == "669e50b0ff118a72fbe2be5db0b5549f65511c7023285d13cf32eab750b758fc"
     items = [digest_of(LegacyItem.parse(dict(each)).row()) for each in FIVE[:2]]
     assert items == [
         "b443d1308bd48b84fd12017b8f655e80d394880aa8f09d256a0112d681bbe315",
