@@ -33,24 +33,25 @@ log = structlog.get_logger(__name__)
 
 async def load(context: JobContext, source: Source, checkpoint: Checkpoint) -> Checkpoint:
     """Load the spools beyond the checkpoint: each row exactly once, however often interrupted."""
-    rows, findings = context.settings.of(ImportSettings).import_batch_rows, checkpoint.findings
-    await context.progress(
-        phase="load", done=checkpoint.done, total=findings.accepted, rejected=findings.rejected
-    )
+    rows = context.settings.of(ImportSettings).import_batch_rows
+    total, rejected = checkpoint.count("accepted"), checkpoint.count("rejected")
+    await context.progress(phase="load", done=checkpoint.count("done"), total=total, rejected=rejected)
     await journal.begin_run(context.db, context.job.id, context.job.kind)
     for chunk in chunks(source.folder / REJECTS, checkpoint.rejects_offset, rows=rows):
         await context.raise_if_stopping()
         checkpoint = await _store_rejects(context, chunk, checkpoint)
-    began_at = time.perf_counter() - checkpoint.seconds
-    for table in findings.tables:
+    began_at = time.perf_counter() - checkpoint.seconds.get("load", 0)
+    for table in source.tables:
         checkpoint = await _load_table(context, source, table, checkpoint, began_at)
-    changes = [tally.changes.conflicts for tally in checkpoint.tables.values() if tally.changes]
+    tallies = checkpoint.tables
     log.info(
         "import.loaded",
-        conflicts=sum(changes),
-        **{table: tally.imported for table, tally in checkpoint.tables.items()},
+        conflicts=sum(tally.since_last.conflicts for tally in tallies.values() if tally.since_last),
+        **{table: tally.imported for table, tally in tallies.items()},
     )
-    return checkpoint
+    return checkpoint.model_copy(
+        update={"seconds": {**checkpoint.seconds, "load": time.perf_counter() - began_at}}
+    )
 
 
 async def _store_rejects(context: JobContext, chunk: Chunk, checkpoint: Checkpoint) -> Checkpoint:
@@ -67,37 +68,34 @@ async def _store_rejects(context: JobContext, chunk: Chunk, checkpoint: Checkpoi
 async def _load_table(
     context: JobContext, source: Source, table: str, checkpoint: Checkpoint, began_at: float
 ) -> Checkpoint:
-    tally, target, spool = checkpoint.tally(table), source.tables[table], spool_of(source.folder, table)
+    begin, target, spool = (
+        checkpoint.tables[table].place,
+        source.tables[table],
+        spool_of(source.folder, table),
+    )
     rows = context.settings.of(ImportSettings).import_batch_rows
     if source.arguments.since_last and target.reversal is not None:
         part = remembered(target.declared.entity)
         await journal.keep_page(context.db, context.job.id, part, 0, "[]")
-    if tally.offset and (objects := source.objects(table)) is not None:
+    if begin.offset and (objects := source.objects(table)) is not None:
         # An interruption may have come before what follows a commit.
         for batch in batches(spool, rows=rows):
             await objects.written(context, batch, [line.key for line in batch.accepted])
             await context.raise_if_stopping()
-            if batch.end >= tally.offset:
+            if batch.end.offset >= begin.offset:
                 break
     before = asyncio.get_running_loop().create_future()
     before.set_result(checkpoint)
 
-    def begin(batch: Batch) -> asyncio.Task[Checkpoint]:
+    def start(batch: Batch) -> asyncio.Task[Checkpoint]:
         nonlocal before
         before = asyncio.create_task(_load_batch(context, source, table, batch, before, began_at))
         return before
 
-    remaining = batches(
-        spool,
-        rows=rows,
-        offset=tally.offset,
-        position=tally.position,
-        pieces=tally.pieces,
-        remembered=tally.remembered,
-    )
-    async with in_flight(context, remaining, begin, most=target.declared.at_once) as reached:
+    remaining = batches(spool, rows=rows, begin=begin)
+    async with in_flight(context, remaining, start, most=target.declared.at_once) as reached:
         async for checkpoint in reached:
-            await context.progress(done=checkpoint.done)
+            await context.progress(done=checkpoint.count("done"))
     return checkpoint
 
 
@@ -121,9 +119,9 @@ async def _load_batch(
         if outcome.inserted or outcome.updated:
             await audit.record(tx, _entry(context, source, table, outcome))
         reached = await asyncio.shield(before)
-        tables = {**reached.tables, table: _counted(reached.tally(table), batch, outcome)}
-        checkpoint = reached.model_copy(update={"tables": tables, "seconds": time.perf_counter() - began_at})
-        await context.checkpoint(tx, checkpoint.model_dump(), done=checkpoint.done)
+        tally = _counted(reached.tables[table], batch, outcome)
+        checkpoint = reached.beside(table, tally, "load", time.perf_counter() - began_at)
+        await context.checkpoint(tx, checkpoint.model_dump(), done=checkpoint.count("done"))
         return outcome, checkpoint
 
     async with context.cache.invalidating(*source.tables[table].declared.tags):
@@ -138,26 +136,23 @@ def _written(batch: Batch, outcome: Outcome) -> list[str]:
 
 
 def _counted(tally: Tally, batch: Batch, outcome: Outcome) -> Tally:
-    updated = len(outcome.updated)
-    changes = tally.changes and tally.changes.plus(
-        new=outcome.inserted,
-        changed=updated,
-        unchanged=outcome.unchanged,
-        conflicts=len(outcome.conflicts),
-        first_conflicts=outcome.conflicts,
-    )
-    return Tally(
-        offset=batch.end,
-        position=batch.position + len(batch.records),
-        pieces=batch.pieces + len(batch.frame),
-        remembered=batch.remembered_before + len(batch.remembered),
-        done=tally.done + len(batch.accepted),
-        imported=tally.imported + outcome.inserted,
-        updated=tally.updated + updated,
-        unchanged=tally.unchanged + outcome.unchanged,
-        kept=tally.kept + outcome.kept,
-        changes=changes,
-    )
+    updated, unchanged = len(outcome.updated), outcome.unchanged
+    counts = {
+        "place": batch.end,
+        "imported": tally.imported + outcome.inserted,
+        "updated": tally.updated + updated,
+        "unchanged": tally.unchanged + unchanged,
+        "kept": tally.kept + outcome.kept,
+        "since_last": tally.since_last
+        and tally.since_last.plus(
+            new=outcome.inserted,
+            changed=updated,
+            unchanged=unchanged,
+            conflicts=len(outcome.conflicts),
+            first_conflicts=outcome.conflicts,
+        ),
+    }
+    return tally.model_copy(update=counts)
 
 
 def _entry(context: JobContext, source: Source, table: str, outcome: Outcome) -> audit.AuditEntry:

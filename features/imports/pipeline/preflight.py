@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -11,13 +10,12 @@ import structlog
 from core.errors import Invalid
 from core.jobs import JobContext
 from features.imports.errors import RowsExist, SourceChanged
-from features.imports.pipeline.checkpoint import Findings, TableFindings
+from features.imports.pipeline.checkpoint import Checkpoint, Tally
 from features.imports.pipeline.previous import recall
 from features.imports.pipeline.since_last import earlier_runs, foreseen, left
 from features.imports.pipeline.source import Source
 from features.imports.pipeline.spool import REJECTS, chunks, joined, spool_of
 from features.imports.pipeline.validator import Rejects, Sink
-from features.imports.queries.bulk import BulkTable
 from features.imports.queries.rejects import insert_rejects
 from features.imports.schemas import Changes
 from features.imports.settings import ImportSettings
@@ -29,7 +27,7 @@ _NAMED_IDS: Final = 5
 log = structlog.get_logger(__name__)
 
 
-async def examine(context: JobContext, source: Source, *, first: bool) -> Findings:
+async def examine(context: JobContext, source: Source, *, first: bool) -> Checkpoint:
     """Validate every record; unless it is a dry run the spools in the folder are complete afterwards.
 
     Raises SourceMalformed, Invalid for too many rejects, or RowsExist for `on_conflict=fail`. `first` is
@@ -39,11 +37,13 @@ async def examine(context: JobContext, source: Source, *, first: bool) -> Findin
     arguments, db = source.arguments, context.db
     runs = await earlier_runs(db, source.words.source, source.kinds) if arguments.since_last else []
     rejects = Rejects(await _spool(context, source, source.folder / REJECTS), arguments.max_rejects)
-    found: dict[str, TableFindings] = {}
+    tables: dict[str, Tally] = {}
+    records = 0
     await context.progress(phase="preflight", done=0, rejected=0)
     try:
         for table in source.tables:
-            found[table] = await _examine_table(context, source, table, rejects, runs, found, first)
+            tables[table] = await _examine_table(context, source, table, rejects, runs, records, first=first)
+            records += tables[table].records
             if rejects.too_many:
                 break
         rejects_sha256 = await asyncio.to_thread(rejects.finish)
@@ -54,19 +54,17 @@ async def examine(context: JobContext, source: Source, *, first: bool) -> Findin
         await _give_up(context, source, rejects)
     if source.sent not in (None, source.sha256):
         raise SourceChanged(f"{arguments.filename} has changed since it was sent; begin a new import")
-    findings = Findings(
-        tables=found,
+    found = Checkpoint(
+        tables=tables,
         sha256=source.sha256,
         bytes=source.bytes,
         ignored=source.ignored,
         samples=rejects.samples,
-        seconds=time.perf_counter() - began_at,
         rejects_sha256=rejects_sha256,
+        seconds={"preflight": time.perf_counter() - began_at},
     )
-    log.info(
-        "import.preflight_done", records=findings.rows, rejected=findings.rejected, sha256=findings.sha256
-    )
-    return findings
+    log.info("import.preflight_done", records=records, rejected=found.count("rejected"), sha256=found.sha256)
+    return found
 
 
 async def _spool(context: JobContext, source: Source, path: Path) -> SpoolWriter | None:
@@ -81,70 +79,58 @@ async def _examine_table(
     table: str,
     rejects: Rejects,
     runs: list[str],
-    before: dict[str, TableFindings],
+    before: int,
+    *,
     first: bool,
-) -> TableFindings:
+) -> Tally:
+    """Counts of the table's records, of which so many others come `before`."""
     arguments, rows, db = source.arguments, source.tables[table], context.db
-    written_once = source.tables[table].reversal is None
     previous = await recall(db, runs, rows.declared.entity) if runs else None
     changes = Changes(previous=runs[0]) if runs else None
     spool = await _spool(context, source, spool_of(source.folder, table))
-    sink = Sink(
-        rejects,
-        spool,
-        previous,
-        collects=arguments.dry_run and bool(runs),
-    )
-    ask = first and (arguments.dry_run or arguments.on_conflict == "fail")
-    done = sum(each.rows for each in before.values())
+    sink = Sink(rejects, spool, previous, collects=arguments.dry_run and bool(runs))
     existing, named = 0, list[str]()
     try:
-        validator = await asyncio.to_thread(source.validator, table, sink, done)
+        validator = await asyncio.to_thread(source.validator, table, sink, before)
         async for some in validator.found(db):
-            if ask:
-                stored = await _stored(context, rows, some.ids)
-                existing, named = existing + len(stored), (named + stored)[:_NAMED_IDS]
+            if first and (arguments.dry_run or arguments.on_conflict == "fail"):
+                for start in range(0, len(some.ids), _IDS_PER_QUESTION):
+                    stored = await rows.existing(db, some.ids[start : start + _IDS_PER_QUESTION])
+                    existing, named = existing + len(stored), (named + stored)[:_NAMED_IDS]
             if changes is not None and some.lines:
                 changes = await foreseen(db, rows, some.lines, changes)
-            await context.progress(
-                done=done + validator.validated, total=done + validator.expected, rejected=rejects.faulty
-            )
+            done, total = before + validator.validated, before + validator.expected
+            await context.progress(done=done, total=total, rejected=rejects.faulty)
             await context.raise_if_stopping()
             if rejects.too_many:
                 break
-        if arguments.on_conflict == "fail" and existing and not written_once and not rejects.too_many:
-            raise RowsExist(
-                f"{existing} {source.rows_of(table)} exist already, for example {', '.join(named)}; "
-                "nothing was imported"
-            )
-        if previous is not None and changes is not None and not written_once:
-            async for some_left in left(db, runs, rows, previous):
-                # The next import must know these records too.
-                await asyncio.to_thread(validator.remember, [each[:2] for each in some_left])
-                gone = [row_id for row_id, _, vanished in some_left if vanished]
-                changes = changes.plus(vanished=len(gone), first_vanished=gone)
-                await context.raise_if_stopping()
-        return TableFindings(
-            rows=validator.records,
+        if rows.reversal is not None:  # or else rows are only ever added
+            if arguments.on_conflict == "fail" and existing and not rejects.too_many:
+                raise RowsExist(
+                    f"{existing} {source.rows_of(table)} exist already, for example {', '.join(named)}; "
+                    "nothing was imported"
+                )
+            if previous is not None and changes is not None:
+                async for some_left in left(db, runs, rows, previous):
+                    # The next import must know these records too.
+                    await asyncio.to_thread(validator.remember, [each[:2] for each in some_left])
+                    gone = [row_id for row_id, _, vanished in some_left if vanished]
+                    changes = changes.plus(vanished=len(gone), first_vanished=gone)
+                    await context.raise_if_stopping()
+        return Tally(
+            records=validator.records,
             superseded=validator.superseded,
             rejected=validator.rejected,
-            existing=existing,
-            translated=dict(validator.translated),
-            adapted=dict(validator.adapted),
-            changes=changes,
+            existing=existing if arguments.dry_run else None,
+            translated=validator.translated,
+            adapted=validator.adapted,
+            since_last=changes,
             first_rows=validator.first_rows if arguments.dry_run else [],
             spool_sha256="" if spool is None else await asyncio.to_thread(spool.finish),
         )
     finally:
         if spool is not None:
             await asyncio.to_thread(spool.close)
-
-
-async def _stored(context: JobContext, rows: BulkTable, ids: Sequence[str]) -> list[str]:
-    found: list[str] = []
-    for start in range(0, len(ids), _IDS_PER_QUESTION):
-        found += await rows.existing(context.db, ids[start : start + _IDS_PER_QUESTION])
-    return found
 
 
 async def _give_up(context: JobContext, source: Source, rejects: Rejects) -> None:

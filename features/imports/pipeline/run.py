@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from core.jobs import JobContext, JsonObject
 from features.imports.errors import SourceChanged
-from features.imports.pipeline.checkpoint import Checkpoint, Findings
+from features.imports.pipeline.checkpoint import Checkpoint
 from features.imports.pipeline.load import load
 from features.imports.pipeline.preflight import examine
 from features.imports.pipeline.report import report
@@ -19,15 +19,14 @@ from features.imports.storage.work import close
 async def run_import(context: JobContext, source: Source) -> JsonObject:
     if source.arguments.dry_run:
         await asyncio.to_thread(source.raise_if_changed, None, spooled=False)
-        findings = await examine(context, source, first=True)
-        done = findings.accepted
+        found = await examine(context, source, first=True)
+        done = found.count("accepted")
         await context.progress(phase="report", done=done, total=done)
-        return report(source, Checkpoint(findings=findings), None)
-    checkpoint = await _prepare(context, source)
-    checkpoint = await load(context, source, checkpoint)
-    checked = await verify(context, source, checkpoint)
-    await context.progress(phase="report", done=checkpoint.done)
-    result = report(source, checkpoint, checked)
+        return report(source, found)
+    checkpoint = await load(context, source, await _prepare(context, source))
+    checkpoint = await verify(context, source, checkpoint)
+    await context.progress(phase="report", done=checkpoint.count("done"))
+    result = report(source, checkpoint)
     await close(context, result)
     return result
 
@@ -38,28 +37,28 @@ async def _prepare(context: JobContext, source: Source) -> Checkpoint:
     """
     if context.job.checkpoint is None:
         await asyncio.to_thread(source.raise_if_changed, None, spooled=False)
-        return Checkpoint(findings=await examine(context, source, first=True))
+        return await examine(context, source, first=True)
     name = source.arguments.filename
     try:
-        checkpoint = Checkpoint.model_validate(context.job.checkpoint)
+        known = Checkpoint.model_validate(context.job.checkpoint)
     except ValidationError:
         raise SourceChanged(
             f"The import of {name} was begun by another version of Handover; begin a new import"
         ) from None
-    known = checkpoint.findings
-    await context.progress(phase="preflight", done=known.rows, total=known.rows, rejected=known.rejected)
+    records, rejected = known.count("records"), known.count("rejected")
+    await context.progress(phase="preflight", done=records, total=records, rejected=rejected)
     spooled = await asyncio.to_thread(_spooled, source, known)
     await asyncio.to_thread(source.raise_if_changed, known.sha256, spooled=spooled)
-    if spooled:
-        return checkpoint
-    again = await examine(context, source, first=False)
-    if not await asyncio.to_thread(_spooled, source, known) or again.tables.keys() != known.tables.keys():
-        raise SourceChanged(f"{name} is judged differently now; begin a new import")
-    return checkpoint
+    if not spooled:
+        again = await examine(context, source, first=False)
+        spooled = await asyncio.to_thread(_spooled, source, known)
+        if not spooled or again.tables.keys() != known.tables.keys():
+            raise SourceChanged(f"{name} is judged differently now; begin a new import")
+    return known
 
 
-def _spooled(source: Source, known: Findings) -> bool:
+def _spooled(source: Source, known: Checkpoint) -> bool:
     """True if the spools are those that the job began with."""
-    wanted = {spool_of(source.folder, table): each.spool_sha256 for table, each in known.tables.items()}
+    wanted = {spool_of(source.folder, table): tally.spool_sha256 for table, tally in known.tables.items()}
     wanted[source.folder / REJECTS] = known.rejects_sha256
     return all(sha256_of(path) == sha256 for path, sha256 in wanted.items())

@@ -83,21 +83,29 @@ class Chunk:
     end: int
 
 
+class Place(NamedTuple):
+    """Place in a spool: how many bytes, lines, and records among them, usable or not, are before it."""
+
+    offset: int
+    lines: int
+    records: int
+
+
+START: Final = Place(0, 0, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Consecutive records, usable or not, the first of which is number `position` of the source; pieces of
-    the text around them, from number `pieces` on; records that only earlier sources had, after
-    `remembered_before` such; and the offset in the spool after them.
+    """Consecutive records, usable or not, pieces of the text around them, and records that only earlier
+    sources had, between two places in the spool.
     """
 
     frame: list[tuple[str, str]]
     records: list[Line]
     accepted: list[Line]
     remembered: list[Line]
-    position: int
-    pieces: int
-    remembered_before: int
-    end: int
+    begin: Place
+    end: Place
 
 
 def chunks(path: Path, start: int, *, rows: int) -> Iterator[Chunk]:
@@ -123,11 +131,9 @@ def chunks(path: Path, start: int, *, rows: int) -> Iterator[Chunk]:
             yield Chunk(lines, end)
 
 
-def batches(
-    path: Path, *, rows: int, offset: int = 0, position: int = 0, pieces: int = 0, remembered: int = 0
-) -> Iterator[Batch]:
-    """Batches of a table's spool from the offset on; the other numbers count what stands before it."""
-    for chunk in chunks(path, offset, rows=rows):
+def batches(path: Path, *, rows: int, begin: Place = START) -> Iterator[Batch]:
+    """Batches of a table's spool from the place on."""
+    for chunk in chunks(path, begin.offset, rows=rows):
         frame: list[tuple[str, str]] = []
         records: list[Line] = []
         earlier: list[Line] = []
@@ -138,10 +144,9 @@ def batches(
             else:
                 (earlier if kind == REMEMBERED else records).append(Line(kind, *columns))
         accepted = [line for line in records if line.kind != UNUSABLE]
-        yield Batch(frame, records, accepted, earlier, position, pieces, remembered, chunk.end)
-        position += len(records)
-        pieces += len(frame)
-        remembered += len(earlier)
+        end = Place(chunk.end, begin.lines + len(chunk.lines), begin.records + len(records))
+        yield Batch(frame, records, accepted, earlier, begin, end)
+        begin = end
 
 
 def joined(objects: Iterable[bytes]) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,7 +12,7 @@ import structlog
 from core.database.import_table import Difference
 from core.jobs import JobContext, JobFailed
 from features.audit import api as audit
-from features.imports.pipeline.checkpoint import Checked, Checkpoint
+from features.imports.pipeline.checkpoint import Checkpoint
 from features.imports.pipeline.in_flight import in_flight
 from features.imports.pipeline.source import Source
 from features.imports.pipeline.spool import NEW, Batch, batches, joined, spool_of
@@ -26,37 +27,40 @@ _NAMED_IDS: Final = 5
 log = structlog.get_logger(__name__)
 
 
-async def verify(
-    context: JobContext, source: Source, checkpoint: Checkpoint
-) -> tuple[dict[str, Checked], float]:
-    """Compare all rows, and read all objects that were stored again. Returns the outcome by table and the
-    seconds it took. Raises JobFailed if anything is missing or differs without a reason.
+async def verify(context: JobContext, source: Source, checkpoint: Checkpoint) -> Checkpoint:
+    """Compare all rows, and read all objects that were stored again. Raises JobFailed if anything is missing
+    or differs without a reason.
     """
     began_at = time.perf_counter()
-    total, done = checkpoint.findings.accepted, 0
-    checked: dict[str, Checked] = {}
+    total, done, wrong = checkpoint.count("accepted"), 0, list[str]()
     await context.progress(phase="verify", done=0, total=total)
-    for table in checkpoint.findings.tables:
-        checked[table] = await _verify_table(context, source, table, done)
-        done += checked[table].done
-    wrong = [name for each in checked.values() for name in each.wrong]
+    for table in source.tables:
+        counts, some_wrong = await _verify_table(context, source, table, done)
+        done += counts.pop("done")
+        wrong += [source.named(table, each) for each in some_wrong]
+        tally = checkpoint.tables[table].model_copy(update=counts)
+        checkpoint = checkpoint.beside(table, tally, "verify", time.perf_counter() - began_at)
     if wrong or done != total:
         log.error("import.verification_failed", wrong=len(wrong), compared=done, expected=total)
         raise JobFailed(
             f"Verification failed: {len(wrong)} of {total} {source.words.rows} differ from the source: "
             f"{', '.join(wrong[:_NAMED_IDS])}",
             result={
-                "imported": sum(tally.imported for tally in checkpoint.tables.values()),
-                "updated": sum(tally.updated for tally in checkpoint.tables.values()),
+                "imported": checkpoint.count("imported"),
+                "updated": checkpoint.count("updated"),
                 "differing": len(wrong),
             },
         )
-    log.info("import.verified", verified=sum(each.verified for each in checked.values()))
-    return checked, time.perf_counter() - began_at
+    log.info("import.verified", verified=checkpoint.count("verified"))
+    return checkpoint
 
 
-async def _verify_table(context: JobContext, source: Source, table: str, before: int) -> Checked:
-    counts, rows, objects = Checked(), source.tables[table], source.objects(table)
+async def _verify_table(
+    context: JobContext, source: Source, table: str, before: int
+) -> tuple[Counter[str], list[str]]:
+    """Counts of a `Tally`, those that are `done`, and the wrong ones. So many were compared `before`."""
+    rows, objects = source.tables[table], source.objects(table)
+    counts, wrong = Counter(done=0), list[str]()
 
     async def compare(batch: Batch) -> tuple[Batch, list[Difference]]:
         pairs = joined(line.compared(rows) for line in batch.accepted)
@@ -69,15 +73,15 @@ async def _verify_table(context: JobContext, source: Source, table: str, before:
         context, remaining, lambda batch: asyncio.create_task(compare(batch)), most=_AT_ONCE
     ) as compared:
         async for batch, differences in compared:
-            wrong = await _explain(context, source, table, batch, differences, counts) if differences else []
+            counts.update(done=len(batch.accepted), verified=len(batch.accepted) - len(differences))
+            if differences:
+                wrong += await _explain(context, source, table, batch, differences, counts)
             if objects is not None:
                 different = {each.id for each in differences}
                 alike = [line.key for line in batch.accepted if line.key not in different]
                 wrong += [f"{each} (other bytes)" for each in await objects.damaged(context, alike)]
-            counts.wrong += [source.named(table, each) for each in wrong]
-            counts.done += len(batch.accepted)
-            await context.progress(done=before + counts.done)
-    return counts
+            await context.progress(done=before + counts["done"])
+    return counts, wrong
 
 
 async def _explain(
@@ -86,7 +90,7 @@ async def _explain(
     table: str,
     batch: Batch,
     differences: Sequence[Difference],
-    counts: Checked,
+    counts: Counter[str],
 ) -> list[str]:
     """Count the differences by their reasons; returns those without. Records of rows that were stored before
     and left alone are noted as kept, lest the next import take them for known.
@@ -108,11 +112,11 @@ async def _explain(
         if alone:
             left_alone.append(each.id)
         elif each.id in deleted or (each.version or 0) > (each.import_version or 0):
-            counts.changed_since += 1
+            counts["changed_since"] += 1
         else:
             wrong.append(f"{each.id} ({'missing' if each.missing else 'different'})")
-    counts.kept += len(left_alone)
     if left_alone and not arguments.since_last:
+        counts["differing"] += len(left_alone)
         content = orjson.dumps([[row_id, None] for row_id in left_alone]).decode()
-        await journal.keep_page(context.db, context.job.id, kept(entity), batch.position, content)
+        await journal.keep_page(context.db, context.job.id, kept(entity), batch.begin.records, content)
     return wrong

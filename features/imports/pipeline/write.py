@@ -105,7 +105,7 @@ async def _keep_pages(
     """Store the batch's manifest chunks: an `Entry` for each record, without the fields at its end that are
     null. That of a conflict has the digest from before: it stays one until both sides agree.
     """
-    for number, (part, text) in enumerate(batch.frame, start=batch.pieces):
+    for number, (part, text) in enumerate(batch.frame, start=batch.begin.lines):
         await journal.keep_page(tx, job_id, part, number, text)
     if batch.records:
         entries = joined(
@@ -114,7 +114,7 @@ async def _keep_pages(
             else b"[%b%b]" % (line.pair, line.rest)
             for line in batch.records
         )
-        await journal.keep_page(tx, job_id, entity, batch.position, entries, written)
+        await journal.keep_page(tx, job_id, entity, batch.begin.records, entries, written)
     if batch.remembered:
         content = joined(b"[%b]" % line.pair for line in batch.remembered)
-        await journal.keep_page(tx, job_id, remembered(entity), batch.remembered_before + 1, content)
+        await journal.keep_page(tx, job_id, remembered(entity), batch.begin.lines + 1, content)
