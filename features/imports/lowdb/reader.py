@@ -2,12 +2,14 @@
 being JSON.
 
 One reader serves small and large files, so both give the same records, paths and errors. It slides a window
-over the file and lets the standard library's C scanner decode one record at a time (more than 200,000 a
-second). ijson was tried and left out: its C back end turns an unpaired surrogate into `?` without a word,
-keeps only the last of two equal keys, names no byte offset, and gives up the whole file for one number that
-is too large.
+over the file, as large as one value needs, and lets the standard library's C scanner decode one record at a
+time (more than 200,000 a second). ijson was tried and left out: its C back end turns an unpaired surrogate
+into `?` without a word, keeps only the last of two equal keys, names no byte offset, and gives up the whole
+file for one number that is too large.
 """
 
+import codecs
+import hashlib
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -15,7 +17,6 @@ from typing import BinaryIO, Final, NamedTuple
 
 from features.imports.errors import SourceMalformed
 from features.imports.lowdb.values import ValueDecoder
-from features.imports.lowdb.window import LARGEST_VALUE, Window
 
 CHUNK_BYTES: Final = 1 << 20
 LIST_NAMES: Final = ("items", "ideas")
@@ -25,9 +26,17 @@ IGNORED_NAMES: Final = 20
 RUN_CHARACTERS: Final = 1 << 16
 """Upper bound of the text that `ahead` returns: many records, few enough for the processor's cache."""
 
+LARGEST_VALUE: Final = 16 << 20
+"""Upper bound of a record in characters: a longer one would not fit a batch."""
+
+_DEEPEST: Final = 100
 _SCAN_MARGIN: Final = 16
 """Characters before the window's end where an error may be a cut value (`tru|e`, `\\ud83d\\u|de00`)."""
-_comma_or_end = re.compile(r"[ \t\n\r]*([,\]])[ \t\n\r]*").match
+_ZIP: Final = b"PK\x03\x04"
+_PACKED: Final = (
+    "The file is a ZIP file, not a LowDB file; choose that it is an old registry's, or unpack it first"
+)
+_not_space = re.compile(r"[^ \t\n\r]").search
 
 
 class Record(NamedTuple):
@@ -38,7 +47,7 @@ class Record(NamedTuple):
     flaws: tuple[str, ...]
 
 
-class LowDbReader(Window):
+class LowDbReader:
     """Iterator over the records of a LowDB file, to be used once.
 
     After the last record `sha256` covers the whole file, `ignored` names the other top-level keys and
@@ -57,15 +66,31 @@ class LowDbReader(Window):
         chunk_bytes: int = CHUNK_BYTES,
         outside: Callable[[str], None] | None = None,
     ) -> None:
-        super().__init__(file, chunk_bytes, outside)
-        self._started_at = 0
-        self._decoder = ValueDecoder()
-        self._flaws = self._decoder.flaws
-        self._position = 0
         self.lead = ""
         self.entered = False
         self.list_name: str | None = None
         self.ignored: list[str] = []
+        self.bytes_read = 0
+        self._file, self._chunk_bytes, self._outside = file, chunk_bytes, outside
+        self._hash = hashlib.sha256()
+        self._utf8 = codecs.getincrementaldecoder("utf-8")("strict")
+        self._decoder = ValueDecoder()
+        self._flaws = self._decoder.flaws
+        # The window holds the text from `_kept` on, which is needed yet; `_at` is the cursor.
+        self._window = ""
+        self._kept = self._at = self._window_byte = 0
+        self._inside = self._exhausted = False
+        self._path: str | None = None
+        self._position = 0
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+    @property
+    def consumed(self) -> int:
+        """Bytes that the records so far took, about."""
+        return self._window_byte + self._at
 
     def path(self, position: int) -> str:
         """Path of a record: `items[12]`, or `[12]` when the file is a bare array."""
@@ -73,7 +98,7 @@ class LowDbReader(Window):
 
     def source_text(self) -> str:
         """Text of the newest record as in the file; valid only until the next one is asked for."""
-        return self._window[self._started_at : self._at]
+        return self._window[self._kept : self._at]
 
     def ahead(self, margin: str) -> str:
         """Buffered text after the newest record, as far as records with this margin seem to follow, each
@@ -91,7 +116,9 @@ class LowDbReader(Window):
         self._position += records
 
     def __iter__(self) -> Iterator[Record]:
-        self._skip_byte_order_mark()
+        while not self._window and self._more():
+            continue
+        self._at = int(self._window.startswith("\ufeff"))
         first = self._peek()
         if first == "":
             raise SourceMalformed("The file is empty", offset=self.bytes_read)
@@ -109,18 +136,12 @@ class LowDbReader(Window):
 
     def _members(self) -> Iterator[Record]:
         self._at += 1
-        if self._peek() == "}":
-            self._at += 1
-            raise self._malformed('The object has no "items" list')
-        while True:
-            if self._peek() != '"':
-                raise self._malformed("Expected a key in double quotes")
+        ended = self._peek() == "}"
+        self._at += ended
+        while not ended:
+            self._peek()
             offset = self._offset(self._at)
-            name = str(self._value())
-            self._path = name[:100]
-            if self._peek() != ":":
-                raise self._malformed("Expected ':' after a key")
-            self._at += 1
+            name = self._key()
             opening = self._peek()
             if name in LIST_NAMES:
                 if self.list_name is not None:
@@ -135,84 +156,70 @@ class LowDbReader(Window):
             else:
                 if len(self.ignored) < IGNORED_NAMES:
                     self.ignored.append(name[:100])
-                self._skip(depth=0)
+                self._skip()
             self._path = None
-            following = self._peek()
-            if following not in (",", "}"):
-                raise self._malformed("Expected ',' or '}'")
-            self._at += 1
-            if following == "}":
-                break
+            ended = self._ended("}")
         if self.list_name is None:
             raise self._malformed('The object has no "items" list')
 
     def _records(self) -> Iterator[Record]:
         self._at += 1
         self._tell()
-        self.entered = True
-        start = self._ahead()
-        if self._window[start : start + 1] == "]":
-            self._at = start + 1
+        self.entered = self._inside = True
+        if self._peek() == "]":
+            self._inside = False
+            self._at += 1
             return
-        self.lead, self._at, self._inside = self._window[self._at : start], start, True
-        flaws = self._flaws
         while True:
+            self.lead, self._kept = self._window[self._kept : self._at], self._at
             self._path = self.path(self._position)
-            flaws.clear()
-            value = self._value()
-            yield Record(self._position, value, tuple(flaws) if flaws else ())
+            self._flaws.clear()
+            yield Record(self._position, self._value(), tuple(self._flaws))
             self._position += 1
-            if self._comma():
+            self._kept = self._at
+            if self._peek() == "":
+                raise self._malformed("The file ends in the middle of the list")
+            if self._ended("]"):
+                self._inside = False
                 return
+            self._peek()
 
-    def _comma(self) -> bool:
-        """Step over the comma and the white space around it; True at the end of the list."""
-        while True:
-            found = _comma_or_end(self._window, self._at)
-            if found is not None and (found.end() < len(self._window) or self._exhausted):
-                self.lead = found[0]
-                if found[1] == "]":
-                    self._inside, self._outside_from = False, self._at
-                self._at = found.end()
-                return not self._inside
-            if found is None:
-                start = self._ahead()
-                if start == len(self._window):
-                    self._at = start
-                    raise self._malformed("The file ends in the middle of the list")
-                if self._window[start] not in (",", "]"):
-                    raise self._malformed("Expected ',' or ']'", start)
-            if len(self._window) - self._at > LARGEST_VALUE:
-                raise self._malformed(f"More than {LARGEST_VALUE >> 20} MiB of white space")
-            self._more()
-
-    def _skip(self, depth: int) -> None:
+    def _skip(self, depth: int = 0) -> None:
         """Step over a value that is not needed, container by container, so that its size does not matter."""
         self._flaws.clear()
         opening = self._peek()
-        if opening not in ("{", "[") or depth == 100:
+        if opening not in ("{", "[") or depth == _DEEPEST:
             self._value()
             return
         closing = "}" if opening == "{" else "]"
         self._at += 1
-        if self._peek() == closing:
-            self._at += 1
-            return
-        while True:
+        ended = self._peek() == closing
+        self._at += ended
+        while not ended:
             if opening == "{":
-                if self._peek() != '"':
-                    raise self._malformed("Expected a key in double quotes")
-                self._value()
-                if self._peek() != ":":
-                    raise self._malformed("Expected ':' after a key")
-                self._at += 1
+                self._key()
             self._skip(depth + 1)
-            following = self._peek()
-            if following not in (",", closing):
-                raise self._malformed(f"Expected ',' or '{closing}'")
-            self._at += 1
-            if following == closing:
-                return
+            ended = self._ended(closing)
+
+    def _key(self) -> str:
+        """Step over a key and its colon."""
+        if self._peek() != '"':
+            raise self._malformed("Expected a key in double quotes")
+        name = str(self._value())
+        if self._path is None:
+            self._path = name[:100]
+        if self._peek() != ":":
+            raise self._malformed("Expected ':' after a key")
+        self._at += 1
+        return name
+
+    def _ended(self, closing: str) -> bool:
+        """Step over a comma, or over the closing bracket, which ends it."""
+        following = self._peek()
+        if following not in (",", closing):
+            raise self._malformed(f"Expected ',' or '{closing}'")
+        self._at += 1
+        return following == closing
 
     def _value(self) -> object:
         """Decode the value at the cursor, reading on until it is complete."""
@@ -225,10 +232,9 @@ class LowDbReader(Window):
             except RecursionError:
                 raise self._malformed("The value is nested too deeply") from None
             else:
-                if (
-                    end < len(window) - 2 or self._exhausted
-                ):  # or else it may be a number cut in two: `1.5e|3`
-                    self._started_at, self._at = self._at, end
+                # At the window's end it may be a number cut in two: `1.5e|3`.
+                if end < len(window) - 2 or self._exhausted:
+                    self._at = end
                     return value
                 position, message = end, ""
             unterminated = message.startswith("Unterminated string")
@@ -242,3 +248,50 @@ class LowDbReader(Window):
                 raise self._malformed(f"A value is longer than {LARGEST_VALUE >> 20} MiB")
             del self._flaws[flaws_before:]
             self._more()
+
+    def _peek(self) -> str:
+        """Next character that is not white space, with the cursor on it; "" at the end of the file."""
+        while (found := _not_space(self._window, self._at)) is None:
+            self._at = len(self._window)
+            if self._inside and self._at - self._kept > LARGEST_VALUE:
+                raise self._malformed(f"More than {LARGEST_VALUE >> 20} MiB of white space")
+            if not self._more():
+                return ""
+        self._at = found.start()
+        return found[0]
+
+    def _more(self) -> bool:
+        """Slide the window: drop what is not needed, append at least as much as stays. False at the end."""
+        if self._exhausted:
+            return False
+        if not self._inside:
+            self._tell()
+        dropped, kept = self._window[: self._kept], self._window[self._kept :]
+        self._window_byte += len(dropped) if dropped.isascii() else len(dropped.encode())
+        self._window, self._at, self._kept = kept, self._at - self._kept, 0
+        data = self._file.read(max(self._chunk_bytes, len(kept)))
+        undecoded = len(self._utf8.getstate()[0])
+        if not self.bytes_read and data.startswith(_ZIP):
+            raise SourceMalformed(_PACKED, offset=0, path=self._path)
+        self._hash.update(data)
+        try:
+            self._window += self._utf8.decode(data, final=not data)
+        except UnicodeDecodeError as error:
+            offset = self.bytes_read - undecoded + error.start
+            raise SourceMalformed("The file is not UTF-8", offset=offset, path=self._path) from None
+        self.bytes_read += len(data)
+        self._exhausted = not data
+        return True
+
+    def _tell(self) -> None:
+        """Pass text consumed outside of the list to `outside`."""
+        if self._outside is not None and self._at > self._kept:
+            self._outside(self._window[self._kept : self._at])
+        self._kept = self._at
+
+    def _malformed(self, problem: str, position: int | None = None) -> SourceMalformed:
+        offset = self._offset(self._at if position is None else position)
+        return SourceMalformed(problem, offset=offset, path=self._path)
+
+    def _offset(self, position: int) -> int:
+        return self._window_byte + len(self._window[:position].encode())
