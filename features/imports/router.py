@@ -1,8 +1,9 @@
 """Routes under `/api/v1/imports`: import a file, compare one with what stands here, list, download, undo."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from fastapi import BackgroundTasks, Path, Query, Request, Response
+from fastapi import BackgroundTasks, Depends, Path, Query, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel
 
@@ -69,6 +70,36 @@ async def list_imports(
     return await find.list_imports(db, jobs, limit=limit, offset=offset, cursor=cursor)
 
 
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """Request that becomes a job, and its answer."""
+
+    request: Request
+    response: Response
+    background_tasks: BackgroundTasks
+    db: Db
+    jobs: Jobs
+    settings: AppSettings
+    actor: Actor
+
+    async def of_upload(self, what: str, form: type[FileOptions | VerifyForm]) -> Envelope[Job]:
+        limit = int(self.settings.of(ImportSettings).import_max_bytes)
+        allow_body(self.request, limit + FORM_OVERHEAD_BYTES)
+        headers, body = self.request.headers, self.request.stream()
+        return self.of(
+            what,
+            await service.accept_upload(self.db, self.jobs, self.settings, self.actor, headers, body, form),
+        )
+
+    def of(self, what: str, job: JobView) -> Envelope[Job]:
+        self.background_tasks.add_task(self.jobs.run_after_answer, job.id)
+        self.response.headers["Location"] = f"/api/v1/jobs/{job.id}"
+        return Envelope(message=f"{what} accepted", data=show(job, self.jobs.public_arguments(job)))
+
+
+Accepted = Annotated[Acceptance, Depends(Acceptance)]
+
+
 @router.post(
     "",
     status_code=202,
@@ -76,21 +107,9 @@ async def list_imports(
     responses=_REFUSED,
     openapi_extra=_form(FileOptions, on_conflict="skip"),
 )
-async def create_import(
-    request: Request,
-    response: Response,
-    background_tasks: BackgroundTasks,
-    db: Db,
-    jobs: Jobs,
-    settings: AppSettings,
-    actor: Actor,
-) -> Envelope[Job]:
+async def create_import(accepted: Accepted) -> Envelope[Job]:
     """The file streams to disk and is imported in the background; follow the job that `Location` names."""
-    allow_body(request, int(settings.of(ImportSettings).import_max_bytes) + FORM_OVERHEAD_BYTES)
-    job = await service.accept_upload(
-        db, jobs, settings, actor, request.headers, request.stream(), FileOptions
-    )
-    return _accepted("Import", job, response, background_tasks, jobs)
+    return await accepted.of_upload("Import", FileOptions)
 
 
 @router.post(
@@ -100,23 +119,11 @@ async def create_import(
     responses=_REFUSED,
     openapi_extra=_form(VerifyForm),
 )
-async def verify(
-    request: Request,
-    response: Response,
-    background_tasks: BackgroundTasks,
-    db: Db,
-    jobs: Jobs,
-    settings: AppSettings,
-    actor: Actor,
-) -> Envelope[Job]:
+async def verify(accepted: Accepted) -> Envelope[Job]:
     """Writes nothing. The `result` of the job counts the differences by kind and names the first; all of them
     can be downloaded, until the next import or comparison begins.
     """
-    allow_body(request, int(settings.of(ImportSettings).import_max_bytes) + FORM_OVERHEAD_BYTES)
-    job = await service.accept_upload(
-        db, jobs, settings, actor, request.headers, request.stream(), VerifyForm
-    )
-    return _accepted("Comparison", job, response, background_tasks, jobs)
+    return await accepted.of_upload("Comparison", VerifyForm)
 
 
 @router.get("/{job_id}", summary="Show an import", responses=error_responses(ImportNotFound))
@@ -174,25 +181,12 @@ async def download_rejects(
     responses=error_responses(ImportNotFound, ImportNotUndoable, JobConflict),
 )
 async def undo_import(
-    job_id: JobId,
-    choices: Annotated[UndoChoices, Query()],
-    response: Response,
-    background_tasks: BackgroundTasks,
-    db: Db,
-    jobs: Jobs,
-    actor: Actor,
+    job_id: JobId, choices: Annotated[UndoChoices, Query()], accepted: Accepted
 ) -> Envelope[Job]:
     """Delete what it inserted and restore what it overwrote, all of it or nothing: when a row has changed
     since, the job fails and its `result` names the conflicts. With `keepChanged` such rows stay, and those
     that they need, and its `result` names them.
     """
-    job = await service.accept_undo(db, jobs, actor, job_id, choices)
-    return _accepted("Undo", job, response, background_tasks, jobs)
-
-
-def _accepted(
-    what: str, job: JobView, response: Response, background_tasks: BackgroundTasks, jobs: Jobs
-) -> Envelope[Job]:
-    background_tasks.add_task(jobs.run_after_answer, job.id)
-    response.headers["Location"] = f"/api/v1/jobs/{job.id}"
-    return Envelope(message=f"{what} accepted", data=show(job, jobs.public_arguments(job)))
+    return accepted.of(
+        "Undo", await service.accept_undo(accepted.db, accepted.jobs, accepted.actor, job_id, choices)
+    )

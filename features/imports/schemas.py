@@ -226,18 +226,6 @@ class RejectedField(BaseModel):
     message: str
 
 
-class Reject(BaseModel):
-    """Record that was not taken over. `record` is its JSON text as in the source, in ASCII, on one line."""
-
-    model_config = ConfigDict(frozen=True)
-
-    position: int
-    path: str
-    reason: str
-    errors: list[RejectedField]
-    record: str
-
-
 class RejectLine(BaseModel):
     """Line of the download of rejects. `record` is as the source has it; `position` counts from 0."""
 
@@ -246,6 +234,12 @@ class RejectLine(BaseModel):
     reason: str
     errors: list[RejectedField]
     record: JsonValue
+
+
+class Reject(RejectLine):
+    """Record that was not taken over. `record` is its JSON text as in the source, in ASCII, on one line."""
+
+    record: str
 
 
 def in_lines(schema: dict[str, Any]) -> None:

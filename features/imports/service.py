@@ -16,7 +16,7 @@ from core.errors import VALIDATION_FAILED, Conflict
 from core.http.request.input import Input
 from core.http.request.multipart import FORM_OVERHEAD_BYTES
 from core.http.request.validation import field_errors
-from core.jobs import JobNotFound, Jobs, JobView
+from core.jobs import Jobs, JobView
 from core.settings import Settings
 from features.imports.comparison.schemas import DIFFERENCES, VerifyForm
 from features.imports.csv.columns import resolved
@@ -26,7 +26,6 @@ from features.imports.errors import (
     ColumnsUnusable,
     ImportNotFound,
     ImportNotUndoable,
-    SourceUnavailable,
     UploadInvalid,
     UploadTooLarge,
 )
@@ -118,12 +117,7 @@ async def rejects_of(db: Database, jobs: Jobs, job_id: str, form: RejectForm) ->
 
 async def differences_of(jobs: Jobs, settings: Settings, job_id: str) -> Path:
     """File with all that a comparison found. Raises ImportNotFound, Conflict."""
-    try:
-        job = await jobs.get(job_id)
-    except JobNotFound:
-        job = None
-    if job is None or job.kind != VERIFY_KIND:
-        raise ImportNotFound(f"Comparison with id {job_id} not found")
+    job = await find_import(jobs, job_id, [VERIFY_KIND], "Comparison")
     if job.state != "succeeded":
         raise Conflict(
             f"Comparison {job_id} has no differences to download: it is {job.state}",
@@ -195,7 +189,7 @@ def _with_columns(arguments: FileArguments, path: Path) -> FileArguments:
     """Arguments with what the header of a CSV file says. Raises ColumnsUnusable, SourceMalformed."""
     if arguments.into is None:
         return arguments.model_copy(update={"map": None})
-    with opened(path) as file:
+    with opened(path, path.name) as file:
         columns, unknown = resolved(arguments.into, arguments.map or {}, CsvReader(file).columns)
     if arguments.since_last and "id" not in columns:
         raise ColumnsUnusable("What has changed since the last import is known by ids: map a column to id")
@@ -205,13 +199,7 @@ def _with_columns(arguments: FileArguments, path: Path) -> FileArguments:
 
 def readable_file(path: Path) -> Path:
     """Its absolute path. Raises SourceUnavailable, in whose message the path is the given one."""
-    name = readable_path(path)
-    try:
-        if not path.is_file():
-            raise SourceUnavailable(f"{name} {'is not a file' if path.exists() else 'does not exist'}")
-        path.open("rb").close()
-    except OSError as error:
-        raise SourceUnavailable(f"{name} cannot be read: {error.strerror}") from error
+    opened(path, readable_path(path)).close()
     return path.absolute()
 
 

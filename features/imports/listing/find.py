@@ -1,6 +1,7 @@
 """Imports by their ids, or page by page."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 from core.database.client import Database
@@ -29,51 +30,37 @@ async def show_import(db: Database, jobs: Jobs, job_id: str) -> Import:
     return shown
 
 
-async def find_import(jobs: Jobs, job_id: str) -> JobView:
+async def find_import(
+    jobs: Jobs, job_id: str, kinds: Sequence[str] = IMPORTS, what: str = "Import"
+) -> JobView:
     """Raises ImportNotFound."""
-    try:
+    with suppress(JobNotFound):
         job = await jobs.get(job_id)
-    except JobNotFound:
-        job = None
-    if job is None or job.kind not in IMPORTS:
-        raise ImportNotFound(f"Import with id {job_id} not found")
-    return job
+        if job.kind in kinds:
+            return job
+    raise ImportNotFound(f"{what} with id {job_id} not found")
 
 
 async def _shown(db: Database, jobs: Jobs, found: Sequence[JobView]) -> list[Import]:
     ids = [job.id for job in found]
     kept = await journal.existing(db, ids)
-    undos = await _undos(jobs, ids)
-    return [_import(job, undoable=job.ended and job.id in kept, undo=undos.get(job.id)) for job in found]
-
-
-async def _undos(jobs: Jobs, ids: Sequence[str]) -> dict[str, JobView]:
-    """Undos that have taken back one of these imports: they have their checkpoint since."""
-    undos = await jobs.about(UNDO_KIND, "importJobId", ids)
-    return {str(undo.arguments["importJobId"]): undo for undo in undos if undo.checkpoint is not None}
-
-
-def _import(job: JobView, *, undoable: bool, undo: JobView | None) -> Import:
-    result = job.result or {}
-    return Import.model_validate(
-        {
-            "id": job.id,
-            "source": job.kind.removeprefix("import."),
-            "filename": job.arguments.get("filename"),
-            "state": job.state,
-            "dryRun": job.arguments.get("dryRun", False),
-            "imported": result.get("imported"),
-            "updated": result.get("updated"),
-            "rejected": job.rejected,
-            "undoable": undoable,
-            "takenBack": undo and _taken_back(undo),
-            "actor": job.actor,
-            "createdAt": job.created_at,
-            "finishedAt": job.finished_at,
-            "error": job.error,
-        }
-    )
-
-
-def _taken_back(undo: JobView) -> TakenBack:
-    return TakenBack(job_id=undo.id, at=undo.finished_at or undo.created_at, actor=undo.actor)
+    taken_back = {
+        undo.arguments["importJobId"]: TakenBack(
+            job_id=undo.id, at=undo.finished_at or undo.created_at, actor=undo.actor
+        )
+        for undo in await jobs.about(UNDO_KIND, "importJobId", ids)
+        if undo.checkpoint is not None  # it has one since it has taken the import back
+    }
+    return [
+        Import.model_validate(
+            {
+                "dryRun": False,
+                **(job.result or {}),
+                **job.arguments,
+                **dict(job),
+                "undoable": job.ended and job.id in kept,
+                "taken_back": taken_back.get(job.id),
+            }
+        )
+        for job in found
+    ]

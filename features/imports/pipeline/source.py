@@ -125,7 +125,7 @@ class FileSource(Source):
         return self.arguments.sha256
 
     def open(self) -> BinaryIO:
-        self._file = opened(self._path)
+        self._file = opened(self._path, self._path.name)
         return self._file
 
     def raise_if_changed(self, known: str | None, *, spooled: bool) -> None:
@@ -149,14 +149,14 @@ class FileSource(Source):
             self.reader = None
 
 
-def opened(path: Path) -> BinaryIO:
-    """A file that can be read again from its beginning. Raises SourceUnavailable."""
+def opened(path: Path, name: str) -> BinaryIO:
+    """A file that can be read again from its beginning, by its name for people. Raises SourceUnavailable."""
     try:
         if not path.is_file():  # opening a pipe could wait for ever, and could not be resumed
-            raise SourceUnavailable(f"{path.name} {'is not a file' if path.exists() else 'does not exist'}")
+            raise SourceUnavailable(f"{name} {'is not a file' if path.exists() else 'does not exist'}")
         return path.open("rb")
     except OSError as error:
-        raise SourceUnavailable(f"{path.name} cannot be read: {error.strerror}") from error
+        raise SourceUnavailable(f"{name} cannot be read: {error.strerror}") from error
 
 
 def readable_path(path: Path) -> str:
