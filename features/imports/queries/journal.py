@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from core.database.client import Database
-from features.imports.queries.reversal import Image
+from features.imports.queries.reversal import Images
 from features.imports.schemas import Entry
 
 _BEGIN: Final = "INSERT INTO import_runs (job_id, kind) VALUES ($1::uuid, $2) ON CONFLICT DO NOTHING"
@@ -40,8 +40,6 @@ _IMAGES: Final = """
 SELECT row_id AS id, row::text AS row FROM {table}
 WHERE job_id = $1::uuid AND entity = $2 AND row_id = ANY($3::text[])
 """
-_BEFORE_IMAGES: Final = _IMAGES.format(table="import_before_images")
-_AFTER_IMAGES: Final = _IMAGES.format(table="import_after_images")
 _OVERWRITTEN: Final = """
 SELECT row_id FROM unnest($1::uuid[], $2::text[]) AS wanted(job_id, row_id)
 JOIN import_before_images USING (job_id, row_id) WHERE entity = $3
@@ -137,21 +135,20 @@ async def replace_content(tx: Database, job_id: str, part: str, number: int, con
     await tx.execute_raw(_REPLACE, job_id, part, number, content)
 
 
-async def keep_images(tx: Database, job_id: str, entity: str, images: Sequence[Image]) -> None:
+async def keep_images(tx: Database, job_id: str, entity: str, images: Images) -> None:
     """Store before images, in the transaction that overwrites the rows, before it does."""
     if images:
-        rows = orjson.dumps([[image.id, image.row] for image in images]).decode()
-        await tx.execute_raw(_KEEP_IMAGES, job_id, entity, rows)
+        await tx.execute_raw(_KEEP_IMAGES, job_id, entity, orjson.dumps([*images.items()]).decode())
 
 
-async def images_of(db: Database, job_id: str, entity: str, ids: Sequence[str]) -> list[Image]:
-    """Before images of those rows that the import overwrote."""
-    return [Image(**row) for row in await db.query_raw(_BEFORE_IMAGES, job_id, entity, list(ids))]
-
-
-async def left_images_of(db: Database, job_id: str, entity: str, ids: Sequence[str]) -> list[Image]:
-    """Images, as the import left them, of those rows that somebody has changed since."""
-    return [Image(**row) for row in await db.query_raw(_AFTER_IMAGES, job_id, entity, list(ids))]
+async def images_of(
+    db: Database, job_id: str, entity: str, ids: Sequence[str], *, after: bool = False
+) -> Images:
+    """Before images of those rows that the import overwrote; or images, as it left them, of those that
+    somebody has changed `after` it.
+    """
+    statement = _IMAGES.format(table="import_after_images" if after else "import_before_images")
+    return {row["id"]: row["row"] for row in await db.query_raw(statement, job_id, entity, list(ids))}
 
 
 async def overwritten(db: Database, entity: str, rows: Sequence[tuple[str, str]]) -> frozenset[str]:

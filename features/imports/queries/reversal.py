@@ -4,7 +4,7 @@ A row tells by itself who wrote it last: `import_job_id` and `import_version`, t
 left. Whoever changes the row raises its version only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,13 +16,8 @@ from core.database.transaction import unaudited
 from features.imports.errors import SomebodyWasQuicker
 from features.imports.queries.references import Conflict, Reference
 
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """Image of a row before an import overwrote it, or as one left it; `row`: JSON text of all columns."""
-
-    id: str
-    row: str
+Images = Mapping[str, str]
+"""Rows as they were before an import overwrote them, or as one left them, by id: JSON text of all columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +29,6 @@ class Moved:
     id: str
     what: Literal["gone", "foreign", "changed"]
     import_job_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class TakenBack:
-    deleted: int
-    restored: int
 
 
 class ReversibleTable:
@@ -83,25 +72,21 @@ class ReversibleTable:
             WHERE {table}.id = old.id AND {table}.import_job_id = $1::uuid"""
         self._delete = f"DELETE FROM {table} WHERE id = ANY($2::text[]) AND import_job_id = $1::uuid"
 
-    async def before(self, tx: Database, ids: Sequence[str]) -> list[Image]:
+    async def before(self, tx: Database, ids: Sequence[str]) -> Images:
         """Images of the rows among these that exist, which are locked until the transaction ends."""
-        return [Image(**row) for row in await tx.query_raw(self._before, list(ids))]
+        return {row["id"]: row["row"] for row in await tx.query_raw(self._before, list(ids))}
 
-    async def moved(
-        self, tx: Database, job_id: str, ids: Sequence[str], left: Sequence[Image]
-    ) -> list[Moved]:
+    async def moved(self, tx: Database, job_id: str, ids: Sequence[str], left: Images) -> list[Moved]:
         """Rows among these that are not any more as the job left them; the others are locked. `left` are the
         images that the job left of rows which somebody has changed: with the same content again they are as
         they were.
         """
-        rows = await tx.query_raw(self._moved, job_id, list(ids), [image.row for image in left])
+        rows = await tx.query_raw(self._moved, job_id, list(ids), list(left.values()))
         return [Moved(**row) for row in rows]
 
-    async def conflicts(
-        self, tx: Database, images: Sequence[Image], known: Sequence[Reference]
-    ) -> list[Conflict]:
-        """Overwritten rows that cannot become what they were: what they belonged
-        to is gone, or what only they had is another's.
+    async def conflicts(self, tx: Database, images: Images, known: Sequence[Reference]) -> list[Conflict]:
+        """Overwritten rows that cannot become what they were: what they belonged to is gone, or what only
+        they had is another's.
         """
         found = [
             f"SELECT source.id, 'belonged to ' || {each.value} || ', which is gone' AS what "
@@ -121,21 +106,18 @@ class ReversibleTable:
             f"json_populate_record(NULL::{self.name}, image) AS was) "
             f"SELECT id, min(what) AS what FROM ({' UNION ALL '.join(found)}) AS found GROUP BY id"
         )
-        return [Conflict(**row) for row in await tx.query_raw(statement, [image.row for image in images])]
+        return [Conflict(**row) for row in await tx.query_raw(statement, list(images.values()))]
 
     async def take_back(
-        self, tx: Database, job_id: str, ids: Sequence[str], images: Sequence[Image]
-    ) -> TakenBack:
-        """Restore those of the job's rows that have an image, delete the others. Raises SomebodyWasQuicker;
-        the transaction is over then.
+        self, tx: Database, job_id: str, inserted: Sequence[str], images: Images
+    ) -> tuple[int, int]:
+        """Delete the job's rows that it inserted, restore those that have an image; returns how many. Raises
+        SomebodyWasQuicker; the transaction is over then.
         """
         await unaudited(tx, self.name)
-        overwritten = {image.id for image in images}
-        inserted = [row_id for row_id in ids if row_id not in overwritten]
-        deleted = await tx.execute_raw(self._delete, job_id, inserted) if inserted else 0
-        rows = [image.row for image in images]
+        deleted = await tx.execute_raw(self._delete, job_id, list(inserted)) if inserted else 0
         try:
-            restored = await tx.execute_raw(self._restore, job_id, rows) if rows else 0
+            restored = await tx.execute_raw(self._restore, job_id, list(images.values())) if images else 0
         except (UniqueViolationError, ForeignKeyViolationError):
             raise SomebodyWasQuicker from None
-        return TakenBack(deleted, restored)
+        return deleted, restored

@@ -7,6 +7,7 @@ commit, from the import's manifest chunks; these are deleted last, so that an in
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -28,8 +29,6 @@ from features.imports.undo.schemas import Conflicts, UndoArguments, Undone
 
 TIMEOUT: Final = timedelta(hours=2)
 _AUDITED: Final = "import"
-Kept = dict[str, dict[str, Conflict]]
-"""Rows that stay, by entity and id."""
 
 log = structlog.get_logger(__name__)
 
@@ -58,10 +57,10 @@ async def _undo(context: JobContext, arguments: UndoArguments) -> Undone:
     job_id = arguments.import_job_id
 
     async def work(tx: Database) -> Undone:
-        known = await references(tx)
-        kept: Kept | None = defaultdict(dict) if arguments.keep_changed else None
-        _raise_if_any(await _hold(context, tx, job_id, known, kept))
-        undone = await _take_back(context, tx, job_id, known, kept)
+        kept = defaultdict[str, dict[str, Conflict]](dict) if arguments.keep_changed else None
+        undo = _Undo(context, tx, job_id, await references(tx), kept)
+        await undo.hold()
+        undone = await undo.take_back()
         if arguments.dry_run:
             raise _OnlyADryRun(undone)
         await forget_in_later_runs(tx, job_id)
@@ -76,87 +75,111 @@ async def _undo(context: JobContext, arguments: UndoArguments) -> Undone:
     return undone
 
 
-async def _hold(
-    context: JobContext, tx: Database, job_id: str, known: Sequence[Reference], kept: Kept | None
-) -> Conflicts:
-    """Lock every row of the import, and find what stands against taking it back, or has to be `kept`."""
-    conflicts, done = Conflicts(import_job_id=job_id), 0
-    await context.progress(phase="check", done=0)
-    for table in REVERSIBLE:
-        async for ids in _written(tx, job_id, table):
-            left = await journal.left_images_of(tx, job_id, table.entity, ids)
-            moved = await table.moved(tx, job_id, ids, left)
-            changed = await _changed(tx, table, moved)
-            as_left = sorted(set(ids).difference(each.id for each in moved))
-            images = await journal.images_of(tx, job_id, table.entity, as_left)
-            conflicting = await table.conflicts(tx, images, known)
-            if kept is not None:
-                kept[table.entity].update({each.id: each for each in (*changed, *conflicting)})
-            else:
-                conflicts = conflicts.with_more(table.entity, [*changed, *conflicting], rows=len(ids))
-                inserted = sorted(set(as_left).difference(each.id for each in images))
-                conflicts = await _with_dependents(tx, conflicts, table, inserted, known)
-            done += len(ids)
-            await context.progress(done=done)
-            await context.raise_if_stopping()
-    return conflicts
+@dataclass(frozen=True, slots=True)
+class _Undo:
+    """Undo in a transaction. `kept`: rows that stay, by entity and id, if what has changed is to be kept."""
 
+    context: JobContext
+    tx: Database
+    job_id: str
+    known: Sequence[Reference]
+    kept: dict[str, dict[str, Conflict]] | None
 
-async def _changed(tx: Database, table: ReversibleTable, moved: Sequence[Moved]) -> list[Conflict]:
-    """Conflict for rows that were changed since. A row that somebody deleted is undone already, whatever has
-    its id now.
-    """
-    foreign = [(each.import_job_id, each.id) for each in moved if each.what == "foreign"]
-    by_imports = [(job_id, row_id) for job_id, row_id in foreign if job_id is not None]
-    overwritten = await journal.overwritten(tx, table.entity, by_imports) if by_imports else frozenset()
-    return [
-        Conflict(each.id, "was changed")
-        if each.what == "changed"
-        else Conflict(each.id, f"was overwritten by import {each.import_job_id}")
-        for each in moved
-        if each.what == "changed" or each.id in overwritten
-    ]
+    async def hold(self) -> None:
+        """Lock every row of the import. Raises JobFailed if anything stands against taking it back, unless
+        that is kept.
+        """
+        tx, job_id = self.tx, self.job_id
+        conflicts, done = Conflicts(import_job_id=job_id), 0
+        await self.context.progress(phase="check", done=0)
+        for table in REVERSIBLE:
+            async for ids in _written(tx, job_id, table):
+                left = await journal.images_of(tx, job_id, table.entity, ids, after=True)
+                moved = await table.moved(tx, job_id, ids, left)
+                as_left = sorted(set(ids).difference(each.id for each in moved))
+                images = await journal.images_of(tx, job_id, table.entity, as_left)
+                found = [
+                    *await self._changed(table, moved),
+                    *await table.conflicts(tx, images, self.known),
+                ]
+                if self.kept is not None:
+                    self.kept[table.entity].update({each.id: each for each in found})
+                else:
+                    conflicts.rows += len(ids)
+                    conflicts.add(table.entity, found)
+                    await self._add_dependents(conflicts, table, sorted(set(as_left).difference(images)))
+                done += len(ids)
+                await self._go_on(done)
+        _raise_if_any(conflicts)
 
+    async def take_back(self) -> Undone:
+        tx, job_id = self.tx, self.job_id
+        undone, done = Undone(import_job_id=job_id), 0
+        await self.context.progress(phase="undo", done=0)
+        for table in reversed(REVERSIBLE):
+            async for written in _written(tx, job_id, table):
+                changed = {} if self.kept is None else self.kept[table.entity]
+                stay = {row_id: changed[row_id] for row_id in written if row_id in changed}
+                ids = set(written).difference(stay)
+                images = await journal.images_of(tx, job_id, table.entity, sorted(ids))
+                inserted = sorted(ids.difference(images))
+                # Rows of the import have their former links again, and those may lead here too.
+                if self.kept is None:
+                    conflicts = Conflicts(import_job_id=job_id)
+                    await self._add_dependents(conflicts, table, inserted)
+                    _raise_if_any(conflicts)
+                else:
+                    # What others refer to stays: those that go, go before the rows that they refer to.
+                    for reference in self._references_to(table, inserted):
+                        held = await holders(tx, reference, job_id, inserted)
+                        stay |= {each.id: each for each in held}
+                    ids.difference_update(stay)
+                    inserted = sorted(ids.difference(images))
+                    undone.keep(table.entity, [stay[row_id] for row_id in sorted(stay)])
+                deleted, restored = await table.take_back(tx, job_id, inserted, images)
+                undone.deleted += deleted
+                undone.restored += restored
+                undone.gone += len(ids) - deleted - restored
+                done += len(written)
+                await self._go_on(done)
+        return undone
 
-async def _take_back(
-    context: JobContext, tx: Database, job_id: str, known: Sequence[Reference], kept: Kept | None
-) -> Undone:
-    undone, done = Undone(import_job_id=job_id), 0
-    await context.progress(phase="undo", done=0)
-    for table in reversed(REVERSIBLE):
-        async for written in _written(tx, job_id, table):
-            changed = {} if kept is None else kept[table.entity]
-            stay = {row_id: changed[row_id] for row_id in written if row_id in changed}
-            ids = [row_id for row_id in written if row_id not in stay]
-            images = await journal.images_of(tx, job_id, table.entity, ids)
-            inserted = sorted(set(ids).difference(each.id for each in images))
-            # Rows of the import have their former links again, and those may lead here too.
-            if kept is None:
-                none = Conflicts(import_job_id=job_id)
-                _raise_if_any(await _with_dependents(tx, none, table, inserted, known))
-            else:
-                stay |= await _needed(tx, job_id, table, inserted, known)
-                ids = [row_id for row_id in ids if row_id not in stay]
-                undone.keep(table.entity, [stay[row_id] for row_id in sorted(stay)])
-            taken = await table.take_back(tx, job_id, ids, images)
-            undone.deleted += taken.deleted
-            undone.restored += taken.restored
-            undone.gone += len(ids) - taken.deleted - taken.restored
-            done += len(written)
-            await context.progress(done=done)
-            await context.raise_if_stopping()
-    return undone
+    async def _changed(self, table: ReversibleTable, moved: Sequence[Moved]) -> list[Conflict]:
+        """Conflict for rows that were changed since. A row that somebody deleted is undone already, whatever
+        has its id now.
+        """
+        by_imports = [
+            (each.import_job_id, each.id) for each in moved if each.what == "foreign" and each.import_job_id
+        ]
+        overwritten = (
+            await journal.overwritten(self.tx, table.entity, by_imports) if by_imports else frozenset()
+        )
+        return [
+            Conflict(each.id, "was changed")
+            if each.what == "changed"
+            else Conflict(each.id, f"was overwritten by import {each.import_job_id}")
+            for each in moved
+            if each.what == "changed" or each.id in overwritten
+        ]
 
+    async def _add_dependents(
+        self, conflicts: Conflicts, table: ReversibleTable, inserted: Sequence[str]
+    ) -> None:
+        """Add rows that refer to those that are to go, and do not go with them: their owner would lose them,
+        or the link.
+        """
+        entities = {each.name: each.entity for each in REVERSIBLE}
+        for reference in self._references_to(table, inserted):
+            entity = entities.get(reference.source)
+            found = await dependents(self.tx, reference, self.job_id, inserted, reversible=entity is not None)
+            conflicts.add(entity or reference.source, found)
 
-async def _needed(
-    tx: Database, job_id: str, table: ReversibleTable, inserted: Sequence[str], known: Sequence[Reference]
-) -> dict[str, Conflict]:
-    """Rows to which others refer that stay: those that go, go before the rows that they refer to."""
-    found: dict[str, Conflict] = {}
-    for reference in known:
-        if inserted and reference.target == table.name:
-            found |= {each.id: each for each in await holders(tx, reference, job_id, inserted)}
-    return found
+    def _references_to(self, table: ReversibleTable, rows: Sequence[str]) -> list[Reference]:
+        return [each for each in self.known if each.target == table.name and rows]
+
+    async def _go_on(self, done: int) -> None:
+        await self.context.progress(done=done)
+        await self.context.raise_if_stopping()
 
 
 async def _settle(context: JobContext, job_id: str) -> None:
@@ -176,28 +199,6 @@ async def _written(db: Database, job_id: str, table: ReversibleTable) -> AsyncIt
     async for page in journal.pages(db, job_id, table.entity):
         if ids := page.written_ids:
             yield ids
-
-
-async def _with_dependents(
-    tx: Database,
-    conflicts: Conflicts,
-    table: ReversibleTable,
-    inserted: Sequence[str],
-    known: Sequence[Reference],
-) -> Conflicts:
-    """Rows that refer to those that are to go, and do not go with them: their owner would lose them, or the
-    link.
-    """
-    if not inserted:
-        return conflicts
-    entities = {each.name: each.entity for each in REVERSIBLE}
-    for reference in known:
-        if reference.target == table.name:
-            entity = entities.get(reference.source)
-            job_id, reversible = conflicts.import_job_id, entity is not None
-            found = await dependents(tx, reference, job_id, inserted, reversible=reversible)
-            conflicts = conflicts.with_more(entity or reference.source, found)
-    return conflicts
 
 
 def _raise_if_any(conflicts: Conflicts) -> None:

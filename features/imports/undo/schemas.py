@@ -51,9 +51,8 @@ class Undone(BaseModel):
     first_kept: list[Changed] | None = Field(default=None, exclude_if=is_none)
 
     def keep(self, entity: str, found: Sequence[Conflict]) -> None:
-        named = [Changed(entity=entity, id=each.id, what=each.what) for each in found]
         self.kept = (self.kept or 0) + len(found)
-        self.first_kept = [*(self.first_kept or []), *named][:NAMED_CONFLICTS]
+        self.first_kept = _named(self.first_kept or [], entity, found)
 
 
 class Conflicts(BaseModel):
@@ -61,7 +60,7 @@ class Conflicts(BaseModel):
     conflicts are named.
     """
 
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
     import_job_id: str
     rows: int = 0
@@ -75,12 +74,10 @@ class Conflicts(BaseModel):
             return f"Nothing was undone because of 1 conflict: {named}"
         return f"Nothing was undone because of {self.count:,} conflicts, for example: {named}"
 
-    def with_more(self, entity: str, found: Sequence[Conflict], *, rows: int = 0) -> "Conflicts":
-        first = [*self.first, *(Changed(entity=entity, id=each.id, what=each.what) for each in found)]
-        return self.model_copy(
-            update={
-                "rows": self.rows + rows,
-                "count": self.count + len(found),
-                "first": first[:NAMED_CONFLICTS],
-            }
-        )
+    def add(self, entity: str, found: Sequence[Conflict]) -> None:
+        self.count += len(found)
+        self.first = _named(self.first, entity, found)
+
+
+def _named(first: Sequence[Changed], entity: str, more: Sequence[Conflict]) -> list[Changed]:
+    return [*first, *(Changed(entity=entity, id=each.id, what=each.what) for each in more)][:NAMED_CONFLICTS]
