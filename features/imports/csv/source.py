@@ -9,7 +9,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import orjson
 from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
@@ -21,7 +20,6 @@ from features.imports.csv.reader import CsvReader, Record
 from features.imports.errors import SourceChanged
 from features.imports.pipeline.identifiers import SeenIds
 from features.imports.pipeline.source import FileSource, Words
-from features.imports.pipeline.spool import UNCHANGED, Line
 from features.imports.pipeline.validator import Fault, Found, Sink, Validator
 from features.imports.queries.digests import text_of
 from features.imports.queries.tables import BY_NAME
@@ -160,10 +158,7 @@ class RowValidator(Validator):
             )
         for row in rows:
             line = self._rows.line(row.values)
-            digest = self._rows.digest(line)
-            kind, base = self.kind_of(str(row.values["id"]), digest)
-            pair = b'%b,"%b"' % (orjson.dumps(row.values["id"]), digest.encode())
-            self.emit(Line(kind, pair) if kind is UNCHANGED else Line(kind, pair, b"", line, base.encode()))
+            self.accept(str(row.values["id"]), self._rows.digest(line), line)
         self.flush()
 
     def _named(self, field: str) -> str:

@@ -100,29 +100,19 @@ class LegacyItem(NamedTuple):
         them the first bad timestamp or unknown field.
         """
         try:
-            shape = _SHAPE.validate_python(record)
+            _SHAPE.validate_python(record)
         except ValidationError as error:
             raise InvalidLegacyItem(_details(error)) from None
         assert isinstance(record, dict)  # _SHAPE is strict
-        created_text, updated_text = shape["createdAt"], record.get("updatedAt")
+        created_text, updated_text = record["createdAt"], record.get("updatedAt")
         created_at = _to_milliseconds("createdAt", created_text)
         updated_at = None if updated_text is None else _to_milliseconds("updatedAt", updated_text)
         legacy = None
         known = len(record) == len(_KNOWN_FIELDS) and "updatedAt" in record and "tags" in record
         if not known or created_at != created_text or updated_at != updated_text:
             legacy = _leftovers(record, created_at, updated_at)
-        return cls(
-            shape["id"],
-            shape["title"],
-            shape["description"],
-            shape["category"],
-            shape["priority"],
-            shape["status"],
-            shape.get("tags", []),
-            created_at,
-            updated_at,
-            legacy,
-        )
+        fields = [record[name] for name in FIELDS[:6]]
+        return cls._make([*fields, record.get("tags", []), created_at, updated_at, legacy])
 
     @classmethod
     def parse_all(cls, records: Sequence[object]) -> "list[LegacyItem] | None":

@@ -1,7 +1,6 @@
 """Validator of the records of a LowDB file."""
 
 import asyncio
-import hashlib
 import json
 import re
 import time
@@ -16,8 +15,9 @@ from features.imports.lowdb.item import InvalidLegacyItem, LegacyItem
 from features.imports.lowdb.reader import LowDbReader, Record
 from features.imports.lowdb.text import is_written_alike, lead_of, margin_of, plain_records
 from features.imports.pipeline.identifiers import SeenIds
-from features.imports.pipeline.spool import HEAD, NEW, TAIL, UNCHANGED, UNUSABLE, Line
+from features.imports.pipeline.spool import HEAD, TAIL, UNUSABLE
 from features.imports.pipeline.validator import Fault, Found, Sink, Validator
+from features.imports.queries.digests import digest_of
 
 SLICE_S: Final = 0.05
 _line_break = re.compile(r"[\r\n\t][ \r\n\t]*")
@@ -107,14 +107,7 @@ class ItemValidator(Validator):
         if self.sink.spool is None and not self.sink.collects:
             return
         row = item.row()
-        digest = hashlib.sha256(row).hexdigest()
-        pair = b'%b,"%b"' % (orjson.dumps(item.id), digest.encode())
-        if self.sink.previous is None and not self.sink.collects:
-            self._lines.append(b"\t".join((NEW, pair, rest, row)))
-            return
-        kind, base = self.kind_of(item.id, digest)
-        line = Line(kind, pair, rest)
-        self.emit(line if kind is UNCHANGED else line._replace(row=row, base=base.encode()))
+        self.accept(item.id, digest_of(row), row, rest)
 
     def _rest(self, record: Record, *, alike: bool) -> bytes:
         """Last two fields of the record's `Entry`, its text and lead, as far as they are unusual."""

@@ -9,9 +9,9 @@ from features.imports.queries import journal
 from features.imports.schemas import kept, remembered
 
 _DIGEST_BYTES: Final = 32
-_UNSEEN: Final = 0
-_FOUND: Final = 1
-_UNUSABLE: Final = 2
+UNSEEN: Final = 0
+FOUND: Final = 1
+UNUSABLE: Final = 2
 
 
 class Previous:
@@ -22,41 +22,30 @@ class Previous:
         self._digests = bytearray()
         self._states = bytearray()
 
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    def add(self, identifier: str, digest: str) -> bool:
-        """Add a record; False if the id is known already, whose digest then stays."""
-        if self._ids.add(identifier, len(self._ids)) is not None:
-            return False
-        self._digests += bytes.fromhex(digest)
-        self._states.append(_UNSEEN)
-        return True
+    def add(self, identifier: str, digest: str) -> None:
+        """Add a record, unless the id is known already."""
+        if self._ids.add(identifier, len(self._ids)) is None:
+            self._digests += bytes.fromhex(digest)
+            self._states.append(UNSEEN)
 
     def digest_of(self, identifier: str) -> str | None:
         """Digest of the id in an earlier source, or None. Marks the id as found in the current one."""
         place = self._ids.find(identifier)
         if place is None:
             return None
-        self._states[place] = _FOUND
+        self._states[place] = FOUND
         return self._digests[place * _DIGEST_BYTES : (place + 1) * _DIGEST_BYTES].hex()
 
     def is_unusable(self, identifier: str) -> None:
         """Mark the id as present in the current source, but unusable."""
         place = self._ids.find(identifier)
-        if place is not None and self._states[place] == _UNSEEN:
-            self._states[place] = _UNUSABLE
+        if place is not None and self._states[place] == UNSEEN:
+            self._states[place] = UNUSABLE
 
-    def has_vanished(self, identifier: str) -> bool:
-        return self._state(identifier) == _UNSEEN
-
-    def is_left(self, identifier: str) -> bool:
-        """True if the current source does not have the id in a usable record."""
-        return self._state(identifier) != _FOUND
-
-    def _state(self, identifier: str) -> int:
+    def state_of(self, identifier: str) -> int:
+        """State of an earlier record in the current source: UNSEEN, FOUND, or present but UNUSABLE."""
         place = self._ids.find(identifier)
-        return _FOUND if place is None else self._states[place]
+        return FOUND if place is None else self._states[place]
 
 
 async def known(db: Database, runs: Sequence[str], entity: str) -> AsyncIterator[list[tuple[str, str]]]:

@@ -6,7 +6,8 @@ from typing import Final
 from core.database.client import Database
 from core.database.import_table import Verdict
 from core.errors import Conflict
-from features.imports.pipeline.previous import Previous, known
+from features.imports.pipeline.identifiers import SeenIds
+from features.imports.pipeline.previous import FOUND, UNSEEN, Previous, known
 from features.imports.pipeline.spool import UNCHANGED, Line, joined
 from features.imports.queries import journal
 from features.imports.queries.bulk import BulkTable
@@ -25,12 +26,12 @@ async def left(
     """Batches of (id, digest, vanished) of the earlier records that the current source does not have in a
     usable form. A record that has vanished there and was deleted here is settled, and left out.
     """
-    told = Previous()
+    told = SeenIds()
     async for some in known(db, runs, rows.declared.entity):
         entries = [
-            (identifier, digest, records.has_vanished(identifier))
+            (identifier, digest, state == UNSEEN)
             for identifier, digest in some
-            if records.is_left(identifier) and told.add(identifier, digest)
+            if (state := records.state_of(identifier)) != FOUND and told.add(identifier, 0) is None
         ]
         vanished = [identifier for identifier, _, gone in entries if gone]
         here = frozenset(await rows.existing(db, vanished)) if vanished else frozenset()

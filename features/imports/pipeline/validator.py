@@ -127,6 +127,12 @@ class Validator(ABC):
             self.sink.previous.is_unusable(str(row_id))
         self.sink.rejects.add(path, position, record, faults)
 
+    def accept(self, identifier: str, digest: str, row: bytes, rest: bytes = b"") -> None:
+        """Emit the line of a valid record; without its row if that was the same the last time."""
+        pair = b'%b,"%b"' % (orjson.dumps(identifier), digest.encode())
+        kind, base = self.kind_of(identifier, digest)
+        self.emit(Line(kind, pair, rest) if kind is UNCHANGED else Line(kind, pair, rest, row, base.encode()))
+
     def kind_of(self, identifier: str, digest: str) -> tuple[bytes, str]:
         """Kind of a record's line, and its digest of the last time."""
         last = None if self.sink.previous is None else self.sink.previous.digest_of(identifier)

@@ -1,35 +1,20 @@
 """Queries of the import journal: runs, manifest chunks, and before images of overwritten rows."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import AsyncIterator, Sequence
+from typing import Final, NamedTuple, cast
 
 import orjson
+from prisma.models import ImportRun
+from prisma.types import ImportPageWhereInput
 
 from core.database.client import Database
+from core.http.request.timestamps import now
 from features.imports.queries.reversal import Images
 from features.imports.schemas import Entry
 
-_BEGIN: Final = "INSERT INTO import_runs (job_id, kind) VALUES ($1::uuid, $2) ON CONFLICT DO NOTHING"
-_FINISH: Final = "UPDATE import_runs SET finished_at = clock_timestamp() WHERE job_id = $1::uuid"
-_RUNS: Final = """
-SELECT job_id::text AS job_id, finished_at IS NOT NULL AS finished FROM import_runs
-WHERE kind = ANY($1::text[]) ORDER BY created_at DESC
-"""
 _KEEP: Final = """
 INSERT INTO import_pages (job_id, part, number, content, written)
 VALUES ($1::uuid, $2, $3::int, $4, $5::json) ON CONFLICT (job_id, part, number) DO NOTHING
-"""
-# Pages can be megabytes each: they come one by one.
-_NEXT: Final = """
-SELECT number, content, written::text AS written FROM import_pages
-WHERE job_id = $1::uuid AND part = $2 AND number > $3::int ORDER BY number LIMIT 1
-"""
-_AT: Final = """
-SELECT number, content, written::text AS written FROM import_pages
-WHERE job_id = $1::uuid AND part = $2 AND number <= $3::int ORDER BY number DESC LIMIT 1
-"""
-_REPLACE: Final = """
-UPDATE import_pages SET content = $4 WHERE job_id = $1::uuid AND part = $2 AND number = $3::int
 """
 _KEEP_IMAGES: Final = """
 INSERT INTO import_before_images (job_id, entity, row_id, row)
@@ -59,8 +44,7 @@ class Page(NamedTuple):
 
     @property
     def entries(self) -> list[Entry]:
-        rows: list[list[str | None]] = orjson.loads(self.content)
-        return [entry_of(row) for row in rows]
+        return [cast(Entry, (*row, None, None)[:4]) for row in orjson.loads(self.content)]
 
     @property
     def written_ids(self) -> list[str]:
@@ -69,33 +53,22 @@ class Page(NamedTuple):
         return [entry[0] for entry in self.entries if entry[0] is not None and entry[1] is not None]
 
 
-class Run(NamedTuple):
-    """Import that has not been taken back. `finished`: everything was loaded and verified."""
-
-    job_id: str
-    finished: bool
-
-
-def entry_of(row: Sequence[str | None]) -> Entry:
-    identifier, digest, text, lead = (*row, None, None)[:4]
-    return identifier, digest, text, lead
-
-
 async def begin_run(tx: Database, job_id: str, kind: str) -> None:
-    await tx.execute_raw(_BEGIN, job_id, kind)
+    await tx.importrun.create_many(data=[{"job_id": job_id, "kind": kind}], skip_duplicates=True)
 
 
 async def finish_run(tx: Database, job_id: str) -> None:
-    await tx.execute_raw(_FINISH, job_id)
+    await tx.importrun.update_many(where={"job_id": job_id}, data={"finished_at": now()})
 
 
-async def runs(db: Database, *kinds: str) -> list[Run]:
-    """Imports of these kinds, newest first; only one runs at a time."""
-    return [Run(**row) for row in await db.query_raw(_RUNS, list(kinds))]
+async def runs(db: Database, *kinds: str) -> list[ImportRun]:
+    """Imports of these kinds that have not been taken back, newest first; only one runs at a time."""
+    return await db.importrun.find_many(where={"kind": {"in": [*kinds]}}, order={"created_at": "desc"})
 
 
 async def finished_runs(db: Database, *kinds: str) -> list[str]:
-    return [run.job_id for run in await runs(db, *kinds) if run.finished]
+    """Those of which everything was loaded and verified."""
+    return [run.job_id for run in await runs(db, *kinds) if run.finished_at]
 
 
 async def existing(db: Database, job_ids: Sequence[str]) -> frozenset[str]:
@@ -113,26 +86,26 @@ async def keep_page(
 
 
 async def pages(db: Database, job_id: str, part: str) -> AsyncIterator[Page]:
-    """Manifest chunks of the part, in the order of the source."""
+    """Manifest chunks of the part, in the order of the source, one by one: each can have megabytes."""
     number = -1
-    while found := await db.query_raw(_NEXT, job_id, part, number):
-        page = _page(found[0])
-        number = page.number
-        yield page
+    while found := await db.importpage.find_first(
+        where={"job_id": job_id, "part": part, "number": {"gt": number}}, order={"number": "asc"}
+    ):
+        number = found.number
+        yield Page(number, found.content, cast(list[str] | None, found.written))
 
 
 async def page_at(db: Database, job_id: str, part: str, position: int) -> Page:
     """Manifest chunk with the record at this position of the source, which must have been stored."""
-    return _page((await db.query_raw(_AT, job_id, part, position))[0])
-
-
-def _page(row: Mapping[str, Any]) -> Page:
-    written = row["written"]
-    return Page(row["number"], row["content"], None if written is None else orjson.loads(written))
+    found = await db.importpage.find_first_or_raise(
+        where={"job_id": job_id, "part": part, "number": {"lte": position}}, order={"number": "desc"}
+    )
+    return Page(found.number, found.content, cast(list[str] | None, found.written))
 
 
 async def replace_content(tx: Database, job_id: str, part: str, number: int, content: str) -> None:
-    await tx.execute_raw(_REPLACE, job_id, part, number, content)
+    where: ImportPageWhereInput = {"job_id": job_id, "part": part, "number": number}
+    await tx.importpage.update_many(where=where, data={"content": content})
 
 
 async def keep_images(tx: Database, job_id: str, entity: str, images: Images) -> None:

@@ -10,7 +10,7 @@ import os
 import shutil
 import uuid
 from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -83,20 +83,12 @@ class Folders:
     def sweep(self, candidates: Collection[str], live_jobs: Collection[str]) -> int:
         """Remove those folders that are not locked and belong to no live job; returns how many."""
         removed = 0
-        for name in candidates:
-            if name in live_jobs:
-                continue
-            removed += self._remove_unused(self._root / name)
-        return removed
-
-    def _remove_unused(self, path: Path) -> bool:
-        try:
-            with locked_at_once(path / _LOCK) as lock:
+        for path in (self._root / name for name in candidates if name not in live_jobs):
+            with suppress(FileNotFoundError), locked_at_once(path / _LOCK) as lock:
                 if lock is not None:
                     shutil.rmtree(path, ignore_errors=True)
-                return lock is not None
-        except FileNotFoundError:
-            return False
+                    removed += 1
+        return removed
 
     def _occupy(self, path: Path) -> int:
         def lock() -> int:
@@ -113,11 +105,7 @@ def storing(work: Callable[[], T]) -> T:
     try:
         return work()
     except OSError as error:
-        raise unstorable(error) from error
-
-
-def unstorable(error: OSError) -> StorageUnavailable:
-    return StorageUnavailable(f"Imports cannot be stored: {os.strerror(error.errno or 0)}")
+        raise StorageUnavailable(f"Imports cannot be stored: {os.strerror(error.errno or 0)}") from error
 
 
 def _sync_directory(path: Path) -> None:

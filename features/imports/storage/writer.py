@@ -4,7 +4,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from features.imports.storage.folders import storing, unstorable
+from features.imports.storage.folders import storing
 
 
 class SpoolWriter:
@@ -20,21 +20,19 @@ class SpoolWriter:
 
     def write(self, lines: bytes) -> None:
         self._hash.update(lines)
-        try:
-            self._file.write(lines)
-        except OSError as error:
-            raise unstorable(error) from error
+        storing(lambda: self._file.write(lines))
 
     def finish(self) -> str:
         """Sync and rename the file; returns the SHA-256 of its content in hex."""
-        try:
+
+        def finish() -> str:
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
             self._partial.rename(self._path)
-        except OSError as error:
-            raise unstorable(error) from error
-        return self._hash.hexdigest()
+            return self._hash.hexdigest()
+
+        return storing(finish)
 
     def close(self) -> None:
         """Discard the file, unless finished."""

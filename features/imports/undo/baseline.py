@@ -19,9 +19,9 @@ async def forget_in_later_runs(tx: Database, job_id: str) -> None:
     for kinds in FAMILIES:
         runs = await journal.runs(tx, *kinds)
         places = [place for place, run in enumerate(runs) if run.job_id == job_id]
-        later = [run.job_id for run in reversed(runs[: places[0]]) if run.finished] if places else []
+        later = [run.job_id for run in reversed(runs[: places[0]]) if run.finished_at] if places else []
         if later:
-            earlier = [run.job_id for run in runs[places[0] + 1 :] if run.finished]
+            earlier = [run.job_id for run in runs[places[0] + 1 :] if run.finished_at]
             for table in REVERSIBLE:
                 await _forget(tx, table.entity, job_id, later, earlier)
 
