@@ -30,12 +30,19 @@ class Layout:
 
     job_id: str | None
 
-    async def head(self, db: Database) -> AsyncIterator[str]:
+    def head(self, db: Database) -> AsyncIterator[str]:
         """Text up to the bracket of the list."""
+        return self._around(db, "head", EMPTY_HEAD)
+
+    def tail(self, db: Database) -> AsyncIterator[str]:
+        """Text after the last record, or after the bracket of an empty list."""
+        return self._around(db, "tail", EMPTY_TAIL)
+
+    async def _around(self, db: Database, part: str, empty: str) -> AsyncIterator[str]:
         if self.job_id is None:
-            yield EMPTY_HEAD
+            yield empty
             return
-        async for page in journal.pages(db, self.job_id, "head"):
+        async for page in journal.pages(db, self.job_id, part):
             yield page.content
 
     async def pages(self, db: Database) -> AsyncIterator[list[Entry]]:
@@ -51,14 +58,6 @@ class Layout:
                 if entry[0] is not None and entry[1] is not None:
                     ids.add(entry[0], 0)
         return ids
-
-    async def tail(self, db: Database) -> AsyncIterator[str]:
-        """Text after the last record, or after the bracket of an empty list."""
-        if self.job_id is None:
-            yield EMPTY_TAIL
-            return
-        async for page in journal.pages(db, self.job_id, "tail"):
-            yield page.content
 
     async def leftovers(self, db: Database) -> list[Leftover]:
         """Leftovers in the order of their files, the newest file first; of an id only the newest."""

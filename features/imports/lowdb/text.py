@@ -69,13 +69,11 @@ def written(item: LegacyItem, margin: str, source: str | None = None) -> str:
     if source is not None:
         order = [key for key in json.loads(source) if key in record]
         record = {**dict.fromkeys(order), **record}
-    elif item.legacy is None:
-        return _plain(record, margin)
-    return _stringified(record, f"\n{margin}")
+    return _plain(record if item.legacy is None else _in_javascript(record), margin)
 
 
-def _plain(record: dict[str, object], margin: str) -> str:
-    """Text of a record of strings, lists of them and null only."""
+def _plain(record: object, margin: str) -> str:
+    """Text of a record whose numbers are `_in_javascript`, if it has any."""
     return orjson.dumps(record, option=orjson.OPT_INDENT_2).decode().replace("\n", f"\n{margin}")
 
 
@@ -96,24 +94,16 @@ def _record(item: LegacyItem) -> dict[str, object]:
     return record
 
 
-def _stringified(value: object, indent: str) -> str:
-    """`JSON.stringify` with two spaces; `indent` is the line break and margin of the value itself."""
+def _in_javascript(value: object) -> object:
+    """Value whose numbers are written as JavaScript writes them."""
     if isinstance(value, dict):
-        members = [
-            f"{json.dumps(k, ensure_ascii=False)}: {_stringified(v, indent + '  ')}" for k, v in value.items()
-        ]
-        return _enclosed("{", members, "}", indent)
+        return {key: _in_javascript(each) for key, each in value.items()}
     if isinstance(value, list):
-        return _enclosed("[", [_stringified(each, indent + "  ") for each in value], "]", indent)
+        return [_in_javascript(each) for each in value]
     if isinstance(value, float):
-        return _number(value)
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _enclosed(opening: str, members: list[str], closing: str, indent: str) -> str:
-    if not members:
-        return opening + closing
-    return f"{opening}{indent}  {f',{indent}  '.join(members)}{indent}{closing}"
+        return orjson.Fragment(_number(value))
+    # Longer whole numbers than orjson writes.
+    return orjson.Fragment(str(value)) if type(value) is int else value
 
 
 def _number(value: float) -> str:

@@ -1,6 +1,7 @@
 """Validator of the records of a LowDB file."""
 
 import asyncio
+import hashlib
 import json
 import re
 import time
@@ -17,7 +18,6 @@ from features.imports.lowdb.text import is_written_alike, lead_of, margin_of, pl
 from features.imports.pipeline.identifiers import SeenIds
 from features.imports.pipeline.spool import HEAD, TAIL, UNUSABLE
 from features.imports.pipeline.validator import Fault, Found, Sink, Validator
-from features.imports.queries.digests import digest_of
 
 SLICE_S: Final = 0.05
 _line_break = re.compile(r"[\r\n\t][ \r\n\t]*")
@@ -107,7 +107,7 @@ class ItemValidator(Validator):
         if self.sink.spool is None and not self.sink.collects:
             return
         row = item.row()
-        self.accept(item.id, digest_of(row), row, rest)
+        self.accept(item.id, hashlib.sha256(row).hexdigest(), row, rest)
 
     def _rest(self, record: Record, *, alike: bool) -> bytes:
         """Last two fields of the record's `Entry`, its text and lead, as far as they are unusual."""

@@ -19,8 +19,7 @@ from typing import Final, NoReturn
 from core.errors import FieldError
 from features.imports.errors import UploadInvalid, UploadTooLarge
 from features.imports.registry.tables import TABLES
-from features.imports.storage.folders import storing
-from features.imports.storage.writer import private
+from features.imports.storage.writer import private, storing
 
 MOST_ENTRIES: Final = 50_000
 LARGEST_DIRECTORY: Final = 8 << 20

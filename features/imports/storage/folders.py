@@ -9,19 +9,17 @@ import fcntl
 import os
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from core.locks import locked_at_once, open_lock
-from features.imports.errors import StorageUnavailable
+from features.imports.storage.writer import storing
 
 SOURCE: Final = "source.json"
 _LOCK: Final = "lock"
 _INCOMING: Final = "incoming-"
-
-T = TypeVar("T")
 
 
 class Folders:
@@ -98,14 +96,6 @@ class Folders:
             return descriptor
 
         return storing(lock)
-
-
-def storing(work: Callable[[], T]) -> T:
-    """Result of the disk work. Raises StorageUnavailable if the disk is full, read-only or gone."""
-    try:
-        return work()
-    except OSError as error:
-        raise StorageUnavailable(f"Imports cannot be stored: {os.strerror(error.errno or 0)}") from error
 
 
 def _sync_directory(path: Path) -> None:

@@ -2,9 +2,13 @@
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
-from features.imports.storage.folders import storing
+from features.imports.errors import StorageUnavailable
+
+T = TypeVar("T")
 
 
 class SpoolWriter:
@@ -43,3 +47,11 @@ class SpoolWriter:
 def private(path: str, flags: int) -> int:
     """Opener for files that only their owner may read."""
     return os.open(path, flags | os.O_CLOEXEC, 0o600)
+
+
+def storing(work: Callable[[], T]) -> T:
+    """Result of the disk work. Raises StorageUnavailable if the disk is full, read-only or gone."""
+    try:
+        return work()
+    except OSError as error:
+        raise StorageUnavailable(f"Imports cannot be stored: {os.strerror(error.errno or 0)}") from error
