@@ -4,14 +4,12 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final, NamedTuple, NotRequired
 
 import orjson
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
-from pydantic_core import ErrorDetails
 from typing_extensions import TypedDict
 
 from core.errors import FieldError, Invalid
@@ -207,15 +205,12 @@ def _check_text(text: str, field: str) -> None:
 
 def _details(error: ValidationError) -> list[FieldError]:
     """Faults of a record, a hundred at most: they are many when a list in it is long."""
-    details = []
-    for each in error.errors(include_url=False)[:MAX_DETAILS]:
-        [detail] = field_errors([each])
-        field = detail.field if each["loc"] else "record"
-        details.append(replace(detail, field=field, message=_pattern_message(each) or detail.message))
-    return details
-
-
-def _pattern_message(error: ErrorDetails) -> str | None:
-    if error["type"] != "string_pattern_mismatch":
-        return None
-    return fault_of(error["input"]) or "must not be empty"
+    errors = error.errors(include_url=False)[:MAX_DETAILS]
+    for each in errors:
+        each["loc"] = each["loc"] or ("record",)
+        if each["type"] == "string_pattern_mismatch":
+            each["type"], each["ctx"] = (
+                "value_error",
+                {"error": fault_of(each["input"]) or "must not be empty"},
+            )
+    return field_errors(errors)

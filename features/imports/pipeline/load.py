@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from core.database.client import Database
+from core.database.import_table import Written
 from core.database.transaction import unit_of_work
 from core.jobs import JobContext
 from features.audit import api as audit
@@ -20,10 +21,10 @@ from features.imports.pipeline.checkpoint import Checkpoint, Tally
 from features.imports.pipeline.in_flight import in_flight
 from features.imports.pipeline.source import Source
 from features.imports.pipeline.spool import REJECTS, Batch, Chunk, batches, chunks, joined, spool_of
-from features.imports.pipeline.write import Outcome, write
+from features.imports.pipeline.write import write
 from features.imports.queries import journal
 from features.imports.queries.rejects import insert_rejects
-from features.imports.schemas import remembered
+from features.imports.schemas import Told, remembered
 from features.imports.settings import ImportSettings
 
 BATCH_TIMEOUT: Final = timedelta(seconds=60)
@@ -112,50 +113,49 @@ async def _load_batch(
     if objects is not None:
         batch = await objects.store(context, batch)
 
-    async def work(tx: Database) -> tuple[Outcome, Checkpoint]:
-        outcome = await write(tx, context.job.id, source, table, batch)
+    async def work(tx: Database) -> tuple[list[str], Checkpoint]:
+        outcome, conflicts = await write(tx, context.job.id, source, table, batch)
+        written = outcome.written or []
         if objects is not None:
-            await objects.raise_if_missing(context, tx, _written(batch, outcome))
+            if outcome.written is None:
+                written = [line.key for line in batch.accepted]
+            await objects.raise_if_missing(context, tx, written)
         if outcome.inserted or outcome.updated:
             await audit.record(tx, _entry(context, source, table, outcome))
         reached = await asyncio.shield(before)
-        tally = _counted(reached.tables[table], batch, outcome)
+        tally = _counted(reached.tables[table], batch, outcome, conflicts)
         checkpoint = reached.beside(table, tally, "load", time.perf_counter() - began_at)
         await context.checkpoint(tx, checkpoint.model_dump(), done=checkpoint.count("done"))
-        return outcome, checkpoint
+        return written, checkpoint
 
     async with context.cache.invalidating(*source.tables[table].declared.tags):
-        outcome, checkpoint = await unit_of_work(context.db, work, timeout=BATCH_TIMEOUT)
+        written, checkpoint = await unit_of_work(context.db, work, timeout=BATCH_TIMEOUT)
     if objects is not None:
-        await objects.written(context, batch, _written(batch, outcome))
+        await objects.written(context, batch, written)
     return checkpoint
 
 
-def _written(batch: Batch, outcome: Outcome) -> list[str]:
-    return [line.key for line in batch.accepted] if outcome.written is None else outcome.written
+def _counted(tally: Tally, batch: Batch, outcome: Written, conflicts: list[Told]) -> Tally:
+    changes = tally.since_last and tally.since_last.plus(
+        new=outcome.inserted,
+        changed=len(outcome.updated),
+        unchanged=outcome.unchanged,
+        conflicts=len(conflicts),
+        first_conflicts=conflicts,
+    )
+    return tally.model_copy(
+        update={
+            "place": batch.end,
+            "imported": tally.imported + outcome.inserted,
+            "updated": tally.updated + len(outcome.updated),
+            "unchanged": tally.unchanged + outcome.unchanged,
+            "kept": tally.kept + outcome.kept,
+            "since_last": changes,
+        }
+    )
 
 
-def _counted(tally: Tally, batch: Batch, outcome: Outcome) -> Tally:
-    updated, unchanged = len(outcome.updated), outcome.unchanged
-    counts = {
-        "place": batch.end,
-        "imported": tally.imported + outcome.inserted,
-        "updated": tally.updated + updated,
-        "unchanged": tally.unchanged + unchanged,
-        "kept": tally.kept + outcome.kept,
-        "since_last": tally.since_last
-        and tally.since_last.plus(
-            new=outcome.inserted,
-            changed=updated,
-            unchanged=unchanged,
-            conflicts=len(outcome.conflicts),
-            first_conflicts=outcome.conflicts,
-        ),
-    }
-    return tally.model_copy(update=counts)
-
-
-def _entry(context: JobContext, source: Source, table: str, outcome: Outcome) -> audit.AuditEntry:
+def _entry(context: JobContext, source: Source, table: str, outcome: Written) -> audit.AuditEntry:
     return audit.AuditEntry(
         entity=source.tables[table].declared.entity,
         entity_id=context.job.id,

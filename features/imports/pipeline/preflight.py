@@ -21,7 +21,6 @@ from features.imports.schemas import Changes
 from features.imports.settings import ImportSettings
 from features.imports.storage.writer import SpoolWriter
 
-_IDS_PER_QUESTION: Final = 5000
 _NAMED_IDS: Final = 5
 
 log = structlog.get_logger(__name__)
@@ -94,9 +93,8 @@ async def _examine_table(
         validator = await asyncio.to_thread(source.validator, table, sink, before)
         async for some in validator.found(db):
             if first and (arguments.dry_run or arguments.on_conflict == "fail"):
-                for start in range(0, len(some.ids), _IDS_PER_QUESTION):
-                    stored = await rows.existing(db, some.ids[start : start + _IDS_PER_QUESTION])
-                    existing, named = existing + len(stored), (named + stored)[:_NAMED_IDS]
+                stored = await rows.existing(db, some.ids)
+                existing, named = existing + len(stored), (named + stored)[:_NAMED_IDS]
             if changes is not None and some.lines:
                 changes = await foreseen(db, rows, some.lines, changes)
             done, total = before + validator.validated, before + validator.expected

@@ -1,7 +1,7 @@
 """Writer of a batch: its rows, their before images, and its chunk of the source's manifest."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import orjson
 
@@ -16,21 +16,11 @@ from features.imports.queries import journal
 from features.imports.schemas import UNKNOWN, Told, remembered
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """Result of a batch. `written`: ids of the rows; None: of all records."""
-
-    inserted: int
-    updated: list[str]
-    unchanged: int
-    kept: int
-    written: list[str] | None
-    conflicts: list[Told]
-
-
-async def write(tx: Database, job_id: str, source: Source, table: str, batch: Batch) -> Outcome:
-    """Write rows, before images and manifest chunk in the caller's transaction: all or none. Raises
-    RowsExist for `on_conflict=fail`.
+async def write(
+    tx: Database, job_id: str, source: Source, table: str, batch: Batch
+) -> tuple[Written, list[Told]]:
+    """Write rows, before images and manifest chunk in the caller's transaction: all or none. Returns what was
+    written of all records, and the conflicts. Raises RowsExist for `on_conflict=fail`.
     """
     arguments, rows = source.arguments, source.tables[table]
     lines, accepted = [line for line in batch.accepted if line.row], batch.accepted
@@ -59,15 +49,9 @@ async def write(tx: Database, job_id: str, source: Source, table: str, batch: Ba
     if rows.reversal is not None:
         await _keep_pages(tx, job_id, rows.declared.entity, batch, conflicts, ids)
     kept = 0 if arguments.since_last else written.kept
-    changed = written.inserted + len(written.updated)
-    return Outcome(
-        written.inserted,
-        written.updated,
-        len(accepted) - changed - kept - len(conflicts),
-        kept,
-        ids,
-        [Told(id=orjson.loads(row_id), reason=reason) for row_id, reason in conflicts.items()],
-    )
+    unchanged = len(accepted) - written.inserted - len(written.updated) - kept - len(conflicts)
+    told = [Told(id=orjson.loads(row_id), reason=reason) for row_id, reason in conflicts.items()]
+    return replace(written, written=ids, unchanged=unchanged, kept=kept), told
 
 
 async def _wanted(

@@ -22,6 +22,9 @@ GROUP BY pg_constraint.oid, conrelid, confrelid ORDER BY conrelid::regclass::tex
 """
 
 
+_ID: Final = "coalesce(to_jsonb(source) ->> 'id', source.ctid::text)"
+
+
 @dataclass(frozen=True, slots=True)
 class Conflict:
     """A row that cannot be taken back; `what` says what happened to it since, for people."""
@@ -50,13 +53,8 @@ async def references(db: Database) -> list[Reference]:
 
 async def holders(tx: Database, reference: Reference, job_id: str, ids: Sequence[str]) -> list[Conflict]:
     """Those of the job's rows with these ids that any row refers to by the reference."""
-    statement = (
-        "SELECT target.id, min('has what belongs to it: ' || "
-        f"coalesce(to_jsonb(source) ->> 'id', source.ctid::text)) AS what "
-        f"FROM {reference.source} AS source JOIN {reference.target} AS target ON {reference.condition} "
-        "WHERE target.id = ANY($2::text[]) AND target.import_job_id = $1::uuid GROUP BY target.id ORDER BY 1"
-    )
-    return [Conflict(**row) for row in await tx.query_raw(statement, job_id, list(ids))]
+    what = f"min('has what belongs to it: ' || {_ID}) AS what"
+    return await _linked(tx, reference, job_id, ids, f"target.id, {what}", "GROUP BY target.id")
 
 
 async def dependents(
@@ -66,11 +64,17 @@ async def dependents(
     are `reversible`, without the job's own. No more can come when the targets are held. Whatever the
     constraint does to such a row when the other goes, its owner loses something: ON DELETE is no excuse.
     """
+    what = "'belongs to ' || target.id || ', which the import brought' AS what"
     others = "AND source.import_job_id IS DISTINCT FROM $1::uuid" if reversible else ""
+    return await _linked(tx, reference, job_id, ids, f"{_ID} AS id, {what}", others)
+
+
+async def _linked(
+    tx: Database, reference: Reference, job_id: str, ids: Sequence[str], select: str, rest: str
+) -> list[Conflict]:
     statement = (
-        "SELECT coalesce(to_jsonb(source) ->> 'id', source.ctid::text) AS id, "
-        "'belongs to ' || target.id || ', which the import brought' AS what "
-        f"FROM {reference.source} AS source JOIN {reference.target} AS target ON {reference.condition} "
-        f"WHERE target.id = ANY($2::text[]) AND target.import_job_id = $1::uuid {others} ORDER BY 1"
+        f"SELECT {select} FROM {reference.source} AS source "
+        f"JOIN {reference.target} AS target ON {reference.condition} "
+        f"WHERE target.id = ANY($2::text[]) AND target.import_job_id = $1::uuid {rest} ORDER BY 1"
     )
     return [Conflict(**row) for row in await tx.query_raw(statement, job_id, list(ids))]

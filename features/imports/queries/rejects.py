@@ -2,11 +2,8 @@
 
 from typing import Final
 
-import orjson
-from prisma.models import ImportReject
-
 from core.database.client import Database
-from features.imports.schemas import Reject, RejectedField
+from features.imports.schemas import Reject
 
 _PAGE_ROWS: Final = 500
 _PAGE_CHARACTERS: Final = 4 << 20
@@ -20,7 +17,7 @@ ON CONFLICT (job_id, position) DO NOTHING
 
 # Records can be megabytes each: a page ends after 500 rows or 4 MiB, and has at least one row.
 _PAGE: Final = """
-SELECT job_id, position, path, reason, errors, record FROM (
+SELECT position, path, reason, errors, record FROM (
     SELECT *, sum(length(record)) OVER (ORDER BY position) - length(record) AS before FROM (
         SELECT * FROM import_rejects
         WHERE job_id = $1::uuid AND position > $2::int ORDER BY position LIMIT $3::int
@@ -49,23 +46,8 @@ async def insert_rejects(tx: Database, job_id: str, rows_json: str) -> int:
 
 async def rejects_after(db: Database, job_id: str, position: int) -> list[Reject]:
     """Next rejects of a job in the order of the source; none when `position` is the last one's."""
-    rows = await db.query_raw(_PAGE, job_id, position, _PAGE_ROWS, _PAGE_CHARACTERS, model=ImportReject)
-    return [
-        Reject(
-            position=row.position,
-            path=row.path,
-            reason=row.reason,
-            errors=_errors(row.errors),
-            record=row.record,
-        )
-        for row in rows
-    ]
-
-
-def _errors(value: object) -> list[RejectedField]:
-    parsed = orjson.loads(value) if isinstance(value, str) else value
-    assert isinstance(parsed, list)
-    return [RejectedField.model_validate(each) for each in parsed]
+    rows = await db.query_raw(_PAGE, job_id, position, _PAGE_ROWS, _PAGE_CHARACTERS)
+    return [Reject.model_validate(row) for row in rows]
 
 
 async def rejects_of_earlier(db: Database, kind: str, job_id: str) -> list[tuple[str, int]]:
