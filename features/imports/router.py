@@ -19,9 +19,7 @@ from core.jobs import JobConflict, JobView
 from features.imports import service
 from features.imports.comparison.schemas import DifferenceLines, VerifyForm
 from features.imports.errors import ImportNotFound, ImportNotUndoable, UploadInvalid, UploadTooLarge
-from features.imports.listing import find
-from features.imports.listing.schemas import Import
-from features.imports.schemas import NDJSON, FileOptions, RejectForm, RejectLines
+from features.imports.schemas import NDJSON, FileOptions, Import, RejectForm, RejectLines
 from features.imports.settings import ImportSettings
 from features.imports.undo.schemas import UndoChoices
 from features.jobs.api import Job, show
@@ -67,7 +65,7 @@ async def list_imports(
     cursor: Annotated[Cursor | None, Query()] = None,
 ) -> ListEnvelope[Import]:
     """Imports of all sources, also dry runs and failed ones; `undoable` ones have something to take back."""
-    return await find.list_imports(db, jobs, limit=limit, offset=offset, cursor=cursor)
+    return await service.list_imports(db, jobs, limit=limit, offset=offset, cursor=cursor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +127,7 @@ async def verify(accepted: Accepted) -> Envelope[Job]:
 @router.get("/{job_id}", summary="Show an import", responses=error_responses(ImportNotFound))
 async def show_import(job_id: JobId, db: Db, jobs: Jobs) -> Envelope[Import]:
     """What the list tells of it. `takenBack` says when and by whom, and names the job of the undo."""
-    return Envelope(data=await find.show_import(db, jobs, job_id))
+    return Envelope(data=await service.show_import(db, jobs, job_id))
 
 
 @router.get(

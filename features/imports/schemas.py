@@ -19,8 +19,10 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from core.http.request.fields import without_null
+from core.http.request.fields import is_none, without_null
 from core.http.request.input import DIGITS_ALONE, Input
+from core.http.request.timestamps import Timestamp
+from core.jobs import JobState
 
 KIND: Final = "import.lowdb"
 NDJSON: Final = "application/x-ndjson"
@@ -259,12 +261,40 @@ server would write it differently. Without a digest it could not be taken over, 
 record before it has the same.
 """
 
-UNKNOWN: Final = ""
-"""Digest of a record that was taken back, or a conflict from the start: the next import finds it new."""
-
 
 class Sample(BaseModel):
     """Excerpt of a reject."""
 
     path: str
     reason: str
+
+
+class TakenBack(BaseModel):
+    """When and by whom an import was taken back; `jobId` is the undo's."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, serialize_by_alias=True)
+
+    job_id: str
+    at: Timestamp
+    actor: str
+
+
+class Import(BaseModel):
+    """An import. `id` is its job's; `undoable`: there is something to take back."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, serialize_by_alias=True)
+
+    id: str
+    source: ImportSource
+    filename: str
+    state: JobState
+    dry_run: bool
+    imported: Annotated[int | None, Field(exclude_if=is_none)] = None
+    updated: Annotated[int | None, Field(exclude_if=is_none)] = None
+    rejected: int
+    undoable: bool
+    taken_back: Annotated[TakenBack | None, Field(exclude_if=is_none)] = None
+    actor: str
+    created_at: Timestamp
+    finished_at: Annotated[Timestamp | None, Field(exclude_if=is_none)] = None
+    error: Annotated[str | None, Field(exclude_if=is_none)] = None

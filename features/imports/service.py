@@ -1,9 +1,10 @@
-"""Service of imports: accepts uploads, files and undos, streams rejects."""
+"""Service of imports: accepts uploads, files and undos, shows imports, streams rejects."""
 
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -13,10 +14,11 @@ from pydantic import ValidationError
 
 from core.database.client import Author, Database
 from core.errors import VALIDATION_FAILED, Conflict
+from core.http.answers.envelope import ListEnvelope, listed
 from core.http.request.input import Input
 from core.http.request.multipart import FORM_OVERHEAD_BYTES
 from core.http.request.validation import field_errors
-from core.jobs import Jobs, JobView
+from core.jobs import JobNotFound, Jobs, JobView
 from core.settings import Settings
 from features.imports.comparison.schemas import DIFFERENCES, VerifyForm
 from features.imports.csv.columns import resolved
@@ -29,30 +31,35 @@ from features.imports.errors import (
     UploadInvalid,
     UploadTooLarge,
 )
-from features.imports.listing.find import find_import
 from features.imports.pipeline.source import opened, readable_path
 from features.imports.pipeline.spool import sha256_of
 from features.imports.queries import journal, rejects
 from features.imports.schemas import (
+    SOURCES,
     UNDO_KIND,
     VERIFY_KIND,
     Arguments,
     FileArguments,
     FileOptions,
+    Import,
     RegistryOptions,
     Reject,
     RejectForm,
+    TakenBack,
 )
 from features.imports.settings import ImportSettings
 from features.imports.storage.folders import Folders
 from features.imports.storage.upload import plain_name, receive
 from features.imports.storage.work import accept
 from features.imports.undo.schemas import UndoArguments, UndoChoices
+from features.jobs.api import list_page
 
 Options = TypeVar("Options", bound=Input)
 
 _MOST_COLUMNS: Final = 1000
 """Columns of rejects as CSV; those of a record beyond are left out."""
+
+IMPORTS: Final = tuple(SOURCES.values())
 
 log = structlog.get_logger(__name__)
 
@@ -131,6 +138,31 @@ async def differences_of(jobs: Jobs, settings: Settings, job_id: str) -> Path:
     return path
 
 
+async def list_imports(
+    db: Database, jobs: Jobs, *, limit: int, offset: int, cursor: str | None
+) -> ListEnvelope[Import]:
+    """Page of imports, newest first, dry runs and those that failed too."""
+    page = await list_page(jobs, ("imports",), kind=IMPORTS, limit=limit, offset=offset, cursor=cursor)
+    return listed(await _shown(db, jobs, page.jobs), total=page.total, next_cursor=page.next_cursor)
+
+
+async def show_import(db: Database, jobs: Jobs, job_id: str) -> Import:
+    """Raises ImportNotFound."""
+    [shown] = await _shown(db, jobs, [await find_import(jobs, job_id)])
+    return shown
+
+
+async def find_import(
+    jobs: Jobs, job_id: str, kinds: Sequence[str] = IMPORTS, what: str = "Import"
+) -> JobView:
+    """Raises ImportNotFound."""
+    with suppress(JobNotFound):
+        job = await jobs.get(job_id)
+        if job.kind in kinds:
+            return job
+    raise ImportNotFound(f"{what} with id {job_id} not found")
+
+
 async def accept_undo(db: Database, jobs: Jobs, actor: Author, job_id: str, choices: UndoChoices) -> JobView:
     """Enqueue an undo. Raises ImportNotFound, ImportNotUndoable, or JobConflict beside an import."""
     job = await find_import(jobs, job_id)
@@ -144,6 +176,31 @@ async def accept_undo(db: Database, jobs: Jobs, actor: Author, job_id: str, choi
     return await jobs.enqueue(
         db, UNDO_KIND, arguments.model_dump(by_alias=True, exclude_defaults=True), actor
     )
+
+
+async def _shown(db: Database, jobs: Jobs, found: Sequence[JobView]) -> list[Import]:
+    ids = [job.id for job in found]
+    kept = await journal.existing(db, ids)
+    taken_back = {
+        undo.arguments["importJobId"]: TakenBack(
+            job_id=undo.id, at=undo.finished_at or undo.created_at, actor=undo.actor
+        )
+        for undo in await jobs.about(UNDO_KIND, "importJobId", ids)
+        if undo.checkpoint is not None  # it has one since it has taken the import back
+    }
+    return [
+        Import.model_validate(
+            {
+                "dryRun": False,
+                **(job.result or {}),
+                **job.arguments,
+                **dict(job),
+                "undoable": job.ended and job.id in kept,
+                "taken_back": taken_back.get(job.id),
+            }
+        )
+        for job in found
+    ]
 
 
 async def _pages(db: Database, job_id: str, page: list[Reject]) -> AsyncIterator[list[Reject]]:

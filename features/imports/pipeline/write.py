@@ -13,7 +13,7 @@ from features.imports.pipeline.since_last import REASONS, verdicts_on
 from features.imports.pipeline.source import Source
 from features.imports.pipeline.spool import Batch, Line, joined
 from features.imports.queries import journal
-from features.imports.schemas import UNKNOWN, Told, remembered
+from features.imports.schemas import Told, remembered
 
 
 async def write(
@@ -93,7 +93,7 @@ async def _keep_pages(
         await journal.keep_page(tx, job_id, part, number, text)
     if batch.records:
         entries = joined(
-            b'[%b,"%b"]' % (line.id, line.base or UNKNOWN.encode())
+            b'[%b,"%b"]' % (line.id, line.base or journal.UNKNOWN.encode())
             if conflicts and line.id in conflicts
             else b"[%b%b]" % (line.pair, line.rest)
             for line in batch.records

@@ -35,6 +35,10 @@ WHERE entity = 'file' AND row ->> 'object_key' = ANY($1::text[])
 """
 
 
+UNKNOWN: Final = ""
+"""Digest of a record that was taken back, or a conflict from the start: the next import finds it new."""
+
+
 class Page(NamedTuple):
     """Chunk of a source's manifest. `written`: ids of rows that the import wrote; None: of all records."""
 

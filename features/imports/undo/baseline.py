@@ -9,7 +9,7 @@ from features.imports.pipeline.identifiers import SeenIds
 from features.imports.pipeline.previous import recall
 from features.imports.queries import journal
 from features.imports.queries.tables import REVERSIBLE
-from features.imports.schemas import FAMILIES, UNKNOWN, Entry, remembered
+from features.imports.schemas import FAMILIES, Entry, remembered
 
 
 async def forget_in_later_runs(tx: Database, job_id: str) -> None:
@@ -39,7 +39,7 @@ async def _forget(
         row_id, digest, _, lead = entry
         if not digest or row_id is None or row_id not in taken or row_id in rewritten:
             return entry
-        return row_id, former.digest_of(row_id) or UNKNOWN, None, lead
+        return row_id, former.digest_of(row_id) or journal.UNKNOWN, None, lead
 
     for run_id in later:
         for part in (entity, remembered(entity)):

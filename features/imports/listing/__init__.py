@@ -1,1 +1,0 @@
-"""Imports as clients see them, each with what became of it."""
