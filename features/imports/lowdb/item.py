@@ -103,8 +103,8 @@ class LegacyItem(NamedTuple):
             raise InvalidLegacyItem(_details(error)) from None
         assert isinstance(record, dict)  # _SHAPE is strict
         created_text, updated_text = record["createdAt"], record.get("updatedAt")
-        created_at = _to_milliseconds("createdAt", created_text)
-        updated_at = None if updated_text is None else _to_milliseconds("updatedAt", updated_text)
+        created_at = to_milliseconds("createdAt", created_text)
+        updated_at = None if updated_text is None else to_milliseconds("updatedAt", updated_text)
         legacy = None
         known = len(record) == len(_KNOWN_FIELDS) and "updatedAt" in record and "tags" in record
         if not known or created_at != created_text or updated_at != updated_text:
@@ -123,17 +123,12 @@ class LegacyItem(NamedTuple):
         *columns, created, updated = zip(*rows, strict=True)
         try:
             _COLUMNS.validate_python(tuple(columns))
-            exact = all(text == _to_milliseconds("createdAt", text) for text in created) and all(
-                text is None or text == _to_milliseconds("updatedAt", text) for text in updated
+            exact = all(text == to_milliseconds("createdAt", text) for text in created) and all(
+                text is None or text == to_milliseconds("updatedAt", text) for text in updated
             )
         except (ValidationError, InvalidLegacyItem):
             return None
         return [cls._make((*row, None)) for row in rows] if exact else None
-
-    @staticmethod
-    def moment(text: str) -> str:
-        """Timestamp as the columns hold it, of any spelling that `parse` takes."""
-        return _to_milliseconds("timestamp", text)
 
     @classmethod
     def of(cls, parts: Sequence[Sequence[Any]]) -> "LegacyItem":
@@ -146,7 +141,7 @@ class LegacyItem(NamedTuple):
         return orjson.dumps((self[:6] + self[7:], self.tags))
 
 
-def _to_milliseconds(field: str, text: object) -> str:
+def to_milliseconds(field: str, text: object) -> str:
     """Timestamp of an ISO 8601 text as `toISOString` writes it; finer fractions are cut, as JavaScript does,
     and no offset means UTC.
     """

@@ -12,7 +12,7 @@ from typing import Final
 import orjson
 
 from features.imports.lowdb.item import FIELDS as KEYS
-from features.imports.lowdb.item import LegacyItem
+from features.imports.lowdb.item import LegacyItem, to_milliseconds
 
 EMPTY_HEAD: Final = '{\n  "items": ['
 EMPTY_TAIL: Final = "]\n}"
@@ -85,7 +85,7 @@ def _record(item: LegacyItem) -> dict[str, object]:
         return record
     legacy = json.loads(item.legacy)
     for key, spelling in legacy.get("spelling", {}).items():
-        if record[key] is not None and LegacyItem.moment(spelling) == record[key]:
+        if record[key] is not None and to_milliseconds(key, spelling) == record[key]:
             record[key] = spelling
     for key in legacy.get("absent", ()):
         if not record[key]:

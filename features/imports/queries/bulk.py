@@ -8,10 +8,10 @@ import orjson
 from prisma.errors import ForeignKeyViolationError, UniqueViolationError
 
 from core.database.client import Database
-from core.database.import_table import Difference, ImportTable, Row, Verdict, Written
+from core.database.import_table import Difference, ImportTable, Row, Value, Verdict, Written
 from core.database.transaction import unaudited
 from features.imports.errors import SomebodyWasQuicker
-from features.imports.queries.digests import NOT_DIGESTED, decode, digest_of, encode, text_of
+from features.imports.queries.digests import NOT_DIGESTED, digest_of, text_of, value_of
 from features.imports.queries.reversal import ReversibleTable
 from features.imports.queries.statements import Statements
 
@@ -97,8 +97,7 @@ class BulkTable:
         """Raise counters to the values in a batch. A row's version stays, as it does when something is
         counted.
         """
-        if self._counters:
-            await tx.execute_raw(self._sql.raise_counters, lines)
+        await tx.execute_raw(self._sql.raise_counters, lines)
 
     async def parts(self, db: Database, ids: Sequence[str]) -> list[list[list[Any]]]:
         """Parsed lines of the rows among these that are stored, in no order."""
@@ -107,8 +106,7 @@ class BulkTable:
 
     async def rows(self, db: Database, ids: Sequence[str]) -> dict[str, Row]:
         """Rows among these that are stored, by id."""
-        rows = (decode(parts, self._columns) for parts in await self.parts(db, ids))
-        return {str(row[self.declared.key]): row for row in rows}
+        return {parts[0][0]: self._row(parts) for parts in await self.parts(db, ids)}
 
     async def every_id(self, db: Database) -> AsyncIterator[list[str]]:
         """Batches of all ids, oldest row first."""
@@ -118,10 +116,18 @@ class BulkTable:
             moment, last = found[-1]["moment"], found[-1]["id"]
 
     def line(self, row: Row) -> bytes:
-        return encode(row, self._columns)
+        texts = [text_of(row[name], kind) for name, kind in self._columns.items() if kind != "texts"]
+        return orjson.dumps([texts, *(row[name] for name, kind in self._columns.items() if kind == "texts")])
 
     def row(self, line: bytes) -> dict[str, Any]:
-        return decode(orjson.loads(line), self._columns)
+        return self._row(orjson.loads(line))
+
+    def _row(self, parts: Sequence[Sequence[Any]]) -> dict[str, Value]:
+        texts, lists = iter(parts[0]), iter(parts[1:])
+        return {
+            name: list(next(lists)) if kind == "texts" else value_of(next(texts), kind)
+            for name, kind in self._columns.items()
+        }
 
     def digest(self, line: bytes) -> str:
         """SHA-256 of all columns but counters and keys, as hexadecimal."""

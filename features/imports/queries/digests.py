@@ -7,31 +7,14 @@ different rows share a line.
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
-import orjson
-
-from core.database.import_table import Kind, Row, Value
+from core.database.import_table import Kind, Value
 
 Columns = Mapping[str, Kind]
 NOT_DIGESTED: Final[frozenset[Kind]] = frozenset({"counter", "key"})
-
-
-def encode(row: Row, columns: Columns) -> bytes:
-    """The row's line."""
-    texts = [text_of(row[name], kind) for name, kind in columns.items() if kind != "texts"]
-    return orjson.dumps([texts, *(row[name] for name, kind in columns.items() if kind == "texts")])
-
-
-def decode(parts: Sequence[Sequence[Any]], columns: Columns) -> dict[str, Value]:
-    """The row of a parsed line."""
-    texts, lists = iter(parts[0]), iter(parts[1:])
-    return {
-        name: list(next(lists)) if kind == "texts" else _value(next(texts), kind)
-        for name, kind in columns.items()
-    }
 
 
 def digest_of(line: bytes) -> str:
@@ -68,7 +51,7 @@ def text_of(value: Value, kind: Kind) -> str | None:
     return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
-def _value(text: str | None, kind: Kind) -> Value:
+def value_of(text: str | None, kind: Kind) -> Value:
     if text is None:
         return None
     if kind in ("integer", "counter"):
