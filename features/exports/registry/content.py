@@ -14,10 +14,10 @@ from features.exports.schemas import NAMED, RegistryResult, TableResult
 from features.exports.targets.folder import FolderTarget
 from features.files import api as files
 from features.imports import api as imports
-from features.imports.api import AUDIT, FILES, Origin, Table
+from features.imports.api import AUDIT, FILES, LEGACY, Origin, Table
 
 _ROWS_AT_ONCE: Final = 500
-_ENTITIES: Final = ("system", "idea", "file")
+_ENTITIES: Final = tuple(each.rows.declared.entity for table, each in LEGACY.items() if table != AUDIT)
 _ENTRIES: Final = UUID("6a0d2f0e-7f0c-4f5e-9a53-3f1f0c8f6f11")
 """Namespace of the ids that entries get in the old log."""
 _ROW: Final = re.compile(r"\[(\d+)\]\Z")
@@ -56,7 +56,7 @@ class _Table:
         origin: Origin,
     ) -> None:
         self._context, self._tx, self._folder, self._all = context, tx, folder, result
-        self._table, self._origin, self._legacy = table, origin, imports.LEGACY[table]
+        self._table, self._origin, self._legacy = table, origin, LEGACY[table]
         self._result = result.tables[table]
         self._position = 0
 
