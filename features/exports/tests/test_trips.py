@@ -81,8 +81,6 @@ class Model:
                 self._write(run, row_id, now)
             elif mode == "since":
                 counts["conflicts"] += 1
-            else:
-                known[row_id] = now
         if mode == "since":
             for row_id in set(known) - set(self.there):
                 if row_id in self.here:
