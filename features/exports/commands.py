@@ -76,6 +76,7 @@ async def _export(features: "Features", form: dict[str, str], target: Path, figu
     from core.console import out, say_columns
     from features.exports.schemas import RegistryResult, Wanted
     from features.exports.service import accept, finished_file
+    from features.imports.api import TABLES
     from features.jobs.api.terminal import run_shown, show_ended
 
     wanted = Wanted.model_validate(form)
@@ -90,8 +91,8 @@ async def _export(features: "Features", form: dict[str, str], target: Path, figu
         if job.state != "succeeded":
             raise typer.Exit(1)
         if wanted.form == "registry":
-            tables = RegistryResult.model_validate(job.result).tables.items()
-            counts = [(table, *(f"{getattr(each, name):,}" for name in _ROWS)) for table, each in tables]
+            tables = RegistryResult.model_validate(job.result).tables
+            counts = [(table, *(f"{getattr(tables[table], name):,}" for name in _ROWS)) for table in TABLES]
             say_columns([("table", *_ROWS), *counts])
         if path is None:
             await asyncio.to_thread(_copy_out, await finished_file(here.jobs, here.settings, job.id))
