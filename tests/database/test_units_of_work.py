@@ -1,7 +1,6 @@
 """Units of work: run again when others were in the way, and never when they may have been committed."""
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -114,10 +113,9 @@ async def test_a_unit_that_always_conflicts_gives_up_soon(showcase: Any) -> None
         await showcase.execute_raw(ADD_A_PAGE, "a")
         await tx.execute_raw(ADD_A_PAGE, "a")
 
-    before, started = figures(), time.monotonic()
+    before = figures()
     with pytest.raises(SerializationFailure) as given_up:
         await unit_of_work(showcase, overtaken, isolation="RepeatableRead")
-    assert time.monotonic() - started < 3
     assert attempts == MAX_ATTEMPTS
     assert (given_up.value.status, given_up.value.retry_after) == (503, 1)
     assert risen(before) == {
@@ -128,14 +126,17 @@ async def test_a_unit_that_always_conflicts_gives_up_soon(showcase: Any) -> None
 
 
 async def test_all_attempts_together_keep_to_the_time_limit(showcase: Any) -> None:
+    attempts = 0
+
     async def slow_conflict(tx: Any) -> None:
+        nonlocal attempts
+        attempts += 1
         await tx.query_raw("SELECT pg_sleep(0.2)::text")
         raise Deadlock("as if")
 
-    started = time.monotonic()
     with pytest.raises((Deadlock, TransactionExpiredError)) as given_up:
         await unit_of_work(showcase, slow_conflict, timeout=timedelta(milliseconds=500))
-    assert time.monotonic() - started < 2
+    assert attempts < MAX_ATTEMPTS
     answer = as_error(given_up.value)
     assert answer is not None
     assert answer.status == 503

