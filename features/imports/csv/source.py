@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pydantic.alias_generators import to_camel
 
 from core.database.client import Database
-from core.database.import_table import Kind, Value
+from core.database.import_table import Kind
 from core.http.request.validation import field_errors
 from features.imports.csv.columns import TABLES
 from features.imports.csv.reader import CsvReader, Record
@@ -21,7 +21,7 @@ from features.imports.errors import SourceChanged
 from features.imports.pipeline.identifiers import SeenIds
 from features.imports.pipeline.source import FileSource, Words
 from features.imports.pipeline.validator import Fault, Found, Sink, Validator
-from features.imports.queries.digests import text_of
+from features.imports.queries.digests import Value, text_of
 from features.imports.queries.tables import BY_NAME
 from features.imports.schemas import SOURCES, FileArguments
 from features.systems import api as systems

@@ -13,7 +13,6 @@ from typing import Final
 import structlog
 
 from core.database.client import Database
-from core.database.import_table import Written
 from core.database.transaction import unit_of_work
 from core.jobs import JobContext
 from features.audit import api as audit
@@ -23,6 +22,7 @@ from features.imports.pipeline.source import Source
 from features.imports.pipeline.spool import REJECTS, Batch, Chunk, batches, chunks, joined, spool_of
 from features.imports.pipeline.write import write
 from features.imports.queries import journal
+from features.imports.queries.bulk import Written
 from features.imports.queries.rejects import insert_rejects
 from features.imports.schemas import Told, remembered
 from features.imports.settings import ImportSettings

@@ -4,13 +4,12 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
 from core.database.client import Database
-from core.database.import_table import Verdict
 from core.errors import Conflict
 from features.imports.pipeline.identifiers import SeenIds
 from features.imports.pipeline.previous import FOUND, UNSEEN, Previous, known
 from features.imports.pipeline.spool import UNCHANGED, Line, joined
 from features.imports.queries import journal
-from features.imports.queries.bulk import BulkTable
+from features.imports.queries.bulk import BulkTable, Verdict
 from features.imports.schemas import Changes, Told
 
 REASONS: Final[Mapping[Verdict, str]] = {

@@ -9,7 +9,6 @@ from typing import Final
 import orjson
 import structlog
 
-from core.database.import_table import Difference
 from core.jobs import JobContext, JobFailed
 from features.audit import api as audit
 from features.imports.pipeline.checkpoint import Checkpoint
@@ -17,6 +16,7 @@ from features.imports.pipeline.in_flight import in_flight
 from features.imports.pipeline.source import Source
 from features.imports.pipeline.spool import NEW, Batch, batches, joined, spool_of
 from features.imports.queries import journal
+from features.imports.queries.bulk import Difference
 from features.imports.schemas import kept
 from features.imports.settings import ImportSettings
 

@@ -7,12 +7,12 @@ import orjson
 
 from core.database.client import Database
 from core.database.errors import WriteConflict
-from core.database.import_table import Written
 from features.imports.errors import RowsExist
 from features.imports.pipeline.since_last import REASONS, verdicts_on
 from features.imports.pipeline.source import Source
 from features.imports.pipeline.spool import Batch, Line, joined
 from features.imports.queries import journal
+from features.imports.queries.bulk import Written
 from features.imports.schemas import Told, remembered
 
 

@@ -1,19 +1,56 @@
 """Statements about whole batches of rows, for every table that a slice declares."""
 
 from collections.abc import AsyncIterator, Collection, Sequence
-from dataclasses import replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, NamedTuple
 
 import orjson
 from prisma.errors import ForeignKeyViolationError, UniqueViolationError
 
 from core.database.client import Database
-from core.database.import_table import Difference, ImportTable, Row, Value, Verdict, Written
+from core.database.import_table import ImportTable
 from core.database.transaction import unaudited
 from features.imports.errors import SomebodyWasQuicker
-from features.imports.queries.digests import NOT_DIGESTED, digest_of, text_of, value_of
+from features.imports.queries.digests import NOT_DIGESTED, Row, Value, digest_of, text_of, value_of
 from features.imports.queries.reversal import ReversibleTable
 from features.imports.queries.statements import Statements
+
+Verdict = Literal["new", "changed", "same", "deleted", "edited", "taken"]
+"""The relation of a stored row to what its source said the last time and says now.
+
+new: neither the source nor the table had it. changed: only the source has changed. same: the table holds
+already what the source says now, or the source has not changed. The others are conflicts, deleted: the row is
+gone, and the source has changed. edited: both have changed. taken: new to the source, but the table has
+another one of that id.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The result of a batch. `written`: ids of its inserted and updated rows, None when that is all of it;
+    `kept` rows were stored already and were not compared.
+    """
+
+    inserted: int = 0
+    updated: list[str] = field(default_factory=list)
+    written: list[str] | None = field(default_factory=list)
+    unchanged: int = 0
+    kept: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A row that is missing or differs from its source.
+
+    `import_job_id` wrote it last and left it at `import_version`; a higher `version` means that somebody
+    changed it since.
+    """
+
+    id: str
+    missing: bool
+    import_job_id: str | None
+    version: int | None
+    import_version: int | None
 
 
 class RowState(NamedTuple):

@@ -11,7 +11,11 @@ from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Final
 
-from core.database.import_table import Kind, Value
+from core.database.import_table import Kind
+
+Value = str | int | float | bool | list[str] | dict[str, object] | None
+Row = Mapping[str, Value]
+"""By column: moments as `2025-10-23T22:45:24.940Z`, JSON kept to the character as its text."""
 
 Columns = Mapping[str, Kind]
 NOT_DIGESTED: Final[frozenset[Kind]] = frozenset({"counter", "key"})

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, get_args
 
-from core.database.import_table import Kind, Value
+from core.database.import_table import Kind
 from features.imports.queries.bulk import BulkTable
+from features.imports.queries.digests import Value
 from features.imports.registry.values import LARGEST_INTEGER, LONGEST_TEXT, Old, Words
 from features.imports.schemas import Store
 

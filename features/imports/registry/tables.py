@@ -5,11 +5,11 @@ table here that its rows go to.
 from collections.abc import Callable, Mapping
 from typing import Final, get_args
 
-from core.database.import_table import Value
 from core.http.request.timestamps import to_iso
 from features.files import api as files
 from features.ideas import api as ideas
 from features.imports.queries import tables
+from features.imports.queries.digests import Value
 from features.imports.registry.columns import Column, LegacyTable, Reader
 from features.imports.registry.values import Old, Words, appended_at
 from features.imports.schemas import SOURCES, Store, Table

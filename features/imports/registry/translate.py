@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from core.database.import_table import Value
+from features.imports.queries.digests import Value
 from features.imports.registry.tables import LEGACY, SYSTEMS
 from features.imports.registry.values import Old
 from features.imports.schemas import Store, Table

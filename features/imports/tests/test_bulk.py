@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.database.client import Database
-from core.database.import_table import ImportTable, Row
+from core.database.import_table import ImportTable
 from core.database.transaction import unit_of_work
 from features.imports.errors import SomebodyWasQuicker
 from features.imports.lowdb.item import LegacyItem
 from features.imports.queries.bulk import BulkTable
-from features.imports.queries.digests import digest_of, jsonb_text
+from features.imports.queries.digests import Row, digest_of, jsonb_text
 from features.imports.tests.factories import FIVE
 from tests.fixtures.database import Connection
 

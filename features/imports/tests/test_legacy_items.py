@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.database.client import Database
-from core.database.import_table import Difference
 from features.imports import api
 from features.imports.api import ITEMS
 from features.imports.lowdb.item import InvalidLegacyItem, LegacyItem
+from features.imports.queries.bulk import Difference
 from features.imports.queries.digests import digest_of
 from features.imports.tests.factories import Record as JsonObject
 from features.imports.tests.factories import legacy_record

@@ -7,8 +7,7 @@ import httpx
 import pytest
 
 from core.database.client import Database
-from core.database.import_table import Verdict
-from features.imports.queries.bulk import BulkTable
+from features.imports.queries.bulk import BulkTable, Verdict
 from features.imports.tests.factories import FIVE, IMPORTS, ended, imported, lowdb, many, record, undone
 from tests.fixtures.database import WAITING_LOCKS
 from tests.fixtures.servers import StartServer

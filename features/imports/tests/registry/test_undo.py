@@ -10,10 +10,9 @@ import httpx
 import pytest
 
 from core.database.client import Database
-from core.database.import_table import Verdict
 from core.jobs import JobConflict
 from core.settings import Settings
-from features.imports.queries.bulk import BulkTable
+from features.imports.queries.bulk import BulkTable, Verdict
 from features.imports.tests.factories import IMPORTS, ended, undone
 from features.imports.tests.registry.conftest import Job, Takeover
 from features.imports.tests.registry.factories import export, file, idea, system
