@@ -23,6 +23,7 @@ from features.stats.tests.factories import (
 )
 from tests.fixtures.application import client_of, lifespan_of, new_app
 from tests.fixtures.database import Connection
+from tests.fixtures.waiting import wait_for
 
 
 async def activities(client: httpx.AsyncClient, **parameters: int) -> list[JsonObject]:
@@ -114,6 +115,11 @@ async def test_a_slice_says_how_its_entries_are_told_and_to_whom(
         ]
         published = own.openapi()["components"]["schemas"]["ActivityType"]["enum"]
         assert published[-1] == "note_written"
+
+        async def cached() -> bool:
+            return (await other.get("/api/v1/stats/activity")).headers["x-cache"] == "HIT"
+
+        await wait_for(cached)  # of an app that has just started
         await note("c", "created")
         assert len(await activities(other)) == 2
         await own.state.platform.cache.invalidate("notes")
