@@ -35,7 +35,7 @@ import asyncio
 import os
 import time
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -103,13 +103,15 @@ class ChangeFollower:
         """Life of the host as of which this process reads the database."""
         self._snapshot: str | None = None
         """Snapshot of the last look; None before the first one of a life."""
-        self._seen: dict[str, str] = {}
+        self._first_look: dict[str, Any] = {}
+        """Answer to `_BEGIN` in this life."""
         self._turn = asyncio.Lock()
-        self._rung = asyncio.Event()
+        self._wanted = asyncio.Event()
         """Somebody reads, here or in another process."""
-        self._hears = False
+        self._listens = False
         self._settling = asyncio.Lock()
-        self._rests_until = 0.0
+        self._no_try_before = 0.0
+        """After a failure: till then the leader does not look, and others do not wait for it."""
         self._failing = False
         self._task: asyncio.Task[None] | None = None
 
@@ -124,21 +126,21 @@ class ChangeFollower:
             self._task = asyncio.create_task(self._run(), name="changes")
 
     async def close(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._versions.bell)
+        asyncio.get_running_loop().remove_reader(self._versions.wakeup)
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
 
     async def catch_up(self) -> None:
-        """Returns when a look that began later has been applied, on this host's behalf and for this process,
-        or when that cannot be.
+        """Have the host's cache know all that was committed before this call: look at the log, or wait for a
+        look of the process that leads. Returns also when that fails; then the cache is not used.
         """
         began = time.monotonic()
         if self._leads():
-            self._rung.set()
+            self._wanted.set()
             async with self._turn:
-                if self._versions.looked_at < began and time.monotonic() >= self._rests_until:
+                if self._versions.looked_at < began and time.monotonic() >= self._no_try_before:
                     await self._look_or_lose()
         else:
             await self._looked_by_another(began)
@@ -147,28 +149,28 @@ class ChangeFollower:
 
     async def _run(self) -> None:
         while True:
-            await self._rung.wait()
+            await self._wanted.wait()
             while time.monotonic() - self._versions.wanted_at < IDLE_AFTER_S and self._leads():
                 due_s = self._versions.looked_at + self._interval_s - time.monotonic()
                 if due_s <= 0:
                     await self.catch_up()
                 await asyncio.sleep(due_s if due_s > 0 else self._interval_s)
-            self._rung.clear()
+            self._wanted.clear()
 
     def _leads(self) -> bool:
         if not self.bound_s:
             return True
         if not self._versions.lead():
             return False
-        if not self._hears:
-            asyncio.get_running_loop().add_reader(self._versions.bell, self._hear)
-            self._hears = True
+        if not self._listens:
+            asyncio.get_running_loop().add_reader(self._versions.wakeup, self._wake)
+            self._listens = True
         return True
 
-    def _hear(self) -> None:
+    def _wake(self) -> None:
         with suppress(BlockingIOError):
-            os.read(self._versions.bell, 4096)
-        self._rung.set()
+            os.read(self._versions.wakeup, 4096)
+        self._wanted.set()
 
     async def _look_or_lose(self) -> None:
         began = time.monotonic()
@@ -177,7 +179,7 @@ class ChangeFollower:
                 await (self._begin() if self._snapshot is None else self._look(self._snapshot))
         except Exception as error:  # noqa: BLE001 - whatever it was, the next look begins a life
             self._snapshot = None
-            self._rests_until = time.monotonic() + RETRY_S
+            self._no_try_before = time.monotonic() + RETRY_S
             _LOST.inc()
             if not self._failing:
                 _log.warning("changes.lost", error=type(error).__name__, reason=str(error))
@@ -193,14 +195,14 @@ class ChangeFollower:
         seen = await self._db.engine.follow(_BEGIN, (), anew=True)
         if seen["is_standby"]:
             raise DatabaseReadOnly("the database is a standby")
-        self._seen = seen
+        self._first_look = seen
         self._versions.begin_life()
         self._snapshot = seen["snapshot"]
 
     async def _look(self, snapshot: str) -> None:
-        seen = await self._db.engine.follow(_LOOK, (snapshot, self._seen["floor"]), anew=False)
+        seen = await self._db.engine.follow(_LOOK, (snapshot, self._first_look["floor"]), anew=False)
         lines = seen["lines"]
-        if seen["log"] != self._seen["log"] or any(model == LOG_MODEL for _, model, *_ in lines):
+        if seen["log"] != self._first_look["log"] or any(model == LOG_MODEL for _, model, *_ in lines):
             await self._begin()  # there may have been lines that are gone
             return
         writes = [
@@ -214,12 +216,12 @@ class ChangeFollower:
 
     async def _looked_by_another(self, began: float) -> None:
         """The process that leads does not look while nobody reads: it is called."""
-        if began < self._rests_until:
+        if began < self._no_try_before:
             return
-        self._versions.ring()
+        self._versions.wake()
         while self._versions.looked_at < began - self.bound_s:
             if time.monotonic() > began + PATIENCE_S:
-                self._rests_until = began + RETRY_S
+                self._no_try_before = began + RETRY_S
                 return
             await asyncio.sleep(POLL_S)
 

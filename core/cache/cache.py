@@ -172,7 +172,7 @@ class Cache:
         versions = self.versions
         versions.wanted_at = now = time.monotonic()
         if versions.looked_at < now - self._bound_s:
-            versions.ring()
+            versions.wake()
             return os.urandom(WORD_BYTES)
         return versions.read([slot_of(tag_digest(tag)) for tag in tags])
 

@@ -103,8 +103,8 @@ class TagVersions:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._attach()
-        self.bell = _pipe(path.with_suffix(".bell"))
-        """A descriptor, readable once somebody has rung: for the process that looks."""
+        self.wakeup = _pipe(path.with_suffix(".wakeup"))
+        """A descriptor, readable after `wake`, for the process that looks."""
 
     def read(self, slots: Sequence[slice] = ()) -> bytes:
         """The epoch, then what is in these slots, as bytes to be compared with an earlier reading."""
@@ -147,14 +147,14 @@ class TagVersions:
         self._follow()
         return try_lock(self._descriptor, exclusive=True)
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Have the process that looks do so now."""
         with suppress(BlockingIOError):  # it has been told often enough
-            os.write(self.bell, b"\0")
+            os.write(self.wakeup, b"\0")
 
     def close(self) -> None:
         self._detach()
-        os.close(self.bell)
+        os.close(self.wakeup)
 
     def _detach(self) -> None:
         self.moments.release()

@@ -44,8 +44,8 @@ class JobKind:
     the job needs files of the data folder it was enqueued in; only processes that share it run it.
     `public_arguments` names the arguments that the API shows; the others (paths, for example) stay inside.
     `every`: begun by the clock, once in the whole cluster, with the arguments that `scheduled` makes of the
-    settings; None: not with these settings. `kept`: its jobs are referred to, so they are not deleted when
-    they are old.
+    settings; where that gives None, the clock leaves the kind out. `kept`: its jobs are referred to, so they
+    are not deleted when they are old.
     """
 
     kind: str
