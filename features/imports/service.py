@@ -191,6 +191,7 @@ async def _shown(db: Database, jobs: Jobs, found: Sequence[JobView]) -> list[Imp
     return [
         Import.model_validate(
             {
+                "source": job.kind.removeprefix("import."),
                 "dryRun": False,
                 **(job.result or {}),
                 **job.arguments,
