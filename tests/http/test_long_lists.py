@@ -254,7 +254,7 @@ async def test_a_slow_reader_holds_no_connection_of_the_database(
     readers = [await unread(httpx.URL(server.base_url).port or 0, complete.url) for _ in range(4)]
     try:
         async with server.client() as client:
-            assert await wait_for(lambda: len(spools(server)) == len(readers), timeout=80)
+            assert await wait_for(lambda: len(spools(server)) == len(readers), timeout=200)
             answers = await asyncio.gather(
                 *(client.get(complete.url, params={"limit": n}) for n in range(1, 9))
             )
