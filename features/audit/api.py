@@ -23,7 +23,7 @@ from features.audit.schemas import (
     Trace,
     TraceKind,
 )
-from features.audit.sql.export import entries_of
+from features.audit.sql.export import entries_of, made_here
 from features.audit.sql.recent import find_recent
 from features.audit.sql.takeover import TAKEOVER
 
@@ -42,6 +42,7 @@ __all__ = [
     "differences",
     "entries_of",
     "every_record",
+    "made_here",
     "recent",
     "record",
 ]

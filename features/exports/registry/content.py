@@ -5,7 +5,6 @@ import json
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, BinaryIO, Final, NamedTuple
-from uuid import UUID, uuid5
 
 from core.database.client import Database
 from core.jobs import JobContext
@@ -18,8 +17,6 @@ from features.imports.api import AUDIT, FILES, LEGACY, Origin, Table
 
 _ROWS_AT_ONCE: Final = 500
 _ENTITIES: Final = tuple(each.rows.declared.entity for table, each in LEGACY.items() if table != AUDIT)
-_ENTRIES: Final = UUID("6a0d2f0e-7f0c-4f5e-9a53-3f1f0c8f6f11")
-"""Namespace of the ids that entries get in the old log."""
 _ROW: Final = re.compile(r"\[(\d+)\]\Z")
 
 
@@ -116,12 +113,7 @@ class _Table:
 
     async def _entries(self) -> AsyncIterator[list[_Stored | None]]:
         async for page in audit.entries_of(self._tx, _ENTITIES):
-            yield [
-                _Stored(
-                    {**entry, "legacy_id": _entry_id(entry)}, added := entry["legacy_id"] is None, not added
-                )
-                for entry in page
-            ]
+            yield [_Stored(entry, entry["made_here"], not entry["made_here"]) for entry in page]
 
     async def _rejects(self) -> AsyncIterator[tuple[int, bytes]]:
         """Place and line of each row that the import did not take."""
@@ -181,8 +173,3 @@ class _Table:
 
     async def _write(self, file: BinaryIO, lines: Sequence[bytes]) -> None:
         await asyncio.to_thread(self._folder.write, file, b"".join(lines))
-
-
-def _entry_id(entry: Mapping[str, Any]) -> str:
-    """Id of an audit entry in the old log; one that was made here gets its own."""
-    return str(entry["legacy_id"] or uuid5(_ENTRIES, str(entry["number"])))

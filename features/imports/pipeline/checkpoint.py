@@ -10,12 +10,12 @@ from features.imports.schemas import Changes, Phase, Sample
 class Tally(BaseModel):
     """Counts of one table's rows, in the order of the phases.
 
-    preflight: only the newest version of a row is taken, the older ones are `superseded`; `translated`: rows
-    by the column whose old word has a new one, `adapted`: by the column whose value the new registry cannot
-    hold; `existing` and `first_rows` are for dry runs only. load, up to a `place` in the spool: `kept` rows
-    were stored before and were left alone, `unchanged` ones were identical. verify: `differing` are kept rows
-    that say something else than the source, `changed_since` those that somebody changed or deleted after they
-    were loaded.
+    preflight: only the newest version of a row is taken, the older ones are `superseded`, and so are entries
+    of an audit log that were made here and come back; `translated`: rows by the column whose old word has a
+    new one, `adapted`: by the column whose value the new registry cannot hold; `existing` and `first_rows`
+    are for dry runs only. load, up to a `place` in the spool: `kept` rows were stored before and were left
+    alone, `unchanged` ones were identical. verify: `differing` are kept rows that say something else than the
+    source, `changed_since` those that somebody changed or deleted after they were loaded.
     """
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)

@@ -12,6 +12,7 @@ import orjson
 
 from core.database.client import Database
 from core.settings import Settings
+from features.audit import api as audit
 from features.files import api as files
 from features.imports.errors import SourceChanged
 from features.imports.pipeline.source import Objects, Source, Words
@@ -21,7 +22,7 @@ from features.imports.registry import capture
 from features.imports.registry.capture import path_of
 from features.imports.registry.contents import ContentFolder, NoContent, open_content
 from features.imports.registry.objects import FileObjects
-from features.imports.registry.tables import BY_NAME, FILES, KINDS, LEGACY, SYSTEMS, TABLES
+from features.imports.registry.tables import AUDIT, BY_NAME, FILES, KINDS, LEGACY, SYSTEMS, TABLES
 from features.imports.registry.translate import Candidate, translate
 from features.imports.registry.versions import Names, Versions
 from features.imports.schemas import RegistryArguments, Table
@@ -111,12 +112,24 @@ class RowValidator(Validator):
         while await asyncio.to_thread(self._index_some):
             yield Found([], [])
         while (some := await asyncio.to_thread(self._some)) is not None:
+            some = await self._without_made_here(db, some)
             await self._resolve(db, some)
             known = self._known(some)
             here = await LEGACY[self.table].rows.existing(db, known) if known else []
             gone = frozenset(known).difference(here)
             await asyncio.to_thread(self._accept, some, gone)
             yield Found([each.id for each in some], self.collected())
+
+    async def _without_made_here(self, db: Database, candidates: list[Candidate]) -> list[Candidate]:
+        """Candidates without the entries of the audit log that come back from an export: here they stand as
+        they were made, so that they are superseded.
+        """
+        if self.table != AUDIT or not candidates:
+            return candidates
+        entries = [(each.id, str(each.row["entity_id"]), str(each.row["at"])) for each in candidates]
+        known = await audit.made_here(db, entries)
+        self.superseded += sum(each.id in known for each in candidates)
+        return [each for each in candidates if each.id not in known]
 
     async def _resolve(self, db: Database, candidates: Sequence[Candidate]) -> None:
         """Rename systems whose name is taken, cut links to rows that do not exist."""
