@@ -3,13 +3,17 @@
 import asyncio
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
 
+from features.ideas import api as ideas
+from features.imports.registry.columns import STORES
+from features.imports.schemas import Store
 from features.imports.tests.registry.conftest import Takeover, takeover, uploads
-from features.imports.tests.registry.factories import entry, export, idea, system
+from features.imports.tests.registry.factories import entry, export, first_idea, first_system, idea, system
+from features.systems import api as systems
 from tests.takeover.test_registry_back import Tables, body, exported, rows_of
 
 __all__ = ["takeover", "uploads"]
@@ -60,3 +64,49 @@ async def test_each_entry_of_the_trail_comes_once_however_often_it_goes_back_and
         figures = job["result"]["tables"]["documentation_audit_log"]
         assert (figures["superseded"], figures["imported"], figures["rejected"]) == (2 + 2 * trip, 0, 0)
         assert await trail(client) == before
+
+
+WORDS = {
+    "status": ("backlog", "todo", *get_args(ideas.Status)),
+    "category": ("bug_fix", "guide", *get_args(ideas.Category)),
+    "priority": ("urgent", *get_args(ideas.Priority)),
+}
+
+
+@pytest.mark.parametrize("store", STORES)
+async def test_a_word_that_nobody_has_changed_is_the_sources_own(
+    client: httpx.AsyncClient, takeover: Takeover, tmp_path: Path, store: Store
+) -> None:
+    """Whether it is one of both sides or of the old one, and whatever else of its row has changed."""
+    make, make_system = (first_idea, first_system) if store == "questdb-1" else (idea, system)
+    source = {
+        row["id"]: row
+        for column, words in WORDS.items()
+        for row in [make(**{column: word}) for word in words]
+    }
+    statuses = (*get_args(systems.Status), "error")
+    hubs = {row["id"]: row for row in [make_system(status=each) for each in statuses]}
+    folder = export(tmp_path / "old", systems=list(hubs.values()), ideas=list(source.values()))
+    await takeover(folder, source="postgres" if store == "postgres" else "questdb")
+    for key in hubs:
+        body(await client.put(f"/api/v1/systems/{key}", json={"description": "Changed"}))
+    for number, key in enumerate(source):
+        changes = [{"title": "Changed"}, {"tags": ["changed"]}, {"description": "Changed"}]
+        body(await client.put(f"/api/v1/ideas/{key}", json=changes[number % 3]))
+    tables, result = await exported(client)
+    assert (result["translated"], result["inexpressible"]) == (len(source) + len(hubs), 0)
+    for row in rows_of(tables, "ideas").values():
+        assert {name: row[name] for name in WORDS} == {name: source[row["id"]][name] for name in WORDS}
+    for row in rows_of(tables, "systems").values():
+        assert row["status"] == hubs[row["id"]]["status"]
+
+
+async def test_a_word_that_somebody_has_changed_is_translated(
+    client: httpx.AsyncClient, takeover: Takeover, tmp_path: Path
+) -> None:
+    row = idea(status="in_progress", category="api", priority="low")
+    await takeover(export(tmp_path / "old", ideas=[row]), source="postgres")
+    changes = {"status": "completed", "priority": "critical"}
+    body(await client.put(f"/api/v1/ideas/{row['id']}", json=changes))
+    [found] = rows_of((await exported(client))[0], "ideas").values()
+    assert [found[name] for name in WORDS] == ["done", "api", "urgent"]

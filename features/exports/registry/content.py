@@ -21,9 +21,19 @@ _ROW: Final = re.compile(r"\[(\d+)\]\Z")
 
 
 class _Stored(NamedTuple):
+    """`was`: how the import left a row that somebody has changed since."""
+
     row: dict[str, Any]
     added: bool
     unchanged: bool
+    was: str | None = None
+
+    @property
+    def left(self) -> Mapping[str, Any] | None:
+        """Row as its import left it, nothing in it if that is not known; None for one that was made here."""
+        if self.added:
+            return None
+        return self.row if self.unchanged else json.loads(self.was or "{}")
 
 
 async def write_registry(
@@ -137,7 +147,9 @@ class _Table:
 
     async def _line(self, stored: _Stored, contents: dict[str, files.StoredContent]) -> bytes:
         store, columns = self._origin.store, self._origin.columns
-        old = imports.old_row(self._table, store, columns, stored.row, unchanged=stored.unchanged)
+        old = imports.old_row(
+            self._table, store, columns, stored.row, stored.left, unchanged=stored.unchanged
+        )
         row_id = str(stored.row[self._legacy.rows.declared.key])
         if self._table == FILES:
             await self._copy(row_id, stored.row, old, contents.get(row_id))

@@ -54,10 +54,11 @@ class Difference:
 
 
 class RowState(NamedTuple):
-    """`added`: no import from an old service brought the row; `unchanged`: it is as the last one left it."""
+    """`added`: no old service brought it. `unchanged` since the last import, or how it `was` after that."""
 
     added: bool
     unchanged: bool
+    was: str | None = None
 
 
 class BulkTable:
@@ -117,7 +118,7 @@ class BulkTable:
     async def states(self, db: Database, ids: Sequence[str]) -> dict[str, RowState]:
         """States of the rows among these that are stored, by id."""
         rows = await db.query_raw(self._sql.states, list(ids))
-        return {row["id"]: RowState(row["added"], row["unchanged"]) for row in rows}
+        return {row["id"]: RowState(row["added"], row["unchanged"], row["was"]) for row in rows}
 
     async def compare(self, db: Database, pairs: str) -> list[Difference]:
         """Missing and changed rows, for a JSON array of `[id, digest, *counters]` (`pair`)."""

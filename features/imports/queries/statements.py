@@ -106,7 +106,9 @@ class Statements:
         )
         self.states = (
             f"SELECT {key} AS id, added, "
-            f"NOT added AND {version} IS NOT DISTINCT FROM import_version AS unchanged "
+            f"NOT added AND {version} IS NOT DISTINCT FROM import_version AS unchanged, "
+            "(SELECT row::text FROM import_after_images WHERE job_id = import_job_id "
+            f"AND entity = '{declared.entity}' AND row_id = {key} AND {version} <> import_version) AS was "
             f"FROM {table}, LATERAL (SELECT import_job_id IS NULL OR EXISTS (SELECT FROM import_runs "
             "WHERE job_id = import_job_id AND kind = 'import.csv') AS added) AS origin "
             f"WHERE {key} = ANY($1::text[])"

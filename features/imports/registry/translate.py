@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from features.imports.queries.digests import Value
 from features.imports.registry.tables import LEGACY, SYSTEMS
-from features.imports.registry.values import Old
+from features.imports.registry.values import Old, appended_at
 from features.imports.schemas import Store, Table
 from features.systems import api as systems
 
@@ -68,29 +68,37 @@ def translate(table: Table, values: Mapping[str, object]) -> Candidate:
 
 
 def old_row(
-    table: Table, store: Store, columns: Sequence[str], row: Mapping[str, object], *, unchanged: bool
+    table: Table,
+    store: Store,
+    columns: Sequence[str],
+    row: Mapping[str, object],
+    left: Mapping[str, object] | None = None,
+    *,
+    unchanged: bool = False,
 ) -> OldRow:
-    """Row as the old store would have it. `row` has no `legacy` but as parsed JSON."""
+    """Row as the old store would have it. `row` has no `legacy` but as parsed JSON. `left`: what is known of
+    the row as its import left it; None for one that was made here.
+    """
     legacy = row.get("legacy") or {}
     assert isinstance(legacy, dict)
     original = legacy.get("original", {})
-    kept = {
-        name: value for name, value in {**legacy.get("fields", {}), **original}.items() if name in columns
-    }
-    plain = {name: _plain(table, store, name, row, unchanged=unchanged) for name in columns}
-    values = {**plain, **kept}
+    source = {**legacy.get("fields", {}), **original}
+    # Of the source's own row a time that it never had is not made up, unless it had one by another name.
+    timed = left is None or appended_at(source) is not None
+    plain = {name: _plain(table, store, name, row, left or {}, timed=timed) for name in columns}
+    values = {**plain, **{name: value for name, value in source.items() if name in columns}}
     if unchanged:
         return OldRow(values, {})
-    source = {LEGACY[table].column(name).here: name for name in columns}
+    names = {LEGACY[table].column(name).here: name for name in columns}
     # A link that is null keeps what it was, as an import does that finds nothing there.
     parents = LEGACY[table].rows.declared.parents
     links = {name for name in parents if name in original and row.get(name) is None}
     for here in _differing(table, values, row) - links:
-        if here in source:
-            values[source[here]] = plain[source[here]]
+        if here in names:
+            values[names[here]] = plain[names[here]]
     lost = {}
     for here in sorted(_differing(table, values, row) - links):
-        name = source.get(here)
+        name = names.get(here)
         written = "there is no column for it" if name is None else f"written as {_text(values[name])}"
         lost[name or here] = f"{_text(row[here])} cannot be said in the old schema; {written}"
     return OldRow(values, lost)
@@ -108,14 +116,24 @@ def _differing(table: Table, values: Mapping[str, object], row: Mapping[str, obj
     }
 
 
-def _plain(table: Table, store: Store, name: str, row: Mapping[str, object], *, unchanged: bool) -> object:
+def _plain(
+    table: Table,
+    store: Store,
+    name: str,
+    row: Mapping[str, object],
+    left: Mapping[str, object],
+    *,
+    timed: bool,
+) -> object:
+    """Value of a column of which `legacy` keeps none."""
     legacy, column = LEGACY[table], LEGACY[table].column(name)
     value, kind = row.get(column.here), legacy.rows.declared.columns.get(column.here)
-    if column is legacy.columns[-1] and value is None:
+    if column is legacy.columns[-1] and value is None and timed:
         value, kind = row.get("updated_at") or row["created_at"], "moment"
     if value is not None and kind == "moment":
         return f"{str(value)[:-1]}000Z"
-    if column.words is not None and not unchanged:
+    # A word that the import left as it was, and nobody has changed since, is the source's own.
+    if column.words is not None and left.get(column.here) != value:
         words = column.words.first if store == "questdb-1" else column.words.later
         return words.get(str(value), value)
     if isinstance(value, float) and value.is_integer():
