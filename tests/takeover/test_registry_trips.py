@@ -12,11 +12,24 @@ from features.ideas import api as ideas
 from features.imports.registry.columns import STORES
 from features.imports.schemas import Store
 from features.imports.tests.registry.conftest import Takeover, takeover, uploads
-from features.imports.tests.registry.factories import entry, export, first_idea, first_system, idea, system
+from features.imports.tests.registry.factories import (
+    Old,
+    entry,
+    export,
+    file,
+    first_file,
+    first_idea,
+    first_system,
+    idea,
+    system,
+)
+from features.imports.tests.registry.test_comparison import Verify, verify
 from features.systems import api as systems
 from tests.takeover.test_registry_back import Tables, body, exported, rows_of
 
-__all__ = ["takeover", "uploads"]
+__all__ = ["takeover", "uploads", "verify"]
+
+FINE = "2024-05-01T12:00:00.123456Z"
 
 
 async def unpacked(tables: Tables, folder: Path) -> Path:
@@ -110,3 +123,68 @@ async def test_a_word_that_somebody_has_changed_is_translated(
     body(await client.put(f"/api/v1/ideas/{row['id']}", json=changes))
     [found] = rows_of((await exported(client))[0], "ideas").values()
     assert [found[name] for name in WORDS] == ["done", "api", "urgent"]
+
+
+@pytest.mark.parametrize("store", STORES)
+async def test_after_each_pass_there_is_neither_a_change_nor_a_difference(
+    client: httpx.AsyncClient,
+    takeover: Takeover,
+    verify: Verify,
+    uploads: Path,
+    tmp_path: Path,
+    store: Store,
+) -> None:
+    """First nobody has touched anything, then rows were changed, emptied and made here."""
+    made = tables_of(store)
+    source: Any = "postgres" if store == "postgres" else "questdb"
+    await takeover(export(tmp_path / "old", **made), files=uploads, source=source)
+    for trip in range(3):
+        if trip:
+            await worked_on(client, made, trip)
+        tables, result = await exported(client)
+        assert result["inexpressible"] == 0
+        folder = await unpacked(tables, tmp_path / f"trip{trip}")
+        chosen = {"files": folder / "files", "source": source}
+        for _ in range(2):
+            job = await takeover(folder, since_last=True, **chosen)
+            assert job["state"] == "succeeded", job["error"]
+            told = job["result"]["sinceLast"]
+            assert [told[name] for name in ("new", "changed", "conflicts", "vanished")] == [0] * 4, trip
+            assert await verify(folder, **chosen) == {}, trip
+        assert (await exported(client))[0] == tables
+
+
+def tables_of(store: Store) -> dict[str, list[Old]]:
+    if store == "questdb-1":
+        return {
+            "systems": [first_system(status="degraded"), first_system(tags=None)],
+            "ideas": [first_idea(created_at=FINE), first_idea(status="done", completed_at=FINE)],
+            "files": [first_file(storage_path="/a/guide.md")],
+            "audit_log": [entry()],
+        }
+    empty = {"designated_timestamp": None} if store == "postgres" else {}
+    log = entry(created_at=FINE, ts=...) if store == "postgres" else entry()
+    return {
+        "systems": [system(status="error", on_call="ada", **empty), system(created_at=FINE, **empty)],
+        "ideas": [
+            idea(created_at=FINE, status="todo", **empty),
+            idea(status="done", completed_at=FINE, category="tutorial", **empty),
+            idea(created_at=FINE, updated_at=None),
+        ],
+        "files": [file(created_at=FINE, **empty)],
+        "audit_log": [log],
+    }
+
+
+async def worked_on(client: httpx.AsyncClient, made: dict[str, list[Old]], trip: int) -> None:
+    [hub, _], [old, done, *_], [sent] = made["systems"], made["ideas"], made["files"]
+    body(await client.put(f"/api/v1/systems/{hub['id']}", json={"status": "online", "tags": [str(trip)]}))
+    body(await client.put(f"/api/v1/ideas/{old['id']}", json={"status": "completed", "title": f"T{trip}"}))
+    body(await client.put(f"/api/v1/ideas/{done['id']}", json={"status": "in_progress", "assignedTo": None}))
+    if "description" in sent:
+        body(await client.put(f"/api/v1/files/{sent['id']}", json={"description": f"D{trip}"}))
+    new = {"title": f"New {trip}", "description": "d", "category": "api", "priority": "critical"}
+    body(await client.post("/api/v1/ideas", json=new))
+    new = {"name": f"New {trip}", "description": "d", "status": "online"}
+    body(await client.post("/api/v1/systems", json=new))
+    body(await client.post("/api/v1/files/upload", files={"file": (f"{trip}.txt", b"new", "text/plain")}))

@@ -73,11 +73,14 @@ async def _differences(tx: Database, source: Source, table: str, lines: Sequence
     found = {each.id: each for each in await rows.compare(tx, joined(line.compared(rows) for line in lines))}
     stored = await rows.rows(tx, [each.id for each in found.values() if not each.missing])
     for line in lines:
-        if (row_id := line.key) in found:
+        if (difference := found.get(row_id := line.key)) is not None:
             here, there, label = stored.get(row_id, {}), rows.row(line.row), source.label(table, row_id)
+            names = rows.differing(there, here) if here else []
+            own = difference.version != difference.import_version  # made or changed here
+            if names and own and set(names).issubset(rows.declared.incidental):
+                continue  # it agrees: the next import would find nothing to do
             fields = [
-                DifferingField(name=source.field(each), source=there[each], here=here[each])
-                for each in (rows.differing(there, here) if here else ())
+                DifferingField(name=source.field(each), source=there[each], here=here[each]) for each in names
             ]
             differences.append(Difference(kind="different" if here else "missing", id=label, fields=fields))
     alike = [line.key for line in lines if line.key not in found]
