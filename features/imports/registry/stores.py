@@ -10,7 +10,7 @@ from features.imports.schemas import Store, Table
 
 def recognized(source: str, columns: Mapping[Table, Sequence[str]]) -> Store:
     """Schema of tables with these columns. Raises SchemaUnknown when they are of several schemas, or one
-    lacks a required column.
+    lacks columns without which none of its rows could be taken over.
     """
     first = [table for table, names in columns.items() if table != AUDIT and _is_first(table, names)]
     later = [table for table in columns if table != AUDIT and table not in first]
@@ -18,8 +18,13 @@ def recognized(source: str, columns: Mapping[Table, Sequence[str]]) -> Store:
         required = {name for name, each in _known(table, names).items() if each.required}
         if missing := sorted(required.difference(names)):
             raise SchemaUnknown(f"{table} lacks {', '.join(missing)}; export the whole table")
+        created, appended = LEGACY[table].by_name["created_at"], LEGACY[table].columns[-1]
         if source == "questdb" or table == AUDIT:
             designated(table, names)
+        elif not {created.name_among(names), appended.name_among(names)}.intersection(names):
+            raise SchemaUnknown(
+                f"{table} has neither {created.name} nor {appended.name}; export the whole table"
+            )
     if first and later:
         raise SchemaUnknown(
             f"{', '.join(first)} has the first schema (with ts), {', '.join(later)} a later one; "

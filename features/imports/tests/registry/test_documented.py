@@ -57,6 +57,29 @@ def listed(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
+def gone_back() -> str:
+    """The words of each schema that words of ours go back as, the nearest in italics."""
+    lines = [
+        "| column | here | QuestDB 1 | QuestDB 2, PostgreSQL |",
+        "| --- | --- | --- | --- |",
+    ]
+    for table, legacy in LEGACY.items():
+        for column in legacy.columns:
+            words = column.words
+            for here in () if words is None else dict.fromkeys((*words.here, *words.first, *words.later)):
+                assert words is not None
+                old = [each.get(here, here) for each in (words.first, words.later)]
+                shown = [f"`{word}`" if words.old.get(word, word) == here else f"*`{word}`*" for word in old]
+                if set(old) != {here}:
+                    name = f"`{table.removeprefix('documentation_')}.{column.name}`"
+                    lines.append(f"| {name} | `{here}` | {' | '.join(shown)} |")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_guide_lists_the_words_that_go_back_to_each_schema() -> None:
+    assert f"\n{gone_back()}" in GUIDE.read_text(encoding="utf-8"), f"docs/takeover.md lacks\n{gone_back()}"
+
+
 @pytest.mark.parametrize("table", LEGACY)
 def test_the_guide_lists_the_columns_of_each_table(table: Table) -> None:
     assert f"\n{listed(table)}" in GUIDE.read_text(encoding="utf-8"), (

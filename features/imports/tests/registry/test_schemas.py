@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from itertools import combinations_with_replacement
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,9 @@ import httpx
 import pytest
 
 from features.imports.errors import SchemaUnknown
+from features.imports.registry.stores import recognized
+from features.imports.registry.translate import translate
+from features.imports.schemas import Table
 from features.imports.tests.registry.conftest import Takeover
 from features.imports.tests.registry.factories import (
     NOON,
@@ -229,3 +233,37 @@ async def test_a_source_of_no_known_schema_is_refused_before_anything_is_written
         await takeover(export(tmp_path / "old", **tables))
     assert str(refused.value) == message
     assert await sql.fetchval("SELECT count(*) FROM jobs") == 0
+
+
+@pytest.mark.parametrize("source", ["questdb", "postgres"])
+@pytest.mark.parametrize(
+    ("table", "row"),
+    [
+        ("documentation_systems", system()),
+        ("documentation_systems", first_system()),
+        ("documentation_ideas", idea()),
+        ("documentation_ideas", first_idea()),
+        ("documentation_files", file()),
+        ("documentation_files", first_file()),
+        ("documentation_audit_log", entry()),
+        ("documentation_audit_log", entry(created_at=NOON, ts=...)),
+    ],
+)
+def test_a_table_that_lacks_columns_is_refused_whole_or_its_rows_are_good(
+    source: str, table: Table, row: Old
+) -> None:
+    """Whichever one or two it lacks."""
+    refused = set[frozenset[str]]()
+    for absent in map(frozenset, combinations_with_replacement(row, 2)):
+        left = {name: value for name, value in row.items() if name not in absent}
+        try:
+            recognized(source, {table: list(left)})
+        except SchemaUnknown:
+            refused.add(absent)
+        else:
+            assert translate(table, left).old.faults == [], absent
+    alone = {name for absent in refused if len(absent) == 1 for name in absent}
+    assert {"id"} <= alone < set(row)
+    times = frozenset({"created_at", "uploaded_at", "designated_timestamp", "ts"}.intersection(row))
+    assert times in refused
+    assert {absent for absent in refused if not absent & alone} <= {times}
