@@ -3,7 +3,7 @@ their words and formats. `ITEMS` is the table of items as imports know it.
 """
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Final, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from core.database.client import Database
 from core.jobs import JobContext
@@ -19,7 +19,8 @@ from features.imports.queries.tables import ITEMS
 from features.imports.registry.exported import line
 from features.imports.registry.tables import AUDIT, FILES, KINDS, LEGACY, TABLES
 from features.imports.registry.translate import OldRow, old_row
-from features.imports.schemas import Entry, RegistryArguments, Reject, Store, Table, Told
+from features.imports.schemas import Entry, RegistryArguments, Store, Table, Told
+from features.imports.storage.work import result_of
 
 __all__ = [
     "AUDIT",
@@ -30,9 +31,9 @@ __all__ = [
     "Entry",
     "Layout",
     "LegacyItem",
+    "NotTaken",
     "OldRow",
     "Origin",
-    "Reject",
     "SeenIds",
     "Store",
     "Table",
@@ -44,23 +45,31 @@ __all__ = [
     "line",
     "margin_of",
     "newest_layout",
+    "not_taken",
     "old_row",
     "origins",
     "records",
-    "rejects_of",
     "written",
 ]
 
-OLDER_VERSION: Final = "is an older version of "
-"""Beginning of the reason why a superseded version is among the rejects."""
-
 
 class Origin(NamedTuple):
-    """Where a table of the registry came from last; without a job it never came."""
+    """Where a table of the registry came from last; without a job it never came. `rows` are the places of its
+    own among those of all tables of the source.
+    """
 
     store: Store
     columns: list[str]
     job_id: str | None
+    rows: range
+
+
+class NotTaken(NamedTuple):
+    """Row of the source that the import did not take, and its place in the table."""
+
+    place: int
+    superseded: bool
+    record: str
 
 
 async def origins(context: JobContext, tx: Database) -> dict[Table, Origin]:
@@ -73,11 +82,17 @@ async def origins(context: JobContext, tx: Database) -> dict[Table, Origin]:
             continue
         arguments = RegistryArguments.model_validate(job.arguments)
         store = store or arguments.store
-        for table, columns in arguments.columns.items():
-            if arguments.store == store:
-                found.setdefault(table, Origin(store, columns, job_id))
+        if arguments.store != store:
+            continue
+        figures, first = cast(dict[str, Any], result_of(job)["tables"]), 0
+        for table in (each for each in TABLES if each in arguments.columns):
+            rows = range(first, first := first + figures[table]["records"])
+            found.setdefault(table, Origin(store, arguments.columns[table], job_id, rows))
     here = store or "postgres"
-    return {table: found.get(table) or Origin(here, LEGACY[table].names_in(here), None) for table in TABLES}
+    return {
+        table: found.get(table) or Origin(here, LEGACY[table].names_in(here), None, range(0))
+        for table in TABLES
+    }
 
 
 async def imported_ids(db: Database, job_id: str, table: Table) -> AsyncIterator[list[str]]:
@@ -86,12 +101,16 @@ async def imported_ids(db: Database, job_id: str, table: Table) -> AsyncIterator
         yield [entry[0] for entry in page.entries if entry[0] is not None]
 
 
-async def rejects_of(db: Database, job_id: str, table: Table) -> AsyncIterator[list[Reject]]:
-    """Batches of the table's rows that the import did not take, superseded versions too."""
-    position = -1
-    while batch := await rejects_after(db, job_id, position):
-        yield [each for each in batch if each.path.startswith(f"{table}[")]
-        position = batch[-1].position
+async def not_taken(db: Database, origin: Origin) -> AsyncIterator[list[NotTaken]]:
+    """Batches of the table's rows that the import did not take, in the source's order."""
+    position = origin.rows.start - 1
+    while origin.job_id is not None:
+        batch = await rejects_after(db, origin.job_id, position, superseded=True)
+        found = [each for each in batch if each.position in origin.rows]
+        if not found:
+            return
+        yield [NotTaken(origin.rows.index(each.position), not each.errors, each.record) for each in found]
+        position = found[-1].position
 
 
 async def records(db: Database, ids: Sequence[str]) -> dict[str, LegacyItem]:

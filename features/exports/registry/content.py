@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-import re
+import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, BinaryIO, Final, NamedTuple
 
@@ -17,7 +17,8 @@ from features.imports.api import AUDIT, FILES, LEGACY, Origin, Table
 
 _ROWS_AT_ONCE: Final = 500
 _ENTITIES: Final = tuple(each.rows.declared.entity for table, each in LEGACY.items() if table != AUDIT)
-_ROW: Final = re.compile(r"\[(\d+)\]\Z")
+_NO_MORE: Final = (math.inf, b"")
+"""What follows the last row that the import did not take: a place that no row has."""
 
 
 class _Stored(NamedTuple):
@@ -65,24 +66,23 @@ class _Table:
         self._context, self._tx, self._folder, self._all = context, tx, folder, result
         self._table, self._origin, self._legacy = table, origin, LEGACY[table]
         self._result = result.tables[table]
-        self._position = 0
 
     async def write(self) -> None:
         file = await asyncio.to_thread(self._folder.table, self._table)
         try:
             await self._write(file, [imports.line({name: name for name in self._origin.columns})])
-            rejects = self._rejects()
-            reject = await anext(rejects, None)
+            position, not_taken = 0, self._not_taken()
+            next_place, next_line = await anext(not_taken)
             async for rows in self._entries() if self._table == AUDIT else self._rows():
                 lines: list[bytes] = []
                 ids = [str(each.row["id"]) for each in rows if each is not None and self._table == FILES]
                 contents = await files.contents_of(self._tx, ids) if ids else {}
                 for stored in rows:
-                    while reject is not None and reject[0] <= self._position:
-                        lines.append(reject[1])
-                        reject = await anext(rejects, None)
-                        self._position += 1
-                    self._position += 1
+                    while next_place <= position:
+                        lines.append(next_line)
+                        position += 1
+                        next_place, next_line = await anext(not_taken)
+                    position += 1
                     if stored is None:
                         self._result.removed += 1
                     else:
@@ -90,9 +90,9 @@ class _Table:
                 await self._write(file, lines)
                 await self._context.progress(done=self._all.rows + self._result.rows)
                 await self._context.raise_if_stopping()
-            while reject is not None:
-                await self._write(file, [reject[1]])
-                reject = await anext(rejects, None)
+            await self._write(file, [next_line])
+            async for _, line in not_taken:
+                await self._write(file, [line])
         finally:
             await asyncio.to_thread(file.close)
 
@@ -125,25 +125,22 @@ class _Table:
         async for page in audit.entries_of(self._tx, _ENTITIES):
             yield [_Stored(entry, entry["made_here"], not entry["made_here"]) for entry in page]
 
-    async def _rejects(self) -> AsyncIterator[tuple[int, bytes]]:
-        """Place and line of each row that the import did not take."""
-        if self._origin.job_id is None:
-            return
-        async for page in imports.rejects_of(self._tx, self._origin.job_id, self._table):
+    async def _not_taken(self) -> AsyncIterator[tuple[float, bytes]]:
+        """Place and line of each row that the import did not take; an empty line of one that stays out."""
+        async for page in imports.not_taken(self._tx, self._origin):
             records = [json.loads(each.record) for each in page]
             ids = [str(record["id"]) for record in records if isinstance(record, dict) and record.get("id")]
             here = await self._legacy.rows.existing(self._tx, ids)
             for each, record in zip(page, records, strict=True):
-                [place] = _ROW.findall(each.path)
+                line = b""
                 if not isinstance(record, dict):
                     line = f"{str(record).rstrip()}\r\n".encode(errors="backslashreplace")
-                elif (str(record.get("id")) in here) == each.reason.startswith(imports.OLDER_VERSION):
+                elif (str(record.get("id")) in here) == each.superseded:
                     line = self._csv(record)
-                else:
-                    self._position += 1
-                    continue
-                self._count("unusable")
-                yield int(place), line
+                if line:
+                    self._count("unusable")
+                yield each.place, line
+        yield _NO_MORE
 
     async def _line(self, stored: _Stored, contents: dict[str, files.StoredContent]) -> bytes:
         store, columns = self._origin.store, self._origin.columns

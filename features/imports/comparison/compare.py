@@ -60,7 +60,7 @@ async def _compare(
             yield difference
         if watch is not None:
             await watch(compared.records + validator.records)
-    compared.records += validator.records - validator.superseded
+    compared.records += validator.records
     async for ids in rows.every_id(tx):
         compared.stored += len(ids)
         for row_id in ids:

@@ -21,8 +21,8 @@ Fault = tuple[str, str]
 
 
 class Rejects:
-    """Rejects of all tables, superseded versions too. Without a spool (a dry run) it only counts faults, of
-    which there may be `most`.
+    """Rejects of all tables. Superseded versions are none, but stand beside them, so that an export can write
+    them back. Without a spool (a dry run) it only counts faults, of which there may be `most`.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Rejects:
         reason: str,
         errors: Sequence[RejectedField] = (),
     ) -> None:
-        """Store a record that is not taken over, faulty or not."""
+        """Store a record that is not taken over; without `errors` it is superseded."""
         if self._spool is not None:
             text = record()
             reject = Reject(position=position, path=path, reason=reason, errors=list(errors), record=text)

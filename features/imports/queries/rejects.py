@@ -20,7 +20,8 @@ _PAGE: Final = """
 SELECT position, path, reason, errors, record FROM (
     SELECT *, sum(length(record)) OVER (ORDER BY position) - length(record) AS before FROM (
         SELECT * FROM import_rejects
-        WHERE job_id = $1::uuid AND position > $2::int ORDER BY position LIMIT $3::int
+        WHERE job_id = $1::uuid AND position > $2::int AND ($5::boolean OR errors <> '[]')
+        ORDER BY position LIMIT $3::int
     ) AS next_rows
 ) AS measured
 WHERE before < $4::int ORDER BY position
@@ -44,9 +45,13 @@ async def insert_rejects(tx: Database, job_id: str, rows_json: str) -> int:
     return await tx.execute_raw(_INSERT, rows_json, job_id)
 
 
-async def rejects_after(db: Database, job_id: str, position: int) -> list[Reject]:
-    """Next rejects of a job in the order of the source; none when `position` is the last one's."""
-    rows = await db.query_raw(_PAGE, job_id, position, _PAGE_ROWS, _PAGE_CHARACTERS)
+async def rejects_after(
+    db: Database, job_id: str, position: int, *, superseded: bool = False
+) -> list[Reject]:
+    """Next rejects of a job in the order of the source, with the superseded versions among them if wanted;
+    none when `position` is the last one's.
+    """
+    rows = await db.query_raw(_PAGE, job_id, position, _PAGE_ROWS, _PAGE_CHARACTERS, superseded)
     return [Reject.model_validate(row) for row in rows]
 
 

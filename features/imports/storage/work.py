@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import structlog
 
@@ -73,6 +73,11 @@ async def done_once(
             raise
         await asyncio.to_thread(folders.remove, context.job.id, keep)
         return result
+
+
+def result_of(job: JobView) -> JsonObject:
+    """Result of a job whose run is finished, even if it lost its process before its own end."""
+    return job.result or cast(JsonObject, (job.checkpoint or {}).get(_RESULT) or {})
 
 
 async def close(context: JobContext, result: JsonObject) -> None:
