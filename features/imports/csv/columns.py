@@ -20,12 +20,13 @@ from features.systems import api as systems
 
 @dataclass(frozen=True, slots=True)
 class CsvTable:
-    """List that CSV files go into. `model` is that of a new row, and of what imports bring besides; `fields`
-    has its columns by the names that they have in the API.
+    """List that CSV files go into. `model` is that of a new row, and of what imports bring besides, `part`
+    that of what changes in a row; `fields` has its columns by the names that they have in the API.
     """
 
     rows: BulkTable
     model: type[BaseModel]
+    part: type[BaseModel]
 
     @property
     def fields(self) -> dict[str, str]:
@@ -45,7 +46,13 @@ def _table(rows: BulkTable, new: type[BaseModel], id_length: int, **more: Any) -
     moment = (Timestamp | None, None)
     row_id = (Annotated[NotBlank, Field(max_length=id_length)] | None, None)
     fields: dict[str, Any] = {"id": row_id, "created_at": moment, "updated_at": moment, **more}
-    return CsvTable(rows, create_model(f"{new.__name__}Row", __base__=new, **fields))
+    model = create_model(f"{new.__name__}Row", __base__=new, **fields)
+    required: dict[str, Any] = {
+        name: (Annotated[field.annotation, field], None)
+        for name, field in model.model_fields.items()
+        if field.is_required()
+    }
+    return CsvTable(rows, model, create_model(f"{new.__name__}Part", __base__=model, **required))
 
 
 TABLES: Final[Mapping[Into, CsvTable]] = {

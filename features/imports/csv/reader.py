@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import BinaryIO, Final, NamedTuple
 
+from features.imports.csv.writer import FORMULA
 from features.imports.errors import SourceMalformed
 
 LARGEST_RECORD: Final = 8 << 20
@@ -19,8 +20,6 @@ _SEPARATOR_LINE: Final = re.compile(r"sep=(.)[\r\n]*", re.IGNORECASE)
 _TEXT_FORMULA: Final = re.compile(r'="((?:[^"]|"")*)"')
 _WORKBOOKS: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 """First bytes of .xlsx and .ods, and of .xls."""
-_DISARMED: Final = re.compile(r"'(?=[=+\-@\t\r])")
-"""The apostrophe of our own exports before what would be a formula."""
 
 
 class Record(NamedTuple):
@@ -109,4 +108,5 @@ class CsvReader:
 def _cell(text: str) -> str:
     if (formula := _TEXT_FORMULA.fullmatch(text)) is not None:
         return formula[1].replace('""', '"')
-    return text[1:] if _DISARMED.match(text) else text
+    # The apostrophe is that of our own exports.
+    return text[1:] if text.startswith("'") and FORMULA.match(text) else text

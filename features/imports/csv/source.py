@@ -4,16 +4,17 @@ import asyncio
 import json
 import re
 import uuid
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_camel
 
 from core.database.client import Database
 from core.database.import_table import Kind
+from core.http.request.text import UNTRIMMED, fault_of
 from core.http.request.validation import field_errors
 from features.imports.csv.columns import TABLES
 from features.imports.csv.reader import CsvReader, Record
@@ -21,7 +22,7 @@ from features.imports.errors import SourceChanged
 from features.imports.pipeline.identifiers import SeenIds
 from features.imports.pipeline.source import FileSource, Words
 from features.imports.pipeline.validator import Fault, Found, Sink, Validator
-from features.imports.queries.digests import Value, text_of
+from features.imports.queries.digests import Row, Value, text_of
 from features.imports.queries.tables import BY_NAME
 from features.imports.schemas import SOURCES, FileArguments
 from features.systems import api as systems
@@ -35,6 +36,8 @@ same file brings the same rows.
 """
 _NEVER_EMPTY: Final = "created_at"
 """Column whose empty cell is a fault: every row has a value."""
+_GONE: Final = ""
+"""Id that no row has."""
 
 
 class CsvSource(FileSource):
@@ -68,7 +71,10 @@ class RowValidator(Validator):
     def __init__(self, source: CsvSource, table: str, reader: CsvReader, size: int, sink: Sink) -> None:
         super().__init__(sink)
         self._reader, self._size, self._remaining = reader, size, iter(reader)
-        self._rows, self._model = source.tables[table], source.table.model
+        self._rows, self._table = source.tables[table], source.table
+        self._required = {
+            name for name, field in self._table.model.model_fields.items() if field.is_required()
+        }
         self._columns = {
             source.table.fields[field]: name for field, name in (source.arguments.map or {}).items()
         }
@@ -81,59 +87,96 @@ class RowValidator(Validator):
         return max(self.records, round(self.records * self._size / max(self._reader.bytes_read, 1)))
 
     async def found(self, db: Database) -> AsyncIterator[Found]:
-        while (rows := await asyncio.to_thread(self._some)) is not None:
-            rows = await self._with_links(db, rows)
+        while records := await asyncio.to_thread(lambda: list(islice(self._remaining, _ROWS_AT_ONCE))):
+            stored = await self._stored(db, records)
+            rows = await self._with_links(db, await asyncio.to_thread(self._usable, records, stored))
             await asyncio.to_thread(self._accept, rows)
             self.validated = self.records
             yield Found([str(row.values["id"]) for row in rows], self.collected())
 
-    def _some(self) -> list[_Row] | None:
-        records = list(islice(self._remaining, _ROWS_AT_ONCE))
-        return [row for each in records if (row := self._row(each)) is not None] if records else None
+    async def _stored(self, db: Database, records: Sequence[Record]) -> dict[str, Row]:
+        """Rows that these records are about, by id."""
+        ids = {form for each in records for form in _forms(self._id_of(each))}
+        return await self._rows.rows(db, sorted(ids)) if ids else {}
 
-    def _row(self, record: Record) -> _Row | None:
-        position, self.records = self.records, self.records + 1
-        values = self._judged(record)
-        if isinstance(values, dict):
-            return _Row(record, position, values)
-        self._reject(record, position, values)
-        return None
+    def _usable(self, records: Sequence[Record], stored: Mapping[str, Row]) -> list[_Row]:
+        rows = list[_Row]()
+        for record in records:
+            position, self.records = self.records, self.records + 1
+            values = self._judged(record, stored)
+            if isinstance(values, dict):
+                rows.append(_Row(record, position, values))
+            else:
+                self._reject(record, position, values)
+        return rows
 
-    def _judged(self, record: Record) -> dict[str, Value] | list[Fault]:
-        """Values of the record by column, or its faults."""
+    def _judged(self, record: Record, stored: Mapping[str, Row]) -> dict[str, Value] | list[Fault]:
+        """Values of the record by column, or its faults. What a stored row says already is not judged: those
+        of an old service have what nobody could write today.
+        """
         cells, header = record.cells, self._reader.columns
         if record.fault is not None or any(map(str.strip, cells[len(header) :])):
             fault = record.fault or f"the line has {len(cells)} cells, the header has {len(header)}"
             return [("row", fault)]
         given = dict(zip(header, cells, strict=False))
         kinds, comma = self._rows.declared.columns, self._reader.decimal_comma
-        fields = {name: given.get(column, "").strip() for name, column in self._columns.items()}
+        texts = {name: given.get(column, "") for name, column in self._columns.items()}
+        row = next((stored[form] for form in _forms(texts.get("id", "")) if form in stored), None)
+        kept: dict[str, Value] = {} if row is None else {"id": row["id"], **self._said_already(row, texts)}
+        model = self._table.model if row is None else self._table.part
+        never_empty = {_NEVER_EMPTY} if row is None else {_NEVER_EMPTY, *self._required}
+        fields = {
+            name: _value(text, kinds[name], decimal_comma=comma)
+            for name, text in texts.items()
+            if name not in kept and (text.strip() or name in never_empty)
+        }
         try:
-            made = self._model.model_validate(
-                {
-                    name: _value(text, kinds[name], decimal_comma=comma)
-                    for name, text in fields.items()
-                    if text or name == _NEVER_EMPTY
-                }
-            )
+            made = self._made(model, fields)
         except ValidationError as error:
             details = field_errors(error.errors(include_url=False))
             return [(self._named(each.field), each.message) for each in details]
-        values = made.model_dump(mode="json")
+        values: dict[str, Value] = made.model_dump(mode="json") | kept
         values["id"] = values["id"] or str(uuid.uuid5(_IDS, f"{self._seed} {record.line}"))
         for name, seen in self._seen.items():
             if (first := seen.add(str(values[name]), record.line)) is not None:
                 return [(self._named(name), f"is already used on line {first}")]
         return {name: values[name] for name in kinds}
 
+    def _said_already(self, row: Row, texts: Mapping[str, str]) -> dict[str, Value]:
+        kinds = self._rows.declared.columns
+        return {
+            name: row[name]
+            for name, text in texts.items()
+            if (text == "" and row[name] is None)
+            or (kinds[name] in ("text", "texts") and _value(text, kinds[name]) == row[name])
+        }
+
+    def _made(self, model: type[BaseModel], fields: dict[str, object]) -> BaseModel:
+        """The fields with the white space that their texts have, but without what a spreadsheet left around
+        values that are refused with it. Raises ValidationError.
+        """
+        try:
+            return model.model_validate(fields, context=UNTRIMMED)
+        except ValidationError as error:
+            faulty = {to_camel(str(fault["loc"][0])) for fault in error.errors() if fault["loc"]}
+        trimmed = {
+            name: value.strip() if isinstance(value, str) and to_camel(name) in faulty else value
+            for name, value in fields.items()
+        }
+        return model.model_validate(trimmed, context=UNTRIMMED)
+
     async def _with_links(self, db: Database, rows: list[_Row]) -> list[_Row]:
         """Rows without those that refer to what does not exist, or whose unique name another one has."""
         declared = self._rows.declared
         for column in declared.parents.keys() & declared.columns.keys():
-            wanted = {str(value) for row in rows if (value := row.values[column]) is not None}
             parents = BY_NAME[declared.parents[column]]
-            gone = wanted.difference(await parents.existing(db, sorted(wanted)) if wanted else ())
-            rows = self._without(rows, column, gone, f"names none of the {parents.declared.name}")
+            linked = [row for row in rows if row.values[column] is not None]
+            wanted = sorted({form for row in linked for form in _forms(str(row.values[column]))})
+            found = set(await parents.existing(db, wanted) if wanted else ())
+            for row in linked:
+                forms = _forms(str(row.values[column]))
+                row.values[column] = next((form for form in forms if form in found), _GONE)
+            rows = self._without(rows, column, {_GONE}, f"names none of the {parents.declared.name}")
         for column in declared.unique:
             ids = {str(row.values[column]): str(row.values["id"]) for row in rows}
             taken = await systems.names_taken(db, ids)
@@ -170,12 +213,24 @@ class RowValidator(Validator):
     def _reject(self, record: Record, position: int, faults: Sequence[Fault]) -> None:
         cells = dict(zip(self._reader.columns, record.cells, strict=False))
         shown = cells if record.fault is None else record.cells[0]
-        row_id = cells.get(self._columns.get("id", ""), "").strip()
+        row_id = self._id_of(record)
         self.reject(f"line {record.line}", position, lambda: json.dumps(shown), faults, row_id)
 
+    def _id_of(self, record: Record) -> str:
+        cells = dict(zip(self._reader.columns, record.cells, strict=False))
+        return cells.get(self._columns.get("id", ""), "")
 
-def _value(text: str, kind: Kind, *, decimal_comma: bool) -> object:
+
+def _forms(row_id: str) -> tuple[str, ...]:
+    """Ids that a cell may mean: as it is, or without what a spreadsheet left around it."""
+    return (row_id, row_id.strip()) if row_id.strip() and fault_of(row_id) is None else ()
+
+
+def _value(text: str, kind: Kind, *, decimal_comma: bool = False) -> object:
     """Value of a cell as the model takes it; what cannot be read as one stays a text, which it refuses."""
+    if kind == "text":
+        return text
+    text = text.strip()
     if kind == "texts" and not text.startswith("["):
         return [part for each in re.split("[,;]", text) if (part := each.strip())]
     if kind in ("texts", "object", "real"):
