@@ -78,6 +78,10 @@ class Folders:
         except FileNotFoundError:
             return []
 
+    def with_file(self, candidates: Collection[str], name: str) -> list[str]:
+        """Those folders that have the file."""
+        return [folder for folder in candidates if (self._root / folder / name).is_file()]
+
     def sweep(self, candidates: Collection[str], live_jobs: Collection[str]) -> int:
         """Remove those folders that are not locked and belong to no live job; returns how many."""
         removed = 0

@@ -12,6 +12,7 @@ from core.database.transaction import unit_of_work
 from core.errors import Unavailable
 from core.jobs import JobContext, JobInterrupted, Jobs, JobView, JsonObject, LeaseLost
 from core.settings import Settings
+from features.imports.comparison.schemas import DIFFERENCES
 from features.imports.queries import journal
 from features.imports.schemas import KIND, SOURCES, VERIFY_KIND, Arguments
 from features.imports.storage.folders import Folders
@@ -37,8 +38,8 @@ async def accept(
     prepared if that is known by then.
     """
     await jobs.raise_if_taken(VERIFY_KIND if verify else KIND)
-    await _sweep(jobs, settings)
     folders = Folders(settings.data_dir)
+    outdated = await _sweep(jobs, folders)
     async with folders.incoming() as folder:
         arguments = await prepare(folder)
         stored = arguments.model_dump(by_alias=True, exclude_none=True, mode="json")
@@ -51,7 +52,9 @@ async def accept(
             folder = await asyncio.to_thread(folders.adopt, folder, job.id)
             return job
 
-        return await unit_of_work(db, work)
+        job = await unit_of_work(db, work)
+    await asyncio.to_thread(folders.sweep, outdated, ())
+    return job
 
 
 async def done_once(
@@ -90,14 +93,18 @@ async def close(context: JobContext, result: JsonObject) -> None:
     await unit_of_work(context.db, work)
 
 
-async def _sweep(jobs: Jobs, settings: Settings) -> None:
-    """Remove folders of uploads that broke off and of jobs that have ended."""
-    folders = Folders(settings.data_dir)
+async def _sweep(jobs: Jobs, folders: Folders) -> list[str]:
+    """Remove folders of uploads that broke off and of jobs that have ended: another one may need the room.
+    Returns those with what a comparison found, which is kept until there is another job.
+    """
     candidates = await asyncio.to_thread(folders.candidates)
     if not candidates:
-        return
+        return []
     live: set[str] = set()
     for state in ("queued", "running"):
         live |= {job.id for job in (await jobs.list(state=state)).jobs}
-    if removed := await asyncio.to_thread(folders.sweep, candidates, live):
+    ended = [name for name in candidates if name not in live]
+    kept = await asyncio.to_thread(folders.with_file, ended, DIFFERENCES)
+    if removed := await asyncio.to_thread(folders.sweep, candidates, live.union(kept)):
         log.info("import.folders_swept", removed=removed)
+    return kept

@@ -140,6 +140,29 @@ async def test_a_registry_is_compared_with_what_stands_here(client: httpx.AsyncC
     assert (await client.get(f"{IMPORTS}/{other['id']}/rejects")).status_code == 404
 
 
+async def test_differences_are_kept_until_the_next_import_or_comparison_is_accepted(
+    client: httpx.AsyncClient, import_folders: Folders
+) -> None:
+    found = await done(client, b'{"items": []}', f"{IMPORTS}/verify", source="lowdb")
+    download = f"{IMPORTS}/{found['id']}/differences"
+    assert (await client.get(download)).status_code == 200
+    refused: list[tuple[bytes, dict[str, str]]] = [
+        (b"", {"source": "lowdb"}),
+        (b"{}", {"source": "no such source"}),
+        (b"{}", {"source": "lowdb", "no_such_option": "1"}),
+        (b"no ZIP file", {"source": "questdb"}),
+        (b"a,b\n", {"source": "csv", "into": "items"}),
+    ]
+    for content, fields in refused:
+        for path in (IMPORTS, f"{IMPORTS}/verify"):
+            assert (await post(client, content, path, **fields)).status_code == 400
+            assert (await client.get(download)).status_code == 200, fields
+    assert import_folders() == [found["id"]], "of what was refused nothing stays"
+    await done(client, b'{"items": []}', source="lowdb")
+    assert (await client.get(download)).status_code == 404
+    assert import_folders() == []
+
+
 async def test_a_comparison_that_fails_has_nothing_to_download(
     client: httpx.AsyncClient, import_folders: Folders
 ) -> None:
