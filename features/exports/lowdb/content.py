@@ -44,7 +44,7 @@ class Content:
         async for ids in imports.ITEMS.every_id(self._tx):
             new = [item_id for item_id in ids if item_id not in self._seen]
             for start in range(0, len(new), _ITEMS_AT_ONCE):
-                yield await self._added(new[start : start + _ITEMS_AT_ONCE])
+                yield await self._others(new[start : start + _ITEMS_AT_ONCE])
         for after in list(self._leftovers):
             yield self._left_after(after)
         was_empty = self._position == 0
@@ -143,8 +143,12 @@ class Content:
         self._result.unusable += len(left)
         return "".join(map(self._record, left))
 
-    async def _added(self, ids: Sequence[str]) -> str:
+    async def _others(self, ids: Sequence[str]) -> str:
+        """Texts of items that the newest file did not have: of those that vanished from it, and new ones."""
         stored = await imports.records(self._tx, ids)
-        self._result.added += len(ids)
+        for state in (await imports.ITEMS.states(self._tx, ids)).values():
+            self._result.added += state.added
+            self._result.unchanged += state.unchanged
+            self._result.changed += not (state.added or state.unchanged)
         texts = ((item_id, imports.written(stored[item_id], self._margin)) for item_id in ids)
         return "".join(self._record(text) + self._left_after(item_id) for item_id, text in texts)

@@ -126,6 +126,20 @@ async def test_changes_are_written_as_the_old_server_would(client: httpx.AsyncCl
     assert (result["added"], result["removed"], result["bytes"]) == (2, 2, len(content))
 
 
+async def test_only_what_was_made_here_counts_as_added(client: httpx.AsyncClient) -> None:
+    await imported(client, stringify({"items": [record(number) for number in range(6)]}))
+    await put(client, "id-5", title="Outro")
+    body = {"title": "Nova", "description": "d", "category": "dashboard", "priority": "low"}
+    await client.post("/api/items", json=body)
+    changed = [record(0), record(1, title="Novo"), record(9)]
+    await imported(client, stringify({"items": changed}), since_last="true")
+    await put(client, "id-9", title="Outro")
+    content, job = await exported(client)
+    assert len(json.loads(content)["items"]) == 8
+    counts = {name: job["result"][name] for name in ("records", "unchanged", "changed", "added", "removed")}
+    assert counts == {"records": 8, "unchanged": 5, "changed": 2, "added": 1, "removed": 0}
+
+
 @pytest.mark.parametrize("content", [stringify({"items": [record(1)], "z": 1}), stringify([record(1)])])
 async def test_an_empty_list_is_written_as_one(client: httpx.AsyncClient, content: bytes) -> None:
     await imported(client, content)
@@ -194,7 +208,8 @@ async def test_unusable_records_of_earlier_imports_come_back_where_they_were(
     expected = [numbered, record(0), record(1), unnumbered, untitled, record(3), record(2)]
     written, job = await exported(client)
     assert written == stringify({"items": expected})
-    assert (job["result"]["unusable"], job["result"]["added"]) == (3, 1)
+    counts = {name: job["result"][name] for name in ("unusable", "unchanged", "added")}
+    assert counts == {"unusable": 3, "unchanged": 4, "added": 0}
     mended = [record(0), record(1), record(3), record(5, id="bad"), record(6), None]
     await imported(client, stringify({"items": mended}))
     assert (await exported(client))[0] == stringify({"items": [*mended, record(2)]})
