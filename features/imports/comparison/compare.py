@@ -55,7 +55,8 @@ async def _compare(
         for sample in rejects.samples:
             yield Difference(kind="unusable", id=sample.path, reason=sample.reason)
         rejects.samples.clear()
-        seen.add_all(found.ids, 0)
+        for row_id in found.ids:
+            seen.add(row_id, 0)
         for difference in await _differences(tx, source, table, found.lines) if found.lines else ():
             yield difference
         if watch is not None:

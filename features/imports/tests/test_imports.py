@@ -3,13 +3,16 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
-from features.imports.tests.factories import FIVE, IMPORTS, Record, imported, lowdb, many, post, record
+from core.database.client import Database
+from features.imports.lowdb.validator import ItemValidator
+from features.imports.pipeline.validator import Found
+from features.imports.tests.factories import FIVE, IMPORTS, Record, ended, imported, lowdb, many, post, record
 
 LEGACY_FILE = Path(__file__).resolve().parents[4] / "shared" / "legacy" / "library.json"
 Folders = Callable[[], list[str]]
@@ -208,3 +211,23 @@ async def test_a_description_of_a_million_different_words_is_imported(client: ht
     tags = ["é" * 200 for _ in range(3)]
     job = await imported(client, lowdb([record(description=words[:1_048_576], tags=tags)]))
     assert (job["state"], job["result"]["verified"]) == ("succeeded", 1), job
+
+
+@pytest.mark.parametrize("again", [0, 4, 9])
+async def test_an_id_that_comes_twice_makes_nothing_else_seem_extra(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, again: int
+) -> None:
+    """Whether a validator gives it in the same batch or in a later one."""
+    await imported(client, lowdb(many(10)))
+    batches = ItemValidator.found
+
+    async def doubled(validator: ItemValidator, db: Database) -> AsyncIterator[Found]:
+        ids = [row_id async for found in batches(validator, db) for row_id in found.ids]
+        yield Found(ids[:5], validator.collected())
+        yield Found([*ids[5:], ids[again]], [])
+
+    monkeypatch.setattr(ItemValidator, "found", doubled)
+    files = {"file": ("library.json", lowdb(many(10)), "application/json")}
+    answer = await client.post(f"{IMPORTS}/verify", files=files, data={"source": "lowdb"})
+    result = (await ended(client, answer.json()["data"]["id"]))["result"]
+    assert (result["records"], result["stored"], result["differences"]) == (10, 10, 0)
