@@ -52,6 +52,8 @@ def export_registry(
 
     The bytes of files are in its folder files. The server may run on: the folder is that of one moment.
     """
+    if str(folder) == "-":
+        raise typer.BadParameter("a folder cannot go to standard output; name one", param_hint="FOLDER")
     asyncio.run(_export(ctx.obj, {"form": "registry"}, folder, ("store", *_ROWS, "bytes")))
 
 
@@ -80,7 +82,7 @@ async def _export(features: "Features", form: dict[str, str], target: Path, figu
     from features.jobs.api.terminal import run_shown, show_ended
 
     wanted = Wanted.model_validate(form)
-    path = None if str(target) == "-" and wanted.form != "registry" else target
+    path = None if str(target) == "-" else target
     if path is None:
         out.stderr = True  # what goes to standard output is the file and nothing else
     async with command_context(features) as here:

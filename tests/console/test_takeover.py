@@ -242,7 +242,7 @@ async def test_the_old_registry_comes_in_is_compared_and_taken_back(client: "htt
     undone = await ended(client, await client.post(f"{begun.headers['location']}/undo"))
     assert "It is taken back." in undone
     broken = await post("dry_run=true", LIBRARY)
-    assert (broken.status_code, "is no ZIP file; pack the folder" in broken.text) == (400, True)
+    assert (broken.status_code, "The file is no ZIP file; pack the folder" in broken.text) == (400, True)
 
 
 async def test_a_file_is_compared_without_a_difference(client: "httpx.AsyncClient") -> None:

@@ -82,7 +82,8 @@ class Part:
         async for data in self:
             value += data
             if len(value) > limit:
-                raise MalformedForm(f"A field of the form is longer than {limit} bytes")
+                name, message = self.name[:100], f"is longer than {limit} bytes"
+                raise MalformedForm(f'The field "{name}" {message}', details=[FieldError(name, message)])
         return _text(value, self._charset, f'"{self.name[:100]}"')
 
 

@@ -26,11 +26,11 @@ class FolderTarget(Target):
                 raise TargetUnusable(f"{self.name} is {what}; name a folder that is empty or does not exist")
             for left in path.parent.glob(f".*.{owner.partition('.')[0]}.*{PARTIAL}"):
                 shutil.rmtree(left, ignore_errors=True)  # of earlier runs of this job, which have lost it
-            self.partial.mkdir(mode=0o700)
+            self._begin()
 
     def restart(self) -> None:
         shutil.rmtree(self.partial)
-        self.partial.mkdir(mode=0o700)
+        self._begin()
         self.bytes = 0
 
     def table(self, table: str) -> BinaryIO:
@@ -74,6 +74,11 @@ class FolderTarget(Target):
 
     def close(self) -> None:
         shutil.rmtree(self.partial, ignore_errors=True)
+
+    def _begin(self) -> None:
+        """Without any file there is a folder of them too: an import asks for one."""
+        self.partial.mkdir(mode=0o700)
+        (self.partial / CONTENTS).mkdir()
 
     def _place(self, parts: list[str], fallback: list[str]) -> Path:
         for choice in (parts, fallback, [fallback[0], "file"]):

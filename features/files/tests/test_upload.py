@@ -108,7 +108,10 @@ async def test_an_upload_is_audited(client: httpx.AsyncClient, store: Path, conn
         (form(("file", "a.txt", b"a"), ("file", "b.txt", b"b")), "At most 1 file can be uploaded at once"),
         (form(("file", "a.txt", b"")), "File is empty"),
         (form(("file", "a.txt", b"text"))[:-8], "The form ends too early"),
-        (form(("file", "a.txt", b"text"), ("description", None, b"x" * 5000)), "longer than 4096 bytes"),
+        (
+            form(("file", "a.txt", b"text"), ("description", None, b"x" * 5000)),
+            '"description" is longer than 4096 bytes',
+        ),
         (b"nonsense", "The form is malformed"),
     ],
 )

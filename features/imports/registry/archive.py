@@ -62,7 +62,7 @@ def unpack(archive: Path, folder: Path, limit: int) -> tuple[Path, Path | None]:
         with archive.open("rb") as broken:
             if broken.read(4) == b"PK\x03\x04":
                 _refuse("ends too early or is damaged; pack it anew, and send it again")
-            _refuse("is no ZIP file; pack the folder of the CSV files into one")
+            _refuse("is no ZIP file; pack the folder of the CSV files into one", "The file")
     has_files = any(place.parts[0] == "files" for place in places)
     return folder / "tables", folder / "files" if has_files else None
 
@@ -158,8 +158,8 @@ def _too_large(limit: int) -> UploadTooLarge:
     )
 
 
-def _refuse(problem: str) -> NoReturn:
-    raise UploadInvalid(f"The ZIP file {problem}", details=[FieldError("file", problem)])
+def _refuse(problem: str, what: str = "The ZIP file") -> NoReturn:
+    raise UploadInvalid(f"{what} {problem}", details=[FieldError("file", problem)])
 
 
 def _shown(name: str) -> str:

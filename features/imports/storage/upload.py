@@ -13,7 +13,8 @@ from features.imports.storage.folders import SOURCE
 from features.imports.storage.writer import SpoolWriter
 
 _WRITE_BYTES: Final = 1 << 20
-_LARGEST_FIELD: Final = 1024
+_LARGEST_FIELD: Final = 32_768
+"""Room for the columns of a wide spreadsheet."""
 
 
 @dataclass(frozen=True, slots=True)

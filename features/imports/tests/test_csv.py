@@ -232,6 +232,18 @@ async def test_a_column_that_is_mapped_is_not_taken_for_the_field_of_its_name_to
     assert (row["title"], row["description"]) == ("d", "a")
 
 
+async def test_a_map_may_name_the_columns_of_a_wide_sheet_and_a_longer_one_is_named(
+    client: httpx.AsyncClient,
+) -> None:
+    names = {field: f"{field} {'x' * 1500}" for field in ("title", "description", "category", "priority")}
+    fields = ",".join(f"{field}={name}" for field, name in names.items())
+    job = await imported(client, f"{','.join(names.values())}\na,d,dashboard,low\n", map=fields)
+    assert (job["result"]["imported"], job["arguments"]["map"]) == (1, names)
+    answer = await post(client, ITEMS, map="x" * 40_000)
+    assert answer.status_code == 400
+    assert answer.json()["details"] == [{"field": "map", "message": "is longer than 32768 bytes"}]
+
+
 async def test_a_dry_run_shows_the_first_rows_as_they_would_come_in(client: httpx.AsyncClient) -> None:
     lines = "".join(f"{number},{'d' * 300},docs,low,2;5\n" for number in range(9))
     content = "title,description,category,priority,Tags\n,bad,docs,low,\n" + lines

@@ -87,7 +87,7 @@ async def test_the_name_of_the_file_is_only_a_name(tmp_path: Path, sent: str, ke
         (form(part("file", b"[]", "a"), part("file", b"[]", "b")), FORM, UploadInvalid, "more than one"),
         (part("file", b"[]", "a"), FORM, UploadInvalid, "ends too early"),
         (form(part("file", b"[]", "a"))[:-6], FORM, UploadInvalid, "ends too early"),
-        (form(part("source", b"x" * 2000)), FORM, UploadInvalid, "longer than 1024"),
+        (form(part("map", b"x" * 33_000)), FORM, UploadInvalid, '"map" is longer than 32768 bytes'),
         (form(*[part("x", b"")] * 40), FORM, UploadInvalid, "more than 32 parts"),
         (b"{}", FORM, UploadInvalid, "malformed"),
         (b"{}", "application/json", NotAForm, "multipart/form-data"),
