@@ -6,13 +6,13 @@ from typing import Final
 
 from core.jobs import JobContext, JobKind, JsonObject
 from features.imports.comparison.compare import compare
-from features.imports.comparison.schemas import DIFFERENCES
 from features.imports.csv.source import CsvSource
 from features.imports.lowdb.source import LowDbSource
 from features.imports.pipeline.run import run_import
 from features.imports.pipeline.source import Source
 from features.imports.registry.source import RegistrySource
 from features.imports.schemas import EXCLUSIVE, SOURCES, VERIFY_KIND, FileArguments, RegistryArguments
+from features.imports.storage.folders import DIFFERENCES
 from features.imports.storage.work import close, done_once
 from features.imports.storage.writer import SpoolWriter
 

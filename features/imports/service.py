@@ -20,7 +20,7 @@ from core.http.request.multipart import FORM_OVERHEAD_BYTES
 from core.http.request.validation import field_errors
 from core.jobs import JobNotFound, Jobs, JobView
 from core.settings import Settings
-from features.imports.comparison.schemas import DIFFERENCES, VerifyForm
+from features.imports.comparison.schemas import VerifyForm
 from features.imports.csv.columns import resolved
 from features.imports.csv.reader import CsvReader
 from features.imports.csv.writer import csv_lines
@@ -48,7 +48,7 @@ from features.imports.schemas import (
     TakenBack,
 )
 from features.imports.settings import ImportSettings
-from features.imports.storage.folders import Folders
+from features.imports.storage.folders import DIFFERENCES, Folders
 from features.imports.storage.upload import plain_name, receive
 from features.imports.storage.work import accept
 from features.imports.undo.schemas import UndoArguments, UndoChoices

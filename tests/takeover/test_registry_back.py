@@ -228,7 +228,8 @@ def test_a_folder_that_is_not_empty_is_refused(tmp_path: Path) -> None:
     assert not list((tmp_path / "empty").iterdir())
     folder.finish(0o755)
     folder.close()
-    assert [path.name for path in (tmp_path / "empty").iterdir()] == ["documentation_ideas.csv"]
+    names = sorted(path.name for path in (tmp_path / "empty").iterdir())
+    assert names == ["documentation_ideas.csv", "files"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "full"]
 
 

@@ -129,21 +129,6 @@ async def test_what_cannot_be_written_is_said(handover: Handover, tmp_path: Path
     assert "0 of 0 jobs" in (await handover("jobs", "list")).out
 
 
-async def test_a_folder_does_not_go_to_standard_output(handover: Handover, tmp_path: Path) -> None:
-    outcome = await handover("export", "registry", "-")
-    assert (outcome.code, outcome.out, (tmp_path / "-").exists()) == (2, "", False)
-    assert "a folder cannot go to standard output; name one" in outcome.err
-
-
-async def test_a_registry_without_files_has_a_folder_of_them_that_comes_in_again(
-    handover: Handover, tmp_path: Path
-) -> None:
-    assert (await handover("export", "registry", "old")).code == 0
-    assert list((tmp_path / "old" / "files").iterdir()) == []
-    outcome = await handover("import", "postgres", "old", "--files", "old/files")
-    assert outcome.code == 0, outcome.err
-
-
 async def test_an_export_to_standard_output_is_the_file_and_nothing_else(
     handover: Handover, tmp_path: Path
 ) -> None:

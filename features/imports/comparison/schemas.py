@@ -1,6 +1,6 @@
 """Options and results of comparisons."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel
 from pydantic.alias_generators import to_camel
@@ -8,9 +8,6 @@ from pydantic.alias_generators import to_camel
 from core.http.request.fields import is_none
 from core.http.request.input import Input
 from features.imports.schemas import SAMPLES, Table, in_lines
-
-DIFFERENCES: Final = "differences.ndjson"
-"""File in the folder of a comparison's job."""
 
 ComparedSource = Literal["lowdb", "questdb", "postgres"]
 DifferenceKind = Literal["missing", "different", "extra", "unusable"]

@@ -18,6 +18,8 @@ from core.locks import locked_at_once, open_lock
 from features.imports.storage.writer import storing
 
 SOURCE: Final = "source.json"
+DIFFERENCES: Final = "differences.ndjson"
+"""What a comparison found, in the folder of its job."""
 _LOCK: Final = "lock"
 _INCOMING: Final = "incoming-"
 

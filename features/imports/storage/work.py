@@ -12,10 +12,9 @@ from core.database.transaction import unit_of_work
 from core.errors import Unavailable
 from core.jobs import JobContext, JobInterrupted, Jobs, JobView, JsonObject, LeaseLost
 from core.settings import Settings
-from features.imports.comparison.schemas import DIFFERENCES
 from features.imports.queries import journal
 from features.imports.schemas import KIND, SOURCES, VERIFY_KIND, Arguments
-from features.imports.storage.folders import Folders
+from features.imports.storage.folders import DIFFERENCES, Folders
 
 _RESULT: Final = "result"
 _RESUMED: Final = (JobInterrupted, LeaseLost, Unavailable)
