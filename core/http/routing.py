@@ -9,7 +9,7 @@ from functools import cached_property
 from inspect import isclass, iscoroutinefunction
 from typing import Any, Final, NamedTuple, TypeAlias, cast, get_args, get_origin, get_type_hints
 
-from fastapi import APIRouter, BackgroundTasks, UploadFile, params
+from fastapi import APIRouter, BackgroundTasks, Depends, UploadFile, params
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel, to_snake
@@ -27,6 +27,8 @@ _ELSEWHERE: Final = (params.Path, params.Header, params.Cookie, params.Body, par
 _NO_VALUES: Final = (HTTPConnection, Response, BackgroundTasks)
 _MANY: Final = frozenset({list, set, tuple, frozenset})
 """Types of parameters that may be repeated."""
+_NO_OPTIONS: Final = frozenset({b"", b"{}", b"null"})
+"""Bodies without a value, which some clients send with every POST."""
 
 
 class AnyText(PathConvertor):
@@ -206,3 +208,29 @@ def _check_query(given: QueryParams, known: Mapping[str, bool]) -> None:
             faults.append(FieldError(name, "must be a whole number", given[name]))
     if faults:
         raise Invalid(VALIDATION_FAILED, details=faults)
+
+
+async def _refuse_unknown(request: Request) -> None:
+    """Raises Invalid for a parameter that the route does not know, and for options in a body that it does not
+    read.
+    """
+    route = cast(Route, request.scope["route"])
+    body: dict[str, Any] = (route.openapi_extra or {}).get("requestBody", {}).get("content", {})
+    in_body = {to_snake(name) for media in body.values() for name in media["schema"]["properties"]}
+    known = {name for name, _ in _query_parameters(route.endpoint)}
+    faults = []
+    for name in sorted(request.query_params.keys() - known):
+        fault = "is a field of the form, not a parameter of the query: send it there"
+        if to_snake(name) not in in_body:
+            fault = "is not a known parameter; correct or remove it"
+        faults.append(FieldError(name, fault, request.query_params[name]))
+    if not body and (await request.body()).strip() not in _NO_OPTIONS:
+        faults.append(FieldError("body", "is not read here: send options as parameters of the query"))
+    if faults:
+        raise Invalid(VALIDATION_FAILED, details=faults)
+
+
+STRICT: Final = [Depends(_refuse_unknown)]
+"""`dependencies` of routes that begin work: a misspelt `dryRun` must not begin it for real. Those of the
+published contracts ignore what they do not know, as their clients rely on.
+"""

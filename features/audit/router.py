@@ -7,7 +7,7 @@ from fastapi import BackgroundTasks, Query, Response
 from core.deps import Actor, AppSettings, Db, Jobs
 from core.errors import Invalid, Unavailable
 from core.http.answers.envelope import Envelope, ListEnvelope, error_responses
-from core.http.routing import Router
+from core.http.routing import STRICT, Router
 from core.jobs import JobConflict
 from features.audit import service
 from features.audit.schemas import COUNTED_AT_MOST, AuditQuery, AuditRecord
@@ -32,6 +32,7 @@ async def list_audit_entries(db: Db, query: Annotated[AuditQuery, Query()]) -> L
 @router.post(
     PREFIX + "/retention",
     status_code=202,
+    dependencies=STRICT,
     summary="Delete old audit entries",
     responses=error_responses(JobConflict, Unavailable),
 )

@@ -9,7 +9,7 @@ from core.deps import Actor, AppSettings, Db, Jobs
 from core.errors import Conflict
 from core.http.answers.envelope import Envelope, error_responses
 from core.http.request.text import Text
-from core.http.routing import Router
+from core.http.routing import STRICT, Router
 from features.exports import service
 from features.exports.errors import ExportNotFound
 from features.exports.schemas import LowDbFile, Wanted
@@ -21,7 +21,7 @@ _TEXT: Final = {"schema": {"type": "string"}}
 router = Router(prefix="/api/v1/exports", tags=["Exports"])
 
 
-@router.post("", status_code=202, summary="Export the data in its old form")
+@router.post("", status_code=202, dependencies=STRICT, summary="Export the data in its old form")
 async def create_export(
     response: Response,
     background_tasks: BackgroundTasks,

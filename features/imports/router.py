@@ -14,7 +14,7 @@ from core.http.answers.pagination import Cursor, Limit, Offset
 from core.http.request.body import allow_body
 from core.http.request.multipart import FORM_OVERHEAD_BYTES, NotAForm
 from core.http.request.text import Text
-from core.http.routing import Router
+from core.http.routing import STRICT, Router
 from core.jobs import JobConflict, JobView
 from features.imports import service
 from features.imports.comparison.schemas import DifferenceLines, VerifyForm
@@ -101,6 +101,7 @@ Accepted = Annotated[Acceptance, Depends(Acceptance)]
 @router.post(
     "",
     status_code=202,
+    dependencies=STRICT,
     summary="Import a file",
     responses=_REFUSED,
     openapi_extra=_form(FileOptions, on_conflict="skip"),
@@ -113,6 +114,7 @@ async def create_import(accepted: Accepted) -> Envelope[Job]:
 @router.post(
     "/verify",
     status_code=202,
+    dependencies=STRICT,
     summary="Compare a file with what stands here",
     responses=_REFUSED,
     openapi_extra=_form(VerifyForm),
@@ -175,6 +177,7 @@ async def download_rejects(
 @router.post(
     "/{job_id}/undo",
     status_code=202,
+    dependencies=STRICT,
     summary="Take an import back",
     responses=error_responses(ImportNotFound, ImportNotUndoable, JobConflict),
 )

@@ -9,7 +9,7 @@ from core.deps import Actor, Cache, Db, Holder, Jobs
 from core.http.answers.conditional import cached_response, json_entry
 from core.http.answers.envelope import Envelope, ListEnvelope, error_responses
 from core.http.request.text import Text
-from core.http.routing import Router
+from core.http.routing import STRICT, Router
 from core.jobs import JobConflict
 from features.files.api import audience_of
 from features.jobs.api import Job, show
@@ -90,6 +90,7 @@ async def get_document(
     summary="Bring the index up to date",
     description="Only what has changed is indexed again. One such job runs at a time.",
     status_code=202,
+    dependencies=STRICT,
     responses=error_responses(JobConflict),
 )
 async def reindex(

@@ -11,7 +11,7 @@ from core.http.answers.conditional import cached_response
 from core.http.answers.envelope import Done, Envelope, ListEnvelope, error_responses, listed
 from core.http.answers.rows import Row, done
 from core.http.request.text import Text
-from core.http.routing import Router
+from core.http.routing import STRICT, Router
 from features.webhooks import service, sql
 from features.webhooks.cache import LIST, WEBHOOK
 from features.webhooks.errors import DeliveryNotFound, SecretRefused, WebhookChanged, WebhookNotFound
@@ -165,6 +165,7 @@ async def list_webhook_deliveries(
 
 @router.post(
     "/{webhook_id}/deliveries/{delivery_id}/redeliver",
+    dependencies=STRICT,
     summary="Deliver again",
     responses=error_responses(DeliveryNotFound, Unavailable),
 )
@@ -178,6 +179,7 @@ async def redeliver(db: Db, actor: Actor, webhook_id: WebhookId, delivery_id: De
 
 @router.post(
     "/{webhook_id}/redeliver-dead",
+    dependencies=STRICT,
     summary="Deliver the dead again",
     responses=error_responses(WebhookNotFound, Unavailable),
 )

@@ -6,6 +6,7 @@ from core.deps import Actor, Db, IfMatch, Jobs
 from core.errors import PreconditionFailed, Unavailable
 from core.http.answers.envelope import Done, Envelope, error_responses
 from core.http.answers.rows import done
+from core.http.routing import STRICT
 from core.jobs import JobConflict
 from features.files import service
 from features.files.errors import FileNotFound
@@ -54,6 +55,7 @@ async def delete_file(
 @router.post(
     PREFIX + "/reconcile",
     status_code=status.HTTP_202_ACCEPTED,
+    dependencies=STRICT,
     summary="Compare files with their store",
     description="Removes objects that no file has, and tells which files have lost their object.",
     responses=error_responses(JobConflict, Unavailable),

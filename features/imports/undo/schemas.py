@@ -16,6 +16,8 @@ NAMED_CONFLICTS: Final = 100
 class UndoChoices(Input):
     """Options of an undo."""
 
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
     keep_changed: bool = Field(
         default=False, description="Leave what has changed since, and what it needs, and take back the rest"
     )
@@ -23,8 +25,6 @@ class UndoChoices(Input):
 
 
 class UndoArguments(UndoChoices):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
-
     import_job_id: str
 
 
