@@ -2,11 +2,12 @@
 
 from typing import Annotated, Final
 
-from fastapi import BackgroundTasks, Path, Query, Response
-from fastapi.responses import FileResponse
+from fastapi import BackgroundTasks, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
 
 from core.deps import Actor, AppSettings, Db, Jobs
 from core.errors import Conflict
+from core.http.answers.downloads import RESPONSES, file_response
 from core.http.answers.envelope import Envelope, error_responses
 from core.http.request.text import Text
 from core.http.routing import STRICT, Router
@@ -17,6 +18,11 @@ from features.jobs.api import Job, show
 
 _BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
 _TEXT: Final = {"schema": {"type": "string"}}
+_MEDIA_TYPES: Final = {
+    ".json": "application/json",
+    ".zip": "application/zip",
+    ".csv": "text/csv; charset=utf-8",
+}
 
 router = Router(prefix="/api/v1/exports", tags=["Exports"])
 
@@ -43,9 +49,10 @@ async def create_export(
 @router.get(
     "/{job_id}/download",
     summary="Download an export",
-    response_class=FileResponse,
+    response_class=StreamingResponse,
     responses={
         **error_responses(ExportNotFound, Conflict),
+        **RESPONSES,
         200: {
             "description": "The LowDB file, the ZIP file of the registry, or a list as CSV",
             "model": LowDbFile,
@@ -54,8 +61,11 @@ async def create_export(
     },
 )
 async def download_export(
-    job_id: Annotated[Text, Path(description="The id of the export's job")], jobs: Jobs, settings: AppSettings
-) -> FileResponse:
+    request: Request,
+    job_id: Annotated[Text, Path(description="The id of the export's job")],
+    jobs: Jobs,
+    settings: AppSettings,
+) -> Response:
     """The old service can read it; 409 until the job has succeeded."""
     path = await service.finished_file(jobs, settings, job_id)
-    return FileResponse(path, filename=path.name)
+    return await file_response(request, path, _MEDIA_TYPES[path.suffix])

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from fastapi import BackgroundTasks, Depends, Path, Query, Request, Response
-from fastapi.responses import FileResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from core.deps import Actor, AppSettings, Db, Jobs
 from core.errors import Conflict, Invalid, Unavailable
+from core.http.answers.downloads import RESPONSES, file_response
 from core.http.answers.envelope import Envelope, ListEnvelope, error_responses
 from core.http.answers.pagination import Cursor, Limit, Offset
 from core.http.request.body import allow_body
@@ -135,16 +136,19 @@ async def show_import(job_id: JobId, db: Db, jobs: Jobs) -> Envelope[Import]:
 @router.get(
     "/{job_id}/differences",
     summary="Download what a comparison found",
-    response_class=FileResponse,
+    response_class=LinesResponse,
     responses={
         **error_responses(ImportNotFound, Conflict),
+        **RESPONSES,
         200: {"description": "One JSON object for each difference", "model": DifferenceLines},
     },
 )
-async def download_differences(job_id: ComparisonId, jobs: Jobs, settings: AppSettings) -> FileResponse:
+async def download_differences(
+    request: Request, job_id: ComparisonId, jobs: Jobs, settings: AppSettings
+) -> Response:
     """NDJSON: `kind`, `id`, and by column in `fields` the values in the `source` and `here`."""
     path = await service.differences_of(jobs, settings, job_id)
-    return FileResponse(path, filename=path.name, media_type=NDJSON)
+    return await file_response(request, path, NDJSON)
 
 
 @router.get(

@@ -7,14 +7,20 @@ from fastapi import BackgroundTasks, Request, Response, status
 from fastapi.responses import StreamingResponse
 
 from core.deps import Actor, AppSettings, Db
-from core.errors import RangeNotSatisfiable, Unavailable
+from core.errors import Unavailable
+from core.http.answers.downloads import (
+    RESPONSES,
+    STREAM,
+    Representation,
+    content_response,
+    requested_span,
+)
 from core.http.answers.envelope import Done, error_responses
 from core.http.request.body import allow_body
 from core.http.request.multipart import FORM_OVERHEAD_BYTES
 from features.files import service
 from features.files.changes.upload import Outcome, upload
 from features.files.errors import FileNotFound
-from features.files.router.download import Representation, content_response, requested_span
 from features.files.router.requests import ONE, PREFIX, REFUSED_BODY, Change, FileId, router
 from features.files.schemas import (
     DESCRIPTION_LENGTH,
@@ -44,7 +50,6 @@ def _form(name: str, schema: dict[str, Any], example: object) -> dict[str, Any]:
 
 
 _BINARY: Final = {"type": "string", "format": "binary"}
-_STREAM: Final = {"application/octet-stream": {"schema": _BINARY}, "*/*": {"schema": _BINARY}}
 _REFUSED: Final = error_responses(*REFUSED_BODY, Unavailable)
 
 
@@ -91,10 +96,9 @@ async def upload_files(request: Request, work: Change, background_tasks: Backgro
     "What begins at the first byte counts as a download.",
     response_class=StreamingResponse,
     responses={
-        **error_responses(FileNotFound, RangeNotSatisfiable, Unavailable),
-        200: {"description": "The whole file, with its stored type", "content": _STREAM},
-        206: {"description": "A part of it", "content": _STREAM},
-        304: {"description": "The client has it already"},
+        **error_responses(FileNotFound, Unavailable),
+        **RESPONSES,
+        200: {"description": "The whole file, with its stored type", "content": STREAM},
     },
 )
 async def download_file(

@@ -5,12 +5,14 @@ Everything is served as an attachment and inside a sandbox, so that no SVG, HTML
 can run in the origin of the API.
 """
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -18,6 +20,7 @@ from starlette.responses import Response, StreamingResponse
 
 from core.errors import PreconditionFailed, RangeNotSatisfiable
 from core.http.answers.conditional import is_unchanged
+from core.http.answers.envelope import error_responses
 from core.http.answers.errors import error_response
 from core.http.request.context import context_of
 
@@ -26,11 +29,21 @@ _CACHING: Final = "private, no-cache, no-transform"
 _INERT: Final = "sandbox; default-src 'none'"
 _ATTRIBUTE_CHARACTERS: Final = "!#$&+-.^_`|~"
 _RANGE: Final = re.compile(r"\s*bytes\s*=\s*(\d{0,40})\s*-\s*(\d{0,40})\s*", re.ASCII | re.IGNORECASE)
+_BLOCK_BYTES: Final = 256 * 1024
+_BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
+STREAM: Final = {"application/octet-stream": _BINARY, "*/*": _BINARY}
+"""Content of any type, for the document."""
+RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    **error_responses(PreconditionFailed, RangeNotSatisfiable),
+    206: {"description": "A part of it", "content": STREAM},
+    304: {"description": "The client has it already"},
+}
+"""Responses of a download beside the whole, for the document."""
 
 
 @dataclass(frozen=True, slots=True)
 class Representation:
-    """Representation of a stored file. `checksum` (hexadecimal) becomes the strong ETag."""
+    """Representation of stored bytes. `checksum`, which other bytes have not, becomes the strong ETag."""
 
     checksum: str
     modified: datetime
@@ -92,6 +105,29 @@ def _is_unchanged(request: Request, stored: Representation) -> bool:
 
 def content_response(stored: Representation, span: Span, content: AsyncIterator[bytes]) -> Response:
     return StreamingResponse(content, _status(span), _headers(stored, span))
+
+
+async def file_response(request: Request, path: Path, media_type: str) -> Response:
+    """Download of a file that does not change any more. Raises PreconditionFailed."""
+    found = await asyncio.to_thread(path.stat)
+    stored = Representation(
+        f"{found.st_mtime_ns:x}-{found.st_size:x}",
+        datetime.fromtimestamp(found.st_mtime, UTC),
+        found.st_size,
+        media_type,
+        path.name,
+    )
+    span = requested_span(request, stored)
+    return span if isinstance(span, Response) else content_response(stored, span, _blocks(path, span))
+
+
+async def _blocks(path: Path, span: Span) -> AsyncIterator[bytes]:
+    with await asyncio.to_thread(path.open, "rb") as file:
+        file.seek(span.start)
+        left = span.end - span.start
+        while left and (block := await asyncio.to_thread(file.read, min(left, _BLOCK_BYTES))):
+            left -= len(block)
+            yield block
 
 
 def _status(span: Span) -> int:
