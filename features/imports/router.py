@@ -156,7 +156,7 @@ async def download_differences(
     summary="Download what could not be imported",
     response_class=LinesResponse,
     responses={
-        **error_responses(ImportNotFound),
+        **error_responses(ImportNotFound, Conflict),
         200: {
             "description": "One JSON object for each reject, or CSV",
             "model": RejectLines,
@@ -171,7 +171,8 @@ async def download_rejects(
     form: Annotated[RejectForm, Query(description="The form of the file")] = "ndjson",
 ) -> LinesResponse:
     """NDJSON: `position`, `path`, `reason`, `errors` by field, and the `record` as the source has it. CSV:
-    `path`, `reason`, and the record's own columns, to be mended in a spreadsheet and imported again.
+    `path`, `reason`, and the record's own columns, to be mended in a spreadsheet and imported again. Of a
+    dry run none are kept: its `result` names the first 20.
     """
     lines = await service.rejects_of(db, jobs, job_id, form)
     headers = {"Content-Disposition": f'attachment; filename="rejects.{form}"'}

@@ -35,6 +35,7 @@ from features.imports.pipeline.source import opened, readable_path
 from features.imports.pipeline.spool import sha256_of
 from features.imports.queries import journal, rejects
 from features.imports.schemas import (
+    SAMPLES,
     SOURCES,
     UNDO_KIND,
     VERIFY_KIND,
@@ -116,8 +117,14 @@ async def accept_file(
 
 
 async def rejects_of(db: Database, jobs: Jobs, job_id: str, form: RejectForm) -> AsyncIterator[bytes]:
-    """Rejects of an import in the order of the source. Raises ImportNotFound."""
+    """Rejects of an import in the order of the source. Raises ImportNotFound, Conflict."""
     job = await find_import(jobs, job_id)
+    if job.arguments.get("dryRun"):
+        raise Conflict(
+            f"Import {job_id} was a dry run, which keeps no rejects: its result names the first {SAMPLES}; "
+            "mend those, or import for real to have all of them",
+            code="imports.rejects_not_kept",
+        )
     pages = _pages(db, job.id, await rejects.rejects_after(db, job.id, -1))
     return _csv(db, job.id, pages) if form == "csv" else _ndjson(pages)
 

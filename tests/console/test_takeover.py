@@ -224,6 +224,9 @@ async def test_the_old_registry_comes_in_is_compared_and_taken_back(client: "htt
 
     dry = await ended(client, await post("dry_run=true", registry("Pages")))
     assert "documentation_ideas[1]" in dry
+    assert "The first 1 of 1: mend them in the old service, or leave them." in dry
+    assert "They are kept" not in dry
+    assert "/rejects" not in dry
     assert "Not in the file: documentation_systems, documentation_files" in dry
     begun = await post("dry_run=false", registry("Pages"))
     page = await ended(client, begun)
@@ -231,6 +234,7 @@ async def test_the_old_registry_comes_in_is_compared_and_taken_back(client: "htt
     assert "<code>documentation_ideas.status</code> translated in 1" in page
     rejects = re.search(r'href="(/console/api/v1/imports/[^"]+/rejects\?form=csv)"', page)
     assert rejects is not None
+    assert "They are kept with their reasons" in page
     assert (await client.get(rejects[1])).text.startswith("path,reason,id,title,")
     compared = await ended(client, await post("verify=true", registry("Other")))
     assert "Comparison of old.zip" in compared

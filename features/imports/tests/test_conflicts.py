@@ -127,7 +127,10 @@ async def test_a_dry_run_writes_nothing_but_its_job(
     assert [each["path"] for each in result["rejects"]] == ["items[5]", "items[6]"]
     assert result["rejects"][0]["reason"] == "title: must not be empty"
     assert {table: await rows(sql, table) for table in counts} == counts
-    assert (await client.get(f"{IMPORTS}/{job['id']}/rejects")).content == b""
+    for form in ("ndjson", "csv"):
+        answer = await client.get(f"{IMPORTS}/{job['id']}/rejects", params={"form": form})
+        assert (answer.status_code, answer.json()["success"]) == (409, False)
+        assert "its result names the first 20" in answer.json()["message"]
     assert import_folders() == []
 
 
