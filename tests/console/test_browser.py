@@ -58,6 +58,20 @@ async def audit(page: "Page") -> list[str]:
     return [f"{each['id']}: {node['html'][:160]}" for each in found["violations"] for node in each["nodes"]]
 
 
+async def labels_too_wide(page: "Page") -> list[str]:
+    """Labels before the cells of a narrow page that have no room beside the values."""
+    found: list[str] = await page.evaluate(
+        """() => [...document.querySelectorAll("td[data-label]")].filter((cell) => {
+            const label = getComputedStyle(cell, "::before");
+            const canvas = document.createElement("canvas").getContext("2d");
+            canvas.font = label.font;
+            return label.content !== "none" && cell.offsetHeight > 0
+                && canvas.measureText(cell.dataset.label).width > parseFloat(label.width);
+        }).map((cell) => cell.dataset.label)"""
+    )
+    return found
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", ["desk", "phone"])
 async def test_every_page_is_accessible_and_fits(
@@ -83,6 +97,7 @@ async def test_every_page_is_accessible_and_fits(
         assert await audit(page) == [], path
         inner, outer = await page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert inner <= outer, path
+        assert await labels_too_wide(page) == [], path
 
 
 async def test_a_file_is_taken_over_and_back_as_the_guide_does_it(
@@ -137,6 +152,7 @@ async def test_the_old_registry_and_a_spreadsheet_come_in_and_are_compared(
         assert await audit(page) == [], told
         inner, outer = await page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert inner <= outer, told
+        assert await labels_too_wide(page) == [], told
 
     await chosen("questdb", old, "Dry run", "Nothing was written.")
     await run.get_by_role("button", name="Start the import").click()
