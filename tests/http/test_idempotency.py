@@ -87,6 +87,15 @@ async def test_what_is_no_key(client: httpx.AsyncClient, connection: "Connection
     assert await count(connection, "items") == 0
 
 
+@pytest.mark.parametrize("second", ["one", "two"])
+async def test_two_keys_are_none(client: httpx.AsyncClient, connection: "Connection", second: str) -> None:
+    headers = [("idempotency-key", "one"), ("Idempotency-Key", second)]
+    response = await client.post(ITEMS, json=ITEM, headers=headers)
+    [wrong] = assert_shape(response, 400)["details"]
+    assert (wrong["field"], "give it once" in wrong["message"]) == ("Idempotency-Key", True)
+    assert await count(connection, "items") == 0
+
+
 async def test_the_longest_key_is_one(client: httpx.AsyncClient) -> None:
     headers = {"idempotency-key": "!" + "~" * 254}
     answers = [await client.post(ITEMS, json=ITEM, headers=headers) for _ in range(2)]

@@ -45,6 +45,9 @@ class Idempotency:
         if not _KEY.fullmatch(key):
             wrong = FieldError(HEADER, f"must have 1 to {LONGEST_KEY} visible ASCII characters")
             raise Invalid(VALIDATION_FAILED, details=[wrong])
+        if sum(name == _NAME for name, _ in scope["headers"]) > 1:
+            wrong = FieldError(HEADER, "is given more than once; give it once")
+            raise Invalid(VALIDATION_FAILED, details=[wrong])
         claim, body = Claim(context.platform.db, _identity(scope, context, key)), _Body(context, receive)
         if (answer := await claim.take()) is not None:
             context.body_limit = answer.request_bytes + FORM_OVERHEAD_BYTES
