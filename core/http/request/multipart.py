@@ -102,8 +102,13 @@ class _FormParser:
     def __init__(self, content_type: str | bytes) -> None:
         kind, options = parse_options_header(content_type)
         boundary = options.get(b"boundary")
-        if kind != b"multipart/form-data" or not boundary:
+        if kind != b"multipart/form-data":
             raise NotAForm("Content-Type must be multipart/form-data")
+        if not boundary:
+            raise NotAForm(
+                "Content-Type has no boundary: send multipart/form-data; boundary=…, as a client does that "
+                "is left to set it"
+            )
         self.events: deque[_Headers | bytes | None] = deque()
         self.begun = self.complete = False
         self._headers: _Headers = {}

@@ -92,7 +92,7 @@ async def test_the_name_of_the_file_is_only_a_name(tmp_path: Path, sent: str, ke
         (b"{}", FORM, UploadInvalid, "malformed"),
         (b"{}", "application/json", NotAForm, "multipart/form-data"),
         (b"{}", "", NotAForm, "multipart/form-data"),
-        (b"{}", "multipart/form-data", NotAForm, "multipart/form-data"),
+        (b"{}", "multipart/form-data", NotAForm, "has no boundary"),
         (b"{}", "multipart/form-data; boundary=" + "x" * 300, NotAForm, "boundary"),
     ],
 )
