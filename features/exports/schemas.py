@@ -1,8 +1,8 @@
 """Arguments and results of exports."""
 
-from typing import Final, Literal, Self
+from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
 
 from core.http.request.input import Input
@@ -35,13 +35,16 @@ class Wanted(Input):
         description="`lowdb`: the items as a LowDB file; `registry`: a ZIP file with CSV of the old schema "
         "and the files; `csv`: a list",
     )
-    list: ListName | None = Field(default=None, description="The list, with `form=csv`")
+    list: ListName | None = Field(
+        default=None, validate_default=True, description="The list, with `form=csv`"
+    )
 
-    @model_validator(mode="after")
-    def _one_list(self) -> Self:
-        if (self.form == "csv") != (self.list is not None):
-            raise ValueError("list: goes with form=csv, which needs it")
-        return self
+    @field_validator("list")
+    @classmethod
+    def _of_csv(cls, value: ListName | None, given: ValidationInfo) -> ListName | None:
+        if "form" in given.data and (given.data["form"] == "csv") != (value is not None):
+            raise ValueError("goes with form=csv, which needs it")
+        return value
 
     @property
     def filename(self) -> str:

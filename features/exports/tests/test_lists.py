@@ -93,7 +93,7 @@ async def test_no_text_is_a_formula(client: httpx.AsyncClient, first: str) -> No
 async def test_what_is_no_list_is_refused(client: httpx.AsyncClient, wanted: dict[str, str]) -> None:
     answer = await client.post(EXPORTS, params=wanted)
     assert answer.status_code == 400
-    assert "list" in answer.text
+    assert [each["field"] for each in answer.json()["details"]] == ["list"]
 
 
 async def test_a_list_goes_to_a_file_or_to_standard_output(handover: Handover, tmp_path: Path) -> None:
