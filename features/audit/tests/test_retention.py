@@ -82,7 +82,9 @@ async def test_the_caller_cannot_choose_how_much_is_deleted(
     client: httpx.AsyncClient, connection: Connection
 ) -> None:
     await spread(connection)
-    accepted = await client.post(f"{URL}?days=1", json={"days": 1})
+    for refused in (await client.post(f"{URL}?days=1"), await client.post(URL, json={"days": 1})):
+        assert refused.status_code == 400
+    accepted = await client.post(URL)
     await finished(client, accepted.headers["location"])
     assert await connection.fetchval("SELECT count(*) FROM audit_entries") == 60
 

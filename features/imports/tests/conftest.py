@@ -78,10 +78,13 @@ async def held_at(
 
 @pytest.fixture
 def import_folders(app: "FastAPI") -> Callable[[], list[str]]:
-    """What imports have left on the disk of the app."""
+    """What imports of the test have left on the disk of the app: a comparison before it may have left what it
+    found.
+    """
+    root: Path = app.state.settings.data_dir / "imports"
 
-    def names() -> list[str]:
-        root: Path = app.state.settings.data_dir / "imports"
-        return sorted(path.name for path in root.iterdir()) if root.exists() else []
+    def names() -> set[str]:
+        return {path.name for path in root.iterdir()} if root.exists() else set()
 
-    return names
+    before = names()
+    return lambda: sorted(names() - before)
