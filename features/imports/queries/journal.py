@@ -10,17 +10,11 @@ from prisma.types import ImportPageWhereInput
 from core.database.client import Database
 from core.http.request.timestamps import now
 from features.imports.queries.reversal import Images
-from features.imports.queries.tables import REVERSIBLE
 from features.imports.schemas import Entry
 
 _KEEP: Final = """
 INSERT INTO import_pages (job_id, part, number, content, written)
 VALUES ($1::uuid, $2, $3::int, $4, $5::json) ON CONFLICT (job_id, part, number) DO NOTHING
-"""
-_EXISTING: Final = """
-SELECT job_id::text AS job_id FROM import_runs AS run WHERE job_id = ANY($1::text[]::uuid[]) AND EXISTS (
-    SELECT FROM import_pages AS page WHERE page.job_id = run.job_id AND part = ANY($2::text[])
-        AND (written IS NULL OR json_array_length(written) > 0))
 """
 _KEEP_IMAGES: Final = """
 INSERT INTO import_before_images (job_id, entity, row_id, row)
@@ -82,9 +76,9 @@ async def finished_runs(db: Database, *kinds: str) -> list[str]:
 
 
 async def existing(db: Database, job_ids: Sequence[str]) -> frozenset[str]:
-    """Ids among these of imports that wrote rows which can be taken back, and have not been."""
-    entities = [table.entity for table in REVERSIBLE]
-    return frozenset(row["job_id"] for row in await db.query_raw(_EXISTING, list(job_ids), entities))
+    """Ids among these of imports that wrote anything which has not been taken back."""
+    rows = await db.importrun.find_many(where={"job_id": {"in": list(job_ids)}})
+    return frozenset(row.job_id for row in rows)
 
 
 async def keep_page(

@@ -73,33 +73,3 @@ async def test_a_wrong_page_is_refused_by_field(client: httpx.AsyncClient, query
     refused = await client.get(f"{IMPORTS}?{query}")
     assert refused.status_code == 400
     assert refused.json()["details"][0]["field"] == query.partition("=")[0]
-
-
-@pytest.mark.parametrize(
-    ("content", "fields", "undoable"),
-    [
-        (lowdb([*FIVE]), {}, False),
-        (lowdb([*FIVE]), {"on_conflict": "overwrite"}, False),
-        (lowdb([*FIVE]), {"since_last": "true"}, False),
-        (lowdb([{**FIVE[0], "title": "t"}]), {}, False),
-        (lowdb([{**FIVE[0], "title": "t"}]), {"on_conflict": "overwrite"}, True),
-        (lowdb([{**FIVE[0], "title": "t"}]), {"since_last": "true"}, True),
-        (lowdb([{**FIVE[0], "title": ""}, "bad"]), {}, False),
-        (lowdb([]), {}, False),
-        (lowdb(["bad", *FIVE, {**FIVE[0], "id": "more"}]), {}, True),
-    ],
-)
-async def test_what_wrote_nothing_has_nothing_to_take_back(
-    client: httpx.AsyncClient, content: bytes, fields: dict[str, str], undoable: bool
-) -> None:
-    await imported(client, lowdb([*FIVE]))
-    job = await imported(client, content, **fields)
-    assert job["state"] == "succeeded", job["error"]
-    shown = (await client.get(f"{IMPORTS}/{job['id']}")).json()["data"]
-    assert shown["undoable"] == undoable == bool(shown["imported"] + shown["updated"])
-    if undoable:
-        undo = (await undone(client, job["id"]))["result"]
-        assert undo["deleted"] + undo["restored"] == 1
-    else:
-        refused = await client.post(f"{IMPORTS}/{job['id']}/undo")
-        assert (refused.status_code, "brought nothing" in refused.json()["message"]) == (409, True)
