@@ -29,7 +29,7 @@ SLICES: Final = Path(__file__).resolve().parents[1] / "features"
 class Commands(TyperGroup):
     """All commands. What pydantic says of a value that cannot be taken is said in our words."""
 
-    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override] # a Context of typer
         try:
             return super().invoke(ctx)
         except typer.BadParameter as refused:

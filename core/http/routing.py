@@ -231,6 +231,6 @@ async def _refuse_unknown(request: Request) -> None:
 
 
 STRICT: Final = [Depends(_refuse_unknown)]
-"""`dependencies` of routes that begin work: a misspelt `dryRun` must not begin it for real. Those of the
-published contracts ignore what they do not know, as their clients rely on.
+"""`dependencies` of routes that begin work and have no model of a body: a misspelt `dryRun` must not begin it
+for real. Those of the published contracts ignore what they do not know, as their clients rely on.
 """

@@ -8,7 +8,7 @@ stores the result. Records that cannot be taken over are kept with their reasons
 
 Sources (`lowdb`, `csv`, `registry`) give records to a validator for each kind; from there on all is one
 `pipeline`, over the tables that slices declare in their `api` as an `ImportTable`, and the journal of what
-each import did. Another table of an old store is one declaration in its source's list of targets.
+each import did. Another table of the old registry is one declaration in `registry.tables`.
 
 Owns the tables `import_*` and the folder `DATA_DIR/imports`. Events: `import.preflight_done`,
 `import.loaded`, `import.verified`.

@@ -62,6 +62,9 @@ _MOST_COLUMNS: Final = 1000
 
 IMPORTS: Final = tuple(SOURCES.values())
 
+_OF_THE_JOB: Final = {"id", "state", "rejected", "actor", "created_at", "finished_at", "error"}
+"""Fields of an import that its job has by the same names."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -198,11 +201,12 @@ async def _shown(db: Database, jobs: Jobs, found: Sequence[JobView]) -> list[Imp
     return [
         Import.model_validate(
             {
+                **job.model_dump(include=_OF_THE_JOB),
                 "source": job.kind.removeprefix("import."),
-                "dryRun": False,
-                **(job.result or {}),
-                **job.arguments,
-                **dict(job),
+                "filename": job.arguments.get("filename"),
+                "dry_run": job.arguments.get("dryRun", False),
+                "imported": (job.result or {}).get("imported"),
+                "updated": (job.result or {}).get("updated"),
                 "undoable": job.ended and job.id in kept,
                 "taken_back": taken_back.get(job.id),
             }

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final
 
 import httpx
-from fastapi import File, Form, Query, Request, UploadFile
+from fastapi import File, Form, HTTPException, Query, Request, UploadFile
 from fastapi.responses import StreamingResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, Field
@@ -103,6 +103,8 @@ async def probe_errors(kind: str) -> None:
         raise Conflict("Already there")
     if kind == "pool":
         raise PoolExhausted("All database connections are busy; try again in a moment.")
+    if kind == "framework":
+        raise HTTPException(418, "A teapot", headers={"X-Brewed": "tea"})
     if kind == "unavailable":
         raise Unavailable("Try again later", retry_after=2.5)
     raise Invalid("Validation failed", details=[FieldError("kind", "is not known", kind)])

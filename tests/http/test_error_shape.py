@@ -186,6 +186,12 @@ async def test_named_errors(probe: httpx.AsyncClient, kind: str, status: int, me
     assert response.headers["cache-control"] == "no-store"
 
 
+async def test_an_error_of_the_framework_keeps_its_headers(probe: httpx.AsyncClient) -> None:
+    response = await probe.get("/probe/errors/framework")
+    assert assert_shape(response, 418)["message"] == "A teapot"
+    assert response.headers["x-brewed"] == "tea"
+
+
 async def test_retry_after_is_rounded_up(probe: httpx.AsyncClient) -> None:
     assert (await probe.get("/probe/errors/unavailable")).headers["retry-after"] == "3"
 

@@ -72,6 +72,8 @@ def error_response(scope: Scope, error: Exception) -> Response:
         body["details"] = [_shown(detail) for detail in known.details]
     response = Response(orjson.dumps(body), known.status, {"Cache-Control": "no-store"}, media_type)
     response.headers.add_vary_header("Accept")
+    if isinstance(error, HTTPException):
+        response.headers.update(error.headers or {})
     if known.status == 405:
         response.headers["Allow"] = ", ".join(_allowed(scope))
     if known.retry_after is not None:
