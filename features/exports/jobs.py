@@ -71,8 +71,13 @@ async def run_registry(context: JobContext) -> JsonObject:
     if arguments.path is not None:
         return await _export(context, FolderTarget, path, DEFAULT_MODE | 0o111, write)
     folder = path.with_suffix("")
-    result = await _export(context, FolderTarget, folder, 0o700, write)
-    await asyncio.to_thread(_pack, folder, path)
+    packed = await asyncio.to_thread(path.exists)
+    if packed and context.job.checkpoint:  # the process was gone after the ZIP file had its name
+        result = cast(JsonObject, context.job.checkpoint["result"])
+    else:
+        result = await _export(context, FolderTarget, folder, 0o700, write)
+        await asyncio.to_thread(_pack, folder, path)
+    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     return result
 
 
@@ -105,11 +110,10 @@ async def _export(
 
 
 def _pack(folder: Path, path: Path) -> None:
-    """Make a ZIP file of the folder, which then goes. Blocking."""
+    """Make a ZIP file of the folder. Blocking."""
     packed = Path(shutil.make_archive(str(folder) + ".packed", "zip", folder))
     packed.chmod(_PRIVATE)
     packed.rename(path)
-    shutil.rmtree(folder)
 
 
 CSV: Final = JobKind(KINDS["csv"], run, local=True, public_arguments=("filename", "list"))
