@@ -107,6 +107,15 @@ class LegacyTable:
         return {here: (found[here], found[here].reader(kinds[here])) for here in order if here in found}
 
     @cached_property
+    def unknown(self) -> frozenset[str]:
+        """Columns here that no schema of the old table has."""
+        known = {each.here for each in self.columns}
+        kinds = self.rows.declared.columns
+        return frozenset(
+            name for name, kind in kinds.items() if kind not in ("verbatim", "key") and name not in known
+        )
+
+    @cached_property
     def bare(self) -> frozenset[str]:
         """Names of the columns that CSV has without quotes."""
         kinds = self.rows.declared.columns

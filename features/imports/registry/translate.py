@@ -87,17 +87,18 @@ def old_row(
     timed = left is None or appended_at(source) is not None
     plain = {name: _plain(table, store, name, row, left or {}, timed=timed) for name in columns}
     values = {**plain, **{name: value for name, value in source.items() if name in columns}}
-    if unchanged:
-        return OldRow(values, {})
     names = {LEGACY[table].column(name).here: name for name in columns}
-    # A link that is null keeps what it was, as an import does that finds nothing there.
-    parents = LEGACY[table].rows.declared.parents
-    links = {name for name in parents if name in original and row.get(name) is None}
-    for here in _differing(table, values, row) - links:
-        if here in names:
-            values[names[here]] = plain[names[here]]
+    unsaid = {here for here in LEGACY[table].unknown if row.get(here) is not None}
+    if not unchanged:
+        # A link that is null keeps what it was, as an import does that finds nothing there.
+        parents = LEGACY[table].rows.declared.parents
+        links = {name for name in parents if name in original and row.get(name) is None}
+        for here in _differing(table, values, row) - links:
+            if here in names:
+                values[names[here]] = plain[names[here]]
+        unsaid |= _differing(table, values, row) - links
     lost = {}
-    for here in sorted(_differing(table, values, row) - links):
+    for here in sorted(unsaid):
         name = names.get(here)
         written = "there is no column for it" if name is None else f"written as {_text(values[name])}"
         lost[name or here] = f"{_text(row[here])} cannot be said in the old schema; {written}"
