@@ -100,6 +100,19 @@ BAD: Sequence[tuple[Rule, Mapping[str, str], str]] = [
         "features/ideas/service.py imports features.items.schemas",
     ),
     (
+        slices.doors_offer_what_is_used,
+        {"features/items/api.py": "from features.items.service import find\n"},
+        "features/items/api.py offers find",
+    ),
+    (
+        slices.doors_offer_what_is_used,
+        {
+            "features/items/api.py": "def find(): ...\n\ndef count(): ...\n",
+            "features/ideas/service.py": "from features.items import api\n\napi.count()\n",
+        },
+        "features/items/api.py offers find",
+    ),
+    (
         slices.slices_have_no_cycles,
         {
             "features/items/service.py": "from features.ideas.api import idea\n",

@@ -52,5 +52,3 @@ nobody asks, then one asks for all. Reads load directly meanwhile (BYPASS); nobo
 
 from core.cache.cache import Cache, CacheUnavailable
 from core.cache.policy import Address, Entry, Outcome, Policy, cache_key
-
-__all__ = ["Address", "Cache", "CacheUnavailable", "Entry", "Outcome", "Policy", "cache_key"]

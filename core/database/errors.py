@@ -84,12 +84,7 @@ class NotSupported(prisma_errors.PrismaError):
 
 
 class ConstraintViolation(prisma_errors.DataError):
-    """A CHECK or NOT NULL constraint refused the row; `constraint` is its name where PostgreSQL tells it."""
-
-    def __init__(self, data: Mapping[str, Any]) -> None:
-        super().__init__(data)
-        found = re.search(r'constraint \W*"([^"\\]+)', str(data["user_facing_error"]))
-        self.constraint: str | None = found.group(1) if found else None
+    """A CHECK or NOT NULL constraint refused the row."""
 
 
 PROBLEMS: Final[Mapping[str, tuple[type[DatabaseProblem], str]]] = {

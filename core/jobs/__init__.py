@@ -20,25 +20,3 @@ from core.jobs.kinds import JobKind
 from core.jobs.lease import Delays
 from core.jobs.service import Jobs
 from core.jobs.views import JobEventView, JobPage, JobState, JobView, JsonObject
-
-__all__ = [
-    "Delays",
-    "Describe",
-    "JobCancelled",
-    "JobConflict",
-    "JobContext",
-    "JobEnded",
-    "JobEventView",
-    "JobFailed",
-    "JobInterrupted",
-    "JobKind",
-    "JobNotFound",
-    "JobPage",
-    "JobState",
-    "JobStopped",
-    "JobView",
-    "Jobs",
-    "JsonObject",
-    "LeaseLost",
-    "NextRun",
-]

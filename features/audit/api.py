@@ -5,16 +5,14 @@ commit.
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from typing import Final
 
 from pydantic import JsonValue
 
-from core.database.client import Author, Database
+from core.database.client import Database
 from features.audit import queries
 from features.audit.cache import AUDIT_TAGS
 from features.audit.schemas import (
     MAX_PAGE,
-    RETENTION_ENTITY,
     Action,
     AuditEntry,
     AuditQuery,
@@ -27,27 +25,6 @@ from features.audit.sql.export import entries_of, made_here
 from features.audit.sql.recent import find_recent
 from features.audit.sql.takeover import TAKEOVER
 
-__all__ = [
-    "AUDIT_TAGS",
-    "ENTITY",
-    "TAKEOVER",
-    "Action",
-    "AuditEntry",
-    "AuditRecord",
-    "Author",
-    "JsonValue",
-    "Trace",
-    "TraceKind",
-    "deleted_since",
-    "differences",
-    "entries_of",
-    "every_record",
-    "made_here",
-    "recent",
-    "record",
-]
-
-ENTITY: Final = RETENTION_ENTITY
 """Entity name of entries about the trail itself."""
 
 Facts = Mapping[str, JsonValue]

@@ -12,22 +12,6 @@ from features.changes.service import POLL_S
 from features.changes.sql import sequence
 from features.changes.streams.reader import Admitted, Stream, Streams
 
-__all__ = [
-    "POLL_S",
-    "STREAM",
-    "Action",
-    "Admitted",
-    "Audience",
-    "Change",
-    "ChangeFilter",
-    "Event",
-    "Stream",
-    "Streams",
-    "events_after",
-    "lost_until",
-    "present",
-]
-
 
 async def present(db: Database) -> int:
     """Position before all that is committed from now on, and after all that was before."""

@@ -19,18 +19,16 @@ from features.files import service
 from features.files.cache import FILE_TAGS
 from features.files.changes.listeners import ENTITY, Work
 from features.files.changes.takeover import LARGEST_FILE, content_of, discard, holds, identify, key_for, store
-from features.files.changes.upload import Outcome, upload
+from features.files.changes.upload import upload
 from features.files.errors import ContentMissing
 from features.files.queries import lists, rows
 from features.files.schemas import (
-    DESCRIPTION_LENGTH,
     ID_LENGTH,
     Audience,
     FileChange,
     FileMetadata,
     FilesStats,
     IndexedFile,
-    LocalContent,
     StoredContent,
 )
 from features.files.service import audience_of
@@ -38,46 +36,6 @@ from features.files.sql.bulk import TAKEOVER
 from features.files.storage.formats import TEXT_TYPES
 from features.files.storage.names import ORIGINAL_LENGTH, safe_name, shown_name
 from features.files.storage.objects import Objects
-
-__all__ = [
-    "DESCRIPTION_LENGTH",
-    "ENTITY",
-    "FILE_TAGS",
-    "ID_LENGTH",
-    "LARGEST_FILE",
-    "ORIGINAL_LENGTH",
-    "TAKEOVER",
-    "TEXT_TYPES",
-    "Audience",
-    "ContentMissing",
-    "FileChange",
-    "FileMetadata",
-    "FilesStats",
-    "IndexedFile",
-    "LocalContent",
-    "Outcome",
-    "StoredContent",
-    "Work",
-    "audience_of",
-    "content_of",
-    "contents_of",
-    "created_by_day",
-    "discard",
-    "every_file",
-    "find_text",
-    "holds",
-    "identify",
-    "key_for",
-    "lock_text",
-    "open_text",
-    "safe_name",
-    "search",
-    "shown_name",
-    "statistics",
-    "store",
-    "texts_after",
-    "upload",
-]
 
 _BATCH: Final = 500
 

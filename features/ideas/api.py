@@ -34,32 +34,6 @@ from features.ideas.service import LIST
 from features.ideas.sql.bulk import STORED_TITLE_LENGTH, TAKEOVER
 from features.ideas.sql.match import find_best
 
-__all__ = [
-    "BULK_TAGS",
-    "DESCRIPTION_LENGTH",
-    "ENTITY",
-    "IDEA_TAGS",
-    "ID_LENGTH",
-    "LIST",
-    "PERSON_LENGTH",
-    "STORED_TITLE_LENGTH",
-    "TAKEOVER",
-    "Category",
-    "CreateIdea",
-    "Idea",
-    "IdeaQuery",
-    "IdeasStats",
-    "Priority",
-    "Status",
-    "by_id",
-    "created_by_day",
-    "exists",
-    "load",
-    "search",
-    "statistics",
-    "titles_of",
-]
-
 ENTITY: Final = "idea"
 _IDEAS: Final = TypeAdapter(list[Idea])
 

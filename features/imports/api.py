@@ -22,36 +22,6 @@ from features.imports.registry.translate import OldRow, old_row
 from features.imports.schemas import Entry, RegistryArguments, Store, Table, Told
 from features.imports.storage.work import result_of
 
-__all__ = [
-    "AUDIT",
-    "FILES",
-    "ITEMS",
-    "LEGACY",
-    "TABLES",
-    "Entry",
-    "Layout",
-    "LegacyItem",
-    "NotTaken",
-    "OldRow",
-    "Origin",
-    "SeenIds",
-    "Store",
-    "Table",
-    "Told",
-    "csv_lines",
-    "digest_of",
-    "imported_ids",
-    "lead_of",
-    "line",
-    "margin_of",
-    "newest_layout",
-    "not_taken",
-    "old_row",
-    "origins",
-    "records",
-    "written",
-]
-
 
 class Origin(NamedTuple):
     """Where a table of the registry came from last; without a job it never came. `rows` are the places of its

@@ -17,23 +17,6 @@ from features.items.service import LIST
 from features.items.sql.bulk import TAKEOVER
 from features.items.sql.match import find_best
 
-__all__ = [
-    "ID_LENGTH",
-    "ITEM_TAGS",
-    "LIST",
-    "LIST_TAGS",
-    "TAKEOVER",
-    "Category",
-    "CreateItem",
-    "Item",
-    "ItemQuery",
-    "Priority",
-    "Status",
-    "by_id",
-    "count",
-    "search",
-]
-
 _ITEMS: Final = TypeAdapter(list[Item])
 
 

@@ -1,5 +1,3 @@
 """Keys for other slices: who holds one."""
 
 from features.keys.service import authenticate
-
-__all__ = ["authenticate"]

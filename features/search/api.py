@@ -8,8 +8,6 @@ from core.settings import Settings
 from features.search import service
 from features.search.cache import INDEX_TAGS
 
-__all__ = ["index_files"]
-
 
 async def index_files(db: Database, cache: Cache, settings: Settings, file_ids: Collection[str]) -> int:
     """Bring the documents of these files up to date; returns how many changed. Only texts have documents."""

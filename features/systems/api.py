@@ -27,51 +27,15 @@ from features.systems.schemas import (
     WORD_LENGTH,
     CreateSystem,
     Status,
-    StatusCounts,
     StoredSystem,
     System,
     SystemQuery,
     SystemsStats,
     SystemType,
-    TypeCounts,
 )
 from features.systems.service import ENTITY, LIST
 from features.systems.settings import SystemSettings
 from features.systems.sql.bulk import TAKEOVER, load_systems
-
-__all__ = [
-    "DESCRIPTION_LENGTH",
-    "ENTITY",
-    "ID_LENGTH",
-    "LIST",
-    "LIST_TAGS",
-    "STORED_NAME_LENGTH",
-    "SYSTEM_TAGS",
-    "TAKEOVER",
-    "URL_LENGTH",
-    "WORD_LENGTH",
-    "CreateSystem",
-    "FetchError",
-    "Fetcher",
-    "Status",
-    "StatusCounts",
-    "StoredSystem",
-    "System",
-    "SystemQuery",
-    "SystemType",
-    "SystemsStats",
-    "TypeCounts",
-    "created_by_day",
-    "exists",
-    "fault_of_url",
-    "hold",
-    "load",
-    "names_of",
-    "names_taken",
-    "search",
-    "statistics",
-    "webhook_fetcher",
-]
 
 
 def webhook_fetcher(settings: Settings, *, timeout_s: float) -> Fetcher:

@@ -129,6 +129,49 @@ def slices_meet_at_their_door(tree: Tree) -> list[str]:
     return found
 
 
+def doors_offer_what_is_used(tree: Tree) -> list[str]:
+    """Each public name of an api.py is used there or in another file."""
+    used = {name for source in tree.sources for name in _used(source)}
+    found = []
+    for source in tree.sources:
+        module = ".".join(source.parts).removesuffix(".__init__")
+        if source.slice is None or module != f"features.{source.slice}.api":
+            continue
+        names = [node for node in ast.walk(source.tree) if isinstance(node, ast.Name)]
+        own = {node.id for node in names if isinstance(node.ctx, ast.Load)}
+        found += [
+            f"{source.name} offers {name}, which nobody uses"
+            for node in source.tree.body
+            for name in _bound(node)
+            if not (name.startswith("_") or name in own or f"{module}.{name}" in used)
+        ]
+    return found
+
+
+def _bound(node: ast.stmt) -> list[str]:
+    if isinstance(node, ast.ImportFrom | ast.Import):
+        return [alias.asname or alias.name for alias in node.names]
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return [node.name]
+    return [node.target.id] if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) else []
+
+
+def _used(source: Source) -> set[str]:
+    """Dotted names that it imports, and those of the modules that it imports by `from`."""
+    modules = {
+        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    attributes = (node for node in ast.walk(source.tree) if isinstance(node, ast.Attribute))
+    return {*source.imports} | {
+        f"{modules[node.value.id]}.{node.attr}"
+        for node in attributes
+        if isinstance(node.value, ast.Name) and node.value.id in modules
+    }
+
+
 def slices_have_no_cycles(tree: Tree) -> list[str]:
     """No slice can be reached from itself by imports."""
     uses: dict[str, set[str]] = {}

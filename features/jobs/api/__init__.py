@@ -4,5 +4,3 @@ that run one.
 
 from features.jobs.schemas import STREAM, Job, show
 from features.jobs.service import list_page
-
-__all__ = ["STREAM", "Job", "list_page", "show"]
