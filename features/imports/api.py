@@ -67,8 +67,8 @@ async def origins(context: JobContext, tx: Database) -> dict[Table, Origin]:
 
 async def imported_ids(db: Database, job_id: str, table: Table) -> AsyncIterator[list[str]]:
     """Batches of the ids that the import accepted, in the source's order."""
-    async for page in journal.pages(db, job_id, LEGACY[table].rows.declared.entity):
-        yield [entry[0] for entry in page.entries if entry[0] is not None]
+    async for chunk in journal.chunks(db, job_id, LEGACY[table].rows.declared.entity):
+        yield [entry[0] for entry in chunk.entries if entry[0] is not None]
 
 
 async def not_taken(db: Database, origin: Origin) -> AsyncIterator[list[NotTaken]]:

@@ -39,8 +39,8 @@ class Content:
             self._margin = self._margin or imports.margin_of(head)
             yield head
         yield self._left_after(None)
-        async for page in self._layout.pages(self._tx):
-            yield await self._page(page)
+        async for chunk in self._layout.chunks(self._tx):
+            yield await self._chunk(chunk)
         async for ids in imports.ITEMS.every_id(self._tx):
             new = [item_id for item_id in ids if item_id not in self._seen]
             for start in range(0, len(new), _ITEMS_AT_ONCE):
@@ -64,16 +64,16 @@ class Content:
         ids = [each.id for each in leftovers if each.id is not None]
         settled = set(await imports.ITEMS.existing(self._tx, ids)) if ids else set()
         if ids:
-            async for page in self._layout.pages(self._tx):
-                settled.update(entry[0] for entry in page if entry[0] is not None)
+            async for chunk in self._layout.chunks(self._tx):
+                settled.update(entry[0] for entry in chunk if entry[0] is not None)
         for each in leftovers:
             if each.id not in settled:
                 self._leftovers[each.after].append(each.text)
 
-    async def _page(self, page: Sequence[imports.Entry]) -> str:
+    async def _chunk(self, chunk: Sequence[imports.Entry]) -> str:
         parts: list[str] = []
-        for start in range(0, len(page), _ITEMS_AT_ONCE):
-            entries = page[start : start + _ITEMS_AT_ONCE]
+        for start in range(0, len(chunk), _ITEMS_AT_ONCE):
+            entries = chunk[start : start + _ITEMS_AT_ONCE]
             stored = await imports.records(self._tx, [entry[0] for entry in entries if entry[0] is not None])
             decided = await self._decided(entries, stored)
             for entry in entries:

@@ -42,18 +42,18 @@ class Layout:
         if self.job_id is None:
             yield empty
             return
-        async for page in journal.pages(db, self.job_id, part):
-            yield page.content
+        async for chunk in journal.chunks(db, self.job_id, part):
+            yield chunk.content
 
-    async def pages(self, db: Database) -> AsyncIterator[list[Entry]]:
+    async def chunks(self, db: Database) -> AsyncIterator[list[Entry]]:
         if self.job_id is not None:
-            async for page in journal.pages(db, self.job_id, ENTITY):
-                yield page.entries
+            async for chunk in journal.chunks(db, self.job_id, ENTITY):
+                yield chunk.entries
 
     async def ids(self, db: Database) -> SeenIds:
         """Ids of the records that could be taken over."""
         ids = SeenIds()
-        async for entries in self.pages(db):
+        async for entries in self.chunks(db):
             for entry in entries:
                 if entry[0] is not None and entry[1] is not None:
                     ids.add(entry[0], 0)
@@ -78,14 +78,14 @@ async def newest_layout(db: Database) -> Layout:
 
 
 async def _leftover(db: Database, job_id: str, position: int) -> Leftover:
-    page = await journal.page_at(db, job_id, ENTITY, position)
-    text = page.entries[position - page.number][2] or ""
-    entries = page.entries[: position - page.number]
+    chunk = await journal.chunk_at(db, job_id, ENTITY, position)
+    text = chunk.entries[position - chunk.number][2] or ""
+    entries = chunk.entries[: position - chunk.number]
     while (
         after := next((entry[0] for entry in reversed(entries) if entry[0]), None)
-    ) is None and page.number:
-        page = await journal.page_at(db, job_id, ENTITY, page.number - 1)
-        entries = page.entries
+    ) is None and chunk.number:
+        chunk = await journal.chunk_at(db, job_id, ENTITY, chunk.number - 1)
+        entries = chunk.entries
     return Leftover(text, identifier_of(_value_of(text)), after)
 
 

@@ -77,7 +77,7 @@ async def _load_table(
     rows = context.settings.of(ImportSettings).import_batch_rows
     if source.arguments.since_last and target.reversal is not None:
         part = remembered(target.declared.entity)
-        await journal.keep_page(context.db, context.job.id, part, 0, "[]")
+        await journal.add_chunk(context.db, context.job.id, part, 0, "[]")
     if begin.offset and (objects := source.objects(table)) is not None:
         # An interruption may have come before what follows a commit.
         for batch in batches(spool, rows=rows):

@@ -55,15 +55,15 @@ async def known(db: Database, runs: Sequence[str], entity: str) -> AsyncIterator
     """
     for job_id in runs:
         remembers, left = False, SeenIds()
-        async for page in journal.pages(db, job_id, kept(entity)):
-            for entry in page.entries:
+        async for chunk in journal.chunks(db, job_id, kept(entity)):
+            for entry in chunk.entries:
                 left.add(entry[0] or "", 0)
         for part in (entity, remembered(entity)):
-            async for page in journal.pages(db, job_id, part):
+            async for chunk in journal.chunks(db, job_id, part):
                 remembers = part != entity
                 yield [
                     (entry[0], entry[1])
-                    for entry in page.entries
+                    for entry in chunk.entries
                     if entry[0] and entry[1] and (part != entity or entry[0] not in left)
                 ]
         if remembers:

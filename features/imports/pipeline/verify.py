@@ -118,5 +118,5 @@ async def _explain(
     if left_alone and not arguments.since_last:
         counts["differing"] += len(left_alone)
         content = orjson.dumps([[row_id, None] for row_id in left_alone]).decode()
-        await journal.keep_page(context.db, context.job.id, kept(entity), batch.begin.records, content)
+        await journal.add_chunk(context.db, context.job.id, kept(entity), batch.begin.records, content)
     return wrong

@@ -47,7 +47,7 @@ async def write(
     if ids is None and len(wanted) < len(accepted):
         ids = [line.key for line in wanted]
     if rows.reversal is not None:
-        await _keep_pages(tx, job_id, rows.declared.entity, batch, conflicts, ids)
+        await _add_chunks(tx, job_id, rows.declared.entity, batch, conflicts, ids)
     kept = 0 if arguments.since_last else written.kept
     unchanged = len(accepted) - written.inserted - len(written.updated) - kept - len(conflicts)
     told = [Told(id=orjson.loads(row_id), reason=reason) for row_id, reason in conflicts.items()]
@@ -78,7 +78,7 @@ async def _wanted(
     return wanted, len(overwritten), conflicts
 
 
-async def _keep_pages(
+async def _add_chunks(
     tx: Database,
     job_id: str,
     entity: str,
@@ -90,7 +90,7 @@ async def _keep_pages(
     null. That of a conflict has the digest from before: it stays one until both sides agree.
     """
     for number, (part, text) in enumerate(batch.frame, start=batch.begin.lines):
-        await journal.keep_page(tx, job_id, part, number, text)
+        await journal.add_chunk(tx, job_id, part, number, text)
     if batch.records:
         entries = joined(
             b'[%b,"%b"]' % (line.id, line.base or journal.UNKNOWN.encode())
@@ -98,7 +98,7 @@ async def _keep_pages(
             else b"[%b%b]" % (line.pair, line.rest)
             for line in batch.records
         )
-        await journal.keep_page(tx, job_id, entity, batch.begin.records, entries, written)
+        await journal.add_chunk(tx, job_id, entity, batch.begin.records, entries, written)
     if batch.remembered:
         content = joined(b"[%b]" % line.pair for line in batch.remembered)
-        await journal.keep_page(tx, job_id, remembered(entity), batch.begin.lines + 1, content)
+        await journal.add_chunk(tx, job_id, remembered(entity), batch.begin.lines + 1, content)

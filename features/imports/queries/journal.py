@@ -5,14 +5,14 @@ from typing import Final, NamedTuple, cast
 
 import orjson
 from prisma.models import ImportRun
-from prisma.types import ImportPageWhereInput
+from prisma.types import ImportChunkWhereInput
 
 from core.database.client import Database
 from core.http.request.timestamps import now
 from features.imports.queries.reversal import Images
 from features.imports.schemas import Entry
 
-_KEEP: Final = """
+_ADD_CHUNK: Final = """
 INSERT INTO import_pages (job_id, part, number, content, written)
 VALUES ($1::uuid, $2, $3::int, $4, $5::json) ON CONFLICT (job_id, part, number) DO NOTHING
 """
@@ -39,7 +39,7 @@ UNKNOWN: Final = ""
 """Digest of a record that was taken back, or a conflict from the start: the next import finds it new."""
 
 
-class Page(NamedTuple):
+class Chunk(NamedTuple):
     """Chunk of a source's manifest. `written`: ids of rows that the import wrote; None: of all records."""
 
     number: int
@@ -81,35 +81,35 @@ async def existing(db: Database, job_ids: Sequence[str]) -> frozenset[str]:
     return frozenset(row.job_id for row in rows)
 
 
-async def keep_page(
+async def add_chunk(
     tx: Database, job_id: str, part: str, number: int, content: str, written: list[str] | None = None
 ) -> None:
     """Store a manifest chunk, in the transaction that writes its rows. One that is stored already stays."""
     ids = None if written is None else orjson.dumps(written).decode()
-    await tx.execute_raw(_KEEP, job_id, part, number, content, ids)
+    await tx.execute_raw(_ADD_CHUNK, job_id, part, number, content, ids)
 
 
-async def pages(db: Database, job_id: str, part: str) -> AsyncIterator[Page]:
+async def chunks(db: Database, job_id: str, part: str) -> AsyncIterator[Chunk]:
     """Manifest chunks of the part, in the order of the source, one by one: each can have megabytes."""
     number = -1
-    while found := await db.importpage.find_first(
+    while found := await db.importchunk.find_first(
         where={"job_id": job_id, "part": part, "number": {"gt": number}}, order={"number": "asc"}
     ):
         number = found.number
-        yield Page(number, found.content, cast(list[str] | None, found.written))
+        yield Chunk(number, found.content, cast(list[str] | None, found.written))
 
 
-async def page_at(db: Database, job_id: str, part: str, position: int) -> Page:
+async def chunk_at(db: Database, job_id: str, part: str, position: int) -> Chunk:
     """Manifest chunk with the record at this position of the source, which must have been stored."""
-    found = await db.importpage.find_first_or_raise(
+    found = await db.importchunk.find_first_or_raise(
         where={"job_id": job_id, "part": part, "number": {"lte": position}}, order={"number": "desc"}
     )
-    return Page(found.number, found.content, cast(list[str] | None, found.written))
+    return Chunk(found.number, found.content, cast(list[str] | None, found.written))
 
 
 async def replace_content(tx: Database, job_id: str, part: str, number: int, content: str) -> None:
-    where: ImportPageWhereInput = {"job_id": job_id, "part": part, "number": number}
-    await tx.importpage.update_many(where=where, data={"content": content})
+    where: ImportChunkWhereInput = {"job_id": job_id, "part": part, "number": number}
+    await tx.importchunk.update_many(where=where, data={"content": content})
 
 
 async def keep_images(tx: Database, job_id: str, entity: str, images: Images) -> None:
@@ -147,6 +147,6 @@ async def forget_run(tx: Database, job_id: str) -> None:
 
 async def forget_rows(tx: Database, job_id: str) -> None:
     """Delete manifest chunks and images of the import. Its rejects stay."""
-    await tx.importpage.delete_many(where={"job_id": job_id})
+    await tx.importchunk.delete_many(where={"job_id": job_id})
     await tx.importbeforeimage.delete_many(where={"job_id": job_id})
     await tx.importafterimage.delete_many(where={"job_id": job_id})

@@ -2,7 +2,7 @@
 changed since, with the rows that it needs.
 
 Any table that imports write takes part by three things: its rows name the import that wrote them last
-(`queries.reversal`), its import keeps a page of the ids that each batch wrote and an image of each row
+(`queries.reversal`), its import keeps a chunk of the ids that each batch wrote and an image of each row
 before it is overwritten (`queries.journal`), and it stands in `queries.tables`. What the
 database does not hold follows after the commit (`undo.contents`).
 """

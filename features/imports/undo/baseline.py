@@ -30,8 +30,8 @@ async def _forget(
     tx: Database, entity: str, job_id: str, later: Sequence[str], earlier: Sequence[str]
 ) -> None:
     taken, rewritten = SeenIds(), SeenIds()
-    async for page in journal.pages(tx, job_id, entity):
-        for row_id in page.written_ids:
+    async for chunk in journal.chunks(tx, job_id, entity):
+        for row_id in chunk.written_ids:
             taken.add(row_id, 0)
     former = await recall(tx, earlier, entity)
 
@@ -43,10 +43,10 @@ async def _forget(
 
     for run_id in later:
         for part in (entity, remembered(entity)):
-            async for page in journal.pages(tx, run_id, part):
-                for row_id in page.written_ids if part == entity else ():
+            async for chunk in journal.chunks(tx, run_id, part):
+                for row_id in chunk.written_ids if part == entity else ():
                     rewritten.add(row_id, 0)
-                entries = page.entries
+                entries = chunk.entries
                 if (now := [was(entry) for entry in entries]) != entries:
                     content = orjson.dumps(now).decode()
-                    await journal.replace_content(tx, run_id, part, page.number, content)
+                    await journal.replace_content(tx, run_id, part, chunk.number, content)

@@ -196,8 +196,8 @@ async def _settle(context: JobContext, job_id: str) -> None:
 
 async def _written(db: Database, job_id: str, table: ReversibleTable) -> AsyncIterator[list[str]]:
     """Batches of ids of the rows that the import wrote."""
-    async for page in journal.pages(db, job_id, table.entity):
-        if ids := page.written_ids:
+    async for chunk in journal.chunks(db, job_id, table.entity):
+        if ids := chunk.written_ids:
             yield ids
 
 
