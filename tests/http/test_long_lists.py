@@ -253,11 +253,14 @@ async def test_a_slow_reader_holds_no_connection_of_the_database(
         connection, f"UPDATE {complete.table} SET description = repeat('More than sockets hold. ', 150)"
     )
     await connection.execute(f"ANALYZE {complete.table}")
-    server = await live_server({"DB_POOL_SIZE": "2", "DB_POOL_TIMEOUT_S": "60"})
+    # Only one is read at a time, however long that takes.
+    server = await live_server(
+        {"DB_POOL_SIZE": "2", "DB_POOL_TIMEOUT_S": "60", "DB_TRANSACTION_MAX_WAIT_S": "60"}
+    )
     readers = [await unread(httpx.URL(server.base_url).port or 0, complete.url) for _ in range(4)]
     try:
         async with server.client() as client:
-            assert await wait_for(lambda: len(spools(server)) == len(readers), timeout=200)
+            assert await wait_for(lambda: len(spools(server)) == len(readers), timeout=120)
             answers = await asyncio.gather(
                 *(client.get(complete.url, params={"limit": n}) for n in range(1, 9))
             )
