@@ -126,7 +126,7 @@ async def redeliver(db: Database, actor: ActorName, webhook_id: str, delivery_id
 async def redeliver_dead(db: Database, actor: ActorName, webhook_id: str) -> Redelivered:
     """Make dead deliveries wait again, those of a row in their order. Raises WebhookNotFound."""
     await get_webhook(db, webhook_id)
-    count = await retried(db, lambda tx: sql.revive(tx, webhook_id, most=BATCH))
+    count = await unit_of_work(db, lambda tx: sql.revive(tx, webhook_id, most=BATCH))
     log.info("webhooks.redelivered_dead", webhook_id=webhook_id, count=count, actor=actor.name)
     return Redelivered(count=count, more=count == BATCH)
 

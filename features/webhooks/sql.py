@@ -66,15 +66,20 @@ UPDATE webhook_deliveries AS delivery SET state = judged.state, attempts = attem
 FROM judged WHERE delivery.id = judged.id
 RETURNING delivery.id, delivery.state
 """
-# $1 webhook, $2 most. The first one of each row is due, the next when that has ended.
+# $1 webhook. Those that are due, or will be, end after this transaction: what then follows sees what it did.
+_HOLD: Final = """
+SELECT id FROM webhook_deliveries
+WHERE webhook_id = $1 AND state = 'waiting' AND next_attempt_at IS NOT NULL AND (entity, entity_id) IN (
+    SELECT entity, entity_id FROM webhook_deliveries WHERE webhook_id = $1 AND state = 'dead')
+ORDER BY id FOR UPDATE
+"""
+# $1 webhook, $2 most.
 _REVIVE: Final = """
-UPDATE webhook_deliveries AS delivery SET state = 'waiting', attempts = 0, first_attempt_at = NULL,
-    ended_at = NULL, next_attempt_at = CASE WHEN nth = 1 THEN now() END
-FROM (
-    SELECT id, row_number() OVER (PARTITION BY entity, entity_id ORDER BY position) AS nth
-    FROM webhook_deliveries WHERE webhook_id = $1 AND state = 'dead' ORDER BY position LIMIT $2::int
-) AS dead
-WHERE delivery.id = dead.id AND delivery.state = 'dead'
+UPDATE webhook_deliveries SET state = 'waiting', attempts = 0, first_attempt_at = NULL, ended_at = NULL
+WHERE state = 'dead' AND id IN (
+    SELECT id FROM webhook_deliveries WHERE webhook_id = $1 AND state = 'dead'
+    ORDER BY position LIMIT $2::int)
+RETURNING id
 """
 # Only the first delivery of a row is tried, so those that fail are as many as rows, not as changes.
 _HEALTH: Final = """
@@ -120,5 +125,10 @@ async def record(tx: Database, outcomes: Sequence[Outcome], *, retry_s: float) -
 
 
 async def revive(tx: Database, webhook_id: str, *, most: int) -> int:
-    """Make dead deliveries of a webhook wait again, the oldest first; returns how many."""
-    return await tx.execute_raw(_REVIVE, webhook_id, most)
+    """Make dead deliveries of a webhook wait again, the oldest first; returns how many. The first one of each
+    row is due, unless an earlier one waits already.
+    """
+    await tx.query_raw(_HOLD, webhook_id)
+    revived = [row["id"] for row in await tx.query_raw(_REVIVE, webhook_id, most)]
+    await release(tx, revived)
+    return len(revived)
