@@ -40,7 +40,8 @@ from features.systems.sql.bulk import TAKEOVER, load_systems
 
 def webhook_fetcher(settings: Settings, *, timeout_s: float) -> Fetcher:
     """Client for requests to webhooks: of public addresses, and those of WEBHOOK_ALLOW."""
-    return Fetcher(Permission.parse(settings.of(SystemSettings).webhook_allow), timeout_s=timeout_s)
+    permission = Permission.parse(settings.of(SystemSettings).webhook_allow)
+    return Fetcher(permission, setting="WEBHOOK_ALLOW", timeout_s=timeout_s)
 
 
 async def exists(db: Database, system_id: str) -> bool:

@@ -42,10 +42,8 @@ class FetchError(Exception):
 
 
 class Unreachable(FetchError):
-    def __init__(self) -> None:
-        super().__init__(
-            "Cannot be reached, or at an internal address that HEALTHCHECK_ALLOW or WEBHOOK_ALLOW must name"
-        )
+    def __init__(self, setting: str) -> None:
+        super().__init__(f"Cannot be reached, or at an internal address that {setting} must name")
 
 
 class TimedOut(FetchError):
@@ -82,17 +80,21 @@ def _trusted() -> ssl.SSLContext:
 
 
 class Fetcher:
-    """A client for single requests, without proxy, cookies or passwords, and without the environment."""
+    """A client for single requests, without proxy, cookies or passwords, and without the environment. The
+    `setting` is the one that the permission is from.
+    """
 
     def __init__(
         self,
         permission: Permission,
         *,
+        setting: str = "HEALTHCHECK_ALLOW",
         timeout_s: float | None = None,
         resolve: Resolve | None = None,
         connector: AsyncNetworkBackend | None = None,
     ) -> None:
         self._permission = permission
+        self._setting = setting
         self._timeout_s = TIMEOUT_S if timeout_s is None else timeout_s
         self._resolve = resolve
         self._connector = connector
@@ -160,7 +162,7 @@ class Fetcher:
                     await _read(response)
                 return hop
         except NotReachable:
-            raise Unreachable from None
+            raise Unreachable(self._setting) from None
         except ReadLimit:
             raise Broken("Answers with too many headers") from None
         except httpcore.TimeoutException:

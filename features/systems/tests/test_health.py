@@ -136,7 +136,7 @@ async def test_inside_is_offline_whether_something_listens_or_not(
         (
             keys,
             "offline",
-            "Cannot be reached, or at an internal address that HEALTHCHECK_ALLOW or WEBHOOK_ALLOW must name",
+            "Cannot be reached, or at an internal address that HEALTHCHECK_ALLOW must name",
         )
     ] * len(urls)
     assert site.connections == 0

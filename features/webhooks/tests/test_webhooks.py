@@ -215,6 +215,6 @@ async def test_addresses_inside_are_not_reached(client: httpx.AsyncClient, host:
             return [each["lastError"] for each in found if each["attempts"]]
 
         assert await wait_for(failed) == [
-            "Cannot be reached, or at an internal address that HEALTHCHECK_ALLOW or WEBHOOK_ALLOW must name"
+            "Cannot be reached, or at an internal address that WEBHOOK_ALLOW must name"
         ]
         assert inside.requests == []
