@@ -15,6 +15,7 @@ from starlette.responses import Response
 from core.feature import Feature
 from core.http.answers.envelope import ErrorBody, ErrorDetail, Problem
 from core.http.answers.errors import CODE_BY_STATUS
+from core.http.answers.event_streams import Dropped
 from core.http.request.access import is_open, needed_scope
 from core.http.request.idempotency import HEADER, LONGEST_KEY, REPLAYED
 from core.http.routing import HeaderRead, parameters
@@ -111,7 +112,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas = document.get("components", {}).get("schemas", {})
     for name in _FRAMEWORK_SCHEMAS:
         schemas.pop(name, None)
-    for model in (ErrorBody, ErrorDetail, Problem):
+    for model in (ErrorBody, ErrorDetail, Problem, Dropped):
         schema = model.model_json_schema(mode="serialization", ref_template=_REF)
         schema.pop("$defs", None)
         schemas.setdefault(model.__name__, schema)

@@ -8,7 +8,7 @@ A reader keeps a position: `present` to begin with, then that of the last event 
 from core.database.client import Database
 from features.changes import queries
 from features.changes.schemas import STREAM, Action, Audience, Change, ChangeFilter, Event
-from features.changes.service import POLL_S
+from features.changes.service import POLL_S, settled
 from features.changes.sql import sequence
 from features.changes.streams.reader import Admitted, Stream, Streams
 
@@ -16,7 +16,7 @@ from features.changes.streams.reader import Admitted, Stream, Streams
 async def present(db: Database) -> int:
     """Position before all that is committed from now on, and after all that was before."""
     await sequence(db)
-    return max(await queries.newest_position(db), await queries.kept_from(db))
+    return (await queries.extent_of(db)).present
 
 
 async def events_after(db: Database, position: int, *, take: int) -> list[Event]:
@@ -27,5 +27,5 @@ async def events_after(db: Database, position: int, *, take: int) -> list[Event]
 
 async def lost_until(db: Database, position: int) -> int | None:
     """The position before which events after this one may have been deleted; None: none were."""
-    kept_from = await queries.kept_from(db)
-    return kept_from if position < min(kept_from, await queries.newest_position(db)) else None
+    extent = await queries.extent_of(db)
+    return extent.kept_from if extent.lacks(position) else None

@@ -28,7 +28,7 @@ async def run(context: JobContext) -> JsonObject:
     days = context.settings.of(ChangesSettings).changes_retention_days
     start = time.time_ns() // 1000 - days * _DAY_US
     # Nobody resumes from there any more, whether events are gone already or not.
-    if start > await queries.kept_from(context.db):
+    if start > (await queries.extent_of(context.db)).kept_from:
         await queries.keep_from(context.db, start)
     deleted = 0
     while batch := await queries.delete_before(context.db, start, limit=BATCH):

@@ -6,7 +6,7 @@ from prisma.models import ChangeEvent
 from prisma.types import ChangeEventWhereInput
 
 from core.database.client import Database
-from features.changes.schemas import Action, Audience, Change, ChangeFilter, Event
+from features.changes.schemas import Action, Audience, Change, ChangeFilter, Event, Extent
 
 ROW = 1
 """The id of the only row of positions."""
@@ -17,22 +17,28 @@ async def events_after(
 ) -> list[Event]:
     """The next events after the position that match and that the audience may see."""
     given = wanted.model_dump(include={"entity", "entity_id", "action"}, exclude_none=True)
-    where = cast(ChangeEventWhereInput, {"position": {"gt": position}, **given})
-    if audience.name is not None:
-        where["OR"] = [{"audience": None}, {"audience": audience.name}]
+    where = cast(ChangeEventWhereInput, {"position": {"gt": position}, **given, **_seen_by(audience)})
     rows = await db.changeevent.find_many(where=where, order={"position": "asc"}, take=take)
     return [_event(row) for row in rows]
 
 
-async def newest_position(db: Database) -> int:
-    row = await db.changeposition.find_unique(where={"id": ROW})
-    return 0 if row is None else row.newest
+async def newest_seen(db: Database, position: int, audience: Audience) -> int:
+    """The position of the newest event up to this position that the audience may see: a later one would tell
+    it of others. Without any the beginning of what is kept.
+    """
+    if audience.name is None:
+        return position
+    kept_from = (await extent_of(db)).kept_from
+    where = cast(
+        ChangeEventWhereInput, {"position": {"gt": kept_from, "lte": position}, **_seen_by(audience)}
+    )
+    row = await db.changeevent.find_first(where=where, order={"position": "desc"})
+    return kept_from if row is None or row.position is None else row.position
 
 
-async def kept_from(db: Database) -> int:
-    """All events after this position are kept, and those after earlier ones are not."""
+async def extent_of(db: Database) -> Extent:
     row = await db.changeposition.find_unique(where={"id": ROW})
-    return 0 if row is None else row.kept_from
+    return Extent(0, 0) if row is None else Extent(row.newest, row.kept_from)
 
 
 async def keep_from(db: Database, position: int) -> None:
@@ -48,6 +54,10 @@ async def delete_before(db: Database, position: int, *, limit: int) -> int:
         where={"position": {"lt": position}}, order={"position": "asc"}, take=limit
     )
     return await db.changeevent.delete_many(where={"id": {"in": [row.id for row in rows]}})
+
+
+def _seen_by(audience: Audience) -> ChangeEventWhereInput:
+    return {} if audience.name is None else {"OR": [{"audience": None}, {"audience": audience.name}]}
 
 
 def _event(row: ChangeEvent) -> Event:

@@ -12,21 +12,21 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from core.deps import Db, Holder, platform_of
 from core.errors import FieldError, Invalid
 from core.http.answers.envelope import error_responses
-from core.http.answers.event_streams import sent
+from core.http.answers.event_streams import sent, stream_content
 from core.http.request.access import is_still_let_in
 from core.http.routing import Router
 from features.changes import service
 from features.changes.errors import PositionGone, TooManyStreams
-from features.changes.schemas import MAX_POSITION, Audience, ChangeFilter, ChangePage, ChangeQuery
+from features.changes.schemas import MAX_POSITION, Audience, Change, ChangeFilter, ChangePage, ChangeQuery
 from features.changes.service import ChangeStreams
 
 PREFIX: Final = "/api/v1/changes"
 LAST_EVENT_ID: Final = "Last-Event-ID"
 _EVENTS: Final[dict[int | str, dict[str, Any]]] = {
     200: {
-        "description": "Events `change`, each with a `Change` as JSON; the last one is `dropped`, with a "
-        "position to go on after, for a client that is too slow",
-        "content": {"text/event-stream": {"schema": {"$ref": "#/components/schemas/Change"}}},
+        "description": "Events `change`, each with a `Change` as JSON; ids alone, up to which all is told; "
+        "the last one is `dropped`, with a position to go on after, for a client that is too slow",
+        "content": stream_content(Change),
     }
 }
 
@@ -87,8 +87,9 @@ async def follow_changes(
     following: Annotated[_Following, Depends(_following)],
     wanted: Annotated[ChangeFilter, Query()],
 ) -> AsyncIterator[ServerSentEvent]:
-    """Server-sent events from now on, or after a position; their ids are the positions. A client that
-    reconnects with `Last-Event-ID` gets everything that it missed, for as long as that is kept.
+    """Server-sent events from now on, or after a position; their ids are the positions, and the present one
+    comes at once. A client that reconnects with `Last-Event-ID` gets everything that it missed, for as long
+    as that is kept.
     """
     audience, admitted = following.audience, partial(is_still_let_in, request.scope)
     events = following.streams.follow(following.after, wanted, audience, admitted)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
@@ -100,6 +100,22 @@ class Audience:
     def of(cls, holder: Principal | None) -> "Audience":
         """Audience of a caller. With AUTH=off everybody may read the audit trail."""
         return cls() if holder is None or holder.may("admin") else cls(holder.name)
+
+
+class Extent(NamedTuple):
+    """Extent of the log: the newest position that was given, and the one after which all events are kept."""
+
+    newest: int
+    kept_from: int
+
+    @property
+    def present(self) -> int:
+        """Position before all that is numbered from now on, and after all that was before."""
+        return max(self)
+
+    def lacks(self, position: int) -> bool:
+        """True if events after the position may have been deleted: not if there was none after it."""
+        return position < min(self)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import Final
 
 from core.database.client import Database
 from core.errors import FieldError, Invalid
+from core.http.answers.event_streams import Reached
 from core.platform import Platform
 from features.changes import queries
 from features.changes.errors import PositionGone, TooManyStreams
@@ -16,8 +17,16 @@ from features.changes.streams.reader import READ_AHEAD, Admitted, Stream, Stream
 MOST_STREAMS: Final = 2500
 """Upper bound of the clients' streams in one process."""
 POLL_S: Final = 0.1
-_AHEAD_US: Final = 3_600_000_000
+_ANY_CLOCK_US: Final = 3_600_000_000
+"""Upper bound of the difference between two hosts' clocks."""
 _ALL: Final = ChangeFilter()
+
+
+def settled() -> int:
+    """Position before all that is numbered from now on, whatever the clock by which it is; it tells nothing
+    of what was changed.
+    """
+    return time.time_ns() // 1000 - _ANY_CLOCK_US
 
 
 async def check_position(db: Database, position: int | None, name: str) -> None:
@@ -26,27 +35,31 @@ async def check_position(db: Database, position: int | None, name: str) -> None:
     """
     if position is None:
         return
-    if position > time.time_ns() // 1000 + _AHEAD_US:
+    if position > time.time_ns() // 1000 + _ANY_CLOCK_US:
         wrong = FieldError(name, "is not a position that was told: take it from a change", position)
         raise Invalid("Validation failed", details=[wrong])
-    if position < await queries.kept_from(db):
+    if (await queries.extent_of(db)).lacks(position):
         raise PositionGone(position)
 
 
 async def page_of(db: Database, query: ChangeQuery, audience: Audience) -> ChangePage:
     """Page of changes, with all that were committed before. Raises as `check_position` does."""
+    behind = settled()
     await sequence(db)
-    start = await queries.kept_from(db) if query.after is None else query.after
     # From the beginning, the start may be a position. One more than asked for tells whether there is more.
+    start = (await queries.extent_of(db)).kept_from if query.after is None else query.after
     position = start - 1 if query.after is None else start
     found = await queries.events_after(db, position, query, audience, take=query.limit + 1)
     # Events are deleted only after `kept_from` says so: what is kept now was there to be read.
     await check_position(db, query.after, "after")
     shown = found[: query.limit]
+    has_more = len(found) > len(shown)
+    told = shown[-1].position if shown else start
     return ChangePage(
         count=len(shown),
-        next=str(shown[-1].position if shown else start),
-        has_more=len(found) > len(shown),
+        # Past what the filter leaves out: who asks for rare changes would come back when all around is gone.
+        next=str(told if has_more else max(told, behind)),
+        has_more=has_more,
         data=[event.shown(audience) for event in shown],
     )
 
@@ -60,20 +73,26 @@ class ChangeStreams(Streams[Event]):
 
     def follow(
         self, after: int | None, wanted: ChangeFilter, audience: Audience, admitted: Admitted
-    ) -> AsyncIterator[Event | None]:
+    ) -> AsyncIterator[Event | Reached | None]:
         async def stored(position: int) -> list[Event] | None:
             found = await queries.events_after(self._db, position, wanted, audience, take=READ_AHEAD)
-            return None if position < await queries.kept_from(self._db) else found
+            return None if (await queries.extent_of(self._db)).lacks(position) else found
+
+        async def present(position: int) -> int:
+            return await queries.newest_seen(self._db, position, audience)
 
         def wants(event: Event) -> bool:
             return event.seen_by(audience, wanted)
 
-        return self.events(Stream(wants, stored, admitted), after)
+        return self.events(Stream(wants, stored, admitted, present), after)
 
     async def read(self, position: int | None, streams: object) -> tuple[int, list[Event]]:
         """Has committed events numbered first."""
+        behind = settled()
         await sequence(self._db)
         if position is None:
-            return await queries.newest_position(self._db), []
+            return (await queries.extent_of(self._db)).present, []
         events = await queries.events_after(self._db, position, _ALL, Audience(), take=READ_AHEAD)
+        if len(events) < READ_AHEAD:
+            self.reached = behind
         return events[-1].position if events else position, events

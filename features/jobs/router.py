@@ -4,14 +4,14 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import Depends, Header, Path, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from core.deps import Jobs, platform_of
 from core.http.answers.envelope import Envelope, ListEnvelope, error_responses, listed
-from core.http.answers.event_streams import sent
+from core.http.answers.event_streams import sent, stream_content
 from core.http.answers.pagination import Cursor, Limit, Offset
 from core.http.request.access import is_still_let_in
 from core.http.request.text import Text
@@ -29,8 +29,6 @@ LastEventId = Annotated[
         description="The number of the last event received; whatever is none stands for the beginning",
     ),
 ]
-
-_EVENT: Final = {"schema": {"$ref": f"#/components/schemas/{Job.__name__}"}}
 
 router = Router(prefix="/api/v1/jobs", tags=["Jobs"])
 
@@ -116,7 +114,7 @@ async def _followed(
         200: {
             "description": "Events whose data is the job; `dropped` ends the stream of a client that is too "
             "slow, with a number to go on after",
-            "content": {"text/event-stream": _EVENT},
+            "content": stream_content(Job),
         },
         204: {"description": "The job has ended, nothing is missing"},
     },

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
+from core.http.answers.event_streams import Reached
 from core.http.answers.pagination import Scope, check_start, decode_place, encode_place, moment_of
 from core.jobs import JobEventView, Jobs, JobState, JobView
 from core.platform import Platform
@@ -76,7 +77,7 @@ class JobStreams(Streams[JobEventView]):
 
     async def follow(
         self, job: JobView, after: int, admitted: Admitted
-    ) -> AsyncIterator[JobEventView | None]:
+    ) -> AsyncIterator[JobEventView | Reached | None]:
         """Events after that number; ends after the final one, and as `events` does."""
         stream = Stream[JobEventView](
             wants=lambda event: event.job_id == job.id,
@@ -87,7 +88,7 @@ class JobStreams(Streams[JobEventView]):
         )
         async for event in self.events(stream, after):
             yield event
-            if event is not None and event.final:
+            if isinstance(event, JobEventView) and event.final:
                 return
 
     async def read(

@@ -45,3 +45,29 @@ async def test_a_stream_ends_when_its_key_is_revoked(live_server: StartServer, d
     async with server.client(headers=admin) as client, following(server, headers=bearer(key)) as told:
         assert (await client.delete(f"/api/v1/keys/{key.id}")).status_code == 200
         await wait_for(lambda: told.ended)
+
+
+async def test_what_is_reached_tells_nothing_of_what_is_private(
+    live_server: StartServer, db: Database
+) -> None:
+    server = await live_server({"AUTH": "keys"})
+    reader = bearer(await make_key(db, "read", "reader"))
+    admin = bearer(await make_key(db, "admin", "boss"))
+    async with server.client(headers=admin) as client:
+        reached = []
+        for number in range(3):
+            async with following(server, headers=reader) as told:
+                await wait_for(lambda: told.ids)
+                reached.append(told.ids[0])
+            await client.post("/api/v1/keys", json={"name": f"key {number}", "scope": "read"})
+        assert len(set(reached)) == 1
+        async with following(server, headers=admin) as told:
+            await wait_for(lambda: told.ids)
+        assert int(told.ids[0]) > int(reached[0])
+        made = await client.post(
+            "/api/v1/systems",
+            json={"name": "S", "description": "D", "status": "online", "url": "http://x.example"},
+        )
+        assert made.status_code == 201, made.text
+        async with following(server, headers={**reader, "Last-Event-ID": reached[0]}) as told:
+            await wait_for(lambda: [each["entity"] for each in told.changes] == ["system"])

@@ -1,7 +1,8 @@
 """Streams of one kind, whatever their number, and the one reader that feeds them.
 
 A client first gets what is stored after its position, page by page as it takes them; then what the reader
-finds. One that takes too little of that is dropped, and told the position to go on after.
+finds. One that takes too little of that is dropped, and told the position to go on after. One for which
+nothing comes is told how far it is: at the beginning, and from time to time.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from typing import Any, Final, Generic
 import structlog
 
 from core.errors import HandoverError
-from core.http.answers.event_streams import Event
+from core.http.answers.event_streams import Event, Reached
 
 MOST_PENDING: Final = 1000
 """Upper bound of the events that wait for a client; one that lags further behind is dropped."""
@@ -26,6 +27,8 @@ READ_AHEAD: Final = 500
 RETRY_S: Final = 1.0
 CHECK_S: Final = 2.0
 """The interval in which the reader asks of each stream whether it may go on."""
+REACHED_S: Final = 600.0
+"""Interval in which a client for which nothing comes is told how far it is."""
 _CATCHING_UP: Final = 4
 """Streams that read what is stored at a time; others wait, and leave connections to requests."""
 
@@ -37,13 +40,15 @@ Admitted = Callable[[], Awaitable[bool]]
 @dataclass(eq=False, slots=True)
 class Stream(Generic[Event]):
     """Stream of one client. `stored` reads the next events after a position, at most READ_AHEAD; None: some
-    are gone. Of events of many things `topic` is the one that is followed, `newest` its newest position when
-    the client came.
+    are gone. `present` makes of the reader's position that of a client which names none; without it, that
+    gets no position before the first event. Of events of many things `topic` is the one that is followed,
+    `newest` its newest position when the client came.
     """
 
     wants: Callable[[Event], bool]
     stored: Callable[[int], Awaitable[Sequence[Event] | None]]
     admitted: Admitted
+    present: Callable[[int], Awaitable[int]] | None = None
     topic: str = ""
     newest: int = 0
     pending: deque[Event] = field(default_factory=deque)
@@ -83,6 +88,9 @@ class Streams(ABC, Generic[Event]):
         self._most = self._places = most
         self._too_many = too_many
         self._poll_s = poll_s
+        self.reached: int | None = None
+        """Position before which nothing comes any more, where `read` knows one."""
+        self._position: Any = None
         self._streams: set[Stream[Event]] = set()
         self._reader: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
@@ -103,7 +111,7 @@ class Streams(ABC, Generic[Event]):
         finally:
             self._places += 1
 
-    async def events(self, stream: Stream[Event], after: int | None) -> AsyncIterator[Event | None]:
+    async def events(self, stream: Stream[Event], after: int | None) -> AsyncIterator[Event | Reached | None]:
         """Events after that position, or from now on: first those that are stored, then those that come. Ends
         with None for a client that is too slow, and without when `admitted` says no, and at a stop.
         """
@@ -115,6 +123,13 @@ class Streams(ABC, Generic[Event]):
                 async for event in self._stored(stream, after):
                     yield event
                     after = event.position
+            elif stream.present is not None and self._position is not None and not stream.pending:
+                # What comes from here on is offered to it, and later than this position.
+                position = self._position
+                async with self._catching_up:
+                    after = await stream.present(position)
+                yield Reached(after)
+            is_told = False
             while not stream.ended:
                 if stream.dropped:
                     yield None
@@ -123,9 +138,19 @@ class Streams(ABC, Generic[Event]):
                     event = stream.pending.popleft()
                     if after is None or event.position > after:
                         yield event
+                        after = event.position
+                    continue
+                if not is_told and self.reached is not None and self.reached > (after or 0):
+                    after = self.reached
+                    yield Reached(after)
                     continue
                 stream.news.clear()
-                await stream.news.wait()
+                try:
+                    async with asyncio.timeout(REACHED_S):
+                        await stream.news.wait()
+                    is_told = True
+                except TimeoutError:
+                    is_told = False
         finally:
             self._streams.discard(stream)
 
@@ -153,13 +178,13 @@ class Streams(ABC, Generic[Event]):
         await self._ready.wait()
 
     async def _read(self) -> None:
-        position: Any = None
+        self._position = None
         checks = iter(tuple[Stream[Event]]())
         try:
             while self._streams and not self._draining.is_set():
                 rest_s = self._poll_s
                 try:
-                    position, events = await self.read(position, self._streams)
+                    self._position, events = await self.read(self._position, self._streams)
                     self._ready.set()
                     for event in events:
                         for stream in self._streams:

@@ -19,9 +19,12 @@ ROUNDS = 15
 
 @dataclass
 class Told:
-    """What a client has heard; the text that is left is of an event that has not come whole."""
+    """What a client has heard; the text that is left is of an event that has not come whole. Of the `ids`,
+    also those alone, a browser would go on after the last one.
+    """
 
     answer: httpx.Response
+    ids: list[str] = field(default_factory=list)
     changes: list[dict[str, Any]] = field(default_factory=list)
     dropped: dict[str, Any] | None = None
     ended: bool = False
@@ -38,6 +41,7 @@ class Told:
                 if line:
                     fields[name] = value
                     continue
+                self.ids += [fields["id"]] if "id" in fields else []
                 if fields.get("event") == "change":
                     self.changes.append(json.loads(fields["data"]))
                     assert fields["id"] == self.changes[-1]["position"]

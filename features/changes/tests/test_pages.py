@@ -71,6 +71,55 @@ async def test_positions_that_are_gone_are_410_and_those_that_are_kept_go_on(
     assert (await client.get(f"{CHANGES}?after={second['position']}")).json()["data"] == [third]
 
 
+WEEK_US = 7 * 86_400_000_000
+
+
+async def test_who_has_missed_nothing_is_not_told_that_it_is_gone(
+    client: httpx.AsyncClient, connection: Connection
+) -> None:
+    """After more quiet days than are kept: of everything, and of what a filter leaves out."""
+    for _ in range(3):
+        await create_item(client)
+    await pages(client)
+    await connection.execute("UPDATE change_events SET position = position - $1::bigint", 2 * WEEK_US)
+    await connection.execute(
+        "UPDATE change_positions SET newest = newest - $1::bigint, kept_from = newest - $2::bigint",
+        2 * WEEK_US,
+        WEEK_US,
+    )
+    before, last = await connection.fetch("SELECT position FROM change_events ORDER BY position OFFSET 1")
+    await connection.execute("DELETE FROM change_events")
+    assert (await client.get(CHANGES, params={"after": before["position"]})).status_code == 410
+    nexts = []
+    for query in ({}, {"entity": "item"}, {"entity": "system"}, {"action": "deleted", "limit": "1"}):
+        for after in ({}, {"after": str(last["position"])}):
+            quiet = await client.get(CHANGES, params={**query, **after})
+            assert (quiet.status_code, quiet.json()["data"]) == (200, []), query
+            nexts.append(quiet.json()["next"])
+    made = await create_item(client)
+    for told in nexts:
+        [change] = await pages(client, f"&after={told}")
+        assert change["entityId"] == made["id"]
+
+
+async def test_a_page_goes_on_past_what_its_filter_leaves_out(
+    client: httpx.AsyncClient, connection: Connection
+) -> None:
+    for _ in range(3):
+        await create_item(client)
+    await pages(client)
+    await connection.execute("UPDATE change_events SET position = position - $1::bigint", WEEK_US // 2)
+    positions = [int(each["position"]) for each in await pages(client)]
+    begun = f"{CHANGES}?after={positions[0]}"
+    whole, first = (await client.get(begun)).json(), (await client.get(f"{begun}&limit=1")).json()
+    assert (first["next"], first["hasMore"]) == (str(positions[1]), True)
+    rare = (await client.get(f"{begun}&entity=system")).json()
+    assert int(rare["next"]) > positions[2]
+    assert int(whole["next"]) >= int(rare["next"]) - 1_000_000
+    made = await create_item(client)
+    assert [each["entityId"] for each in await pages(client, f"&after={rare['next']}")] == [made["id"]]
+
+
 @pytest.mark.parametrize("told", ["x", "-1", "9" * 16, "1.5", "\u0661"])
 async def test_what_is_no_position_is_refused(client: httpx.AsyncClient, told: str) -> None:
     refused = await client.get(f"{CHANGES}/events", headers={b"Last-Event-ID": told.encode()})

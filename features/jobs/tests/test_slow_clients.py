@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from core.database.client import Database
-from core.http.answers.event_streams import sent
+from core.http.answers.event_streams import Reached, sent
 from core.jobs import JobEventView
 from core.platform import Platform
 from core.settings import Settings
@@ -34,10 +34,10 @@ async def test_a_slow_client_is_dropped_and_another_goes_on_where_it_was(
     other = await work.enqueue()
     platform = Platform(Settings(), db, None, work.jobs, dict)  # type: ignore[arg-type]
     streams = platform.part(JobStreams)
-    heard: list[JobEventView | None] = []
-    others: list[JobEventView | None] = []
+    heard: list[JobEventView | Reached | None] = []
+    others: list[JobEventView | Reached | None] = []
 
-    async def listen(to: str, into: list[JobEventView | None]) -> None:
+    async def listen(to: str, into: list[JobEventView | Reached | None]) -> None:
         async for event in streams.follow(await work.jobs.get(to), 0, admitted):
             into.append(event)
 
@@ -60,7 +60,7 @@ async def test_a_slow_client_is_dropped_and_another_goes_on_where_it_was(
     again = streams.follow(await work.jobs.get(job.id), 1, admitted)
     rest = [await anext(again) for _ in range(8)]
     assert rest == heard[1:]
-    assert [event.sequence for event in others if event] == [1]
+    assert [event.position for event in others if event] == [1]
     platform.draining.set()
     await asyncio.wait_for(asyncio.gather(*listening), PATIENCE_S)
     assert [event async for event in again] == []

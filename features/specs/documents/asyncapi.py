@@ -24,7 +24,7 @@ _KINDS: Final[dict[EventKind, str]] = {
 _DESCRIPTION: Final = """\
 Changes are told as they are committed, in the order of their positions, which are the ids of the events: a
 client that reconnects with `Last-Event-ID` gets everything that it missed, for as long as that is kept (410
-after that).
+after that). A block with an id alone, the first one of each stream, says up to where all is told.
 
 Background work tells how far it is by server-sent events: numbered from 1 without gaps, each with the whole
 job as it was then. A client that reconnects with `Last-Event-ID` gets everything that it missed; the stream

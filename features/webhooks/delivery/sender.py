@@ -33,8 +33,6 @@ COUNT_S: Final = 10.0
 RETRY_S: Final = 1.0
 STOP_S: Final = 5.0
 """Seconds that requests which are under way get at a stop."""
-_IDLE_US: Final = 3_600_000_000
-"""A position is not left behind further than this, or it would look as if changes had been forgotten."""
 _GONE: Final = 410
 _INTERNAL_ERROR: Final = "Could not be sent because of an internal error; the log has the details"
 
@@ -104,7 +102,8 @@ class Sender:
         if not self._positions:
             return False
         start, take = self._positions[0], max(BATCH // len(self._positions), 1)
-        old = time.time_ns() // 1000 - _IDLE_US
+        # No position is left further behind, or it would look as if changes had been forgotten.
+        old = changes.settled()
         events = await changes.events_after(self._db, start, take=take)
         end = events[-1].position if events else old
         if end <= start:

@@ -76,7 +76,7 @@ export async function run(baseUrl: string): Promise<string> {
   const seen: JobState[] = [];
   const { stream } = await followJob({ path: { job_id: job.id } });
   for await (const event of stream) {
-    if (event) seen.push(event.state);
+    if (event && "state" in event) seen.push(event.state);
   }
   expect(seen.at(-1) === "succeeded", `the import went ${seen.join()}`);
   const ended = await showJob({ path: { job_id: job.id } });
