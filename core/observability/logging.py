@@ -34,7 +34,7 @@ LONGEST_ID: Final = 36
 """Columns of them that the id of its request takes at most; a UUID fits."""
 SHORTEST_REASON: Final = 12
 """Columns from which on it is of use to say why a request was refused."""
-_UUID: Final = re.compile(r"([0-9a-f]{8})-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_UUID: Final = re.compile(r"([0-9a-f]{8})(?:-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{24})")
 
 _PRE_CHAIN: Final[list[Processor]] = [
     structlog.contextvars.merge_contextvars,
@@ -184,15 +184,19 @@ def _console() -> Processor:
 
 
 def _shortened(event: EventDict) -> EventDict:
-    """Event of at most LINE columns: ids by their first digits, and as many fields as there is room for."""
+    """Event of at most LINE columns: the error, cut where it has to be, then the fields that have room,
+    ids by their first digits.
+    """
     room = LINE - len("00:00:00 [] ") - len(event["level"]) - len(event["event"])
     shown: EventDict = {"level": event.pop("level"), "event": event.pop("event")}
-    for name, value in event.items():
+    for name, value in sorted(event.items(), key=lambda field: field[0] != "error"):
         text = _UUID.sub(r"\1…", value) if isinstance(value, str) else value
-        room -= len(f" {name}={text!r}")
-        if room < 0:
-            break
-        shown[name] = text
+        if name == "error" and isinstance(text, str):
+            text = _cut(text, room - len(" error=''"))
+        width = len(f" {name}={text!r}")
+        if width <= room:
+            shown[name] = text
+            room -= width
     return shown
 
 

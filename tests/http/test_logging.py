@@ -129,6 +129,25 @@ def test_what_informs_is_one_line_and_what_warns_is_whole(capsys: pytest.Capture
     assert "field_19='a value'" in warns
 
 
+@pytest.mark.parametrize("error", ["Answered with status 500", "Cannot be reached, or " + "it may not " * 9])
+def test_what_informs_of_a_failure_says_why_before_all_else(
+    capsys: pytest.CaptureFixture[str], error: str
+) -> None:
+    configure(settings_for_probe(log_format="text"))
+    ids = {
+        "webhook_id": "d461a180-f097-4a25-b79a-5f2ae02167d7",
+        "delivery_id": "msg_" + "0123456789abcdef" * 2,
+    }
+    structlog.get_logger().info("webhooks.attempt_failed", **ids, address="x" * 90, status=500, error=error)
+    structlog.get_logger().info("webhooks.redelivered", **ids)
+    line, again = lines(capsys)
+    assert len(line) <= LINE
+    assert f"error='{error[:40]}" in line or f"error='{error}'" in line
+    assert len(error) > LINE or "webhook_id=d461a180…" in line
+    assert "address" not in line
+    assert "delivery_id=msg_01234567…" in again
+
+
 def test_not_a_terminal_means_json(capsys: pytest.CaptureFixture[str]) -> None:
     configure(settings_for_probe(log_format="auto"))
     structlog.get_logger().info("probe.happened")
