@@ -69,7 +69,7 @@ client: setup $(CLIENT_STAMP) ## write the typed client for TypeScript to CLIENT
 	@home=$(NODE_HOME); client=$$(cd $(CLIENT) && pwd); cd $(CLIENT_TOOLS) && \
 		CLIENT="$$client" "$$home/bin/node" node_modules/@hey-api/openapi-ts/bin/run.js && \
 		"$$home/bin/node" node_modules/typescript/bin/tsc --project "$$client"
-	@echo "The package is in $(CLIENT): npm install ./$(CLIENT); its README.md shows how it is used"
+	@echo "The package is in $(CLIENT): npm install $(abspath $(CLIENT)); its README.md shows how it is used"
 
 client-tools: $(CLIENT_STAMP) $(VENV)/clients/.installed
 

@@ -61,7 +61,36 @@ _HEADERS: Final = {
         "description": "Seconds after which to try again",
         "schema": {"type": "integer", "minimum": 1},
     },
+    "X-Request-Id": {
+        "description": "Id of the request, as in the log and the audit trail",
+        "schema": {"type": "string"},
+    },
+    "X-Cache": {
+        "description": "`HIT`, `MISS` or `BYPASS`: whether the answer came from the cache",
+        "schema": {"type": "string"},
+    },
+    REPLAYED: {
+        "description": "`true` where the answer to an earlier request of this Idempotency-Key is repeated",
+        "schema": {"type": "string"},
+    },
+    "Content-Disposition": {
+        "description": "The name under which the file is kept",
+        "schema": {"type": "string"},
+    },
+    "Content-Range": {
+        "description": "The bytes that are sent, and how many there are",
+        "schema": {"type": "string", "examples": ["bytes 0-1023/4096"]},
+    },
+    **{
+        f"RateLimit-{name}": {"description": text, "schema": {"type": "integer", "minimum": 0}}
+        for name, text in (
+            ("Limit", "Requests of one client in a window; absent where there is no limit"),
+            ("Remaining", "Requests that are left of them"),
+            ("Reset", "Seconds after which the window is over"),
+        )
+    },
 }
+_LIMITS: Final = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 _HEADER_REFS: Final = {name: {"$ref": f"#/components/headers/{name}"} for name in _HEADERS}
 _IDEMPOTENCY_KEY: Final = {
     "name": HEADER,
@@ -78,6 +107,24 @@ _IF_NONE_MATCH: Final = {
     "description": "The `ETag` of what the client has: unless that has changed, the answer is 304",
     "schema": {"type": "string"},
 }
+_RANGE: Final = {
+    "range": {
+        "name": "range",
+        "in": "header",
+        "required": False,
+        "description": "The bytes that are wanted: one range of them",
+        "schema": {"type": "string", "examples": ["bytes=0-1023"]},
+    },
+    "if-range": {
+        "name": "if-range",
+        "in": "header",
+        "required": False,
+        "description": "The `ETag` of what the client has a part of: if that has changed, all of it is sent",
+        "schema": {"type": "string"},
+    },
+}
+_JSON: Final = "application/json"
+_FILES: Final = frozenset({"application/zip", "text/csv"})
 _PROBES_PREFIXES: Final = ("/health", "/metrics")
 
 
@@ -161,15 +208,24 @@ def _complete(operation: dict[str, Any], route: APIRoute, method: str, admin_pat
     if tagged and method == "GET":
         taken["if-none-match"] = _IF_NONE_MATCH
         responses.setdefault("304", {"description": "The client has it already"})
+    is_download = "206" in responses
+    if is_download:
+        taken |= _RANGE
     for status, response in responses.items():
         content = response.get("content", {}).values()
         whole = any("$ref" in media.get("schema", ()) for media in content)
         sent = {
             "ETag": tagged and status < "400" and (method == "GET" or (whole and status < "202")),
             "Location": method == "POST" and whole and status in ("201", "202"),
+            "X-Cache": tagged and method == "GET" and _JSON in response.get("content", ()),
+            REPLAYED: method == "POST" and status < "300",
+            "Content-Disposition": status in ("200", "206")
+            and (is_download or not _FILES.isdisjoint(response.get("content", ()))),
+            "Content-Range": status == "206",
+            "X-Request-Id": True,
+            **dict.fromkeys(_LIMITS, not probe),
         }
-        if any(sent.values()):
-            response["headers"] = {name: _HEADER_REFS[name] for name in sent if sent[name]}
+        response["headers"] = {name: _HEADER_REFS[name] for name in sent if sent[name]}
         for media in content:
             # The framework describes a stream's events in the words of OpenAPI 3.2, which 3.1 does not know.
             media.pop("itemSchema", None)
@@ -215,7 +271,11 @@ def _error(status: str, text: str) -> dict[str, Any]:
     """Response of an error in both forms, with an example of each."""
     return {
         "description": text,
-        "headers": {"Retry-After": _HEADER_REFS["Retry-After"]} if "Retry-After" in text else {},
+        "headers": {
+            name: _HEADER_REFS[name]
+            for name in ("X-Request-Id", *_LIMITS, "Retry-After")
+            if name != "Retry-After" or name in text
+        },
         "content": {
             "application/json": {
                 "schema": {"$ref": _REF.format(model="ErrorBody")},

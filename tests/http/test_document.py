@@ -35,8 +35,18 @@ def nodes(node: object, place: str = "") -> Iterator[tuple[str, dict[str, Any]]]
             yield from nodes(each, f"{place}/{number}")
 
 
+NOT_FOUND: Final = DOCUMENT["components"]["responses"]["NotFound"]
+KNOWN: Final = {name.lower() for name in DOCUMENT["components"]["headers"]}
+LIMITS: Final = {name for name in KNOWN if name.startswith("ratelimit-")}
+"""Sent where there is a limit."""
+
+
 def declared(operation: dict[str, Any], status: int) -> set[str]:
-    return {name.lower() for name in operation["responses"][str(status)].get("headers", ())}
+    return {name.lower() for name in operation["responses"][str(status)].get("headers", ())} - LIMITS
+
+
+def sent(answer: httpx.Response) -> set[str]:
+    return (KNOWN & set(answer.headers)) - LIMITS
 
 
 def test_it_is_the_same_with_and_without_keys() -> None:
@@ -77,32 +87,53 @@ def test_every_body_has_a_schema_and_those_of_requests_an_example() -> None:
 
 
 @pytest.mark.parametrize(("path", "operation"), READS)
-async def test_reads_send_the_tag_that_they_declare(
+async def test_reads_send_the_headers_that_they_declare(
     client: httpx.AsyncClient, path: str, operation: dict[str, Any]
 ) -> None:
     parameters = {"q": "word"} if "q" in str(operation.get("parameters")) else {}
     response = await client.get(path, params=parameters)
     assert response.status_code == 200
-    assert ("etag" in response.headers) == ("etag" in declared(operation, 200))
+    assert sent(response) == declared(operation, 200)
     if "etag" in response.headers:
         again = await client.get(path, params=parameters, headers={"if-none-match": response.headers["etag"]})
         assert again.status_code == 304
+        assert declared(operation, 304) <= sent(again)
         assert "etag" in declared(operation, 304)
 
 
 async def test_writes_send_the_headers_that_they_declare(client: httpx.AsyncClient) -> None:
     collection, one = DOCUMENT["paths"][ITEMS], DOCUMENT["paths"][f"{ITEMS}/{{id}}"]
-    made = await client.post(ITEMS, json=new_item())
+    made, again = [
+        await client.post(ITEMS, json=new_item(), headers={"Idempotency-Key": "the-same"}) for _ in range(2)
+    ]
     url = made.headers["location"]
-    answers = (
-        (made, collection["post"], {"etag", "location"}),
-        (await client.put(url, json={"status": "review"}), one["put"], {"etag"}),
-        (await client.delete(url), one["delete"], {"etag"}),
-        (await client.post("/api/v1/exports"), DOCUMENT["paths"]["/api/v1/exports"]["post"], {"location"}),
+    replayed = {"idempotency-replayed"}
+    answers: tuple[tuple[httpx.Response, dict[str, Any], set[str]], ...] = (
+        (made, collection["post"], replayed),
+        (again, collection["post"], set()),
+        (await client.put(url, json={"status": "review"}), one["put"], set()),
+        (await client.delete(url), one["delete"], set()),
+        (await client.post("/api/v1/exports"), DOCUMENT["paths"]["/api/v1/exports"]["post"], replayed),
+        (await client.get(f"{ITEMS}/none"), {"responses": {"404": NOT_FOUND}}, set()),
     )
-    for answer, operation, wanted in answers:
-        assert declared(operation, answer.status_code) == wanted
-        assert wanted <= set(answer.headers)
+    for answer, operation, absent in answers:
+        assert sent(answer) == declared(operation, answer.status_code) - absent
+
+
+async def test_downloads_take_and_send_the_headers_that_they_declare(client: httpx.AsyncClient) -> None:
+    form = {"file": ("notes.txt", b"some notes", "text/plain")}
+    made = await client.post("/api/v1/files/upload", files=form)
+    operation = DOCUMENT["paths"]["/api/v1/files/{fileId}/download"]["get"]
+    url = f"/api/v1/files/{made.json()['data']['id']}/download"
+    whole = await client.get(url)
+    tag = {"if-range": whole.headers["etag"]}
+    part = await client.get(url, headers={"range": "bytes=0-3", **tag})
+    assert (whole.content, part.content) == (b"some notes", b"some")
+    for answer, status in ((whole, 200), (part, 206)):
+        assert (answer.status_code, sent(answer)) == (status, declared(operation, status))
+    for _, path, each in OPERATIONS:
+        taken = {parameter["name"] for parameter in each.get("parameters", ())}
+        assert ({"range", "if-range"} <= taken) == ("206" in each["responses"]), path
 
 
 def test_errors_that_ask_to_wait_say_how_long() -> None:
