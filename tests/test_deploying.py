@@ -136,7 +136,8 @@ async def test_behind_the_proxy_it_is_closed_to_all_but_keys(
     (tmp_path / "old-clients.conf").write_text(
         old_clients.replace("Bearer KEY", key["authorization"]),
     )
-    server = await live_server({"AUTH": "keys", "ALLOWED_HOSTS": NAME, "TRUSTED_PROXIES": "127.0.0.1"})
+    settings = {name: variables()[name] for name in ("AUTH", "ALLOWED_HOSTS", "TRUSTED_PROXIES")}
+    server = await live_server({**settings, "ADMIN_PORT": str(free_port())})
     secure, plain = free_port(), free_port()
     site = re.sub(r"listen \[::\][^;]*;", "", (DEPLOY / "nginx.conf").read_text())
     for given, here in {
@@ -167,7 +168,10 @@ async def test_behind_the_proxy_it_is_closed_to_all_but_keys(
             refused = await client.get("/api/items")
             assert refused.status_code == 401
             assert "max-age" in refused.headers["strict-transport-security"]
-            assert (await client.get("/metrics")).status_code == 401
+            told = re.findall(rf"https://{NAME}(/\S+) +# (\d{{3}})", (DEPLOY / "README.md").read_text())
+            assert {path for path, _ in told} == {"/api/items", "/metrics"}
+            for path, code in told:
+                assert (await client.get(path)).status_code == int(code), path
             assert (
                 await client.get("/api/items", headers={**key, "host": "other.example"})
             ).status_code == 421
