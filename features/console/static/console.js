@@ -218,7 +218,11 @@ function ask(form, submitter) {
   dialog.querySelector("p").textContent = questionOf(form);
   dialog.returnValue = "no";
   dialog.addEventListener("close", () => {
-    if (dialog.returnValue === "yes") { form.dataset.confirmed = "yes"; form.querySelector("[name=ask]")?.remove(); form.requestSubmit(submitter); }
+    if (dialog.returnValue !== "yes") return;
+    if (!form.isConnected) { toast(document.body.dataset.gone, "bad"); return; }
+    form.dataset.confirmed = "yes";
+    form.querySelector("[name=ask]")?.remove();
+    form.requestSubmit(submitter);
   }, { once: true });
   dialog.showModal();
 }

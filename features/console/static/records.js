@@ -16,6 +16,8 @@ async function change(place, fields) {
     const next = dialog.querySelector("[name=next]");
     next.value = location.pathname + location.search;
     dialog.querySelector("a.button").href = next.value;
+    // Escape leaves the row as it is now, and the page shall show it so.
+    dialog.oncancel = () => location.assign(next.value);
     tellTimes();
     dialog.showModal();
   }
