@@ -175,8 +175,9 @@ async def test_files_go_up_with_their_progress_and_are_looked_into(
         [tmp_path / each for each in names]
     )
     await page.get_by_role("button", name="Upload").click()
-    told = page.get_by_role("status").get_by_text("Files stored: 2; b.exe")
+    told = page.get_by_role("status").get_by_text("Files stored: 2. Not stored: 1")
     await told.wait_for()
+    assert "b.exe: File type .exe is not allowed" in await page.locator(".refused").inner_text()
     rows = (await program.get("/api/v1/files")).json()["data"]
     assert {(row["originalName"], row["description"]) for row in rows} == {
         ("a.png", "Three of them"),

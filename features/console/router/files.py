@@ -74,7 +74,9 @@ async def upload(visit: Visited) -> Response:
     if not (refused and visit.by_script):
         return visit.go(inside(back, FILE.pages), message, "bad" if refused else "good")
     response = visit.page("parts/refused_files.html", refused=refused)
-    response.headers.update(toast(message, "bad"))
+    # Which ones, and why, is told beside the form.
+    told.append(text("files", "not_stored").format(len(refused)))
+    response.headers.update(toast(". ".join(told), "bad"))
     return response
 
 
