@@ -143,9 +143,10 @@ async def test_the_old_registry_and_a_spreadsheet_come_in_and_are_compared(
         await page.goto("/console/takeover")
         await page.get_by_label("What the file is").select_option(what)
         assert await page.get_by_text("The ZIP file has").is_visible() == (what == "questdb")
+        columns = page.get_by_label("Columns of a spreadsheet by field")
+        assert await columns.is_visible() == (file is sheet)
         if file is sheet:
-            await page.locator("summary", has_text="Options").click()
-            await page.get_by_label("Columns of a spreadsheet by field").fill("title=Name")
+            await columns.fill("title=Name")
         await page.get_by_label("The old service's file").set_input_files(file)
         await page.locator("#takeover").get_by_role("button", name=button).click()
         await run.get_by_text(told).wait_for()

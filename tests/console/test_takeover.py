@@ -197,6 +197,20 @@ async def test_a_spreadsheet_goes_into_the_list_that_is_chosen(client: "httpx.As
     assert [each["title"] for each in (await client.get("/api/v1/ideas")).json()["data"]] == ["Dark mode"]
 
 
+async def test_columns_are_asked_for_by_the_name_of_their_field_and_of_spreadsheets_alone(
+    client: "httpx.AsyncClient",
+) -> None:
+    sheet = {"file": ("ours.csv", b"Name,Text\nDark mode,At night\n")}
+    told = "Columns of a spreadsheet by field: No column is mapped to title"
+    for headers in ({}, {"hx-request": "true"}):
+        refused = await client.post("/console/takeover", data={"what": "ideas"}, files=sheet, headers=headers)
+        assert refused.status_code == 400
+        assert told in (refused.text or refused.headers["hx-trigger"]), headers
+    fields = {"what": "lowdb", "map": "title=Name"}
+    begun = await client.post("/console/takeover", data=fields, files={"file": ("library.json", LIBRARY)})
+    assert "would come in" in await ended(client, begun)
+
+
 async def test_an_export_is_downloaded_from_its_page(client: "httpx.AsyncClient") -> None:
     await ended(client, await send(client, "false"))
     page = await ended(client, await client.post("/console/export", data={"form": "lowdb"}))

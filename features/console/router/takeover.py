@@ -69,7 +69,7 @@ async def _begun(visit: Visit, fields: dict[str, str], file: Part) -> Response:
     if query.get("verify") == "true":
         path, options = "/api/v1/imports/verify", {"source": "csv" if what in LISTS else what}
     else:
-        sheet = {"source": "csv", "into": what} if what in LISTS else {"source": what}
+        sheet = {"source": "csv", "into": what} if what in LISTS else {"source": what, "map": ""}
         dry_run = "false" if query.get("dry_run") == "false" else "true"
         path, options = "/api/v1/imports", {**fields, **sheet, "dry_run": dry_run}
     content_type, body = passed_on(options, file.name, file.filename or "", file)
