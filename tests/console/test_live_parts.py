@@ -91,6 +91,18 @@ async def test_how_a_webhook_fares_is_renewed_with_its_deliveries(
     assert await page.get_by_label("URL").input_value() == "https://elsewhere.example/hook"
 
 
+async def test_a_job_that_begins_appears_in_a_list_in_which_nothing_ran(
+    server: LiveServer, program: "httpx.AsyncClient", open_page: OpenPage
+) -> None:
+    page = await open_page(server)
+    await page.goto("/console/jobs")
+    await page.get_by_text("No job has run yet.").wait_for()
+    file = {"file": ("ours.json", b'{"items": []}')}
+    assert (await program.post("/api/v1/imports", data={"source": "lowdb"}, files=file)).status_code == 202
+    row = page.get_by_role("row").filter(has_text="Import of ours.json")
+    await row.get_by_text("Succeeded").wait_for()
+
+
 async def test_escape_leaves_a_conflict_as_it_is_now_and_shows_it(
     server: LiveServer, program: "httpx.AsyncClient", open_page: OpenPage
 ) -> None:

@@ -157,6 +157,27 @@ async def test_keys_beyond_a_page_are_listed_on_the_next(running_app: "RunningAp
         assert "Back to the newest" in shown
 
 
+@pytest.mark.parametrize("state", ["", "failed"])
+async def test_a_list_of_jobs_is_renewed_on_the_page_that_it_is(
+    client: "httpx.AsyncClient", connection: "Connection", state: str
+) -> None:
+    await connection.execute(
+        "INSERT INTO jobs (id, kind, state, actor, arguments, created_at, finished_at) "
+        "SELECT gen_random_uuid(), 'import.lowdb', 'failed', 'ana', '{}', moment, moment "
+        "FROM generate_series('2025-01-01', '2025-01-01T00:00:44', interval '1 s') AS moment"
+    )
+    link = re.compile(r'"/console/jobs/([0-9a-f-]{36})"')
+    first = (await client.get("/console/jobs", params={"state": state})).text
+    onward = re.search(r'href="(/console/jobs\?[^"]*cursor=[^"]+)"', first)
+    assert onward is not None
+    for shown, rows in ((first, 30), ((await client.get(unescape(onward[1]))).text, 15)):
+        renewed = re.search(r'<div id="rows" hx-get="([^"]+)"', shown)
+        assert renewed is not None
+        again = (await client.get(unescape(renewed[1]), headers={"hx-request": "true"})).text
+        assert link.findall(again) == link.findall(shown)
+        assert len(link.findall(shown)) == rows
+
+
 async def test_a_row_without_changes_and_a_filter_without_a_match_say_so(
     client: "httpx.AsyncClient", connection: "Connection"
 ) -> None:
