@@ -233,6 +233,14 @@ document.addEventListener("click", (event) => {
   if (cell) edit(cell);
 });
 
+/* Whoever would leave what was typed and not sent, or a file that is on its way, is asked by the browser first. */
+let unsent = document.querySelector(".notice.bad ~ .edit") !== null;
+document.addEventListener("input", ({ target }) => { unsent ||= target.closest(".edit") !== null; });
+document.addEventListener("submit", (event) => { if (event.target.matches(".edit") && !event.defaultPrevented) unsent = false; });
+addEventListener("beforeunload", (event) => {
+  if (unsent || document.querySelector("progress.sending:not([hidden])")) event.preventDefault();
+});
+
 /* Whoever goes back to a form that makes a row comes to the same one: what it made is not made twice. */
 const once = document.querySelector("form[action^='/console/new/'] [name=once]");
 if (once) {
