@@ -1,6 +1,8 @@
 """The history of a row: each field before and after, also of long texts."""
 
+import re
 from html import unescape
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from features.console.service.records import RECORDS
@@ -8,6 +10,9 @@ from tests.console.test_records import make
 
 if TYPE_CHECKING:
     import httpx
+
+FOLDER = Path(__file__).resolve().parents[2] / "prisma" / "migrations"
+MIGRATIONS = "\n".join(path.read_text(encoding="utf-8") for path in FOLDER.rglob("*.sql"))
 
 
 async def test_a_change_at_the_end_of_a_long_text_is_marked_and_the_whole_unfolds(
@@ -23,3 +28,13 @@ async def test_a_change_at_the_end_of_a_long_text_is_marked_and_the_whole_unfold
         assert "Done" in changed.split("<mark>")[2]
         for whole in (f"{text}Begun", f"{text}<b>Done</b>"):
             assert f"<summary>The whole text</summary>{whole}</details>" in unescape(changed)
+
+
+async def test_the_activity_can_be_asked_for_each_kind_of_row_that_leaves_entries(
+    client: "httpx.AsyncClient",
+) -> None:
+    offered = set(re.findall(r'<option value="(\w+)"', (await client.get("/console/activity")).text))
+    audited = set(re.findall(r"handover_audit\"?\('\w+', '(\w+)'", MIGRATIONS))
+    assert {"item", "key", "webhook"} <= audited
+    # Undoing an import, and taking an old trail over, leave entries of their own.
+    assert audited | {"import", "audit"} <= offered
