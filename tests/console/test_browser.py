@@ -112,6 +112,10 @@ async def test_a_file_is_taken_over_and_back_as_the_guide_does_it(
     await run.get_by_text("would come in").wait_for()
     assert "items[1]" in await run.inner_text()
     assert "users" in await run.inner_text()
+    for kind in ("systems", "lowdb"):
+        await page.get_by_label("What the file is").select_option(kind)
+        await run.get_by_role("button", name="Start the import").wait_for(state="detached")
+    await page.get_by_role("button", name="Dry run").click()
     await run.get_by_role("button", name="Start the import").click()
     await run.get_by_text("Done, and compared with the source row by row.").wait_for()
     await page.locator("#imports").get_by_role("link", name="library.json").first.click()

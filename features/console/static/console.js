@@ -251,8 +251,9 @@ document.addEventListener("click", async (event) => {
   button.textContent = copied ? button.dataset.copied : button.dataset.selected;
 });
 
-/* The name of a chosen file, and files that are dropped. */
+/* The name of a chosen file, and files that are dropped; what a dry run told is not of another file or other options. */
 document.addEventListener("change", (event) => {
+  if (event.target.form?.id === "takeover") document.getElementById("start")?.remove();
   const label = event.target.closest(".drop");
   if (label && event.target.files) tellChosen(event.target);
 });
