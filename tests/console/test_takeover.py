@@ -253,7 +253,7 @@ async def test_the_old_registry_comes_in_is_compared_and_taken_back(client: "htt
     compared = await ended(client, await post("verify=true", registry("Other")))
     assert "Comparison of old.zip" in compared
     assert "title: <del>Other</del> → <ins>Pages</ins>" in compared
-    assert re.search(r"<dd>1</dd><dt>unusable, as they came</dt>", compared)
+    assert re.search(r"<dd>1</dd><dt>not usable</dt>", compared)
     found = re.search(r'href="(/console/api/v1/imports/[^"]+/differences)"', compared)
     assert found is not None
     assert len((await client.get(found[1])).text.splitlines()) == 2
