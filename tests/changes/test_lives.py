@@ -11,6 +11,7 @@ from pathlib import Path
 
 import asyncpg
 import httpx
+import pytest
 
 from core.cache.cache import VERSIONS_FILE
 from core.cache.versions import TagVersions
@@ -22,6 +23,8 @@ from tests.fixtures.application import client_of, lifespan_of, new_app
 from tests.fixtures.database import Connection
 from tests.fixtures.services import TestServices, pg_program
 from tests.fixtures.waiting import wait_for
+
+pytestmark = pytest.mark.slow
 
 SESSIONS = """
 SELECT pid FROM pg_stat_activity

@@ -1,5 +1,7 @@
 """Lines of the log are pruned: who has read them does not notice, who may not have leaves all behind."""
 
+import pytest
+
 from core.cache import Cache
 from core.database.client import Author, Database
 from core.jobs import Jobs
@@ -10,6 +12,8 @@ from tests.changes.test_hosts import ITEM, made, says
 from tests.changes.test_lives import unlogged
 from tests.fixtures.database import Connection
 from tests.fixtures.waiting import wait_for
+
+pytestmark = pytest.mark.slow
 
 
 async def prune(connection: Connection, db: Database, settings: Settings) -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from core.database.client import Database
     from tests.fixtures.application import RunningApp
 
+pytestmark = pytest.mark.slow
+
 VALUES = (
     "",
     "ü€\N{ROCKET}",
@@ -62,7 +64,7 @@ def test_every_page_is_walked() -> None:
     assert routes() == QUERIES.keys()
 
 
-@pytest.mark.parametrize("scripted", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("scripted", [False, True])
 async def test_no_query_or_path_breaks_a_page(client: httpx.AsyncClient, scripted: bool) -> None:
     rows = await make_rows(client)
     headers = {"hx-request": "true"} if scripted else {}
@@ -78,7 +80,6 @@ async def test_no_query_or_path_breaks_a_page(client: httpx.AsyncClient, scripte
                 check(await client.get(f"/console{re.sub('{.*?}', value, path)}", headers=headers))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("scripted", [False, True])
 async def test_no_form_breaks_a_page(client: httpx.AsyncClient, scripted: bool) -> None:
     rows = await make_rows(client)

@@ -17,6 +17,8 @@ from tests.fixtures.database import WAITING_LOCKS
 from tests.fixtures.services import TestServices
 from tests.fixtures.waiting import wait_for
 
+pytestmark = pytest.mark.slow
+
 SIZE = 2
 PATIENT: Any = {"pool_timeout_s": 30, "lock_timeout_s": 30}
 LOCK = "SELECT pg_advisory_xact_lock(7)::text"

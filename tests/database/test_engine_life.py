@@ -25,8 +25,9 @@ from tests.fixtures.services import TestServices
 from tests.fixtures.transactions import transaction
 from tests.fixtures.waiting import wait_for
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 async def test_killed_twenty_times_under_load_it_comes_back_and_nobody_waits_or_gets_a_wrong_answer(
     services: TestServices,
 ) -> None:
@@ -113,7 +114,6 @@ def own_postgres(tmp_path: Path) -> Iterator[tuple[Postgres, list[subprocess.Pop
     server.stop(running[0])
 
 
-@pytest.mark.slow
 async def test_a_database_that_restarts_is_connected_to_again(
     own_postgres: tuple[Postgres, list[subprocess.Popen[bytes]]],
 ) -> None:

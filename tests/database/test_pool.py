@@ -20,6 +20,8 @@ from tests.fixtures.services import TestServices
 from tests.fixtures.transactions import transaction
 from tests.fixtures.waiting import wait_for
 
+pytestmark = pytest.mark.slow
+
 CLIENTS = 200
 REFUSED = "handover_database_pool_refused_total"
 

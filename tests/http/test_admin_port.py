@@ -4,6 +4,7 @@ import re
 from typing import TYPE_CHECKING
 
 import httpx
+import pytest
 
 from features.keys.tests.factories import bearer, make_key
 from tests.fixtures.application import client_of, lifespan_of, new_app
@@ -50,6 +51,7 @@ async def test_without_it_metrics_need_a_key_as_everything_does(
         assert (await client.get("/metrics", headers=bearer(reader))).status_code == 200
 
 
+@pytest.mark.slow
 async def test_all_workers_serve_both_ports_and_their_figures_are_added_up(
     live_server: "StartServer",
 ) -> None:

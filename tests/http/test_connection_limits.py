@@ -14,6 +14,8 @@ from tests.fixtures.waiting import wait_for
 from tests.http.listening import Address, client, listening, statuses
 from tests.http.wire import connected
 
+pytestmark = pytest.mark.slow
+
 SHORT_S = 0.4
 LONG_S = 60.0
 GET = b"GET /probe/ok HTTP/1.1\r\nHost: localhost\r\n\r\n"

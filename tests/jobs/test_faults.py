@@ -14,6 +14,8 @@ from tests.fixtures.waiting import PATIENCE_S, wait_for
 from tests.jobs.conftest import QUICK, MakeJobs
 from tests.jobs.handlers import CALLER, COUNT, Gate, written
 
+pytestmark = pytest.mark.slow
+
 Breaks = Callable[..., None]
 
 

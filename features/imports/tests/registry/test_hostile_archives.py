@@ -30,6 +30,12 @@ def encrypted(content: bytes) -> bytes:
     return content[:at] + b"\x01" + content[at + 1 :]
 
 
+def damaged(content: bytes) -> bytes:
+    """With another checksum in its directory."""
+    at = content.index(b"PK\x01\x02") + 16
+    return content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+
+
 def renamed(content: bytes, name: bytes, to: bytes) -> bytes:
     assert len(name) == len(to)
     return content.replace(name, to)
@@ -84,10 +90,7 @@ HOSTILE: Mapping[str, tuple[bytes | Callable[[], bytes], str]] = {
         "in an unusual compression; pack it with the usual one",
     ),
     "cut": (packed(registry())[:-30], "ends too early or is damaged; pack it anew, and send it again"),
-    "damaged": (
-        packed({**registry(), "u/x": b"x" * 99}).replace(b"\x78", b"\x79", 1),
-        "damaged; pack it anew",
-    ),
+    "damaged": (damaged(packed(registry())), "damaged; pack it anew"),
     "no ZIP": (b'{"items": []}', "The file is no ZIP file; pack the folder of the CSV files into one"),
     "empty": (packed({}), "has none of documentation_audit_log.csv"),
     "no tables": (packed({"ideas.csv": b"id\n"}), "has none of documentation_audit_log.csv, documentation_"),
