@@ -2,8 +2,7 @@
 
 from datetime import datetime
 from functools import partial
-
-import pytest
+from itertools import product
 
 from core.database.client import Database
 from features.audit import queries
@@ -34,19 +33,16 @@ FILTERS: list[tuple[AuditQuery, list[object], str]] = [
 ]
 
 
-@pytest.mark.parametrize("after", [None, MIDDLE], ids=["first page", "middle"])
-async def test_every_page_is_found_through_its_index(
-    db: Database, connection: Connection, after: Place | None
-) -> None:
+async def test_every_page_is_found_through_its_index(db: Database, connection: Connection) -> None:
     await seed(connection, ROWS, until=NEWEST)
-    place: list[object] = [after.at, after.at, after.id] if after else []
-    for wanted, arguments, index in FILTERS:
+    for after, (wanted, arguments, index) in product((None, MIDDLE), FILTERS):
         if after is not None and wanted.until is not None:
             continue
+        place: list[object] = [after.at, after.at, after.id] if after else []
         read = partial(queries.find_entries, db, wanted, after=after, offset=0, take=51)
         statement = await statement_of(connection, "audit_entries", read)
         used = await assert_found_by_index(connection, statement, [*arguments, *place, 51, 0])
-        assert used == [index], wanted
+        assert used == [index], (wanted, after)
 
 
 async def test_the_entries_of_one_row_or_request_are_looked_up(db: Database, connection: Connection) -> None:

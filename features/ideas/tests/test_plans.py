@@ -2,8 +2,7 @@
 
 from datetime import UTC, datetime
 from functools import partial
-
-import pytest
+from itertools import product
 
 from core.database.client import Database
 from core.database.statements import Place
@@ -40,28 +39,26 @@ ORDERS: list[tuple[OrderBy, Direction, str]] = [
 ]
 
 
-@pytest.mark.parametrize("direction", DIRECTIONS)
 async def test_every_page_by_creation_is_found_through_its_index(
-    db: Database, connection: Connection, direction: Direction
+    db: Database, connection: Connection
 ) -> None:
     await seed(connection, ROWS, systems=500)
     await connection.execute("ANALYZE systems")
-    for after in (None, MIDDLE):
-        for wanted, given, index in FILTERS:
-            query = IdeaQuery.model_validate({**wanted, "order_direction": direction, "limit": 20})
-            read = partial(queries.list_ideas, db, query, after, 0, 20)
-            statement = await statement_of(connection, "ideas", read)
-            place: list[object] = [after[0], *after] if after else []
-            # One system is joined to each idea.
-            arguments = [1, *given, *place, 21]
-            arguments += [] if query.links else [*given, 0]
-            # A page with conditions has its own plan for each of their values.
-            for mode in {False, not given and not place}:
-                used = await assert_found_by_index(
-                    connection, statement, arguments, counters="idea_totals", for_all_values=mode
-                )
-                found = {name for name in used if not name.startswith("idea_totals")}
-                assert found == {index, "systems_pkey"}, (wanted, after, mode)
+    for direction, after, (wanted, given, index) in product(DIRECTIONS, (None, MIDDLE), FILTERS):
+        query = IdeaQuery.model_validate({**wanted, "order_direction": direction, "limit": 20})
+        read = partial(queries.list_ideas, db, query, after, 0, 20)
+        statement = await statement_of(connection, "ideas", read)
+        place: list[object] = [after[0], *after] if after else []
+        # One system is joined to each idea.
+        arguments = [1, *given, *place, 21]
+        arguments += [] if query.links else [*given, 0]
+        # A page with conditions has its own plan for each of their values.
+        for mode in {False, not given and not place}:
+            used = await assert_found_by_index(
+                connection, statement, arguments, counters="idea_totals", for_all_values=mode
+            )
+            found = {name for name in used if not name.startswith("idea_totals")}
+            assert found == {index, "systems_pkey"}, (direction, wanted, after, mode)
 
 
 async def found_by(connection: Connection, query: IdeaQuery, after: Place | None = None) -> set[str]:
