@@ -157,18 +157,21 @@ def _bound(node: ast.stmt) -> list[str]:
 
 
 def _used(source: Source) -> set[str]:
-    """Dotted names that it imports, and those of the modules that it imports by `from`."""
-    modules = {
+    """Dotted names that it imports, and those of the doors that it imports as modules."""
+    if not any(name.startswith("features.") and name.endswith(".api") for name in source.imports):
+        return {*source.imports}
+    nodes = list(ast.walk(source.tree))
+    doors = {
         alias.asname or alias.name: f"{node.module}.{alias.name}"
-        for node in ast.walk(source.tree)
+        for node in nodes
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
+        if alias.name == "api"
     }
-    attributes = (node for node in ast.walk(source.tree) if isinstance(node, ast.Attribute))
     return {*source.imports} | {
-        f"{modules[node.value.id]}.{node.attr}"
-        for node in attributes
-        if isinstance(node.value, ast.Name) and node.value.id in modules
+        f"{doors[node.value.id]}.{node.attr}"
+        for node in nodes
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in doors
     }
 
 
