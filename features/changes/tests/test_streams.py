@@ -28,6 +28,14 @@ from tests.fixtures.servers import StartServer
 from tests.fixtures.waiting import PATIENCE_S, wait_for
 
 
+async def admitted() -> bool:
+    return True
+
+
+def platform_of(db: Database) -> Platform:
+    return Platform(Settings(), db, None, None, dict)  # type: ignore[arg-type]
+
+
 async def test_each_committed_change_is_told_once_and_in_order_by_stream_and_pages(
     live_server: StartServer, connection: Connection
 ) -> None:
@@ -104,10 +112,7 @@ async def test_what_is_reached_is_told_from_time_to_time_and_never_past_what_com
     monkeypatch.setattr(service, "POLL_S", 0.01)
     monkeypatch.setattr(service, "settled", lambda: time.time_ns() // 1000 - 3_000_000)
 
-    async def admitted() -> bool:
-        return True
-
-    platform = Platform(Settings(), db, None, None, dict)  # type: ignore[arg-type]
+    platform = platform_of(db)
     streams = platform.part(service.ChangeStreams)
     heard: list[Event | Reached | None] = []
 
@@ -136,10 +141,7 @@ async def test_what_comes_while_a_client_is_told_where_it_begins_is_not_lost(
 ) -> None:
     """As where thousands begin at once: they ask a few at a time."""
 
-    async def admitted() -> bool:
-        return True
-
-    platform = Platform(Settings(), db, None, None, dict)  # type: ignore[arg-type]
+    platform = platform_of(db)
     streams = platform.part(service.ChangeStreams)
     heard: list[Event | Reached | None] = []
 
@@ -181,10 +183,7 @@ async def test_a_slow_client_is_dropped_and_told_where_to_go_on(
 
     monkeypatch.setattr(reader, "MOST_PENDING", 5)
 
-    async def admitted() -> bool:
-        return True
-
-    platform = Platform(Settings(), db, None, None, dict)  # type: ignore[arg-type]
+    platform = platform_of(db)
     streams = platform.part(service.ChangeStreams)
     assert platform.part(service.ChangeStreams) is streams
     slow = streams.follow(None, ChangeFilter(), Audience(), admitted)
