@@ -11,6 +11,7 @@ import re
 from contextlib import suppress
 from typing import Final
 
+from python_multipart.multipart import parse_options_header
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from core.database.transaction import committing_with
 from core.errors import VALIDATION_FAILED, FieldError, Invalid
 from core.http.request.context import RequestContext
-from core.http.request.multipart import FORM_OVERHEAD_BYTES, BodyDigest
+from core.http.request.multipart import FORM_OVERHEAD_BYTES
 from core.idempotency import Answer, Claim, KeyHeld
 
 HEADER: Final = "Idempotency-Key"
@@ -51,7 +52,7 @@ class Idempotency:
         claim, body = Claim(context.platform.db, _identity(scope, context, key)), _Body(context, receive)
         if (answer := await claim.take()) is not None:
             context.body_limit = answer.request_bytes + FORM_OVERHEAD_BYTES
-            if not await body.is_whole() or body.hash.hexdigest() != answer.request_hash:
+            if not await body.is_whole() or body.hexdigest() != answer.request_hash:
                 raise KeyHeld(f"This {HEADER} was used for another request")
             response = Response(answer.body, answer.status, {**dict(answer.headers), REPLAYED: "true"})
             await response(scope, receive, send)
@@ -79,27 +80,53 @@ def _identity(scope: Scope, context: RequestContext, key: bytes) -> str:
 
 
 class _Body:
-    """Request body on its way to the route, hashed as it passes."""
+    """Request body on its way to the route, hashed as it passes, with its media type. Of a form the parts are
+    hashed, so it is the same under whatever boundary they are sent. `size` counts the bytes that have passed.
+    """
 
     def __init__(self, context: RequestContext, receive: Receive) -> None:
-        self.hash = BodyDigest(context.headers.get(b"content-type", b""))
+        kind, options = parse_options_header(context.headers.get(b"content-type", b""))
+        self.size = 0
         self._server_receive = receive
-        self._received = 0
         self._whole = False
+        self._digest, self._part = hashlib.sha256(kind), hashlib.sha256()
+        self._delimiter: bytes | None = None
+        if kind == b"multipart/form-data" and b"boundary" in options:
+            self._delimiter = b"\r\n--" + options[b"boundary"]
+        self._held = b"\r\n"
+        """Last bytes of a form, which may be the beginning of a delimiter."""
+        self._in_preamble = True
 
     async def receive(self) -> Message:
         message = await self._server_receive()
         data = message.get("body", b"")
-        self.hash.update(data)
-        self._received += len(data)
+        self.size += len(data)
         self._whole = not message.get("more_body", False)
+        if self._delimiter is None:
+            self._part.update(data)
+        else:
+            self._hash_form(data, self._delimiter)
         return message
+
+    def _hash_form(self, data: bytes, delimiter: bytes) -> None:
+        *ended, rest = (self._held + data).split(delimiter)
+        for end in ended:
+            self._part.update(end)
+            if not self._in_preamble:  # which means nothing (RFC 2046, 5.1.1)
+                self._digest.update(self._part.digest())
+            self._in_preamble, self._part = False, hashlib.sha256()
+        sure = max(len(rest) - len(delimiter) + 1, 0)
+        self._part.update(rest[:sure])
+        self._held = rest[sure:]
+
+    def hexdigest(self) -> str:
+        return hashlib.sha256(self._digest.digest() + self._part.digest()).hexdigest()
 
     async def is_whole(self, most: float = math.inf) -> bool:
         """True when the body is read to its end, within its limits and with at most so many bytes more."""
-        most += self._received
+        most += self.size
         with suppress(HTTPException):
-            while not self._whole and self._received < most:
+            while not self._whole and self.size < most:
                 await self.receive()
         return self._whole
 
@@ -126,14 +153,14 @@ def _stored(claim: Claim, body: _Body, server_send: Send) -> Send:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_UNREAD_S):
                     await body.is_whole(_UNREAD_BYTES)
-            await _store(claim, begun, message["body"], body.hash)
+            await _store(claim, begun, message["body"], body)
             await server_send(begun)
         await server_send(message)
 
     return send
 
 
-async def _store(claim: Claim, start: Message, body: bytes, request: BodyDigest) -> None:
+async def _store(claim: Claim, start: Message, body: bytes, request: _Body) -> None:
     """Store a response. One with `no-store` is not stored here either, so a repetition is refused."""
     headers: dict[bytes, bytes] = dict(start.get("headers", ()))
     if b"no-store" in headers.get(b"cache-control", b""):

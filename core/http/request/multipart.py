@@ -13,17 +13,13 @@ import codecs
 import re
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator
-from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from core.errors import FieldError, Invalid, UnsupportedMediaType
-
-if TYPE_CHECKING:
-    from hashlib import _Hash as Hash
 
 FORM_OVERHEAD_BYTES: Final = 64 * 1024
 """The most that boundaries, headers and small fields add to the size of the files."""
@@ -43,16 +39,12 @@ _CHARSETS: Final = frozenset({"ascii", "utf-8", "utf-16", "iso8859-1", "iso8859-
 _Headers = dict[bytes, bytes]
 
 
-class NotAForm(UnsupportedMediaType):
+class NotAForm(UnsupportedMediaType, code="http.not_a_form"):
     """The body is not multipart/form-data."""
 
-    code = "http.not_a_form"
 
-
-class MalformedForm(Invalid):
+class MalformedForm(Invalid, code="http.malformed_form"):
     """The form is broken, ends too early, or has more parts than allowed."""
-
-    code = "http.malformed_form"
 
 
 class Part:
@@ -94,12 +86,10 @@ def add_field(fields: dict[str, str], name: str, value: str) -> None:
         raise MalformedForm(f'The field "{name[:100]}" {message}', details=[FieldError(name[:100], message)])
 
 
-class _FormParser:
-    """A push parser: `feed` takes the form's bytes, `events` gets what they hold: of each part its headers by
-    their lower-case names, its data in pieces, and None at its end. Raises NotAForm.
-    """
+class FormReader:
+    """Reader of a form. Raises NotAForm for a body of another type, and MalformedForm while it is read."""
 
-    def __init__(self, content_type: str | bytes) -> None:
+    def __init__(self, content_type: str, body: AsyncIterable[bytes]) -> None:
         kind, options = parse_options_header(content_type)
         boundary = options.get(b"boundary")
         if kind != b"multipart/form-data":
@@ -109,8 +99,12 @@ class _FormParser:
                 "Content-Type has no boundary: send multipart/form-data; boundary=…, as a client does that "
                 "is left to set it"
             )
-        self.events: deque[_Headers | bytes | None] = deque()
-        self.begun = self.complete = False
+        self._body = aiter(body)
+        self._events: deque[_Headers | bytes | None] = deque()
+        """Parts, as far as they are parsed: of each its headers by their lower-case names, its data in
+        pieces, and None at its end.
+        """
+        self._begun = self._complete = False
         self._headers: _Headers = {}
         self._name, self._value = bytearray(), bytearray()
         self._first = re.compile(rb"\r\n--%b(?=\r\n|--)" % re.escape(boundary))
@@ -123,8 +117,8 @@ class _FormParser:
                     "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
                     "on_header_end": self._on_header_end,
                     "on_headers_finished": self._on_headers_finished,
-                    "on_part_data": lambda data, start, end: self.events.append(data[start:end]),
-                    "on_part_end": lambda: self.events.append(None),
+                    "on_part_data": lambda data, start, end: self._events.append(data[start:end]),
+                    "on_part_end": lambda: self._events.append(None),
                     "on_end": self._on_end,
                 },
                 max_header_size=_LARGEST_HEADER,
@@ -132,18 +126,58 @@ class _FormParser:
         except FormParserError as error:
             raise NotAForm("The boundary of the form is too long") from error
 
-    def feed(self, chunk: bytes) -> None:
-        """Raises MalformedForm. What comes before the first boundary is ignored (RFC 2046, 5.1.1)."""
-        if not self.begun:
+    async def parts(self) -> AsyncIterator[Part]:
+        """The parts in their order; afterwards the body has been read to its end."""
+        seen = 0
+        while await self._filled():
+            event = self._events.popleft()
+            if isinstance(event, dict):
+                seen += 1
+                if seen > _MOST_PARTS:
+                    raise MalformedForm(f"The form has more than {_MOST_PARTS} parts")
+                yield self._part(event)
+        if not self._complete:
+            raise MalformedForm("The form ends too early")
+
+    async def next_data(self) -> bytes | None:
+        """Next bytes of the current part; None at its end."""
+        data = await self.peek_data()
+        if data is not None:
+            self._events.popleft()
+        return data
+
+    async def peek_data(self) -> bytes | None:
+        """Next bytes of the current part, without taking them."""
+        if not await self._filled():
+            raise MalformedForm("The form ends too early")
+        event = self._events[0]
+        return event if isinstance(event, bytes) else None
+
+    async def _filled(self) -> bool:
+        """Read on until there is an event; False at the end of the body."""
+        while not self._events:
+            try:
+                self._feed(await anext(self._body))
+            except StopAsyncIteration:
+                if not self._begun:
+                    raise MalformedForm(
+                        "The form is malformed: it has not the boundary of its type"
+                    ) from None
+                return False
+        return True
+
+    def _feed(self, chunk: bytes) -> None:
+        """Parse bytes. What comes before the first boundary is ignored (RFC 2046, 5.1.1)."""
+        if not self._begun:
             chunk = self._preamble + chunk
             first = self._first.search(chunk)
             if first is None:
                 self._preamble = chunk[-len(self._first.pattern) :]
                 return
-            self.begun = True
+            self._begun = True
             chunk = chunk[first.start() + len(b"\r\n") :]
         try:
-            if chunk and not self.complete:
+            if chunk and not self._complete:
                 self._parser.write(chunk)
         except FormParserError as error:
             raise MalformedForm("The form is malformed") from error
@@ -154,100 +188,11 @@ class _FormParser:
         self._value.clear()
 
     def _on_headers_finished(self) -> None:
-        self.events.append(self._headers)
+        self._events.append(self._headers)
         self._headers = {}
 
     def _on_end(self) -> None:
-        self.complete = True
-
-
-class BodyDigest:
-    """A hash of a body and its media type; of a form its parts are hashed, so it is the same under whatever
-    boundary they are sent, and however that is cut. `size` counts the bytes that are hashed.
-    """
-
-    def __init__(self, content_type: bytes) -> None:
-        self.size = 0
-        self._form: _FormParser | None = None
-        self._whole, self._part = sha256(), sha256()
-        try:
-            self._form = _FormParser(content_type)
-        except NotAForm:
-            self._whole.update(content_type.partition(b";")[0].strip(b" \t").lower() + b"\0")
-
-    def update(self, data: bytes) -> None:
-        if self._form is None:
-            self._add(self._whole, data)
-            return
-        try:
-            self._form.feed(data)
-        except MalformedForm:
-            self._add(self._whole, data)
-        while self._form.events:
-            event = self._form.events.popleft()
-            if event is None:
-                self._whole.update(self._part.digest())
-            elif isinstance(event, bytes):
-                self._add(self._part, event)
-            else:
-                self._part = sha256()
-                self._add(self._part, b"".join(b"%b:%b\r\n" % header for header in event.items()))
-                self._part.update(b"\r\n")
-
-    def hexdigest(self) -> str:
-        return self._whole.hexdigest()
-
-    def _add(self, to: "Hash", data: bytes) -> None:
-        to.update(data)
-        self.size += len(data)
-
-
-class FormReader:
-    """Raises NotAForm for a body of another type, and MalformedForm while it is read."""
-
-    def __init__(self, content_type: str, body: AsyncIterable[bytes]) -> None:
-        self._form = _FormParser(content_type)
-        self._body = aiter(body)
-
-    async def parts(self) -> AsyncIterator[Part]:
-        """The parts in their order; afterwards the body has been read to its end."""
-        seen = 0
-        while await self._filled():
-            event = self._form.events.popleft()
-            if isinstance(event, dict):
-                seen += 1
-                if seen > _MOST_PARTS:
-                    raise MalformedForm(f"The form has more than {_MOST_PARTS} parts")
-                yield self._part(event)
-        if not self._form.complete:
-            raise MalformedForm("The form ends too early")
-
-    async def next_data(self) -> bytes | None:
-        """Next bytes of the current part; None at its end."""
-        data = await self.peek_data()
-        if data is not None:
-            self._form.events.popleft()
-        return data
-
-    async def peek_data(self) -> bytes | None:
-        """Next bytes of the current part, without taking them."""
-        if not await self._filled():
-            raise MalformedForm("The form ends too early")
-        event = self._form.events[0]
-        return event if isinstance(event, bytes) else None
-
-    async def _filled(self) -> bool:
-        """Read on until there is an event; False at the end of the body."""
-        while not self._form.events:
-            try:
-                self._form.feed(await anext(self._body))
-            except StopAsyncIteration:
-                if not self._form.begun:
-                    raise MalformedForm(
-                        "The form is malformed: it has not the boundary of its type"
-                    ) from None
-                return False
-        return True
+        self._complete = True
 
     def _part(self, headers: _Headers) -> Part:
         disposition = headers.get(b"content-disposition", b"")
