@@ -94,10 +94,8 @@ PRUNE: Final = pruning(
 )
 
 
-class KeyHeld(Conflict):
+class KeyHeld(Conflict, code="idempotency.key_held"):
     """The key is in use, or was used for another request."""
-
-    code = "idempotency.key_held"
 
 
 @dataclass(frozen=True, slots=True)

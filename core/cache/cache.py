@@ -40,8 +40,8 @@ again.
 _log = structlog.get_logger(__name__)
 
 
-class CacheUnavailable(Unavailable):
-    code = "cache.unavailable"
+class CacheUnavailable(Unavailable, code="cache.unavailable"):
+    """Redis does not answer, or takes nothing."""
 
 
 class Cache:

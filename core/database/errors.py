@@ -19,40 +19,28 @@ class DatabaseProblem(prisma_errors.PrismaError, Unavailable):
     """The query did not run, or it is not known whether it did; the same request may succeed in a moment."""
 
 
-class EngineUnavailable(DatabaseProblem):
+class EngineUnavailable(DatabaseProblem, code="database.engine_unavailable"):
     """The engine process died or is being started. Calls in flight may or may not have been done."""
 
-    code = "database.engine_unavailable"
 
-
-class DatabaseUnavailable(DatabaseProblem):
+class DatabaseUnavailable(DatabaseProblem, code="database.unavailable"):
     """The engine runs, but PostgreSQL cannot be reached."""
 
-    code = "database.unavailable"
 
-
-class DatabaseReadOnly(DatabaseProblem):
+class DatabaseReadOnly(DatabaseProblem, code="database.read_only"):
     """PostgreSQL refuses to write: it is a standby, or a read-only primary."""
 
-    code = "database.read_only"
 
-
-class DiskFull(DatabaseProblem):
+class DiskFull(DatabaseProblem, code="database.disk_full"):
     """PostgreSQL has no disk space left for the write."""
 
-    code = "database.disk_full"
 
-
-class PoolExhausted(DatabaseProblem):
+class PoolExhausted(DatabaseProblem, code="database.pool_exhausted"):
     """No connection became free within the time limit."""
 
-    code = "database.pool_exhausted"
 
-
-class WriteConflict(DatabaseProblem):
+class WriteConflict(DatabaseProblem, code="database.write_conflict"):
     """A deadlock or a serialization failure: PostgreSQL rolled the transaction back for another one."""
-
-    code = "database.write_conflict"
 
 
 class Deadlock(WriteConflict):
@@ -63,16 +51,12 @@ class SerializationFailure(WriteConflict):
     """Another transaction changed rows that this one had read or was about to change."""
 
 
-class LockTimeout(DatabaseProblem):
+class LockTimeout(DatabaseProblem, code="database.lock_timeout"):
     """Another transaction has held the row for longer than DB_LOCK_TIMEOUT_S; a retry would wait as long."""
 
-    code = "database.lock_timeout"
 
-
-class StatementTimeout(DatabaseProblem):
+class StatementTimeout(DatabaseProblem, code="database.statement_timeout"):
     """The statement ran longer than the limit and was cancelled."""
-
-    code = "database.statement_timeout"
 
 
 class TransactionAborted(prisma_errors.TransactionError):

@@ -14,17 +14,13 @@ from core.errors import Conflict, NotFound
 from core.jobs.views import JobState, JsonObject
 
 
-class JobNotFound(NotFound):
-    code = "jobs.not_found"
-
+class JobNotFound(NotFound, code="jobs.not_found"):
     def __init__(self, job_id: str) -> None:
         super().__init__(f"Job with id {job_id} not found")
 
 
-class JobConflict(Conflict):
+class JobConflict(Conflict, code="jobs.conflict"):
     """A job that excludes this kind is queued or running; `job_id` is that one."""
-
-    code = "jobs.conflict"
 
     def __init__(self, kind: str, job_id: str) -> None:
         super().__init__(
@@ -33,9 +29,7 @@ class JobConflict(Conflict):
         self.job_id = job_id
 
 
-class JobEnded(Conflict):
-    code = "jobs.ended"
-
+class JobEnded(Conflict, code="jobs.ended"):
     def __init__(self, job_id: str, state: JobState) -> None:
         super().__init__(f"Job {job_id} has already {state} and cannot be cancelled")
 

@@ -5,10 +5,8 @@ from typing import ClassVar
 from core.errors import Gone, Unavailable
 
 
-class PositionGone(Gone):
+class PositionGone(Gone, code="changes.position_gone"):
     """Events after the position may have been deleted."""
-
-    code = "changes.position_gone"
 
     def __init__(self, position: int) -> None:
         super().__init__(
@@ -17,10 +15,9 @@ class PositionGone(Gone):
         )
 
 
-class TooManyStreams(Unavailable):
+class TooManyStreams(Unavailable, code="changes.too_many_streams"):
     """This process has as many open streams as it can feed."""
 
-    code = "changes.too_many_streams"
     default_retry_after: ClassVar[float] = 5.0
 
     def __init__(self, most: int) -> None:

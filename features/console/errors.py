@@ -6,28 +6,20 @@ from core.errors import Forbidden, Unauthorized
 from features.console.schemas import Fault
 
 
-class SignInNeeded(Unauthorized):
+class SignInNeeded(Unauthorized, code="console.sign_in_needed"):
     """Nobody is signed in; the page to sign in follows."""
 
-    code = "console.sign_in_needed"
 
-
-class KeyEnded(SignInNeeded):
+class KeyEnded(SignInNeeded, code="console.key_ended"):
     """The key of the session was revoked, or has expired."""
 
-    code = "console.key_ended"
 
-
-class ForeignForm(Forbidden):
+class ForeignForm(Forbidden, code="console.foreign_form"):
     """The form is of another site."""
 
-    code = "console.foreign_form"
 
-
-class FormExpired(Forbidden):
+class FormExpired(Forbidden, code="console.form_expired"):
     """The form is not of this session; `fields` are what was typed into it."""
-
-    code = "console.form_expired"
 
     def __init__(self, fields: Mapping[str, str]) -> None:
         super().__init__("This form is not of your session any more: load the page again and repeat it")

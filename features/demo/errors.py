@@ -3,9 +3,7 @@
 from core.errors import Conflict
 
 
-class RegistryInUse(Conflict):
-    code = "demo.registry_in_use"
-
+class RegistryInUse(Conflict, code="demo.registry_in_use"):
     def __init__(self, what: object) -> None:
         super().__init__(
             "The registry holds other data already; `handover demo --force` adds to it what is missing of "

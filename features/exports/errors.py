@@ -3,19 +3,13 @@
 from core.errors import Invalid, NotFound, Unavailable
 
 
-class ExportNotFound(NotFound):
+class ExportNotFound(NotFound, code="exports.not_found"):
     """The export does not exist, or its file was removed when a later one began."""
 
-    code = "exports.not_found"
 
-
-class TargetUnusable(Invalid):
+class TargetUnusable(Invalid, code="exports.target_unusable"):
     """The file cannot be written at the path that was asked for."""
 
-    code = "exports.target_unusable"
 
-
-class ExportNotStored(Unavailable):
+class ExportNotStored(Unavailable, code="exports.not_stored"):
     """The disk is full, read-only or gone."""
-
-    code = "exports.not_stored"

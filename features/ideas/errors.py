@@ -3,26 +3,20 @@
 from core.errors import FieldError, Invalid, NotFound, PreconditionFailed
 
 
-class IdeaNotFound(NotFound):
-    code = "ideas.not_found"
-
+class IdeaNotFound(NotFound, code="ideas.not_found"):
     def __init__(self, idea_id: str) -> None:
         super().__init__(f"Idea with id {idea_id} not found")
 
 
-class IdeaChanged(PreconditionFailed):
+class IdeaChanged(PreconditionFailed, code="ideas.changed"):
     """The idea is not in the state that its writer has seen."""
-
-    code = "ideas.changed"
 
     def __init__(self, idea_id: str) -> None:
         super().__init__(f"Idea with id {idea_id} was changed meanwhile: read it again")
 
 
-class ReferencedSystemNotFound(Invalid):
+class ReferencedSystemNotFound(Invalid, code="ideas.system_not_found"):
     """The system that an idea should belong to does not exist."""
-
-    code = "ideas.system_not_found"
 
     def __init__(self, system_id: str) -> None:
         message = "Referenced system not found"

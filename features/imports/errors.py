@@ -3,10 +3,8 @@
 from core.errors import Conflict, FieldError, Invalid, NotFound, TooLarge, Unavailable
 
 
-class SourceMalformed(Invalid):
+class SourceMalformed(Invalid, code="imports.source_malformed"):
     """The source is not one complete document of a known form. `offset` in bytes from the file's start."""
-
-    code = "imports.source_malformed"
 
     def __init__(self, problem: str, *, offset: int, path: str | None = None) -> None:
         where = f" in {path}" if path else ""
@@ -16,69 +14,51 @@ class SourceMalformed(Invalid):
         self.path = path
 
 
-class SourceUnavailable(Invalid):
+class SourceUnavailable(Invalid, code="imports.source_unavailable"):
     """The source does not exist or cannot be read."""
 
-    code = "imports.source_unavailable"
 
-
-class SchemaUnknown(Invalid):
+class SchemaUnknown(Invalid, code="imports.schema_unknown"):
     """The tables are of no schema that the old registry had, or of several."""
 
-    code = "imports.schema_unknown"
 
-
-class ColumnsUnusable(Invalid):
+class ColumnsUnusable(Invalid, code="imports.columns_unusable"):
     """The columns of a CSV file do not give what a row needs."""
-
-    code = "imports.columns_unusable"
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem, details=[FieldError("map", problem)])
 
 
-class SourceChanged(Conflict):
+class SourceChanged(Conflict, code="imports.source_changed"):
     """The source or the spool has changed since the job began."""
 
-    code = "imports.source_changed"
 
-
-class UploadInvalid(Invalid):
+class UploadInvalid(Invalid, code="imports.upload_invalid"):
     """The form cannot be used: no file, an empty one, an unknown option."""
 
-    code = "imports.upload_invalid"
 
-
-class StorageUnavailable(Unavailable):
+class StorageUnavailable(Unavailable, code="imports.storage_unavailable"):
     """The disk is full, read-only or gone."""
 
-    code = "imports.storage_unavailable"
+
+class UploadTooLarge(TooLarge, code="imports.upload_too_large"):
+    """The upload has more bytes than IMPORT_MAX_BYTES."""
 
 
-class UploadTooLarge(TooLarge):
-    code = "imports.upload_too_large"
-
-
-class RowsExist(Conflict):
+class RowsExist(Conflict, code="imports.rows_exist"):
     """`on_conflict=fail` and at least one row is already there."""
 
-    code = "imports.rows_exist"
 
-
-class SomebodyWasQuicker(Conflict):
+class SomebodyWasQuicker(Conflict, code="database.somebody_was_quicker"):
     """A value that must be unique is taken, or what a row refers to is gone, since that was looked at."""
-
-    code = "database.somebody_was_quicker"
 
     def __init__(self) -> None:
         super().__init__("Somebody changed what the rows depend on at the same moment; begin again")
 
 
-class ImportNotFound(NotFound):
-    code = "imports.not_found"
+class ImportNotFound(NotFound, code="imports.not_found"):
+    """No import has this id."""
 
 
-class ImportNotUndoable(Conflict):
+class ImportNotUndoable(Conflict, code="imports.not_undoable"):
     """The import is still running, or nothing of it is left to take back."""
-
-    code = "imports.not_undoable"

@@ -3,17 +3,13 @@
 from core.errors import NotFound, PreconditionFailed
 
 
-class ItemNotFound(NotFound):
-    code = "items.not_found"
-
+class ItemNotFound(NotFound, code="items.not_found"):
     def __init__(self, item_id: str) -> None:
         super().__init__(f"Item with id {item_id} not found")
 
 
-class ItemChanged(PreconditionFailed):
+class ItemChanged(PreconditionFailed, code="items.changed"):
     """The item is not in the state that its writer has seen."""
-
-    code = "items.changed"
 
     def __init__(self, item_id: str) -> None:
         super().__init__(f"Item with id {item_id} was changed meanwhile: read it again")

@@ -5,10 +5,9 @@ from typing import ClassVar
 from core.errors import Unavailable
 
 
-class TooManyStreams(Unavailable):
+class TooManyStreams(Unavailable, code="jobs.too_many_streams"):
     """This process has as many open event streams as it can feed."""
 
-    code = "jobs.too_many_streams"
     default_retry_after: ClassVar[float] = 5.0
 
     def __init__(self, most: int) -> None:

@@ -3,8 +3,6 @@
 from core.errors import NotFound
 
 
-class DocumentNotFound(NotFound):
-    code = "search.document_not_found"
-
+class DocumentNotFound(NotFound, code="search.document_not_found"):
     def __init__(self, document_id: str) -> None:
         super().__init__(f"Document with id {document_id} not found")

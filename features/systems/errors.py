@@ -3,26 +3,20 @@
 from core.errors import Conflict, FieldError, NotFound, PreconditionFailed, Unavailable
 
 
-class SystemNotFound(NotFound):
-    code = "systems.not_found"
-
+class SystemNotFound(NotFound, code="systems.not_found"):
     def __init__(self, system_id: str) -> None:
         super().__init__(f"System with id {system_id} not found")
 
 
-class SystemChanged(PreconditionFailed):
+class SystemChanged(PreconditionFailed, code="systems.changed"):
     """The system is not in the state that its writer has seen."""
-
-    code = "systems.changed"
 
     def __init__(self, system_id: str) -> None:
         super().__init__(f"System with id {system_id} was changed meanwhile: read it again")
 
 
-class SystemNameTaken(Conflict):
+class SystemNameTaken(Conflict, code="systems.name_taken"):
     """Another system has this name: names are unique, to the character."""
-
-    code = "systems.name_taken"
 
     def __init__(self, name: str) -> None:
         message = "is the name of another system"
@@ -31,13 +25,9 @@ class SystemNameTaken(Conflict):
         )
 
 
-class CheckAllStopped(Conflict):
+class CheckAllStopped(Conflict, code="systems.check_all_stopped"):
     """The job that checks the systems was cancelled."""
 
-    code = "systems.check_all_stopped"
 
-
-class CheckAllFailed(Unavailable):
+class CheckAllFailed(Unavailable, code="systems.check_all_failed"):
     """The job that checks the systems ended without having checked them all."""
-
-    code = "systems.check_all_failed"

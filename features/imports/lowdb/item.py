@@ -62,10 +62,8 @@ _COLUMNS: Final = TypeAdapter(
 """Validator of the fields of `_Shape`, for many records at once."""
 
 
-class InvalidLegacyItem(Invalid):
+class InvalidLegacyItem(Invalid, code="imports.invalid_legacy_record"):
     """The record of the old service cannot become an item; `details` names the faults."""
-
-    code = "imports.invalid_legacy_record"
 
     def __init__(self, details: Sequence[FieldError]) -> None:
         super().__init__(
