@@ -11,9 +11,9 @@ from core.database.client import Author, Database
 from core.database.transaction import retried
 from core.errors import VALIDATION_FAILED, FieldError, Invalid
 from core.feature import Feature
-from core.http.answers.conditional import NO_PRECONDITION, Precondition, entity_tags
+from core.http.answers.conditional import Precondition, entity_tags
 from core.http.request.access import Principal
-from core.http.request.context import RequestContext, context_of
+from core.http.request.context import context_of
 from core.http.routing import HeaderRead
 from core.jobs import Jobs as JobsService
 from core.platform import Platform
@@ -50,7 +50,7 @@ class ActorName(Author):
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """Context of a write, and the client's `precondition`, which a `Writer` has no use for."""
+    """Context of a write. The `precondition` is that of a change; what is made anew has none."""
 
     db: Database
     actor: ActorName
@@ -104,20 +104,8 @@ _IF_NONE_MATCH: Final = HeaderRead(
 )
 
 
-async def _writing(request: Request) -> Writing:
-    context: RequestContext = request.scope["state"]["context"]
-    return Writing(platform_of(request).db, _actor_of(context), _precondition_of(context))
-
-
 async def _actor(request: Request) -> ActorName:
-    return _actor_of(context_of(request.scope))
-
-
-async def _precondition(request: Request) -> Precondition:
-    return _precondition_of(context_of(request.scope))
-
-
-def _actor_of(context: RequestContext) -> ActorName:
+    context = context_of(request.scope)
     label = _readable(context.headers.get(b"x-user-id", b"")).strip()
     principal = context.principal
     longest = _MAX_NAME if principal is None else _MAX_NAME - len(f"{principal.name} ()")
@@ -130,24 +118,22 @@ def _actor_of(context: RequestContext) -> ActorName:
     return ActorName(name, context.request_id, context.client, principal)
 
 
-def _precondition_of(context: RequestContext) -> Precondition:
-    """Precondition of a write (RFC 9110, 13.1.1 and 13.1.2)."""
-    named, others = context.headers.get(b"if-match"), context.headers.get(b"if-none-match")
-    if named is None and others is None:
-        return NO_PRECONDITION
-    return Precondition(entity_tags(named), entity_tags(others))
-
-
-async def _holder(request: Request) -> Principal | None:
-    return context_of(request.scope).principal
-
-
 def _readable(header: bytes) -> str:
     """Text of a header: Latin-1 by the standard, but clients that send other letters send UTF-8."""
     try:
         return header.decode()
     except UnicodeDecodeError:
         return header.decode("latin-1")
+
+
+async def _precondition(request: Request) -> Precondition:
+    """Precondition of a write (RFC 9110, 13.1.1 and 13.1.2)."""
+    headers = context_of(request.scope).headers
+    return Precondition(entity_tags(headers.get(b"if-match")), entity_tags(headers.get(b"if-none-match")))
+
+
+async def _holder(request: Request) -> Principal | None:
+    return context_of(request.scope).principal
 
 
 Db = Annotated[Database, Depends(_db)]
@@ -160,7 +146,17 @@ Actor = Annotated[ActorName, Depends(_actor), _USER]
 Holder = Annotated[Principal | None, Depends(_holder)]
 """Holder of the request's key; None with AUTH=off."""
 IfMatch = Annotated[Precondition, Depends(_precondition), _IF_MATCH, _IF_NONE_MATCH]
-Writer = Annotated[Writing, Depends(_writing), _USER]
+
+
+async def _writer(db: Db, actor: Actor) -> Writing:
+    return Writing(db, actor, Precondition())
+
+
+async def _editor(db: Db, actor: Actor, precondition: IfMatch) -> Writing:
+    return Writing(db, actor, precondition)
+
+
+Writer = Annotated[Writing, Depends(_writer)]
 """Write context of what is made anew."""
-Editor = Annotated[Writing, Depends(_writing), _USER, _IF_MATCH, _IF_NONE_MATCH]
+Editor = Annotated[Writing, Depends(_editor)]
 """Write context of what is changed, with its precondition by `If-Match` and `If-None-Match`."""

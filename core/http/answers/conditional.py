@@ -52,9 +52,6 @@ class Precondition:
         return (self.tags is None or not names.isdisjoint(self.tags)) and names.isdisjoint(self.others or ())
 
 
-NO_PRECONDITION: Final = Precondition()
-
-
 def entity_tags(header: bytes | None) -> tuple[str, ...] | None:
     """Tags of an `If-Match` or `If-None-Match` without the marks of compression, `W/` and the suffix of a
     proxy, for our tags are marked so and mean the same; None without the header.
