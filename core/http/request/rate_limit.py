@@ -90,11 +90,9 @@ class RateLimiter:
         """Raises RateLimited, but for probes and for what a request that was counted asks for."""
         if scope["path"] in PROBES or SUBREQUEST in scope["state"]:
             return
-        verdict = self._take_leased(limit_key(context.client))
-        if verdict is None:
-            cache = None if context.platform is None else context.platform.cache
-            redis = cache.redis if cache is not None and cache.redis_available else None
-            verdict = await self.take(context.client, redis)
+        cache = None if context.platform is None else context.platform.cache
+        redis = cache.redis if cache is not None and cache.redis_available else None
+        verdict = await self.take(context.client, redis)
         context.response_headers += (
             (b"ratelimit-limit", b"%d" % self.capacity),
             (b"ratelimit-remaining", b"%d" % verdict.remaining),
