@@ -4,7 +4,6 @@ A job runs as a task of the event loop in the process that enqueued it; when tha
 takes the job over once its lease has run out, and goes on from the checkpoint.
 """
 
-from core.jobs.clock import NextRun
 from core.jobs.context import Describe, JobContext
 from core.jobs.errors import (
     JobCancelled,
@@ -16,7 +15,7 @@ from core.jobs.errors import (
     JobStopped,
     LeaseLost,
 )
-from core.jobs.kinds import JobKind
+from core.jobs.kinds import JobKind, NextRun
 from core.jobs.lease import Delays
 from core.jobs.service import Jobs
 from core.jobs.views import JobEventView, JobPage, JobState, JobView, JsonObject

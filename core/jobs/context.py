@@ -116,7 +116,13 @@ class JobContext:
             self._phase = phase
             done = 0 if done is None else done
             self._meter.restart(done)
-        self._remember(done, total, rejected)
+        if done is not None:
+            self.counts.done = done
+            self._meter.sample(done)
+        if total is not None:
+            self.counts.total = total
+        if rejected is not None:
+            self.counts.rejected = rejected
         self._unwritten = True
         if new_phase or time.monotonic() - self._written_at >= PROGRESS_INTERVAL_S:
             await self._write("phase" if new_phase else "progress")
@@ -159,15 +165,6 @@ class JobContext:
         """Write the progress that the throttle has held back, if any."""
         if self._unwritten:
             await self._write("progress")
-
-    def _remember(self, done: int | None, total: int | None, rejected: int | None) -> None:
-        if done is not None:
-            self.counts.done = done
-            self._meter.sample(done)
-        if total is not None:
-            self.counts.total = total
-        if rejected is not None:
-            self.counts.rejected = rejected
 
     async def _write(self, event: EventKind) -> None:
         self._raise_if_lost()
