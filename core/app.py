@@ -201,7 +201,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await db.connect()
         tell = renewing(rules_of(features), cache.invalidate)
         db.tell_writes_to(tell, cache.doubt)
-        follower = ChangeFollower(db, cache, tell, settings)
+        follower = ChangeFollower(db, cache.versions, tell, settings)
+        cache.follow(follower)
         stack.push_async_callback(follower.close)
         await follower.start()
         if app.state.limiter is not None:

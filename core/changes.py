@@ -39,7 +39,7 @@ from typing import Any, Final
 
 import structlog
 
-from core.cache import Cache
+from core.cache.versions import TagVersions
 from core.database.client import Database
 from core.database.errors import DatabaseReadOnly
 from core.database.writes import Tell, Write
@@ -92,11 +92,11 @@ _log = structlog.get_logger("handover.changes")
 class ChangeFollower:
     """Between `start` and `close`. `tell` renews the tags that follow from writes."""
 
-    def __init__(self, db: Database, cache: Cache, tell: Tell, settings: Settings) -> None:
+    def __init__(self, db: Database, versions: TagVersions, tell: Tell, settings: Settings) -> None:
         self.bound_s = 0.0 if settings.cache_strict else settings.cache_hosts_bound_ms / 1000
+        """For so long after the last look began an entry may be used; 0: only if that was after the read."""
         self._db = db
-        self._cache = cache
-        self._versions = cache.versions
+        self._versions = versions
         self._tell = tell
         self._interval_s = self.bound_s / LOOKS_WITHIN_BOUND
         self._life = b""
@@ -117,10 +117,10 @@ class ChangeFollower:
 
     @property
     def settled(self) -> bool:
+        """True if this process reads the database as of the host's present life."""
         return self._life == self._versions.life
 
     async def start(self) -> None:
-        self._cache.follow(self)
         await self.catch_up()
         if self._interval_s:
             self._task = asyncio.create_task(self._run(), name="changes")

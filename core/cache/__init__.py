@@ -50,5 +50,6 @@ down or hanging: one time limit (`REDIS_TIMEOUT_S`) for those who find out, then
 nobody asks, then one asks for all. Reads load directly meanwhile (BYPASS); nobody sees an error.
 """
 
-from core.cache.cache import Cache, CacheUnavailable
-from core.cache.policy import Address, Entry, Outcome, Policy, cache_key
+from core.cache.cache import Cache
+from core.cache.policy import Address, Entry, Load, Outcome, Policy, cache_key
+from core.cache.redis import CacheUnavailable

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from redis.asyncio import Redis
@@ -17,10 +17,13 @@ from redis.asyncio import Redis
 from core.cache import metrics
 from core.cache.memory import Kept, MemoryTier, SingleFlight
 from core.cache.policy import Address, Entry, Load, Outcome, Policy, Read, tag_digest
-from core.cache.redis import RedisTier, UnreachableError
-from core.cache.versions import WORD_BYTES, Follower, TagVersions, slot_of, versions_folder
-from core.errors import HandoverError, Unavailable
+from core.cache.redis import CacheUnavailable, RedisTier
+from core.cache.versions import WORD_BYTES, TagVersions, slot_of, versions_folder
+from core.errors import HandoverError
 from core.settings import Settings
+
+if TYPE_CHECKING:
+    from core.changes import ChangeFollower
 
 VERSIONS_FILE: Final = "cache.versions"
 COMMIT_S: Final = 5.0
@@ -40,10 +43,6 @@ again.
 _log = structlog.get_logger(__name__)
 
 
-class CacheUnavailable(Unavailable, code="cache.unavailable"):
-    """Redis does not answer, or takes nothing."""
-
-
 class Cache:
     """Finished answers, by policy and key. Belongs to one event loop; usable between `start` and `close`."""
 
@@ -59,7 +58,7 @@ class Cache:
             self._redis = RedisTier(settings.redis_url, settings.redis_timeout_s, max_bytes)
         self._keeps_entries = max_bytes > 0
         self._settings = settings
-        self._follower: Follower | None = None
+        self._follower: ChangeFollower | None = None
         self._bound_s = math.inf
         self._flights = SingleFlight()
         self._peeked: Counter[str] = Counter()
@@ -78,10 +77,10 @@ class Cache:
         """Raises OSError when the file of tag versions cannot be made. Redis need not be there."""
         self.versions = TagVersions(versions_folder(self._settings) / VERSIONS_FILE)
         if self._redis is not None:
-            with suppress(UnreachableError):  # reported where it failed; reads bypass Redis until it is there
+            with suppress(CacheUnavailable):  # reported where it failed; reads bypass Redis until it is there
                 await self._redis.ping()
 
-    def follow(self, follower: Follower) -> None:
+    def follow(self, follower: "ChangeFollower") -> None:
         """From now on use entries only while `follower` knows of all writes. Without one, all writers are
         taken to call `invalidate` on this host.
         """
@@ -97,17 +96,12 @@ class Cache:
         self.versions.close()
         del self.versions
 
-    async def ping(self) -> float:
-        """Seconds that Redis took to answer, if there is one. Raises CacheUnavailable, also when it can be
-        read but takes nothing.
+    async def ping(self) -> None:
+        """Return when Redis has answered, if there is one. Raises CacheUnavailable, also when it can be read
+        but takes nothing.
         """
-        started = time.perf_counter()
-        try:
-            if self._redis is not None:
-                await self._redis.ping()
-        except UnreachableError:
-            raise CacheUnavailable("The cache does not answer, or cannot be written.") from None
-        return time.perf_counter() - started
+        if self._redis is not None:
+            await self._redis.ping()
 
     def peek(self, address: Address) -> Entry | None:
         """The entry, if this process has it in memory and may use it right now; never waits."""

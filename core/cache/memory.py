@@ -5,13 +5,13 @@ Whether an entry may still be used is for the cache to say: it carries all that 
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from core.cache import metrics
-from core.cache.policy import LARGEST_SHARE, Entry
+from core.cache.policy import LARGEST_SHARE, Entry, Load
 
 OVERHEAD_BYTES: Final = 900
 """Bytes of an entry beside its text: the objects around it, measured roughly."""
@@ -99,7 +99,7 @@ class SingleFlight:
     def __init__(self) -> None:
         self._flights: dict[Hashable, asyncio.Task[Entry]] = {}
 
-    async def share(self, identity: Hashable, load: Callable[[], Awaitable[Entry]]) -> tuple[Entry, bool]:
+    async def share(self, identity: Hashable, load: Load) -> tuple[Entry, bool]:
         """The entry, and whether it came with the load of an earlier reader.
 
         A load that fails, fails for all who wait for it and is forgotten at once. One that is cancelled from
@@ -110,14 +110,10 @@ class SingleFlight:
         await asyncio.wait({task})
         return (await load(), False) if task.cancelled() else (task.result(), joined)
 
-    def begin(self, identity: Hashable, load: Callable[[], Awaitable[Entry]]) -> asyncio.Task[Entry]:
+    def begin(self, identity: Hashable, load: Load) -> asyncio.Task[Entry]:
         """The load that is under way, or a new one."""
-
-        async def run() -> Entry:
-            return await load()
-
         if identity not in self._flights:
-            task = self._flights[identity] = asyncio.create_task(run(), name="cache-load")
+            task = self._flights[identity] = asyncio.create_task(load(), name="cache-load")
             task.add_done_callback(partial(self._landed, identity))
         return self._flights[identity]
 

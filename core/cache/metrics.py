@@ -2,7 +2,6 @@
 requests.
 """
 
-from functools import cache
 from typing import Final, Literal
 
 from core.cache.policy import Outcome
@@ -40,18 +39,11 @@ used_bytes: Final = Gauge(
 )
 evictions: Final = Counter("handover_cache_evictions_total", "Entries put out of memory for want of room.")
 
-_hit_children: Final[dict[Tier, Counter]] = {tier: _hits.labels(tier) for tier in ("memory", "redis")}
-
-
-@cache
-def _request_child(policy: str, outcome: Outcome) -> Counter:
-    return _requests.labels(policy, outcome.value.lower())
-
 
 def count_request(policy: str, outcome: Outcome, number: int = 1) -> None:
-    _request_child(policy, outcome).inc(number)
+    _requests.labels(policy, outcome.value.lower()).inc(number)
 
 
 def count_hits(policy: str, tier: Tier, number: int = 1) -> None:
     count_request(policy, Outcome.HIT, number)
-    _hit_children[tier].inc(number)
+    _hits.labels(tier).inc(number)

@@ -1,12 +1,12 @@
 """Policies, keys and entries: the part of the cache that slices declare and hand over."""
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Final
+from typing import Any, Final
 
 from core.cache.versions import slot_of
 
@@ -70,12 +70,6 @@ class Policy:
     _prefix: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not self.name:
-            raise ValueError("a cache policy needs a name")
-        if self.ttl_s is not None and self.ttl_s <= 0:
-            raise ValueError(f"cache policy {self.name}: ttl_s must be more than 0 seconds")
-        if self.stale_s < 0:
-            raise ValueError(f"cache policy {self.name}: stale_s must be 0 seconds or more")
         object.__setattr__(self, "_prefix", json.dumps(self.name).encode() + b"\0")
 
     def address(self, key: str) -> Address:
@@ -83,7 +77,7 @@ class Policy:
         return Address(_digest(self._prefix + _encode(key), b"entry"), slots)
 
 
-Load = Callable[[], Awaitable[Entry]]
+Load = Callable[[], Coroutine[Any, Any, Entry]]
 
 
 @dataclass(frozen=True, slots=True)

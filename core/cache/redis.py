@@ -13,7 +13,6 @@ from typing import Final, TypeVar
 
 import structlog
 from aiocache import RedisCache
-from aiocache.plugins import BasePlugin
 from aiocache.serializers import BaseSerializer
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -23,6 +22,7 @@ from redis.exceptions import RedisError
 from core.cache import metrics
 from core.cache.policy import LARGEST_SHARE, Address, Entry
 from core.cache.versions import WORD_BYTES
+from core.errors import Unavailable
 
 NAMESPACE: Final = "handover:entry"
 FORMAT: Final = b"\x04"
@@ -39,8 +39,11 @@ _Stored = tuple[bytes, Entry, float]
 _log = structlog.get_logger(__name__)
 
 
-class UnreachableError(Exception):
-    """Redis did not answer (in time), or refused. Never leaves `core.cache`."""
+class CacheUnavailable(Unavailable, code="cache.unavailable"):
+    """Redis did not answer (in time), or refused."""
+
+    def __init__(self) -> None:
+        super().__init__("The cache does not answer, or cannot be written.")
 
 
 class Serializer(BaseSerializer):  # type: ignore[misc]  # aiocache has no types
@@ -65,16 +68,6 @@ class Serializer(BaseSerializer):  # type: ignore[misc]  # aiocache has no types
         body_at = etag_at + etag_length
         depends_on, etag = value[1 + _HEAD.size : etag_at], value[etag_at:body_at]
         return depends_on, Entry(value[body_at:], etag.decode("utf-8", "replace")), expires_at
-
-
-class Figures(BasePlugin):  # type: ignore[misc]  # aiocache has no types
-    """Times of the commands that were answered."""
-
-    async def post_get(self, *_: object, took: float, **__: object) -> None:
-        metrics.redis_seconds.labels("read").observe(took)
-
-    async def post_set(self, *_: object, took: float, **__: object) -> None:
-        metrics.redis_seconds.labels("write").observe(took)
 
 
 def connect(url: str, timeout_s: float) -> Redis:
@@ -141,9 +134,7 @@ class RedisTier:
     def __init__(self, url: str, timeout_s: float, max_bytes: int) -> None:
         self._timeout_s = timeout_s
         self._max_entry_bytes = max_bytes // LARGEST_SHARE
-        self._cache = RedisCache(
-            namespace=NAMESPACE, serializer=Serializer(), plugins=[Figures()], timeout=None
-        )
+        self._cache = RedisCache(namespace=NAMESPACE, serializer=Serializer(), timeout=None)
         # aiocache's constructor knows neither unix sockets nor time limits; its own client never connected.
         self._cache.client = self.client = connect(url, timeout_s)
         self._reads, self._writes = Breaker(REST_S), Breaker(REST_S)
@@ -154,7 +145,7 @@ class RedisTier:
         return self._reads.closed
 
     async def ping(self) -> None:
-        """Raises UnreachableError, also when Redis answers but takes nothing: full, or a replica by now."""
+        """Raises CacheUnavailable, also when Redis answers but takes nothing: full, or a replica by now."""
         await self._ask("read", lambda: self._cache.get("ping"), self._reads, insist=True)
         await self._ask("write", lambda: self._cache.set("ping", b"", ttl=1.0), self._writes, insist=True)
 
@@ -163,7 +154,7 @@ class RedisTier:
         (`time.monotonic`). None also where Redis cannot be read, which `available` tells.
         """
         stored: _Stored | None = None
-        with suppress(UnreachableError):  # counted and logged where it failed; the caller can do without
+        with suppress(CacheUnavailable):  # counted and logged where it failed; the caller can do without
             stored = await self._ask("read", lambda: self._cache.get(_key(address, noted)), self._reads)
         if stored is None or stored[0] != _depends_on(address, noted):
             return None
@@ -177,7 +168,7 @@ class RedisTier:
             return
         value = (_depends_on(address, noted), entry, expires_at)
         left_s = max(stale_until - time.monotonic(), 0.001)
-        with suppress(UnreachableError):
+        with suppress(CacheUnavailable):
             await self._ask(
                 "write", lambda: self._cache.set(_key(address, noted), value, ttl=left_s), self._writes
             )
@@ -185,12 +176,14 @@ class RedisTier:
     async def _ask(
         self, operation: str, command: Callable[[], Awaitable[_T]], breaker: Breaker, *, insist: bool = False
     ) -> _T:
-        """Raises UnreachableError. A Redis that refuses writes may still be read."""
+        """Raises CacheUnavailable. A Redis that refuses writes may still be read."""
         if not breaker.admits() and not insist:
-            raise UnreachableError
+            raise CacheUnavailable
         try:
             async with asyncio.timeout(self._timeout_s), self._turns:
+                began = time.perf_counter()
                 answer = await command()
+                metrics.redis_seconds.labels(operation).observe(time.perf_counter() - began)
         except (RedisError, OSError, TimeoutError) as error:
             metrics.errors.labels(operation).inc()
             if breaker.failed():
@@ -200,7 +193,7 @@ class RedisTier:
                     error=type(error).__name__,
                     detail=str(error),
                 )
-            raise UnreachableError from error
+            raise CacheUnavailable from error
         if breaker.succeeded():
             _log.info("cache.redis_recovered", operation=operation)
         return answer

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from core.cache import Cache, Entry, Policy
+from core.cache import Cache, Entry, Load, Policy
 from core.errors import HandoverError, PreconditionFailed
 from core.http.request.context import RequestContext, context_of
 
@@ -118,12 +118,10 @@ class Resolved:
 
     policy: Policy
     key: str
-    load: Callable[[], Awaitable[Entry]]
+    load: Load
 
 
-async def cached_response(
-    request: Request, cache: Cache, policy: Policy, key: str, load: Callable[[], Awaitable[Entry]]
-) -> Response:
+async def cached_response(request: Request, cache: Cache, policy: Policy, key: str, load: Load) -> Response:
     """Response of JSON from the cache or from `load`, as 200 or 304; `X-Cache` says which it was. Raises
     PreconditionFailed.
 
