@@ -99,25 +99,6 @@ def _finishing(renderer: Processor) -> Processor:
     return lambda logger, name, event: _Rendered(renderer(logger, name, event))
 
 
-class _Formatter(logging.Formatter):
-    """Formatter that gives foreign records the same shape as our own events."""
-
-    def __init__(self, renderer: Processor) -> None:
-        super().__init__()
-        self._renderer = renderer
-
-    def format(self, record: logging.LogRecord) -> str:
-        if isinstance(record.msg, _Rendered):
-            return str(record.msg)
-        event: EventDict = {"event": record.getMessage(), "logger": record.name}
-        if record.exc_info:
-            event["exc_info"] = record.exc_info
-        method = record.levelname.lower()
-        for processor in (*_PRE_CHAIN, *_EXCEPTIONS.get(self._renderer, ())):
-            event = processor(None, method, event)  # type: ignore[assignment]
-        return str(self._renderer(None, method, event))
-
-
 class _Handler(logging.StreamHandler[Any]):
     """Handler of our own class, so that configuring again replaces it and leaves others (pytest's) alone.
 
@@ -126,6 +107,9 @@ class _Handler(logging.StreamHandler[Any]):
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return record.msg if isinstance(record.msg, _Rendered) else super().format(record)
 
     def emit(self, record: logging.LogRecord) -> None:
         self.stream = sys.stderr
@@ -260,7 +244,11 @@ def configure(settings: Settings) -> None:
     )
 
     handler = _Handler()
-    handler.setFormatter(_Formatter(renderer))
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            renderer, foreign_pre_chain=[structlog.stdlib.add_logger_name, *_processors[:-1]]
+        )
+    )
     flush()
     _Lines.finish, _Lines.handler = finish, None if text or level > logging.INFO else handler
     root = logging.getLogger()
