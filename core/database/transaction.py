@@ -3,8 +3,8 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any, Final, Literal, TypeVar
@@ -78,17 +78,37 @@ async def unit_of_work(
     of each attempt (PoolExhausted). With a client that is in a transaction already it raises RuntimeError:
     pass that client on instead.
     """
-    limit = timeout or timedelta(seconds=db.engine.options.transaction_timeout_s)
-    ends = time.monotonic() + limit.total_seconds()
+    if db.is_transaction():
+        raise RuntimeError(
+            "This client is in a transaction already: pass it on instead of opening another one."
+        )
+    engine = db.engine
+    limit_s = timeout.total_seconds() if timeout else engine.options.transaction_timeout_s
+    ends = time.monotonic() + limit_s
     committing = False
 
     async def attempt() -> Result:
         nonlocal committing
         committing = False
-        left = timedelta(seconds=max(ends - time.monotonic(), 0.001))
-        async with _transaction(db, left, isolation) as tx:
+        identifier = await engine.begin(
+            timeout_ms=round(max(ends - time.monotonic(), 0.001) * 1000),
+            max_wait_ms=round(engine.options.transaction_max_wait_s * 1000),
+            isolation=isolation,
+        )
+        tx = db.bound_to(identifier)
+        try:
             result = await work(tx)
-            committing = True
+            if (hook := _commit_hook.get()) is not None:
+                await hook(tx)
+        except BaseException:
+            try:
+                await engine.rollback_transaction(identifier)
+            except PrismaError as error:
+                # Engine or connection are gone, and the transaction with them: the first error tells more.
+                log.info("database.rollback_failed", error=type(error).__name__)
+            raise
+        committing = True
+        await engine.commit_transaction(identifier)
         return result
 
     def may_run_again(error: DatabaseProblem) -> bool:
@@ -138,33 +158,3 @@ async def _repeated(
             if number > 1:
                 metrics.RETRIED_UNITS.labels("succeeded").inc()
             return result
-
-
-@asynccontextmanager
-async def _transaction(db: Client, timeout: timedelta, isolation: Isolation | None) -> AsyncIterator[Client]:
-    """The client of one transaction, bounded as `unit_of_work` says: committed at the end, rolled back on any
-    exception. One inside another would be a second, independent one, so that is refused.
-    """
-    if db.is_transaction():
-        raise RuntimeError(
-            "This client is in a transaction already: pass it on instead of opening another one."
-        )
-    engine = db.engine
-    identifier = await engine.begin(
-        timeout_ms=round(timeout.total_seconds() * 1000),
-        max_wait_ms=round(engine.options.transaction_max_wait_s * 1000),
-        isolation=isolation,
-    )
-    tx = db.bound_to(identifier)
-    try:
-        yield tx
-        if (hook := _commit_hook.get()) is not None:
-            await hook(tx)
-    except BaseException:
-        try:
-            await engine.rollback_transaction(identifier)
-        except PrismaError as error:
-            # The engine or the connection is gone, and the transaction with it: the first error tells more.
-            log.info("database.rollback_failed", error=type(error).__name__)
-        raise
-    await engine.commit_transaction(identifier)
