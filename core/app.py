@@ -1,7 +1,7 @@
 """App of one process: settings, layers, features, and their lifespan."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from importlib.metadata import version
@@ -169,7 +169,8 @@ def _first_parts(features: Sequence[Feature]) -> tuple[str, ...]:
 
 @asynccontextmanager
 async def _begun(features: Sequence[Feature], platform: Platform) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(_begin(feature, platform)) for feature in features if feature.on_start]
+    begun = {feature.name: feature.on_start(platform) for feature in features if feature.on_start}
+    tasks = [asyncio.create_task(_logged(name, beginning)) for name, beginning in begun.items()]
     try:
         yield
     finally:
@@ -178,12 +179,11 @@ async def _begun(features: Sequence[Feature], platform: Platform) -> AsyncIterat
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _begin(feature: Feature, platform: Platform) -> None:
-    if feature.on_start is not None:
-        try:
-            await feature.on_start(platform)
-        except Exception:  # the service starts without it
-            log.exception("app.start_failed", feature=feature.name)
+async def _logged(feature: str, beginning: Awaitable[None]) -> None:
+    try:
+        await beginning
+    except Exception:  # the service starts without it
+        log.exception("app.start_failed", feature=feature)
 
 
 @asynccontextmanager

@@ -229,10 +229,8 @@ def main() -> None:
     """Run the command. Errors that a person can do something about become one sentence; any other is a fault
     and keeps its trace.
     """
-    from core.command import NotGenerated
     from core.server.embedded.process import keep_files_private
-    from core.server.embedded.server import LocalServiceError
-    from core.server.serve import ServeError
+    from core.server.embedded.server import StartError
 
     keep_files_private()
     # What a command imports stays: looking through it for garbage again and again takes a fifth of its start.
@@ -241,7 +239,7 @@ def main() -> None:
     atexit.register(gc.freeze)
     try:
         app()
-    except (SettingsError, LocalServiceError, NotGenerated, ServeError) as error:
+    except (SettingsError, StartError) as error:
         _fail(str(error))
     except KeyboardInterrupt:
         sys.exit(130)

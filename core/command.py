@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from core.database_url import place_of
-from core.server.embedded.server import LocalServiceError
+from core.server.embedded.server import StartError
 from core.server.embedded.services import ensure_writable, local_services
 from core.settings import IN_PROCESS_CACHE, Settings, load_settings
 
@@ -35,10 +35,6 @@ of jobs are large, and who waits for it sees what it does.
 ENGINE_FOLDER = Path(__file__).resolve().parents[1] / "prisma" / "engine"
 
 
-class NotGenerated(Exception):
-    """The set-up is incomplete; the message is one sentence for the person at the terminal."""
-
-
 @dataclass(frozen=True, slots=True)
 class CommandContext:
     settings: Settings
@@ -52,12 +48,12 @@ class CommandContext:
 
 
 def ensure_generated() -> None:
-    """Raises NotGenerated without both generated Prisma clients: later imports would fail with a riddle."""
+    """Raises StartError without both generated Prisma clients: later imports would fail with a riddle."""
     spec = importlib.util.find_spec("prisma")
     python_client = spec is not None and spec.origin and (Path(spec.origin).parent / "client.py").exists()
     parts = (ENGINE_FOLDER / "generated" / "client.ts", ENGINE_FOLDER / "node_modules" / "@prisma" / "client")
     if not python_client or not all(part.exists() for part in parts):
-        raise NotGenerated("The Prisma clients have not been generated; run `make setup`.")
+        raise StartError("The Prisma clients have not been generated; run `make setup`.")
 
 
 @asynccontextmanager
@@ -112,12 +108,12 @@ async def command_context(features: Features) -> AsyncIterator[CommandContext]:
 
 
 def _raise_if_elsewhere(settings: Settings) -> None:
-    """Raises LocalServiceError where a new, empty database would be made: hardly the intention of a command
+    """Raises StartError where a new, empty database would be made: hardly the intention of a command
     in the wrong folder.
     """
     folder = settings.data_dir
     if settings.database_url is None and "data_dir" not in settings.model_fields_set and not folder.exists():
-        raise LocalServiceError(
+        raise StartError(
             f"There is no data in {folder.absolute()}; start in the server's folder, "
             "or set DATA_DIR to make a new one here."
         )
@@ -134,8 +130,6 @@ def database_name(settings: Settings) -> str:
 def database_url() -> Iterator[str]:
     """URL of the configured database, past a pooler where a way is known, or of the embedded one."""
     settings = load_settings().model_copy(update={"redis_url": IN_PROCESS_CACHE})
-    if settings.database_url is None:
-        ensure_writable(settings.data_dir)
     with local_services(settings) as running:
         assert running.migration_url is not None
         yield running.migration_url

@@ -14,7 +14,7 @@ import pytest
 import redis as redis_client
 
 from core.server.embedded.process import command_line
-from core.server.embedded.server import LocalServiceError, ServiceName, ServicePaths
+from core.server.embedded.server import ServiceName, ServicePaths, StartError
 from core.server.embedded.services import ensure_writable, local_services
 from core.settings import IN_PROCESS_CACHE, Settings
 from tests.fixtures.programs import runs
@@ -226,7 +226,7 @@ def test_a_foreign_socket_folder_is_refused(tmp_path: Path, deep: Path) -> None:
     paths.socket_dir.symlink_to(target)
     given = Settings(data_dir=deep, database_url="postgresql://elsewhere/ideas")
     try:
-        with pytest.raises(LocalServiceError, match="belongs to another user"), local_services(given):
+        with pytest.raises(StartError, match="belongs to another user"), local_services(given):
             pass
     finally:
         paths.socket_dir.unlink()
@@ -245,7 +245,7 @@ def test_a_cluster_that_cannot_start_is_one_sentence(deep: Path) -> None:
     with local_services(embedded(deep)):
         pass
     (ServicePaths("postgres", deep).data / "postgresql.conf").write_text("port = nonsense\n")
-    with pytest.raises(LocalServiceError) as caught, local_services(embedded(deep)):
+    with pytest.raises(StartError) as caught, local_services(embedded(deep)):
         pass
     assert str(caught.value).startswith("PostgreSQL did not start: ")
     assert "\n" not in str(caught.value)
@@ -258,5 +258,5 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None
         lambda: ensure_writable(tmp_path / "file" / "data"),
         lambda: local_services(embedded(tmp_path / "file" / "data")).__enter__(),
     ):
-        with pytest.raises(LocalServiceError, match=r"The data folder .* cannot be used \(Not a directory\)"):
+        with pytest.raises(StartError, match=r"The data folder .* cannot be used \(Not a directory\)"):
             use()

@@ -27,8 +27,6 @@ FOLLOW_S = 0.3
 MAX_RECOVERED_AT_ONCE = 4
 ABORT_WAIT_S = 2.0
 
-_DELAYS = Delays()
-
 log = structlog.get_logger(__name__)
 
 
@@ -50,17 +48,17 @@ class Jobs:
         *,
         stopping: asyncio.Event | None = None,
         openapi: Describe | None = None,
-        delays: Delays = _DELAYS,
+        delays: Delays | None = None,
     ) -> None:
         self._db = db
         self._settings = settings
         declared = list(kinds)
         self._kinds = {kind.kind: kind for kind in (*declared, pruning_of_jobs(declared))}
         self._place = place_of(settings.data_dir)
-        self._delays = delays
+        self._delays = delays or Delays()
         self._context_of = partial(JobContext, db=db, cache=cache, settings=settings, openapi=openapi)
         self._stopping = stopping or asyncio.Event()
-        self.clock = Clock(db, settings, self._kinds.values(), self.enqueue, delays.clock)
+        self.clock = Clock(db, settings, self._kinds.values(), self.enqueue, self._delays.clock)
         self._running: dict[asyncio.Task[None], Runner] = {}
         self._background: list[asyncio.Task[None]] = []
         self._draining: asyncio.Task[None] | None = None

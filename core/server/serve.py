@@ -27,6 +27,7 @@ from uvicorn.supervisors import Multiprocess
 
 from core.observability import logging, multiprocess
 from core.server.embedded.process import die_with_parent
+from core.server.embedded.server import StartError
 from core.server.embedded.services import ensure_writable, local_services
 from core.server.lifecycle import STOP_SIGNALS
 from core.settings import Settings
@@ -40,10 +41,6 @@ ANNOUNCE_POLL_S = 0.05
 JOIN_POLL_S = 0.1
 
 
-class ServeError(Exception):
-    """The server cannot run; the message is one sentence for the person at the terminal."""
-
-
 class StopRequested(SystemExit):
     """A stop signal arrived. Of all exceptions only SystemExit and KeyboardInterrupt leave an event loop by
     whatever task or callback they were raised in; asyncio logs any other and goes on.
@@ -53,7 +50,7 @@ class StopRequested(SystemExit):
 def serve(settings: Settings, announce: Callable[[str], None], *, stop_with_parent: bool = False) -> None:
     """Serve until a stop signal; `announce` is called with the base URL once requests are answered.
 
-    Raises ServeError, LocalServiceError or SchemaError when it cannot start.
+    Raises StartError or SchemaError when it cannot start.
     """
     with suppress(StopRequested), stop_signals() as stopping:
         if stop_with_parent:
@@ -75,9 +72,9 @@ def serve(settings: Settings, announce: Callable[[str], None], *, stop_with_pare
 
 
 def _refuse_openness(settings: Settings) -> None:
-    """Raises ServeError for a server without keys on a network: nobody opens a registry by forgetting."""
+    """Raises StartError for a server without keys on a network: nobody opens a registry by forgetting."""
     if settings.auth == "off" and not settings.allow_open and not _is_loopback(settings.host):
-        raise ServeError(
+        raise StartError(
             f"HOST={settings.host} would let everybody who reaches this machine read and change everything, "
             "because AUTH is off; set AUTH=keys, or ALLOW_OPEN=true when something else guards it."
         )
@@ -126,7 +123,7 @@ def bound_sockets(settings: Settings) -> Iterator[list[socket.socket]]:
 
 
 def _bound(variable: str, host: str, port: int) -> socket.socket:
-    """Listening socket; `variable` is the name of the port's setting. Raises ServeError."""
+    """Listening socket; `variable` is the name of the port's setting. Raises StartError."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -135,7 +132,7 @@ def _bound(variable: str, host: str, port: int) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise ServeError(_bind_sentence(variable, host, port, error)) from None
+        raise StartError(_bind_sentence(variable, host, port, error)) from None
     return listener
 
 
@@ -199,7 +196,7 @@ def _serve(settings: Settings, listeners: list[socket.socket]) -> None:
     )
     failed = _serve_here(config, listeners) if settings.workers == 1 else _supervise(config, listeners)
     if failed:
-        raise ServeError("The app did not start; the log above says why.")
+        raise StartError("The app did not start; the log above says why.")
 
 
 def _serve_here(config: uvicorn.Config, listeners: list[socket.socket]) -> bool:

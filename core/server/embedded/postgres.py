@@ -17,9 +17,9 @@ from urllib.parse import quote
 from core.server.embedded.process import command_line
 from core.server.embedded.server import (
     Account,
-    LocalServiceError,
     ServerProcess,
     ServicePaths,
+    StartError,
     packaged,
     private_folder,
     started,
@@ -109,9 +109,7 @@ class Postgres(ServerProcess):
             _, errors = process.communicate(statement)
             if process.returncode != 0:
                 reason = (errors.strip().splitlines() or ["no reason given"])[-1]
-                raise LocalServiceError(
-                    f"The PostgreSQL data folder {self.paths.data} could not be made: {reason}."
-                )
+                raise StartError(f"The PostgreSQL data folder {self.paths.data} could not be made: {reason}.")
         fresh.rename(self.paths.data)
 
     def accepts(self, pid: int) -> bool:
@@ -133,7 +131,7 @@ class Postgres(ServerProcess):
         while str(self.paths.data) in command_line(pid):
             os.kill(pid, signal.SIGINT if time.monotonic() < deadline else signal.SIGQUIT)
             if time.monotonic() > deadline + 5:
-                raise LocalServiceError(
+                raise StartError(
                     f"An earlier PostgreSQL (process {pid}) still uses {self.paths.data}; end that one."
                     " Then try again."
                 )
@@ -151,7 +149,7 @@ def _account(paths: ServicePaths, programs: Path) -> Account | None:
         with suppress(KeyError):
             entry = pwd.getpwnam(name)
             return Account(entry.pw_uid, entry.pw_gid, enters_all)
-    raise LocalServiceError(
+    raise StartError(
         "PostgreSQL refuses to run as root and the system has neither a user 'postgres' nor 'nobody'; "
         "run as an ordinary user or set DATABASE_URL."
     )

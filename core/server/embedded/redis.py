@@ -5,7 +5,6 @@ a private folder.
 import shutil
 import signal
 import socket
-import subprocess
 from urllib.parse import quote
 
 from core.server.embedded.server import ServerProcess, ServicePaths, packaged
@@ -45,10 +44,6 @@ class Redis(ServerProcess):
             str(self._program),
             *(item for name, value in options.items() for item in (f"--{name}", value)),
         ]
-
-    def stop(self, process: subprocess.Popen[bytes]) -> None:
-        super().stop(process)
-        self._socket.unlink(missing_ok=True)
 
     def accepts(self, pid: int) -> bool:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:

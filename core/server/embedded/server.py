@@ -22,8 +22,10 @@ LONGEST_SOCKET_PATH = 100
 LONGEST_SOCKET_NAME = len("/.s.PGSQL.5432.lock")
 
 
-class LocalServiceError(Exception):
-    """An embedded service cannot run; the message is one sentence for the person at the terminal."""
+class StartError(Exception):
+    """A server, one of its services or a command cannot run here; the message is one sentence for the person
+    at the terminal.
+    """
 
 
 class ServicePaths:
@@ -122,7 +124,7 @@ class ServerProcess:
         return os.environ
 
     def prepare(self) -> None:
-        """Prepare the server's files on disk. Raises LocalServiceError."""
+        """Prepare the server's files on disk. Raises StartError."""
         private_folder(self.paths.socket_dir, self.account)
 
     def spawn(self) -> subprocess.Popen[bytes]:
@@ -133,14 +135,14 @@ class ServerProcess:
             )
 
     def wait_ready(self, process: subprocess.Popen[bytes]) -> None:
-        """Wait until the server accepts connections. Raises LocalServiceError if it ends or is too late."""
+        """Wait until the server accepts connections. Raises StartError if it ends or is too late."""
         deadline = time.monotonic() + self.start_timeout_s
         while not self.accepts(process.pid):
             if process.poll() is not None:
                 lines = self.paths.server_log.read_text(errors="replace").strip().splitlines()
-                raise LocalServiceError(f"{self.name} did not start: {(lines or ['it said nothing'])[-1]}")
+                raise StartError(f"{self.name} did not start: {(lines or ['it said nothing'])[-1]}")
             if time.monotonic() > deadline:
-                raise LocalServiceError(
+                raise StartError(
                     f"{self.name} was not ready within {self.start_timeout_s:.0f} s; "
                     f"see {self.paths.server_log}."
                 )
@@ -159,22 +161,20 @@ class ServerProcess:
 
 def packaged(package: str, variable: str) -> Path:
     """Folder of an installed package, found without importing it, which is slow and may start locks of its
-    own. Raises LocalServiceError, which names the setting that makes it needless.
+    own. Raises StartError, which names the setting that makes it needless.
     """
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise LocalServiceError(f"The package {package} is missing; run `make setup` or set {variable}.")
+        raise StartError(f"The package {package} is missing; run `make setup` or set {variable}.")
     return Path(spec.submodule_search_locations[0])
 
 
 def private_folder(path: Path, account: Account | None) -> None:
-    """Make a folder for its owner only. Raises LocalServiceError for one that somebody else put there."""
+    """Make a folder for its owner only. Raises StartError for one that somebody else put there."""
     path.mkdir(mode=0o700, exist_ok=True)
     allowed = {os.geteuid()} | ({account.uid} if account else set())
     if path.is_symlink() or path.stat().st_uid not in allowed:
-        raise LocalServiceError(
-            f"{path} belongs to another user; remove it or set DATA_DIR to a shorter path."
-        )
+        raise StartError(f"{path} belongs to another user; remove it or set DATA_DIR to a shorter path.")
     if account is not None:
         os.chown(path, account.uid, account.gid)
     path.chmod(0o700)

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from core.locks import locked_at_once, open_lock, try_lock
-from core.server.embedded.server import LocalServiceError, ServiceName, ServicePaths
+from core.server.embedded.server import ServiceName, ServicePaths, StartError
 from core.settings import Settings
 
 START_TIMEOUT_S = 90.0
@@ -36,12 +36,9 @@ class ServiceUse:
     def acquire(self) -> str:
         """Lock and return the URL of the running service, starting it if nobody has yet."""
         deadline = time.monotonic() + START_TIMEOUT_S
-        try:
-            self._paths.base.mkdir(mode=0o700, parents=True, exist_ok=True)
-            start_lock = open_lock(self._paths.start_lock)
-            self._lock = open_lock(self._paths.users_lock)
-        except OSError as error:
-            raise _unwritable(self._paths.data_dir, error) from None
+        self._paths.base.mkdir(mode=0o700, parents=True, exist_ok=True)
+        start_lock = open_lock(self._paths.start_lock)
+        self._lock = open_lock(self._paths.users_lock)
         try:
             self._wait_for_lock(start_lock, deadline, exclusive=True)
             self._wait_for_lock(self._lock, deadline, exclusive=False)
@@ -69,7 +66,7 @@ class ServiceUse:
             with locked_at_once(self._paths.supervisor_lock) as lock:
                 if lock is not None:
                     if tries:
-                        raise LocalServiceError(self._failure())
+                        raise StartError(self._failure())
                     tries += 1
                     state.unlink(missing_ok=True)
                     self._start_supervisor(lock)
@@ -128,8 +125,8 @@ class ServiceUse:
         with locked_at_once(self._paths.users_lock, exclusive=False) as shared:
             return shared is not None
 
-    def _late(self) -> LocalServiceError:
-        return LocalServiceError(
+    def _late(self) -> StartError:
+        return StartError(
             f"The embedded {self._paths.service} was not ready within {START_TIMEOUT_S:.0f} s; "
             f"see {self._paths.supervisor_log}."
         )
@@ -138,7 +135,7 @@ class ServiceUse:
 @contextmanager
 def local_services(settings: Settings) -> Iterator[Settings]:
     """Settings with the URLs of the embedded services in place of those that are not set. For URLs that are
-    set nothing is started. Raises LocalServiceError.
+    set nothing is started. Raises StartError.
     """
     wanted = {
         name: ServiceUse(service, settings.data_dir)
@@ -148,6 +145,7 @@ def local_services(settings: Settings) -> Iterator[Settings]:
     if not wanted:
         yield settings
         return
+    ensure_writable(settings.data_dir)
     with ExitStack() as stack:
         for use in wanted.values():
             stack.callback(use.release)
@@ -158,21 +156,18 @@ def local_services(settings: Settings) -> Iterator[Settings]:
 
 
 def ensure_writable(folder: Path) -> None:
-    """Make the data folder and check that it is writable; raises LocalServiceError with what to do."""
+    """Make the data folder and check that it is writable; raises StartError with what to do."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         probe = folder / f".writable-{os.getpid()}"
         probe.touch()
         probe.unlink(missing_ok=True)
     except OSError as error:
-        raise _unwritable(folder, error) from None
-
-
-def _unwritable(folder: Path, error: OSError) -> LocalServiceError:
-    reason = error.strerror or "it cannot be written"
-    return LocalServiceError(
-        f"The data folder {folder} cannot be used ({reason}); set DATA_DIR to a folder that you may write."
-    )
+        reason = error.strerror or "it cannot be written"
+        raise StartError(
+            f"The data folder {folder} cannot be used ({reason}); "
+            "set DATA_DIR to a folder that you may write."
+        ) from None
 
 
 def _reap() -> None:

@@ -23,7 +23,7 @@ from typing import cast
 from core.locks import open_lock, try_lock
 from core.server.embedded.postgres import Postgres
 from core.server.embedded.redis import Redis
-from core.server.embedded.server import LocalServiceError, ServerProcess, ServiceName, ServicePaths
+from core.server.embedded.server import ServerProcess, ServiceName, ServicePaths, StartError
 
 LOOK_S = 0.05
 """The interval in which it looks for users, and after its service."""
@@ -73,7 +73,7 @@ class ServiceSupervisor:
             try:
                 self._service.wait_ready(process)
                 break
-            except LocalServiceError:
+            except StartError:
                 self._end(process)
                 if tries == 1:
                     raise
@@ -88,7 +88,7 @@ class ServiceSupervisor:
         _log(self._paths, f"the service ended by itself (exit code {code}), starting it again")
         now = time.monotonic()
         if len(self._restarts) == MAX_RESTARTS and now - self._restarts[0] < RESTART_WINDOW_S:
-            raise LocalServiceError(f"it ended {MAX_RESTARTS} times within {RESTART_WINDOW_S:.0f} s")
+            raise StartError(f"it ended {MAX_RESTARTS} times within {RESTART_WINDOW_S:.0f} s")
         self._restarts.append(now)
         return self._start()
 
@@ -110,7 +110,7 @@ def main(arguments: list[str]) -> int:
     _shorten(paths.server_log)
     try:
         ServiceSupervisor(Postgres(paths) if name == "postgres" else Redis(paths), paths).run()
-    except (LocalServiceError, OSError, subprocess.SubprocessError) as error:
+    except (StartError, OSError, subprocess.SubprocessError) as error:
         paths.failure.write_text(_sentence(error, paths))
         _log(paths, f"giving up: {_sentence(error, paths)}")
         return 1
@@ -118,7 +118,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _sentence(error: Exception, paths: ServicePaths) -> str:
-    if isinstance(error, LocalServiceError):
+    if isinstance(error, StartError):
         return str(error)
     return f"The embedded {paths.service} cannot start in {paths.base}: {error}."
 
