@@ -35,7 +35,7 @@ class Commands(TyperGroup):
         except typer.BadParameter as refused:
             from pydantic import ValidationError
 
-            from core.http.request.validation import field_errors
+            from core.http.request.input import field_errors
 
             if isinstance(refused.__cause__, ValidationError):
                 [problem, *_] = field_errors(refused.__cause__.errors(include_url=False))
@@ -229,7 +229,7 @@ def main() -> None:
     """Run the command. Errors that a person can do something about become one sentence; any other is a fault
     and keeps its trace.
     """
-    from core.server.embedded.process import keep_files_private
+    from core.processes import keep_files_private
     from core.server.embedded.server import StartError
 
     keep_files_private()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import redis as redis_client
 
-from core.server.embedded.process import command_line
+from core.processes import command_line
 from core.server.embedded.server import ServiceName, ServicePaths, StartError
 from core.server.embedded.services import ensure_writable, local_services
 from core.settings import IN_PROCESS_CACHE, Settings

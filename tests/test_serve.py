@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from core.database_url import place_of
-from core.server.embedded.process import command_line
+from core.processes import command_line
 from core.server.serve import StopRequested, stop_signals
 from tests.fixtures.commands import Handover
 from tests.fixtures.servers import StartServer, free_port

@@ -34,8 +34,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import structlog
 
-from core.locks import try_lock
-from core.server.embedded.process import is_running
+from core.processes import is_running, try_lock
 from core.server.embedded.server import ServicePaths
 from core.settings import Settings
 

@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 import structlog
 
 from core.jobs.errors import LeaseLost
-from core.server.embedded.process import is_running
+from core.processes import is_running
 from core.settings import Settings
 
 log = structlog.get_logger(__name__)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from core.observability import logging, multiprocess
-from core.server.embedded.process import is_running
+from core.processes import is_running
 
 if "prometheus_client.values" in sys.modules and multiprocess.VARIABLE not in os.environ:
     raise ImportError(

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from core.locks import locked_at_once, open_lock
+from core.processes import locked_at_once, open_lock
 
 VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 _PREFIX: Final = "metrics-"

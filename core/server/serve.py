@@ -26,7 +26,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from core.observability import logging, multiprocess
-from core.server.embedded.process import die_with_parent
+from core.processes import die_with_parent
 from core.server.embedded.server import StartError
 from core.server.embedded.services import ensure_writable, local_services
 from core.server.lifecycle import STOP_SIGNALS

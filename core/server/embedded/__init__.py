@@ -3,7 +3,7 @@
     services.py   what a server, a command or a test enters: `with local_services(settings) as settings`
     supervisor.py the process that runs one service for as long as somebody holds its users lock
     postgres.py   how PostgreSQL is made and run       redis.py   how Redis is run
-    server.py     what both have, and where it stands    process.py    children that die with their parent
+    server.py     what both have, and where it stands
 
 A user holds a shared kernel lock (flock) while it lives; however it dies, the kernel lets go of the lock.
 The supervisor waits for the exclusive lock: when it gets it, nobody is left, and it stops its service. No

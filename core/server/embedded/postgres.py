@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from core.server.embedded.process import command_line
+from core.processes import command_line
 from core.server.embedded.server import (
     Account,
     ServerProcess,

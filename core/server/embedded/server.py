@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from core.server.embedded.process import dying_with_us
+from core.processes import dying_with_us
 
 ServiceName = Literal["postgres", "redis"]
 

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from core.locks import locked_at_once, open_lock, try_lock
+from core.processes import locked_at_once, open_lock, try_lock
 from core.server.embedded.server import ServiceName, ServicePaths, StartError
 from core.settings import Settings
 

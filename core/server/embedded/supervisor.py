@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
-from core.locks import open_lock, try_lock
+from core.processes import open_lock, try_lock
 from core.server.embedded.postgres import Postgres
 from core.server.embedded.redis import Redis
 from core.server.embedded.server import ServerProcess, ServiceName, ServicePaths, StartError

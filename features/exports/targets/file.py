@@ -11,8 +11,7 @@ from glob import escape
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from core.locks import locked_at_once, open_lock
-from core.server.embedded.process import GIVEN_UMASK
+from core.processes import GIVEN_UMASK, locked_at_once, open_lock
 from features.exports.errors import ExportNotStored, TargetUnusable
 
 PARTIAL: Final = ".partial"

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from core.locks import locked_at_once, open_lock
+from core.processes import locked_at_once, open_lock
 from features.imports.storage.writer import storing
 
 SOURCE: Final = "source.json"

@@ -1,15 +1,18 @@
-"""Child processes that die with their parent, and the umask of this one and its children.
+"""Processes, as the kernel tells of them: children that die with their parent, locks on files (flock) that go
+with their holder, and the umask of this process and its children.
 
 Dying goes through `prctl`, so it protects on Linux; elsewhere a child outlives a parent that was killed with
 -9 until the next start finds and stops it.
 """
 
 import ctypes
+import fcntl
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -64,3 +67,28 @@ def command_line(pid: int) -> str:
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout
     except OSError:
         return ""
+
+
+def open_lock(path: Path) -> int:
+    """An open descriptor to lock on; it is not inherited by children."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def try_lock(descriptor: int, *, exclusive: bool) -> bool:
+    """Take the lock if that is possible at once."""
+    kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def locked_at_once(path: Path, *, exclusive: bool = True) -> Iterator[int | None]:
+    """The descriptor of the lock, which is held for the block; None when somebody else has it."""
+    descriptor = open_lock(path)
+    try:
+        yield descriptor if try_lock(descriptor, exclusive=exclusive) else None
+    finally:
+        os.close(descriptor)
