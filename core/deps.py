@@ -9,11 +9,11 @@ from fastapi import Depends, Request
 from core.cache import Cache as CacheService
 from core.database.client import Author, Database
 from core.database.transaction import retried
-from core.errors import VALIDATION_FAILED, FieldError, Invalid
+from core.errors import FieldError, InvalidFields
 from core.feature import Feature
 from core.http.answers.conditional import Precondition, entity_tags
 from core.http.request.access import Principal
-from core.http.request.context import context_of
+from core.http.request.context import RequestContext, context_of
 from core.http.routing import HeaderRead
 from core.jobs import Jobs as JobsService
 from core.platform import Platform
@@ -105,13 +105,13 @@ _IF_NONE_MATCH: Final = HeaderRead(
 
 
 async def _actor(request: Request) -> ActorName:
-    context = context_of(request.scope)
+    context: RequestContext = request.scope["state"]["context"]
     label = _readable(context.headers.get(b"x-user-id", b"")).strip()
     principal = context.principal
     longest = _MAX_NAME if principal is None else _MAX_NAME - len(f"{principal.name} ()")
     if len(label) > longest or not label.isprintable():
         message = f"must have at most {longest} printable characters"
-        raise Invalid(VALIDATION_FAILED, details=[FieldError("x-user-id", message, label)])
+        raise InvalidFields([FieldError("x-user-id", message, label)])
     name = label or ANONYMOUS
     if principal is not None:
         name = f"{principal.name} ({label})" if label else principal.name
@@ -128,8 +128,11 @@ def _readable(header: bytes) -> str:
 
 async def _precondition(request: Request) -> Precondition:
     """Precondition of a write (RFC 9110, 13.1.1 and 13.1.2)."""
-    headers = context_of(request.scope).headers
-    return Precondition(entity_tags(headers.get(b"if-match")), entity_tags(headers.get(b"if-none-match")))
+    context: RequestContext = request.scope["state"]["context"]
+    named, others = context.headers.get(b"if-match"), context.headers.get(b"if-none-match")
+    return Precondition(
+        None if named is None else entity_tags(named), None if others is None else entity_tags(others)
+    )
 
 
 async def _holder(request: Request) -> Principal | None:

@@ -11,7 +11,6 @@ from typing import ClassVar, Final
 
 from pydantic_core import PydanticUndefined
 
-VALIDATION_FAILED: Final = "Validation failed"
 ABSENT: Final = PydanticUndefined
 """There is no value to show (a missing field), which differs from null."""
 
@@ -53,6 +52,13 @@ class HandoverError(Exception):
 
 class Invalid(HandoverError, status=400, code="invalid"):
     """The input is wrong."""
+
+
+class InvalidFields(Invalid):
+    """Fields of the input are wrong, in the ways that the details name."""
+
+    def __init__(self, details: Sequence[FieldError]) -> None:
+        super().__init__("Validation failed", details=details)
 
 
 class Unauthorized(HandoverError, status=401, code="unauthorized"):

@@ -9,7 +9,7 @@ a kind are one statement, for which the table's triggers count versions and writ
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Any, Final, Generic, Literal, NamedTuple, Self, TypeVar
+from typing import Annotated, Any, Final, Generic, Literal, Self, TypeVar
 
 import orjson
 from pydantic import (
@@ -25,14 +25,12 @@ from starlette.responses import Response
 
 from core.database.client import Database
 from core.database.statements import hold_rows, update_rows
-from core.errors import VALIDATION_FAILED, FieldError, HandoverError, Invalid, NotFound
+from core.errors import FieldError, HandoverError, InvalidFields, NotFound
 from core.http.answers.conditional import Precondition, entity_tags
-from core.http.answers.envelope import list_ends
+from core.http.answers.envelope import Row, list_ends
 from core.http.answers.projection import projected_rows
-from core.http.answers.rows import Row
-from core.http.request.input import Input, Update
+from core.http.request.input import MAX_DETAILS, Input, Update, field_errors
 from core.http.request.text import Text
-from core.http.request.validation import MAX_DETAILS, field_errors
 
 MOST: Final = 1000
 """Upper bound of the operations of one request."""
@@ -99,7 +97,7 @@ class Operations(Input, Generic[New, Changes]):
         if not isinstance(given, list) or not given:
             return handler(data)
         if len(given) > MOST:
-            raise _invalid([FieldError("operations", f"must have at most {MOST} entries")])
+            raise InvalidFields([FieldError("operations", f"must have at most {MOST} entries")])
         faults, start = list[Mapping[str, Any]](), 0
         while start < len(given) and len(faults) < _MOST_FAULTS:
             try:
@@ -112,7 +110,7 @@ class Operations(Input, Generic[New, Changes]):
                 faults += [{**fault, "loc": ("operations", wrong, *_place(fault))} for fault in found]
                 start = wrong + 1
         if faults:
-            raise _invalid(field_errors(_shortened(faults), most=MOST))
+            raise InvalidFields(field_errors(_shortened(faults), most=MOST))
         seen: dict[str, int] = {}
         repeated = [
             FieldError(
@@ -124,7 +122,7 @@ class Operations(Input, Generic[New, Changes]):
             if isinstance(each, _OfRow) and seen.setdefault(each.id, number) != number
         ]
         if repeated:
-            raise _invalid(repeated)
+            raise InvalidFields(repeated)
         return body
 
 
@@ -151,10 +149,6 @@ def _shortened(faults: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any
     return list({fault["loc"][1]: fault for fault in reversed(faults)}.values())[::-1]
 
 
-def _invalid(details: Sequence[FieldError]) -> Invalid:
-    return Invalid(VALIDATION_FAILED, details=details)
-
-
 class Outcome(BaseModel, Generic[Shown]):
     """Result of one operation. Of a deletion `data` is the row as it was."""
 
@@ -164,24 +158,16 @@ class Outcome(BaseModel, Generic[Shown]):
     data: Shown
 
 
-class Done(NamedTuple):
-    status: int
-    id: str
-    row: Row
-
-
 class BulkResponse(Response):
     """Response of the model `ListEnvelope[Outcome]`; no ETag describes it."""
 
     media_type = "application/json"
 
-    def __init__(self, done: Sequence[Done]) -> None:
-        results = b",".join(
-            b'{"status":%d,"id":%b,"etag":%b,"data":%b}'
-            % (each.status, orjson.dumps(each.id), orjson.dumps(each.row.etag), each.row.data)
-            for each in done
-        )
-        super().__init__(results.join(list_ends(len(done), None)))
+
+def _outcome(status: int, row_id: str, row: Row) -> bytes:
+    """JSON of the model `Outcome`."""
+    told = (status, orjson.dumps(row_id), orjson.dumps(row.etag), row.data)
+    return b'{"status":%d,"id":%b,"etag":%b,"data":%b}' % told
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,10 +191,10 @@ class BulkTable:
         wanted: Operations[New, Changes],
         create: Callable[[New], dict[str, Any]],
         update: Callable[[Changes], dict[str, Any]],
-    ) -> list[Done]:
+    ) -> bytes:
         """Write what `create` (columns of a new row, `id` among them) and `update` (those that change) make
         of the operations' data; both raise what a single write would. Where operations fail, the error is of
-        the kind of the first one's.
+        the kind of the first one's. Returns the content of a BulkResponse.
         """
         operations = wanted.operations
         await hold_rows(tx, self.name, wanted.rows)
@@ -239,16 +225,17 @@ class BulkTable:
         if gone := before.keys() - changes.keys():
             await actions.delete_many(where={"id": {"in": sorted(gone)}})
         after = before | await self._rows(tx, [*(row["id"] for row in new), *changes])
-        return [
-            Done(201 if isinstance(each, CreateOperation) else 200, row_id, after[row_id])
+        outcomes = [
+            _outcome(201 if isinstance(each, CreateOperation) else 200, row_id, after[row_id])
             for each, row_id in zip(operations, ids, strict=True)
         ]
+        return b",".join(outcomes).join(list_ends(len(outcomes), None))
 
     def _checked(self, operation: _OfRow, row: Row | None) -> Row:
         if row is None:
             raise self.not_found(operation.id)
-        named = None if operation.if_match is None else operation.if_match.encode()
-        if not Precondition(entity_tags(named)).matches(row.etag):
+        tags = None if operation.if_match is None else entity_tags(operation.if_match.encode())
+        if not Precondition(tags).matches(row.etag):
             raise self.changed(operation.id)
         return row
 

@@ -18,7 +18,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
-from core.errors import VALIDATION_FAILED, FieldError, Invalid
+from core.errors import FieldError, InvalidFields
 from core.http.request.input import WHOLE_NUMBER
 
 Handler: TypeAlias = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -207,7 +207,7 @@ def _check_query(given: QueryParams, known: Mapping[str, bool]) -> None:
         elif known[name] and not WHOLE_NUMBER.fullmatch(given[name]):
             faults.append(FieldError(name, "must be a whole number", given[name]))
     if faults:
-        raise Invalid(VALIDATION_FAILED, details=faults)
+        raise InvalidFields(faults)
 
 
 async def _refuse_unknown(request: Request) -> None:
@@ -227,7 +227,7 @@ async def _refuse_unknown(request: Request) -> None:
     if not body and (await request.body()).strip() not in _NO_OPTIONS:
         faults.append(FieldError("body", "is not read here: send options as parameters of the query"))
     if faults:
-        raise Invalid(VALIDATION_FAILED, details=faults)
+        raise InvalidFields(faults)
 
 
 STRICT: Final = [Depends(_refuse_unknown)]

@@ -11,7 +11,7 @@ from typing import Final
 
 from starlette.exceptions import HTTPException
 
-from core.errors import VALIDATION_FAILED, FieldError, Invalid
+from core.errors import FieldError, InvalidFields
 from core.http.request.context import Header
 
 MAX_HEAD_BYTES: Final = 64 * 1024
@@ -33,8 +33,8 @@ def check_size(url: bytes, headers: Iterable[Header]) -> None:
 
 
 def check_fields(headers: Iterable[Header], version: str) -> None:
-    """Raises Invalid unless there is exactly one valid `Host`; HTTP/1.0 had none (RFC 9112, 3.2). Raises
-    HTTPException for a transfer coding other than `chunked` (RFC 9112, 6.1).
+    """Raises InvalidFields unless there is exactly one valid `Host`; HTTP/1.0 had none (RFC 9112, 3.2).
+    Raises HTTPException for a transfer coding other than `chunked` (RFC 9112, 6.1).
     """
     hosts = []
     for name, value in headers:
@@ -44,8 +44,7 @@ def check_fields(headers: Iterable[Header], version: str) -> None:
             raise HTTPException(501, "Transfer-Encoding must be chunked, without another coding")
     if _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else not hosts and version == "1.0":
         return
-    wrong = FieldError("Host", "must be sent once, as name or name:port")
-    raise Invalid(VALIDATION_FAILED, details=[wrong])
+    raise InvalidFields([FieldError("Host", "must be sent once, as name or name:port")])
 
 
 class Delivery:

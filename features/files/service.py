@@ -10,7 +10,7 @@ from core.database.transaction import unit_of_work
 from core.deps import ActorName
 from core.errors import Unavailable
 from core.http.answers.conditional import Precondition
-from core.http.answers.envelope import ListEnvelope, listed
+from core.http.answers.envelope import ListEnvelope, Row, listed
 from core.http.answers.pagination import (
     Key,
     Scope,
@@ -20,7 +20,6 @@ from core.http.answers.pagination import (
     moment_of,
     number_of,
 )
-from core.http.answers.rows import Row
 from core.http.request.access import Principal
 from core.settings import Settings
 from features.files.changes.listeners import Work, check_links, tell

@@ -21,10 +21,10 @@ from prisma.types import (
 from core.database.client import Database
 from core.database.errors import DatabaseProblem
 from core.http.answers.conditional import Precondition, RowState, WriteRow, conditional_write
+from core.http.answers.envelope import Row, row_of
 from core.http.answers.long_lists import LONG, LongList
 from core.http.answers.pagination import Position, beyond
 from core.http.answers.projection import Projected, projected, projected_in_order, projected_rows, total_of
-from core.http.answers.rows import Row, row_of
 from core.http.bulk import BulkTable
 from core.http.request.timestamps import now
 from features.ideas.errors import IdeaChanged, IdeaNotFound, ReferencedSystemNotFound

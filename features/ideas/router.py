@@ -9,9 +9,8 @@ from core.cache import Entry
 from core.deps import Cache, Db, Editor, Writer
 from core.errors import Conflict, Invalid, PreconditionFailed, TooLarge, Unavailable, UnsupportedMediaType
 from core.http.answers.conditional import cached_response
-from core.http.answers.envelope import Done, Envelope, ListEnvelope, error_responses
+from core.http.answers.envelope import Done, Envelope, ListEnvelope, done, error_responses, text_entry
 from core.http.answers.long_lists import LongList, spooled_list
-from core.http.answers.rows import done, text_entry
 from core.http.bulk import ABOUT, BulkResponse, Outcome
 from core.http.request.text import fault_of
 from core.http.routing import Router

@@ -10,11 +10,11 @@ from core.database.client import Database
 from core.database.transaction import retried, unit_of_work
 from core.deps import Writing
 from core.errors import FieldError, Invalid
+from core.http.answers.envelope import Row
 from core.http.answers.long_lists import Listing, Spool
 from core.http.answers.pagination import Key, decode_place, encode_place, moment_of, number_of
 from core.http.answers.projection import Projected
-from core.http.answers.rows import Row
-from core.http.bulk import DeleteOperation, Done
+from core.http.bulk import DeleteOperation
 from features.ideas import queries
 from features.ideas.errors import IdeaNotFound, ReferencedSystemNotFound
 from features.ideas.schemas import (
@@ -99,12 +99,12 @@ async def update_idea(writer: Writing, idea_id: str, values: UpdateIdea) -> Row:
     return await run(writer.db.acting_as(writer.actor), update)
 
 
-async def write_ideas(writer: Writing, wanted: IdeaOperations) -> list[Done]:
+async def write_ideas(writer: Writing, wanted: IdeaOperations) -> bytes:
     """All of the operations or none. Raises as the first of those that fail would by itself."""
     writes = (each.data for each in wanted.operations if not isinstance(each, DeleteOperation))
     named = {values.system_id for values in writes if values.system_id is not None}
 
-    async def write(tx: Database) -> list[Done]:
+    async def write(tx: Database) -> bytes:
         # Locked first, those that ideas belong to as well, as by a deletion of the system.
         held = await systems.hold(tx, named.union(await queries.systems_of(tx, wanted.rows)))
 

@@ -13,11 +13,10 @@ import structlog
 from pydantic import ValidationError
 
 from core.database.client import Author, Database
-from core.errors import VALIDATION_FAILED, Conflict
+from core.errors import Conflict
 from core.http.answers.envelope import ListEnvelope, listed
-from core.http.request.input import Input
+from core.http.request.input import Input, field_errors
 from core.http.request.multipart import FORM_OVERHEAD_BYTES
-from core.http.request.validation import field_errors
 from core.jobs import JobNotFound, Jobs, JobView
 from core.settings import Settings
 from features.imports.comparison.schemas import VerifyForm
@@ -278,4 +277,4 @@ def valid(model: type[Options], given: Mapping[str, object]) -> Options:
         return model.model_validate(given)
     except ValidationError as error:
         details = field_errors(error.errors(include_url=False))
-        raise UploadInvalid(VALIDATION_FAILED, details=details) from None
+        raise UploadInvalid("Validation failed", details=details) from None

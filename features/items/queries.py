@@ -18,9 +18,9 @@ from prisma.types import (
 
 from core.database.client import Database
 from core.http.answers.conditional import Precondition, RowState, WriteRow, conditional_write
+from core.http.answers.envelope import row_of
 from core.http.answers.pagination import Position, beyond
 from core.http.answers.projection import Projected, projected, total_of
-from core.http.answers.rows import row_of
 from core.http.bulk import BulkTable
 from core.http.request.timestamps import now
 from features.items.errors import ItemChanged, ItemNotFound

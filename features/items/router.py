@@ -9,8 +9,7 @@ from core.cache import Entry
 from core.deps import Cache, Db, Editor, Writer
 from core.errors import Conflict, Invalid, PreconditionFailed, TooLarge, Unavailable, UnsupportedMediaType
 from core.http.answers.conditional import cached_response
-from core.http.answers.envelope import Done, Envelope, ListEnvelope, error_responses
-from core.http.answers.rows import done
+from core.http.answers.envelope import Done, Envelope, ListEnvelope, done, error_responses
 from core.http.bulk import ABOUT, BulkResponse, Outcome
 from core.http.routing import Router
 from features.items import service

@@ -6,11 +6,10 @@ from typing import Final
 from core.database.client import Database
 from core.database.transaction import unit_of_work
 from core.deps import Writing
+from core.http.answers.envelope import Row, row_of
 from core.http.answers.long_lists import Listing
 from core.http.answers.pagination import decode_position, encode_place
 from core.http.answers.projection import Projected
-from core.http.answers.rows import Row, row_of
-from core.http.bulk import Done
 from features.items import queries
 from features.items.errors import ItemNotFound
 from features.items.schemas import CreateItem, Item, ItemOperations, ItemQuery, UpdateItem
@@ -68,7 +67,7 @@ async def delete_item(writer: Writing, item_id: str) -> Row:
     return row_of(Item, row, row.version)
 
 
-async def write_items(writer: Writing, wanted: ItemOperations) -> list[Done]:
+async def write_items(writer: Writing, wanted: ItemOperations) -> bytes:
     """All of the operations or none. Raises as the first of those that fail would by itself."""
     return await unit_of_work(
         writer.db.acting_as(writer.actor),

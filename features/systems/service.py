@@ -7,10 +7,10 @@ from uuid import uuid4
 from core.database.client import Database
 from core.database.statements import Place
 from core.deps import Writing
+from core.http.answers.envelope import Row
 from core.http.answers.long_lists import PAGE, Listing, LongList, Spool
 from core.http.answers.pagination import Position, decode_place, encode_place, moment_of
 from core.http.answers.projection import Projected
-from core.http.answers.rows import Row
 from features.systems.errors import SystemNotFound
 from features.systems.queries import registry
 from features.systems.schemas import CreateSystem, System, SystemFilter, SystemQuery, UpdateSystem

@@ -9,11 +9,10 @@ import structlog
 from core.database.client import Database
 from core.database.transaction import retried, unit_of_work
 from core.deps import ActorName, Writing
-from core.http.answers.envelope import ListEnvelope, listed
+from core.http.answers.envelope import ListEnvelope, Row, listed
 from core.http.answers.long_lists import Listing
 from core.http.answers.pagination import check_start, decode_place, decode_position, encode_place
 from core.http.answers.projection import Projected
-from core.http.answers.rows import Row
 from core.http.request.timestamps import now
 from features.changes import api as changes
 from features.webhooks import sql

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from core.deps import IfMatch
 from core.errors import PreconditionFailed
 from core.http import openapi
-from core.http.answers import errors, rows
+from core.http.answers import envelope, errors
 from core.http.answers.conditional import Precondition
 from core.http.answers.envelope import Envelope
 from core.http.request.middleware import ClientResolver, RequestMiddleware
@@ -82,8 +82,8 @@ def test_described_in_openapi() -> None:
 def test_a_rows_tag_is_of_its_version_and_its_bytes() -> None:
     data = '{"name":"José"}'.encode()
     wanted = f'"4-{hashlib.sha256(data).hexdigest()[:16]}"'
-    assert rows.row_etag(4, data) == wanted
-    entry = rows.Row(4, data).entry()
+    assert envelope.row_etag(4, data) == wanted
+    entry = envelope.Row(4, data).entry()
     assert (entry.etag, entry.body) == (
         wanted,
         Envelope[Row](data=Row(name="José")).model_dump_json().encode(),

@@ -52,14 +52,12 @@ class Precondition:
         return (self.tags is None or not names.isdisjoint(self.tags)) and names.isdisjoint(self.others or ())
 
 
-def entity_tags(header: bytes | None) -> tuple[str, ...] | None:
+def entity_tags(header: bytes) -> tuple[str, ...]:
     """Tags of an `If-Match` or `If-None-Match` without the marks of compression, `W/` and the suffix of a
-    proxy, for our tags are marked so and mean the same; None without the header.
+    proxy, for our tags are marked so and mean the same.
 
     Our tags hold no commas, so splitting a foreign one in two cannot make it equal to ours.
     """
-    if header is None:
-        return None
     tags = [entry.strip().removeprefix("W/") for entry in header.decode("latin-1").split(",")]
     return tuple(_PROXY_SUFFIX.sub('"', tag) for tag in tags if tag)
 

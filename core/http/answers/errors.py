@@ -20,15 +20,15 @@ from core.database.errors import as_error
 from core.errors import (
     ABSENT,
     KINDS,
-    VALIDATION_FAILED,
     Crash,
     FieldError,
     HandoverError,
     Invalid,
+    InvalidFields,
     UnsupportedMediaType,
 )
+from core.http.request.input import field_errors, safe_text, shown
 from core.http.request.preferences import weights
-from core.http.request.validation import field_errors, safe_text, shown
 
 log = structlog.get_logger("handover.http")
 
@@ -156,7 +156,7 @@ def _refused_input(scope: Scope, error: RequestValidationError) -> HandoverError
     if problems and problems[0]["type"] == "json_invalid":
         reason = f"is not valid JSON (at character {problems[0]['loc'][-1]})"
         return Invalid(_MALFORMED, details=[FieldError("body", reason)])
-    return Invalid(VALIDATION_FAILED, details=field_errors(problems))
+    return InvalidFields(field_errors(problems))
 
 
 def _wrong_media_type(scope: Scope) -> str | None:

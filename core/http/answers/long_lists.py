@@ -22,10 +22,9 @@ from core.database.client import Database
 from core.database.transaction import unit_of_work
 from core.errors import Unavailable
 from core.http.answers.conditional import REVALIDATE, cached_response, is_unchanged
-from core.http.answers.envelope import list_ends
+from core.http.answers.envelope import list_body, list_ends, text_entry
 from core.http.answers.pagination import check_start
 from core.http.answers.projection import Projected
-from core.http.answers.rows import list_body, text_entry
 from core.http.request.context import context_of
 
 LONG: Final = 5_000

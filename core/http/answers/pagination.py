@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field
 
-from core.errors import VALIDATION_FAILED, FieldError, Invalid
+from core.errors import FieldError, InvalidFields
 from core.http.request.text import Text, fault_of
 from core.http.request.timestamps import to_iso
 
@@ -54,8 +54,7 @@ class Position:
 def check_start(cursor: str | None, offset: int | None) -> None:
     """Raises Invalid for a cursor together with an offset: a page begins after one of them."""
     if cursor is not None and offset:
-        wrong = FieldError("offset", "cannot be used together with cursor", offset)
-        raise Invalid(VALIDATION_FAILED, details=[wrong])
+        raise InvalidFields([FieldError("offset", "cannot be used together with cursor", offset)])
 
 
 def decode_position(cursor: str, scope: Scope = ()) -> Position:
@@ -127,7 +126,7 @@ def beyond(after: Position, *, newest_first: bool = True) -> list[Any]:
     ]
 
 
-def bad_cursor(cursor: str) -> Invalid:
+def bad_cursor(cursor: str) -> InvalidFields:
     """Error for a cursor that is none of ours, or of another list or order."""
     message = "must be the nextCursor of an earlier answer of this list in this order"
-    return Invalid(VALIDATION_FAILED, details=[FieldError("cursor", message, cursor)])
+    return InvalidFields([FieldError("cursor", message, cursor)])

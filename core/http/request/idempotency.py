@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.database.transaction import committing_with
-from core.errors import VALIDATION_FAILED, FieldError, Invalid
+from core.errors import FieldError, InvalidFields
 from core.http.request.context import RequestContext
 from core.http.request.multipart import FORM_OVERHEAD_BYTES
 from core.idempotency import Answer, Claim, KeyHeld
@@ -44,11 +44,10 @@ class Idempotency:
             await self.app(scope, receive, send)
             return
         if not _KEY.fullmatch(key):
-            wrong = FieldError(HEADER, f"must have 1 to {LONGEST_KEY} visible ASCII characters")
-            raise Invalid(VALIDATION_FAILED, details=[wrong])
+            fault = f"must have 1 to {LONGEST_KEY} visible ASCII characters"
+            raise InvalidFields([FieldError(HEADER, fault)])
         if sum(name == _NAME for name, _ in scope["headers"]) > 1:
-            wrong = FieldError(HEADER, "is given more than once; give it once")
-            raise Invalid(VALIDATION_FAILED, details=[wrong])
+            raise InvalidFields([FieldError(HEADER, "is given more than once; give it once")])
         claim, body = Claim(context.platform.db, _identity(scope, context, key)), _Body(context, receive)
         if (answer := await claim.take()) is not None:
             context.body_limit = answer.request_bytes + FORM_OVERHEAD_BYTES

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from core.database.client import Database
 from core.database.transaction import unit_of_work
 from core.errors import FieldError, Invalid
-from core.http.request.validation import field_errors
+from core.http.request.input import field_errors
 from features.files.changes.listeners import Work, check_links, tell
 from features.files.changes.receive import Form, Refused, incoming, receive
 from features.files.errors import UploadInvalid

@@ -4,8 +4,7 @@ from fastapi import BackgroundTasks, Response, status
 
 from core.deps import Actor, Db, IfMatch, Jobs
 from core.errors import PreconditionFailed, Unavailable
-from core.http.answers.envelope import Done, Envelope, error_responses
-from core.http.answers.rows import done
+from core.http.answers.envelope import Done, Envelope, done, error_responses
 from core.http.routing import STRICT
 from core.jobs import JobConflict
 from features.files import service

@@ -18,8 +18,8 @@ from prisma.types import (
 
 from core.database.client import Database
 from core.http.answers.conditional import Precondition, RowState, WriteRow, conditional_write
+from core.http.answers.envelope import Row
 from core.http.answers.pagination import Position, beyond
-from core.http.answers.rows import Row
 from core.http.request.timestamps import now
 from features.systems.errors import SystemChanged, SystemNameTaken, SystemNotFound
 from features.systems.schemas import (

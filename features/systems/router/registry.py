@@ -9,9 +9,8 @@ from core.cache import Entry, cache_key
 from core.deps import Cache, Db, Editor, Writer
 from core.errors import Invalid, PreconditionFailed, TooLarge, Unavailable, UnsupportedMediaType
 from core.http.answers.conditional import cached_response, json_entry
-from core.http.answers.envelope import Done, Envelope, ListEnvelope, error_responses
+from core.http.answers.envelope import Done, Envelope, ListEnvelope, done, error_responses
 from core.http.answers.long_lists import LongList, spooled_list
-from core.http.answers.rows import done
 from features.systems import service
 from features.systems.cache import LIST, SEARCH, SELECTION, STATISTICS, STATISTICS_KEY, SYSTEM
 from features.systems.errors import SystemNameTaken, SystemNotFound

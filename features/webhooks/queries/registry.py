@@ -11,9 +11,9 @@ from prisma.types import WebhookCreateInput, WebhookOrderByInput, WebhookUpdateI
 
 from core.database.client import Database
 from core.http.answers.conditional import Precondition, RowState, WriteRow, conditional_write
+from core.http.answers.envelope import Row, row_of
 from core.http.answers.pagination import Position, beyond
 from core.http.answers.projection import Projected, projected
-from core.http.answers.rows import Row, row_of
 from core.http.request.timestamps import now
 from features.webhooks.errors import WebhookChanged, WebhookNotFound
 from features.webhooks.schemas import Webhook, WebhookSecret
