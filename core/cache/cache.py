@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -154,7 +155,7 @@ class Cache:
         metrics.count_request(policy.name, outcome)
         # Where it is not known what others have written meanwhile, a load is nobody else's.
         identity: Hashable = (digest, read.noted) if read.finds else object()
-        entry, joined = await self._flights.share(identity, lambda: self._load(read))
+        entry, joined = await self._flights.share(identity, partial(self._load, read))
         if joined:
             metrics.joined.labels(policy.name).inc()
         return entry, outcome
@@ -216,7 +217,7 @@ class Cache:
     def _refresh_if_expired(self, read: Read, expires_at: float) -> None:
         if time.monotonic() >= expires_at:
             metrics.stale.labels(read.policy.name).inc()
-            self._flights.begin((read.address.digest, read.noted, "refresh"), lambda: self._refresh(read))
+            self._flights.begin((read.address.digest, read.noted, "refresh"), partial(self._refresh, read))
 
     async def _refresh(self, read: Read) -> Entry:
         """From another worker, when that was quicker, or from a load of our own."""
