@@ -69,8 +69,7 @@ def argument(value: object, arguments: Arguments) -> str:
 
 
 class WithId(Protocol):
-    @property
-    def id(self) -> str: ...
+    id: str
 
 
 Row = TypeVar("Row", bound=WithId)

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.database.client import Database
 from core.database.transaction import unit_of_work
-from core.http.request.timestamps import to_iso
+from core.http.request.fields import to_iso
 from core.jobs import JobContext, JobKind, JsonObject
 from core.settings import Settings
 from features.audit import queries

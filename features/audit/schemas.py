@@ -9,10 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
 
 from core.http.answers.pagination import Cursor
-from core.http.request.fields import LEFT_OUT_IF_NONE
+from core.http.request.fields import LEFT_OUT_IF_NONE, Text, Timestamp
 from core.http.request.input import Input
-from core.http.request.text import Text
-from core.http.request.timestamps import Timestamp
 
 RETENTION_KIND: Final = "audit.retention"
 RETENTION_ENTITY: Final = "audit"

@@ -8,10 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from core.http.request.access import Principal
-from core.http.request.fields import LEFT_OUT_IF_NONE, always_there
+from core.http.request.fields import LEFT_OUT_IF_NONE, Text, Timestamp, always_there
 from core.http.request.input import Input
-from core.http.request.text import Text
-from core.http.request.timestamps import Timestamp
 
 STREAM: Final = "/api/v1/changes/events"
 MAX_PAGE: Final = 500

@@ -13,7 +13,7 @@ from core.database.client import Database
 from core.database.transaction import unit_of_work
 from core.deps import ActorName
 from core.feature import Feature
-from core.http.request.timestamps import now
+from core.http.request.fields import now
 from core.jobs import Jobs
 from core.settings import Settings
 from features.audit import api as audit

@@ -9,7 +9,7 @@ from core.deps import Actor, AppSettings, Db, Jobs
 from core.errors import Conflict
 from core.http.answers.downloads import RESPONSES, file_response
 from core.http.answers.envelope import Envelope, error_responses
-from core.http.request.text import Text
+from core.http.request.fields import Text
 from core.http.routing import STRICT, Router
 from features.exports import service
 from features.exports.errors import ExportNotFound

@@ -9,10 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel
 from pydantic.alias_generators import to_camel
 
 from core.http.answers.pagination import Offset, TextCursor
-from core.http.request.fields import always_there, is_none, without_null
+from core.http.request.fields import Text, Timestamp, Trimmed, always_there, is_none, without_null
 from core.http.request.input import Input, Update
-from core.http.request.text import Text, Trimmed
-from core.http.request.timestamps import Timestamp
 
 ID_LENGTH: Final = 128
 DESCRIPTION_LENGTH: Final = 500

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from core.deps import Features, platform_of
 from core.feature import Feature
 from core.http.request.context import context_of
-from core.http.request.timestamps import now
+from core.http.request.fields import now
 from core.http.routing import Route, Router
 from core.observability import metrics
 from features.health import service

@@ -5,8 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.http.answers.envelope import ErrorBody
-from core.http.request.fields import LEFT_OUT_IF_NONE, always_there
-from core.http.request.timestamps import Timestamp
+from core.http.request.fields import LEFT_OUT_IF_NONE, Timestamp, always_there
 
 DependencyStatus = Literal["up", "down", "off"]
 DatabaseStatus = Literal["healthy", "error"]

@@ -26,7 +26,7 @@ from core.http.answers.long_lists import LONG, LongList
 from core.http.answers.pagination import Position, beyond
 from core.http.answers.projection import Projected, projected, projected_in_order, projected_rows, total_of
 from core.http.bulk import BulkTable
-from core.http.request.timestamps import now
+from core.http.request.fields import now
 from features.ideas.errors import IdeaChanged, IdeaNotFound, ReferencedSystemNotFound
 from features.ideas.schemas import (
     CreateIdea,

@@ -12,7 +12,7 @@ from core.http.answers.conditional import cached_response
 from core.http.answers.envelope import Done, Envelope, ListEnvelope, done, error_responses, text_entry
 from core.http.answers.long_lists import LongList, spooled_list
 from core.http.bulk import ABOUT, BulkResponse, Outcome
-from core.http.request.text import fault_of
+from core.http.request.fields import fault_of
 from core.http.routing import Router
 from features.ideas import queries, service
 from features.ideas.cache import IDEA, KANBAN, KANBAN_KEY, LIST

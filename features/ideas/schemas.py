@@ -7,10 +7,16 @@ from pydantic.alias_generators import to_camel
 
 from core.http.answers.pagination import Offset, Scope, TextCursor
 from core.http.bulk import Operations, operations_example
-from core.http.request.fields import LEFT_OUT_IF_NONE, Measure
+from core.http.request.fields import (
+    LEFT_OUT_IF_NONE,
+    EmptyIfNone,
+    Measure,
+    NotBlank,
+    Text,
+    Timestamp,
+    Trimmed,
+)
 from core.http.request.input import Input, Update
-from core.http.request.text import EmptyIfNone, NotBlank, Text, Trimmed
-from core.http.request.timestamps import Timestamp
 
 ID_LENGTH: Final = 128
 TITLE_LENGTH: Final = 200

@@ -13,8 +13,8 @@ from core.http.answers.downloads import RESPONSES, file_response
 from core.http.answers.envelope import Envelope, ListEnvelope, error_responses
 from core.http.answers.pagination import Cursor, Limit, Offset
 from core.http.request.body import allow_body
+from core.http.request.fields import Text
 from core.http.request.multipart import FORM_OVERHEAD_BYTES, NotAForm
-from core.http.request.text import Text
 from core.http.routing import STRICT, Router
 from core.jobs import JobConflict, JobView
 from features.imports import service

@@ -19,9 +19,8 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from core.http.request.fields import is_none, without_null
+from core.http.request.fields import Timestamp, is_none, without_null
 from core.http.request.input import DIGITS_ALONE, Input
-from core.http.request.timestamps import Timestamp
 from core.jobs import JobState
 
 KIND: Final = "import.lowdb"

@@ -22,7 +22,7 @@ from core.http.answers.envelope import row_of
 from core.http.answers.pagination import Position, beyond
 from core.http.answers.projection import Projected, projected, total_of
 from core.http.bulk import BulkTable
-from core.http.request.timestamps import now
+from core.http.request.fields import now
 from features.items.errors import ItemChanged, ItemNotFound
 from features.items.schemas import CreateItem, Item, ItemFilter, UpdateItem
 

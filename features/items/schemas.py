@@ -7,9 +7,8 @@ from pydantic.alias_generators import to_camel
 
 from core.http.answers.pagination import Cursor, Limit, Offset
 from core.http.bulk import Operations, operations_example
+from core.http.request.fields import NotBlank, Text, Timestamp, Trimmed
 from core.http.request.input import Input, Update
-from core.http.request.text import NotBlank, Text, Trimmed
-from core.http.request.timestamps import Timestamp
 
 ID_LENGTH: Final = 512
 TITLE_LENGTH: Final = 200

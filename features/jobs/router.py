@@ -14,7 +14,7 @@ from core.http.answers.envelope import Envelope, ListEnvelope, error_responses, 
 from core.http.answers.event_streams import sent, stream_content
 from core.http.answers.pagination import Cursor, Limit, Offset
 from core.http.request.access import is_still_let_in
-from core.http.request.text import Text
+from core.http.request.fields import Text
 from core.http.routing import Router
 from core.jobs import JobEnded, JobEventView, JobNotFound, JobState, JobView
 from features.jobs.errors import TooManyStreams

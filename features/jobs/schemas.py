@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
 
-from core.http.request.timestamps import Timestamp
+from core.http.request.fields import Timestamp
 from core.jobs import JobState, JobView, JsonObject
 
 STREAM: Final = "/api/v1/jobs/{job_id}/events"

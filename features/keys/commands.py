@@ -44,8 +44,8 @@ def create(
 
     from core.command import command_context
     from core.console import say_columns
+    from core.http.request.fields import now, to_iso
     from core.http.request.input import field_errors
-    from core.http.request.timestamps import now, to_iso
     from features.keys.schemas import CreateKey
     from features.keys.service import create_key
 
@@ -72,7 +72,7 @@ def show() -> None:
     """List all keys, newest first, without the keys themselves."""
     from core.command import command_context
     from core.console import moment, say_columns
-    from core.http.request.timestamps import now
+    from core.http.request.fields import now
     from features.keys.queries import find_keys
     from features.keys.schemas import ApiKey
 

@@ -7,7 +7,7 @@ from fastapi import Depends, Path, Query, Response, status
 from core.deps import Actor, AppSettings, Db
 from core.errors import Invalid, TooLarge, Unavailable, UnsupportedMediaType
 from core.http.answers.envelope import Done, ListEnvelope, error_responses
-from core.http.request.text import Text
+from core.http.request.fields import Text
 from core.http.routing import Router
 from features.keys import service
 from features.keys.errors import KeyNotFound, KeysDisabled

@@ -11,10 +11,8 @@ from pydantic_core import PydanticCustomError
 
 from core.http.answers.pagination import Cursor, Limit, Offset
 from core.http.request.access import AccessScope
-from core.http.request.fields import LEFT_OUT_IF_NONE, without_default
+from core.http.request.fields import LEFT_OUT_IF_NONE, NotBlank, Timestamp, without_default
 from core.http.request.input import Input
-from core.http.request.text import NotBlank
-from core.http.request.timestamps import Timestamp
 
 NAME_LENGTH: Final = 40
 KEY: Final = re.compile(r"hv_([0-9a-f]{12})_([0-9a-f]{64})", re.ASCII)

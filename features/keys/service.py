@@ -15,7 +15,7 @@ from core.errors import FieldError, Invalid, Unavailable
 from core.http.answers.envelope import ListEnvelope, listed
 from core.http.answers.pagination import check_start, decode_position, encode_place
 from core.http.request.access import Principal
-from core.http.request.timestamps import now
+from core.http.request.fields import now
 from core.platform import Platform
 from features.keys import queries
 from features.keys.cache import KEY_TAG

@@ -8,7 +8,7 @@ from core.cache import Entry, cache_key
 from core.deps import Actor, Cache, Db, Holder, Jobs
 from core.http.answers.conditional import cached_response, json_entry
 from core.http.answers.envelope import Envelope, ListEnvelope, error_responses
-from core.http.request.text import Text
+from core.http.request.fields import Text
 from core.http.routing import STRICT, Router
 from core.jobs import JobConflict
 from features.files.api import audience_of

@@ -9,10 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from core.http.answers.pagination import CappedLimit
-from core.http.request.fields import always_there
+from core.http.request.fields import NotBlank, Timestamp, always_there
 from core.http.request.input import Input
-from core.http.request.text import NotBlank
-from core.http.request.timestamps import Timestamp
 
 RowKind = Literal["idea", "item"]
 """Rows of other slices, which are found only where they are asked for: old clients know none of them."""

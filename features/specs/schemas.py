@@ -5,8 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from core.http.request.fields import always_there
-from core.http.request.timestamps import Timestamp
+from core.http.request.fields import Timestamp, always_there
 
 SpecType = Literal["openapi", "asyncapi"]
 SpecState = Literal["valid", "invalid"]

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from core.http.request.timestamps import now
+from core.http.request.fields import now
 from core.jobs import Describe, JsonObject
 from features.specs.documents import verdict
 from features.specs.documents.asyncapi import describe

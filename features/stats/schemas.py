@@ -7,9 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from core.http.answers.pagination import CappedLimit
+from core.http.request.fields import NotBlank, Timestamp
 from core.http.request.input import Input
-from core.http.request.text import NotBlank
-from core.http.request.timestamps import Timestamp
 from features.files.api import FileMetadata
 from features.ideas.api import Idea
 from features.systems.api import System

@@ -7,7 +7,7 @@ from typing import Final
 from core.database.client import Database
 from core.feature import Feature, names_by_entity
 from core.http.request.access import Principal
-from core.http.request.timestamps import now
+from core.http.request.fields import now
 from features.audit import api as audit
 from features.files import api as files
 from features.ideas import api as ideas

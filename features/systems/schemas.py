@@ -9,10 +9,8 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from core.http.answers.pagination import Offset, Scope, TextCursor
-from core.http.request.fields import LEFT_OUT_IF_NONE
+from core.http.request.fields import LEFT_OUT_IF_NONE, NotBlank, Text, Timestamp, Trimmed
 from core.http.request.input import DIGITS_ALONE, Input, Update
-from core.http.request.text import NotBlank, Text, Trimmed
-from core.http.request.timestamps import Timestamp
 from features.systems.metadata.json import JsonObject
 from features.systems.outbound.url import fault_of_url
 

@@ -9,7 +9,7 @@ from core.deps import Actor, Cache, Db, Editor, Writer, platform_of
 from core.errors import Invalid, PreconditionFailed, TooLarge, Unavailable, UnsupportedMediaType
 from core.http.answers.conditional import cached_response
 from core.http.answers.envelope import Done, Envelope, ListEnvelope, Row, done, error_responses, listed
-from core.http.request.text import Text
+from core.http.request.fields import Text
 from core.http.routing import STRICT, Router
 from features.webhooks import service, sql
 from features.webhooks.cache import LIST, WEBHOOK

@@ -8,10 +8,8 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from core.http.answers.pagination import Cursor, Limit, Offset
-from core.http.request.fields import LEFT_OUT_IF_NONE, without_default
+from core.http.request.fields import LEFT_OUT_IF_NONE, Text, Timestamp, Trimmed, without_default
 from core.http.request.input import Input
-from core.http.request.text import Text, Trimmed
-from core.http.request.timestamps import Timestamp
 from features.changes.api import Action, Change
 from features.systems.api import URL_LENGTH, fault_of_url
 

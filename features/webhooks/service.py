@@ -13,7 +13,7 @@ from core.http.answers.envelope import ListEnvelope, Row, listed
 from core.http.answers.long_lists import Listing
 from core.http.answers.pagination import check_start, decode_place, decode_position, encode_place
 from core.http.answers.projection import Projected
-from core.http.request.timestamps import now
+from core.http.request.fields import now
 from features.changes import api as changes
 from features.webhooks import sql
 from features.webhooks.delivery.signature import checked_secret, new_secret

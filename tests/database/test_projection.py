@@ -20,9 +20,7 @@ from pydantic.alias_generators import to_camel
 from core.database.client import Database
 from core.http.answers.pagination import decode_place
 from core.http.answers.projection import Projected, projected
-from core.http.request.fields import LARGEST, LEFT_OUT_IF_NONE, Measure
-from core.http.request.text import EmptyIfNone
-from core.http.request.timestamps import Timestamp
+from core.http.request.fields import LARGEST, LEFT_OUT_IF_NONE, EmptyIfNone, Measure, Timestamp
 from features.items.schemas import Item
 from features.items.tests.factories import seed
 from tests.fixtures.database import Connection

@@ -11,8 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field, field_seriali
 from core.database.client import Database
 from core.database.errors import NotSupported
 from core.http.answers.projection import Projected, projected, projected_rows
-from core.http.request.fields import LEFT_OUT_IF_NONE, Measure
-from core.http.request.timestamps import Timestamp
+from core.http.request.fields import LEFT_OUT_IF_NONE, Measure, Timestamp
 from features.ideas.schemas import Idea
 from features.items.schemas import Item
 from features.items.tests.factories import seed

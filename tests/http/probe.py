@@ -18,8 +18,7 @@ from core.errors import Conflict, FieldError, Invalid, NotFound, Unavailable
 from core.feature import Feature
 from core.http.answers.pagination import Limit
 from core.http.request.body import allow_body
-from core.http.request.text import Text, Trimmed
-from core.http.request.timestamps import Timestamp
+from core.http.request.fields import Text, Timestamp, Trimmed
 from core.http.routing import Router
 from core.settings import Settings
 from features.health.feature import feature as health

@@ -17,9 +17,8 @@ from core.errors import (
 from core.http.answers.conditional import Precondition, body_etag, entity_tags
 from core.http.answers.envelope import Envelope, listed
 from core.http.answers.pagination import decode_place, encode_place
+from core.http.request.fields import Text, Timestamp, Trimmed, now, to_iso
 from core.http.request.input import shown
-from core.http.request.text import Text, Trimmed
-from core.http.request.timestamps import Timestamp, now, to_iso
 
 LONE = "\ud800"
 

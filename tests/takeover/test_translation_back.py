@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from core.http.request.timestamps import to_iso
+from core.http.request.fields import to_iso
 from features.ideas import api as ideas
 from features.imports.registry.columns import STORES
 from features.imports.registry.exported import _cells, line

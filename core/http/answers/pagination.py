@@ -11,8 +11,7 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, Field
 
 from core.errors import FieldError, InvalidFields
-from core.http.request.text import Text, fault_of
-from core.http.request.timestamps import to_iso
+from core.http.request.fields import Text, fault_of, to_iso
 
 MAX_LIMIT: Final = 1000
 CAP: Final = 100

@@ -18,9 +18,7 @@ from pydantic.fields import FieldInfo
 from core.database.client import Database
 from core.database.projection import Projection, project
 from core.http.answers.pagination import Scope, encode_place
-from core.http.request.fields import LARGEST, Measure, is_none
-from core.http.request.text import EmptyIfNone
-from core.http.request.timestamps import Timestamp
+from core.http.request.fields import LARGEST, EmptyIfNone, Measure, Timestamp, is_none
 
 NEWEST_FIRST: Final = ("created_at", "id")
 """Columns of the order that most lists have: cursors are positions in it."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from core.database.client import Database
-from core.http.request.timestamps import to_iso
+from core.http.request.fields import to_iso
 from features.audit.schemas import Trace, TraceKind
 
 # Each kind is a branch of its own, for which the planner can choose an index by how frequent the kind is. The

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import httpx
 
-from core.http.request.timestamps import now, to_iso
+from core.http.request.fields import now, to_iso
 from features.audit.tests.test_retention import finished
 from tests.fixtures.waiting import wait_for
 

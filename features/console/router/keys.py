@@ -7,7 +7,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from core.http.request.timestamps import now, to_iso
+from core.http.request.fields import now, to_iso
 from features.console.errors import FormExpired, Refused, Repeated
 from features.console.router.messages import ROOT, text
 from features.console.router.pages import router

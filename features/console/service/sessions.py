@@ -17,7 +17,7 @@ from typing import Final
 from core.database.client import Database
 from core.errors import Unavailable
 from core.http.request.access import Principal
-from core.http.request.timestamps import now
+from core.http.request.fields import now
 from core.platform import Platform
 from features.console import queries
 from features.console.schemas import Session, StoredSession

@@ -10,7 +10,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from core.http.request.timestamps import to_iso
+from core.http.request.fields import to_iso
 from features.audit.api import Action
 from features.demo.registry.tables import id_of, table
 

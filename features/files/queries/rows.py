@@ -10,7 +10,7 @@ from prisma.types import FileUpdateInput, FileWhereInput
 from core.database.client import Database
 from core.http.answers.conditional import Precondition, RowState, WriteRow, conditional_write
 from core.http.answers.envelope import row_etag
-from core.http.request.timestamps import now
+from core.http.request.fields import now
 from features.files.errors import FileChanged, FileNotFound, IdeaUnknown
 from features.files.schemas import Audience, FileMetadata, Received, StoredFile, UpdateFile, UploadFields
 

@@ -11,7 +11,7 @@ from core.deps import Actor, AppSettings, Cache, Db
 from core.errors import Invalid, Unavailable
 from core.http.answers.conditional import cached_response, json_entry
 from core.http.answers.envelope import Envelope, ListEnvelope, error_responses
-from core.http.request.text import Text
+from core.http.request.fields import Text
 from features.files import service
 from features.files.cache import FILE, LIST, STATISTICS
 from features.files.errors import FileNotFound

@@ -6,7 +6,7 @@ from fastapi import Depends, Path
 
 from core.deps import Actor, AppSettings, Db, Features, Jobs
 from core.errors import Invalid, TooLarge, UnsupportedMediaType
-from core.http.request.text import fault_of
+from core.http.request.fields import fault_of
 from core.http.routing import Router
 from features.files.changes.listeners import Work
 from features.files.errors import FileNotFound

@@ -7,8 +7,7 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, Field, create_model
 from pydantic.alias_generators import to_camel
 
-from core.http.request.text import NotBlank
-from core.http.request.timestamps import Timestamp
+from core.http.request.fields import NotBlank, Timestamp
 from features.ideas import api as ideas
 from features.imports.errors import ColumnsUnusable
 from features.imports.queries.bulk import BulkTable

@@ -13,9 +13,8 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_confi
 from typing_extensions import TypedDict
 
 from core.errors import FieldError, Invalid
+from core.http.request.fields import fault_of, from_iso, to_iso
 from core.http.request.input import MAX_DETAILS, field_errors
-from core.http.request.text import fault_of
-from core.http.request.timestamps import from_iso, to_iso
 from features.items.api import ID_LENGTH, Category, Priority, Status
 
 _NUL_FREE: Final = r"^[^\x00]*$"

@@ -11,7 +11,7 @@ from typing import BinaryIO, Final
 import orjson
 
 from core.database.client import Database
-from core.http.request.text import fault_of
+from core.http.request.fields import fault_of
 from features.imports.lowdb.item import InvalidLegacyItem, LegacyItem
 from features.imports.lowdb.reader import LowDbReader, Record
 from features.imports.lowdb.text import is_written_alike, lead_of, margin_of, plain_records

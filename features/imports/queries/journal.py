@@ -8,7 +8,7 @@ from prisma.models import ImportRun
 from prisma.types import ImportChunkWhereInput
 
 from core.database.client import Database
-from core.http.request.timestamps import now
+from core.http.request.fields import now
 from features.imports.queries.reversal import Images
 from features.imports.schemas import Entry
 

@@ -5,7 +5,7 @@ table here that its rows go to.
 from collections.abc import Callable, Mapping
 from typing import Final, get_args
 
-from core.http.request.timestamps import to_iso
+from core.http.request.fields import to_iso
 from features.files import api as files
 from features.ideas import api as ideas
 from features.imports.queries import tables

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from core.http.request.text import fault_of
-from core.http.request.timestamps import from_iso, to_iso
+from core.http.request.fields import fault_of, from_iso, to_iso
 
 LARGEST_INTEGER: Final = 2**31 - 1
 LONGEST_TEXT: Final = 1 << 20

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from core.database.client import Author, Database
 from core.http.request.access import AccessScope
-from core.http.request.timestamps import now
+from core.http.request.fields import now
 from features.keys.schemas import CreatedKey, CreateKey
 from features.keys.service import create_key
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import httpx
 
 from core.database.client import Database
-from core.http.request.timestamps import now, to_iso
+from core.http.request.fields import now, to_iso
 from features.keys.tests.factories import bearer, make_key
 from tests.fixtures.application import RunningApp
 from tests.fixtures.database import Connection

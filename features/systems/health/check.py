@@ -10,7 +10,7 @@ from typing import Final
 
 from core.database.client import Author, Database
 from core.database.transaction import retried, unaudited, unit_of_work
-from core.http.request.timestamps import now
+from core.http.request.fields import now
 from core.settings import Settings
 from features.systems.outbound.fetch import Broken, Fetcher, FetchError
 from features.systems.outbound.targets import Permission

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, JsonValue
 from pydantic_core import PydanticCustomError
 
-from core.http.request.text import fault_of
+from core.http.request.fields import fault_of
 
 MAX_DEPTH: Final = 32
 MAX_DIGITS: Final = 400

@@ -20,7 +20,7 @@ from core.database.client import Database
 from core.http.answers.conditional import Precondition, RowState, WriteRow, conditional_write
 from core.http.answers.envelope import Row
 from core.http.answers.pagination import Position, beyond
-from core.http.request.timestamps import now
+from core.http.request.fields import now
 from features.systems.errors import SystemChanged, SystemNameTaken, SystemNotFound
 from features.systems.schemas import (
     CreateSystem,

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Path
 
-from core.http.request.text import fault_of
+from core.http.request.fields import fault_of
 from core.http.routing import Router
 from features.systems.errors import SystemNotFound
 from features.systems.schemas import ID_LENGTH

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from core.database.client import Database
-from core.http.request.timestamps import to_iso
+from core.http.request.fields import to_iso
 from features.changes.api import Audience, ChangeFilter, Event
 from features.webhooks import sql
 from features.webhooks.queries import deliveries, registry

@@ -10,7 +10,7 @@ import structlog
 from core.database.client import Database
 from core.database.transaction import unit_of_work
 from core.errors import Unavailable
-from core.http.request.timestamps import now, to_iso
+from core.http.request.fields import now, to_iso
 from core.jobs import JobCancelled, JobContext, JobInterrupted, JsonObject
 from features.changes import api as changes
 from features.systems.api import FetchError, webhook_fetcher

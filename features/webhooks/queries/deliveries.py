@@ -8,7 +8,7 @@ from prisma.models import WebhookDelivery as DeliveryRow
 from prisma.types import WebhookDeliveryCreateWithoutRelationsInput, WebhookDeliveryWhereInput
 
 from core.database.client import Database
-from core.http.request.timestamps import now
+from core.http.request.fields import now
 from features.webhooks.schemas import Delivery, DeliveryQuery, NewDelivery, State
 
 _COLUMNS: Final = ("id", "webhook_id", "position", "type", "entity", "entity_id", "body")

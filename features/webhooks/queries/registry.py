@@ -14,7 +14,7 @@ from core.http.answers.conditional import Precondition, RowState, WriteRow, cond
 from core.http.answers.envelope import Row, row_of
 from core.http.answers.pagination import Position, beyond
 from core.http.answers.projection import Projected, projected
-from core.http.request.timestamps import now
+from core.http.request.fields import now
 from features.webhooks.errors import WebhookChanged, WebhookNotFound
 from features.webhooks.schemas import Webhook, WebhookSecret
 
