@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from core.cache.versions import slot_of
 
-KEY_PLACEHOLDER: Final = "{key}"
 LARGEST_SHARE: Final = 4
 """An entry larger than this fraction (1/4) of `CACHE_MAX_BYTES` is not kept."""
 DIGEST_BYTES: Final = 16
@@ -73,7 +72,7 @@ class Policy:
         object.__setattr__(self, "_prefix", json.dumps(self.name).encode() + b"\0")
 
     def address(self, key: str) -> Address:
-        slots = tuple([slot_of(tag_digest(tag.replace(KEY_PLACEHOLDER, key))) for tag in self.tags])
+        slots = tuple([slot_of(tag_digest(tag.replace("{key}", key))) for tag in self.tags])
         return Address(_digest(self._prefix + _encode(key), b"entry"), slots)
 
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from core.database.arguments import OPERATIONS, Encoder, JsonObject, call_arguments, raw_rows
 from core.database.engine import Engine
-from core.database.process import EngineOptions, EngineStatus
+from core.database.process import EngineOptions
 from core.database.projection import current_projection
 from core.database.selection import missing_relation
 from core.database.writes import NOTHING_WRITTEN, WRITING, Tell, Write
@@ -49,12 +49,6 @@ class EngineClient(AsyncBasePrisma):
         engine = self._engine
         assert isinstance(engine, Engine)
         return engine
-
-    def engine_status(self) -> EngineStatus:
-        """Status of the engine; also before `connect()` and after `disconnect()`."""
-        if self._internal_engine is None:
-            return EngineStatus(alive=False, pid=None, in_flight=0, restarts=0)
-        return self.engine.status
 
     async def query_text(self, sql: str, *parameters: object) -> bytes | None:
         """Run a query that gives at most one row of one text column, such as JSON that PostgreSQL built, and

@@ -102,7 +102,6 @@ class Engine(AsyncAbstractEngine):
     def status(self) -> EngineStatus:
         process = self._supervisor.process
         return EngineStatus(
-            alive=process is not None,
             pid=process.pid if process is not None else None,
             in_flight=process.connection.in_flight if process is not None else 0,
             restarts=self._supervisor.restarts,

@@ -95,9 +95,10 @@ class EngineOptions:
 
 @dataclass(frozen=True, slots=True)
 class EngineStatus:
-    """The state of the engine; the pool's connections are those of the last probe, a second ago at most."""
+    """The state of the engine; without `pid` there is none. The pool's connections are those of the last
+    probe, a second ago at most.
+    """
 
-    alive: bool
     pid: int | None
     in_flight: int
     restarts: int

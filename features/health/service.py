@@ -50,7 +50,7 @@ async def database_health(platform: Platform) -> DatabaseHealth:
     return DatabaseHealth(
         status="healthy" if check.status == "up" else "error",
         # The engine's count may be a second old, but the query that just succeeded had a connection.
-        connections=max(1, platform.db.engine_status().pool_total) if check.status == "up" else 0,
+        connections=max(1, platform.db.engine.status.pool_total) if check.status == "up" else 0,
         latency_ms=check.latency_ms,
     )
 

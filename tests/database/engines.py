@@ -34,7 +34,7 @@ def stop_engine(db: Database) -> int:
 
 
 def _signalled(db: Database, number: signal.Signals, state: str) -> int:
-    pid = db.engine_status().pid
+    pid = db.engine.status.pid
     assert pid is not None
     os.kill(pid, number)
     wait_until(lambda: _state(pid) in (state, None))

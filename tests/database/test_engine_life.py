@@ -57,11 +57,11 @@ async def test_killed_twenty_times_under_load_it_comes_back_and_nobody_waits_or_
 
             assert await wait_for(answers_again)
             kill_engine(db)
-            assert await wait_for(lambda kill=kill: db.engine_status().restarts == kill)  # type: ignore[misc]
+            assert await wait_for(lambda kill=kill: db.engine.status.restarts == kill)  # type: ignore[misc]
             await db.query_raw("SELECT 1 AS one")
         stop.set()
         await asyncio.gather(*load)
-        assert db.engine_status().restarts == 20
+        assert db.engine.status.restarts == 20
     assert wrong == 0
     assert refused > 0
     assert answered > 400
@@ -91,14 +91,14 @@ async def test_an_engine_that_hangs_is_killed_and_replaced(
 ) -> None:
     monkeypatch.setattr(supervisor, "PROBE_TIMEOUT_S", 0.5)
     async with connected(services.database_url) as db:
-        pid = db.engine_status().pid
+        pid = db.engine.status.pid
         assert pid is not None
         os.kill(pid, signal.SIGSTOP)
         waiting = asyncio.create_task(db.query_raw("SELECT 1 AS one"))
         with pytest.raises(EngineUnavailable):
             await asyncio.wait_for(waiting, 10)
         assert await db.query_raw("SELECT 1 AS one") == [{"one": 1}]
-        assert db.engine_status().pid != pid
+        assert db.engine.status.pid != pid
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ async def test_a_database_that_restarts_is_connected_to_again(
     async with connected(server.url) as db:
         await asyncio.gather(*(db.query_raw("SELECT 1 AS one") for _ in range(10)))
         sleeping = asyncio.create_task(db.query_raw("SELECT pg_sleep(30)::text AS slept"))
-        assert await wait_for(lambda: db.engine_status().in_flight > 0)
+        assert await wait_for(lambda: db.engine.status.in_flight > 0)
         await asyncio.to_thread(server.stop, running[0])
         with pytest.raises(DatabaseUnavailable):
             await asyncio.wait_for(sleeping, 10)
@@ -136,7 +136,7 @@ async def test_a_database_that_restarts_is_connected_to_again(
         assert await db.query_raw("SELECT 1 AS one") == [{"one": 1}]
         async with transaction(db) as tx:
             assert await tx.query_raw("SELECT 2 AS two") == [{"two": 2}]
-        assert db.engine_status().restarts == 0
+        assert db.engine.status.restarts == 0
 
 
 async def test_the_engine_goes_with_its_parent_even_when_that_is_killed(services: TestServices) -> None:
@@ -149,7 +149,7 @@ async def test_the_engine_goes_with_its_parent_even_when_that_is_killed(services
         async def main():
             db = Database(EngineOptions(url=sys.argv[1]))
             await db.connect()
-            print("ENGINE", db.engine_status().pid, flush=True)
+            print("ENGINE", db.engine.status.pid, flush=True)
             await asyncio.Event().wait()
 
         asyncio.run(main())
@@ -176,12 +176,11 @@ async def test_disconnect_ends_the_engine_and_later_calls_say_so(services: TestS
     from prisma.errors import ClientNotConnectedError
 
     async with connected(services.database_url) as db:
-        pid = db.engine_status().pid
+        pid = db.engine.status.pid
         assert pid is not None
     assert not runs(pid)
     with pytest.raises(ClientNotConnectedError):
         await db.query_raw("SELECT 1")
-    assert not db.engine_status().alive
 
 
 async def test_an_engine_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,9 +194,9 @@ async def test_engine_and_pool_figures_are_in_the_metrics(services: TestServices
     async with connected(services.database_url) as db:
         await asyncio.gather(*(db.item.count() for _ in range(10)))
         kill_engine(db)
-        assert await wait_for(lambda: db.engine_status().restarts == 1)
+        assert await wait_for(lambda: db.engine.status.restarts == 1)
         await asyncio.gather(*(db.item.count() for _ in range(10)))
-        assert await wait_for(lambda: db.engine_status().pool_total > 0)
+        assert await wait_for(lambda: db.engine.status.pool_total > 0)
         found = figures()
     assert found["handover_engine_restarts_total"] >= 1
     assert found['handover_database_query_seconds_count{model="Item",operation="count"}'] >= 20

@@ -69,9 +69,9 @@ async def test_a_commit_without_an_answer_is_not_repeated(
 
     async def lost(identifier: str) -> None:
         stop_engine(db)
-        sent = db.engine_status().in_flight + 1
+        sent = db.engine.status.in_flight + 1
         ending = asyncio.ensure_future(commit(identifier))
-        assert await wait_for(lambda: db.engine_status().in_flight >= sent)
+        assert await wait_for(lambda: db.engine.status.in_flight >= sent)
         kill_engine(db)
         await ending
 
@@ -86,7 +86,7 @@ async def test_a_transaction_of_a_dead_engine_is_not_mistaken_for_one_of_the_nex
     async def count_after_the_engine_died(old: Database) -> None:
         await old.execute_raw(REJECT, 1)
         kill_engine(db)
-        assert await wait_for(lambda: db.engine_status().restarts == 1)
+        assert await wait_for(lambda: db.engine.status.restarts == 1)
         async with transaction(db) as new:
             await new.execute_raw(REJECT, 2)
             with pytest.raises(DatabaseUnavailable):

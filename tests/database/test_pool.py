@@ -73,7 +73,7 @@ async def test_one_more_than_may_wait_is_refused_at_once(
     patient = {"pool_timeout_s": 60, "lock_timeout_s": 60}
     async with connected(services.database_url, 10, max_waiting=50, **patient) as db:
         admitted = [asyncio.create_task(outcome(until_free(db))) for _ in range(60)]
-        assert await wait_for(lambda: db.engine_status().in_flight >= 60)
+        assert await wait_for(lambda: db.engine.status.in_flight >= 60)
         for _ in range(CLIENTS - 60):
             assert await outcome(sleep(db, 0)) == "refused"
         with pytest.raises(PoolExhausted):
@@ -128,7 +128,7 @@ async def test_transactions_that_are_given_up_leave_their_turn_to_others(service
             return await tx.query_text("SELECT 'mine'")
 
         assert await unit_of_work(db, last) == b"mine"
-        assert db.engine_status().pool_waiting == 0
+        assert db.engine.status.pool_waiting == 0
 
 
 async def test_transactions_that_are_dropped_without_an_end_leave_their_turn_to_others(
@@ -146,7 +146,7 @@ async def test_transactions_that_are_dropped_without_an_end_leave_their_turn_to_
             return await tx.query_text("SELECT 'mine'")
 
         assert await unit_of_work(db, last) == b"mine"
-        assert await wait_for(lambda: db.engine_status().pool_waiting == 0)
+        assert await wait_for(lambda: db.engine.status.pool_waiting == 0)
         assert orjson.loads((await db.engine._send({"op": "stats"}, 0))[1])["transactions"] == 0
 
 
@@ -170,7 +170,7 @@ async def test_a_transaction_whose_time_is_up_is_never_reported_as_committed(
                 committed += 1
         assert await db.query_first("SELECT count(*)::int AS rows FROM late") == {"rows": committed}
         assert orjson.loads((await db.engine._send({"op": "stats"}, 0))[1])["transactions"] == 0
-        assert db.engine_status().pool_waiting == 0
+        assert db.engine.status.pool_waiting == 0
         await db.execute_raw("DROP TABLE late")
 
 
@@ -191,7 +191,7 @@ async def test_saturation_is_in_the_metrics(services: TestServices) -> None:
 
     async with connected(services.database_url, 2, pool_timeout_s=30) as db:
         load = [asyncio.create_task(sleep(db, 0.5)) for _ in range(10)]
-        assert await wait_for(lambda: db.engine_status().pool_waiting > 0)
+        assert await wait_for(lambda: db.engine.status.pool_waiting > 0)
         assert figures()['handover_database_pool_connections{state="in_use"}'] >= 2
         assert figures()["handover_database_pool_waiting"] >= 1
         await asyncio.gather(*load)

@@ -154,7 +154,7 @@ async def test_a_commit_of_which_nobody_knows_is_not_repeated(
     ):
         sending = asyncio.create_task(client.post(ITEMS, json=ITEM, headers=headers))
         await wait_for(lambda: connection.fetchval(WAITING, GATE))
-        os.kill(app.state.platform.db.engine_status().pid, signal.SIGKILL)
+        os.kill(app.state.platform.db.engine.status.pid, signal.SIGKILL)
         # Giving the key up waits for the outcome, which is not known before the gate opens.
         undecided = f"SELECT count(*) FROM {WAITING_LOCKS} WHERE locktype = 'transactionid'"
         await wait_for(lambda: connection.fetchval(undecided))

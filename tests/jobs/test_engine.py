@@ -35,7 +35,7 @@ async def test_a_background_task_without_a_database_leaves_the_job_to_others(
     others = make_jobs()
     jobs = Jobs(own_db, Cache(job_settings), job_settings, [COUNT])
     job = await others.enqueue(db, "test.count", {"total": 1}, CALLER)
-    pid = own_db.engine_status().pid
+    pid = own_db.engine.status.pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)
     run = asyncio.create_task(jobs.run_after_answer(job.id))
@@ -65,7 +65,7 @@ async def test_the_job_goes_on_when_the_engine_is_back(
     for _ in range(3):
         seen = len(await written(db, job.id))
         await wait_for(partial(further, seen + 20))
-        pid = own_db.engine_status().pid
+        pid = own_db.engine.status.pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
     ended = await run

@@ -32,7 +32,6 @@ from core.http.request.preferences import weights
 
 log = structlog.get_logger("handover.http")
 
-INTERNAL: Final = "Internal server error"
 CODE_BY_STATUS: Final = {kind.status: kind.code for kind in KINDS}
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _JSON: Final = "application/json"
@@ -116,7 +115,7 @@ def _known(scope: Scope, error: Exception) -> HandoverError:
         return _framework_error(error)
     if isinstance(error, ClientDisconnect):
         return Invalid("The request ended before its body was complete")
-    known = as_error(error) or Crash(INTERNAL)
+    known = as_error(error) or Crash("Internal server error")
     if isinstance(known, Crash):
         log.error("http.crashed", error=type(error).__name__, exc_info=error)
     elif known.status >= 500:

@@ -31,10 +31,7 @@ FAILURES_WINDOW_S: Final = 60.0
 """Limit of wrong keys in so many seconds, of one client in one process; more of its wrong keys get 429."""
 
 _OPEN: Final = (PROBES - {"/metrics"}) | {"/docs", "/openapi.json"}
-_OPEN_BELOW: Final = "/docs/"
 _RANK: Final[dict[AccessScope, int]] = {"read": 1, "write": 2, "admin": 3}
-_SCHEME: Final = b"bearer"
-_REALM: Final = b'Bearer realm="handover"'
 
 log = structlog.get_logger("handover.access")
 
@@ -109,7 +106,7 @@ class Access:
         if (platform := context.platform) is None:
             raise Unavailable("The service is being started")
         scheme, _, token = context.headers[b"authorization"].partition(b" ")
-        token = token.strip() if scheme.lower() == _SCHEME else b""
+        token = token.strip() if scheme.lower() == b"bearer" else b""
         return await self._authenticate(platform, token.decode("latin-1"))
 
     def _count_failure(self, client: str) -> None:
@@ -126,7 +123,7 @@ class Access:
 
 def is_open(path: str) -> bool:
     """True for a path that needs no key."""
-    return path in _OPEN or path.startswith(_OPEN_BELOW)
+    return path in _OPEN or path.startswith("/docs/")
 
 
 def needed_scope(method: str, path: str, admin_paths: tuple[str, ...]) -> AccessScope:
@@ -141,4 +138,4 @@ def _below(path: str, roots: tuple[str, ...]) -> bool:
 
 
 def _challenge(context: RequestContext, about: bytes = b"") -> None:
-    context.response_headers.append((b"www-authenticate", _REALM + about))
+    context.response_headers.append((b"www-authenticate", b'Bearer realm="handover"' + about))

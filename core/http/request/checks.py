@@ -26,7 +26,6 @@ _EXPOSED: Final = (
     b"RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, Server-Timing, WWW-Authenticate, "
     b"X-Cache, X-Request-Id"
 )
-_MAX_AGE_S: Final = "600"
 
 
 async def check_draining(scope: Scope, context: RequestContext) -> None:
@@ -136,6 +135,6 @@ class Cors:
         headers = {
             "Access-Control-Allow-Methods": _METHODS,
             "Access-Control-Allow-Headers": asked.decode("latin-1") or _REQUEST_HEADERS,
-            "Access-Control-Max-Age": _MAX_AGE_S,
+            "Access-Control-Max-Age": "600",
         }
         return Response(status_code=204, headers=headers)
