@@ -92,37 +92,25 @@ _HEADERS: Final = {
 }
 _LIMITS: Final = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 _HEADER_REFS: Final = {name: {"$ref": f"#/components/headers/{name}"} for name in _HEADERS}
-_IDEMPOTENCY_KEY: Final = {
-    "name": HEADER,
-    "in": "header",
-    "required": False,
-    "description": "Sent again within a day, by the same actor and with the same body, the request is not "
+_IDEMPOTENCY_KEY: Final = HeaderRead(
+    HEADER,
+    "Sent again within a day, by the same actor and with the same body, the request is not "
     f"carried out again: its answer is repeated, with `{REPLAYED}: true`",
-    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY, "pattern": "^[!-~]+$"},
-}
-_IF_NONE_MATCH: Final = {
-    "name": "if-none-match",
-    "in": "header",
-    "required": False,
-    "description": "The `ETag` of what the client has: unless that has changed, the answer is 304",
-    "schema": {"type": "string"},
-}
-_RANGE: Final = {
-    "range": {
-        "name": "range",
-        "in": "header",
-        "required": False,
-        "description": "The bytes that are wanted: one range of them",
-        "schema": {"type": "string", "examples": ["bytes=0-1023"]},
-    },
-    "if-range": {
-        "name": "if-range",
-        "in": "header",
-        "required": False,
-        "description": "The `ETag` of what the client has a part of: if that has changed, all of it is sent",
-        "schema": {"type": "string"},
-    },
-}
+    {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY, "pattern": "^[!-~]+$"},
+)
+_IF_NONE_MATCH: Final = HeaderRead(
+    "if-none-match",
+    "The `ETag` of what the client has: unless that has changed, the answer is 304",
+    {"type": "string"},
+)
+_RANGE: Final = HeaderRead(
+    "range", "The bytes that are wanted: one range of them", {"type": "string", "examples": ["bytes=0-1023"]}
+)
+_IF_RANGE: Final = HeaderRead(
+    "if-range",
+    "The `ETag` of what the client has a part of: if that has changed, all of it is sent",
+    {"type": "string"},
+)
 _JSON: Final = "application/json"
 _FILES: Final = frozenset({"application/zip", "text/csv"})
 _PROBES_PREFIXES: Final = ("/health", "/metrics")
@@ -192,25 +180,25 @@ def _complete(operation: dict[str, Any], route: APIRoute, method: str, admin_pat
     responses.pop("422", None)
     probe = path.startswith(_PROBES_PREFIXES)
     notes = [note for each in parameters(route.endpoint) for note in each.notes]
-    taken = {note.name: note.parameter() for note in notes if isinstance(note, HeaderRead)}
+    taken = [note for note in notes if isinstance(note, HeaderRead)]
     wanted = {"400", "500"} | (responses.keys() & _ERRORS.keys())
     if not probe:
         wanted |= {"421", "429", "503"}
     if method == "POST":
-        taken[HEADER] = _IDEMPOTENCY_KEY
+        taken.append(_IDEMPOTENCY_KEY)
         wanted.add("409")
-    if "if-match" in taken:
+    if any(header.name == "if-match" for header in taken):
         wanted.add("412")
     if "requestBody" in operation:
         wanted |= {"413", "415"}
     # Handlers that answer finished bytes send their tag; the framework's responses have none.
     tagged = not probe and get_type_hints(route.endpoint).get("return") is Response
     if tagged and method == "GET":
-        taken["if-none-match"] = _IF_NONE_MATCH
+        taken.append(_IF_NONE_MATCH)
         responses.setdefault("304", {"description": "The client has it already"})
     is_download = "206" in responses
     if is_download:
-        taken |= _RANGE
+        taken += [_RANGE, _IF_RANGE]
     for status, response in responses.items():
         content = response.get("content", {}).values()
         whole = any("$ref" in media.get("schema", ()) for media in content)
@@ -241,8 +229,19 @@ def _complete(operation: dict[str, Any], route: APIRoute, method: str, admin_pat
             f"A key with the scope {needed_scope(method, path, admin_paths)} is needed"
         )
     operation["responses"] = {status: responses[status] for status in sorted(responses)}
-    if taken:
-        operation.setdefault("parameters", []).extend(taken.values())
+    asked = [_never_null(parameter) for parameter in operation.get("parameters", ())]
+    if asked or taken:
+        operation["parameters"] = [*asked, *(header.parameter() for header in taken)]
+
+
+def _never_null(parameter: dict[str, Any]) -> dict[str, Any]:
+    """Parameter without the null of its type, which a URL cannot say: it is left out instead."""
+    schema = parameter["schema"]
+    kinds = [kind for kind in schema.get("anyOf", (schema,)) if kind.get("type") != "null"]
+    kept = {key: value for key, value in schema.items() if key != "anyOf"}
+    schema = {**kept, **kinds[0]} if len(kinds) == 1 else schema | {"anyOf": kinds}
+    described = {"description": schema["description"]} if "description" in schema else {}
+    return {**described, **parameter, "schema": schema}
 
 
 def _words(features: Sequence[Feature]) -> dict[str, tuple[str, ...]]:

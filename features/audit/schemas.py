@@ -96,15 +96,17 @@ class AuditQuery(Input):
     entity: Annotated[Text, Field(max_length=64)] | None = Field(
         default=None, description="Kind of row, such as item or system"
     )
-    entity_id: Annotated[Text, Field(max_length=512)] | None = None
-    action: Action | None = None
+    entity_id: Annotated[Text, Field(max_length=512)] | None = Field(default=None, description="The row's id")
+    action: Action | None = Field(default=None, description="What was done to the row")
     actor: Annotated[Text, Field(max_length=128)] | None = Field(
         default=None, description="The `user` of the entries"
     )
-    request_id: Annotated[Text, Field(max_length=128)] | None = None
+    request_id: Annotated[Text, Field(max_length=128)] | None = Field(
+        default=None, description="The `X-Request-Id` of the request that did it"
+    )
     since: Timestamp | None = Field(default=None, description="Entries of this moment or later")
     until: Timestamp | None = Field(default=None, description="Entries before this moment")
-    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = PAGE
+    limit: int = Field(default=PAGE, ge=1, le=MAX_PAGE, description="How many entries at most")
     offset: Annotated[int, Field(ge=0, le=COUNTED_AT_MOST)] = Field(
         default=0, description="How many entries to skip; go further with `cursor`"
     )

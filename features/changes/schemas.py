@@ -79,13 +79,13 @@ class ChangeFilter(Input):
     entity: Annotated[Text, Field(max_length=64)] | None = Field(
         default=None, description="Kind of row, such as item or system"
     )
-    entity_id: Annotated[Text, Field(max_length=512)] | None = None
-    action: Action | None = None
+    entity_id: Annotated[Text, Field(max_length=512)] | None = Field(default=None, description="The row's id")
+    action: Action | None = Field(default=None, description="What was done to the row")
     after: Position | None = Field(default=None, description="Only changes after this position")
 
 
 class ChangeQuery(ChangeFilter):
-    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 100
+    limit: int = Field(default=100, ge=1, le=MAX_PAGE, description="How many changes at most")
 
 
 @dataclass(frozen=True, slots=True)

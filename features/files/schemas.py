@@ -104,18 +104,29 @@ class FileFilter(Input):
 
     model_config = ConfigDict(frozen=True)
 
-    system_id: Text | None = Field(default=None, max_length=ID_LENGTH)
-    idea_id: Text | None = Field(default=None, max_length=ID_LENGTH)
-    uploaded_by: Text | None = Field(default=None, max_length=ID_LENGTH)
-    mime_type: Text | None = Field(default=None, max_length=200, examples=["application/pdf"])
+    system_id: Text | None = Field(
+        default=None, max_length=ID_LENGTH, description="Only files of the system with this id"
+    )
+    idea_id: Text | None = Field(
+        default=None, max_length=ID_LENGTH, description="Only files of the idea with this id"
+    )
+    uploaded_by: Text | None = Field(
+        default=None, max_length=ID_LENGTH, description="Only files that this person uploaded"
+    )
+    mime_type: Text | None = Field(
+        default=None,
+        max_length=200,
+        description="Only files of this media type",
+        examples=["application/pdf"],
+    )
     search: Annotated[Trimmed, Field(max_length=SEARCH_LENGTH)] | None = Field(
         default=None, description="Words that name and description contain; the last may be cut short"
     )
-    is_public: bool | None = None
-    min_size: int | None = Field(default=None, ge=0, description="Bytes")
-    max_size: int | None = Field(default=None, ge=0, description="Bytes")
-    created_from: Timestamp | None = None
-    created_to: Timestamp | None = None
+    is_public: bool | None = Field(default=None, description="Only public files, or only private ones")
+    min_size: int | None = Field(default=None, ge=0, description="Only files of this many bytes or more")
+    max_size: int | None = Field(default=None, ge=0, description="Only files of this many bytes or fewer")
+    created_from: Timestamp | None = Field(default=None, description="Only files of this moment or later")
+    created_to: Timestamp | None = Field(default=None, description="Only files of this moment or earlier")
 
 
 class FileQuery(FileFilter):
@@ -123,8 +134,10 @@ class FileQuery(FileFilter):
 
     limit: int = Field(default=50, ge=1, le=100, description="How many files at most")
     offset: Offset = 0
-    order_by: OrderBy = "created_at"
-    order_direction: Direction = "DESC"
+    order_by: OrderBy = Field(default="created_at", description="What the files are ordered by")
+    order_direction: Direction = Field(
+        default="DESC", description="`DESC`: the newest, the largest or the last letters first"
+    )
     cursor: TextCursor | None = None
 
     @property

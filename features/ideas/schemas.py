@@ -170,11 +170,15 @@ class IdeaFilter(Input):
 
     model_config = ConfigDict(frozen=True)
 
-    status: Status | None = None
-    category: Category | None = None
-    priority: Priority | None = None
-    system_id: Annotated[Text, Field(max_length=ID_LENGTH)] | None = None
-    assigned_to: Annotated[Text, Field(max_length=PERSON_LENGTH)] | None = None
+    status: Status | None = Field(default=None, description="Only ideas in this state")
+    category: Category | None = Field(default=None, description="Only ideas of this category")
+    priority: Priority | None = Field(default=None, description="Only ideas of this priority")
+    system_id: Text | None = Field(
+        default=None, max_length=ID_LENGTH, description="Only ideas of the system with this id"
+    )
+    assigned_to: Text | None = Field(
+        default=None, max_length=PERSON_LENGTH, description="Only ideas of this person, to the character"
+    )
     search: Annotated[Trimmed, Field(min_length=2, max_length=100)] | None = Field(
         default=None,
         description="Words that title and description contain, with or without accents; the last one may be "

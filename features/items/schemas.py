@@ -99,9 +99,9 @@ class ItemFilter(Input):
 
     model_config = ConfigDict(frozen=True)
 
-    status: Status | None = None
-    category: Category | None = None
-    priority: Priority | None = None
+    status: Status | None = Field(default=None, description="Only items in this state")
+    category: Category | None = Field(default=None, description="Only items of this category")
+    priority: Priority | None = Field(default=None, description="Only items of this priority")
     tag: Annotated[Text, Field(max_length=TAG_LENGTH)] | None = Field(
         default=None, description="A tag that the item has, to the character"
     )

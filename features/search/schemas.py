@@ -38,7 +38,7 @@ def row_kind(word: str | None) -> RowKind | None:
 class SearchQuery(Input):
     q: NotBlank = Field(description=_ABOUT_Q, examples=["instalação"])
     type: DocumentType | None = Field(default=None, description=_ABOUT_ROWS)
-    source: Source | None = None
+    source: Source | None = Field(default=None, description="Only documents from this source")
     limit: CappedLimit = 10
 
     @property

@@ -141,8 +141,8 @@ class StatsSearchQuery(Input):
         description="Words that name and description contain, in any form; the last one may be unfinished"
     )
     systems: bool = Field(default=True, description="Whether to look among the systems")
-    ideas: bool = True
-    files: bool = True
+    ideas: bool = Field(default=True, description="Whether to look among the ideas")
+    files: bool = Field(default=True, description="Whether to look among the files")
     limit: CappedLimit = 20
 
 

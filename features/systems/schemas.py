@@ -166,9 +166,11 @@ class SystemFilter(Input):
     status: AnyStatus | None = Field(
         default=None, description="`error` is `degraded`; `unknown` means never checked"
     )
-    type: SystemType | None = None
-    category: Annotated[Text, Field(max_length=WORD_LENGTH)] | None = None
-    owner: Annotated[Text, Field(max_length=WORD_LENGTH)] | None = None
+    type: SystemType | None = Field(default=None, description="Only systems of this type")
+    category: Text | None = Field(
+        default=None, max_length=WORD_LENGTH, description="Only systems of this category"
+    )
+    owner: Text | None = Field(default=None, max_length=WORD_LENGTH, description="Only systems of this owner")
     tag: Annotated[Text, Field(max_length=WORD_LENGTH)] | None = Field(
         default=None, description="A tag that the system has, to the character"
     )

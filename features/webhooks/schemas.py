@@ -132,7 +132,7 @@ class Delivery(BaseModel):
 class DeliveryQuery(Input):
     model_config = ConfigDict(frozen=True)
 
-    state: State | None = None
+    state: State | None = Field(default=None, description="Only deliveries in this state")
     limit: Limit = 50
     offset: Offset = 0
     cursor: Cursor | None = None

@@ -71,6 +71,15 @@ def test_every_enumeration_has_a_name() -> None:
     assert len(words) == len(set(words))
 
 
+def test_every_parameter_says_what_it_is_for_and_that_it_is_never_null() -> None:
+    for method, path, operation in OPERATIONS:
+        for parameter in operation.get("parameters", ()):
+            place = f"{parameter['name']} of {method} {path}"
+            assert parameter.get("description"), f"{place} has no description"
+            kinds = [parameter["schema"], *parameter["schema"].get("anyOf", ())]
+            assert not any(kind.get("type") == "null" for kind in kinds), f"{place} cannot be null in a URL"
+
+
 def test_every_body_has_a_schema_and_those_of_requests_an_example() -> None:
     schemas = DOCUMENT["components"]["schemas"]
     for method, path, operation in OPERATIONS:

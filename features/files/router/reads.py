@@ -66,7 +66,11 @@ async def list_files(
     responses=_DECLARED,
 )
 async def list_files_of_idea(
-    request: Request, db: Db, cache: Cache, actor: Actor, idea_id: Annotated[LinkedTo, Path(alias="ideaId")]
+    request: Request,
+    db: Db,
+    cache: Cache,
+    actor: Actor,
+    idea_id: Annotated[LinkedTo, Path(alias="ideaId", description="Idea identifier")],
 ) -> Response:
     """All files of the idea, newest first; an empty list for an idea that does not exist."""
 
@@ -89,7 +93,7 @@ async def list_files_of_system(
     db: Db,
     cache: Cache,
     actor: Actor,
-    system_id: Annotated[LinkedTo, Path(alias="systemId")],
+    system_id: Annotated[LinkedTo, Path(alias="systemId", description="System identifier")],
 ) -> Response:
     async def find() -> list[FileMetadata]:
         audience = service.audience_of(actor.principal)

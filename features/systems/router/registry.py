@@ -67,7 +67,10 @@ async def create_system(writer: Writer, values: CreateSystem) -> Response:
     responses=error_responses(Invalid, Unavailable),
 )
 async def list_systems_by_status(
-    request: Request, db: Db, cache: Cache, wanted: Annotated[AnyStatus, Path(alias="status")]
+    request: Request,
+    db: Db,
+    cache: Cache,
+    wanted: Annotated[AnyStatus, Path(alias="status", description="Only systems in this state")],
 ) -> Response:
     query = SystemQuery(status=wanted)
     return await service.ARRAY.answer(request, db, cache, SELECTION, query, None)
@@ -81,7 +84,10 @@ async def list_systems_by_status(
     responses=error_responses(Invalid, Unavailable),
 )
 async def list_systems_by_type(
-    request: Request, db: Db, cache: Cache, wanted: Annotated[SystemType, Path(alias="type")]
+    request: Request,
+    db: Db,
+    cache: Cache,
+    wanted: Annotated[SystemType, Path(alias="type", description="Only systems of this type")],
 ) -> Response:
     query = SystemQuery(type=wanted)
     return await service.ARRAY.answer(request, db, cache, SELECTION, query, None)
