@@ -70,8 +70,10 @@ def models_are_touched_by_their_owner(tree: Tree) -> list[str]:
     for source in tree.sources:
         if source.is_test or source.parts[:2] == ("core", "database"):
             continue
+        called = _called(source)
         for model in models:
-            if _touches(source, model) and not (_owned(source, model) and "queries" in source.parts):
+            touched = model.attribute in called or f"prisma.models.{model.name}" in source.imports
+            if touched and not (_owned(source, model) and "queries" in source.parts):
                 found.append(f"{source.name} touches {model.name}, which belongs to {model.owner}")
     return found
 
@@ -103,19 +105,17 @@ def raw_statements_stand_apart(tree: Tree) -> list[str]:
 
 
 def _calls_raw(source: Source) -> bool:
-    return any(isinstance(node, ast.Attribute) and node.attr in RAW for node in ast.walk(source.tree))
+    return any(isinstance(node, ast.Attribute) and node.attr in RAW for node in source.nodes)
 
 
-def _touches(source: Source, model: Model) -> bool:
-    if f"prisma.models.{model.name}" in source.imports:
-        return True
-    return any(
-        isinstance(node, ast.Attribute)
-        and node.attr in OPERATIONS
-        and isinstance(node.value, ast.Attribute)
-        and node.value.attr == model.attribute
-        for node in ast.walk(source.tree)
-    )
+def _called(source: Source) -> set[str]:
+    """Attributes whose typed operations it calls: `db.item.create` is one of `item`."""
+    return {
+        node.value.attr
+        for node in source.nodes
+        if isinstance(node, ast.Attribute) and node.attr in OPERATIONS
+        if isinstance(node.value, ast.Attribute)
+    }
 
 
 def _owned(source: Source, model: Model) -> bool:
@@ -126,12 +126,12 @@ def _statements(source: Source) -> list[str]:
     """Texts that are SQL by their look, docstrings left out; the fixed parts of f-strings count too."""
     docstrings = {
         id(node.value)
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     }
     return [
         node.value
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings
         if re.search(r"\b(SELECT|INSERT|UPDATE|DELETE|TRUNCATE|FROM|JOIN)\b", node.value)
     ]

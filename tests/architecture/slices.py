@@ -137,7 +137,7 @@ def doors_offer_what_is_used(tree: Tree) -> list[str]:
         module = ".".join(source.parts).removesuffix(".__init__")
         if source.slice is None or module != f"features.{source.slice}.api":
             continue
-        names = [node for node in ast.walk(source.tree) if isinstance(node, ast.Name)]
+        names = [node for node in source.nodes if isinstance(node, ast.Name)]
         own = {node.id for node in names if isinstance(node.ctx, ast.Load)}
         found += [
             f"{source.name} offers {name}, which nobody uses"
@@ -160,17 +160,16 @@ def _used(source: Source) -> set[str]:
     """Dotted names that it imports, and those of the doors that it imports as modules."""
     if not any(name.startswith("features.") and name.endswith(".api") for name in source.imports):
         return {*source.imports}
-    nodes = list(ast.walk(source.tree))
     doors = {
         alias.asname or alias.name: f"{node.module}.{alias.name}"
-        for node in nodes
+        for node in source.nodes
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
         if alias.name == "api"
     }
     return {*source.imports} | {
         f"{doors[node.value.id]}.{node.attr}"
-        for node in nodes
+        for node in source.nodes
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in doors
     }
 
@@ -228,7 +227,7 @@ def _run_by_import(module: ast.Module) -> Iterator[ast.stmt]:
 def _foreign_names(source: Source) -> set[str]:
     """What it has imported from outside its slice."""
     found = set()
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         origin = node.module or "" if isinstance(node, ast.ImportFrom) else ""
         if isinstance(node, ast.Import | ast.ImportFrom) and not origin.startswith(
             f"features.{source.slice}."

@@ -1,7 +1,7 @@
 """A source tree as the rules see it: Python files with their imports, and the schema files."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -37,6 +37,10 @@ class Source:
     def tree(self) -> ast.Module:
         return ast.parse(self.path.read_text(encoding="utf-8"))
 
+    @cached_property
+    def nodes(self) -> Sequence[ast.AST]:
+        return tuple(ast.walk(self.tree))
+
     @property
     def lines(self) -> int:
         return len(self.path.read_text(encoding="utf-8").splitlines())
@@ -45,7 +49,7 @@ class Source:
     def imports(self) -> frozenset[str]:
         """Dotted names; `from a.b import c` counts as `a.b.c`, for c may be a module."""
         found: set[str] = set()
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.Import):
                 found |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module is not None:
