@@ -69,6 +69,7 @@ async def test_whether_redis_can_be_asked_is_known_without_asking(
         assert not cache.redis_available
 
 
+@pytest.mark.slow
 async def test_a_hanging_redis_costs_its_time_limit_once(server: RedisServer, tmp_path: Path) -> None:
     source = Source()
     async with opened(tmp_path, server.url, redis_timeout_s=1) as cache:
@@ -89,6 +90,7 @@ async def test_a_hanging_redis_costs_its_time_limit_once(server: RedisServer, tm
         await eventually(asked_again)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["fill", "demote"])
 async def test_a_redis_that_takes_nothing_is_read_and_reported(
     server: RedisServer, tmp_path: Path, fault: str

@@ -116,6 +116,7 @@ async def test_bulk_work_is_one_line_and_shown(host: StartHost, connection: Conn
     assert row_id is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize("fault", ["fill", "demote"])
 async def test_a_redis_that_only_answers_reads_keeps_nothing_old(

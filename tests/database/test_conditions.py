@@ -35,6 +35,7 @@ _WHERE: st.SearchStrategy[dict[str, Any]] = st.just({}) | st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(where=_WHERE)
 async def test_they_find_what_the_typed_call_finds(

@@ -18,6 +18,7 @@ from tests.fixtures.database import Connection
 from tests.fixtures.plans import statement_of
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(values=st.lists(MEASURES, min_size=50))
 @example(values=[-0.0, 5e-324, 9.9e-6, 1e-5, 1.234e-5, 0.0001, 2.0**-44, LARGEST, LARGEST - 0.125])

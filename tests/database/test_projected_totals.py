@@ -36,6 +36,7 @@ CONDITIONS: Final = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(where=CONDITIONS, counted=CONDITIONS, summed=CONDITIONS, size=st.none() | st.integers(1, 4))
 async def test_a_total_is_what_its_call_gives_by_itself(

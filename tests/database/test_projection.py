@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC
 from typing import Any, Final, Literal
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import (
@@ -97,6 +98,7 @@ BOOKS: Final = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     books=BOOKS,

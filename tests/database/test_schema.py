@@ -21,6 +21,7 @@ async def test_the_migrations_equal_the_schema(services: TestServices) -> None:
         )
 
 
+@pytest.mark.slow
 async def test_several_processes_may_deploy_at_once_and_again(services: TestServices) -> None:
     names = sorted(folder.name for folder in schema.MIGRATIONS.iterdir() if folder.is_dir())
     with services.fresh_database("deploy", migrated=False) as url:

@@ -81,6 +81,7 @@ async def write(connection: Connection, table: str, chance: random.Random, name:
             await connection.execute(f"UPDATE {table} SET title = 'other' WHERE id = $1", f"row-{number}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", list(KINDS))
 async def test_after_twenty_writers_at_once_every_counter_is_right(
     connection: Connection, services: TestServices, table: str

@@ -50,6 +50,7 @@ _ANY_JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=_ANY_JSON)
 @example(value={"__proto__": None})

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import asyncpg
 import httpx
+import pytest
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as bounds
 from hypothesis import strategies as some
@@ -70,6 +71,7 @@ def timeless(value: Any, ids: dict[str, str]) -> Any:
     return "now" if isinstance(value, str) and value.startswith("202") and value.endswith("Z") else value
 
 
+@pytest.mark.slow
 @BOTH
 async def test_operations_do_what_single_requests_do(
     client: httpx.AsyncClient, connection: Connection, rows: Resource

@@ -115,6 +115,7 @@ class TestNumbers:
         answer = await client.post(IDEAS, content=body, headers={"content-type": "application/json"})
         assert answer.status_code == 400
 
+    @pytest.mark.slow
     @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(
         value=st.recursive(

@@ -88,6 +88,7 @@ def read_back(table: Table, columns: list[str], values: dict[str, object]) -> di
     return dict(zip(columns, cells, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("store", STORES)
 @pytest.mark.parametrize("table", ROWS)
 @given(data=some.data())

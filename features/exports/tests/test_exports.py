@@ -141,6 +141,7 @@ async def test_an_export_to_standard_output_is_the_file_and_nothing_else(
     assert list((tmp_path / "data" / "exports").glob("*/*")) == []
 
 
+@pytest.mark.slow
 async def test_an_export_to_a_full_disk_by_way_of_standard_output_is_said(
     services: TestServices, tmp_path: Path
 ) -> None:

@@ -177,6 +177,7 @@ async def test_a_description_as_long_as_a_body_may_be(client: httpx.AsyncClient)
 storable = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=60)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(title=storable, person=storable, tags=st.lists(storable, max_size=4), search=storable)
 async def test_any_text_is_stored_or_refused_and_any_search_is_answered(

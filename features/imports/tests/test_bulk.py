@@ -78,6 +78,7 @@ def batch(*rows: Row) -> str:
     return f"[{b','.join(map(TABLE.line, rows)).decode()}]"
 
 
+@pytest.mark.slow
 @given(
     st.lists(
         st.builds(

@@ -58,6 +58,7 @@ UNWRITABLE: Final[dict[str, list[dict[str, object]]]] = {
 """Values of an old service that nobody could write today."""
 
 
+@pytest.mark.slow
 @given(rows=st.lists(st.lists(_CELL, min_size=2, max_size=2), max_size=5))
 def test_every_text_is_read_as_it_was_written(rows: list[list[str]]) -> None:
     told = [row for row in rows if any(map(str.strip, row))]

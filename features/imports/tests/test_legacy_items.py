@@ -263,6 +263,7 @@ records = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(records, min_size=1, max_size=20, unique_by=lambda record: str(record["id"])))
 async def test_postgresql_computes_the_same_digest_of_any_record(

@@ -166,6 +166,7 @@ _values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(values=st.lists(_values, max_size=6), window=st.integers(1, 40), ascii_only=st.booleans())
 def test_reads_what_json_reads_whatever_the_window(
     values: list[object], window: int, ascii_only: bool
@@ -174,6 +175,7 @@ def test_reads_what_json_reads_whatever_the_window(
     assert read(content, window)[0] == json.loads(content)["items"]
 
 
+@pytest.mark.slow
 @given(values=st.lists(_values, max_size=3), window=st.integers(1, 40), data=st.data())
 def test_agrees_with_json_on_what_is_malformed(
     values: list[object], window: int, data: st.DataObject

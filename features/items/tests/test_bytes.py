@@ -3,6 +3,7 @@
 from typing import Final, get_args
 
 import orjson
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -36,6 +37,7 @@ async def store(connection: Connection, rows: list[JsonObject]) -> None:
     await connection.executemany(INSERT, [[row[name] for name in COLUMNS] for row in rows])
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(rows=ROWS, size=st.none() | st.integers(1, 9), offset=st.integers(0, 4), data=st.data())
 async def test_lists_and_single_rows_have_the_bytes_of_the_typed_way(

@@ -192,6 +192,7 @@ async def test_odd_texts_are_kept_to_the_character(client: httpx.AsyncClient, te
 storable = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=60)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(title=storable, description=storable, tags=st.lists(storable, max_size=4))
 @example(title="\ufeffx", description="x\x1f", tags=["\ufeff", ""])

@@ -82,6 +82,7 @@ async def test_no_text_is_an_error(connection: Connection) -> None:
         assert await connection.fetchval("SELECT handover_query($1) IS NOT NULL", text) is True, text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", [TITLE, BODY, "Ünïcode ÇÃO e\u0301 naïve", "a_b.c/d\u00a0e\u2014f “g” ½ x² 日本 🚀z", "ª º 1.5e3"]
 )

@@ -25,6 +25,7 @@ _VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(metadata=st.dictionaries(_KEYS, _VALUES, max_size=4))
 @example(metadata={"__proto__": None})

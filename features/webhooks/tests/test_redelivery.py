@@ -106,6 +106,7 @@ async def all_dead(client: httpx.AsyncClient, connection: Connection, webhook: d
     return rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_once", [1, 2, 5, 100])
 async def test_the_dead_of_a_row_keep_their_order_however_many_are_asked_for_at_once(
     client: httpx.AsyncClient,
