@@ -8,10 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.app import create_app
 from core.settings import Settings
 from tests.attacks.shapes import HEADERS, TEXTS, check
-from tests.contract.serving import Send, serving
+from tests.contract.serving import Send, serving, strict_app
 from tests.fixtures.application import BASE_URL
 
 pytestmark = pytest.mark.slow
@@ -37,7 +36,7 @@ one_of_a_kind = (
 
 @pytest.fixture(scope="module")
 def send(settings: Settings) -> Iterator[Send]:
-    with serving(create_app(settings)) as send:
+    with serving(strict_app(settings)) as send:
         yield send
 
 

@@ -9,10 +9,19 @@ from contextlib import contextmanager
 import httpx
 from fastapi import FastAPI
 
+from core.app import create_app
+from core.settings import Settings
 from tests.fixtures.application import client_of, lifespan_of
 
 Send = Callable[[httpx.Request], httpx.Response]
 TIMEOUT_S = 60
+
+
+def strict_app(settings: Settings) -> FastAPI:
+    """One that caches although the worker's other app, whose loop waits meanwhile, is the one that looks at
+    the log of changes.
+    """
+    return create_app(settings.model_copy(update={"cache_strict": True}))
 
 
 @contextmanager

@@ -27,11 +27,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from core.app import create_app
 from core.settings import Settings
 from features.systems.outbound.network import GuardedNetwork, NotReachable
 from tests.contract.notation import UUID
-from tests.contract.serving import Send, serving
+from tests.contract.serving import Send, serving, strict_app
 from tests.fixtures.application import BASE_URL
 from tests.fixtures.document import document
 
@@ -74,7 +73,7 @@ async def send(settings: Settings, empty_tables: Callable[[], Awaitable[None]]) 
     await empty_tables()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(GuardedNetwork, "connect_tcp", nowhere)
-        with serving(create_app(settings)) as send:
+        with serving(strict_app(settings)) as send:
             yield send
 
 
