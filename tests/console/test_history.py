@@ -1,15 +1,21 @@
 """The history of a row: each field before and after, also of long texts."""
 
 import re
+from collections.abc import Collection
 from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.feature import Feature
 from features.console.service.records import RECORDS
 from tests.console.test_records import make
+from tests.fixtures.application import client_of, lifespan_of, new_app
 
 if TYPE_CHECKING:
     import httpx
+
+    from core.database.client import Database
+    from core.settings import Settings
 
 FOLDER = Path(__file__).resolve().parents[2] / "prisma" / "migrations"
 MIGRATIONS = "\n".join(path.read_text(encoding="utf-8") for path in FOLDER.rglob("*.sql"))
@@ -38,3 +44,13 @@ async def test_the_activity_can_be_asked_for_each_kind_of_row_that_leaves_entrie
     assert {"item", "key", "webhook"} <= audited
     # Undoing an import, and taking an old trail over, leave entries of their own.
     assert audited | {"import", "audit"} <= offered
+
+
+async def test_rows_of_a_feature_that_was_added_can_be_asked_for(settings: "Settings") -> None:
+    async def names_of(db: "Database", ids: Collection[str]) -> dict[str, str]:
+        return {}
+
+    grown = new_app(settings, Feature("notes", names_of={"note": names_of}))
+    async with lifespan_of(grown), client_of(grown) as client:
+        for path in ("/console/activity", "/console/webhooks"):
+            assert '<option value="note">Note</option>' in (await client.get(path)).text, path

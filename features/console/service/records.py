@@ -17,12 +17,14 @@ from features.console.service.json_texts import indented, is_json, member
 EXACT: Final = 2.0**53
 """From here on a fractional number skips whole ones."""
 
-Kind = Literal["line", "note", "text", "choice", "tags", "number", "date", "json", "flag", "system"]
+Kind = Literal["line", "note", "text", "choice", "tags", "number", "date", "json", "flag", "system", "entity"]
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """Field by the name that the API gives it. `later`: it is not asked for when a record is made."""
+    """Field by the name that the API gives it. `later`: it is not asked for when a record is made. The kind
+    `entity` offers the kinds of row that have names, and its `values` behind them.
+    """
 
     name: str
     kind: Kind = "line"
@@ -270,7 +272,7 @@ WEBHOOK: Final = Record(
     "",
     (
         Field("url", required=True, longest=2048),
-        Field("entity", "choice", ("item", "idea", "system", "file", "import")),
+        Field("entity", "entity", ("import",)),
         Field("action", "choice", ("created", "updated", "deleted", "imported", "checked")),
         Field("entityId", longest=512),
         Field("description", "note", longest=1000),
