@@ -6,7 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from core.app import create_app
+from core.app import FEATURES, create_app
+from core.feature import ActivityKind, Feature
 from core.settings import Settings
 from tests.contract.journeys import Journey
 from tests.contract.promises import SLICES
@@ -18,6 +19,14 @@ StartJourney = Callable[..., Journey]
 def document(clean_environment: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     settings = Settings.model_validate({"data_dir": tmp_path_factory.mktemp("document")})
     return create_app(settings).openapi()
+
+
+@pytest.fixture(scope="session")
+def grown(clean_environment: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The document of an app to which a feature was added."""
+    settings = Settings.model_validate({"data_dir": tmp_path_factory.mktemp("grown")})
+    notes = Feature("notes", activities=(ActivityKind("note", "text", ("notes",)),))
+    return create_app(settings, [*FEATURES, notes]).openapi()
 
 
 @pytest.fixture

@@ -22,7 +22,13 @@ class Ruling:
 
 _BOUNDS: Final = "the published document sets none; the table says each, and none may be tighter than that"
 
+ADDED: Final = Ruling(
+    "GET /api/v1/stats/activity 200 activities[] type: may now be *",
+    "a feature that is added tells of its own rows too",
+)
+
 RULINGS: Final[Sequence[Ruling]] = (
+    ADDED,
     Ruling("* body*: minLength is now 1", "texts that say something are not empty"),
     Ruling("* body*: maxLength is now *", _BOUNDS),
     Ruling("* body tags: maxItems is now 1000", _BOUNDS),
