@@ -42,7 +42,10 @@ FEATURE = {feature.name: feature for feature in FEATURES}
 
 def test_every_link_is_declared_and_every_declaration_is_a_link() -> None:
     declared = {(feature.name, model) for feature in FEATURES for model in feature.follows}
-    assert {(owner, other) for owner, _, other in links()} == declared
+    found = {(owner, other) for owner, _, other in links()}
+    told = [f"features/{owner}/feature.py: add {model!r} to `follows`" for owner, model in found - declared]
+    told += [f"features/{owner}/feature.py: `follows` {model!r} in vain" for owner, model in declared - found]
+    assert not told, "\n".join(["", *sorted(told)])
     assert ("files", "File", "System") in links()
 
 
@@ -53,4 +56,5 @@ def test_what_is_cached_of_them_hangs_on_what_the_deletion_renews(owner: str, na
     rule = FEATURE[models()[other][0]].renews[other]
     renewed = set(rule(Write(other, "delete", ("one",))))
     assert policies
-    assert [policy.name for policy in policies if not renewed & set(policy.tags)] == []
+    stale = [policy.name for policy in policies if not renewed & set(policy.tags)]
+    assert not stale, f"features/{owner}/cache.py: give {stale} one of the tags {sorted(renewed)}"
