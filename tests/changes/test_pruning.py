@@ -2,31 +2,26 @@
 
 import pytest
 
-from core.cache import Cache
-from core.database.client import Author, Database
-from core.jobs import Jobs
-from core.settings import Settings
 from features.changes.jobs import KEPT, PRUNE
 from tests.changes.conftest import StartHost, cached, no_looks
 from tests.changes.test_hosts import ITEM, made, says
 from tests.changes.test_lives import unlogged
 from tests.fixtures.database import Connection
+from tests.fixtures.jobs import RunJob
 from tests.fixtures.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 
 
-async def prune(connection: Connection, db: Database, settings: Settings) -> None:
+async def prune(connection: Connection, run_job: RunJob) -> None:
     """As by another host, a long time later."""
     await connection.execute("UPDATE changes SET at = now() - 2 * $1::interval", KEPT)
-    jobs = Jobs(db, Cache(settings), settings, [PRUNE])
-    await jobs.run((await jobs.enqueue(db, PRUNE.kind, {}, Author("clock"))).id)
-    await jobs.stop()
+    await run_job(PRUNE)
     assert not await connection.fetch("SELECT 1 FROM changes WHERE model = 'Item'")
 
 
 async def test_whoever_has_not_read_what_is_pruned_begins_anew(
-    host: StartHost, connection: Connection, db: Database, settings: Settings
+    host: StartHost, connection: Connection, run_job: RunJob
 ) -> None:
     """Nobody reads for hours, and so nobody looks; the other host prunes the log meanwhile."""
     async with host("a", cache_ttl_s=3600) as client:
@@ -34,12 +29,12 @@ async def test_whoever_has_not_read_what_is_pruned_begins_anew(
         await cached(client, path)
         await no_looks(connection)
         await connection.execute("UPDATE items SET title = 'changed'")
-        await prune(connection, db, settings)
+        await prune(connection, run_job)
         assert "changed" in (await client.get(path)).text
 
 
 async def test_what_has_been_read_is_pruned_without_a_trace(
-    host: StartHost, connection: Connection, db: Database, settings: Settings
+    host: StartHost, connection: Connection, run_job: RunJob
 ) -> None:
     # A bound that no pause of a busy machine is longer than: beyond it nothing cached is used.
     async with host("a", cache_ttl_s=3600, cache_hosts_bound_ms=2000) as client:
@@ -56,7 +51,7 @@ async def test_what_has_been_read_is_pruned_without_a_trace(
         etag = (await cached(client, path)).headers["etag"]
         async with unlogged(connection):
             await connection.execute("UPDATE items SET title = 'unseen'")
-        await prune(connection, db, settings)
+        await prune(connection, run_job)
         await connection.execute("UPDATE items SET title = 'later' WHERE '/api/items/' || id = $1", other)
         await shows(other, "later")
         kept = await client.get(path)

@@ -5,13 +5,10 @@ import itertools
 import httpx
 import pytest
 
-from core.cache import Cache
-from core.database.client import Author, Database
-from core.jobs import Jobs
-from core.settings import Settings
 from features.changes.jobs import RETENTION
 from features.changes.tests.listening import CHANGES, create_item, pages
 from tests.fixtures.database import Connection
+from tests.fixtures.jobs import RunJob
 
 
 async def test_a_change_says_what_was_changed_and_no_values(client: httpx.AsyncClient) -> None:
@@ -142,7 +139,7 @@ async def test_places_say_nothing_of_changes_between(
 
 
 async def test_what_is_too_old_is_forgotten_and_numbered_before(
-    client: httpx.AsyncClient, connection: Connection, db: Database, settings: Settings
+    client: httpx.AsyncClient, connection: Connection, run_job: RunJob
 ) -> None:
     for _ in range(2):
         await create_item(client)
@@ -150,10 +147,7 @@ async def test_what_is_too_old_is_forgotten_and_numbered_before(
     week_us = 7 * 86_400_000_000
     await connection.execute("UPDATE change_events SET position = position - $1::bigint - 1", week_us)
     await create_item(client)
-    jobs = Jobs(db, Cache(settings), settings, [RETENTION])
-    ended = await jobs.run((await jobs.enqueue(db, RETENTION.kind, {}, Author("clock"))).id)
-    await jobs.stop()
-    assert ended.result == {"deleted": 2}
+    assert (await run_job(RETENTION)).result == {"deleted": 2}
     assert not await connection.fetch("SELECT 1 FROM change_events WHERE position IS NULL")
     assert len(await pages(client)) == 1
     gone = await client.get(CHANGES, params={"after": int(old["position"]) - week_us})

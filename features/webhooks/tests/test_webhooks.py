@@ -7,10 +7,6 @@ from typing import Any
 import httpx
 import pytest
 
-from core.cache import Cache
-from core.database.client import Author, Database
-from core.jobs import Jobs
-from core.settings import Settings
 from features.webhooks.jobs import PRUNE
 from features.webhooks.tests.receiver import (
     WEBHOOKS,
@@ -21,6 +17,7 @@ from features.webhooks.tests.receiver import (
     subscribe,
 )
 from tests.fixtures.database import Connection
+from tests.fixtures.jobs import RunJob
 from tests.fixtures.pages import Pages
 from tests.fixtures.refusals import assert_refused
 from tests.fixtures.trail import audit_of
@@ -130,7 +127,7 @@ async def test_a_secret_is_shown_once_and_nowhere_else(
 
 
 async def test_for_a_day_after_the_change_both_secrets_verify(
-    client: httpx.AsyncClient, receiver: Receiver, connection: Connection, db: Database, settings: Settings
+    client: httpx.AsyncClient, receiver: Receiver, connection: Connection, run_job: RunJob
 ) -> None:
     webhook = await subscribe(client, receiver.url(), secret=SECRET)
     path = f"{WEBHOOKS}/{webhook['id']}/rotate-secret"
@@ -144,23 +141,15 @@ async def test_for_a_day_after_the_change_both_secrets_verify(
     await wait_for(lambda: len(receiver.answered) == 2)
     assert " " not in receiver.answered[1].headers["webhook-signature"]
     assert receiver.answered[1].verified(secret)
-    assert await run_pruning(db, settings) == {"deleted": 0}
+    assert (await run_job(PRUNE)).result == {"deleted": 0}
     assert await connection.fetchval("SELECT previous_secret IS NULL FROM webhooks")
-
-
-async def run_pruning(db: Database, settings: Settings) -> object:
-    jobs = Jobs(db, Cache(settings), settings, [PRUNE])
-    ended = await jobs.run((await jobs.enqueue(db, PRUNE.kind, {}, Author("clock"))).id)
-    await jobs.stop()
-    return ended.result
 
 
 async def test_deliveries_have_pages_and_old_ones_are_pruned(
     client: httpx.AsyncClient,
     receiver: Receiver,
     connection: Connection,
-    db: Database,
-    settings: Settings,
+    run_job: RunJob,
 ) -> None:
     webhook = await subscribe(client, receiver.url())
     for _ in range(5):
@@ -187,7 +176,7 @@ async def test_deliveries_have_pages_and_old_ones_are_pruned(
         "WHERE id = $1",
         whole[0],
     )
-    assert await run_pruning(db, settings) == {"deleted": 2}
+    assert (await run_job(PRUNE)).result == {"deleted": 2}
     assert [each["id"] for each in (await pages.page(client))["data"]] == whole[:3]
 
 
