@@ -28,7 +28,7 @@ YARDSTICKS := tests/bench/yardsticks
 BENCH_STAMPS := $(VENV)/.bench-installed $(YARDSTICKS)/express/node_modules/.installed
 
 # Each with colons for the spaces of its arguments.
-CHECKS := ruff:format:--check:. ruff:check:. mypy lint-imports python:-m:pytest:--quiet:tests/test_architecture.py handover:db:check
+CHECKS := ruff:format:--check:. ruff:check:. mypy lint-imports python:-m:pytest:--quiet:tests/test_architecture.py:tests/test_manifests.py handover:db:check
 
 CLIENT_TOOLS := tests/clients
 CLIENT_STAMP := $(CLIENT_TOOLS)/node_modules/.installed

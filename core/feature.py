@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class ActivityKind:
     """Texts of one entity's audit entries where recent activity is shown: System "Orders API" was
-    updated. `name` is the field of an entry that says what the row is called, `verbs` has the word of each
-    action that is told. An answer that tells them hangs on the cache tags `tags`.
+    updated. `name` is the field of an entry that says what the row is called; where the change left it alone,
+    the feature's `names_of` says it. `verbs` has the word of each action that is told. An answer that tells
+    them hangs on the cache tags `tags`.
 
     `visible` gives those of the ids that the holder of a key (None: anybody) may be told of.
     """

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from core.feature import Feature, kinds_of
-from core.jobs import JobContext, JobKind, JsonObject
 from tests.architecture import models, placement, slices
 from tests.architecture.tree import Tree
 
@@ -98,6 +96,11 @@ BAD: Sequence[tuple[Rule, Mapping[str, str], str]] = [
         slices.slices_meet_at_their_door,
         {"features/ideas/service.py": "from features.items.schemas import Item\n"},
         "features/ideas/service.py imports features.items.schemas",
+    ),
+    (
+        slices.updates_are_settled,
+        {"features/items/schemas.py": "from core.http.request.input import Update\n"},
+        "features/items/schemas.py takes an Update",
     ),
     (
         slices.doors_offer_what_is_used,
@@ -233,37 +236,3 @@ def planted(folder: Path, files: Mapping[str, str]) -> Tree:
     (folder / "tests").mkdir(exist_ok=True)
     (folder / "tests" / "__init__.py").touch()
     return Tree(folder)
-
-
-def repeated(features: Sequence[Feature]) -> list[str]:
-    """Names, job kinds, cache tags, entities and models that more than one declaration claims."""
-    names = [f"feature {feature.name}" for feature in features]
-    kinds = [f"job kind {kind.kind}" for kind in kinds_of(features)]
-    tags = [f"cache tag {tag}" for feature in features for tag in feature.cache_tags]
-    told = [f"activities of {kind.entity}" for feature in features for kind in feature.activities]
-    renewed = [f"writes of {model}" for feature in features for model in feature.renews]
-    claims = names + kinds + tags + told + renewed
-    return sorted({claim for claim in claims if claims.count(claim) > 1})
-
-
-def test_job_kinds_and_cache_tags_are_unique() -> None:
-    from core.app import FEATURES
-
-    assert repeated(FEATURES) == []
-
-
-def test_a_repeated_job_kind_or_cache_tag_is_seen() -> None:
-    async def run(context: JobContext) -> JsonObject:
-        return {}
-
-    kind = JobKind("import.twice", run)
-    first = Feature("items", jobs=(kind,), cache_tags=("items",))
-    second = Feature("ideas", jobs=(kind,), cache_tags=("items", "ideas"))
-    assert repeated([first, second]) == ["cache tag items", "job kind import.twice"]
-    assert repeated([first]) == []
-
-
-def test_features_are_named_after_their_folder(project: Tree) -> None:
-    from core.app import FEATURES
-
-    assert {feature.name for feature in FEATURES} == {folder.name for folder in project.slices}

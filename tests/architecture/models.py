@@ -74,7 +74,9 @@ def models_are_touched_by_their_owner(tree: Tree) -> list[str]:
         for model in models:
             touched = model.attribute in called or f"prisma.models.{model.name}" in source.imports
             if touched and not (_owned(source, model) and "queries" in source.parts):
-                found.append(f"{source.name} touches {model.name}, which belongs to {model.owner}")
+                found.append(
+                    f"{source.name} touches {model.name}, which belongs to {model.owner}: to its queries"
+                )
     return found
 
 

@@ -21,7 +21,7 @@ def packages_are_marked(tree: Tree) -> list[str]:
 def prisma_stays_in_queries(tree: Tree) -> list[str]:
     """The client is imported only by queries.py and core/database (and by tests)."""
     return [
-        f"{source.name} imports prisma"
+        f"{source.name} imports prisma; only queries do"
         for source in tree.sources
         if source.imports_from("prisma") and not (source.is_test or _may_query(source))
     ]
@@ -36,7 +36,7 @@ def the_web_stays_outside(tree: Tree) -> list[str]:
     (and by tests).
     """
     return [
-        f"{source.name} imports the web framework"
+        f"{source.name} imports the web framework; of a slice only its router does"
         for source in tree.sources
         if (source.imports_from("fastapi") or source.imports_from("starlette"))
         and not (source.is_test or _may_speak_http(source))

@@ -61,7 +61,7 @@ def slices_have_the_known_files(tree: Tree) -> list[str]:
         for entry in sorted(folder.iterdir()):
             name = f"features/{folder.name}/{entry.name}"
             if entry.suffix == ".py" and entry.stem not in {*LEVELS, "__init__"} - {"tests"}:
-                found.append(f"{name} is not a file name of a slice")
+                found.append(f"{name} is not a file name of a slice; CONTRIBUTING.md lists them")
             if entry.is_dir() and entry.name in VAGUE_NAMES:
                 found.append(f"{name} does not say what it holds")
         for required in ("__init__.py", "feature.py"):
@@ -86,7 +86,7 @@ def files_are_short(tree: Tree) -> list[str]:
         entrance = source.slice is not None and source.parts[2] in {"router", "queries"}
         limit = LONGEST_ENTRANCE if entrance else LONGEST_FILE
         if source.lines > limit:
-            found.append(f"{source.name} has {source.lines} lines, more than {limit}")
+            found.append(f"{source.name} has {source.lines} lines, more than {limit}: split it by concern")
     for path in sorted((tree.root / "prisma").glob("engine/*.mjs")):
         lines = len(path.read_text(encoding="utf-8").splitlines())
         if lines > LONGEST_FILE:
@@ -125,8 +125,27 @@ def slices_meet_at_their_door(tree: Tree) -> list[str]:
             parts = imported.split(".")
             foreign = parts[0] == "features" and len(parts) > 1 and parts[1] != source.slice
             if source.slice is not None and foreign and parts[2:3] != ["api"]:
-                found.append(f"{source.name} imports {imported}; other slices are met through their api")
+                place = "in tests/fixtures" if parts[2:3] == ["tests"] else "through their api"
+                found.append(f"{source.name} imports {imported}; other slices are met {place}")
     return found
+
+
+def updates_are_settled(tree: Tree) -> list[str]:
+    """A slice that takes an `Update` settles what that holds back, which would be lost unseen."""
+    own = [source for source in tree.sources if source.slice is not None and not source.is_test]
+    settling = {source.slice for source in own if _calls(source, "settle")}
+    return [
+        f"{source.name} takes an Update, and its service never calls its `settle`"
+        for source in own
+        if "core.http.request.input.Update" in source.imports and source.slice not in settling
+    ]
+
+
+def _calls(source: Source, name: str) -> bool:
+    return any(
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == name
+        for node in ast.walk(source.tree)
+    )
 
 
 def doors_offer_what_is_used(tree: Tree) -> list[str]:
