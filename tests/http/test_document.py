@@ -85,7 +85,9 @@ def test_every_body_has_a_schema_and_those_of_requests_an_example() -> None:
     for method, path, operation in OPERATIONS:
         for media in operation.get("requestBody", {}).get("content", {}).values():
             model = schemas.get(media["schema"].get("$ref", "").rpartition("/")[2], {})
-            assert "example" in {**media, **model}, (method, path)
+            assert "example" in {**media, **model}, (
+                f'{method} {path}: give the model of its body json_schema_extra={{"example": ...}}'
+            )
         for status, response in operation["responses"].items():
             for media_type, media in response.get("content", {}).items():
                 assert media.get("schema"), (method, path, status, media_type)
