@@ -1,11 +1,15 @@
 """The README names everything that can be set and called, and the tests that prove what it promises."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
+from typer.core import TyperGroup
+from typer.main import get_command
 
+from core import cli
 from core.settings import all_settings
 
 README = Path(__file__).resolve().parents[1] / "README.md"
@@ -28,6 +32,28 @@ def test_every_path_is_listed(app: FastAPI) -> None:
 
     missing = [path for path in app.openapi()["paths"] if not listed(path)]
     assert not missing, f"README.md: add a row to the table under The API for {missing}"
+
+
+def commands_of(group: TyperGroup, *above: str) -> Iterator[tuple[str, ...]]:
+    for name, command in group.commands.items():
+        place = (*above, name)
+        yield from commands_of(command, *place) if isinstance(command, TyperGroup) else (place,)
+
+
+def test_every_command_is_listed() -> None:
+    """Whole, or by its last word (`list`) in a row of its group."""
+    text = README.read_text()
+
+    def listed(*place: str) -> bool:
+        whole = rf"`(handover )?{' '.join(place)}\b"
+        return bool(re.search(rf"{whole}|^\| `handover {place[0]} .*`{place[-1]}\b", text, re.MULTILINE))
+
+    everything = get_command(cli.app)
+    assert isinstance(everything, TyperGroup)
+    found = list(commands_of(everything))
+    assert ("keys", "list") in found
+    missing = [f"handover {' '.join(each)}" for each in found if not listed(*each)]
+    assert not missing, f"README.md: add a row to the table under Using it for each of {missing}"
 
 
 def guarantees() -> list[list[str]]:
