@@ -105,7 +105,7 @@ class AnalyticsData(_Figures):
 
 class Activity(_Figures):
     """`entity` says what it was, such as a system; `entityId` which one. `type` is the entity and what
-    happened to it.
+    happened to it: features that are added bring their own.
     """
 
     id: str
