@@ -22,7 +22,8 @@ class ActivityKind:
     the feature's `names_of` says it. `verbs` has the word of each action that is told. An answer that tells
     them hangs on the cache tags `tags`.
 
-    `visible` gives those of the ids that the holder of a key (None: anybody) may be told of.
+    `visible` gives those of the ids that the holder of a key (None: anybody) may be told of; without it
+    everybody may, of changes of such rows too.
     """
 
     entity: str
@@ -86,6 +87,11 @@ def kinds_of(features: Sequence[Feature]) -> "list[JobKind]":
 def rules_of(features: Sequence[Feature]) -> "dict[str, Rule]":
     """By the model, the rule of the cache tags that a write of its rows renews."""
     return {model: rule for feature in features for model, rule in feature.renews.items()}
+
+
+def open_entities(features: Sequence[Feature]) -> frozenset[str]:
+    """The entities of whose rows, by their activities, everybody may be told."""
+    return frozenset(kind.entity for each in features for kind in each.activities if kind.visible is None)
 
 
 def names_by_entity(features: Sequence[Feature]) -> "dict[str, NamesOf]":

@@ -57,7 +57,10 @@ async def delete_before(db: Database, position: int, *, limit: int) -> int:
 
 
 def _seen_by(audience: Audience) -> ChangeEventWhereInput:
-    return {} if audience.name is None else {"OR": [{"audience": None}, {"audience": audience.name}]}
+    if audience.name is None:
+        return {}
+    open_to_all = {"entity": {"in": sorted(audience.entities)}}
+    return cast(ChangeEventWhereInput, {"OR": [{"audience": None}, {"audience": audience.name}, open_to_all]})
 
 
 def _event(row: ChangeEvent) -> Event:

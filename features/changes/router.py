@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 from fastapi import Depends, Header, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from core.deps import Db, Holder, platform_of
+from core.deps import Db, Features, Holder, platform_of
 from core.errors import FieldError, Invalid
 from core.http.answers.envelope import error_responses
 from core.http.answers.event_streams import sent, stream_content
@@ -38,12 +38,14 @@ async def _streams(request: Request) -> ChangeStreams:
 
 
 @router.get("", summary="List changes", responses=error_responses(PositionGone))
-async def list_changes(db: Db, holder: Holder, query: Annotated[ChangeQuery, Query()]) -> ChangePage:
+async def list_changes(
+    db: Db, holder: Holder, features: Features, query: Annotated[ChangeQuery, Query()]
+) -> ChangePage:
     """The oldest first, from the beginning of what is kept (`CHANGES_RETENTION_DAYS`) or after a position;
     ask again with `next`. All that was committed before the request is told, each change once, those of a row
     in their order.
     """
-    return await service.page_of(db, query, Audience.of(holder))
+    return await service.page_of(db, query, Audience.of(holder, features))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class _Following:
 async def _following(
     db: Db,
     holder: Holder,
+    features: Features,
     streams: Annotated[ChangeStreams, Depends(_streams)],
     wanted: Annotated[ChangeFilter, Query()],
     last_event_id: Annotated[
@@ -73,7 +76,7 @@ async def _following(
         after = int(last_event_id)
     await service.check_position(db, after, name)
     with streams.place():
-        yield _Following(streams, after, Audience.of(holder))
+        yield _Following(streams, after, Audience.of(holder, features))
 
 
 @router.get(

@@ -1,5 +1,6 @@
 """Requests and responses about changes, and their frozen values."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Final, Literal, NamedTuple
@@ -7,6 +8,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
+from core.feature import Feature, open_entities
 from core.http.request.access import Principal
 from core.http.request.fields import LEFT_OUT_IF_NONE, Text, Timestamp, always_there
 from core.http.request.input import Input
@@ -90,14 +92,19 @@ class ChangeQuery(ChangeFilter):
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Audience of changes: those for everybody and for `name`; None sees all, and who did it."""
+    """Audience of changes: those for everybody and for `name`, and all of the `entities`; None sees all, and
+    who did it.
+    """
 
     name: str | None = None
+    entities: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, holder: Principal | None) -> "Audience":
+    def of(cls, holder: Principal | None, features: Sequence[Feature]) -> "Audience":
         """Audience of a caller. With AUTH=off everybody may read the audit trail."""
-        return cls() if holder is None or holder.may("admin") else cls(holder.name)
+        if holder is None or holder.may("admin"):
+            return cls()
+        return cls(holder.name, open_entities(features))
 
 
 class Extent(NamedTuple):
@@ -135,7 +142,12 @@ class Event:
     def seen_by(self, audience: Audience, wanted: ChangeFilter) -> bool:
         change = self.change
         return (
-            (audience.name is None or self.audience is None or self.audience == audience.name != "")
+            (
+                audience.name is None
+                or self.audience is None
+                or self.audience == audience.name != ""
+                or change.entity in audience.entities
+            )
             and wanted.entity in (None, change.entity)
             and wanted.entity_id in (None, change.entity_id)
             and wanted.action in (None, change.action)

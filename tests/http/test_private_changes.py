@@ -1,9 +1,17 @@
 """With AUTH=keys changes are told to those who may know of them, for as long as they may."""
 
+from collections.abc import Collection
+
 from core.database.client import Database
+from core.feature import ActivityKind, Feature
+from core.http.request.access import Principal
+from core.http.request.timestamps import now
+from core.settings import Settings
+from features.changes.schemas import Audience, Change, ChangeFilter, Event
 from features.changes.tests.listening import following, pages
 from features.keys.tests.factories import bearer, make_key
-from tests.fixtures.application import RunningApp
+from tests.fixtures.application import RunningApp, client_of, lifespan_of, new_app
+from tests.fixtures.database import Connection
 from tests.fixtures.servers import StartServer
 from tests.fixtures.waiting import wait_for
 
@@ -37,6 +45,32 @@ async def test_a_private_file_is_told_to_its_uploader_and_administrators(
         assert "user" not in told[0]
         assert {each["entity"] for each in await pages(client, "", admin)} == {"key", "file"}
         assert (await pages(client, "", admin))[0]["user"] == "operator"
+
+
+async def test_rows_of_a_feature_that_was_added_are_told_to_whom_their_activities_are(
+    settings: Settings, db: Database, connection: Connection
+) -> None:
+    async def visible(db: Database, ids: Collection[str], holder: Principal | None) -> frozenset[str]:
+        return frozenset()
+
+    kinds = (ActivityKind("note", "text", ("notes",)), ActivityKind("diary", "text", ("notes",), {}, visible))
+    grown = new_app(settings.model_copy(update={"auth": "keys"}), Feature("notes", activities=kinds))
+    reader = await make_key(db, "read", "reader")
+    for entity in ("note", "diary", "letter"):
+        await connection.execute(
+            "INSERT INTO audit_entries (entity, entity_id, action, actor, changes) "
+            "VALUES ($1, '1', 'created', 'ada', '{}')",
+            entity,
+        )
+    async with lifespan_of(grown), client_of(grown) as client:
+        told = [each["entity"] for each in await pages(client, "", bearer(reader))]
+        audience = Audience.of(Principal("1", "reader", "read"), grown.state.features)
+    assert told == ["note"]
+    for entity, seen in (("note", True), ("diary", False), ("letter", False)):
+        change = Change(
+            position="1", at=now(), entity=entity, entity_id="1", action="created", fields=[], user="ada"
+        )
+        assert Event(1, change, "").seen_by(audience, ChangeFilter()) == seen
 
 
 async def test_a_stream_ends_when_its_key_is_revoked(live_server: StartServer, db: Database) -> None:
