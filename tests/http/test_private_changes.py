@@ -5,7 +5,7 @@ from collections.abc import Collection
 from core.database.client import Database
 from core.feature import ActivityKind, Feature
 from core.http.request.access import Principal
-from core.http.request.timestamps import now
+from core.http.request.fields import now
 from core.settings import Settings
 from features.changes.schemas import Audience, Change, ChangeFilter, Event
 from features.changes.tests.listening import following, pages
