@@ -15,7 +15,7 @@ from core.jobs.errors import (
     JobStopped,
     LeaseLost,
 )
-from core.jobs.kinds import JobKind, NextRun
+from core.jobs.kinds import JobKind
 from core.jobs.lease import Delays
 from core.jobs.service import Jobs
 from core.jobs.views import JobEventView, JobPage, JobState, JobView, JsonObject

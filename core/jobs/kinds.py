@@ -10,7 +10,7 @@ import random
 import re
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
@@ -94,13 +94,6 @@ def pruning_of_jobs(kinds: Iterable[JobKind]) -> JobKind:
     return replace(daily, scheduled=lambda settings: {} if settings.jobs_retention_days else None)
 
 
-@dataclass(frozen=True, slots=True)
-class NextRun:
-    kind: str
-    every: timedelta
-    at: datetime
-
-
 class Clock:
     """Clock of one process."""
 
@@ -110,15 +103,16 @@ class Clock:
         self._db = db
         self._look_s = look_s
         self._enqueue = enqueue
-        self._kinds = {
+        self.kinds = {
             kind.kind: (kind.every, arguments)
             for kind in kinds
             if kind.every is not None and (arguments := kind.scheduled(settings)) is not None
         }
+        """Interval and arguments of each kind that it begins."""
 
     async def follow(self, stopping: asyncio.Event) -> None:
         """Enqueue due jobs until the process stops."""
-        if not self._kinds:
+        if not self.kinds:
             return
         await self._try(self._set)
         while not stopping.is_set():
@@ -127,20 +121,15 @@ class Clock:
 
     async def begin_due(self) -> None:
         """Enqueue due jobs: a process, this or another, picks them up within seconds."""
-        due = await queries.clocks_due(self._db, list(self._kinds))
-        if len(due) < len(self._kinds):
+        due = await queries.clocks_due(self._db, list(self.kinds))
+        if len(due) < len(self.kinds):
             await self._set()
         for kind in [kind for kind, has_come in due.items() if has_come]:
             # One kind that cannot be begun does not hold up the others.
             await self._try(partial(self._begin, kind))
 
-    async def next_runs(self) -> list[NextRun]:
-        """Next run of each kind, the soonest first."""
-        found = await queries.clocks(self._db, list(self._kinds))
-        return [NextRun(kind, self._kinds[kind][0], at) for kind, at in found]
-
     async def _set(self) -> None:
-        every_s = {kind: every.total_seconds() for kind, (every, _) in self._kinds.items()}
+        every_s = {kind: every.total_seconds() for kind, (every, _) in self.kinds.items()}
         await queries.set_clocks(self._db, every_s)
 
     async def _begin(self, kind: str) -> None:
@@ -148,7 +137,7 @@ class Clock:
             log.info("job.begun_by_clock", job_id=job.id, job_kind=kind)
 
     async def _enqueue_if_due(self, kind: str, tx: Database) -> JobView | None:
-        every, arguments = self._kinds[kind]
+        every, arguments = self.kinds[kind]
         if not await queries.move_clock(tx, kind, every.total_seconds()):
             return None
         try:

@@ -3,7 +3,6 @@ the job is not ours any more, or not in the state that the change needs."""
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Final, cast
 
 from prisma.types import JobOrderByInput, JobWhereInput
@@ -85,14 +84,6 @@ async def clocks_due(db: Database, kinds: Sequence[str]) -> dict[str, bool]:
 async def move_clock(tx: Database, kind: str, every_s: float) -> bool:
     """Move the kind's next time on; False if another process has done so."""
     return await tx.execute_raw(statements.MOVE_CLOCK, kind, every_s) == 1
-
-
-async def clocks(db: Database, kinds: Sequence[str]) -> list[tuple[str, datetime]]:
-    """Next time of each kind, the soonest first."""
-    rows = await db.jobclock.find_many(
-        where={"kind": {"in": list(kinds)}}, order=[{"next_at": "asc"}, {"kind": "asc"}]
-    )
-    return [(row.kind, row.next_at) for row in rows]
 
 
 async def delete_ended(db: Database, days: int, *, kept: Sequence[str], limit: int) -> int:

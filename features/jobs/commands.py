@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from pydantic import JsonValue
 
-    from core.jobs import Jobs, JobView, JsonObject, NextRun
+    from core.jobs import Jobs, JobView, JsonObject
 
 _STATES: Final = ("queued", "running", "succeeded", "failed", "cancelled")
 _COLUMNS: Final = 100
@@ -33,11 +34,13 @@ def list_jobs(
 ) -> None:
     """List the newest jobs, and what the clock begins next."""
     from core.command import command_context
+    from features.jobs.queries import next_runs
 
     async def work() -> None:
         async with command_context(ctx.obj) as here:
             page = await here.jobs.list(state=state, limit=limit)
-            _show_jobs(here.jobs, page.jobs, page.total, await here.jobs.clock.next_runs())
+            runs = await next_runs(here.db, here.jobs.clock.kinds)
+            _show_jobs(here.jobs, page.jobs, page.total, runs)
 
     asyncio.run(work())
 
@@ -70,7 +73,9 @@ def cancel(ctx: typer.Context, job_id: Annotated[str, typer.Argument(metavar="ID
     asyncio.run(work())
 
 
-def _show_jobs(jobs: "Jobs", page: "Sequence[JobView]", total: int, next_runs: "Sequence[NextRun]") -> None:
+def _show_jobs(
+    jobs: "Jobs", page: "Sequence[JobView]", total: int, next_runs: "Mapping[str, datetime]"
+) -> None:
     from core.console import columns, moment, say, say_columns
 
     # Whole ids, and a line of them fits a terminal of 100 columns.
@@ -84,7 +89,7 @@ def _show_jobs(jobs: "Jobs", page: "Sequence[JobView]", total: int, next_runs: "
     say(f"{len(page)} of {total} jobs")
     if next_runs:
         say("")
-        say_columns([("by the clock", "next"), *((run.kind, moment(run.at)) for run in next_runs)])
+        say_columns([("by the clock", "next"), *((kind, moment(at)) for kind, at in next_runs.items())])
 
 
 def _show_job(job: "JobView", arguments: "JsonObject") -> None:

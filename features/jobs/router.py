@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Header, Path, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from core.deps import Jobs, platform_of
+from core.deps import Db, Jobs, platform_of
 from core.http.answers.envelope import Envelope, ListEnvelope, error_responses, listed
 from core.http.answers.event_streams import sent, stream_content
 from core.http.answers.pagination import Cursor, Limit, Offset
@@ -17,6 +17,7 @@ from core.http.request.access import is_still_let_in
 from core.http.request.fields import Text
 from core.http.routing import Router
 from core.jobs import JobEnded, JobEventView, JobNotFound, JobState, JobView
+from features.jobs import queries
 from features.jobs.errors import TooManyStreams
 from features.jobs.schemas import ClockedJobs, Job, show
 from features.jobs.service import JobStreams, list_page
@@ -51,14 +52,12 @@ async def list_jobs(
 
 
 @router.get("/clock", summary="List the jobs that the clock begins, the soonest first")
-async def list_clocked_jobs(jobs: Jobs) -> ListEnvelope[ClockedJobs]:
+async def list_clocked_jobs(db: Db, jobs: Jobs) -> ListEnvelope[ClockedJobs]:
     """Each begins at `nextAt`, once in the whole cluster."""
-    runs = await jobs.clock.next_runs()
+    every_s = {kind: round(every.total_seconds()) for kind, (every, _) in jobs.clock.kinds.items()}
+    runs = await queries.next_runs(db, every_s)
     return listed(
-        [
-            ClockedJobs(kind=run.kind, every_seconds=round(run.every.total_seconds()), next_at=run.at)
-            for run in runs
-        ]
+        [ClockedJobs(kind=kind, every_seconds=every_s[kind], next_at=at) for kind, at in runs.items()]
     )
 
 
