@@ -5,12 +5,6 @@ from core.observability.metrics import Counter, Gauge, Histogram
 RUNNING = Gauge(
     "handover_jobs_running", "Jobs that run in this app now", ["kind"], multiprocess_mode="livesum"
 )
-QUEUED = Gauge("handover_jobs_queued", "Jobs that wait to be claimed", multiprocess_mode="mostrecent")
-OLDEST_QUEUED = Gauge(
-    "handover_jobs_oldest_queued_seconds",
-    "Age of the oldest job that waits to be claimed; 0 when none does",
-    multiprocess_mode="mostrecent",
-)
 CLAIMS = Counter(
     "handover_job_claims_total", "Jobs claimed, at once after the request or by recovery", ["kind", "by"]
 )

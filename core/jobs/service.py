@@ -90,12 +90,6 @@ class Jobs:
                 raise JobConflict(kind, active)
         raise Unavailable(f"Jobs of kind {kind} begin and end too fast; try again")
 
-    async def measure_queue(self) -> None:
-        """Bring the metrics of queued jobs up to date."""
-        [queue] = await self._db.query_raw(statements.QUEUED)
-        metrics.QUEUED.set(queue["jobs"])
-        metrics.OLDEST_QUEUED.set(queue["seconds"])
-
     async def ask_database(self) -> None:
         """Raises unless the database answers, and would take a write; nothing is written or locked."""
         await self._db.query_raw(statements.WRITABLE)

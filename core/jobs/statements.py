@@ -9,10 +9,6 @@ database's.
 WRITABLE = "SELECT 1 FROM jobs WHERE false FOR UPDATE"
 """Query that locks nothing, but that a read-only database refuses."""
 
-QUEUED = """
-SELECT count(*)::int AS jobs, coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS seconds
-FROM jobs WHERE state = 'queued'"""
-
 SNAPSHOT = """jsonb_build_object(
     'state', state, 'phase', phase, 'done', done, 'total', total, 'rejected', rejected, 'attempts', attempts,
     'cancel_requested', cancel_requested, 'rate', {rate}, 'seconds_left', {seconds_left},

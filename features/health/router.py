@@ -17,6 +17,7 @@ from core.http.routing import Route, Router
 from core.observability import metrics
 from features.health import service
 from features.health.schemas import Endpoints, Health, Info, Live, Ready, UnhealthyBody
+from features.jobs import api as jobs
 
 SERVICE: Final = "handover"
 _COLLECTION: Final = re.compile(r"/api(?:/v\d+)?/([a-z][a-z-]*)")
@@ -89,7 +90,7 @@ async def health_ready(request: Request) -> Response:
 async def prometheus_metrics(request: Request) -> Response:
     """In the text format of Prometheus, for this process or all of this server."""
     if (platform := context_of(request.scope).platform) is not None:
-        await service.timed("queue", platform.jobs.measure_queue())
+        await service.timed("queue", jobs.measure_queue(platform.db))
     text = await run_in_threadpool(metrics.scrape)
     return Response(text, headers={**_NOT_STORED, "Content-Type": metrics.CONTENT_TYPE})
 

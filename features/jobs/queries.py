@@ -1,7 +1,9 @@
-"""Queries of the clock of jobs."""
+"""Queries of the clock and of the queue of jobs."""
 
 from collections.abc import Iterable
 from datetime import datetime
+
+from prisma.types import JobWhereInput
 
 from core.database.client import Database
 
@@ -12,3 +14,11 @@ async def next_runs(db: Database, kinds: Iterable[str]) -> dict[str, datetime]:
         where={"kind": {"in": list(kinds)}}, order=[{"next_at": "asc"}, {"kind": "asc"}]
     )
     return {row.kind: row.next_at for row in rows}
+
+
+async def queue(db: Database) -> tuple[int, datetime | None]:
+    """Number of jobs that wait to be claimed, and when the oldest of them was made."""
+    where: JobWhereInput = {"state": "queued"}
+    number = await db.job.count(where=where)
+    oldest = await db.job.find_first(where=where, order={"created_at": "asc"})
+    return number, None if oldest is None else oldest.created_at

@@ -4,17 +4,27 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 from uuid import UUID
 
+from core.database.client import Database
 from core.http.answers.event_streams import Reached
 from core.http.answers.pagination import Scope, check_start, decode_place, encode_place, moment_of
 from core.jobs import JobEventView, Jobs, JobState, JobView
+from core.observability.metrics import Gauge
 from core.platform import Platform
 from features.changes.api import Admitted, Stream, Streams
+from features.jobs import queries
 from features.jobs.errors import TooManyStreams
 
+_QUEUED: Final = Gauge("handover_jobs_queued", "Jobs that wait to be claimed", multiprocess_mode="mostrecent")
+_OLDEST_QUEUED: Final = Gauge(
+    "handover_jobs_oldest_queued_seconds",
+    "Age of the oldest job that waits to be claimed; 0 when none does",
+    multiprocess_mode="mostrecent",
+)
 MOST_STREAMS: Final = 500
 """Upper bound of the clients' streams in one process."""
 POLL_S: Final = 0.3
@@ -55,6 +65,13 @@ async def list_page(
 
 def _id_of(text: str) -> str:
     return str(UUID(text))
+
+
+async def measure_queue(db: Database) -> None:
+    """Bring the metrics of queued jobs up to date."""
+    number, since = await queries.queue(db)
+    _QUEUED.set(number)
+    _OLDEST_QUEUED.set(0 if since is None else max(0, (datetime.now(UTC) - since).total_seconds()))
 
 
 class JobStreams(Streams[JobEventView]):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from core.errors import Unavailable
-from core.jobs import Jobs
+from features.jobs import api as jobs
 
 if TYPE_CHECKING:
     import pytest
@@ -155,7 +155,7 @@ class TestMetrics:
         async def broken(*_: object) -> None:
             raise Unavailable("The database cannot be reached")
 
-        monkeypatch.setattr(Jobs, "measure_queue", broken)
+        monkeypatch.setattr(jobs, "measure_queue", broken)
         assert (await client.get("/metrics")).status_code == 200
 
 

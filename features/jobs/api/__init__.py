@@ -3,4 +3,4 @@ that run one.
 """
 
 from features.jobs.schemas import STREAM, Job, show
-from features.jobs.service import list_page
+from features.jobs.service import list_page, measure_queue
