@@ -25,6 +25,7 @@ NAMED: Final = (
     "tests/test_links.py",
     "tests/changes/test_hosts.py::test_all_that_renews_is_logged",
     "tests/console/test_history.py",
+    "tests/database/test_audited_columns.py",
     "tests/contract/test_documents.py",
     "tests/http/test_document.py",
     "features/health/tests/test_health.py",
