@@ -88,7 +88,7 @@ class _Body:
         self.size = 0
         self._server_receive = receive
         self._whole = False
-        self._digest, self._part = hashlib.sha256(kind), hashlib.sha256()
+        self._digest, self._part = hashlib.sha256(kind + b"\0"), hashlib.sha256()
         self._delimiter: bytes | None = None
         if kind == b"multipart/form-data" and b"boundary" in options:
             self._delimiter = b"\r\n--" + options[b"boundary"]
@@ -102,7 +102,7 @@ class _Body:
         self.size += len(data)
         self._whole = not message.get("more_body", False)
         if self._delimiter is None:
-            self._part.update(data)
+            self._digest.update(data)
         else:
             self._hash_form(data, self._delimiter)
         return message
@@ -111,7 +111,7 @@ class _Body:
         *ended, rest = (self._held + data).split(delimiter)
         for end in ended:
             self._part.update(end)
-            if not self._in_preamble:  # which means nothing (RFC 2046, 5.1.1)
+            if not self._in_preamble:  # which means nothing, as what follows the parts (RFC 2046, 5.1.1)
                 self._digest.update(self._part.digest())
             self._in_preamble, self._part = False, hashlib.sha256()
         sure = max(len(rest) - len(delimiter) + 1, 0)
@@ -119,7 +119,7 @@ class _Body:
         self._held = rest[sure:]
 
     def hexdigest(self) -> str:
-        return hashlib.sha256(self._digest.digest() + self._part.digest()).hexdigest()
+        return self._digest.hexdigest()
 
     async def is_whole(self, most: float = math.inf) -> bool:
         """True when the body is read to its end, within its limits and with at most so many bytes more."""
