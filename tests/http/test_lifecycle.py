@@ -59,6 +59,8 @@ async def test_requests_that_run_are_finished(live_server: "StartServer") -> Non
                 await client.get("/health/live")
             except httpx.ConnectError:
                 return True
+            except httpx.TransportError:  # it was taken, and then the listener closed
+                pass
             return False
 
     await wait_for(closed)
