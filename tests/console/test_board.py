@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.console.axe import audit
 from tests.console.rows import IDEA, SYSTEM, card, column, make, program, server
-from tests.console.test_browser import audit, sign_in
+from tests.console.test_browser import sign_in
 from tests.fixtures.browser import OpenPage
 from tests.fixtures.servers import LiveServer, StartServer
 

@@ -2,16 +2,16 @@
 
 import json
 import re
-from collections.abc import AsyncIterator, Sequence
-from importlib.resources import files
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 import pytest_asyncio
 
 from features.imports.tests.registry.archives import GUIDE, packed, registry
 from features.keys.tests.factories import make_key
+from tests.console.axe import audit
 from tests.fixtures.browser import OpenPage
 from tests.fixtures.commands import Handover
 from tests.fixtures.servers import LiveServer, StartServer
@@ -26,10 +26,6 @@ pytestmark = pytest.mark.slow
 PAGES = ("", "/items", "/takeover", "/activity", "/jobs", "/keys", "/sign-in")
 ITEM = {"title": "Dark mode", "description": "At night", "category": "dashboard", "priority": "low"}
 STORED = {**ITEM, "status": "new", "tags": [], "createdAt": "2025-10-23T22:46:19.740Z"}
-SCHEMES: Final[Sequence[tuple[Literal["dark", "light"], dict[str, Any]]]] = (
-    ("dark", {"runOnly": ["color-contrast", "link-in-text-block"]}),
-    ("light", {}),
-)
 LIBRARY = {"items": [{**STORED, "id": "1"}, {**STORED, "id": "2", "title": " "}], "users": []}
 
 
@@ -53,23 +49,6 @@ async def sign_in(page: "Page", db: "Database", scope: Literal["read", "write", 
     await page.keyboard.press("Enter")
     await page.get_by_role("heading", name="Overview").wait_for()
     return key
-
-
-async def audit(page: "Page") -> list[str]:
-    """Faults that axe finds on the page, by the rule and the element: in the light scheme all of them, in the
-    dark one those of colours.
-    """
-    await page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8"))
-    found = []
-    for scheme, options in SCHEMES:
-        await page.emulate_media(color_scheme=scheme)
-        result: dict[str, Any] = await page.evaluate("(options) => axe.run(options)", options)
-        found += [
-            f"{scheme}: {each['id']}: {node['html'][:160]}"
-            for each in result["violations"]
-            for node in each["nodes"]
-        ]
-    return found
 
 
 async def labels_too_wide(page: "Page") -> list[str]:

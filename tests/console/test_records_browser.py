@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.console.axe import audit
 from tests.console.rows import IDEA, ITEM, SYSTEM, make, program, server
-from tests.console.test_browser import audit
 from tests.fixtures.browser import OpenPage
 from tests.fixtures.commands import Handover
 from tests.fixtures.servers import LiveServer

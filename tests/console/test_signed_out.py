@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.console.axe import audit
 from tests.console.rows import IDEA, card, column
-from tests.console.test_browser import audit, server, sign_in
+from tests.console.test_browser import server, sign_in
 from tests.fixtures.browser import OpenPage
 from tests.fixtures.servers import LiveServer
 
