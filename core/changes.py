@@ -94,7 +94,6 @@ class ChangeFollower:
 
     def __init__(self, db: Database, versions: TagVersions, tell: Tell, settings: Settings) -> None:
         self.bound_s = 0.0 if settings.cache_strict else settings.cache_hosts_bound_ms / 1000
-        """For so long after the last look began an entry may be used; 0: only if that was after the read."""
         self._db = db
         self._versions = versions
         self._tell = tell
@@ -117,7 +116,6 @@ class ChangeFollower:
 
     @property
     def settled(self) -> bool:
-        """True if this process reads the database as of the host's present life."""
         return self._life == self._versions.life
 
     async def start(self) -> None:

@@ -35,7 +35,7 @@ class Commands(TyperGroup):
         except typer.BadParameter as refused:
             from pydantic import ValidationError
 
-            from core.http.request.input import field_errors
+            from core.http.request.validation import field_errors
 
             if isinstance(refused.__cause__, ValidationError):
                 [problem, *_] = field_errors(refused.__cause__.errors(include_url=False))

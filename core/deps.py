@@ -13,7 +13,7 @@ from core.errors import FieldError, InvalidFields
 from core.feature import Feature
 from core.http.answers.conditional import Precondition, entity_tags
 from core.http.request.access import Principal
-from core.http.request.context import RequestContext, context_of
+from core.http.request.context import RequestContext
 from core.http.routing import HeaderRead
 from core.jobs import Jobs as JobsService
 from core.platform import Platform
@@ -104,8 +104,13 @@ _IF_NONE_MATCH: Final = HeaderRead(
 )
 
 
-async def _actor(request: Request) -> ActorName:
+def _context(request: Request) -> RequestContext:
     context: RequestContext = request.scope["state"]["context"]
+    return context
+
+
+async def _actor(request: Request) -> ActorName:
+    context = _context(request)
     label = _readable(context.headers.get(b"x-user-id", b"")).strip()
     principal = context.principal
     longest = _MAX_NAME if principal is None else _MAX_NAME - len(f"{principal.name} ()")
@@ -128,7 +133,7 @@ def _readable(header: bytes) -> str:
 
 async def _precondition(request: Request) -> Precondition:
     """Precondition of a write (RFC 9110, 13.1.1 and 13.1.2)."""
-    context: RequestContext = request.scope["state"]["context"]
+    context = _context(request)
     named, others = context.headers.get(b"if-match"), context.headers.get(b"if-none-match")
     return Precondition(
         None if named is None else entity_tags(named), None if others is None else entity_tags(others)
@@ -136,7 +141,7 @@ async def _precondition(request: Request) -> Precondition:
 
 
 async def _holder(request: Request) -> Principal | None:
-    return context_of(request.scope).principal
+    return _context(request).principal
 
 
 Db = Annotated[Database, Depends(_db)]

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import structlog
 from redis.asyncio import Redis
@@ -19,12 +19,9 @@ from core.cache import metrics
 from core.cache.memory import Kept, MemoryTier, SingleFlight
 from core.cache.policy import Address, Entry, Load, Outcome, Policy, Read, tag_digest
 from core.cache.redis import CacheUnavailable, RedisTier
-from core.cache.versions import WORD_BYTES, TagVersions, slot_of, versions_folder
+from core.cache.versions import WORD_BYTES, Follower, TagVersions, slot_of, versions_folder
 from core.errors import HandoverError
 from core.settings import Settings
-
-if TYPE_CHECKING:
-    from core.changes import ChangeFollower
 
 VERSIONS_FILE: Final = "cache.versions"
 COMMIT_S: Final = 5.0
@@ -59,7 +56,7 @@ class Cache:
             self._redis = RedisTier(settings.redis_url, settings.redis_timeout_s, max_bytes)
         self._keeps_entries = max_bytes > 0
         self._settings = settings
-        self._follower: ChangeFollower | None = None
+        self._follower: Follower | None = None
         self._bound_s = math.inf
         self._flights = SingleFlight()
         self._peeked: Counter[str] = Counter()
@@ -81,7 +78,7 @@ class Cache:
             with suppress(CacheUnavailable):  # reported where it failed; reads bypass Redis until it is there
                 await self._redis.ping()
 
-    def follow(self, follower: "ChangeFollower") -> None:
+    def follow(self, follower: Follower) -> None:
         """From now on use entries only while `follower` knows of all writes. Without one, all writers are
         taken to call `invalidate` on this host.
         """

@@ -69,6 +69,12 @@ class Policy:
     _prefix: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if not self.name:
+            raise ValueError("a cache policy needs a name")
+        if self.ttl_s is not None and self.ttl_s <= 0:
+            raise ValueError(f"cache policy {self.name}: ttl_s must be more than 0 seconds")
+        if self.stale_s < 0:
+            raise ValueError(f"cache policy {self.name}: stale_s must be 0 seconds or more")
         object.__setattr__(self, "_prefix", json.dumps(self.name).encode() + b"\0")
 
     def address(self, key: str) -> Address:

@@ -29,7 +29,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 import structlog
@@ -57,6 +57,21 @@ def slot_of(tag: bytes) -> slice:
     """Where the file holds the version of this tag, given by its digest."""
     at = WORD_BYTES * (HEAD_WORDS + int.from_bytes(tag[:4], "big") % SLOTS)
     return slice(at, at + WORD_BYTES)
+
+
+class Follower(Protocol):
+    """Renews the host's tag versions for what others write (`core.changes`)."""
+
+    @property
+    def bound_s(self) -> float:
+        """For so long after the last look began an entry may be used; 0: only if that was after the read."""
+
+    @property
+    def settled(self) -> bool:
+        """True if this process reads the database as of the host's present life."""
+
+    async def catch_up(self) -> None:
+        """Look now. Raises nothing: where that was not possible, the last look is as old as it was."""
 
 
 class _Moment:

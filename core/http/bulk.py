@@ -30,7 +30,8 @@ from core.http.answers.conditional import Precondition, entity_tags
 from core.http.answers.envelope import Row, list_ends
 from core.http.answers.projection import projected_rows
 from core.http.request.fields import Text
-from core.http.request.input import MAX_DETAILS, Input, Update, field_errors
+from core.http.request.input import Input, Update
+from core.http.request.validation import MAX_DETAILS, field_errors
 
 MOST: Final = 1000
 """Upper bound of the operations of one request."""

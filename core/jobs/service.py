@@ -13,9 +13,10 @@ from core.cache import Cache
 from core.database.client import Author, Database
 from core.errors import Unavailable
 from core.jobs import metrics, queries, statements
+from core.jobs.clock import Clock
 from core.jobs.context import Describe, JobContext
 from core.jobs.errors import JobConflict, JobEnded, JobNotFound, job_id_of
-from core.jobs.kinds import Clock, JobKind, pruning_of_jobs
+from core.jobs.kinds import JobKind, pruning_of_jobs
 from core.jobs.lease import Delays, Lease, is_dead, pause, place_of
 from core.jobs.runner import Runner
 from core.jobs.views import JobEventView, JobPage, JobState, JobView, JsonObject, Place

@@ -10,7 +10,7 @@ from fastapi import Depends, Header, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from core.deps import Db, Features, Holder, platform_of
-from core.errors import FieldError, Invalid
+from core.errors import FieldError, InvalidFields
 from core.http.answers.envelope import error_responses
 from core.http.answers.event_streams import sent, stream_content
 from core.http.request.access import is_still_let_in
@@ -72,7 +72,7 @@ async def _following(
         name = LAST_EVENT_ID
         if not re.fullmatch("[0-9]{1,16}", last_event_id) or int(last_event_id) > MAX_POSITION:
             wrong = FieldError(name, "must be the id of an event", last_event_id)
-            raise Invalid("Validation failed", details=[wrong])
+            raise InvalidFields([wrong])
         after = int(last_event_id)
     await service.check_position(db, after, name)
     with streams.place():

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from core.database.client import Database
-from core.errors import FieldError, Invalid
+from core.errors import FieldError, InvalidFields
 from core.http.answers.event_streams import Reached
 from core.platform import Platform
 from features.changes import queries
@@ -37,7 +37,7 @@ async def check_position(db: Database, position: int | None, name: str) -> None:
         return
     if position > time.time_ns() // 1000 + _ANY_CLOCK_US:
         wrong = FieldError(name, "is not a position that was told: take it from a change", position)
-        raise Invalid("Validation failed", details=[wrong])
+        raise InvalidFields([wrong])
     if (await queries.extent_of(db)).lacks(position):
         raise PositionGone(position)
 

@@ -9,7 +9,7 @@ import orjson
 from core.database.client import Database
 from core.database.transaction import retried, unit_of_work
 from core.deps import Writing
-from core.errors import FieldError, Invalid
+from core.errors import FieldError, InvalidFields
 from core.http.answers.envelope import Row
 from core.http.answers.long_lists import Listing, Spool
 from core.http.answers.pagination import Key, decode_place, encode_place, moment_of, number_of
@@ -129,9 +129,9 @@ def _signed(writer: Writing, values: CreateIdea) -> CreateIdea:
     signed = writer.actor.signed(named)
     if writer.actor.principal is not None and not signed.isprintable():
         wrong = FieldError("createdBy", "must have printable characters only", named)
-        raise Invalid("Validation failed", details=[wrong])
+        raise InvalidFields([wrong])
     if len(signed) > PERSON_LENGTH:
         longest = PERSON_LENGTH - len(signed) + len(named or "")
         wrong = FieldError("createdBy", f"must have at most {longest} characters with this key", named)
-        raise Invalid("Validation failed", details=[wrong])
+        raise InvalidFields([wrong])
     return values.model_copy(update={"created_by": signed})

@@ -15,8 +15,9 @@ from pydantic import ValidationError
 from core.database.client import Author, Database
 from core.errors import Conflict
 from core.http.answers.envelope import ListEnvelope, listed
-from core.http.request.input import Input, field_errors
+from core.http.request.input import Input
 from core.http.request.multipart import FORM_OVERHEAD_BYTES
+from core.http.request.validation import field_errors
 from core.jobs import JobNotFound, Jobs, JobView
 from core.settings import Settings
 from features.imports.comparison.schemas import VerifyForm

@@ -68,7 +68,7 @@ def _id_of(text: str) -> str:
 
 
 async def measure_queue(db: Database) -> None:
-    """Bring the metrics of queued jobs up to date."""
+    """Bring the metrics of queued jobs up to date; their age is by the clock of this process."""
     number, since = await queries.queue(db)
     _QUEUED.set(number)
     _OLDEST_QUEUED.set(0 if since is None else max(0, (datetime.now(UTC) - since).total_seconds()))

@@ -45,7 +45,7 @@ def create(
     from core.command import command_context
     from core.console import say_columns
     from core.http.request.fields import now, to_iso
-    from core.http.request.input import field_errors
+    from core.http.request.validation import field_errors
     from features.keys.schemas import CreateKey
     from features.keys.service import create_key
 

@@ -11,7 +11,7 @@ import structlog
 
 from core.database.client import Author, Database
 from core.database.transaction import retried
-from core.errors import FieldError, Invalid, Unavailable
+from core.errors import FieldError, InvalidFields, Unavailable
 from core.http.answers.envelope import ListEnvelope, listed
 from core.http.answers.pagination import check_start, decode_position, encode_place
 from core.http.request.access import Principal
@@ -53,7 +53,7 @@ async def create_key(db: Database, author: Author, values: CreateKey) -> Created
     moment = now()
     if values.expires_at is not None and values.expires_at <= moment:
         wrong = FieldError("expiresAt", "must be in the future", values.expires_at.isoformat())
-        raise Invalid("Validation failed", details=[wrong])
+        raise InvalidFields([wrong])
     key_id, secret = secrets.token_hex(6), secrets.token_hex(32)
     about = ApiKey(
         id=key_id,

@@ -282,3 +282,9 @@ def test_a_key_is_made_of_its_inputs_whatever_their_order() -> None:
         {"a": "\ud800"},
     ]
     assert len({cache_key(**inputs) for inputs in different}) == len(different)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("name", "ttl_s"), [("", 60.0), ("a", 0.0), ("a", -1.0)])
+def test_a_policy_that_makes_no_sense_is_refused(name: str, ttl_s: float) -> None:
+    with pytest.raises(ValueError, match="cache policy"):
+        Policy(name, ttl_s)

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from tests.database.remarks import remarks
 from tests.fixtures.database import Connection
 from tests.fixtures.trail import audit_of
 
@@ -43,21 +44,15 @@ async def test_every_table_that_answers_are_made_of_is_audited(connection: Conne
 
 
 async def test_a_table_that_gets_a_column_is_audited_again(connection: Connection) -> None:
-    await connection.execute(
-        """
-        CREATE TABLE remarks (id text PRIMARY KEY, author text, row_version int NOT NULL DEFAULT 1);
-        SELECT handover_audit('remarks', 'remark', '{id,author}');
-        INSERT INTO remarks VALUES ('one', 'ada');
-        ALTER TABLE remarks ADD COLUMN mood text;
-        SELECT handover_audit('remarks', 'remark', '{id,author,mood}');
-        """
-    )
-    try:
+    async with remarks(connection):
+        await connection.execute(
+            """
+            INSERT INTO remarks VALUES ('one', 'ada');
+            ALTER TABLE remarks ADD COLUMN mood text;
+            SELECT handover_audit('remarks', 'remark', '{id,author,mood}');
+            """
+        )
         await connection.execute("UPDATE remarks SET mood = 'good'")
         assert await connection.fetchval("SELECT row_version FROM remarks") == 2
         _, changed = await audit_of(connection, "remark", "one")
-    finally:
-        await connection.execute(
-            "DROP TABLE remarks; DROP FUNCTION handover_audit_remark, handover_version_remark"
-        )
     assert changed["changes"] == {"mood": {"before": None, "after": "good"}}

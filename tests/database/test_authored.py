@@ -9,6 +9,7 @@ from prisma.errors import UniqueViolationError
 
 from core.database.client import Author, Database
 from core.database.transaction import unaudited, unit_of_work
+from tests.database.remarks import remarks
 from tests.fixtures.database import Connection
 from tests.fixtures.trail import audit_of
 
@@ -247,20 +248,10 @@ async def test_bulk_work_says_that_it_leaves_an_entry_of_its_own(
 
 async def test_a_table_may_have_a_column_of_any_name(connection: Connection) -> None:
     """Also one that the trigger has a variable of."""
-    await connection.execute(
-        """
-        CREATE TABLE remarks (id text PRIMARY KEY, author text, row_version int NOT NULL DEFAULT 1);
-        SELECT handover_audit('remarks', 'remark', '{id,author}');
-        """
-    )
-    try:
+    async with remarks(connection):
         await connection.execute("INSERT INTO remarks VALUES ('one', 'ada')")
         await connection.execute("UPDATE remarks SET author = 'bob'")
         assert await connection.fetchval("SELECT row_version FROM remarks") == 2
         made, changed = await audit_of(connection, "remark", "one")
-    finally:
-        await connection.execute(
-            "DROP TABLE remarks; DROP FUNCTION handover_audit_remark, handover_version_remark"
-        )
     assert (made["actor"], made["changes"]["author"]) == ("database", {"before": None, "after": "ada"})
     assert changed["changes"] == {"author": {"before": "ada", "after": "bob"}}

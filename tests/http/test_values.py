@@ -18,7 +18,7 @@ from core.http.answers.conditional import Precondition, body_etag, entity_tags
 from core.http.answers.envelope import Envelope, listed
 from core.http.answers.pagination import decode_place, encode_place
 from core.http.request.fields import Text, Timestamp, Trimmed, now, to_iso
-from core.http.request.input import shown
+from core.http.request.validation import shown
 
 LONE = "\ud800"
 

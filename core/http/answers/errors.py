@@ -27,8 +27,8 @@ from core.errors import (
     InvalidFields,
     UnsupportedMediaType,
 )
-from core.http.request.input import field_errors, safe_text, shown
 from core.http.request.preferences import weights
+from core.http.request.validation import field_errors, safe_text, shown
 
 log = structlog.get_logger("handover.http")
 

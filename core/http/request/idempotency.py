@@ -51,7 +51,7 @@ class Idempotency:
         claim, body = Claim(context.platform.db, _identity(scope, context, key)), _Body(context, receive)
         if (answer := await claim.take()) is not None:
             context.body_limit = answer.request_bytes + FORM_OVERHEAD_BYTES
-            if not await body.is_whole() or body.hexdigest() != answer.request_hash:
+            if not await body.is_whole() or body.hash.hexdigest() != answer.request_hash:
                 raise KeyHeld(f"This {HEADER} was used for another request")
             response = Response(answer.body, answer.status, {**dict(answer.headers), REPLAYED: "true"})
             await response(scope, receive, send)
@@ -88,7 +88,7 @@ class _Body:
         self.size = 0
         self._server_receive = receive
         self._whole = False
-        self._digest, self._part = hashlib.sha256(kind + b"\0"), hashlib.sha256()
+        self.hash, self._part = hashlib.sha256(kind + b"\0"), hashlib.sha256()
         self._delimiter: bytes | None = None
         if kind == b"multipart/form-data" and b"boundary" in options:
             self._delimiter = b"\r\n--" + options[b"boundary"]
@@ -102,7 +102,7 @@ class _Body:
         self.size += len(data)
         self._whole = not message.get("more_body", False)
         if self._delimiter is None:
-            self._digest.update(data)
+            self.hash.update(data)
         else:
             self._hash_form(data, self._delimiter)
         return message
@@ -112,14 +112,11 @@ class _Body:
         for end in ended:
             self._part.update(end)
             if not self._in_preamble:  # which means nothing, as what follows the parts (RFC 2046, 5.1.1)
-                self._digest.update(self._part.digest())
+                self.hash.update(self._part.digest())
             self._in_preamble, self._part = False, hashlib.sha256()
         sure = max(len(rest) - len(delimiter) + 1, 0)
         self._part.update(rest[:sure])
         self._held = rest[sure:]
-
-    def hexdigest(self) -> str:
-        return self._digest.hexdigest()
 
     async def is_whole(self, most: float = math.inf) -> bool:
         """True when the body is read to its end, within its limits and with at most so many bytes more."""
@@ -166,4 +163,4 @@ async def _store(claim: Claim, start: Message, body: bytes, request: _Body) -> N
         await claim.give_up(changed_nothing=False)
         return
     kept = ((name.decode(), headers[name].decode("latin-1")) for name in _KEPT_HEADERS if name in headers)
-    await claim.store(Answer(start["status"], tuple(kept), body, request.hexdigest(), request.size))
+    await claim.store(Answer(start["status"], tuple(kept), body, request.hash.hexdigest(), request.size))

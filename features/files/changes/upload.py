@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from core.database.client import Database
 from core.database.transaction import unit_of_work
-from core.errors import FieldError, Invalid
-from core.http.request.input import field_errors
+from core.errors import FieldError, InvalidFields
+from core.http.request.validation import field_errors
 from features.files.changes.listeners import Work, check_links, tell
 from features.files.changes.receive import Form, Refused, incoming, receive
 from features.files.errors import UploadInvalid
@@ -76,4 +76,4 @@ def _fields(form: Form) -> UploadFields:
         return UploadFields.model_validate({name: text for name, text in form.fields.items() if text})
     except ValidationError as error:
         details = field_errors(error.errors(include_url=False))
-        raise Invalid("Validation failed", details=details) from None
+        raise InvalidFields(details) from None

@@ -15,7 +15,7 @@ from pydantic.alias_generators import to_camel
 from core.database.client import Database
 from core.database.import_table import Kind
 from core.http.request.fields import UNTRIMMED, fault_of
-from core.http.request.input import field_errors
+from core.http.request.validation import field_errors
 from features.imports.csv.columns import TABLES
 from features.imports.csv.reader import CsvReader, Record
 from features.imports.errors import SourceChanged

@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 from core.errors import FieldError, Invalid
 from core.http.request.fields import fault_of, from_iso, to_iso
-from core.http.request.input import MAX_DETAILS, field_errors
+from core.http.request.validation import MAX_DETAILS, field_errors
 from features.items.api import ID_LENGTH, Category, Priority, Status
 
 _NUL_FREE: Final = r"^[^\x00]*$"
