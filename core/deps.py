@@ -1,14 +1,12 @@
 """Dependencies of routes, as `Annotated` aliases: `async def create(db: Db, actor: Actor, ...)`."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Final, TypeVar, cast
+from typing import Annotated, Final, cast
 
 from fastapi import Depends, Request
 
 from core.cache import Cache as CacheService
 from core.database.client import Author, Database
-from core.database.transaction import retried
 from core.errors import FieldError, InvalidFields
 from core.feature import Feature
 from core.http.answers.conditional import Precondition, entity_tags
@@ -21,7 +19,6 @@ from core.settings import Settings
 
 ANONYMOUS: Final = "anonymous"
 _MAX_NAME: Final = 128
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +43,6 @@ class ActorName(Author):
         if label is None:
             return self.name
         return label if self.principal is None else f"{self.principal.name} ({label})"
-
-
-@dataclass(frozen=True, slots=True)
-class Writing:
-    """Context of a write. The `precondition` is that of a change; what is made anew has none."""
-
-    db: Database
-    actor: ActorName
-    precondition: Precondition
-
-    async def write(self, work: Callable[[Database], Awaitable[Result]]) -> Result:
-        """Result of `work(tx)`, one typed call, in the actor's name: PostgreSQL writes the audit entry. It
-        runs again after conflicts with others, so it changes nothing but the database.
-        """
-        return await retried(self.db.acting_as(self.actor), work)
 
 
 def platform_of(request: Request) -> Platform:
@@ -154,17 +136,12 @@ Actor = Annotated[ActorName, Depends(_actor), _USER]
 Holder = Annotated[Principal | None, Depends(_holder)]
 """Holder of the request's key; None with AUTH=off."""
 IfMatch = Annotated[Precondition, Depends(_precondition), _IF_MATCH, _IF_NONE_MATCH]
+"""Precondition of a change, by `If-Match` and `If-None-Match`."""
 
 
-async def _writer(db: Db, actor: Actor) -> Writing:
-    return Writing(db, actor, Precondition())
+async def _authored(db: Db, actor: Actor) -> Database:
+    return db.acting_as(actor)
 
 
-async def _editor(db: Db, actor: Actor, precondition: IfMatch) -> Writing:
-    return Writing(db, actor, precondition)
-
-
-Writer = Annotated[Writing, Depends(_writer)]
-"""Write context of what is made anew."""
-Editor = Annotated[Writing, Depends(_editor)]
-"""Write context of what is changed, with its precondition by `If-Match` and `If-None-Match`."""
+AuthoredDb = Annotated[Database, Depends(_authored)]
+"""Client for changes by the actor, whom the audit entries name that PostgreSQL writes of them."""

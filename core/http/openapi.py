@@ -17,6 +17,7 @@ from core.http.answers.envelope import ErrorBody, ErrorDetail, Problem
 from core.http.answers.errors import CODE_BY_STATUS
 from core.http.answers.event_streams import Dropped
 from core.http.request.access import is_open, needed_scope
+from core.http.request.fields import drop_null
 from core.http.request.idempotency import HEADER, LONGEST_KEY, REPLAYED
 from core.http.routing import HeaderRead, parameters
 
@@ -180,7 +181,8 @@ def _complete(operation: dict[str, Any], route: APIRoute, method: str, admin_pat
     responses.pop("422", None)
     probe = path.startswith(_PROBES_PREFIXES)
     notes = [note for each in parameters(route.endpoint) for note in each.notes]
-    taken = [note for note in notes if isinstance(note, HeaderRead)]
+    # Several dependencies may read the same one.
+    taken = list({note.name: note for note in notes if isinstance(note, HeaderRead)}.values())
     wanted = {"400", "500"} | (responses.keys() & _ERRORS.keys())
     if not probe:
         wanted |= {"421", "429", "503"}
@@ -236,10 +238,8 @@ def _complete(operation: dict[str, Any], route: APIRoute, method: str, admin_pat
 
 def _never_null(parameter: dict[str, Any]) -> dict[str, Any]:
     """Parameter without the null of its type, which a URL cannot say: it is left out instead."""
-    schema = parameter["schema"]
-    kinds = [kind for kind in schema.get("anyOf", (schema,)) if kind.get("type") != "null"]
-    kept = {key: value for key, value in schema.items() if key != "anyOf"}
-    schema = {**kept, **kinds[0]} if len(kinds) == 1 else schema | {"anyOf": kinds}
+    schema = {**parameter["schema"]}
+    drop_null(schema)
     described = {"description": schema["description"]} if "description" in schema else {}
     return {**described, **parameter, "schema": schema}
 

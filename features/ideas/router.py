@@ -6,7 +6,8 @@ from urllib.parse import quote
 from fastapi import Depends, Path, Query, Request, Response, status
 
 from core.cache import Entry
-from core.deps import Cache, Db, Editor, Writer
+from core.database.transaction import retried
+from core.deps import Actor, AuthoredDb, Cache, Db, IfMatch
 from core.errors import Conflict, Invalid, PreconditionFailed, TooLarge, Unavailable, UnsupportedMediaType
 from core.http.answers.conditional import cached_response
 from core.http.answers.envelope import Done, Envelope, ListEnvelope, done, error_responses, text_entry
@@ -58,9 +59,9 @@ async def list_ideas(
     response_model=Done[Idea],
     responses=CHECKED | error_responses(Conflict),
 )
-async def create_idea(writer: Writer, values: CreateIdea) -> Response:
+async def create_idea(db: AuthoredDb, actor: Actor, values: CreateIdea) -> Response:
     """Without a `status` it is `new`. A `systemId` that no system has is refused."""
-    idea_id, created = await service.create_idea(writer, values)
+    idea_id, created = await service.create_idea(db, actor, values)
     place = {"Location": f"{PREFIX}/{quote(idea_id, safe='')}"}
     return done("Idea created successfully", created, status.HTTP_201_CREATED, place)
 
@@ -89,8 +90,8 @@ async def get_kanban(request: Request, db: Db, cache: Cache) -> Response:
     response_model=ListEnvelope[Outcome[Idea]],
     responses=CHANGED | error_responses(Conflict),
 )
-async def write_ideas(writer: Writer, wanted: IdeaOperations) -> BulkResponse:
-    return BulkResponse(await service.write_ideas(writer, wanted))
+async def write_ideas(db: AuthoredDb, actor: Actor, wanted: IdeaOperations) -> BulkResponse:
+    return BulkResponse(await service.write_ideas(db, actor, wanted))
 
 
 @router.get(ONE, summary="Get idea by ID", response_model=Envelope[Idea], responses=FOUND)
@@ -111,8 +112,9 @@ async def get_idea(request: Request, db: Db, cache: Cache, idea_id: IdeaId) -> R
     response_model=Done[Idea],
     responses=CHANGED,
 )
-async def update_idea(writer: Editor, idea_id: IdeaId, values: UpdateIdea) -> Response:
-    return done("Idea updated successfully", await service.update_idea(writer, idea_id, values))
+async def update_idea(db: AuthoredDb, idea_id: IdeaId, if_match: IfMatch, values: UpdateIdea) -> Response:
+    updated = await service.update_idea(db, idea_id, values, if_match)
+    return done("Idea updated successfully", updated)
 
 
 @router.delete(
@@ -121,7 +123,7 @@ async def update_idea(writer: Editor, idea_id: IdeaId, values: UpdateIdea) -> Re
     response_model=Done[Idea],
     responses=FOUND | error_responses(PreconditionFailed),
 )
-async def delete_idea(writer: Editor, idea_id: IdeaId) -> Response:
+async def delete_idea(db: AuthoredDb, idea_id: IdeaId, if_match: IfMatch) -> Response:
     """The answer holds the idea as it was. Its files stay, without their link to it."""
-    deleted = await writer.write(lambda tx: queries.delete_idea(tx, idea_id, writer.precondition))
+    deleted = await retried(db, lambda tx: queries.delete_idea(tx, idea_id, if_match))
     return done("Idea removed successfully", deleted)

@@ -8,8 +8,9 @@ import orjson
 
 from core.database.client import Database
 from core.database.transaction import retried, unit_of_work
-from core.deps import Writing
+from core.deps import ActorName
 from core.errors import FieldError, InvalidFields
+from core.http.answers.conditional import Precondition
 from core.http.answers.envelope import Row
 from core.http.answers.long_lists import Listing, Spool
 from core.http.answers.pagination import Key, decode_place, encode_place, moment_of, number_of
@@ -72,34 +73,34 @@ async def spool_board(db: Database, spool: Spool) -> int:
     return spool.count
 
 
-async def create_idea(writer: Writing, values: CreateIdea) -> tuple[str, Row]:
+async def create_idea(db: Database, actor: ActorName, values: CreateIdea) -> tuple[str, Row]:
     """Create an idea; returns its id, and the idea. `created_by` is the actor, signed with the given name."""
-    signed = _signed(writer, values)
-    return await writer.write(lambda tx: queries.create_idea(tx, signed))
+    signed = _signed(actor, values)
+    return await retried(db, lambda tx: queries.create_idea(tx, signed))
 
 
-async def update_idea(writer: Writing, idea_id: str, values: UpdateIdea) -> Row:
+async def update_idea(db: Database, idea_id: str, values: UpdateIdea, precondition: Precondition) -> Row:
     """Update the given fields and set `updatedAt`; a move into `completed` sets `completedAt`, one out of it
     clears it.
 
     Raises Invalid for values that only rows of the old service may keep; IdeaNotFound; IdeaChanged unless the
-    idea is as the writer's precondition says; ReferencedSystemNotFound.
+    idea is as the precondition says; ReferencedSystemNotFound.
     """
     if values.held_back:
-        found = await queries.find_idea(writer.db, idea_id)
+        found = await queries.find_idea(db, idea_id)
         values.settle(None if found is None else orjson.loads(queries.shown(found).data))
 
     async def update(tx: Database) -> Row:
         if values.system_id is not None:
             # Locked first, as by a deletion of the system, which then changes its ideas.
             await systems.exists(tx, values.system_id)
-        return await queries.update_idea(tx, idea_id, values, writer.precondition)
+        return await queries.update_idea(tx, idea_id, values, precondition)
 
     run = retried if values.system_id is None else unit_of_work
-    return await run(writer.db.acting_as(writer.actor), update)
+    return await run(db, update)
 
 
-async def write_ideas(writer: Writing, wanted: IdeaOperations) -> bytes:
+async def write_ideas(db: Database, actor: ActorName, wanted: IdeaOperations) -> bytes:
     """All of the operations or none. Raises as the first of those that fail would by itself."""
     writes = (each.data for each in wanted.operations if not isinstance(each, DeleteOperation))
     named = {values.system_id for values in writes if values.system_id is not None}
@@ -116,18 +117,18 @@ async def write_ideas(writer: Writing, wanted: IdeaOperations) -> bytes:
         return await queries.TABLE.write(
             tx,
             wanted,
-            lambda values: queries.new_row(linked(_signed(writer, values))),
+            lambda values: queries.new_row(linked(_signed(actor, values))),
             lambda values: queries.changes(linked(values)),
         )
 
-    return await unit_of_work(writer.db.acting_as(writer.actor), write)
+    return await unit_of_work(db, write)
 
 
-def _signed(writer: Writing, values: CreateIdea) -> CreateIdea:
+def _signed(actor: ActorName, values: CreateIdea) -> CreateIdea:
     """Raises Invalid for a name that cannot be signed with the actor's."""
     named = values.created_by
-    signed = writer.actor.signed(named)
-    if writer.actor.principal is not None and not signed.isprintable():
+    signed = actor.signed(named)
+    if actor.principal is not None and not signed.isprintable():
         wrong = FieldError("createdBy", "must have printable characters only", named)
         raise InvalidFields([wrong])
     if len(signed) > PERSON_LENGTH:

@@ -6,7 +6,7 @@ from urllib.parse import quote, unquote_to_bytes
 from fastapi import Depends, Path, Query, Request, Response, status
 
 from core.cache import Entry
-from core.deps import Cache, Db, Editor, Writer
+from core.deps import AuthoredDb, Cache, Db, IfMatch
 from core.errors import Conflict, Invalid, PreconditionFailed, TooLarge, Unavailable, UnsupportedMediaType
 from core.http.answers.conditional import cached_response
 from core.http.answers.envelope import Done, Envelope, ListEnvelope, done, error_responses
@@ -63,9 +63,9 @@ async def list_items(
     response_model=Done[Item],
     responses=error_responses(*REFUSED_BODY, Conflict, Unavailable),
 )
-async def create_item(writer: Writer, values: CreateItem) -> Response:
+async def create_item(db: AuthoredDb, values: CreateItem) -> Response:
     """Its status is `new`, and `updatedAt` is null until the first update."""
-    item_id, created = await service.create_item(writer, values)
+    item_id, created = await service.create_item(db, values)
     place = {"Location": f"{PREFIX}/{quote(item_id, safe='')}"}
     return done("Item created successfully", created, status.HTTP_201_CREATED, place)
 
@@ -92,8 +92,8 @@ async def get_item(request: Request, db: Db, cache: Cache, item_id: ItemId) -> R
     response_model=Done[Item],
     responses=error_responses(*REFUSED_BODY, ItemNotFound, PreconditionFailed, Unavailable),
 )
-async def update_item(writer: Editor, item_id: ItemId, values: UpdateItem) -> Response:
-    updated = await service.update_item(writer, item_id, values)
+async def update_item(db: AuthoredDb, item_id: ItemId, if_match: IfMatch, values: UpdateItem) -> Response:
+    updated = await service.update_item(db, item_id, values, if_match)
     return done("Item updated successfully", updated)
 
 
@@ -103,9 +103,9 @@ async def update_item(writer: Editor, item_id: ItemId, values: UpdateItem) -> Re
     response_model=Done[Item],
     responses=error_responses(ItemNotFound, PreconditionFailed, Unavailable),
 )
-async def delete_item(writer: Editor, item_id: ItemId) -> Response:
+async def delete_item(db: AuthoredDb, item_id: ItemId, if_match: IfMatch) -> Response:
     """The answer holds the item as it was."""
-    deleted = await service.delete_item(writer, item_id)
+    deleted = await service.delete_item(db, item_id, if_match)
     return done("Item deleted successfully", deleted)
 
 
@@ -116,5 +116,5 @@ async def delete_item(writer: Editor, item_id: ItemId) -> Response:
     response_model=ListEnvelope[Outcome[Item]],
     responses=error_responses(*REFUSED_BODY, ItemNotFound, PreconditionFailed, Conflict, Unavailable),
 )
-async def write_items(writer: Writer, wanted: ItemOperations) -> BulkResponse:
-    return BulkResponse(await service.write_items(writer, wanted))
+async def write_items(db: AuthoredDb, wanted: ItemOperations) -> BulkResponse:
+    return BulkResponse(await service.write_items(db, wanted))

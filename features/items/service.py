@@ -4,8 +4,8 @@ from dataclasses import replace
 from typing import Final
 
 from core.database.client import Database
-from core.database.transaction import unit_of_work
-from core.deps import Writing
+from core.database.transaction import retried, unit_of_work
+from core.http.answers.conditional import Precondition
 from core.http.answers.envelope import Row, row_of
 from core.http.answers.long_lists import Listing
 from core.http.answers.pagination import decode_position, encode_place
@@ -42,34 +42,33 @@ async def get_item(db: Database, item_id: str) -> Row:
     return row_of(Item, found, found.version)
 
 
-async def create_item(writer: Writing, values: CreateItem) -> tuple[str, Row]:
+async def create_item(db: Database, values: CreateItem) -> tuple[str, Row]:
     """Create an item; returns its id, and the item."""
-    row = await writer.write(lambda tx: queries.create_item(tx, values))
+    row = await retried(db, lambda tx: queries.create_item(tx, values))
     return row.id, row_of(Item, row, row.version)
 
 
-async def update_item(writer: Writing, item_id: str, values: UpdateItem) -> Row:
+async def update_item(db: Database, item_id: str, values: UpdateItem, precondition: Precondition) -> Row:
     """Update the given fields and set `updatedAt`, even when no field is given.
 
     Raises Invalid for values that only rows of the old service may keep; ItemNotFound; ItemChanged unless the
-    item is as the writer's precondition says.
+    item is as the precondition says.
     """
     if values.held_back:
-        found = await queries.find_item(writer.db, item_id)
+        found = await queries.find_item(db, item_id)
         values.settle(None if found is None else found.model_dump())
-    row = await writer.write(lambda tx: queries.update_item(tx, item_id, values, writer.precondition))
+    row = await retried(db, lambda tx: queries.update_item(tx, item_id, values, precondition))
     return row_of(Item, row, row.version)
 
 
-async def delete_item(writer: Writing, item_id: str) -> Row:
+async def delete_item(db: Database, item_id: str, precondition: Precondition) -> Row:
     """Delete an item and return it. Raises as `update_item` does."""
-    row = await writer.write(lambda tx: queries.delete_item(tx, item_id, writer.precondition))
+    row = await retried(db, lambda tx: queries.delete_item(tx, item_id, precondition))
     return row_of(Item, row, row.version)
 
 
-async def write_items(writer: Writing, wanted: ItemOperations) -> bytes:
+async def write_items(db: Database, wanted: ItemOperations) -> bytes:
     """All of the operations or none. Raises as the first of those that fail would by itself."""
     return await unit_of_work(
-        writer.db.acting_as(writer.actor),
-        lambda tx: queries.TABLE.write(tx, wanted, queries.new_row, queries.changes),
+        db, lambda tx: queries.TABLE.write(tx, wanted, queries.new_row, queries.changes)
     )

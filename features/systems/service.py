@@ -6,7 +6,8 @@ from uuid import uuid4
 
 from core.database.client import Database
 from core.database.statements import Place
-from core.deps import Writing
+from core.database.transaction import retried
+from core.http.answers.conditional import Precondition
 from core.http.answers.envelope import Row
 from core.http.answers.long_lists import PAGE, Listing, LongList, Spool
 from core.http.answers.pagination import Position, decode_place, encode_place, moment_of
@@ -80,28 +81,30 @@ async def get_system(db: Database, system_id: str) -> Row:
     return registry.row_of(found)
 
 
-async def create_system(writer: Writing, values: CreateSystem) -> tuple[str, Row]:
+async def create_system(db: Database, values: CreateSystem) -> tuple[str, Row]:
     """Create a system; returns its id, and the system. Raises SystemNameTaken."""
     system_id = str(uuid4())
-    row = await writer.write(lambda tx: registry.create_system(tx, system_id, values))
+    row = await retried(db, lambda tx: registry.create_system(tx, system_id, values))
     return system_id, row
 
 
-async def update_system(writer: Writing, system_id: str, values: UpdateSystem) -> Row:
+async def update_system(
+    db: Database, system_id: str, values: UpdateSystem, precondition: Precondition
+) -> Row:
     """Update the given fields and set `updatedAt`, even when no field is given.
 
     Raises Invalid for values that only rows of the old service may keep, SystemNameTaken, SystemNotFound;
-    SystemChanged unless the system is as the writer's precondition says.
+    SystemChanged unless the system is as the precondition says.
     """
     if values.held_back:
-        found = await registry.find_system(writer.db, system_id)
+        found = await registry.find_system(db, system_id)
         values.settle(None if found is None else registry.system_of(found).model_dump())
-    return await writer.write(lambda tx: registry.update_system(tx, system_id, values, writer.precondition))
+    return await retried(db, lambda tx: registry.update_system(tx, system_id, values, precondition))
 
 
-async def delete_system(writer: Writing, system_id: str) -> Row:
+async def delete_system(db: Database, system_id: str, precondition: Precondition) -> Row:
     """Delete a system and return it. Its ideas and files stay, without it. Raises as `update_system`."""
-    return await writer.write(lambda tx: registry.delete_system(tx, system_id, writer.precondition))
+    return await retried(db, lambda tx: registry.delete_system(tx, system_id, precondition))
 
 
 def _by_text(wanted: SystemFilter) -> bool:

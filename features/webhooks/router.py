@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response, status
 
 from core.cache import Entry
-from core.deps import Actor, Cache, Db, Editor, Writer, platform_of
+from core.deps import Actor, AuthoredDb, Cache, Db, IfMatch, platform_of
 from core.errors import Invalid, PreconditionFailed, TooLarge, Unavailable, UnsupportedMediaType
 from core.http.answers.conditional import cached_response
 from core.http.answers.envelope import Done, Envelope, ListEnvelope, Row, done, error_responses, listed
@@ -58,7 +58,7 @@ async def receive_change(
     webhook_timestamp: Annotated[int, Header(description="Unix seconds of the attempt")],
     webhook_signature: Annotated[str, Header(description="`v1,` and base64; more than one between blanks")],
 ) -> None:
-    """What a webhook is sent, as the Standard Webhooks specification says."""
+    """Delivery to a webhook, as the Standard Webhooks specification has it."""
 
 
 @router.get(
@@ -83,8 +83,10 @@ async def list_webhooks(
     responses=error_responses(*REFUSED_BODY, SecretRefused, Unavailable),
     callbacks=_callbacks.routes,
 )
-async def create_webhook(writer: Writer, supervisor: Supervised, values: CreateWebhook) -> Response:
-    webhook_id, created = await service.create_webhook(writer, values)
+async def create_webhook(
+    db: AuthoredDb, actor: Actor, supervisor: Supervised, values: CreateWebhook
+) -> Response:
+    webhook_id, created = await service.create_webhook(db, actor, values)
     supervisor.begin()
     place = {"Location": f"{PREFIX}/{webhook_id}"}
     return _once("Webhook created successfully", created, status.HTTP_201_CREATED, place)
@@ -120,9 +122,9 @@ async def get_webhook(request: Request, db: Db, cache: Cache, webhook_id: Webhoo
     responses=error_responses(*REFUSED_BODY, WebhookNotFound, WebhookChanged, Unavailable),
 )
 async def update_webhook(
-    writer: Editor, supervisor: Supervised, webhook_id: WebhookId, values: UpdateWebhook
+    db: AuthoredDb, supervisor: Supervised, webhook_id: WebhookId, if_match: IfMatch, values: UpdateWebhook
 ) -> Response:
-    updated = await service.update_webhook(writer, webhook_id, values)
+    updated = await service.update_webhook(db, webhook_id, values, if_match)
     supervisor.begin()
     return done("Webhook updated successfully", updated)
 
@@ -133,9 +135,10 @@ async def update_webhook(
     response_model=Done[Webhook],
     responses=error_responses(WebhookNotFound, PreconditionFailed, Unavailable),
 )
-async def delete_webhook(writer: Editor, webhook_id: WebhookId) -> Response:
+async def delete_webhook(db: AuthoredDb, webhook_id: WebhookId, if_match: IfMatch) -> Response:
     """With its deliveries, those that wait too. The answer holds it as it was."""
-    return done("Webhook deleted successfully", await service.delete_webhook(writer, webhook_id))
+    deleted = await service.delete_webhook(db, webhook_id, if_match)
+    return done("Webhook deleted successfully", deleted)
 
 
 @router.post(
@@ -146,8 +149,8 @@ async def delete_webhook(writer: Editor, webhook_id: WebhookId) -> Response:
     response_model=Done[WebhookSecret],
     responses=error_responses(WebhookNotFound, WebhookChanged, Unavailable),
 )
-async def rotate_webhook_secret(writer: Writer, webhook_id: WebhookId) -> Response:
-    return _once("Secret replaced successfully", await service.rotate_secret(writer, webhook_id))
+async def rotate_webhook_secret(db: AuthoredDb, webhook_id: WebhookId) -> Response:
+    return _once("Secret replaced successfully", await service.rotate_secret(db, webhook_id))
 
 
 @router.get(

@@ -8,7 +8,8 @@ import structlog
 
 from core.database.client import Database
 from core.database.transaction import retried, unit_of_work
-from core.deps import ActorName, Writing
+from core.deps import ActorName
+from core.http.answers.conditional import Precondition
 from core.http.answers.envelope import ListEnvelope, Row, listed
 from core.http.answers.long_lists import Listing
 from core.http.answers.pagination import check_start, decode_place, decode_position, encode_place
@@ -58,7 +59,7 @@ async def get_webhook(db: Database, webhook_id: str) -> Row:
     return found
 
 
-async def create_webhook(writer: Writing, values: CreateWebhook) -> tuple[str, Row]:
+async def create_webhook(db: Database, actor: ActorName, values: CreateWebhook) -> tuple[str, Row]:
     """Create a webhook, which is told of what is committed from then on. Returns its id, and it with its
     secret. Raises SecretRefused.
     """
@@ -67,34 +68,34 @@ async def create_webhook(writer: Writing, values: CreateWebhook) -> tuple[str, R
         **values.model_dump(),
         "id": webhook_id,
         "secret": new_secret() if values.secret is None else checked_secret(values.secret),
-        "position": await changes.present(writer.db),
-        "created_by": writer.actor.name,
+        "position": await changes.present(db),
+        "created_by": actor.name,
         "created_at": now(),
     }
-    return webhook_id, await writer.write(lambda tx: registry.create_webhook(tx, stored))
+    return webhook_id, await retried(db, lambda tx: registry.create_webhook(tx, stored))
 
 
-async def update_webhook(writer: Writing, webhook_id: str, values: UpdateWebhook) -> Row:
+async def update_webhook(
+    db: Database, webhook_id: str, values: UpdateWebhook, precondition: Precondition
+) -> Row:
     """Update the given fields. One that is turned on again goes on where it stopped. Raises WebhookNotFound;
-    WebhookChanged unless it is as the writer's precondition says.
+    WebhookChanged unless it is as the precondition says.
     """
     given = values.model_dump(exclude_unset=True)
-    return await writer.write(lambda tx: registry.update_webhook(tx, webhook_id, given, writer.precondition))
+    return await retried(db, lambda tx: registry.update_webhook(tx, webhook_id, given, precondition))
 
 
-async def delete_webhook(writer: Writing, webhook_id: str) -> Row:
+async def delete_webhook(db: Database, webhook_id: str, precondition: Precondition) -> Row:
     """Delete a webhook, with what waits for it, and return it. Raises as `update_webhook` does."""
-    return await writer.write(lambda tx: registry.delete_webhook(tx, webhook_id, writer.precondition))
+    return await retried(db, lambda tx: registry.delete_webhook(tx, webhook_id, precondition))
 
 
-async def rotate_secret(writer: Writing, webhook_id: str) -> Row:
+async def rotate_secret(db: Database, webhook_id: str) -> Row:
     """Replace the secret by a new one, beside which the old one signs for BOTH_SIGN. Returns the webhook with
     it. Raises WebhookNotFound and WebhookChanged.
     """
     secret = new_secret()
-    return await unit_of_work(
-        writer.db.acting_as(writer.actor), lambda tx: registry.replace_secret(tx, webhook_id, secret)
-    )
+    return await unit_of_work(db, lambda tx: registry.replace_secret(tx, webhook_id, secret))
 
 
 async def list_deliveries(db: Database, webhook_id: str, query: DeliveryQuery) -> ListEnvelope[Delivery]:

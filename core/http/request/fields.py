@@ -162,6 +162,11 @@ def without_default(schema: dict[str, Any]) -> None:
 def without_null(schema: dict[str, Any]) -> None:
     """Hook for `json_schema_extra` of a response's field with `exclude_if=is_none`: it is never null."""
     schema.pop("default", None)
+    drop_null(schema)
+
+
+def drop_null(schema: dict[str, Any]) -> None:
+    """Take null out of the types of a field or parameter."""
     choices = [choice for choice in schema.pop("anyOf", ()) if choice != {"type": "null"}]
     if len(choices) == 1:
         schema.update(choices[0])

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from fastapi import Path, Query, Request, Response, status
 
 from core.cache import Entry, cache_key
-from core.deps import Cache, Db, Editor, Writer
+from core.deps import AuthoredDb, Cache, Db, IfMatch
 from core.errors import Invalid, PreconditionFailed, TooLarge, Unavailable, UnsupportedMediaType
 from core.http.answers.conditional import cached_response, json_entry
 from core.http.answers.envelope import Done, Envelope, ListEnvelope, done, error_responses
@@ -52,9 +52,9 @@ async def list_systems(
     response_model=Done[System],
     responses=error_responses(*REFUSED_BODY, SystemNameTaken, Unavailable),
 )
-async def create_system(writer: Writer, values: CreateSystem) -> Response:
+async def create_system(db: AuthoredDb, values: CreateSystem) -> Response:
     """Names are unique: one that is taken is answered with 409."""
-    system_id, created = await service.create_system(writer, values)
+    system_id, created = await service.create_system(db, values)
     place = {"Location": f"{PREFIX}/{quote(system_id, safe='')}"}
     return done("System created successfully", created, status.HTTP_201_CREATED, place)
 
@@ -158,8 +158,10 @@ async def get_system(request: Request, db: Db, cache: Cache, system_id: SystemId
         *REFUSED_BODY, SystemNotFound, SystemNameTaken, PreconditionFailed, Unavailable
     ),
 )
-async def update_system(writer: Editor, system_id: SystemId, values: UpdateSystem) -> Response:
-    updated = await service.update_system(writer, system_id, values)
+async def update_system(
+    db: AuthoredDb, system_id: SystemId, if_match: IfMatch, values: UpdateSystem
+) -> Response:
+    updated = await service.update_system(db, system_id, values, if_match)
     return done("System updated successfully", updated)
 
 
@@ -169,7 +171,7 @@ async def update_system(writer: Editor, system_id: SystemId, values: UpdateSyste
     response_model=Done[System],
     responses=error_responses(SystemNotFound, PreconditionFailed, Unavailable),
 )
-async def delete_system(writer: Editor, system_id: SystemId) -> Response:
+async def delete_system(db: AuthoredDb, system_id: SystemId, if_match: IfMatch) -> Response:
     """The answer holds the system as it was. Its ideas and files stay, without their link to it."""
-    deleted = await service.delete_system(writer, system_id)
+    deleted = await service.delete_system(db, system_id, if_match)
     return done("System removed successfully", deleted)
