@@ -75,9 +75,10 @@ async def test_other_calls_join_nothing(db: Database, connection: Connection) ->
         data={"id": "i", "title": "x", "category": "docs", "priority": "low", "system_id": "s"}
     )
     statement = await statement_of(
+        db,
         connection,
         "ideas",
-        lambda: db.idea.find_many(order={"id": "asc"}, skip=0, take=1, include={"system": True}),
+        lambda tx: tx.idea.find_many(order={"id": "asc"}, skip=0, take=1, include={"system": True}),
     )
     assert "JSON" not in statement
     [row] = await db.idea.find_many(include={"system": True})

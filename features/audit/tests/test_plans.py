@@ -39,8 +39,8 @@ async def test_every_page_is_found_through_its_index(db: Database, connection: C
         if after is not None and wanted.until is not None:
             continue
         place: list[object] = [after.at, after.at, after.id] if after else []
-        read = partial(queries.find_entries, db, wanted, after=after, offset=0, take=51)
-        statement = await statement_of(connection, "audit_entries", read)
+        read = partial(queries.find_entries, wanted=wanted, after=after, offset=0, take=51)
+        statement = await statement_of(db, connection, "audit_entries", read)
         used = await assert_found_by_index(connection, statement, [*arguments, *place, 51, 0])
         assert used == [index], (wanted, after)
 
@@ -51,8 +51,8 @@ async def test_the_entries_of_one_row_or_request_are_looked_up(db: Database, con
         (AuditQuery(entity_id="row-700"), ["row-700"], "audit_entries_entity_id_at_id_idx"),
         (AuditQuery(request_id="request-700"), ["request-700"], "audit_entries_request_id_idx"),
     ):
-        read = partial(queries.find_entries, db, wanted, after=None, offset=0, take=51)
-        statement = await statement_of(connection, "audit_entries", read)
+        read = partial(queries.find_entries, wanted=wanted, after=None, offset=0, take=51)
+        statement = await statement_of(db, connection, "audit_entries", read)
         used = await assert_found_by_index(connection, statement, [*arguments, 51, 0])
         assert used == [index], wanted
 

@@ -50,8 +50,8 @@ async def used_by(db: Database, connection: Connection, query: FileQuery, where:
         return await assert_found_by_index(
             connection, statement.replace("::timestamptz", "::text::timestamptz"), arguments
         )
-    read = partial(lists.find_files, db, where, query.order, take=10)
-    statement = await statement_of(connection, "files", read)
+    read = partial(lists.find_files, where=where, order=query.order, take=10)
+    statement = await statement_of(db, connection, "files", read)
     return await assert_found_by_index(connection, statement, [*bounds(where), 10, 0])
 
 

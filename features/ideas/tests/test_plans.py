@@ -46,8 +46,8 @@ async def test_every_page_by_creation_is_found_through_its_index(
     await connection.execute("ANALYZE systems")
     for direction, after, (wanted, given, index) in product(DIRECTIONS, (None, MIDDLE), FILTERS):
         query = IdeaQuery.model_validate({**wanted, "order_direction": direction, "limit": 20})
-        read = partial(queries.list_ideas, db, query, after, 0, 20)
-        statement = await statement_of(connection, "ideas", read)
+        read = partial(queries.list_ideas, query=query, after=after, offset=0, size=20)
+        statement = await statement_of(db, connection, "ideas", read)
         place: list[object] = [after[0], *after] if after else []
         # One system is joined to each idea.
         arguments = [1, *given, *place, 21]

@@ -28,8 +28,8 @@ CASES: list[tuple[ItemFilter, list[object], str]] = [
 async def indexes_of(
     db: Database, connection: Connection, wanted: ItemFilter, given: list[object], after: Position | None
 ) -> set[str]:
-    read = partial(queries.list_items, db, wanted, after=after, offset=0, size=50)
-    statement = await statement_of(connection, "items", read)
+    read = partial(queries.list_items, wanted=wanted, after=after, offset=0, size=50)
+    statement = await statement_of(db, connection, "items", read)
     place: list[object] = [after.created_at, after.created_at, after.id] if after else []
     arguments = [*given, *place, 51, *given, 0]
     used: set[str] = set()
@@ -76,8 +76,8 @@ async def test_a_search_uses_its_index(connection: Connection) -> None:
 
 async def test_the_check_itself_sees_a_missing_index(db: Database, connection: Connection) -> None:
     await seed(connection, ROWS)
-    read = partial(queries.list_items, db, ItemFilter(status="new"), after=None, offset=0, size=50)
-    statement = await statement_of(connection, "items", read)
+    read = partial(queries.list_items, wanted=ItemFilter(status="new"), after=None, offset=0, size=50)
+    statement = await statement_of(db, connection, "items", read)
     change = connection.transaction()
     await change.start()
     try:

@@ -24,8 +24,8 @@ def by_typed_call(wanted: dict[str, str]) -> bool:
     return wanted.keys().isdisjoint({"order_by", "tag", "search"})
 
 
-def reading(db: Database, **wanted: Any) -> Callable[[], Awaitable[bytes]]:
-    return partial(service.LIST.body, db, SystemQuery(**wanted), 20)
+def reading(**wanted: Any) -> Callable[[Database], Awaitable[bytes]]:
+    return partial(service.LIST.body, query=SystemQuery(**wanted), size=20)
 
 
 CASES: list[tuple[dict[str, str], str]] = [
@@ -46,7 +46,7 @@ CASES: list[tuple[dict[str, str], str]] = [
 async def test_every_page_is_found_through_its_index(db: Database, connection: Connection) -> None:
     await seed(connection, ROWS)
     for wanted, index in CASES:
-        statement = await statement_of(connection, "systems", reading(db, **wanted))
+        statement = await statement_of(db, connection, "systems", reading(**wanted))
         given = [value for name, value in wanted.items() if name != "order_by" and value != "unknown"]
         size = [21, 0] if by_typed_call(wanted) else [21]
         used = await assert_found_by_index(connection, statement, [*given, *size])
@@ -56,15 +56,15 @@ async def test_every_page_is_found_through_its_index(db: Database, connection: C
 async def test_a_page_by_cursor_begins_where_its_index_says(db: Database, connection: Connection) -> None:
     await seed(connection, ROWS)
     for wanted, index in CASES[:3]:
-        before = orjson.loads(await reading(db, **wanted, offset=ROWS // 2)())
-        read = reading(db, **wanted, cursor=before["nextCursor"])
+        before = orjson.loads(await reading(**wanted, offset=ROWS // 2)(db))
+        read = reading(**wanted, cursor=before["nextCursor"])
         last = before["data"][-1]
         key = last["createdAt"] if not wanted else last.get("updatedAt", last["createdAt"])
         moment = datetime.fromisoformat(key)
         place = {"name": [last["name"].lower()], "updated_at": [moment]}.get(
             wanted.get("order_by", ""), [moment, moment]
         )
-        statement = await statement_of(connection, "systems", read)
+        statement = await statement_of(db, connection, "systems", read)
         size = [21, 0] if by_typed_call(wanted) else [21]
         used = await assert_found_by_index(connection, statement, [*place, last["id"], *size])
         assert used == [index], wanted
@@ -72,7 +72,7 @@ async def test_a_page_by_cursor_begins_where_its_index_says(db: Database, connec
 
 async def test_the_check_itself_sees_a_missing_index(db: Database, connection: Connection) -> None:
     await seed(connection, ROWS)
-    statement = await statement_of(connection, "systems", reading(db, order_by="name"))
+    statement = await statement_of(db, connection, "systems", reading(order_by="name"))
     change = connection.transaction()
     await change.start()
     try:
