@@ -49,7 +49,7 @@ run: setup ## serve on PORT (8000) with an embedded PostgreSQL and Redis, unless
 test: setup ## every behaviour, against a real PostgreSQL and Redis; the last line counts what test-all has more
 	@$(BIN)/python -m pytest -n 2 -m 'not slow'
 
-test-all: setup ## all tests with coverage: also faults, kills, races, generated input, large tables, restarts, clients
+test-all: setup ## all tests: also faults, kills, races, generated input, large tables, restarts, clients; with coverage
 	@$(MAKE) --no-print-directory client-tools || echo "The tests of typed clients are left out." >&2
 	@$(BIN)/python -m pytest -n 2 --cov --cov-report=term
 
