@@ -72,14 +72,14 @@ class Figures(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What the API refused, for people: a sentence, and the faults by field."""
+    """Refusal by the API, for people: a sentence, and the faults by field."""
 
     status: int
     message: str
     fields: Sequence[Mapping[str, str]] = ()
 
     def of(self, name: str) -> list[str]:
-        """What is wrong with the field of the API, and with what is inside it."""
+        """Messages about the field of the API, and about what is inside it."""
         return [each["message"] for each in self.fields if _plain(each["field"]) == _plain(name)]
 
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel, Validat
 from pydantic.alias_generators import to_camel
 
 from core.http.request.input import Input
-from features.imports.api import Store, Table, Told
+from features.imports.api import RowReason, Store, Table
 
 Form = Literal["lowdb", "registry", "csv"]
 ListName = Literal["items", "ideas", "systems", "files", "audit"]
@@ -28,7 +28,7 @@ class Arguments(BaseModel):
 
 
 class Wanted(Input):
-    """What to export. A CSV file is of one list."""
+    """Parameters of an export. A CSV file is of one list."""
 
     form: Form = Field(
         default="lowdb",
@@ -87,7 +87,7 @@ class Result(FileResult):
     unusable: int = 0
     replaced: int = 0
     removed: int = 0
-    first_decided: list[Told] = []
+    first_decided: list[RowReason] = []
 
     @property
     def done(self) -> int:
@@ -119,7 +119,7 @@ class RegistryResult(TableResult):
     filename: str
     store: Store = "postgres"
     tables: dict[Table, TableResult] = {}
-    first_decided: list[Told] = []
+    first_decided: list[RowReason] = []
     bytes: int = 0
     seconds: float = 0
 

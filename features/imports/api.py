@@ -19,7 +19,7 @@ from features.imports.queries.tables import ITEMS
 from features.imports.registry.exported import line
 from features.imports.registry.tables import AUDIT, FILES, KINDS, LEGACY, TABLES
 from features.imports.registry.translate import OldRow, old_row
-from features.imports.schemas import Entry, RegistryArguments, Store, Table, Told
+from features.imports.schemas import Entry, RegistryArguments, RowReason, Store, Table
 from features.imports.storage.work import result_of
 
 

@@ -129,7 +129,7 @@ async def verify(accepted: Accepted) -> Envelope[Job]:
 
 @router.get("/{job_id}", summary="Show an import", responses=error_responses(ImportNotFound))
 async def show_import(job_id: JobId, db: Db, jobs: Jobs) -> Envelope[Import]:
-    """What the list tells of it. `takenBack` says when and by whom, and names the job of the undo."""
+    """Import as the list shows it. `takenBack` says when and by whom, and names the job of the undo."""
     return Envelope(data=await service.show_import(db, jobs, job_id))
 
 

@@ -190,7 +190,7 @@ class RegistryArguments(Arguments):
     absent: list[Table] = Field(default_factory=list)
 
 
-class Told(BaseModel):
+class RowReason(BaseModel):
     """Reason about one record or row, for people."""
 
     model_config = ConfigDict(frozen=True)
@@ -212,7 +212,7 @@ class Changes(BaseModel):
     unchanged: int = 0
     conflicts: int = 0
     vanished: int = 0
-    first_conflicts: list[Told] = []
+    first_conflicts: list[RowReason] = []
     first_vanished: list[str] = []
 
     def plus(self, **more: Any) -> "Changes":

@@ -95,7 +95,7 @@ async def get_files_stats(request: Request, db: Db, cache: Cache, holder: Holder
 
 @router.get("/health", summary="Get health summary", response_model=HealthSummary, responses=UNCHECKED)
 async def get_health_summary(request: Request, db: Db, cache: Cache) -> Response:
-    """How many systems are online, and what that means for the whole."""
+    """Number of systems that are online, and the state of the whole that follows."""
     return await _cached(request, cache, HEALTH, ALL, lambda: service.health(db))
 
 
@@ -103,7 +103,7 @@ async def get_health_summary(request: Request, db: Db, cache: Cache) -> Response
 async def get_analytics(
     request: Request, db: Db, cache: Cache, holder: Holder, timeframe: AskedTimeframe = "30d"
 ) -> Response:
-    """What was created on each day of the timeframe."""
+    """Numbers of rows created on each day of the timeframe."""
     span, audience = service.span_of(timeframe), files.audience_of(holder)
     key = _key(span, audience)
     return await _cached(request, cache, ANALYTICS, key, lambda: service.analytics(db, span, audience))

@@ -139,7 +139,7 @@ class DeliveryQuery(Input):
 
 
 class WebhookHealth(BaseModel):
-    """How the deliveries of one webhook fare. The last three are absent while none of those that wait has
+    """State of the deliveries of one webhook. The last three are absent while none of those that wait has
     failed.
     """
 

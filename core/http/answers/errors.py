@@ -27,6 +27,7 @@ from core.errors import (
     InvalidFields,
     UnsupportedMediaType,
 )
+from core.http.request.context import RequestContext
 from core.http.request.preferences import weights
 from core.http.request.validation import field_errors, safe_text, shown
 
@@ -60,12 +61,16 @@ def error_response(scope: Scope, error: Exception) -> Response:
     known = _known(scope, error)
     message = safe_text(known.message)
     lines = [f"{detail.field}: {detail.message}" for detail in known.details] or [message]
-    if "context" in scope.get("state", ()):  # not so where the server itself refuses what is no request
-        scope["state"]["context"].reason = lines[0]
+    # None where the server itself refuses what is no request.
+    context: RequestContext | None = scope.get("state", {}).get("context")
+    if context is not None:
+        context.reason = lines[0]
     body: dict[str, Any] = {"success": False, "message": message, "error": message}
     media_type = _JSON
     if wants_problem(",".join(Headers(scope=scope).getlist("accept"))):
         body, media_type = _problem(scope, known, message), _PROBLEM
+        if context is not None:
+            body["requestId"] = context.request_id
     body["errors"] = lines
     if known.details:
         body["details"] = [_shown(detail) for detail in known.details]
@@ -88,7 +93,7 @@ def wants_problem(accept: str) -> bool:
 
 
 def _problem(scope: Scope, known: HandoverError, message: str) -> dict[str, Any]:
-    body: dict[str, Any] = {
+    return {
         "type": f"urn:handover:problem:{known.code}",
         "title": HTTPStatus(known.status).phrase,
         "status": known.status,
@@ -96,9 +101,6 @@ def _problem(scope: Scope, known: HandoverError, message: str) -> dict[str, Any]
         "message": message,
         "instance": quote(safe_text(scope["path"])),
     }
-    if "context" in scope.get("state", ()):  # not so where the server itself refuses what is no request
-        body["requestId"] = scope["state"]["context"].request_id
-    return body
 
 
 def _shown(detail: FieldError) -> dict[str, Any]:

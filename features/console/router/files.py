@@ -21,7 +21,7 @@ from features.console.service.records import FILE, IDEA, UPLOADS
 PAGE: Final = 50
 FILTERS: Final = ("search", "mime_type", "is_public", "system_id", "idea_id", "uploaded_by")
 IMAGES: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
-"""What is shown as an image: formats that hold nothing but one."""
+"""Media types shown as images: formats that hold nothing but one."""
 TEXTS: Final = ("text/", "application/json", "application/yaml", "application/xml", "image/svg+xml")
 LOOK: Final = 65_536
 """Bytes of a text that are shown."""

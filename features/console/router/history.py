@@ -11,7 +11,7 @@ from features.console.service.records import RECORDS, Record
 
 
 async def history(visit: Visit, record: Record, row_id: str) -> dict[str, Any]:
-    """What the template of the entries needs."""
+    """Values of the template of a row's entries."""
     wanted = {"entity": record.entity, "entity_id": row_id, "cursor": ""}
     if not visit.may("admin"):
         return {"entries": [], "titles": {}, "told": [], "more": None, "wanted": wanted, "of_row": True}
@@ -26,7 +26,7 @@ async def entries_of(visit: Visit, wanted: Mapping[str, str]) -> dict[str, Any]:
 
 
 async def _titles(visit: Visit, entries: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """What the rows of entries are called now, by kind and id; nothing of rows that are gone, or that have no
+    """Present names of the rows of entries, by kind and id; nothing of rows that are gone, or that have no
     page. One query a kind: whoever may read the entries may read all rows.
     """
     named = defaultdict(set)

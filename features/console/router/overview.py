@@ -50,7 +50,7 @@ async def figures(request: Request, visit: Visited) -> AsyncIterator[ServerSentE
 
 
 async def _health(visit: Visited) -> dict[str, Any]:
-    """What each part says, and in words what is wrong."""
+    """State of each part, and in words what is wrong."""
     answer = await visit.api.call("GET", "/health/ready")
     checks: dict[str, Any] = answer.data["checks"]
     wrong = [text("health", "down", name) for name, check in checks.items() if check["status"] == "down"]
@@ -68,7 +68,7 @@ async def _running(visit: Visited) -> list[dict[str, Any]]:
 
 
 async def _counts(visit: Visited) -> dict[str, int]:
-    """How many rows each list has. While the database is down there is nothing to count."""
+    """Number of rows of each list. While the database is down there is nothing to count."""
     lists = {
         "ideas": "/api/v1/ideas",
         "items": "/api/items",

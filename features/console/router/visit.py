@@ -40,7 +40,7 @@ ANY_SIZE: Final = 2**62
 LARGEST_FORM: Final = 16 * 1024 * 1024
 """Bytes of a form: each letter of the longest text may take twelve. The API judges each field."""
 _IN_A_PLACE: Final = "/%?&=#:@!$'()*+,;[]~"
-"""What a place may have beside letters and digits."""
+"""Characters that a place may have beside letters and digits."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ def texts() -> SimpleNamespace:
 
 @cache
 def assets() -> Mapping[str, bytes]:
-    """What browsers load, by its path below `static`."""
+    """Assets that browsers load, by their paths below `static`."""
     files = (path for path in sorted(STATIC.rglob("*")) if path.suffix in TYPES)
     return {path.relative_to(STATIC).as_posix(): path.read_bytes() for path in files}
 

@@ -125,7 +125,7 @@ class Content:
         if digest is None:
             reason = _AS_HERE if decided[item_id] else _AS_THE_FILE
             if len(self._result.first_decided) < NAMED:
-                self._result.first_decided.append(imports.Told(id=item_id, reason=reason))
+                self._result.first_decided.append(imports.RowReason(id=item_id, reason=reason))
             if not decided[item_id]:
                 self._result.unusable += 1
                 return text or ""

@@ -18,7 +18,7 @@ from features.imports.api import AUDIT, FILES, LEGACY, Origin, Table
 _ROWS_AT_ONCE: Final = 500
 _ENTITIES: Final = tuple(each.rows.declared.entity for table, each in LEGACY.items() if table != AUDIT)
 _NO_MORE: Final = (math.inf, b"")
-"""What follows the last row that the import did not take: a place that no row has."""
+"""Place after the last row that the import did not take: one that no row has."""
 
 
 class _Stored(NamedTuple):
@@ -154,7 +154,7 @@ class _Table:
             self._result.inexpressible += 1
             if len(self._all.first_decided) < NAMED:
                 reason = "; ".join(f"{name}: {why}" for name, why in old.lost.items())
-                self._all.first_decided.append(imports.Told(id=f"{self._table} {row_id}", reason=reason))
+                self._all.first_decided.append(imports.RowReason(id=f"{self._table} {row_id}", reason=reason))
         self._count("unchanged" if stored.unchanged else "added" if stored.added else "translated")
         return self._csv(old.values)
 

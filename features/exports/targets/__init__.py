@@ -1,1 +1,1 @@
-"""What exports write to: a file or a folder that appears whole or not at all."""
+"""Targets of exports: a file or a folder that appears whole or not at all."""

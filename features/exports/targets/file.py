@@ -36,7 +36,7 @@ class Target(ABC):
 
     @property
     def identity(self) -> str:
-        """What the path is known by once it is finished, whatever its name."""
+        """Identity of the file at the path once it is finished, whatever its name."""
         return identity_of(self.partial) or ""
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""What an import has found and done so far, and where it resumes."""
+"""Checkpoint of an import: what it has found and done so far, and where it resumes."""
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel

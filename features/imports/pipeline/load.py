@@ -24,7 +24,7 @@ from features.imports.pipeline.write import write
 from features.imports.queries import journal
 from features.imports.queries.bulk import Written
 from features.imports.queries.rejects import insert_rejects
-from features.imports.schemas import Told, remembered
+from features.imports.schemas import RowReason, remembered
 from features.imports.settings import ImportSettings
 
 BATCH_TIMEOUT: Final = timedelta(seconds=60)
@@ -135,7 +135,7 @@ async def _load_batch(
     return checkpoint
 
 
-def _counted(tally: Tally, batch: Batch, outcome: Written, conflicts: list[Told]) -> Tally:
+def _counted(tally: Tally, batch: Batch, outcome: Written, conflicts: list[RowReason]) -> Tally:
     changes = tally.since_last and tally.since_last.plus(
         new=outcome.inserted,
         changed=len(outcome.updated),

@@ -10,7 +10,7 @@ from features.imports.pipeline.previous import FOUND, UNSEEN, Previous, known
 from features.imports.pipeline.spool import UNCHANGED, Line, joined
 from features.imports.queries import journal
 from features.imports.queries.bulk import BulkTable, Verdict
-from features.imports.schemas import Changes, Told
+from features.imports.schemas import Changes, RowReason
 
 REASONS: Final[Mapping[Verdict, str]] = {
     "deleted": "was deleted here and has changed in the source",
@@ -72,7 +72,9 @@ async def foreseen(db: Database, rows: BulkTable, lines: Sequence[Line], changes
     """Changes with the outcome that these lines would have, were they imported now."""
     asked = [line for line in lines if line.row]
     verdicts = await verdicts_on(db, rows, asked, since_last=True) if asked else {}
-    told = [Told(id=row_id, reason=REASONS[each]) for row_id, each in verdicts.items() if each in REASONS]
+    told = [
+        RowReason(id=row_id, reason=REASONS[each]) for row_id, each in verdicts.items() if each in REASONS
+    ]
     counted = list(verdicts.values())
     return changes.plus(
         new=counted.count("new"),

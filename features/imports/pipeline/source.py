@@ -18,7 +18,7 @@ from features.imports.storage.folders import SOURCE
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What people call a source, its records, and the rows that they become."""
+    """Names for people: of a source, its records, and the rows that they become."""
 
     source: str
     records: str
@@ -26,7 +26,7 @@ class Words:
 
 
 class Objects(Protocol):
-    """What rows of a table have beside the database."""
+    """Store of what rows of a table have beside the database."""
 
     async def store(self, context: JobContext, batch: Batch) -> Batch:
         """The batch with the places of its objects, which are stored."""

@@ -13,12 +13,12 @@ from features.imports.pipeline.source import Source
 from features.imports.pipeline.spool import Batch, Line, joined
 from features.imports.queries import journal
 from features.imports.queries.bulk import Written
-from features.imports.schemas import Told, remembered
+from features.imports.schemas import RowReason, remembered
 
 
 async def write(
     tx: Database, job_id: str, source: Source, table: str, batch: Batch
-) -> tuple[Written, list[Told]]:
+) -> tuple[Written, list[RowReason]]:
     """Write rows, before images and manifest chunk in the caller's transaction: all or none. Returns what was
     written of all records, and the conflicts. Raises RowsExist for `on_conflict=fail`.
     """
@@ -50,7 +50,7 @@ async def write(
         await _add_chunks(tx, job_id, rows.declared.entity, batch, conflicts, ids)
     kept = 0 if arguments.since_last else written.kept
     unchanged = len(accepted) - written.inserted - len(written.updated) - kept - len(conflicts)
-    told = [Told(id=orjson.loads(row_id), reason=reason) for row_id, reason in conflicts.items()]
+    told = [RowReason(id=orjson.loads(row_id), reason=reason) for row_id, reason in conflicts.items()]
     return replace(written, written=ids, unchanged=unchanged, kept=kept), told
 
 

@@ -71,7 +71,7 @@ async def runs(db: Database, *kinds: str) -> list[ImportRun]:
 
 
 async def finished_runs(db: Database, *kinds: str) -> list[str]:
-    """Those of which everything was loaded and verified."""
+    """Ids of the imports of which everything was loaded and verified."""
     return [run.job_id for run in await runs(db, *kinds) if run.finished_at]
 
 

@@ -52,7 +52,7 @@ async def references(db: Database) -> list[Reference]:
 
 
 async def holders(tx: Database, reference: Reference, job_id: str, ids: Sequence[str]) -> list[Conflict]:
-    """Those of the job's rows with these ids that any row refers to by the reference."""
+    """Conflicts of the job's rows with these ids to which any row refers by the reference."""
     what = f"min('has what belongs to it: ' || {_ID}) AS what"
     return await _linked(tx, reference, job_id, ids, f"target.id, {what}", "GROUP BY target.id")
 

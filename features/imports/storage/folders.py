@@ -19,7 +19,7 @@ from features.imports.storage.writer import storing
 
 SOURCE: Final = "source.json"
 DIFFERENCES: Final = "differences.ndjson"
-"""What a comparison found, in the folder of its job."""
+"""File of the differences that a comparison found, in the folder of its job."""
 _LOCK: Final = "lock"
 _INCOMING: Final = "incoming-"
 
@@ -81,7 +81,7 @@ class Folders:
             return []
 
     def with_file(self, candidates: Collection[str], name: str) -> list[str]:
-        """Those folders that have the file."""
+        """Names of the folders that have the file."""
         return [folder for folder in candidates if (self._root / folder / name).is_file()]
 
     def sweep(self, candidates: Collection[str], live_jobs: Collection[str]) -> int:
