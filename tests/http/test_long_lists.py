@@ -250,7 +250,7 @@ async def test_a_slow_reader_holds_no_connection_of_the_database(
     await connection.execute(f"TRUNCATE {complete.table} CASCADE")
     await complete.seed(connection, ROWS)
     await execute_unaudited(
-        connection, f"UPDATE {complete.table} SET description = repeat('More than sockets hold. ', 150)"
+        connection, f"UPDATE {complete.table} SET description = repeat('More than sockets hold. ', 60)"
     )
     await connection.execute(f"ANALYZE {complete.table}")
     # Only one is read at a time, however long that takes.

@@ -17,6 +17,7 @@ from features.ideas.tests.factories import (
     new_idea,
     update,
 )
+from tests.fixtures.application import RunningApp
 from tests.fixtures.database import WAITING_LOCKS, Connection
 from tests.fixtures.trail import audit_of, no_audit
 from tests.fixtures.waiting import wait_for
@@ -172,21 +173,22 @@ async def test_updates_and_deletes_at_once_end_in_one_delete(
 
 
 async def test_writers_that_wait_too_long_are_told_to_try_again(
-    client: httpx.AsyncClient, connection: Connection
+    running_app: RunningApp, connection: Connection
 ) -> None:
-    ideas = [await create(client), await create(client)]
-    changes = [
-        partial(client.request, method, f"{IDEAS}/{idea['id']}", json=body)
-        for method, idea, body in zip(("PUT", "DELETE"), ideas, ({"title": "late"}, None), strict=True)
-    ]
-    async with connection.transaction():
-        await connection.execute("SELECT FROM ideas FOR UPDATE")
-        answers = await asyncio.gather(*(change() for change in changes))
-    for answer, idea, change in zip(answers, ideas, changes, strict=True):
-        assert answer.status_code == 503
-        assert int(answer.headers["retry-after"]) >= 1
-        assert (await client.get(f"{IDEAS}/{idea['id']}")).json()["data"] == idea
-        assert (await change()).status_code == 200
+    async with running_app(db_lock_timeout_s=0.2) as client:
+        ideas = [await create(client), await create(client)]
+        changes = [
+            partial(client.request, method, f"{IDEAS}/{idea['id']}", json=body)
+            for method, idea, body in zip(("PUT", "DELETE"), ideas, ({"title": "late"}, None), strict=True)
+        ]
+        async with connection.transaction():
+            await connection.execute("SELECT FROM ideas FOR UPDATE")
+            answers = await asyncio.gather(*(change() for change in changes))
+        for answer, idea, change in zip(answers, ideas, changes, strict=True):
+            assert answer.status_code == 503
+            assert int(answer.headers["retry-after"]) >= 1
+            assert (await client.get(f"{IDEAS}/{idea['id']}")).json()["data"] == idea
+            assert (await change()).status_code == 200
 
 
 async def test_changes_are_answered_though_the_name_of_their_system_cannot_be_read(

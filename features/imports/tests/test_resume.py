@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 
-LARGE = 100_000
+LARGE = 40_000
 QUICK_LEASE = {"JOB_LEASE_S": "2", "JOB_HEARTBEAT_S": "0.5"}
 
 

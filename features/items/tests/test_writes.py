@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from features.items.tests.factories import JsonObject, create, legacy_record, new_item
+from tests.fixtures.application import RunningApp
 from tests.fixtures.database import WAITING_LOCKS, Connection
 from tests.fixtures.trail import audit_of, no_audit
 from tests.fixtures.waiting import wait_for
@@ -137,21 +138,22 @@ async def test_a_writer_waits_for_the_one_before(client: httpx.AsyncClient, conn
 
 
 async def test_writers_that_wait_too_long_are_told_to_try_again(
-    client: httpx.AsyncClient, connection: Connection
+    running_app: RunningApp, connection: Connection
 ) -> None:
-    items = [await create(client), await create(client)]
-    changes = [
-        partial(client.request, method, f"/api/items/{item['id']}", json=body)
-        for method, item, body in zip(("PUT", "DELETE"), items, ({"title": "late"}, None), strict=True)
-    ]
-    async with connection.transaction():
-        await connection.execute("SELECT FROM items FOR UPDATE")
-        answers = await asyncio.gather(*(change() for change in changes))
-    for answer, item, change in zip(answers, items, changes, strict=True):
-        assert answer.status_code == 503
-        assert int(answer.headers["retry-after"]) >= 1
-        assert (await client.get(f"/api/items/{item['id']}")).json()["data"] == item
-        assert (await change()).status_code == 200
+    async with running_app(db_lock_timeout_s=0.2) as client:
+        items = [await create(client), await create(client)]
+        changes = [
+            partial(client.request, method, f"/api/items/{item['id']}", json=body)
+            for method, item, body in zip(("PUT", "DELETE"), items, ({"title": "late"}, None), strict=True)
+        ]
+        async with connection.transaction():
+            await connection.execute("SELECT FROM items FOR UPDATE")
+            answers = await asyncio.gather(*(change() for change in changes))
+        for answer, item, change in zip(answers, items, changes, strict=True):
+            assert answer.status_code == 503
+            assert int(answer.headers["retry-after"]) >= 1
+            assert (await client.get(f"/api/items/{item['id']}")).json()["data"] == item
+            assert (await change()).status_code == 200
 
 
 async def test_the_rows_of_an_import_keep_what_only_it_knows(
