@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from prisma.types import JobWhereInput
+from prisma.types import JobScalarFieldKeys
 
 from core.database.client import Database
 
@@ -18,7 +18,9 @@ async def next_runs(db: Database, kinds: Iterable[str]) -> dict[str, datetime]:
 
 async def queue(db: Database) -> tuple[int, datetime | None]:
     """Number of jobs that wait to be claimed, and when the oldest of them was made."""
-    where: JobWhereInput = {"state": "queued"}
-    number = await db.job.count(where=where)
-    oldest = await db.job.find_first(where=where, order={"created_at": "asc"})
-    return number, None if oldest is None else oldest.created_at
+    by: list[JobScalarFieldKeys] = ["state"]
+    groups = await db.job.group_by(by, where={"state": "queued"}, count=True, min={"created_at": True})
+    for found in groups:
+        # Of groups, moments come as they are sent: as texts.
+        return found["_count"]["_all"], datetime.fromisoformat(str(found["_min"]["created_at"]))
+    return 0, None
