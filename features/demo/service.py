@@ -67,7 +67,9 @@ async def fill(
 
     async with cache.invalidating(*tags):
         new_systems, new_ideas, new_items = await unit_of_work(db, load, timeout=_PATIENCE)
-    uploaded = await _upload(files.Work(db, jobs, settings, features, _actor()), new_ideas)
+    actor = _actor()
+    context = files.WriteContext(db.acting_as(actor), jobs, settings, features, actor)
+    uploaded = await _upload(context, new_ideas)
     return Added(len(new_systems), len(new_ideas), len(new_items), uploaded)
 
 
@@ -140,7 +142,7 @@ async def _tell(tx: Database, entity: str, stories: Sequence[Story], added: Coll
             before = version.fields
 
 
-async def _upload(work: files.Work, new_ideas: Collection[str]) -> int:
+async def _upload(context: files.WriteContext, new_ideas: Collection[str]) -> int:
     """Upload the files of new ideas, each as a multipart form; returns how many."""
     uploaded = 0
     for row in table("files"):
@@ -150,15 +152,15 @@ async def _upload(work: files.Work, new_ideas: Collection[str]) -> int:
         fields = {"idea_id": idea_id, "description": row["description"]}
         fields["is_public"] = "true" if row["public"] == "yes" else "false"
         system_id = id_of("system", row["system"])
-        if await systems.names_of(work.db, [system_id]):
+        if await systems.names_of(context.db, [system_id]):
             fields["system_id"] = system_id
         content = (FILES / row["name"]).read_bytes()
         form = httpx.Request("POST", "http://demo/", data=fields, files={"file": (row["name"], content)})
         outcome = await files.upload(
-            work, form.headers["content-type"], _once(form.read()), field_name="file", most_files=1
+            context, form.headers["content-type"], _once(form.read()), field_name="file", most_files=1
         )
         for job_id in outcome.job_ids:
-            await work.jobs.run(job_id)
+            await context.jobs.run(job_id)
         uploaded += len(outcome.files)
     return uploaded
 

@@ -17,7 +17,7 @@ from core.database.statements import hold_rows
 from core.settings import Settings
 from features.files import service
 from features.files.cache import FILE_TAGS
-from features.files.changes.listeners import ENTITY, Work
+from features.files.changes.listeners import ENTITY, WriteContext
 from features.files.changes.takeover import LARGEST_FILE, content_of, discard, holds, identify, key_for, store
 from features.files.changes.upload import upload
 from features.files.errors import ContentMissing

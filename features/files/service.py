@@ -22,7 +22,7 @@ from core.http.answers.pagination import (
 )
 from core.http.request.access import Principal
 from core.settings import Settings
-from features.files.changes.listeners import Work, check_links, tell
+from features.files.changes.listeners import WriteContext, check_links, tell
 from features.files.errors import ContentMissing, FileNotFound
 from features.files.queries import lists, rows
 from features.files.schemas import Audience, FileMetadata, FileQuery, StoredFile, UpdateFile
@@ -118,37 +118,39 @@ async def read_content(
 
 
 async def update_file(
-    work: Work, file_id: str, values: UpdateFile, precondition: Precondition
+    context: WriteContext, file_id: str, values: UpdateFile, precondition: Precondition
 ) -> tuple[StoredFile, list[str]]:
     """Update the given fields and set `updatedAt`; also returns the jobs to run. Raises PreconditionFailed
     when the client has seen an older version.
     """
 
     if values.held_back:
-        stored = await get_file(work.db, work.actor, file_id)
+        stored = await get_file(context.db, context.actor, file_id)
         values.settle(stored.file.model_dump(mode="json", by_alias=True))
 
     async def update(tx: Database) -> tuple[StoredFile, list[str]]:
         await check_links(tx, idea_id=values.idea_id, system_id=values.system_id)
-        audience = audience_of(work.actor.principal)
+        audience = audience_of(context.actor.principal)
         updated = await rows.update_file(tx, file_id, values, audience, precondition)
-        return updated, await tell(tx, work, "updated", updated)
+        return updated, await tell(tx, context, "updated", updated)
 
-    return await unit_of_work(work.db.acting_as(work.actor), update)
+    return await unit_of_work(context.db, update)
 
 
-async def delete_file(work: Work, file_id: str, precondition: Precondition) -> tuple[StoredFile, list[str]]:
+async def delete_file(
+    context: WriteContext, file_id: str, precondition: Precondition
+) -> tuple[StoredFile, list[str]]:
     """Delete the row, then its object: an object without a row is found and removed by `files.reconcile`, a
     row without an object would be a promise that cannot be kept. Raises PreconditionFailed as an update does.
     """
 
     async def delete(tx: Database) -> tuple[StoredFile, list[str]]:
-        deleted = await rows.delete_file(tx, file_id, audience_of(work.actor.principal), precondition)
-        return deleted, await tell(tx, work, "deleted", deleted)
+        deleted = await rows.delete_file(tx, file_id, audience_of(context.actor.principal), precondition)
+        return deleted, await tell(tx, context, "deleted", deleted)
 
-    deleted, job_ids = await unit_of_work(work.db.acting_as(work.actor), delete)
+    deleted, job_ids = await unit_of_work(context.db, delete)
     try:
-        await Objects(work.settings).remove(deleted.object_key)
+        await Objects(context.settings).remove(deleted.object_key)
     except Unavailable:
         log.warning("files.object_left", object_key=deleted.object_key)
     return deleted, job_ids

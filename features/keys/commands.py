@@ -57,7 +57,7 @@ def create(
 
     async def work() -> None:
         async with command_context(list) as here:
-            made = await create_key(here.db, here.actor, values)
+            made = await create_key(here.db.acting_as(here.actor), here.actor.name, values)
         expires = "never" if made.expires_at is None else to_iso(made.expires_at)
         say_columns(
             [("key", made.key), ("id", made.id), ("name", made.name), ("scope", scope), ("expires", expires)]
@@ -105,7 +105,7 @@ def revoke(ctx: typer.Context, key_id: Annotated[str, typer.Argument(metavar="ID
 
     async def work() -> None:
         async with command_context(ctx.obj) as here:
-            revoked = await revoke_key(here.db, here.actor, key_id)
+            revoked = await revoke_key(here.db.acting_as(here.actor), key_id)
             typer.echo(f"Key {revoked.id} of {revoked.name} is revoked.")
 
     asyncio.run(work())

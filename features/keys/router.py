@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Path, Query, Response, status
 
-from core.deps import Actor, AppSettings, Db
+from core.deps import Actor, AppSettings, AuthoredDb, Db
 from core.errors import Invalid, TooLarge, Unavailable, UnsupportedMediaType
 from core.http.answers.envelope import Done, ListEnvelope, error_responses
 from core.http.request.fields import Text
@@ -40,16 +40,16 @@ async def list_keys(db: Db, query: Annotated[KeyQuery, Query()]) -> ListEnvelope
     status_code=status.HTTP_201_CREATED,
     responses=error_responses(Invalid, TooLarge, UnsupportedMediaType, KeysDisabled, Unavailable),
 )
-async def create_key(db: Db, actor: Actor, values: CreateKey, response: Response) -> Done[CreatedKey]:
-    created = await service.create_key(db, actor, values)
+async def create_key(db: AuthoredDb, actor: Actor, values: CreateKey, response: Response) -> Done[CreatedKey]:
+    created = await service.create_key(db, actor.name, values)
     response.headers.update({"Cache-Control": "no-store", "Location": f"{PREFIX}/{created.id}"})
     return Done[CreatedKey](message="API key created successfully", data=created)
 
 
 @router.delete("/{key_id}", summary="Revoke an API key", responses=error_responses(KeysDisabled, KeyNotFound))
 async def revoke_key(
-    db: Db, actor: Actor, key_id: Annotated[Text, Path(description="The id of the key")]
+    db: AuthoredDb, key_id: Annotated[Text, Path(description="The id of the key")]
 ) -> Done[ApiKey]:
     """At once on the host that answers, within five seconds on others. It stays in the list."""
-    revoked = await service.revoke_key(db, actor, key_id)
+    revoked = await service.revoke_key(db, key_id)
     return Done[ApiKey](message="API key revoked successfully", data=revoked)

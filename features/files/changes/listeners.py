@@ -18,8 +18,8 @@ ENTITY: Final = "file"
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """Dependencies of a change, and its actor."""
+class WriteContext:
+    """Write context of a change of files: `db` writes in the name of `actor`."""
 
     db: Database
     jobs: Jobs
@@ -28,11 +28,11 @@ class Work:
     actor: ActorName
 
 
-async def tell(tx: Database, work: Work, action: ChangeAction, changed: StoredFile) -> list[str]:
+async def tell(tx: Database, context: WriteContext, action: ChangeAction, changed: StoredFile) -> list[str]:
     """In the transaction of the change. Returns the jobs that others have enqueued, to run after it."""
     change = FileChange(action, IndexedFile.of(changed))
-    listeners = [each.on_change["File"] for each in work.features if "File" in each.on_change]
-    jobs = [await listener(tx, work.jobs, work.actor, change) for listener in listeners]
+    listeners = [each.on_change["File"] for each in context.features if "File" in each.on_change]
+    jobs = [await listener(tx, context.jobs, context.actor, change) for listener in listeners]
     return [job.id for job in jobs if job is not None]
 
 

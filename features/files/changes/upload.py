@@ -11,7 +11,7 @@ from core.database.client import Database
 from core.database.transaction import unit_of_work
 from core.errors import FieldError, InvalidFields
 from core.http.request.validation import field_errors
-from features.files.changes.listeners import Work, check_links, tell
+from features.files.changes.listeners import WriteContext, check_links, tell
 from features.files.changes.receive import Form, Refused, incoming, receive
 from features.files.errors import UploadInvalid
 from features.files.queries import rows
@@ -32,13 +32,13 @@ class Outcome:
 
 
 async def upload(
-    work: Work, content_type: str, body: AsyncIterable[bytes], *, field_name: str, most_files: int
+    context: WriteContext, content_type: str, body: AsyncIterable[bytes], *, field_name: str, most_files: int
 ) -> Outcome:
     """Store the files of a form. Raises the error of a single refused file; of several, UploadInvalid when
     none is left. No transaction is open while bytes come in.
     """
-    objects = Objects(work.settings)
-    limit = int(work.settings.of(FileSettings).files_max_bytes)
+    objects = Objects(context.settings)
+    limit = int(context.settings.of(FileSettings).files_max_bytes)
     async with incoming(objects) as form:
         await receive(
             form, objects, content_type, body, field_name=field_name, most_files=most_files, limit=limit
@@ -49,10 +49,10 @@ async def upload(
         if not form.received:
             details = [FieldError(each.original_name, each.error.message) for each in form.refused]
             raise UploadInvalid("No file could be uploaded", details)
-        return await _write(work, form, fields)
+        return await _write(context, form, fields)
 
 
-async def _write(work: Work, form: Form, fields: UploadFields) -> Outcome:
+async def _write(context: WriteContext, form: Form, fields: UploadFields) -> Outcome:
     form.raise_if_late()
 
     async def write(tx: Database) -> Outcome:
@@ -60,13 +60,13 @@ async def _write(work: Work, form: Form, fields: UploadFields) -> Outcome:
         written = Outcome([], form.refused, [])
         await check_links(tx, idea_id=fields.idea_id, system_id=fields.system_id)
         for received in form.received:
-            created = await rows.create_file(tx, str(uuid4()), received, fields, work.actor.owner)
-            written.job_ids.extend(await tell(tx, work, "created", created))
+            created = await rows.create_file(tx, str(uuid4()), received, fields, context.actor.owner)
+            written.job_ids.extend(await tell(tx, context, "created", created))
             written.files.append(created.file)
         form.committing = True
         return written
 
-    outcome = await unit_of_work(work.db.acting_as(work.actor), write)
+    outcome = await unit_of_work(context.db, write)
     log.info("files.uploaded", files=len(outcome.files), bytes=sum(file.size for file in outcome.files))
     return outcome
 

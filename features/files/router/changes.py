@@ -23,15 +23,15 @@ from features.jobs.api import Job, show
     responses=error_responses(*REFUSED_BODY, FileNotFound, PreconditionFailed, Unavailable),
 )
 async def update_file(
-    work: Change,
+    context: Change,
     background_tasks: BackgroundTasks,
     file_id: FileId,
     precondition: IfMatch,
     values: UpdateFile,
 ) -> Response:
-    updated, job_ids = await service.update_file(work, file_id, values, precondition)
+    updated, job_ids = await service.update_file(context, file_id, values, precondition)
     for job_id in job_ids:
-        background_tasks.add_task(work.jobs.run_after_answer, job_id)
+        background_tasks.add_task(context.jobs.run_after_answer, job_id)
     return done("File updated successfully", service.row_of(updated))
 
 
@@ -42,12 +42,12 @@ async def update_file(
     responses=error_responses(FileNotFound, PreconditionFailed, Unavailable),
 )
 async def delete_file(
-    work: Change, background_tasks: BackgroundTasks, file_id: FileId, precondition: IfMatch
+    context: Change, background_tasks: BackgroundTasks, file_id: FileId, precondition: IfMatch
 ) -> Response:
     """The answer holds the file as it was."""
-    deleted, job_ids = await service.delete_file(work, file_id, precondition)
+    deleted, job_ids = await service.delete_file(context, file_id, precondition)
     for job_id in job_ids:
-        background_tasks.add_task(work.jobs.run_after_answer, job_id)
+        background_tasks.add_task(context.jobs.run_after_answer, job_id)
     return done("File deleted successfully", service.row_of(deleted))
 
 

@@ -4,11 +4,11 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Path
 
-from core.deps import Actor, AppSettings, Db, Features, Jobs
+from core.deps import Actor, AppSettings, AuthoredDb, Features, Jobs
 from core.errors import Invalid, TooLarge, UnsupportedMediaType
 from core.http.request.fields import fault_of
 from core.http.routing import Router
-from features.files.changes.listeners import Work
+from features.files.changes.listeners import WriteContext
 from features.files.errors import FileNotFound
 from features.files.schemas import ID_LENGTH
 
@@ -19,8 +19,10 @@ REFUSED_BODY: Final = (Invalid, TooLarge, UnsupportedMediaType)
 router = Router(tags=["Files"])
 
 
-async def _work(db: Db, jobs: Jobs, settings: AppSettings, features: Features, actor: Actor) -> Work:
-    return Work(db, jobs, settings, features, actor)
+async def _context(
+    db: AuthoredDb, jobs: Jobs, settings: AppSettings, features: Features, actor: Actor
+) -> WriteContext:
+    return WriteContext(db, jobs, settings, features, actor)
 
 
 async def _file_id(file_id: Annotated[str, Path(alias="fileId", description="File identifier")]) -> str:
@@ -30,5 +32,5 @@ async def _file_id(file_id: Annotated[str, Path(alias="fileId", description="Fil
     return file_id
 
 
-Change = Annotated[Work, Depends(_work)]
+Change = Annotated[WriteContext, Depends(_context)]
 FileId = Annotated[str, Depends(_file_id)]

@@ -62,9 +62,9 @@ _REFUSED: Final = error_responses(*REFUSED_BODY, Unavailable)
     openapi_extra=_form("file", _BINARY, "Some notes"),
 )
 async def upload_file(
-    request: Request, response: Response, work: Change, background_tasks: BackgroundTasks
+    request: Request, response: Response, context: Change, background_tasks: BackgroundTasks
 ) -> Done[FileMetadata]:
-    outcome = await _receive(request, work, background_tasks, "file", 1)
+    outcome = await _receive(request, context, background_tasks, "file", 1)
     [file] = outcome.files
     response.headers["Location"] = f"{PREFIX}/{quote(file.id)}"
     return Done[FileMetadata](message="File uploaded successfully", data=file)
@@ -79,8 +79,8 @@ async def upload_file(
     responses={**_REFUSED, 207: {"model": MultiStatus, "description": "Some were stored, some were not"}},
     openapi_extra=_form("files", {"type": "array", "items": _BINARY, "maxItems": MAX_FILES}, ["Some notes"]),
 )
-async def upload_files(request: Request, work: Change, background_tasks: BackgroundTasks) -> Response:
-    outcome = await _receive(request, work, background_tasks, "files", MAX_FILES)
+async def upload_files(request: Request, context: Change, background_tasks: BackgroundTasks) -> Response:
+    outcome = await _receive(request, context, background_tasks, "files", MAX_FILES)
     if not outcome.refused:
         return _json(Files(outcome.files), status.HTTP_201_CREATED)
     errors = [
@@ -115,14 +115,16 @@ async def download_file(
 
 
 async def _receive(
-    request: Request, work: Change, background_tasks: BackgroundTasks, field_name: str, most_files: int
+    request: Request, context: Change, background_tasks: BackgroundTasks, field_name: str, most_files: int
 ) -> Outcome:
-    largest = int(work.settings.of(FileSettings).files_max_bytes)
+    largest = int(context.settings.of(FileSettings).files_max_bytes)
     allow_body(request, most_files * largest + FORM_OVERHEAD_BYTES)
     content_type = request.headers.get("content-type", "")
-    outcome = await upload(work, content_type, request.stream(), field_name=field_name, most_files=most_files)
+    outcome = await upload(
+        context, content_type, request.stream(), field_name=field_name, most_files=most_files
+    )
     for job_id in outcome.job_ids:
-        background_tasks.add_task(work.jobs.run_after_answer, job_id)
+        background_tasks.add_task(context.jobs.run_after_answer, job_id)
     return outcome
 
 

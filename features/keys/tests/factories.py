@@ -13,7 +13,9 @@ async def make_key(
     db: Database, scope: AccessScope, name: str = "somebody", expires_in: timedelta | None = None
 ) -> CreatedKey:
     expires_at = None if expires_in is None else now() + expires_in
-    return await create_key(db, Author("operator"), CreateKey(name=name, scope=scope, expires_at=expires_at))
+    author = Author("operator")
+    values = CreateKey(name=name, scope=scope, expires_at=expires_at)
+    return await create_key(db.acting_as(author), author.name, values)
 
 
 def bearer(key: CreatedKey) -> dict[str, str]:
