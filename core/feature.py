@@ -46,9 +46,9 @@ class Feature:
     `on_change` takes part in changes of other features' rows: by the model, it is called with the client of
     the change's transaction and with what the api of the model's feature says of the change. What it raises
     undoes both; a job that it returns is run after the commit. `names_of` gives, by the entity of audit
-    entries, what its rows of these ids are called now; nothing of rows that are gone. `needs_objects` gives
-    those of the keys of the store of files that its rows refer to. A job that asks all features is a function
-    of them.
+    entries, what its rows of these ids are called now; nothing of rows that are gone. `entities` has those of
+    its entries whose rows have no names. `needs_objects` gives those of the keys of the store of files that
+    its rows refer to. A job that asks all features is a function of them.
 
     `admin`: with AUTH=keys all its routes need a key of that scope; `own_access`: they need none, and see
     to it themselves whom they answer. `authenticate` returns the holder of an API key, None for an invalid
@@ -70,6 +70,7 @@ class Feature:
     )
     activities: tuple[ActivityKind, ...] = ()
     names_of: "Mapping[str, NamesOf]" = field(default_factory=dict)
+    entities: tuple[str, ...] = ()
     enumerations: Mapping[str, object] = field(default_factory=dict)
     needs_objects: "Callable[[Database, Sequence[str]], Awaitable[frozenset[str]]] | None" = None
     admin: bool = False
@@ -92,6 +93,11 @@ def rules_of(features: Sequence[Feature]) -> "dict[str, Rule]":
 def open_entities(features: Sequence[Feature]) -> frozenset[str]:
     """The entities of whose rows, by their activities, everybody may be told."""
     return frozenset(kind.entity for each in features for kind in each.activities if kind.visible is None)
+
+
+def entities_of(features: Sequence[Feature]) -> tuple[str, ...]:
+    """The entities of audit entries, and so of changes."""
+    return tuple(entity for each in features for entity in (*each.names_of, *each.entities))
 
 
 def names_by_entity(features: Sequence[Feature]) -> "dict[str, NamesOf]":

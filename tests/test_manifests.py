@@ -9,7 +9,7 @@ from core.app import FEATURES
 from core.cache import Policy
 from core.database.client import Database
 from core.database.writes import Rule, Write
-from core.feature import ActivityKind, Feature, kinds_of, names_by_entity
+from core.feature import ActivityKind, Feature, entities_of, kinds_of, names_by_entity
 from core.jobs import JobContext, JobKind, JsonObject
 
 FOLDER = Path(__file__).resolve().parents[1] / "features"
@@ -22,7 +22,8 @@ def repeated(features: Sequence[Feature]) -> list[str]:
     tags = [f"cache tag {tag}" for feature in features for tag in feature.cache_tags]
     told = [f"activities of {kind.entity}" for feature in features for kind in feature.activities]
     renewed = [f"writes of {model}" for feature in features for model in feature.renews]
-    claims = names + kinds + tags + told + renewed
+    rows = [f"rows called {entity}" for entity in entities_of(features)]
+    claims = names + kinds + tags + told + renewed + rows
     return sorted({claim for claim in claims if claims.count(claim) > 1})
 
 
@@ -89,8 +90,8 @@ def test_what_is_claimed_twice_is_seen() -> None:
 
     kind = JobKind("import.twice", run)
     first = Feature("items", jobs=(kind,), cache_tags=("items",))
-    second = Feature("ideas", jobs=(kind,), cache_tags=("items", "ideas"))
-    assert repeated([first, second]) == ["cache tag items", "job kind import.twice"]
+    second = Feature("ideas", jobs=(kind,), cache_tags=("items", "ideas"), entities=("idea", "idea"))
+    assert repeated([first, second]) == ["cache tag items", "job kind import.twice", "rows called idea"]
     assert repeated([first]) == []
 
 

@@ -12,7 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
-from core.feature import Feature
+from core.feature import Feature, entities_of
 from core.http.answers.envelope import ErrorBody, ErrorDetail, Problem
 from core.http.answers.errors import CODE_BY_STATUS
 from core.http.answers.event_streams import Dropped
@@ -249,6 +249,7 @@ def _words(features: Sequence[Feature]) -> dict[str, tuple[str, ...]]:
     activities = [kind for feature in features for kind in feature.activities]
     return {
         **{name: get_args(kind) for feature in features for name, kind in feature.enumerations.items()},
+        "Entity": entities_of(features),
         "ActivityType": tuple(f"{kind.entity}_{verb}" for kind in activities for verb in kind.verbs.values()),
     }
 

@@ -4,7 +4,7 @@ from core.feature import Feature
 from features.audit.cache import AUDIT_TAGS, renewed
 from features.audit.jobs import RETENTION
 from features.audit.router import router
-from features.audit.schemas import Action
+from features.audit.schemas import RETENTION_ENTITY, Action
 
 feature = Feature(
     name="audit",
@@ -13,6 +13,7 @@ feature = Feature(
     jobs=(RETENTION,),
     cache_tags=AUDIT_TAGS,
     renews={"AuditEntry": renewed},
+    entities=(RETENTION_ENTITY,),
     admin=True,
     enumerations={"AuditAction": Action},
 )

@@ -7,8 +7,8 @@ A reader keeps a position: `present` to begin with, then that of the last event 
 
 from core.database.client import Database
 from features.changes import queries
-from features.changes.schemas import STREAM, Action, Audience, Change, ChangeFilter, Event
-from features.changes.service import POLL_S, settled
+from features.changes.schemas import STREAM, Action, Audience, Change, ChangeFilter, Entity, Event
+from features.changes.service import POLL_S, check_entity, settled
 from features.changes.sql import sequence
 from features.changes.streams.reader import Admitted, Stream, Streams
 

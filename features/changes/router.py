@@ -45,6 +45,7 @@ async def list_changes(
     ask again with `next`. All that was committed before the request is told, each change once, those of a row
     in their order.
     """
+    service.check_entity(features, query.entity)
     return await service.page_of(db, query, Audience.of(holder, features))
 
 
@@ -74,6 +75,7 @@ async def _following(
             wrong = FieldError(name, "must be the id of an event", last_event_id)
             raise InvalidFields([wrong])
         after = int(last_event_id)
+    service.check_entity(features, wanted.entity)
     await service.check_position(db, after, name)
     with streams.place():
         yield _Following(streams, after, Audience.of(holder, features))

@@ -19,6 +19,7 @@ MAX_POSITION: Final = 2**53 - 1
 """Upper bound of positions: JavaScript has no larger whole numbers."""
 
 Action = Literal["created", "updated", "deleted", "imported", "checked"]
+Entity = Annotated[Text, Field(json_schema_extra={"x-values": "Entity"})]
 Position = Annotated[
     int,
     Field(ge=0, le=MAX_POSITION),
@@ -78,9 +79,7 @@ class ChangeFilter(Input):
 
     model_config = ConfigDict(frozen=True)
 
-    entity: Annotated[Text, Field(max_length=64)] | None = Field(
-        default=None, description="Kind of row, such as item or system"
-    )
+    entity: Entity | None = Field(default=None, description="Kind of row")
     entity_id: Annotated[Text, Field(max_length=512)] | None = Field(default=None, description="The row's id")
     action: Action | None = Field(default=None, description="What was done to the row")
     after: Position | None = Field(default=None, description="Only changes after this position")

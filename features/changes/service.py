@@ -1,11 +1,12 @@
 """Service of changes: pages, and the streams of a process."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from core.database.client import Database
 from core.errors import FieldError, InvalidFields
+from core.feature import Feature, entities_of
 from core.http.answers.event_streams import Reached
 from core.platform import Platform
 from features.changes import queries
@@ -27,6 +28,15 @@ def settled() -> int:
     of what was changed.
     """
     return time.time_ns() // 1000 - _ANY_CLOCK_US
+
+
+def check_entity(features: Sequence[Feature], entity: str | None) -> None:
+    """Raises InvalidFields for a kind of row that no feature has: nothing would ever be told of it."""
+    known = entities_of(features)
+    if entity is not None and entity not in known:
+        *others, last = (f"'{each}'" for each in known)
+        wrong = FieldError("entity", f"must be one of {', '.join(others)} or {last}", entity)
+        raise InvalidFields([wrong])
 
 
 async def check_position(db: Database, position: int | None, name: str) -> None:

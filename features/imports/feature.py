@@ -6,7 +6,7 @@ from features.imports.jobs import JOBS, VERIFY
 from features.imports.router import router
 from features.imports.schemas import ImportSource, Into, OnConflict, RejectForm
 from features.imports.undo import contents
-from features.imports.undo.run import UNDO
+from features.imports.undo.run import AUDITED, UNDO
 
 feature = Feature(
     name="imports",
@@ -14,6 +14,7 @@ feature = Feature(
     router=router,
     jobs=(*JOBS, VERIFY, UNDO),
     needs_objects=contents.needed,
+    entities=(AUDITED,),
     admin=True,
     enumerations={
         "ImportSource": ImportSource,

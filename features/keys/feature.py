@@ -12,6 +12,7 @@ feature = Feature(
     router=router,
     cache_tags=(KEY_TAG,),
     renews={"ApiKey": renewed},
+    entities=("key",),
     admin=True,
     authenticate=holder_of,
     on_start=tell_when_there_is_none,

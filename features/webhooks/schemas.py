@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from core.http.answers.pagination import Cursor, Limit, Offset
 from core.http.request.fields import LEFT_OUT_IF_NONE, Text, Timestamp, Trimmed, without_default
 from core.http.request.input import Input
-from features.changes.api import Action, Change
+from features.changes.api import Action, Change, Entity
 from features.systems.api import URL_LENGTH, fault_of_url
 
 State = Literal["waiting", "delivered", "dead"]
@@ -31,7 +31,6 @@ def _sendable(url: str) -> str:
 
 
 Url = Annotated[Trimmed, Field(max_length=URL_LENGTH), AfterValidator(_sendable)]
-Entity = Annotated[Text, Field(max_length=64)]
 EntityId = Annotated[Text, Field(max_length=512)]
 Description = Annotated[Trimmed, Field(max_length=1000)]
 

@@ -92,6 +92,15 @@ async def test_a_webhook_that_fails_says_so_since_when_and_what_is_next(
     assert "Given up: 1" not in shown
 
 
+async def test_the_kinds_of_row_that_changes_are_of_are_offered_each_once(
+    client: "httpx.AsyncClient",
+) -> None:
+    for page in ("/console/webhooks", "/console/activity"):
+        shown = (await client.get(page)).text
+        for word in ("item", "system", "idea", "file", "webhook", "key", "import", "audit"):
+            assert shown.count(f'<option value="{word}"') == 1, (page, word)
+
+
 async def test_a_fault_stands_beside_its_field_and_only_administrators_see_webhooks(
     running_app: "RunningApp", client: "httpx.AsyncClient", db: "Database"
 ) -> None:

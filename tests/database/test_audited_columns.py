@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from core.app import FEATURES
+from core.feature import entities_of
 from tests.database.remarks import remarks
 from tests.fixtures.database import Connection
 from tests.fixtures.trail import audit_of
@@ -15,6 +17,10 @@ MISSING: Final = """
 UNAUDITED: Final = """
     SELECT tgrelid::regclass::text AS "table" FROM pg_trigger WHERE tgname = 'logged_insert'
     EXCEPT SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = 'audited_insert'
+"""
+ENTITIES: Final = """
+    SELECT replace(proname, 'handover_audit_', '') AS "entity"
+    FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid WHERE tgname = 'audited_insert'
 """
 OF_IMPORTS: Final = {"import_job_id", "import_version", "legacy"}
 UNTOLD: Final = {
@@ -41,6 +47,11 @@ async def test_every_table_that_answers_are_made_of_is_audited(connection: Conne
     """But for the index of documents, which says what others do."""
     found = {row["table"] for row in await connection.fetch(UNAUDITED)} - {"search_documents"}
     assert not found, f"a migration: SELECT handover_audit(table, entity, columns) for {sorted(found)}"
+
+
+async def test_every_kind_of_row_that_is_audited_is_in_a_manifest(connection: Connection) -> None:
+    found = {row["entity"] for row in await connection.fetch(ENTITIES)} - set(entities_of(FEATURES))
+    assert not found, f"features/*/feature.py: `names_of`, or `entities`, with {sorted(found)}"
 
 
 async def test_a_table_that_gets_a_column_is_audited_again(connection: Connection) -> None:

@@ -5,10 +5,14 @@ import itertools
 import httpx
 import pytest
 
+from core.feature import Feature
+from core.settings import Settings
 from features.changes.jobs import RETENTION
 from features.changes.tests.listening import CHANGES, create_item, pages
+from tests.fixtures.application import client_of, lifespan_of, new_app
 from tests.fixtures.database import Connection
 from tests.fixtures.jobs import RunJob
+from tests.fixtures.refusals import assert_refused
 
 
 async def test_a_change_says_what_was_changed_and_no_values(client: httpx.AsyncClient) -> None:
@@ -46,6 +50,24 @@ async def test_filters_hold_together_and_pages_go_on(client: httpx.AsyncClient) 
         (f"&entity_id={items[1]['id']}&action=created", everything[1:2]),
     ):
         assert await pages(client, query) == kept, query
+
+
+async def test_a_kind_of_row_that_no_feature_has_is_refused(
+    client: httpx.AsyncClient, settings: Settings
+) -> None:
+    for word in ("itmes", "items", "Item", "", "note", "\U0001f642" * 900):
+        for path in (CHANGES, f"{CHANGES}/events"):
+            refused = await client.get(path, params={"entity": word})
+            assert_refused(refused, "entity", "must be one of 'item', ")
+    notes = Feature("notes", entities=("note", "quote"))
+    own = new_app(settings, notes)
+    published = own.openapi()["components"]["schemas"]["Entity"]["enum"]
+    assert {"item", "idea", "system", "file", "webhook", "key", "import", "audit"} < set(published)
+    assert published[-2:] == ["note", "quote"]
+    async with lifespan_of(own), client_of(own) as other:
+        for word in published:
+            assert (await other.get(CHANGES, params={"entity": word})).status_code == 200, word
+        assert_refused(await other.get(CHANGES, params={"entity": "notes"}), "entity", "'note' or 'quote'")
 
 
 async def test_positions_that_are_gone_are_410_and_those_that_are_kept_go_on(

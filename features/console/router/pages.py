@@ -9,7 +9,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Match
 
 from core.errors import NotFound
-from core.feature import names_by_entity
+from core.feature import entities_of
 from core.http.request.context import context_of, security_headers
 from core.http.routing import Handler, Route, Router
 from features.console.errors import ForeignForm, KeyEnded, Refused, SignInNeeded, Unconfirmed
@@ -139,7 +139,7 @@ async def _signed_out(request: Request, needed: SignInNeeded) -> Response:
         names=[field.name for field in record.fields] if record else [],
         fields=fields,
         place=_place(path, request.url.query),
-        entities=tuple(names_by_entity(request.app.state.features)),
+        entities=entities_of(request.app.state.features),
         systems=[{"id": fields["systemId"], "name": fields["systemId"]}] if fields.get("systemId") else [],
         sign_in=_sign_in(_origin(request)),
     )

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from core.deps import platform_of
 from core.errors import Forbidden
-from core.feature import names_by_entity
+from core.feature import entities_of
 from core.http.request.access import AccessScope, Principal
 from core.http.request.context import context_of
 from core.settings import Settings
@@ -78,7 +78,7 @@ class Visit:
             csrf=self.session.csrf if self.session else "",
             path=self.request.url.path,
             query=dict(self.request.query_params),
-            entities=tuple(names_by_entity(self.request.app.state.features)),
+            entities=entities_of(self.request.app.state.features),
             flash=flash_of(told),
             by_script=self.by_script,
             service_version=self.request.app.version,

@@ -23,7 +23,7 @@ Kind = Literal["line", "note", "text", "choice", "tags", "number", "date", "json
 @dataclass(frozen=True, slots=True)
 class Field:
     """Field by the name that the API gives it. `later`: it is not asked for when a record is made. The kind
-    `entity` offers the kinds of row that have names, and its `values` behind them.
+    `entity` offers the kinds of row that changes are of.
     """
 
     name: str
@@ -272,7 +272,7 @@ WEBHOOK: Final = Record(
     "",
     (
         Field("url", required=True, longest=2048),
-        Field("entity", "entity", ("import",)),
+        Field("entity", "entity"),
         Field("action", "choice", ("created", "updated", "deleted", "imported", "checked")),
         Field("entityId", longest=512),
         Field("description", "note", longest=1000),

@@ -28,7 +28,7 @@ from features.imports.undo.baseline import forget_in_later_runs
 from features.imports.undo.schemas import Conflicts, UndoArguments, Undone
 
 TIMEOUT: Final = timedelta(hours=2)
-_AUDITED: Final = "import"
+AUDITED: Final = "import"
 
 log = structlog.get_logger(__name__)
 
@@ -209,7 +209,7 @@ def _raise_if_any(conflicts: Conflicts) -> None:
 def _entry(context: JobContext, undone: Undone) -> audit.AuditEntry:
     counts = undone.model_dump(include={"deleted", "restored", "kept"})
     return audit.AuditEntry(
-        entity=_AUDITED,
+        entity=AUDITED,
         entity_id=undone.import_job_id,
         action="deleted",
         actor=context.job.actor,

@@ -77,6 +77,9 @@ async def test_what_is_refused(client: httpx.AsyncClient) -> None:
         ({"url": "ftp://a.example"}, "url", "http:// or https://"),
         ({"url": "https://a:b@c.example"}, "url", "user name or password"),
         ({"url": URL, "action": "moved"}, "action", "must be one of"),
+        ({"url": URL, "entity": "itmes"}, "entity", "must be one of 'item', "),
+        ({"url": URL, "entity": ""}, "entity", "must be one of"),
+        ({"url": URL, "entity": "item", "action": ""}, "action", "must be one of"),
         ({"url": URL, "secret": "sesame"}, "secret", "whsec_"),
         ({"url": URL, "secret": SECRET[:-4]}, "secret", "24 to 64"),
         ({"url": URL, "secret": SECRET.removeprefix("whsec_")}, "secret", "whsec_"),
@@ -87,9 +90,34 @@ async def test_what_is_refused(client: httpx.AsyncClient) -> None:
         assert "sesame" not in refused.text
         assert SECRET[6:20] not in refused.text
     path = f"{WEBHOOKS}/{(await subscribe(client, URL))['id']}"
-    for values, field in (({"url": ""}, "url"), ({"active": None}, "active"), ({"url": None}, "url")):
+    for values, field in (
+        ({"url": ""}, "url"),
+        ({"active": None}, "active"),
+        ({"url": None}, "url"),
+        ({"entity": "items"}, "entity"),
+        ({"action": "items"}, "action"),
+    ):
         refused = await client.put(path, json=values)
         assert (refused.status_code, refused.json()["details"][0]["field"]) == (400, field)
+
+
+async def test_one_of_a_kind_of_row_that_is_gone_stays_until_it_is_changed_or_deleted(
+    client: httpx.AsyncClient, connection: Connection
+) -> None:
+    made = [await subscribe(client, f"{URL}/{number}", entity="item") for number in range(2)]
+    await connection.execute("UPDATE webhooks SET entity = 'note'")
+
+    async def known() -> bool:
+        return [each["entity"] for each in (await Pages(WEBHOOKS).page(client))["data"]] == ["note", "note"]
+
+    await wait_for(known)
+    for path in (f"{WEBHOOKS}/{each['id']}" for each in made):
+        assert (await client.put(path, json={"active": False})).json()["data"]["entity"] == "note"
+        assert_refused(await client.put(path, json={"entity": "note"}), "entity", "must be one of")
+        assert (await client.get(path)).json()["data"]["entity"] == "note"
+    one, other = (f"{WEBHOOKS}/{each['id']}" for each in made)
+    assert "entity" not in (await client.put(one, json={"entity": None})).json()["data"]
+    assert (await client.delete(other)).json()["data"]["entity"] == "note"
 
 
 async def test_a_secret_is_shown_once_and_nowhere_else(

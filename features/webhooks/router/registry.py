@@ -1,39 +1,30 @@
-"""Routes under `/api/v1/webhooks`: webhooks, their secrets, and the log of their deliveries."""
+"""Routes of webhooks and their secrets."""
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response, status
+from fastapi import APIRouter, Depends, Header, Query, Request, Response, status
 
 from core.cache import Entry
-from core.deps import Actor, AuthoredDb, Cache, Db, IfMatch, platform_of
+from core.deps import Actor, AuthoredDb, Cache, Db, Features, IfMatch, platform_of
 from core.errors import Invalid, PreconditionFailed, TooLarge, Unavailable, UnsupportedMediaType
 from core.http.answers.conditional import cached_response
-from core.http.answers.envelope import Done, Envelope, ListEnvelope, Row, done, error_responses, listed
-from core.http.request.fields import Text
-from core.http.routing import STRICT, Router
-from features.webhooks import service, sql
+from core.http.answers.envelope import Done, Envelope, ListEnvelope, Row, done, error_responses
+from features.changes import api as changes
+from features.webhooks import service
 from features.webhooks.cache import LIST, WEBHOOK
-from features.webhooks.errors import DeliveryNotFound, SecretRefused, WebhookChanged, WebhookNotFound
+from features.webhooks.errors import SecretRefused, WebhookChanged, WebhookNotFound
 from features.webhooks.jobs import Supervisor
+from features.webhooks.router.path import PREFIX, WebhookId, router
 from features.webhooks.schemas import (
     CreateWebhook,
-    Delivery,
-    DeliveryQuery,
     Payload,
-    Redelivered,
     UpdateWebhook,
     Webhook,
-    WebhookHealth,
     WebhookQuery,
     WebhookSecret,
 )
 
-PREFIX: Final = "/api/v1/webhooks"
 REFUSED_BODY: Final = (Invalid, TooLarge, UnsupportedMediaType)
-WebhookId = Annotated[Text, Path(description="The id of the webhook")]
-DeliveryId = Annotated[Text, Path(description="The id of the delivery")]
-
-router = Router(prefix=PREFIX, tags=["Webhooks"])
 _callbacks = APIRouter()
 _ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     "2XX": {"description": "Delivered"},
@@ -84,19 +75,13 @@ async def list_webhooks(
     callbacks=_callbacks.routes,
 )
 async def create_webhook(
-    db: AuthoredDb, actor: Actor, supervisor: Supervised, values: CreateWebhook
+    db: AuthoredDb, actor: Actor, supervisor: Supervised, features: Features, values: CreateWebhook
 ) -> Response:
+    changes.check_entity(features, values.entity)
     webhook_id, created = await service.create_webhook(db, actor, values)
     supervisor.begin()
     place = {"Location": f"{PREFIX}/{webhook_id}"}
     return _once("Webhook created successfully", created, status.HTTP_201_CREATED, place)
-
-
-@router.get("/health", summary="How deliveries fare", responses=error_responses(Unavailable))
-async def list_webhook_health(db: Db) -> ListEnvelope[WebhookHealth]:
-    """Of webhooks for which deliveries wait or are dead; all is delivered for the others."""
-    found = await sql.health(db)
-    return listed(found, total=len(found))
 
 
 @router.get(
@@ -122,8 +107,14 @@ async def get_webhook(request: Request, db: Db, cache: Cache, webhook_id: Webhoo
     responses=error_responses(*REFUSED_BODY, WebhookNotFound, WebhookChanged, Unavailable),
 )
 async def update_webhook(
-    db: AuthoredDb, supervisor: Supervised, webhook_id: WebhookId, if_match: IfMatch, values: UpdateWebhook
+    db: AuthoredDb,
+    supervisor: Supervised,
+    features: Features,
+    webhook_id: WebhookId,
+    if_match: IfMatch,
+    values: UpdateWebhook,
 ) -> Response:
+    changes.check_entity(features, values.entity)
     updated = await service.update_webhook(db, webhook_id, values, if_match)
     supervisor.begin()
     return done("Webhook updated successfully", updated)
@@ -151,46 +142,6 @@ async def delete_webhook(db: AuthoredDb, webhook_id: WebhookId, if_match: IfMatc
 )
 async def rotate_webhook_secret(db: AuthoredDb, webhook_id: WebhookId) -> Response:
     return _once("Secret replaced successfully", await service.rotate_secret(db, webhook_id))
-
-
-@router.get(
-    "/{webhook_id}/deliveries",
-    summary="List deliveries",
-    responses=error_responses(Invalid, WebhookNotFound, Unavailable),
-)
-async def list_webhook_deliveries(
-    db: Db, webhook_id: WebhookId, query: Annotated[DeliveryQuery, Query()]
-) -> ListEnvelope[Delivery]:
-    """Deliveries of the newest changes first. They are kept for `WEBHOOK_RETENTION_DAYS` after their end."""
-    return await service.list_deliveries(db, webhook_id, query)
-
-
-@router.post(
-    "/{webhook_id}/deliveries/{delivery_id}/redeliver",
-    dependencies=STRICT,
-    summary="Deliver again",
-    responses=error_responses(DeliveryNotFound, Unavailable),
-)
-async def redeliver(db: Db, actor: Actor, webhook_id: WebhookId, delivery_id: DeliveryId) -> Done[Delivery]:
-    """At once, whether it was delivered, waits or is dead, also past later changes of its row; then with the
-    usual retries.
-    """
-    waiting = await service.redeliver(db, actor, webhook_id, delivery_id)
-    return Done[Delivery](message="Delivery is sent again", data=waiting)
-
-
-@router.post(
-    "/{webhook_id}/redeliver-dead",
-    dependencies=STRICT,
-    summary="Deliver the dead again",
-    responses=error_responses(WebhookNotFound, Unavailable),
-)
-async def redeliver_dead(db: Db, actor: Actor, webhook_id: WebhookId) -> Done[Redelivered]:
-    """All that ended as dead letters, as after a receiver's outage: those of a row in their order, the oldest
-    rows first.
-    """
-    again = await service.redeliver_dead(db, actor, webhook_id)
-    return Done[Redelivered](message="Dead deliveries are sent again", data=again)
 
 
 def _once(
