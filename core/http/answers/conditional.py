@@ -87,6 +87,8 @@ async def conditional_write(
 ) -> Stored:
     """Write a row if it matches the precondition: the write itself repeats the condition, or a change after
     the check would be lost. Raises `not_found` or `changed`, or PreconditionFailed for `If-None-Match`.
+
+    A rule on the row's own state is a condition that `write` adds, and an error that `find` raises.
     """
     columns: Mapping[str, object] = {}
     if not precondition.is_unconditional:
@@ -99,7 +101,7 @@ async def conditional_write(
         columns = found.columns
     if (written := await write({"id": row_id, **columns})) is not None:
         return written
-    raise not_found(row_id) if precondition.is_unconditional or await find() is None else changed(row_id)
+    raise not_found(row_id) if await find() is None else changed(row_id)
 
 
 def is_unchanged(context: RequestContext, etag: str) -> bool:
