@@ -1,18 +1,18 @@
 """The job `audit.retention`: what it deletes, what it leaves behind, and that it can be stopped anywhere."""
 
+from collections.abc import Awaitable
 from datetime import datetime
 
 import httpx
 import pytest
 
-from core.cache import Cache
-from core.database.client import Author, Database
-from core.jobs import JobKind, Jobs, JobView
-from core.settings import Settings
+from core.database.client import Database
+from core.jobs import JobKind
 from features.audit import jobs as retention
 from features.audit import queries
 from tests.fixtures.application import RunningApp
 from tests.fixtures.database import Connection
+from tests.fixtures.jobs import RunJob
 from tests.fixtures.waiting import wait_for
 
 URL = "/api/v1/audit/retention"
@@ -89,25 +89,20 @@ async def test_the_caller_cannot_choose_how_much_is_deleted(
     assert await connection.fetchval("SELECT count(*) FROM audit_entries") == 60
 
 
-class Worker:
-    """Runs the job in this test, with a hand on its brake."""
+def left(connection: Connection) -> Awaitable[int]:
+    return connection.fetchval("SELECT count(*) FROM audit_entries WHERE entity = 'item'")
 
-    def __init__(self, db: Database, cache: Cache, settings: Settings) -> None:
-        self.db = db
-        self.jobs = Jobs(db, cache, settings, [retention.RETENTION])
 
-    async def enqueue(self) -> JobView:
-        return await self.jobs.enqueue(self.db, "audit.retention", {"days": 30}, Author("ada"))
+def told(connection: Connection) -> Awaitable[int]:
+    """How many were deleted, by the entries that say so."""
+    return connection.fetchval("SELECT sum((changes ->> 'count')::int) FROM audit_entries")
 
 
 async def test_a_cancelled_run_keeps_what_it_did_and_a_second_one_does_the_rest(
-    db: Database, settings: Settings, connection: Connection, monkeypatch: pytest.MonkeyPatch
+    client: httpx.AsyncClient, run_job: RunJob, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "BATCH", 10)
     await spread(connection)
-    cache = Cache(settings)
-    await cache.start()
-    worker = Worker(db, cache, settings)
     delete = queries.delete_older
     batches = 0
 
@@ -116,21 +111,30 @@ async def test_a_cancelled_run_keeps_what_it_did_and_a_second_one_does_the_rest(
         batches += 1
         count = await delete(tx, than, limit=limit)
         if batches == 2:
-            await worker.jobs.cancel(job.id)
+            job_id = await connection.fetchval("SELECT id FROM jobs")
+            assert (await client.post(f"/api/v1/jobs/{job_id}/cancel")).status_code == 200
         return count
 
     monkeypatch.setattr(queries, "delete_older", delete_and_cancel)
-    job = await worker.enqueue()
-    ended = await worker.jobs.run(job.id)
-    assert (ended.state, ended.done) == ("cancelled", 20)
-    assert await connection.fetchval("SELECT count(*) FROM audit_entries WHERE entity = 'item'") == 40
-    job = await worker.enqueue()
-    ended = await worker.jobs.run(job.id)
+    ended = await run_job(retention.RETENTION, {"days": 30})
+    assert (ended.state, ended.done, await left(connection)) == ("cancelled", 20, 40)
+    ended = await run_job(retention.RETENTION, {"days": 30})
     assert (ended.state, ended.result and ended.result["deleted"]) == ("succeeded", 20)
-    assert await connection.fetchval("SELECT count(*) FROM audit_entries WHERE entity = 'item'") == 20
-    assert await connection.fetchval("SELECT sum((changes ->> 'count')::int) FROM audit_entries") == 40
-    await worker.jobs.stop()
-    await cache.close()
+    assert (await left(connection), await told(connection)) == (20, 40)
+
+
+@pytest.mark.parametrize("after", range(1, 5))
+async def test_a_run_that_lost_its_process_goes_on_behind_its_last_batch(
+    run_job: RunJob, connection: Connection, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    monkeypatch.setattr(retention, "BATCH", 10)
+    await spread(connection)
+    stopped = await run_job.dying(retention.RETENTION, {"days": 30}, after=after)
+    assert stopped.checkpoint == {"deleted": 10 * after}
+    assert (await left(connection), await told(connection)) == (60 - 10 * after, 10 * after)
+    ended = await run_job.again(retention.RETENTION, stopped)
+    assert (ended.state, ended.done, ended.result and ended.result["deleted"]) == ("succeeded", 40, 40)
+    assert (await left(connection), await told(connection)) == (20, 40)
 
 
 async def test_only_one_retention_runs_at_a_time(client: httpx.AsyncClient, connection: Connection) -> None:

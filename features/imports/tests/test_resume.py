@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
+from core.jobs import JsonObject
 from core.jobs.lease import place_of
+from features.imports.jobs import JOBS
 from features.imports.tests.conftest import Held
-from features.imports.tests.factories import Job, ended, imported, lowdb, many, post, record, write
+from features.imports.tests.factories import Job, ended, lowdb, many, post, record, write
 from tests.fixtures.application import RunningApp
+from tests.fixtures.jobs import RunJob
 from tests.fixtures.servers import StartServer
 from tests.fixtures.waiting import wait_for
 
@@ -27,6 +29,9 @@ pytestmark = pytest.mark.slow
 
 
 LARGE = 40_000
+[LOWDB] = [kind for kind in JOBS if kind.kind == "import.lowdb"]
+VERIFIED = 3
+"""Checkpoints of a small import: of its rejects, its batch, its result."""
 QUICK_LEASE = {"JOB_LEASE_S": "2", "JOB_HEARTBEAT_S": "0.5"}
 
 
@@ -179,20 +184,19 @@ async def test_without_source_and_spool_nothing_can_be_carried_on(
     assert job["error"] == "library.json is gone, and so is what was read of it; import it anew"
 
 
-async def test_an_import_that_was_already_verified_is_only_reported(
-    client: httpx.AsyncClient, sql: "asyncpg.Connection", running_app: RunningApp
+@pytest.mark.parametrize("after", range(1, VERIFIED + 1))
+async def test_what_was_done_before_a_checkpoint_is_not_done_again(
+    run_job: RunJob, sql: "asyncpg.Connection", tmp_path: Path, after: int
 ) -> None:
-    """Killed after its folder went, before its end was written."""
-    job = await imported(client, lowdb(many(10)))
-    await sql.execute(
-        "UPDATE jobs SET state = 'queued', result = NULL, finished_at = NULL, lease_expires_at = now()"
-    )
-    async with running_app() as again:
-
-        async def succeeded() -> bool:
-            state = (await again.get(f"/api/v1/jobs/{job['id']}")).json()["data"]["state"]
-            return bool(state == "succeeded")
-
-        await wait_for(succeeded)
-        after = (await again.get(f"/api/v1/jobs/{job['id']}")).json()["data"]
-    assert after["result"] == job["result"]
+    """Behind the last one its folder is gone, and nothing is left to do but to report."""
+    source = write(tmp_path, lowdb([*many(10), "bad"]))
+    arguments: JsonObject = {"source": "lowdb", "filename": source.name, "path": str(source)}
+    stopped = await run_job.dying(LOWDB, arguments, after=after)
+    source.unlink()
+    ended = await run_job.again(LOWDB, stopped)
+    assert ended.result is not None, ended.error
+    assert (ended.result["imported"], ended.result["verified"], ended.rejected) == (10, 10, 1)
+    assert await sql.fetchval("SELECT sum((changes->>'inserted')::int) FROM audit_entries") == 10
+    assert await sql.fetchval("SELECT count(*) FROM import_rejects") == 1
+    if after == VERIFIED:
+        assert stopped.checkpoint == {"result": ended.result}
