@@ -72,11 +72,12 @@ class Figures(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Refusal by the API, for people: a sentence, and the faults by field."""
+    """Refusal by the API, for people: a sentence, and the faults by field. `job` has to end first."""
 
     status: int
     message: str
     fields: Sequence[Mapping[str, str]] = ()
+    job: str | None = None
 
     def of(self, name: str) -> list[str]:
         """Messages about the field of the API, and about what is inside it."""

@@ -139,6 +139,7 @@ async def test_who_may_only_read_is_offered_no_change(
     await page.goto("/console/new/idea")
     await page.get_by_label("Title").fill("Guide")
     await page.get_by_label("Description").fill("One page")
+    await page.get_by_label("Category").select_option("docs")
     await page.get_by_role("button", name="Make the idea").click()
     await page.get_by_text("It is made").wait_for()
     reader = await open_page(server)

@@ -55,6 +55,7 @@ async def test_going_back_and_sending_the_same_again_makes_no_twin(
     for title, total in (("Guide", 1), ("Guide", 1), ("Other", 2)):
         await page.get_by_label("Title").fill(title)
         await page.get_by_label("Description").fill(IDEA["description"])
+        await page.get_by_label("Category").select_option("docs")
         await page.get_by_role("button", name="Make the idea").click()
         await page.get_by_role("heading", name=title, level=1).wait_for()
         assert (await program.get("/api/v1/ideas?limit=1")).json()["total"] == total

@@ -149,7 +149,7 @@ async def test_what_was_typed_before_signing_in_again_can_be_sent(
         place, fields = form_of((await client.get("/console/new/idea")).text, "/console/new/")
         client.cookies.clear()
         await signed_in(client, db, "write", "second")
-        typed = {**fields, "title": "Mine", "description": "All my words"}
+        typed = {**fields, "title": "Mine", "description": "All my words", "category": "docs"}
         kept = await client.post(place, data=typed)
         assert (kept.status_code, "All my words" in kept.text) == (403, True)
         assert (await client.get("/console/api/v1/ideas")).json()["total"] == 0
@@ -242,7 +242,8 @@ async def test_the_page_of_a_conflict_and_of_what_is_kept_has_its_place_in_the_n
 async def test_what_was_typed_is_there_when_nobody_is_signed_in_any_more(
     running_app: "RunningApp", db: "Database"
 ) -> None:
-    typed = {"title": "Mine", "name": "ada", "url": "http://a.example/", "description": "All my <words>"}
+    typed = {"title": "Mine", "name": "ada", "url": "http://a.example/", "category": "docs"}
+    typed["description"] = "All my <words>"
     async with running_app(auth="keys") as client:
         for page, text in (
             ("/console/new/idea", "All my <words>"),

@@ -67,6 +67,7 @@ async def test_what_is_sent_is_not_asked_about_and_what_was_refused_is(
     await page.goto("/console/new/idea")
     await page.get_by_label("Title").fill("Guide")
     await page.get_by_label("Description").fill("One page")
+    await page.get_by_label("Category").select_option("docs")
     await page.get_by_label("Hours, estimated").fill("5000")
     await page.get_by_role("button", name="Make the idea").click()
     await page.locator("#f-estimatedHours[aria-invalid=true]").wait_for()

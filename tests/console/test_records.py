@@ -151,6 +151,19 @@ async def test_a_row_that_has_changed_is_not_deleted_unseen(client: "httpx.Async
     assert (await client.get(record.place(row["id"]))).status_code == 404
 
 
+async def test_a_new_record_is_offered_no_choice_that_nobody_has_made(client: "httpx.AsyncClient") -> None:
+    for entity, chosen in (
+        ("idea", {"status": "new", "priority": "medium", "category": "", "systemId": ""}),
+        ("item", {"priority": "medium", "category": ""}),
+        ("system", {"status": "", "type": ""}),
+    ):
+        page = (await client.get(f"/console/new/{entity}")).text
+        fields = form_of(page, "/console/new/")[1]
+        assert {name: fields[name] for name in chosen} == chosen
+        for name in chosen.keys() & {"status", "priority", "category"}:
+            assert f'id="f-{name}" name="{name}" required' in page
+
+
 @pytest.mark.parametrize("entity", VALUES)
 async def test_a_record_is_made_with_faults_beside_its_fields(
     client: "httpx.AsyncClient", entity: str
@@ -159,10 +172,12 @@ async def test_a_record_is_made_with_faults_beside_its_fields(
     place, fields = form_of((await client.get(f"/console/new/{entity}")).text, "/console/new/")
     refused = await client.post(place, data={**fields, "description": " ", record.label: "Kept <i>"})
     assert refused.status_code == 400
-    assert 'aria-describedby="fault-description"' in refused.text
-    assert 'id="fault-description"' in refused.text
+    for name in ("description", "status" if entity == "system" else "category"):
+        assert f'aria-describedby="fault-{name}"' in refused.text
+        assert f'id="fault-{name}"' in refused.text
     again = form_of(refused.text, "/console/new/")[1]
     assert again[record.label] == "Kept <i>"
+    again |= {name: value for name in ("status", "category") if (value := VALUES[entity].get(name))}
     made = await client.post(place, data={**again, "description": "Now with one"})
     twice = await client.post(place, data={**again, "description": "Now with one"})
     assert made.status_code == 303

@@ -43,7 +43,8 @@ def refusal(request: Request, fault: Fault, headers: Mapping[str, str] | None = 
             "; ".join(f"{field_name(each['field'])}: {each['message']}" for each in fault.fields)
             or fault.message
         )
-        given |= {"HX-Reswap": "none", **toast(told, "bad")}
+        link = {"place": f"{ROOT}/jobs/{fault.job}", "text": text("jobs", "show_busy")} if fault.job else None
+        given |= {"HX-Reswap": "none", **toast(told, "bad", link)}
         return Response(status_code=fault.status, headers=given)
     return HTMLResponse(render("error.html", fault=fault, path=request.url.path), fault.status, given)
 
@@ -56,9 +57,9 @@ def failure(request: Request, error: Exception) -> Response:
     return refusal(request, Fault(answer.status_code, said["message"], said.get("details", ())), headers)
 
 
-def toast(message: str, tone: Tone) -> dict[str, str]:
+def toast(message: str, tone: Tone, link: Mapping[str, str] | None = None) -> dict[str, str]:
     # A header is ASCII; JSON can say every letter in it.
-    told = orjson.dumps({"toast": {"message": _short(message), "tone": tone}}).decode()
+    told = orjson.dumps({"toast": {"message": _short(message), "tone": tone, "link": link}}).decode()
     return {"HX-Trigger": "".join(letter if letter.isascii() else _escaped(letter) for letter in told)}
 
 

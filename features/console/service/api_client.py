@@ -5,6 +5,7 @@ beside.
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from core.http.request.context import SUBREQUEST
 from core.platform import Platform
 from features.console.errors import KeyEnded, Refused, Repeated
 from features.console.schemas import Answer, Fault
+from features.console.service.rendering import texts
 
 Message = MutableMapping[str, Any]
 App = Callable[
@@ -27,6 +29,7 @@ _JSON: Final = "application/json"
 _HOST: Final = "localhost"
 _NOT_KNOWN: Final = 401
 _HELD: Final = 409
+_BUSY: Final = re.compile(r"Job (\S+) has not ended yet, and \S+ cannot run beside it")
 
 
 def place(collection: str, *parts: str) -> str:
@@ -182,4 +185,7 @@ def _checked(answer: Answer) -> Answer:
         return answer
     said: Mapping[str, Any] = answer.data if isinstance(answer.data, dict) else {}
     fields = [{"field": each["field"], "message": each["message"]} for each in said.get("details", ())]
-    raise Refused(Fault(answer.status, said.get("message", "It was refused"), fields))
+    message = said.get("message", "It was refused")
+    if (busy := _BUSY.match(message)) is not None:
+        raise Refused(Fault(answer.status, texts().jobs.busy, job=busy[1]))
+    raise Refused(Fault(answer.status, message, fields))

@@ -22,8 +22,9 @@ Kind = Literal["line", "note", "text", "choice", "tags", "number", "date", "json
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """Field by the name that the API gives it. `later`: it is not asked for when a record is made. The kind
-    `entity` offers the kinds of row that changes are of.
+    """Field by the name that the API gives it. `later`: it is not asked for when a record is made. `default`
+    is offered then; without it a choice that is required is left to the person. The kind `entity` offers the
+    kinds of row that changes are of.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Field:
     required: bool = False
     longest: int | None = None
     later: bool = False
+    default: str = ""
 
     def shown(self, row: Mapping[str, Any]) -> str:
         """Text of the row's value, as it comes back from a form that nobody touched: a field of one line has
@@ -157,7 +159,9 @@ def _read(prints: str) -> dict[str, str]:
     return dict(each.split(":", 1) for each in prints.split(",") if ":" in each)
 
 
-_PRIORITY: Final = Field("priority", "choice", ("low", "medium", "high", "critical"), required=True)
+_PRIORITY: Final = Field(
+    "priority", "choice", ("low", "medium", "high", "critical"), required=True, default="medium"
+)
 
 IDEA: Final = Record(
     "idea",
@@ -174,6 +178,7 @@ IDEA: Final = Record(
             "choice",
             ("new", "triage", "in_progress", "review", "completed", "rejected"),
             required=True,
+            default="new",
         ),
         _PRIORITY,
         Field(

@@ -3,10 +3,17 @@
 
 const toasts = document.getElementById("toasts");
 
-function toast(message, tone) {
-  const line = document.createElement("p");
-  line.className = `toast ${tone}`;
+function lineOf(message, link) {
+  const line = document.createElement("p"), place = document.createElement("a");
   line.textContent = message;
+  if (!link) return line;
+  [place.href, place.textContent] = [link.place, link.text];
+  line.append(" ", place);
+  return line;
+}
+function toast(message, tone) {
+  const line = lineOf(message);
+  line.className = `toast ${tone}`;
   toasts.append(line);
   fade(line);
 }
@@ -161,12 +168,8 @@ function plot() {
 }
 
 /* Uploads with their progress; the answer is a part of a page, and what was not stored stays chosen. */
-function refuse(form, ...messages) {
-  form.querySelector(".refused").replaceChildren(...messages.map((message) => {
-    const line = document.createElement("p");
-    line.textContent = message;
-    return line;
-  }));
+function refuse(form, messages, link) {
+  form.querySelector(".refused").replaceChildren(...messages.map((message) => lineOf(message, link)));
 }
 function keepChosen(form, refused) {
   const input = form.querySelector("input[type=file]"), kept = new DataTransfer();
@@ -183,7 +186,7 @@ function tellChosen(input) {
 function upload(form, submitter) {
   const files = [...form.querySelector("input[type=file]").files], most = Number(form.dataset.largest ?? Infinity);
   const large = files.filter((file) => file.size > most).map((file) => form.dataset.tooLarge.replace("{0}", file.name));
-  refuse(form, ...large);
+  refuse(form, large);
   if (large.length) return;
   const request = new XMLHttpRequest(), bar = form.querySelector("progress.sending");
   const buttons = form.querySelectorAll("button");
@@ -196,9 +199,9 @@ function upload(form, submitter) {
     buttons.forEach((button) => { button.disabled = false; });
     const place = request.getResponseHeader("HX-Redirect"), heard = request.getResponseHeader("HX-Trigger");
     if (place) { location.assign(place); return; }
-    const { message, tone } = heard ? JSON.parse(heard).toast : { message: document.body.dataset.lost, tone: "bad" };
+    const { message, tone, link } = heard ? JSON.parse(heard).toast : { message: document.body.dataset.lost, tone: "bad" };
     if (heard || request.status !== 200) toast(message, tone);
-    if (request.status !== 200) { refuse(form, message); return; }
+    if (request.status !== 200) { refuse(form, [message], link); return; }
     const target = form.querySelector(form.dataset.upload) ?? document.querySelector(form.dataset.upload);
     target.innerHTML = request.responseText;
     if (target.matches(".refused")) { keepChosen(form, target); htmx.trigger(document.body, "stored"); return; }
