@@ -4,6 +4,7 @@ import asyncio
 import gc
 import getpass
 import importlib.util
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from core.database_url import place_of
+from core.processes import new_folder
 from core.server.embedded.server import StartError
 from core.server.embedded.services import ensure_writable, local_services
 from core.settings import IN_PROCESS_CACHE, Settings, load_settings
@@ -138,16 +140,19 @@ def database_url() -> Iterator[str]:
 @contextmanager
 def empty_database_url() -> Iterator[str]:
     """URL of an empty server in a temporary folder, for comparing schemas, which creates databases."""
-    with tempfile.TemporaryDirectory(prefix="handover-") as folder:
-        fresh = {
-            "data_dir": Path(folder),
-            "database_url": None,
-            "database_direct_url": None,
-            "redis_url": IN_PROCESS_CACHE,
-        }
+    folder = new_folder(Path(tempfile.gettempdir()), "handover-schema-")
+    fresh = {
+        "data_dir": folder,
+        "database_url": None,
+        "database_direct_url": None,
+        "redis_url": IN_PROCESS_CACHE,
+    }
+    try:
         with local_services(load_settings().model_copy(update=fresh)) as running:
             assert running.database_url is not None
             yield running.database_url
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _user() -> str:

@@ -8,16 +8,19 @@ Dying goes through `prctl`, so it protects on Linux; elsewhere a child outlives 
 import ctypes
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 PR_SET_PDEATHSIG = 1
+_LOCK: Final = "in-use.lock"
 
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -92,3 +95,24 @@ def locked_at_once(path: Path, *, exclusive: bool = True) -> Iterator[int | None
         yield descriptor if try_lock(descriptor, exclusive=exclusive) else None
     finally:
         os.close(descriptor)
+
+
+def new_folder(parent: Path, prefix: str) -> Path:
+    """A new folder of this process, `parent/prefix<random>`; those of processes that are gone are removed.
+
+    Servers in several containers may share `parent`, so no process number tells whether one lives: each holds
+    a lock, which the kernel drops when the process ends, however that happens.
+    """
+    for old in parent.glob(f"{prefix}*"):
+        with suppress(OSError):
+            # Other users have theirs in the same place.
+            if old.lstat().st_uid == os.getuid() and (old / _LOCK).exists():
+                with locked_at_once(old / _LOCK) as lock:
+                    if lock is not None:
+                        shutil.rmtree(old, ignore_errors=True)
+    mine = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    lock = open_lock(mine / f"new-{_LOCK}")
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    # Not before it is held: who finds it free removes the folder.
+    (mine / f"new-{_LOCK}").rename(mine / _LOCK)
+    return mine
