@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest_asyncio
 
+from core.observability.logging import flush
 from tests.http.probe import SMALL_LIMIT, probe_client
 
 
@@ -12,3 +13,4 @@ from tests.http.probe import SMALL_LIMIT, probe_client
 async def probe() -> AsyncIterator[httpx.AsyncClient]:
     async with probe_client(max_body_bytes=SMALL_LIMIT) as client:
         yield client
+        flush()

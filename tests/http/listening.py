@@ -1,6 +1,7 @@
 """The probe app on a loopback port, served as `handover serve` does, and raw connections to it."""
 
 import asyncio
+import logging
 import re
 import socket
 import threading
@@ -11,6 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from core.app import create_app
+from core.observability.logging import flush
 from core.server.serve import HTTP
 from tests.fixtures.waiting import wait_until
 from tests.http.probe import FEATURES, settings_for_probe
@@ -22,7 +24,10 @@ ANSWERED_S = 10.0
 
 @contextmanager
 def listening(app: ASGIApp | None = None, *, idle_s: int = 60) -> Iterator[Address]:
-    """In a thread of its own, on the server's own event loop. In the end no connection may be left."""
+    """In a thread of its own, on the server's own event loop. In the end no connection may be left.
+
+    What it logs is written in the end: between two phases of a test nobody would capture it.
+    """
     config = uvicorn.Config(
         app or create_app(settings_for_probe(), FEATURES),
         http=HTTP,
@@ -39,12 +44,36 @@ def listening(app: ASGIApp | None = None, *, idle_s: int = 60) -> Iterator[Addre
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:
-            wait_until(lambda: server.started)
-            yield listener.getsockname()
-            wait_until(lambda: not server.server_state.connections)
+            with _log_kept(thread):
+                wait_until(lambda: server.started)
+                yield listener.getsockname()
+                wait_until(lambda: not server.server_state.connections)
         finally:
             server.should_exit = True
             thread.join()
+            flush()
+
+
+@contextmanager
+def _log_kept(thread: threading.Thread) -> Iterator[None]:
+    """Block in the end of which is written what the thread logs meanwhile."""
+    ours = [each for each in logging.getLogger().handlers if type(each).__module__ == flush.__module__]
+    kept: list[logging.LogRecord] = []
+
+    def passes(record: logging.LogRecord) -> bool:
+        if own := record.thread == thread.ident:
+            kept.append(record)
+        return not own
+
+    for handler in ours:
+        handler.addFilter(passes)
+    try:
+        yield
+    finally:
+        for handler in ours:
+            handler.removeFilter(passes)
+            for record in kept:
+                handler.handle(record)
 
 
 class Client:

@@ -18,7 +18,7 @@ POST = (
 GET = b"GET /probe/ok HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def server() -> Iterator[Address]:
     with listening() as address:
         yield address

@@ -20,7 +20,7 @@ JSON = b"POST /probe/things HTTP/1.1\r\nHost: localhost\r\nContent-Type: applica
 POST = JSON + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def server() -> Iterator[Address]:
     with listening() as address:
         yield address

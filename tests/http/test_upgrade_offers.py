@@ -44,7 +44,7 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": told})
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def server() -> Iterator[Address]:
     with listening() as address:
         yield address
