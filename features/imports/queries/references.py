@@ -8,12 +8,17 @@ from typing import Final
 
 from core.database.client import Database
 
-# Of a partitioned table's constraints, those of the partitions only repeat its own.
+# Of a partitioned table's constraints, those of the partitions only repeat its own. What writes the audit
+# entries of a table is called after their entity.
 _REFERENCES: Final = """
 SELECT conrelid::regclass::text AS source, confrelid::regclass::text AS target,
     string_agg(format('source.%I = target.%I', held.attname, meant.attname), ' AND ') AS condition,
     string_agg(format('source.%I IS NOT NULL', held.attname), ' AND ') AS present,
-    format('concat_ws('', '', %s)', string_agg(format('source.%I', held.attname), ', ')) AS value
+    format('concat_ws('', '', %s)', string_agg(format('source.%I', held.attname), ', ')) AS value,
+    coalesce((
+        SELECT replace(proname, 'handover_audit_', '') FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid
+        WHERE tgrelid = conrelid AND tgname = 'audited_insert'
+    ), conrelid::regclass::text) AS entity
 FROM pg_constraint, unnest(conkey, confkey) AS pair(held_number, meant_number)
 JOIN pg_attribute AS held ON held.attnum = held_number
 JOIN pg_attribute AS meant ON meant.attnum = meant_number
@@ -37,6 +42,7 @@ class Conflict:
 class Reference:
     """A foreign key. The others are SQL about a row of `source` and one of `target`, by these names:
     `condition` (the one refers to the other), `present` (the former refers to any), `value` (what it says).
+    `entity` is what audit entries call a row of `source`; its table's name if there are none.
     """
 
     source: str
@@ -44,6 +50,7 @@ class Reference:
     condition: str
     present: str
     value: str
+    entity: str
 
 
 async def references(db: Database) -> list[Reference]:

@@ -168,11 +168,11 @@ class _Undo:
         """Add rows that refer to those that are to go, and do not go with them: their owner would lose them,
         or the link.
         """
-        entities = {each.name: each.entity for each in REVERSIBLE}
+        own = {each.name for each in REVERSIBLE}
         for reference in self._references_to(table, inserted):
-            entity = entities.get(reference.source)
-            found = await dependents(self.tx, reference, self.job_id, inserted, reversible=entity is not None)
-            conflicts.add(entity or reference.source, found)
+            reversible = reference.source in own
+            found = await dependents(self.tx, reference, self.job_id, inserted, reversible=reversible)
+            conflicts.add(reference.entity, found)
 
     def _references_to(self, table: ReversibleTable, rows: Sequence[str]) -> list[Reference]:
         return [each for each in self.known if each.target == table.name and rows]

@@ -175,6 +175,7 @@ async def test_rows_of_a_table_that_nobody_here_knows_stop_it(
     job = await takeover(whole(tmp_path / "old"), files=uploads)
     await sql.execute(
         "CREATE TABLE comments (id text PRIMARY KEY, idea_id text REFERENCES ideas ON DELETE CASCADE);"
+        "SELECT handover_audit('comments', 'comment', '{id,idea_id}', version => NULL);"
         "CREATE TABLE marks (name text REFERENCES systems (name) ON DELETE SET NULL);"
         "INSERT INTO comments VALUES ('c', 'i'); INSERT INTO marks VALUES ('Hub')"
     )
@@ -183,13 +184,13 @@ async def test_rows_of_a_table_that_nobody_here_knows_stop_it(
         undo = await undone(client, job["id"])
         told = {each["entity"]: (each["id"], each["what"]) for each in undo["result"]["firstConflicts"]}
         assert told == {
-            "comments": ("c", "belongs to i, which the import brought"),
+            "comment": ("c", "belongs to i, which the import brought"),
             "marks": ("(0,1)", "belongs to s, which the import brought"),
         }
         assert await everything(sql) == before
         assert await sql.fetchval("SELECT count(*) FROM comments") == 1
     finally:
-        await sql.execute("DROP TABLE comments, marks")
+        await sql.execute("DROP TABLE comments, marks; DROP FUNCTION handover_audit_comment")
     assert (await undone(client, job["id"]))["result"]["deleted"] == 3
 
 
