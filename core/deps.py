@@ -1,15 +1,16 @@
 """Dependencies of routes, as `Annotated` aliases: `async def create(db: Db, actor: Actor, ...)`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, cast
 
 from fastapi import Depends, Request
 
 from core.cache import Cache as CacheService
-from core.database.client import Author, Database
+from core.database.client import Author, AuthoredDatabase, Database
 from core.errors import FieldError, InvalidFields
 from core.feature import Feature
-from core.http.answers.conditional import Precondition, entity_tags
+from core.http.answers.conditional import Precondition, entity_tags, fault_of_tags
 from core.http.request.access import Principal
 from core.http.request.context import RequestContext
 from core.http.routing import HeaderRead
@@ -115,11 +116,19 @@ def _readable(header: bytes) -> str:
 
 async def _precondition(request: Request) -> Precondition:
     """Precondition of a write (RFC 9110, 13.1.1 and 13.1.2)."""
-    context = _context(request)
-    named, others = context.headers.get(b"if-match"), context.headers.get(b"if-none-match")
-    return Precondition(
-        None if named is None else entity_tags(named), None if others is None else entity_tags(others)
-    )
+    headers = _context(request).headers
+    return Precondition(_tags(headers, "If-Match"), _tags(headers, "If-None-Match"))
+
+
+def _tags(headers: Mapping[bytes, bytes], name: str) -> tuple[str, ...] | None:
+    """Tags that the header lists, None without it. Raises InvalidFields for what are none."""
+    header = headers.get(name.lower().encode())
+    if header is None:
+        return None
+    text = header.decode("latin-1")
+    if (fault := fault_of_tags(text)) is not None:
+        raise InvalidFields([FieldError(name, fault, text)])
+    return entity_tags(header)
 
 
 async def _holder(request: Request) -> Principal | None:
@@ -139,9 +148,9 @@ IfMatch = Annotated[Precondition, Depends(_precondition), _IF_MATCH, _IF_NONE_MA
 """Precondition of a change, by `If-Match` and `If-None-Match`."""
 
 
-async def _authored(db: Db, actor: Actor) -> Database:
+async def _authored(db: Db, actor: Actor) -> AuthoredDatabase:
     return db.acting_as(actor)
 
 
-AuthoredDb = Annotated[Database, Depends(_authored)]
-"""Client for changes by the actor, whom the audit entries name that PostgreSQL writes of them."""
+AuthoredDb = Annotated[AuthoredDatabase, Depends(_authored)]
+"""Client for changes by the actor: the audit entries that PostgreSQL writes of them name him."""

@@ -131,7 +131,8 @@ class Claim:
                 return None
             for row in await self._db.query_raw(_READ, self._id):
                 if row["running"]:
-                    raise KeyHeld("A request with this Idempotency-Key is being carried out", retry_after=1)
+                    message = "A request with this Idempotency-Key is being carried out; send it again soon"
+                    raise KeyHeld(message, retry_after=1)
                 if row["status"] is None:
                     raise Conflict(_LOST, code="idempotency.answer_lost")
                 headers = tuple((name, value) for name, value in json.loads(row["headers"]))

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NewType, Self
 
 import orjson
 from prisma import Prisma, PrismaMethod
@@ -211,6 +211,9 @@ class Database(EngineClient, Prisma):
     def batch_(self) -> DatabaseBatch:
         return DatabaseBatch(self)
 
+    def acting_as(self, author: Author, action: str | None = None) -> "AuthoredDatabase":
+        return AuthoredDatabase(super().acting_as(author, action))
+
     @classmethod
     def from_settings(cls, settings: Settings, *, origin: str | None = None) -> Self:
         """A client, not connected yet: `await db.connect()`, and `await db.disconnect()` at the end."""
@@ -230,6 +233,10 @@ class Database(EngineClient, Prisma):
                 origin=origin,
             )
         )
+
+
+AuthoredDatabase = NewType("AuthoredDatabase", Database)
+"""Client for changes by an author: a type of its own, so that what writes in a name takes no other one."""
 
 
 def write_of(method: PrismaMethod, model: str, arguments: Mapping[str, Any]) -> Write:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final, Generic, Literal, Self, TypeVar
 
 import orjson
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -21,12 +22,13 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
 from core.database.client import Database
 from core.database.statements import hold_rows, update_rows
 from core.errors import FieldError, HandoverError, InvalidFields, NotFound
-from core.http.answers.conditional import Precondition, entity_tags
+from core.http.answers.conditional import Precondition, entity_tags, fault_of_tags
 from core.http.answers.envelope import Row, list_ends
 from core.http.answers.projection import projected_rows
 from core.http.request.fields import Text
@@ -59,9 +61,15 @@ class CreateOperation(_Operation, Generic[New]):
     data: New
 
 
+def _tags(text: str) -> str:
+    if (fault := fault_of_tags(text)) is not None:
+        raise PydanticCustomError("etag", fault)
+    return text
+
+
 class _OfRow(_Operation):
     id: Text
-    if_match: Text | None = Field(
+    if_match: Annotated[Text, AfterValidator(_tags)] | None = Field(
         default=None,
         alias="ifMatch",
         description="Only if this is still the `ETag` of the row, as of `If-Match`",

@@ -138,8 +138,10 @@ class Jobs:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
 
-    async def cancel(self, job_id: str) -> JobView:
-        """Cancel a queued job, or request it of a running one. Raises JobNotFound and JobEnded."""
+    async def cancel(self, job_id: str, actor: Author) -> JobView:
+        """Cancel a queued job, or request it of a running one; the log says who. Raises JobNotFound and
+        JobEnded.
+        """
         job = await queries.cancel(self._db, job_id_of(job_id))
         if job is None:
             job = await self.get(job_id)
@@ -148,6 +150,7 @@ class Jobs:
         for runner in self._running.values():
             if runner.job.id == job.id:
                 runner.signals.cancel_requested = True
+        log.info("job.cancel_requested", job_id=job.id, job_kind=job.kind, actor=actor.name)
         return job
 
     async def get(self, job_id: str) -> JobView:

@@ -45,13 +45,15 @@ class UploadTooSlow(Invalid, code="files.upload_too_slow"):
 
 
 class IdeaUnknown(Invalid, code="files.unknown_idea"):
-    def __init__(self) -> None:
-        super().__init__("Referenced idea not found")
+    def __init__(self, idea_id: str | None) -> None:
+        wrong = FieldError("idea_id", "does not name an idea", idea_id)
+        super().__init__("Referenced idea not found", details=[wrong])
 
 
 class SystemUnknown(Invalid, code="files.unknown_system"):
-    def __init__(self) -> None:
-        super().__init__("Referenced system not found")
+    def __init__(self, system_id: str) -> None:
+        wrong = FieldError("system_id", "does not name a system", system_id)
+        super().__init__("Referenced system not found", details=[wrong])
 
 
 class StorageUnavailable(Unavailable, code="files.storage_unavailable"):

@@ -6,7 +6,6 @@ from urllib.parse import quote
 from fastapi import Depends, Path, Query, Request, Response, status
 
 from core.cache import Entry
-from core.database.transaction import retried
 from core.deps import Actor, AuthoredDb, Cache, Db, IfMatch
 from core.errors import Conflict, Invalid, PreconditionFailed, TooLarge, Unavailable, UnsupportedMediaType
 from core.http.answers.conditional import cached_response
@@ -125,5 +124,4 @@ async def update_idea(db: AuthoredDb, idea_id: IdeaId, if_match: IfMatch, values
 )
 async def delete_idea(db: AuthoredDb, idea_id: IdeaId, if_match: IfMatch) -> Response:
     """The answer holds the idea as it was. Its files stay, without their link to it."""
-    deleted = await retried(db, lambda tx: queries.delete_idea(tx, idea_id, if_match))
-    return done("Idea removed successfully", deleted)
+    return done("Idea removed successfully", await service.delete_idea(db, idea_id, if_match))

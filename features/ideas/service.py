@@ -6,7 +6,7 @@ from typing import Final, TypeVar, get_args
 
 import orjson
 
-from core.database.client import Database
+from core.database.client import AuthoredDatabase, Database
 from core.database.transaction import retried, unit_of_work
 from core.deps import ActorName
 from core.errors import FieldError, InvalidFields
@@ -73,13 +73,15 @@ async def spool_board(db: Database, spool: Spool) -> int:
     return spool.count
 
 
-async def create_idea(db: Database, actor: ActorName, values: CreateIdea) -> tuple[str, Row]:
+async def create_idea(db: AuthoredDatabase, actor: ActorName, values: CreateIdea) -> tuple[str, Row]:
     """Create an idea; returns its id, and the idea. `created_by` is the actor, signed with the given name."""
     signed = _signed(actor, values)
     return await retried(db, lambda tx: queries.create_idea(tx, signed))
 
 
-async def update_idea(db: Database, idea_id: str, values: UpdateIdea, precondition: Precondition) -> Row:
+async def update_idea(
+    db: AuthoredDatabase, idea_id: str, values: UpdateIdea, precondition: Precondition
+) -> Row:
     """Update the given fields and set `updatedAt`; a move into `completed` sets `completedAt`, one out of it
     clears it.
 
@@ -100,7 +102,12 @@ async def update_idea(db: Database, idea_id: str, values: UpdateIdea, preconditi
     return await run(db, update)
 
 
-async def write_ideas(db: Database, actor: ActorName, wanted: IdeaOperations) -> bytes:
+async def delete_idea(db: AuthoredDatabase, idea_id: str, precondition: Precondition) -> Row:
+    """Delete an idea and return it. Its files stay, without it. Raises IdeaNotFound and IdeaChanged."""
+    return await retried(db, lambda tx: queries.delete_idea(tx, idea_id, precondition))
+
+
+async def write_ideas(db: AuthoredDatabase, actor: ActorName, wanted: IdeaOperations) -> bytes:
     """All of the operations or none. Raises as the first of those that fail would by itself."""
     writes = (each.data for each in wanted.operations if not isinstance(each, DeleteOperation))
     named = {values.system_id for values in writes if values.system_id is not None}

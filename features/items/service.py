@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
-from core.database.client import Database
+from core.database.client import AuthoredDatabase, Database
 from core.database.transaction import retried, unit_of_work
 from core.http.answers.conditional import Precondition
 from core.http.answers.envelope import Row, row_of
@@ -42,13 +42,15 @@ async def get_item(db: Database, item_id: str) -> Row:
     return row_of(Item, found, found.version)
 
 
-async def create_item(db: Database, values: CreateItem) -> tuple[str, Row]:
+async def create_item(db: AuthoredDatabase, values: CreateItem) -> tuple[str, Row]:
     """Create an item; returns its id, and the item."""
     row = await retried(db, lambda tx: queries.create_item(tx, values))
     return row.id, row_of(Item, row, row.version)
 
 
-async def update_item(db: Database, item_id: str, values: UpdateItem, precondition: Precondition) -> Row:
+async def update_item(
+    db: AuthoredDatabase, item_id: str, values: UpdateItem, precondition: Precondition
+) -> Row:
     """Update the given fields and set `updatedAt`, even when no field is given.
 
     Raises Invalid for values that only rows of the old service may keep; ItemNotFound; ItemChanged unless the
@@ -61,13 +63,13 @@ async def update_item(db: Database, item_id: str, values: UpdateItem, preconditi
     return row_of(Item, row, row.version)
 
 
-async def delete_item(db: Database, item_id: str, precondition: Precondition) -> Row:
+async def delete_item(db: AuthoredDatabase, item_id: str, precondition: Precondition) -> Row:
     """Delete an item and return it. Raises as `update_item` does."""
     row = await retried(db, lambda tx: queries.delete_item(tx, item_id, precondition))
     return row_of(Item, row, row.version)
 
 
-async def write_items(db: Database, wanted: ItemOperations) -> bytes:
+async def write_items(db: AuthoredDatabase, wanted: ItemOperations) -> bytes:
     """All of the operations or none. Raises as the first of those that fail would by itself."""
     return await unit_of_work(
         db, lambda tx: queries.TABLE.write(tx, wanted, queries.new_row, queries.changes)

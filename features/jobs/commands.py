@@ -65,7 +65,7 @@ def cancel(ctx: typer.Context, job_id: Annotated[str, typer.Argument(metavar="ID
 
     async def work() -> None:
         async with command_context(ctx.obj) as here:
-            job = await here.jobs.cancel(job_id)
+            job = await here.jobs.cancel(job_id, here.actor)
             if not job.ended and await here.jobs.is_orphaned(job_id):
                 job = await here.jobs.run(job_id)
             typer.echo(f"Job {job.id} is {'cancelled' if job.ended else 'being cancelled'}.")

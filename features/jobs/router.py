@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Header, Path, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from core.deps import Db, Jobs, platform_of
+from core.deps import Actor, Db, Jobs, platform_of
 from core.http.answers.envelope import Envelope, ListEnvelope, error_responses, listed
 from core.http.answers.event_streams import sent, stream_content
 from core.http.answers.pagination import Cursor, Limit, Offset
@@ -142,8 +142,8 @@ async def follow_job(
     summary="Cancel a job",
     responses=error_responses(JobNotFound, JobEnded),
 )
-async def cancel_job(job_id: JobId, jobs: Jobs) -> Envelope[Job]:
+async def cancel_job(job_id: JobId, jobs: Jobs, actor: Actor) -> Envelope[Job]:
     """A queued job ends at once; a running one stops after its current batch. What is committed stays."""
-    job = await jobs.cancel(job_id)
+    job = await jobs.cancel(job_id, actor)
     message = "Job cancelled" if job.ended else "Job is being cancelled"
     return Envelope(message=message, data=show(job, jobs.public_arguments(job)))

@@ -44,7 +44,7 @@ class Job(BaseModel):
     seconds_left: OptionalNumber
     dry_run: Annotated[bool | None, Field(default=None, exclude_if=_is_none)]
     arguments: dict[str, JsonValue] = Field(default_factory=dict, exclude_if=_is_empty)
-    attempts: int
+    attempts: int = Field(description="Runs that were begun since its newest checkpoint, or its beginning")
     cancel_requested: bool
     actor: str
     created_at: Timestamp

@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from core.database.client import Database
+from core.database.client import AuthoredDatabase, Database
 from core.database.transaction import retried
 from core.errors import FieldError, InvalidFields, Unavailable
 from core.http.answers.envelope import ListEnvelope, listed
@@ -48,7 +48,7 @@ async def list_keys(db: Database, query: KeyQuery) -> ListEnvelope[ApiKey]:
     return listed(shown, total=len(shown) if is_all else await queries.count_keys(db), next_cursor=cursor)
 
 
-async def create_key(db: Database, created_by: str, values: CreateKey) -> CreatedKey:
+async def create_key(db: AuthoredDatabase, created_by: str, values: CreateKey) -> CreatedKey:
     """Create a key. Only its result holds the secret. Raises Invalid for an expiry in the past."""
     moment = now()
     if values.expires_at is not None and values.expires_at <= moment:
@@ -70,7 +70,7 @@ async def create_key(db: Database, created_by: str, values: CreateKey) -> Create
     return CreatedKey(**about.model_dump(), key=f"hv_{key_id}_{secret}")
 
 
-async def revoke_key(db: Database, key_id: str) -> ApiKey:
+async def revoke_key(db: AuthoredDatabase, key_id: str) -> ApiKey:
     """Revoke a key: at once on this host, within seconds on others. Raises KeyNotFound."""
     moment = now()
     await retried(db, lambda tx: queries.revoke(tx, key_id, moment))

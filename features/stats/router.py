@@ -95,7 +95,7 @@ async def get_files_stats(request: Request, db: Db, cache: Cache, holder: Holder
 
 @router.get("/health", summary="Get health summary", response_model=HealthSummary, responses=UNCHECKED)
 async def get_health_summary(request: Request, db: Db, cache: Cache) -> Response:
-    """Number of systems that are online, and the state of the whole that follows."""
+    """Numbers of systems by status, and the state of the whole."""
     return await _cached(request, cache, HEALTH, ALL, lambda: service.health(db))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import uuid4
 
-from core.database.client import Database
+from core.database.client import AuthoredDatabase, Database
 from core.database.statements import Place
 from core.database.transaction import retried
 from core.http.answers.conditional import Precondition
@@ -81,7 +81,7 @@ async def get_system(db: Database, system_id: str) -> Row:
     return registry.row_of(found)
 
 
-async def create_system(db: Database, values: CreateSystem) -> tuple[str, Row]:
+async def create_system(db: AuthoredDatabase, values: CreateSystem) -> tuple[str, Row]:
     """Create a system; returns its id, and the system. Raises SystemNameTaken."""
     system_id = str(uuid4())
     row = await retried(db, lambda tx: registry.create_system(tx, system_id, values))
@@ -89,7 +89,7 @@ async def create_system(db: Database, values: CreateSystem) -> tuple[str, Row]:
 
 
 async def update_system(
-    db: Database, system_id: str, values: UpdateSystem, precondition: Precondition
+    db: AuthoredDatabase, system_id: str, values: UpdateSystem, precondition: Precondition
 ) -> Row:
     """Update the given fields and set `updatedAt`, even when no field is given.
 
@@ -102,7 +102,7 @@ async def update_system(
     return await retried(db, lambda tx: registry.update_system(tx, system_id, values, precondition))
 
 
-async def delete_system(db: Database, system_id: str, precondition: Precondition) -> Row:
+async def delete_system(db: AuthoredDatabase, system_id: str, precondition: Precondition) -> Row:
     """Delete a system and return it. Its ideas and files stay, without it. Raises as `update_system`."""
     return await retried(db, lambda tx: registry.delete_system(tx, system_id, precondition))
 

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import structlog
 
-from core.database.client import Database
+from core.database.client import AuthoredDatabase, Database
 from core.database.transaction import retried, unit_of_work
 from core.deps import ActorName
 from core.http.answers.conditional import Precondition
@@ -59,7 +59,7 @@ async def get_webhook(db: Database, webhook_id: str) -> Row:
     return found
 
 
-async def create_webhook(db: Database, actor: ActorName, values: CreateWebhook) -> tuple[str, Row]:
+async def create_webhook(db: AuthoredDatabase, actor: ActorName, values: CreateWebhook) -> tuple[str, Row]:
     """Create a webhook, which is told of what is committed from then on. Returns its id, and it with its
     secret. Raises SecretRefused.
     """
@@ -76,7 +76,7 @@ async def create_webhook(db: Database, actor: ActorName, values: CreateWebhook) 
 
 
 async def update_webhook(
-    db: Database, webhook_id: str, values: UpdateWebhook, precondition: Precondition
+    db: AuthoredDatabase, webhook_id: str, values: UpdateWebhook, precondition: Precondition
 ) -> Row:
     """Update the given fields. One that is turned on again goes on where it stopped. Raises WebhookNotFound;
     WebhookChanged unless it is as the precondition says.
@@ -85,12 +85,12 @@ async def update_webhook(
     return await retried(db, lambda tx: registry.update_webhook(tx, webhook_id, given, precondition))
 
 
-async def delete_webhook(db: Database, webhook_id: str, precondition: Precondition) -> Row:
+async def delete_webhook(db: AuthoredDatabase, webhook_id: str, precondition: Precondition) -> Row:
     """Delete a webhook, with what waits for it, and return it. Raises as `update_webhook` does."""
     return await retried(db, lambda tx: registry.delete_webhook(tx, webhook_id, precondition))
 
 
-async def rotate_secret(db: Database, webhook_id: str) -> Row:
+async def rotate_secret(db: AuthoredDatabase, webhook_id: str) -> Row:
     """Replace the secret by a new one, beside which the old one signs for BOTH_SIGN. Returns the webhook with
     it. Raises WebhookNotFound and WebhookChanged.
     """

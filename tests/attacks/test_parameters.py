@@ -50,7 +50,7 @@ BODIES: dict[str, dict[str, Any]] = {
         "assignedTo": "a",
     },
     "/api/v1/keys": {"name": "k", "scope": "read"},
-    "/api/v1/webhooks": {"url": "https://a.example", "entity": "e", "description": "d", "active": False},
+    "/api/v1/webhooks": {"url": "https://a.example", "entity": "item", "description": "d", "active": False},
 }
 
 

@@ -1,6 +1,6 @@
 """Faults of a page of the console: what axe finds, and what does not fit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -14,18 +14,17 @@ SCHEMES: Final[Mapping[Scheme, dict[str, Any]]] = {
     "dark": {"runOnly": ["color-contrast", "link-in-text-block"]},
     "light": {},
 }
-AT_WIDTH: Final[Mapping[str, Sequence[Scheme]]] = {"desk": ("dark", "light"), "phone": ("light",)}
 
 
-async def audit(page: "Page", schemes: Sequence[Scheme] = ("dark", "light")) -> list[str]:
+async def audit(page: "Page") -> list[str]:
     """Faults that axe finds on the page, by the rule and the element: in the light scheme all of them, in the
     dark one those of colours.
     """
     await page.evaluate((files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8"))
     found = []
-    for scheme in schemes:
+    for scheme, options in SCHEMES.items():
         await page.emulate_media(color_scheme=scheme)
-        result: dict[str, Any] = await page.evaluate("(options) => axe.run(options)", SCHEMES[scheme])
+        result: dict[str, Any] = await page.evaluate("(options) => axe.run(options)", options)
         found += [
             f"{scheme}: {each['id']}: {node['html'][:160]}"
             for each in result["violations"]
@@ -34,13 +33,12 @@ async def audit(page: "Page", schemes: Sequence[Scheme] = ("dark", "light")) -> 
     return found
 
 
-async def faults_of(page: "Page") -> list[str]:
-    """Faults of the page as it is, at each width, the one that it had last."""
+async def faults_of(page: "Page", *widths: str) -> list[str]:
+    """Faults of the page at these widths, or at all; it keeps the last one."""
     found = []
-    now = "desk" if page.viewport_size == _size("desk") else "phone"
-    for width in sorted(WIDTHS, key=lambda each: each == now):
+    for width in widths or WIDTHS:
         await page.set_viewport_size(_size(width))
-        found += [f"{width}: {fault}" for fault in await audit(page, AT_WIDTH[width])]
+        found += [f"{width}: {fault}" for fault in await audit(page)]
         inner, outer = await page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         found += [f"{width}: {inner} pixels wide"] if inner > outer else []
         found += [f"{width}: no room for the label {label}" for label in await _labels_too_wide(page)]

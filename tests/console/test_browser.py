@@ -99,10 +99,11 @@ async def test_a_file_is_taken_over_and_back_as_the_guide_does_it(
     await page.get_by_text("No item here yet.").wait_for()
 
 
+@pytest.mark.parametrize("size", ["desk", "phone"])
 async def test_the_old_registry_and_a_spreadsheet_come_in_and_are_compared(
-    server: LiveServer, db: "Database", open_page: OpenPage, tmp_path: Path
+    server: LiveServer, db: "Database", open_page: OpenPage, tmp_path: Path, size: str
 ) -> None:
-    page = await open_page(server)
+    page = await open_page(server, size=size)
     await sign_in(page, db)
     old, sheet, run = tmp_path / "old.zip", tmp_path / "ours.csv", page.locator("#run")
     old.write_bytes(
@@ -121,7 +122,7 @@ async def test_the_old_registry_and_a_spreadsheet_come_in_and_are_compared(
         await page.get_by_label("The old service's file").set_input_files(file)
         await page.locator("#takeover").get_by_role("button", name=button).click()
         await run.get_by_text(told).wait_for()
-        assert await faults_of(page) == [], told
+        assert await faults_of(page, size) == [], told
 
     await chosen("questdb", old, "Dry run", "Nothing was written.")
     await run.get_by_role("button", name="Start the import").click()

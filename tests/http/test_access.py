@@ -144,7 +144,7 @@ async def test_the_scheme_is_read_as_the_standard_says(running_app: "RunningApp"
 
 
 async def test_a_key_expires_while_it_is_remembered(running_app: "RunningApp", db: "Database") -> None:
-    key = await make_key(db, "read", expires_in=timedelta(seconds=2))
+    key = await make_key(db, "read", expires_in=timedelta(seconds=3))
     async with running_app(auth="keys") as client:
         assert (await client.get("/api/items", headers=bearer(key))).status_code == 200
 

@@ -21,6 +21,7 @@ REVALIDATE: Final = "no-cache"
 
 _PROXY_SUFFIX: Final = re.compile(r'--?(?:gzip|br|zstd|deflate)"$')
 """Suffix that a compressing proxy adds to a tag, before the closing quote."""
+_QUOTED: Final = re.compile('"[^"]*"')
 
 
 def body_etag(body: bytes) -> str:
@@ -50,6 +51,16 @@ class Precondition:
     def matches(self, etag: str) -> bool:
         names = {"*", etag.removeprefix("W/")}
         return (self.tags is None or not names.isdisjoint(self.tags)) and names.isdisjoint(self.others or ())
+
+
+def fault_of_tags(header: str) -> str | None:
+    """The reason why this is no condition on tags (RFC 9110, 8.8.3), None when it is one. A tag without its
+    quotes would match nothing, however often its row is read again.
+    """
+    between = _QUOTED.sub("", header).split(",")
+    if all(part.strip() in ("", "W/", "*") for part in between):
+        return None
+    return "must be an ETag as it was sent, in its quotes, or *"
 
 
 def entity_tags(header: bytes) -> tuple[str, ...]:

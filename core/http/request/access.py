@@ -26,6 +26,8 @@ AccessScope = Literal["read", "write", "admin"]
 KEY_REQUIRED: Final = "access.key_required"
 """Code of the error for a missing, an unknown, a wrong, an expired and a revoked key."""
 
+_HOW: Final = "send it as Authorization: Bearer KEY"
+
 FAILURES: Final = 20
 FAILURES_WINDOW_S: Final = 60.0
 """Limit of wrong keys in so many seconds, of one client in one process; more of its wrong keys get 429."""
@@ -78,12 +80,12 @@ class Access:
             return
         if b"authorization" not in context.headers:
             _challenge(context)
-            raise Unauthorized("An API key is required", code=KEY_REQUIRED)
+            raise Unauthorized(f"An API key is required: {_HOW}", code=KEY_REQUIRED)
         principal = await self._holder(context)
         if principal is None:
             self._count_failure(limit_key(context.client))
             _challenge(context, b', error="invalid_token"')
-            raise Unauthorized("A valid API key is required", code=KEY_REQUIRED)
+            raise Unauthorized(f"A valid API key is required: {_HOW}", code=KEY_REQUIRED)
         needed = needed_scope(scope["method"], scope["path"], self._admin_paths)
         if not principal.may(needed):
             _challenge(context, b', error="insufficient_scope", scope="%b"' % needed.encode())

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from core.database.client import Database
+from core.database.client import AuthoredDatabase, Database
 from core.deps import ActorName
 from core.feature import Feature
 from core.jobs import Jobs
@@ -21,7 +21,7 @@ ENTITY: Final = "file"
 class WriteContext:
     """Write context of a change of files: `db` writes in the name of `actor`."""
 
-    db: Database
+    db: AuthoredDatabase
     jobs: Jobs
     settings: Settings
     features: Sequence[Feature]
@@ -39,6 +39,6 @@ async def tell(tx: Database, context: WriteContext, action: ChangeAction, change
 async def check_links(tx: Database, *, idea_id: str | None, system_id: str | None) -> None:
     """Raises IdeaUnknown or SystemUnknown."""
     if idea_id is not None and not await ideas.exists(tx, idea_id):
-        raise IdeaUnknown
+        raise IdeaUnknown(idea_id)
     if system_id is not None and not await systems.exists(tx, system_id):
-        raise SystemUnknown
+        raise SystemUnknown(system_id)

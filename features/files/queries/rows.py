@@ -52,7 +52,7 @@ async def create_file(
             }
         )
     except ForeignKeyViolationError:
-        raise IdeaUnknown from None
+        raise IdeaUnknown(fields.idea_id) from None
     return stored(row)
 
 
@@ -74,7 +74,7 @@ async def update_file(
             lambda where: db.file.update(where=where, data=cast(FileUpdateInput, changes)),
         )
     except ForeignKeyViolationError:
-        raise IdeaUnknown from None
+        raise IdeaUnknown(values.idea_id) from None
     return stored(row)
 
 

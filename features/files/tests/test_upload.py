@@ -163,7 +163,7 @@ async def test_a_file_of_something_unknown_is_refused(
         path, files={name: ("a.txt", b"text")}, data={field: "00000000-0000-4000-8000-000000000000"}
     )
     assert response.status_code == 400
-    assert response.json()["message"] == message
+    assert (response.json()["message"], response.json()["details"][0]["field"]) == (message, field)
     assert stored_objects(store) == []
     assert await connection.fetchval("SELECT count(*) FROM audit_entries") == 0
 

@@ -7,6 +7,7 @@ import pytest
 
 from features.items.tests.factories import create, new_item
 from tests.fixtures.database import Connection
+from tests.fixtures.refusals import assert_refused
 from tests.fixtures.trail import audit_of
 
 
@@ -33,7 +34,7 @@ async def test_a_stale_tag_changes_nothing(
     seen = (await client.get(url)).headers["etag"]
     newer = await client.put(url, json={"title": "Newer"})
     body = {"title": "Mine"} if method == "PUT" else None
-    for stale in (seen, '"1-0000000000000000"', f'"x", W/{seen}', '""', seen.strip('"')):
+    for stale in (seen, '"1-0000000000000000"', f'"x", W/{seen}', '""', '"a, b"'):
         response = await client.request(method, url, json=body, headers={"if-match": stale})
         assert response.status_code == 412, stale
         assert response.json()["message"].endswith("was changed meanwhile: read it again")
@@ -44,6 +45,22 @@ async def test_a_stale_tag_changes_nothing(
         good = good.replace(newer.headers["etag"], seen)
         assert (await client.put(url, json={"title": "Mine"}, headers={"if-match": good})).status_code == 200
     assert (await client.request(method, url, json=body, headers={"if-match": "*"})).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+@pytest.mark.parametrize("header", ["If-Match", "If-None-Match"])
+async def test_what_is_no_tag_is_refused_and_changes_nothing(
+    client: httpx.AsyncClient, method: str, header: str
+) -> None:
+    item = await create(client)
+    url = f"/api/items/{item['id']}"
+    seen = (await client.get(url)).headers["etag"]
+    body = {"title": "Mine"} if method == "PUT" else None
+    for wrong in (seen.strip('"'), seen[:-1], f"{seen} x", f"x, {seen}", "W/1", "ü"):
+        headers = {header.encode(): wrong.encode()}
+        refused = await client.request(method, url, json=body, headers=headers)
+        assert_refused(refused, header, "in its quotes")
+    assert (await client.get(url)).headers["etag"] == seen
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])

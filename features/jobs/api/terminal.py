@@ -103,7 +103,7 @@ def _cancelled_by_signal(jobs: Jobs, job_id: str) -> Iterator[None]:
 
     async def cancel() -> None:
         with suppress(JobEnded):
-            await jobs.cancel(job_id)
+            await jobs.cancel(job_id, (await jobs.get(job_id)).asked_by)
 
     def on_signal() -> None:
         for number in numbers:

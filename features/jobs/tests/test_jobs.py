@@ -7,6 +7,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from core.database.client import Author
 from core.jobs import Jobs
 from features.jobs.tests.conftest import Work
 from tests.fixtures.waiting import PATIENCE_S
@@ -73,7 +74,7 @@ async def test_a_failed_job_shows_its_sentence(client: httpx.AsyncClient, work: 
 
 async def test_the_list_is_paged_and_filtered_newest_first(client: httpx.AsyncClient, work: Work) -> None:
     ids = [(await work.enqueue()).id for _ in range(3)]
-    await work.jobs.cancel(ids[0])
+    await work.jobs.cancel(ids[0], Author("ada"))
 
     async def listed(query: str = "") -> tuple[list[str], int, int]:
         body = (await client.get(f"/api/v1/jobs{query}")).json()
