@@ -92,7 +92,8 @@ async def test_operations_do_what_single_requests_do(
                 return each
             row = [*ids, "nobody"][each["row"]]
             tag = each.get("ifMatch", "*")
-            given = {"ifMatch": tags.get(row, tag) if tag == "right" else tag} if "ifMatch" in each else {}  # noqa: B023 - at once
+            right = tags.get(row, '"none"')  # noqa: B023 - at once
+            given = {"ifMatch": right if tag == "right" else tag} if "ifMatch" in each else {}
             return {key: each[key] for key in ("op", "data") if key in each} | {"id": row, **given}
 
         before = await rows.stored(connection)

@@ -84,7 +84,7 @@ def hostile(new: Json) -> Iterator[tuple[object, str]]:
         yield {"op": odd}, "operations.0.op"
     for odd in (*NO_TEXTS, None, "a\0"):
         yield {"op": "delete", "id": odd}, "operations.0.id"
-    for odd in NO_TEXTS:
+    for odd in (*NO_TEXTS, "é", "\N{ROCKET}", '"' * 5001, '"a', 'a"', "1-abc"):
         yield {"op": "delete", "id": "a", "ifMatch": odd}, "operations.0.ifMatch"
     yield {}, "operations.0.op"
     yield {"op": "create"}, "operations.0.data"
@@ -126,7 +126,7 @@ async def test_what_is_wrong_is_named_by_operation_and_field(
     assert (
         await client.post(rows.bulk, content=text, headers={"content-type": "text/plain"})
     ).status_code == 415
-    for tag in ("é", "🚀", "*,", '"' * 5000, "W/" * 100):
+    for tag in ("*,", '"' * 5000, "W/", '"é"', '"\N{ROCKET}"'):
         answer = await rows.post(client, {"op": "delete", "id": "x" * 5000, "ifMatch": tag})
         assert answer.status_code == 404
     twice = await rows.post(client, {"op": "delete", "id": "a"}, {"op": "update", "id": "a", "data": {}})

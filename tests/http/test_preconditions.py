@@ -14,6 +14,7 @@ from core.http.answers import envelope, errors
 from core.http.answers.conditional import Precondition
 from core.http.answers.envelope import Envelope
 from core.http.request.middleware import ClientResolver, RequestMiddleware
+from tests.fixtures.refusals import assert_refused
 
 
 class Row(BaseModel):
@@ -58,11 +59,18 @@ async def test_goes_on(headers: tuple[str, ...], tags: list[str] | None) -> None
     assert (answer.status_code, answer.json()) == (200, {"tags": tags})
 
 
-@pytest.mark.parametrize("header", ['"2-abc"', "3-abc", '"2-abc", "4-abc"', ""])
+@pytest.mark.parametrize("header", ['"2-abc"', '"2-abc", "4-abc"', ""])
 async def test_refused_when_it_was_changed(header: str) -> None:
     answer = await put(header)
     assert answer.status_code == 412
     assert answer.json()["message"] == "Row with id 7 was changed meanwhile: read it again"
+
+
+@pytest.mark.parametrize(
+    "header", ["3-abc", '"3-abc', '3-abc"', '"3-abc" or "4-abc"', '"2-abc", 3-abc', "W/3-abc"]
+)
+async def test_a_tag_without_its_quotes_is_refused_and_said_to_lack_them(header: str) -> None:
+    assert_refused(await put(header), "If-Match", "in its quotes, or *")
 
 
 def test_a_weak_tag_of_ours_is_the_same_state() -> None:
