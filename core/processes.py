@@ -111,6 +111,7 @@ def new_folder(parent: Path, prefix: str) -> Path:
                     if lock is not None:
                         shutil.rmtree(old, ignore_errors=True)
     mine = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    # Never closed: held until the process ends.
     lock = open_lock(mine / f"new-{_LOCK}")
     fcntl.flock(lock, fcntl.LOCK_SH)
     # Not before it is held: who finds it free removes the folder.

@@ -1,5 +1,6 @@
 """Service of webhooks: pages, what a write changes, and secrets, which only the answer of a write holds."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 from uuid import uuid4
@@ -9,6 +10,7 @@ import structlog
 from core.database.client import AuthoredDatabase, Database
 from core.database.transaction import retried, unit_of_work
 from core.deps import ActorName
+from core.feature import Feature
 from core.http.answers.conditional import Precondition
 from core.http.answers.envelope import ListEnvelope, Row, listed
 from core.http.answers.long_lists import Listing
@@ -59,10 +61,13 @@ async def get_webhook(db: Database, webhook_id: str) -> Row:
     return found
 
 
-async def create_webhook(db: AuthoredDatabase, actor: ActorName, values: CreateWebhook) -> tuple[str, Row]:
+async def create_webhook(
+    db: AuthoredDatabase, actor: ActorName, features: Sequence[Feature], values: CreateWebhook
+) -> tuple[str, Row]:
     """Create a webhook, which is told of what is committed from then on. Returns its id, and it with its
-    secret. Raises SecretRefused.
+    secret. Raises InvalidFields for a kind of row that none of the features has, and SecretRefused.
     """
+    changes.check_entity(features, values.entity)
     webhook_id = str(uuid4())
     stored = {
         **values.model_dump(),
@@ -76,17 +81,23 @@ async def create_webhook(db: AuthoredDatabase, actor: ActorName, values: CreateW
 
 
 async def update_webhook(
-    db: AuthoredDatabase, webhook_id: str, values: UpdateWebhook, precondition: Precondition
+    db: AuthoredDatabase,
+    features: Sequence[Feature],
+    webhook_id: str,
+    values: UpdateWebhook,
+    precondition: Precondition,
 ) -> Row:
-    """Update the given fields. One that is turned on again goes on where it stopped. Raises WebhookNotFound;
-    WebhookChanged unless it is as the precondition says.
+    """Update the given fields. One that is turned on again goes on where it stopped. Raises InvalidFields for
+    a kind of row that none of the features has; WebhookNotFound; WebhookChanged unless it is as the
+    precondition says.
     """
+    changes.check_entity(features, values.entity)
     given = values.model_dump(exclude_unset=True)
     return await retried(db, lambda tx: registry.update_webhook(tx, webhook_id, given, precondition))
 
 
 async def delete_webhook(db: AuthoredDatabase, webhook_id: str, precondition: Precondition) -> Row:
-    """Delete a webhook, with what waits for it, and return it. Raises as `update_webhook` does."""
+    """Delete a webhook, with what waits for it, and return it. Raises WebhookNotFound and WebhookChanged."""
     return await retried(db, lambda tx: registry.delete_webhook(tx, webhook_id, precondition))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from tests.fixtures.browser import WIDTHS
 
 if TYPE_CHECKING:
-    from playwright.async_api import Page
+    from playwright.async_api import Page, ViewportSize
 
 Scheme = Literal["dark", "light"]
 SCHEMES: Final[Mapping[Scheme, dict[str, Any]]] = {
@@ -45,8 +45,9 @@ async def faults_of(page: "Page", *widths: str) -> list[str]:
     return found
 
 
-def _size(width: str) -> Any:
-    return dict(zip(("width", "height"), WIDTHS[width], strict=True))
+def _size(width: str) -> "ViewportSize":
+    wide, high = WIDTHS[width]
+    return {"width": wide, "height": high}
 
 
 async def _labels_too_wide(page: "Page") -> list[str]:

@@ -26,10 +26,10 @@ async def update_file(
     context: Change,
     background_tasks: BackgroundTasks,
     file_id: FileId,
-    precondition: IfMatch,
+    if_match: IfMatch,
     values: UpdateFile,
 ) -> Response:
-    updated, job_ids = await service.update_file(context, file_id, values, precondition)
+    updated, job_ids = await service.update_file(context, file_id, values, if_match)
     for job_id in job_ids:
         background_tasks.add_task(context.jobs.run_after_answer, job_id)
     return done("File updated successfully", service.row_of(updated))
@@ -42,10 +42,10 @@ async def update_file(
     responses=error_responses(FileNotFound, PreconditionFailed, Unavailable),
 )
 async def delete_file(
-    context: Change, background_tasks: BackgroundTasks, file_id: FileId, precondition: IfMatch
+    context: Change, background_tasks: BackgroundTasks, file_id: FileId, if_match: IfMatch
 ) -> Response:
     """The answer holds the file as it was."""
-    deleted, job_ids = await service.delete_file(context, file_id, precondition)
+    deleted, job_ids = await service.delete_file(context, file_id, if_match)
     for job_id in job_ids:
         background_tasks.add_task(context.jobs.run_after_answer, job_id)
     return done("File deleted successfully", service.row_of(deleted))

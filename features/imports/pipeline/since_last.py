@@ -72,7 +72,7 @@ async def foreseen(db: Database, rows: BulkTable, lines: Sequence[Line], changes
     """Changes with the outcome that these lines would have, were they imported now."""
     asked = [line for line in lines if line.row]
     verdicts = await verdicts_on(db, rows, asked, since_last=True) if asked else {}
-    told = [
+    conflicts = [
         RowReason(id=row_id, reason=REASONS[each]) for row_id, each in verdicts.items() if each in REASONS
     ]
     counted = list(verdicts.values())
@@ -80,6 +80,6 @@ async def foreseen(db: Database, rows: BulkTable, lines: Sequence[Line], changes
         new=counted.count("new"),
         changed=counted.count("changed"),
         unchanged=counted.count("same") + len(lines) - len(asked),
-        conflicts=len(told),
-        first_conflicts=told,
+        conflicts=len(conflicts),
+        first_conflicts=conflicts,
     )

@@ -50,8 +50,8 @@ async def write(
         await _add_chunks(tx, job_id, rows.declared.entity, batch, conflicts, ids)
     kept = 0 if arguments.since_last else written.kept
     unchanged = len(accepted) - written.inserted - len(written.updated) - kept - len(conflicts)
-    told = [RowReason(id=orjson.loads(row_id), reason=reason) for row_id, reason in conflicts.items()]
-    return replace(written, written=ids, unchanged=unchanged, kept=kept), told
+    reasons = [RowReason(id=orjson.loads(row_id), reason=reason) for row_id, reason in conflicts.items()]
+    return replace(written, written=ids, unchanged=unchanged, kept=kept), reasons
 
 
 async def _wanted(

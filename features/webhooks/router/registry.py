@@ -9,7 +9,6 @@ from core.deps import Actor, AuthoredDb, Cache, Db, Features, IfMatch, platform_
 from core.errors import Invalid, PreconditionFailed, TooLarge, Unavailable, UnsupportedMediaType
 from core.http.answers.conditional import cached_response
 from core.http.answers.envelope import Done, Envelope, ListEnvelope, Row, done, error_responses
-from features.changes import api as changes
 from features.webhooks import service
 from features.webhooks.cache import LIST, WEBHOOK
 from features.webhooks.errors import SecretRefused, WebhookChanged, WebhookNotFound
@@ -77,8 +76,7 @@ async def list_webhooks(
 async def create_webhook(
     db: AuthoredDb, actor: Actor, supervisor: Supervised, features: Features, values: CreateWebhook
 ) -> Response:
-    changes.check_entity(features, values.entity)
-    webhook_id, created = await service.create_webhook(db, actor, values)
+    webhook_id, created = await service.create_webhook(db, actor, features, values)
     supervisor.begin()
     place = {"Location": f"{PREFIX}/{webhook_id}"}
     return _once("Webhook created successfully", created, status.HTTP_201_CREATED, place)
@@ -114,8 +112,7 @@ async def update_webhook(
     if_match: IfMatch,
     values: UpdateWebhook,
 ) -> Response:
-    changes.check_entity(features, values.entity)
-    updated = await service.update_webhook(db, webhook_id, values, if_match)
+    updated = await service.update_webhook(db, features, webhook_id, values, if_match)
     supervisor.begin()
     return done("Webhook updated successfully", updated)
 
